@@ -1,0 +1,55 @@
+//! How fields are printed as JSON where serde's default is not the contract's.
+
+use serde::Serializer;
+
+pub(crate) fn hex<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&hex::encode(bytes))
+}
+
+pub(crate) fn optional_hex<S: Serializer>(
+    bytes: &Option<Vec<u8>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match bytes {
+        Some(bytes) => hex(bytes, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
+/// An enum by its name in the proto file; a number this build does not know stays a number.
+pub(crate) fn enum_name<E, S>(value: &i32, serializer: S) -> Result<S::Ok, S::Error>
+where
+    E: TryFrom<i32> + ProtoName,
+    S: Serializer,
+{
+    match E::try_from(*value) {
+        Ok(known) => serializer.serialize_str(known.proto_name()),
+        Err(_) => serializer.serialize_i32(*value),
+    }
+}
+
+/// The name of an enum value in the proto file.
+pub(crate) trait ProtoName {
+    fn proto_name(&self) -> &'static str;
+}
+
+macro_rules! proto_names {
+    ($($name:path),+ $(,)?) => {
+        $(impl ProtoName for $name {
+            fn proto_name(&self) -> &'static str {
+                self.as_str_name()
+            }
+        })+
+    };
+}
+
+proto_names!(
+    crate::error::ErrorCode,
+    crate::events::ChannelClosureInitiator,
+    crate::events::ChannelState,
+    crate::events::ChannelStateChangeReasonKind,
+    crate::types::BalanceSource,
+    crate::types::Network,
+    crate::types::PaymentDirection,
+    crate::types::PaymentStatus,
+);
