@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use prost::Message as _;
 use protox::prost_reflect::prost_types::field_descriptor_proto::{Label, Type};
+use protox::prost_reflect::prost_types::source_code_info::Location;
 use protox::prost_reflect::prost_types::{
     DescriptorProto, FieldDescriptorProto, FileDescriptorSet,
 };
@@ -103,7 +104,7 @@ fn rpc_table(descriptors: &FileDescriptorSet) -> Result<String, Box<dyn Error>> 
         let locations = api.source_code_info.iter().flat_map(|info| &info.location);
         locations
             .filter(|location| location.path == wanted)
-            .map(|location| location.leading_comments())
+            .map(Location::leading_comments)
             .collect()
     };
 

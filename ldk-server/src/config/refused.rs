@@ -1,0 +1,76 @@
+//! Keys of the contract that this version cannot honour. Each is refused with the reason; none is
+//! silently without effect.
+
+use super::ConfigError;
+use super::args::Args;
+use super::file::File;
+
+const ONLY_IN_NEWER_LIBRARY: &str =
+    "not supported: LDK Node 0.7.1, which this server is built on, cannot do it; remove the key";
+const NOT_YET: &str = "not supported yet by this version; remove the key";
+
+pub(super) fn check(args: &Args, file: &File) -> Result<(), ConfigError> {
+    let flags = &args.unsupported;
+    let zero_fee = args.node_enable_zero_fee_commitments.or(file.node.enable_zero_fee_commitments);
+    let service = file.liquidity.lsps2_service.as_ref();
+    let no_reserve = |key: fn(&super::file::Lsps2Service) -> Option<bool>| {
+        service.and_then(key).unwrap_or(false)
+    };
+    let probing = file.probing.is_some()
+        || flags.probing_strategy.is_some()
+        || flags.probing_top_node_count.is_some()
+        || flags.probing_max_hops.is_some()
+        || flags.probing_interval_secs.is_some()
+        || flags.probing_max_locked_msat.is_some()
+        || flags.probing_diversity_penalty_msat.is_some()
+        || flags.probing_cooldown_secs.is_some();
+    let metrics = file.metrics.enabled
+        || flags.metrics_enabled
+        || file.metrics.username.is_some()
+        || file.metrics.password.is_some()
+        || flags.metrics_username.is_some()
+        || flags.metrics_password.is_some()
+        || flags.poll_metrics_interval.is_some();
+
+    for (is_set, key, reason) in [
+        (zero_fee == Some(true), "node.enable_zero_fee_commitments", ONLY_IN_NEWER_LIBRARY),
+        (
+            no_reserve(|service| service.allow_client_0reserve),
+            "liquidity.lsps2_service.allow_client_0reserve",
+            ONLY_IN_NEWER_LIBRARY,
+        ),
+        (
+            no_reserve(|service| service.disable_client_reserve),
+            "liquidity.lsps2_service.disable_client_reserve",
+            ONLY_IN_NEWER_LIBRARY,
+        ),
+        (probing, "probing", ONLY_IN_NEWER_LIBRARY),
+        (flags.rescan_from_height.is_some(), "--rescan-from-height", ONLY_IN_NEWER_LIBRARY),
+        (flags.force_wallet_full_scan, "--force-wallet-full-scan", NOT_YET),
+        (metrics, "metrics", NOT_YET),
+        (
+            file.metrics.poll_metrics_interval == Some(0),
+            "metrics.poll_metrics_interval",
+            "must be at least 1 second",
+        ),
+        (file.tor.is_some() || flags.tor_proxy_address.is_some(), "tor.proxy_address", NOT_YET),
+        (file.hrn.is_some(), "hrn", NOT_YET),
+        (
+            file.log.max_size_mb.is_some() || flags.log_max_size_mb.is_some(),
+            "log.max_size_mb",
+            NOT_YET,
+        ),
+        (
+            file.log.rotation_interval_hours.is_some()
+                || flags.log_rotation_interval_hours.is_some(),
+            "log.rotation_interval_hours",
+            NOT_YET,
+        ),
+        (file.log.max_files.is_some() || flags.log_max_files.is_some(), "log.max_files", NOT_YET),
+    ] {
+        if is_set {
+            return Err(ConfigError::new(key, reason));
+        }
+    }
+    Ok(())
+}

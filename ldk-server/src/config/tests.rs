@@ -1,0 +1,204 @@
+use clap::Parser as _;
+
+use super::*;
+
+const KEY: &str = "02eec7245d6b7d2ccb30380bfbe2a3648cd7a942653f5aa340edcea1f283686619";
+
+const MINIMAL: &str = "
+[node]
+network = \"regtest\"
+[storage.disk]
+dir_path = \"/data\"
+[bitcoind]
+rpc_address = \"127.0.0.1:18443\"
+rpc_user = \"user\"
+rpc_password = \"hunter2\"
+";
+
+/// Merges flags over a file, as the daemon does; the test process's environment has no
+/// LDK_SERVER_ variables.
+fn load(file: &str, flags: &[&str]) -> Result<Config, String> {
+    let args = Args::try_parse_from([&["ldk-server"], flags].concat()).unwrap();
+    let file = toml::from_str(file).map_err(|error: toml::de::Error| error.to_string())?;
+    Config::merge(args, file).map_err(|error| error.to_string())
+}
+
+fn refusal(file: &str, flags: &[&str]) -> String {
+    match load(file, flags) {
+        Ok(_) => panic!("accepted: {file} {flags:?}"),
+        Err(message) => message,
+    }
+}
+
+#[test]
+fn the_smallest_file_gives_the_documented_defaults() {
+    let config = load(MINIMAL, &[]).unwrap();
+    assert_eq!(config.network, Network::Regtest);
+    assert_eq!(config.grpc_address.to_string(), "127.0.0.1:3536");
+    assert_eq!(config.log.level, log::LevelFilter::Debug);
+    assert_eq!(config.log.file.unwrap(), Path::new("/data/regtest/ldk-server.log"));
+    assert_eq!(config.tls.cert_path, Path::new("/data/tls.crt"));
+    assert_eq!(config.tls.key_path, Path::new("/data/tls.key"));
+    assert!(config.listening_addresses.is_empty());
+    assert!(config.accept_timestamp_only_auth);
+}
+
+#[test]
+fn flags_win_over_the_file() {
+    let config = load(
+        MINIMAL,
+        &[
+            "--node-network=signet",
+            "--node-grpc-service-address=[::1]:4000",
+            "--storage-dir-path=/other",
+            "--bitcoind-rpc-address=node.lan:38332",
+        ],
+    )
+    .unwrap();
+    assert_eq!(config.network, Network::Signet);
+    assert_eq!(config.grpc_address.to_string(), "[::1]:4000");
+    assert_eq!(config.network_dir(), Path::new("/other/signet"));
+    let ChainSource::Bitcoind(bitcoind) = config.chain_source else { panic!("not bitcoind") };
+    assert_eq!(bitcoind.rpc, HostPort { host: "node.lan".to_owned(), port: 38332 });
+}
+
+#[test]
+fn everything_can_come_from_flags() {
+    let config = load(
+        "",
+        &[
+            "--node-network=regtest",
+            "--storage-dir-path=/data",
+            "--bitcoind-rpc-address=127.0.0.1:18443",
+            "--bitcoind-rpc-cookie-file=/bitcoin/.cookie",
+            "--bitcoind-rest-address=127.0.0.1:18444",
+            "--node-alias=alice",
+            "--node-listening-addresses=127.0.0.1:9735",
+            "--node-listening-addresses=[::1]:9735",
+        ],
+    )
+    .unwrap();
+    assert_eq!(config.listening_addresses.len(), 2);
+    let ChainSource::Bitcoind(bitcoind) = config.chain_source else { panic!("not bitcoind") };
+    assert!(matches!(bitcoind.auth, BitcoindAuth::CookieFile(_)));
+    assert_eq!(bitcoind.rest.unwrap().port, 18444);
+}
+
+#[test]
+fn each_chain_source_is_read() {
+    let of = |section: &str| {
+        let node = "[node]\nnetwork = \"regtest\"\n[storage.disk]\ndir_path = \"/data\"\n";
+        load(&format!("{node}{section}"), &[]).unwrap().chain_source
+    };
+    assert!(matches!(
+        of("[electrum]\nserver_url = \"ssl://electrum.example:50002\"\n"),
+        ChainSource::Electrum { .. }
+    ));
+    assert!(matches!(
+        of("[esplora]\nserver_url = \"https://esplora.example/api\"\n"),
+        ChainSource::Esplora { .. }
+    ));
+}
+
+#[test]
+fn liquidity_sections_are_read() {
+    let config = load(
+        &format!(
+            "{MINIMAL}
+[liquidity.lsps2_client]
+node_pubkey = \"{KEY}\"
+address = \"127.0.0.1:9735\"
+[liquidity.lsps2_service]
+advertise_service = false
+channel_opening_fee_ppm = 1000
+channel_over_provisioning_ppm = 500000
+min_channel_opening_fee_msat = 1000000
+min_channel_lifetime = 4320
+max_client_to_self_delay = 1440
+min_payment_size_msat = 10000000
+max_payment_size_msat = 25000000000
+client_trusts_lsp = true
+"
+        ),
+        &[],
+    )
+    .unwrap();
+    assert_eq!(config.lsps2_client.unwrap().node_id.to_string(), KEY);
+    assert_eq!(config.lsps2_service.unwrap().min_channel_lifetime, 4320);
+}
+
+#[test]
+fn bad_files_are_refused_with_the_key_and_what_is_accepted() {
+    let with = |section: &str| format!("{MINIMAL}{section}");
+    let replaced = |from: &str, to: &str| MINIMAL.replace(from, to);
+    for (file, expected) in [
+        (String::new(), "node.network: not set"),
+        (replaced("\"regtest\"", "\"mainnet\""), "node.network: \"mainnet\" is no network"),
+        (replaced("127.0.0.1:18443", "127.0.0.1"), "bitcoind.rpc_address"),
+        (replaced("127.0.0.1:18443", "127.0.0.1:70000"), "bitcoind.rpc_address"),
+        (replaced("rpc_user = \"user\"\n", ""), "bitcoind.rpc_user"),
+        (replaced("rpc_password = \"hunter2\"\n", ""), "bitcoind.rpc_password"),
+        (with("rpc_cookie_file = \"/c\"\n"), "bitcoind.rpc_cookie_file"),
+        (with("[esplora]\nserver_url = \"http://a\"\n"), "found: bitcoind and esplora"),
+        (
+            "[node]\nnetwork = \"regtest\"\n[storage.disk]\ndir_path = \"/data\"\n".to_owned(),
+            "found: none",
+        ),
+        (with("[esplora]\n"), "server_url"),
+        (with("[tls]\nhosts = [\"no host\"]\n"), "tls.hosts"),
+        (with("[log]\nlevel = \"loud\"\n"), "log.level: \"loud\""),
+        (with("[log]\nfile = \"/data\"\n"), "log.file"),
+        (with("[log]\nmax_files = 3\n"), "log.max_files"),
+        (with("[tor]\nproxy_address = \"127.0.0.1:9050\"\n"), "tor.proxy_address"),
+        (with("[metrics]\nenabled = true\n"), "metrics"),
+        (with("[metrics]\npoll_metrics_interval = 0\n"), "metrics.poll_metrics_interval"),
+        (with("[probing]\nstrategy = \"random_walk\"\n"), "probing"),
+        (with("[hrn]\nmode = \"dns\"\n"), "hrn"),
+        (with("[nodes]\n"), "unknown field `nodes`"),
+        (with("[log]\nlevle = \"info\"\n"), "unknown field `levle`"),
+        (
+            with("[liquidity.lsps2_client]\nnode_pubkey = \"02\"\naddress = \"127.0.0.1:9735\"\n"),
+            "liquidity.lsps2_client.node_pubkey",
+        ),
+    ] {
+        let message = refusal(&file, &[]);
+        assert!(message.contains(expected), "wanted {expected:?} in {message:?}");
+        assert!(!message.contains("hunter2"), "{message}");
+    }
+}
+
+#[test]
+fn bad_flags_are_refused_with_the_key_and_what_is_accepted() {
+    for (flags, expected) in [
+        (&["--node-grpc-service-address=localhost:1"][..], "node.grpc_service_address"),
+        (&["--node-listening-addresses=9735"], "node.listening_addresses"),
+        (&["--node-alias=alice"], "needs node.listening_addresses"),
+        (
+            &["--node-alias=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "--node-listening-addresses=a:1"],
+            "33 bytes; at most 32",
+        ),
+        (&["--node-alias= "], "must not be empty"),
+        (&["--node-announcement-addresses=a:1"], "node.announcement_addresses"),
+        (&["--node-async-payments-role=server"], "node.async_payments_role"),
+        (&["--node-async-payments-role=both"], "set it to client or server"),
+        (&["--node-enable-zero-fee-commitments=true"], "node.enable_zero_fee_commitments"),
+        (&["--pathfinding-scores-source-url=ftp://a"], "node.pathfinding_scores_source_url"),
+        (&["--rescan-from-height=1"], "--rescan-from-height"),
+        (&["--force-wallet-full-scan"], "--force-wallet-full-scan"),
+        (&["--metrics-enabled"], "metrics"),
+        (&["--probing-max-hops=3"], "probing"),
+        (&["--tor-proxy-address=127.0.0.1:9050"], "tor.proxy_address"),
+        (&["--log-max-size-mb=1"], "log.max_size_mb"),
+    ] {
+        let message = refusal(MINIMAL, flags);
+        assert!(message.contains(expected), "wanted {expected:?} in {message:?}");
+        assert!(message.starts_with("Invalid configuration: "), "{message}");
+    }
+}
+
+#[test]
+fn a_named_file_must_exist() {
+    let args = Args { config_file: Some("/nowhere.toml".into()), ..Args::default() };
+    let message = Config::load(args).err().unwrap().to_string();
+    assert!(message.contains("/nowhere.toml: cannot be read"), "{message}");
+}

@@ -1,0 +1,153 @@
+//! What a call can fail with, and the gRPC status of each.
+
+use ldk_node::NodeError;
+use tonic::{Code, Status};
+
+/// Why a call failed, named by what the caller can do about it. The text is for the caller, except
+/// where a variant says otherwise.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A field of the request is wrong: correct it.
+    #[error("{field}: {reason}")]
+    InvalidArgument {
+        /// The field, as the proto file names it.
+        field: &'static str,
+        /// What was wrong with which value, and what is accepted.
+        reason: String,
+    },
+    /// The request is fine, but not in the state the node, the peer or the network is in.
+    #[error("{0}")]
+    FailedPrecondition(String),
+    /// Too much is under way: ask again later.
+    #[error("{0}")]
+    ResourceExhausted(String),
+    /// The server is starting or stopping: ask again later.
+    #[error("{0}")]
+    Unavailable(String),
+    /// This server cannot do it.
+    #[error("{0}")]
+    Unimplemented(&'static str),
+    /// Something failed inside. The text is for the log only.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl Error {
+    /// An unusable request field.
+    pub fn invalid(field: &'static str, reason: impl Into<String>) -> Self {
+        Self::InvalidArgument { field, reason: reason.into() }
+    }
+}
+
+impl From<Error> for Status {
+    fn from(error: Error) -> Self {
+        let code = match &error {
+            Error::InvalidArgument { .. } => Code::InvalidArgument,
+            Error::FailedPrecondition(_) => Code::FailedPrecondition,
+            Error::ResourceExhausted(_) => Code::ResourceExhausted,
+            Error::Unavailable(_) => Code::Unavailable,
+            Error::Unimplemented(_) => Code::Unimplemented,
+            Error::Internal(_) => {
+                return Self::internal("internal error; the server's log has the details");
+            },
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<NodeError> for Error {
+    /// The table of the contract. It has no wildcard, so that an error the library adds is placed by
+    /// somebody, not by chance.
+    fn from(error: NodeError) -> Self {
+        let text = || error.to_string();
+        let invalid = |field| Self::invalid(field, text());
+        match error {
+            NodeError::InvalidAddress | NodeError::InvalidSocketAddress => invalid("address"),
+            NodeError::InvalidPublicKey => invalid("public_key"),
+            NodeError::InvalidSecretKey => invalid("secret_key"),
+            NodeError::InvalidOfferId => invalid("offer_id"),
+            NodeError::InvalidNodeId => invalid("node_id"),
+            NodeError::InvalidPaymentId => invalid("payment_id"),
+            NodeError::InvalidPaymentHash => invalid("payment_hash"),
+            NodeError::InvalidPaymentPreimage => invalid("preimage"),
+            NodeError::InvalidPaymentSecret => invalid("payment_secret"),
+            NodeError::InvalidAmount => invalid("amount"),
+            NodeError::InvalidInvoice => invalid("invoice"),
+            NodeError::InvalidOffer => invalid("offer"),
+            NodeError::InvalidRefund => invalid("refund"),
+            NodeError::InvalidChannelId => invalid("channel_id"),
+            NodeError::InvalidNetwork => invalid("network"),
+            NodeError::InvalidUri | NodeError::UriParameterParsingFailed => invalid("uri"),
+            NodeError::InvalidQuantity => invalid("quantity"),
+            NodeError::InvalidNodeAlias => invalid("node_alias"),
+            NodeError::InvalidDateTime => invalid("expiry_secs"),
+            NodeError::InvalidFeeRate => invalid("fee_rate_sat_per_vb"),
+            NodeError::InvalidBlindedPaths => invalid("paths"),
+            NodeError::AsyncPaymentServicesDisabled => invalid("async_payments_role"),
+
+            NodeError::ConnectionFailed
+            | NodeError::InvoiceCreationFailed
+            | NodeError::InvoiceRequestCreationFailed
+            | NodeError::OfferCreationFailed
+            | NodeError::RefundCreationFailed
+            | NodeError::PaymentSendingFailed
+            | NodeError::InvalidCustomTlvs
+            | NodeError::ProbeSendingFailed
+            | NodeError::ChannelCreationFailed
+            | NodeError::ChannelClosingFailed
+            | NodeError::ChannelSplicingFailed
+            | NodeError::ChannelConfigUpdateFailed
+            | NodeError::DuplicatePayment
+            | NodeError::InsufficientFunds
+            | NodeError::UnsupportedCurrency
+            | NodeError::LiquidityFeeTooHigh => Self::FailedPrecondition(text()),
+
+            NodeError::AlreadyRunning
+            | NodeError::NotRunning
+            | NodeError::PersistenceFailed
+            | NodeError::FeerateEstimationUpdateFailed
+            | NodeError::FeerateEstimationUpdateTimeout
+            | NodeError::WalletOperationFailed
+            | NodeError::WalletOperationTimeout
+            | NodeError::GossipUpdateFailed
+            | NodeError::GossipUpdateTimeout
+            | NodeError::LiquiditySourceUnavailable
+            | NodeError::LiquidityRequestFailed
+            | NodeError::OnchainTxCreationFailed
+            | NodeError::OnchainTxSigningFailed
+            | NodeError::TxSyncFailed
+            | NodeError::TxSyncTimeout => Self::Internal(text()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_went_wrong_inside_stays_inside() {
+        let status = Status::from(Error::Internal("/data/keys_seed is gone".to_owned()));
+        assert_eq!(status.code(), Code::Internal);
+        assert!(!status.message().contains("keys_seed"));
+    }
+
+    #[test]
+    fn an_invalid_argument_names_its_field() {
+        let status = Status::from(Error::invalid("payment_id", "has 3 hex digits; expected 64"));
+        assert_eq!(status.code(), Code::InvalidArgument);
+        assert_eq!(status.message(), "payment_id: has 3 hex digits; expected 64");
+    }
+
+    #[test]
+    fn library_errors_have_the_status_of_the_contract() {
+        for (error, code) in [
+            (NodeError::InvalidInvoice, Code::InvalidArgument),
+            (NodeError::DuplicatePayment, Code::FailedPrecondition),
+            (NodeError::InsufficientFunds, Code::FailedPrecondition),
+            (NodeError::PersistenceFailed, Code::Internal),
+        ] {
+            assert_eq!(Status::from(Error::from(error)).code(), code, "{error}");
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! The ldk-server daemon as a library: [`Server`] is what `main` runs, and what a test may run
+//! in-process.
+
+pub mod config;
+pub mod error;
+pub mod logging;
+pub mod node;
+pub mod process;
+pub mod rpc;
+pub mod secrets;
+pub mod serve;
+mod server;
+mod start;
+pub mod wire;
+
+pub use server::Server;
+pub use start::StartError;

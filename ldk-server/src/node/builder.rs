@@ -1,0 +1,108 @@
+//! From the configuration to a node that is ready to start.
+
+use std::net::TcpListener;
+use std::net::ToSocketAddrs as _;
+
+use ldk_node::config::{Config as NodeConfig, EsploraSyncConfig};
+use ldk_node::{Builder, Node};
+use secrecy::ExposeSecret as _;
+
+use crate::config::{ChainSource, Config, ConfigError};
+use crate::node::bitcoind;
+use crate::secrets::Entropy;
+use crate::start::StartError;
+
+/// Builds the node. Reads all of its state, so it takes a while and must not run on an async worker.
+pub fn build(config: &Config, entropy: &Entropy) -> Result<Node, StartError> {
+    let mut builder = Builder::from_config(NodeConfig::default());
+    builder
+        .set_network(config.network)
+        .set_storage_dir_path(config.network_dir().display().to_string())
+        .set_log_facade_logger()
+        .set_runtime(tokio::runtime::Handle::current());
+    match entropy {
+        Entropy::Mnemonic(mnemonic) => builder.set_entropy_bip39_mnemonic(mnemonic.clone(), None),
+        Entropy::Seed(seed) => builder.set_entropy_seed_bytes(**seed),
+    };
+    match &config.rgs_server_url {
+        Some(url) => builder.set_gossip_source_rgs(url.clone()),
+        None => builder.set_gossip_source_p2p(),
+    };
+    if let Some(url) = &config.pathfinding_scores_url {
+        builder.set_pathfinding_scores_source(url.clone());
+    }
+    if let Some(lsp) = &config.lsps2_client {
+        let token = lsp.token.as_ref().map(|token| token.expose_secret().to_owned());
+        builder.set_liquidity_source_lsps2(lsp.node_id, lsp.address.clone(), token);
+    }
+    if let Some(service) = &config.lsps2_service {
+        tracing::warn!(
+            "liquidity.lsps2_service is set: serving just-in-time channels is EXPERIMENTAL and \
+             opens channels with your funds on request"
+        );
+        builder.set_liquidity_provider_lsps2(service.clone());
+    }
+    set_chain_source(&mut builder, &config.chain_source)?;
+    set_identity(&mut builder, config)?;
+    Ok(builder.build()?)
+}
+
+fn set_chain_source(builder: &mut Builder, source: &ChainSource) -> Result<(), StartError> {
+    match source {
+        ChainSource::Bitcoind(config) => {
+            let (user, password) = bitcoind::credentials(&config.auth)?;
+            let password = password.expose_secret().to_owned();
+            let (host, port) = (config.rpc.host.clone(), config.rpc.port);
+            match &config.rest {
+                None => builder.set_chain_source_bitcoind_rpc(host, port, user, password),
+                Some(rest) => builder.set_chain_source_bitcoind_rest(
+                    rest.host.clone(),
+                    rest.port,
+                    host,
+                    port,
+                    user,
+                    password,
+                ),
+            };
+        },
+        ChainSource::Electrum { server_url } => {
+            builder.set_chain_source_electrum(server_url.clone(), None);
+        },
+        ChainSource::Esplora { server_url } => {
+            let sync = EsploraSyncConfig::default();
+            builder.set_chain_source_esplora(server_url.clone(), Some(sync));
+        },
+    }
+    Ok(())
+}
+
+fn set_identity(builder: &mut Builder, config: &Config) -> Result<(), StartError> {
+    if !config.listening_addresses.is_empty() {
+        builder.set_listening_addresses(config.listening_addresses.clone())?;
+    }
+    if !config.announcement_addresses.is_empty() {
+        builder.set_announcement_addresses(config.announcement_addresses.clone())?;
+    }
+    if let Some(alias) = &config.alias {
+        builder.set_node_alias(alias.clone())?;
+    }
+    builder.set_async_payments_role(config.async_payments_role)?;
+    Ok(())
+}
+
+/// Refuses listening addresses that are taken, by name. The library would find out half-way through
+/// its start, and say only that an address is invalid.
+pub fn check_listening_addresses(config: &Config) -> Result<(), ConfigError> {
+    const KEY: &str = "node.listening_addresses";
+    for address in &config.listening_addresses {
+        let resolved = address.to_socket_addrs().map_err(|error| {
+            ConfigError::new(KEY, format!("{address} cannot be resolved: {error}"))
+        })?;
+        for socket_address in resolved {
+            TcpListener::bind(socket_address).map_err(|error| {
+                ConfigError::new(KEY, format!("cannot listen on {address}: {error}"))
+            })?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,6 @@
+//! The Lightning node: building it, and the one consumer of its events.
+
+pub mod bitcoind;
+pub mod builder;
+pub mod effects;
+pub mod events;

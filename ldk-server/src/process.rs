@@ -1,0 +1,140 @@
+//! What concerns the process as a whole: panics, signals, the runtime, the exit code.
+
+use std::fmt::Display;
+use std::future::Future;
+use std::io;
+use std::process::ExitCode;
+
+use tokio::runtime::Runtime;
+use tokio_util::sync::CancellationToken;
+
+use crate::logging::LogFile;
+
+/// The exit code of a daemon that cannot start or go on, as the contract has it.
+const FAILURE: u8 = 255;
+
+/// Worker threads beyond the number of cores. The node library writes to disk on workers, and
+/// disconnects every peer when its timer is not run for a second.
+const SPARE_WORKERS: usize = 6;
+
+/// Makes every panic end the process, wherever it happens. A thread or task that dies alone would
+/// leave a node that answers but no longer watches its channels.
+pub fn die_of_panics() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        report(info);
+        let place = info.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!("panic at {place}; ending the process");
+        std::process::abort();
+    }));
+}
+
+/// Says on stderr and in the log why the daemon ends.
+pub fn refuse(error: &impl Display) -> ExitCode {
+    if tracing::dispatcher::has_been_set() {
+        tracing::error!("{error}");
+    } else {
+        #[allow(clippy::print_stderr, reason = "there is no log yet")]
+        {
+            eprintln!("{error}");
+        }
+    }
+    ExitCode::from(FAILURE)
+}
+
+/// The runtime everything runs on.
+pub fn runtime() -> io::Result<Runtime> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(cores + SPARE_WORKERS)
+        .thread_name("ldk-server")
+        .enable_all()
+        .build()
+}
+
+/// The signals the daemon listens to.
+pub struct Signals {
+    stop: CancellationToken,
+}
+
+impl Signals {
+    /// Takes over SIGINT and SIGTERM, which stop the daemon (the second one at once), and SIGHUP,
+    /// which opens the log file anew.
+    pub fn install(log_file: Option<LogFile>) -> io::Result<Self> {
+        let stop = CancellationToken::new();
+        let cancel = stop.clone();
+        let mut terminations = Terminations::install()?;
+        tokio::spawn(async move {
+            terminations.next().await;
+            tracing::info!("stopping; a second signal ends the process at once");
+            cancel.cancel();
+            terminations.next().await;
+            tracing::warn!("second signal; ending at once");
+            std::process::exit(i32::from(FAILURE));
+        });
+        spawn_reopening(log_file)?;
+        Ok(Self { stop })
+    }
+
+    /// Waits until the daemon is told to stop.
+    pub fn stop(&self) -> impl Future<Output = ()> + use<> {
+        self.stop.clone().cancelled_owned()
+    }
+}
+
+#[cfg(unix)]
+struct Terminations {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Terminations {
+    fn install() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {},
+            _ = self.terminate.recv() => {},
+        }
+    }
+}
+
+#[cfg(unix)]
+fn spawn_reopening(log_file: Option<LogFile>) -> io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            if let Some(Err(error)) = log_file.as_ref().map(LogFile::reopen) {
+                tracing::error!("cannot open the log file anew: {error}");
+            }
+        }
+    });
+    Ok(())
+}
+
+#[cfg(not(unix))]
+struct Terminations;
+
+#[cfg(not(unix))]
+impl Terminations {
+    fn install() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) {
+        let _ = tokio::signal::ctrl_c().await;
+    }
+}
+
+#[cfg(not(unix))]
+fn spawn_reopening(_: Option<LogFile>) -> io::Result<()> {
+    Ok(())
+}

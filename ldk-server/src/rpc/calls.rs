@@ -1,0 +1,110 @@
+//! Running calls off the async threads: bounded, timed, logged, and waited for at shutdown.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+use tokio_util::task::TaskTracker;
+
+use super::{App, peers};
+use crate::error::Error;
+
+/// Calls that run at once. The library serialises most of its work on a few locks, so more would
+/// only wait there.
+const MAX_RUNNING: usize = 64;
+/// Calls that run or wait; one more is refused.
+const MAX_ADMITTED: usize = 4096;
+/// Connection attempts at once, apart from the calls, which they would otherwise hold up: each
+/// takes until the peer answers.
+const MAX_CONNECTING: usize = 32;
+/// How long a peer may take to be connected to.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The calls under way.
+#[derive(Clone)]
+pub struct Calls {
+    running: Arc<Semaphore>,
+    admitted: Arc<Semaphore>,
+    connecting: Arc<Semaphore>,
+    tracker: TaskTracker,
+}
+
+impl Default for Calls {
+    fn default() -> Self {
+        Self {
+            running: Arc::new(Semaphore::new(MAX_RUNNING)),
+            admitted: Arc::new(Semaphore::new(MAX_ADMITTED)),
+            connecting: Arc::new(Semaphore::new(MAX_CONNECTING)),
+            tracker: TaskTracker::new(),
+        }
+    }
+}
+
+impl Calls {
+    /// Runs `work` on a blocking thread. It goes on even if the caller gives up.
+    pub(super) async fn run<R, F>(&self, method: &'static str, work: F) -> Result<R, Error>
+    where
+        R: Send + 'static,
+        F: FnOnce() -> Result<R, Error> + Send + 'static,
+    {
+        let admitted = Arc::clone(&self.admitted).try_acquire_owned().map_err(|_| {
+            Error::ResourceExhausted(format!("{MAX_ADMITTED} calls are under way; try again later"))
+        })?;
+        let running = Arc::clone(&self.running).acquire_owned().await.map_err(closed)?;
+        let work = self.spawn(method, move || {
+            let _permits = (admitted, running);
+            work()
+        });
+        work.await.map_err(|error| Error::Internal(format!("{method}: {error}")))?
+    }
+
+    /// Connects to a peer, or says that it did not answer in time.
+    pub(super) async fn connect(&self, app: Arc<App>, peer: peers::Target) -> Result<(), Error> {
+        let permit = Arc::clone(&self.connecting).try_acquire_owned().map_err(|_| {
+            Error::ResourceExhausted(format!(
+                "{MAX_CONNECTING} connection attempts are under way; try again later"
+            ))
+        })?;
+        let name = peer.to_string();
+        let work = self.spawn("connect", move || {
+            let _permit = permit;
+            peers::connect(&app, peer)
+        });
+        match tokio::time::timeout(CONNECT_TIMEOUT, work).await {
+            Ok(done) => done.map_err(|error| Error::Internal(format!("connect: {error}")))?,
+            Err(_) => {
+                let secs = CONNECT_TIMEOUT.as_secs();
+                Err(Error::FailedPrecondition(format!("{name} did not answer within {secs} s")))
+            },
+        }
+    }
+
+    fn spawn<R, F>(&self, method: &'static str, work: F) -> JoinHandle<Result<R, Error>>
+    where
+        R: Send + 'static,
+        F: FnOnce() -> Result<R, Error> + Send + 'static,
+    {
+        self.tracker.spawn_blocking(move || {
+            let started = Instant::now();
+            let result = work();
+            let took = started.elapsed();
+            match &result {
+                Ok(_) => tracing::debug!("{method} took {took:?}"),
+                Err(Error::Internal(reason)) => tracing::error!("{method} failed: {reason}"),
+                Err(error) => tracing::debug!("{method} refused after {took:?}: {error}"),
+            }
+            result
+        })
+    }
+
+    /// Waits until no call runs any more.
+    pub async fn drained(&self) {
+        self.tracker.close();
+        self.tracker.wait().await;
+    }
+}
+
+fn closed(_: tokio::sync::AcquireError) -> Error {
+    Error::Unavailable("the server is stopping".to_owned())
+}

@@ -1,0 +1,186 @@
+//! Request fields: parsed, or refused with a message that names the field.
+
+use std::str::FromStr as _;
+
+use ldk_node::UserChannelId;
+use ldk_node::bitcoin::address::NetworkUnchecked;
+use ldk_node::bitcoin::secp256k1::PublicKey;
+use ldk_node::bitcoin::{Address, Network};
+use ldk_node::lightning::ln::msgs::SocketAddress;
+use ldk_node::lightning_invoice::{Bolt11Invoice, Currency};
+
+use crate::error::Error;
+
+/// How much of an unusable value is quoted back.
+const QUOTED_CHARS: usize = 80;
+
+/// `N` bytes in hexadecimal.
+pub(super) fn hex<const N: usize>(field: &'static str, text: &str) -> Result<[u8; N], Error> {
+    let mut bytes = [0; N];
+    hex::decode_to_slice(text, &mut bytes).map_err(|_| {
+        Error::invalid(field, format!("{} must be {} hex digits", quoted(text), 2 * N))
+    })?;
+    Ok(bytes)
+}
+
+/// A compressed secp256k1 public key.
+pub(super) fn public_key(field: &'static str, text: &str) -> Result<PublicKey, Error> {
+    let bytes: [u8; 33] = hex(field, text)?;
+    PublicKey::from_slice(&bytes)
+        .map_err(|_| Error::invalid(field, format!("{} is not a point on secp256k1", quoted(text))))
+}
+
+/// Where a peer listens.
+pub(super) fn peer_address(field: &'static str, text: &str) -> Result<SocketAddress, Error> {
+    SocketAddress::from_str(text).map_err(|_| {
+        let accepted = "ipv4:port, [ipv6]:port, onion-v3:port or host:port";
+        Error::invalid(field, format!("{} must be {accepted}", quoted(text)))
+    })
+}
+
+/// The number a channel is addressed by, in decimal.
+pub(super) fn user_channel_id(field: &'static str, text: &str) -> Result<UserChannelId, Error> {
+    let is_decimal = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| is_decimal).map(UserChannelId).ok_or_else(|| {
+        Error::invalid(field, format!("{} must be a decimal number below 2^128", quoted(text)))
+    })
+}
+
+/// A Bitcoin address of `network`.
+pub(super) fn address(field: &'static str, text: &str, network: Network) -> Result<Address, Error> {
+    let unchecked = Address::<NetworkUnchecked>::from_str(text).map_err(|error| {
+        Error::invalid(field, format!("{} is not a Bitcoin address: {error}", quoted(text)))
+    })?;
+    unchecked.require_network(network).map_err(|_| {
+        Error::invalid(field, format!("{} is not an address of {network}", quoted(text)))
+    })
+}
+
+/// A BOLT 11 invoice of `network`.
+pub(super) fn invoice(
+    field: &'static str,
+    text: &str,
+    network: Network,
+) -> Result<Bolt11Invoice, Error> {
+    let invoice = Bolt11Invoice::from_str(text).map_err(|error| {
+        Error::invalid(field, format!("{} is not a BOLT 11 invoice: {error}", quoted(text)))
+    })?;
+    // Testnet and testnet4 share a currency, so the currencies are compared, not the networks.
+    if invoice.currency() == Currency::from(network) {
+        Ok(invoice)
+    } else {
+        let found = invoice.network();
+        Err(Error::invalid(field, format!("the invoice is for {found}; this node is on {network}")))
+    }
+}
+
+/// An amount that must not be zero.
+pub(super) fn positive(field: &'static str, amount: u64) -> Result<u64, Error> {
+    if amount > 0 { Ok(amount) } else { Err(Error::invalid(field, "must be greater than 0")) }
+}
+
+/// The largest amount there can be: 21 million bitcoin.
+pub(super) const MAX_MONEY_SAT: u64 = 2_100_000_000_000_000;
+
+/// A positive amount in millisatoshis, no more than there can be.
+pub(super) fn amount_msat(field: &'static str, amount: u64) -> Result<u64, Error> {
+    at_most(field, positive(field, amount)?, MAX_MONEY_SAT * 1000)
+}
+
+/// A positive amount in satoshis, no more than there can be.
+pub(super) fn amount_sat(field: &'static str, amount: u64) -> Result<u64, Error> {
+    at_most(field, positive(field, amount)?, MAX_MONEY_SAT)
+}
+
+fn at_most(field: &'static str, amount: u64, limit: u64) -> Result<u64, Error> {
+    if amount <= limit {
+        Ok(amount)
+    } else {
+        Err(Error::invalid(field, format!("{amount} is more than the {limit} there can be")))
+    }
+}
+
+/// The value for a message, cut to a length that fits one.
+pub(super) fn quoted(text: &str) -> String {
+    let short: String = text.chars().take(QUOTED_CHARS).collect();
+    let ellipsis = if short.len() < text.len() { "…" } else { "" };
+    format!("{:?}", format!("{short}{ellipsis}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const KEY: &str = "02eec7245d6b7d2ccb30380bfbe2a3648cd7a942653f5aa340edcea1f283686619";
+
+    fn reason<T>(result: Result<T, Error>) -> String {
+        result.err().map(|error| error.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn hex_of_the_right_length_is_read() {
+        assert_eq!(hex::<2>("id", "01fF").ok(), Some([1, 255]));
+        for text in ["", "0", "01f", "01ffff", "01fg"] {
+            assert!(reason(hex::<2>("id", text)).contains("id: "), "{text}");
+        }
+    }
+
+    #[test]
+    fn public_keys_must_be_on_the_curve() {
+        assert_eq!(
+            public_key("node_id", KEY).map(|key| key.to_string()).ok(),
+            Some(KEY.to_owned())
+        );
+        assert!(reason(public_key("node_id", &"ff".repeat(33))).contains("secp256k1"));
+        assert!(reason(public_key("node_id", &KEY[2..])).contains("66 hex digits"));
+    }
+
+    #[test]
+    fn channel_numbers_are_decimal() {
+        let max = u128::MAX.to_string();
+        assert_eq!(user_channel_id("id", &max).map(|id| id.0).ok(), Some(u128::MAX));
+        for text in ["", "-1", "+1", "0x1", "1.0", &format!("{max}0")] {
+            assert!(user_channel_id("id", text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn addresses_must_be_of_the_network() {
+        let text = "bcrt1q6rhpng9evdsfnn833a4f4vej0asu6dk5srld6x";
+        assert!(address("address", text, Network::Regtest).is_ok());
+        assert!(
+            reason(address("address", text, Network::Bitcoin))
+                .contains("not an address of bitcoin")
+        );
+        assert!(
+            reason(address("address", "bcrt1q", Network::Regtest))
+                .contains("not a Bitcoin address")
+        );
+    }
+
+    #[test]
+    fn amounts_are_bounded() {
+        assert!(reason(amount_msat("amount_msat", 0)).contains("greater than 0"));
+        assert!(reason(amount_msat("amount_msat", u64::MAX)).contains("there can be"));
+        assert_eq!(amount_sat("amount_sats", MAX_MONEY_SAT).ok(), Some(MAX_MONEY_SAT));
+    }
+
+    #[test]
+    fn long_values_are_cut() {
+        assert!(quoted(&"é".repeat(1_000_000)).chars().count() < 100);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_parsed_or_refused(text in ".{0,100}") {
+            let _ = hex::<32>("f", &text);
+            let _ = public_key("f", &text);
+            let _ = peer_address("f", &text);
+            let _ = user_channel_id("f", &text);
+            let _ = address("f", &text, Network::Regtest);
+            let _ = invoice("f", &text, Network::Regtest);
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! The service `api.LightningNode`: one line a method, and the one place where a call meets the
+//! async runtime.
+
+mod bolt11;
+mod calls;
+mod channels;
+mod events;
+mod fields;
+mod node;
+mod onchain;
+mod payments;
+mod peers;
+
+use std::sync::Arc;
+
+use ldk_node::Node;
+use ldk_node::bitcoin::Network;
+use ldk_server_grpc::api;
+use ldk_server_grpc::api::lightning_node_server::LightningNode;
+use ldk_server_grpc::events::EventEnvelope;
+use tokio::sync::{broadcast, watch};
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status};
+
+pub use calls::Calls;
+
+use crate::error::Error;
+
+/// What the calls of a started server work with.
+pub struct App {
+    /// The Lightning node.
+    pub node: Arc<Node>,
+    /// Its Bitcoin network.
+    pub network: Network,
+    /// Where subscribers get their events from.
+    pub events: broadcast::Sender<Arc<EventEnvelope>>,
+}
+
+/// How far the server is.
+#[derive(Clone)]
+pub enum Phase {
+    /// Not ready yet; the text says what it is doing.
+    Starting(String),
+    /// Serving.
+    Ready(Arc<App>),
+}
+
+/// The server side of `api.LightningNode`.
+#[derive(Clone)]
+pub struct Service {
+    phase: watch::Receiver<Phase>,
+    calls: Calls,
+    stopping: CancellationToken,
+}
+
+impl Service {
+    /// A service that answers UNAVAILABLE until `phase` is ready, and ends its streams when
+    /// `stopping` is cancelled.
+    pub fn new(phase: watch::Receiver<Phase>, calls: Calls, stopping: CancellationToken) -> Self {
+        Self { phase, calls, stopping }
+    }
+
+    fn app(&self) -> Result<Arc<App>, Error> {
+        if self.stopping.is_cancelled() {
+            return Err(Error::Unavailable("the server is stopping".to_owned()));
+        }
+        match &*self.phase.borrow() {
+            Phase::Ready(app) => Ok(Arc::clone(app)),
+            Phase::Starting(doing) => Err(Error::Unavailable(format!("starting: {doing}"))),
+        }
+    }
+
+    /// Runs a handler off the async threads.
+    async fn call<Q, R>(
+        &self,
+        method: &'static str,
+        request: Request<Q>,
+        handler: fn(&App, Q) -> Result<R, Error>,
+    ) -> Result<Response<R>, Status>
+    where
+        Q: Send + 'static,
+        R: Send + 'static,
+    {
+        let app = self.app()?;
+        let request = request.into_inner();
+        let reply = self.calls.run(method, move || handler(&app, request)).await?;
+        Ok(Response::new(reply))
+    }
+}
+
+/// One line a method. The methods of the trait that are not here answer UNIMPLEMENTED "not yet".
+macro_rules! lightning_node {
+    ($($method:ident($request:ident) -> $response:ident = $handler:path;)*) => {
+        #[tonic::async_trait]
+        impl LightningNode for Service {
+            async fn subscribe_events(
+                &self,
+                request: Request<api::SubscribeEventsRequest>,
+            ) -> Result<Response<events::Stream>, Status> {
+                let app = self.app()?;
+                Ok(Response::new(events::subscribe(&app, request, self.stopping.clone())?))
+            }
+
+            async fn connect_peer(
+                &self,
+                request: Request<api::ConnectPeerRequest>,
+            ) -> Result<Response<api::ConnectPeerResponse>, Status> {
+                let app = self.app()?;
+                let peer = peers::parse(&app, request.into_inner())?;
+                self.calls.connect(app, peer).await?;
+                Ok(Response::new(api::ConnectPeerResponse {}))
+            }
+
+            async fn open_channel(
+                &self,
+                request: Request<api::OpenChannelRequest>,
+            ) -> Result<Response<api::OpenChannelResponse>, Status> {
+                let app = self.app()?;
+                let open = channels::parse_open(&app, request.into_inner())?;
+                // Connecting first keeps a peer that does not answer from leaving it open whether
+                // a channel was asked for.
+                self.calls.connect(Arc::clone(&app), open.peer.clone()).await?;
+                let reply = self.calls.run("open_channel", move || channels::open(&app, open));
+                Ok(Response::new(reply.await?))
+            }
+
+            $(async fn $method(
+                &self,
+                request: Request<api::$request>,
+            ) -> Result<Response<api::$response>, Status> {
+                self.call(stringify!($method), request, $handler).await
+            })*
+        }
+    };
+}
+
+lightning_node! {
+    get_node_info(GetNodeInfoRequest) -> GetNodeInfoResponse = node::get_node_info;
+    get_balances(GetBalancesRequest) -> GetBalancesResponse = node::get_balances;
+    onchain_receive(OnchainReceiveRequest) -> OnchainReceiveResponse = onchain::receive;
+    onchain_send(OnchainSendRequest) -> OnchainSendResponse = onchain::send;
+    bolt11_receive(Bolt11ReceiveRequest) -> Bolt11ReceiveResponse = bolt11::receive;
+    bolt11_send(Bolt11SendRequest) -> Bolt11SendResponse = bolt11::send;
+    bolt11_send_underpaying(Bolt11SendUnderpayingRequest) -> Bolt11SendUnderpayingResponse
+        = bolt11::send_underpaying;
+    close_channel(CloseChannelRequest) -> CloseChannelResponse = channels::close;
+    force_close_channel(ForceCloseChannelRequest) -> ForceCloseChannelResponse
+        = channels::force_close;
+    list_channels(ListChannelsRequest) -> ListChannelsResponse = channels::list;
+    get_payment_details(GetPaymentDetailsRequest) -> GetPaymentDetailsResponse = payments::get;
+    disconnect_peer(DisconnectPeerRequest) -> DisconnectPeerResponse = peers::disconnect;
+    list_peers(ListPeersRequest) -> ListPeersResponse = peers::list;
+}

@@ -1,0 +1,51 @@
+//! The on-chain wallet.
+
+use ldk_node::bitcoin::FeeRate;
+use ldk_server_grpc::api::{
+    OnchainReceiveRequest, OnchainReceiveResponse, OnchainSendRequest, OnchainSendResponse,
+};
+
+use super::{App, fields};
+use crate::error::Error;
+
+pub(super) fn receive(
+    app: &App,
+    OnchainReceiveRequest {}: OnchainReceiveRequest,
+) -> Result<OnchainReceiveResponse, Error> {
+    let address = app.node.onchain_payment().new_address()?.to_string();
+    Ok(OnchainReceiveResponse { address })
+}
+
+pub(super) fn send(app: &App, request: OnchainSendRequest) -> Result<OnchainSendResponse, Error> {
+    let OnchainSendRequest { address, amount_sats, send_all, fee_rate_sat_per_vb } = request;
+    let address = fields::address("address", &address, app.network)?;
+    let fee_rate = fee_rate_sat_per_vb.map(fee_rate).transpose()?;
+    let wallet = app.node.onchain_payment();
+    let txid = match (amount_sats, send_all) {
+        (Some(amount_sats), None) => {
+            let amount_sats = fields::amount_sat("amount_sats", amount_sats)?;
+            let dust_sats = address.script_pubkey().minimal_non_dust().to_sat();
+            if amount_sats < dust_sats {
+                let reason =
+                    format!("{amount_sats} is dust; this address takes at least {dust_sats}");
+                return Err(Error::invalid("amount_sats", reason));
+            }
+            wallet.send_to_address(&address, amount_sats, fee_rate)?
+        },
+        (None, Some(true)) => wallet.send_all_to_address(&address, false, fee_rate)?,
+        (Some(_), Some(_)) => {
+            return Err(Error::invalid("send_all", "must not be set together with amount_sats"));
+        },
+        (None, Some(false) | None) => {
+            return Err(Error::invalid("amount_sats", "must be set, or else send_all to true"));
+        },
+    };
+    Ok(OnchainSendResponse { txid: txid.to_string() })
+}
+
+fn fee_rate(sat_per_vb: u64) -> Result<FeeRate, Error> {
+    const FIELD: &str = "fee_rate_sat_per_vb";
+    let sat_per_vb = fields::positive(FIELD, sat_per_vb)?;
+    FeeRate::from_sat_per_vb(sat_per_vb)
+        .ok_or_else(|| Error::invalid(FIELD, format!("{sat_per_vb} is too large")))
+}

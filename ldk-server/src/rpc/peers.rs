@@ -1,0 +1,78 @@
+//! Peers.
+
+use std::fmt;
+
+use ldk_node::bitcoin::secp256k1::PublicKey;
+use ldk_node::lightning::ln::msgs::SocketAddress;
+use ldk_server_grpc::api::{
+    ConnectPeerRequest, DisconnectPeerRequest, DisconnectPeerResponse, ListPeersRequest,
+    ListPeersResponse,
+};
+
+use super::{App, fields};
+use crate::error::Error;
+use crate::wire;
+
+/// A peer to connect to.
+#[derive(Clone)]
+pub(super) struct Target {
+    pub(super) node_id: PublicKey,
+    pub(super) address: SocketAddress,
+    /// Whether to reconnect to it from now on.
+    pub(super) persist: bool,
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "peer {}@{}", self.node_id, self.address)
+    }
+}
+
+pub(super) fn parse(app: &App, request: ConnectPeerRequest) -> Result<Target, Error> {
+    let ConnectPeerRequest { node_pubkey, address, persist } = request;
+    target(app, &node_pubkey, &address, persist)
+}
+
+/// The peer that `node_pubkey` and `address`, the fields of a request, name.
+pub(super) fn target(
+    app: &App,
+    node_pubkey: &str,
+    address: &str,
+    persist: bool,
+) -> Result<Target, Error> {
+    let node_id = fields::public_key("node_pubkey", node_pubkey)?;
+    let address = fields::peer_address("address", address)?;
+    if node_id == app.node.node_id() {
+        return Err(Error::invalid("node_pubkey", "is this node's own key"));
+    }
+    Ok(Target { node_id, address, persist })
+}
+
+/// Blocks until the peer has answered or the connection has failed.
+pub(super) fn connect(app: &App, peer: Target) -> Result<(), Error> {
+    let name = peer.to_string();
+    let Target { node_id, address, persist } = peer;
+    app.node.connect(node_id, address, persist).map_err(|error| match Error::from(error) {
+        Error::FailedPrecondition(reason) => {
+            Error::FailedPrecondition(format!("cannot connect to {name}: {reason}"))
+        },
+        other => other,
+    })
+}
+
+pub(super) fn disconnect(
+    app: &App,
+    DisconnectPeerRequest { node_pubkey }: DisconnectPeerRequest,
+) -> Result<DisconnectPeerResponse, Error> {
+    let node_id = fields::public_key("node_pubkey", &node_pubkey)?;
+    app.node.disconnect(node_id)?;
+    Ok(DisconnectPeerResponse {})
+}
+
+pub(super) fn list(
+    app: &App,
+    ListPeersRequest {}: ListPeersRequest,
+) -> Result<ListPeersResponse, Error> {
+    let peers = app.node.list_peers().into_iter().map(wire::peer::peer).collect();
+    Ok(ListPeersResponse { peers })
+}

@@ -1,0 +1,104 @@
+//! The `grpc-timeout` header: a caller's deadline.
+
+use std::future::Future;
+use std::time::Duration;
+
+use http::HeaderMap;
+use tokio::time::Instant;
+use tonic::Status;
+
+/// When the caller stops waiting.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadline(Instant);
+
+impl Deadline {
+    /// The deadline that `headers` name, counted from now.
+    pub fn of(headers: &HeaderMap) -> Result<Option<Self>, Status> {
+        let Some(value) = headers.get("grpc-timeout") else { return Ok(None) };
+        let timeout = value.to_str().ok().and_then(parse).ok_or_else(|| {
+            Status::invalid_argument("grpc-timeout must be 1 to 8 digits and one of H M S m u n")
+        })?;
+        Ok(Some(Self(Instant::now() + timeout)))
+    }
+
+    /// Waits for the deadline; forever if there is none.
+    pub async fn expired(deadline: Option<Self>) {
+        match deadline {
+            Some(Self(instant)) => tokio::time::sleep_until(instant).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// What `work` gives, or DEADLINE_EXCEEDED if the deadline comes first.
+    pub async fn bound<T>(
+        deadline: Option<Self>,
+        work: impl Future<Output = Result<T, Status>>,
+    ) -> Result<T, Status> {
+        tokio::select! {
+            biased;
+            () = Self::expired(deadline) => Err(Self::status()),
+            done = work => done,
+        }
+    }
+
+    /// The status of a call whose deadline has passed. It says nothing about the call's outcome.
+    pub fn status() -> Status {
+        Status::deadline_exceeded("the deadline has passed; the outcome of the call is unknown")
+    }
+}
+
+fn parse(text: &str) -> Option<Duration> {
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let count: u64 = digits.parse().ok()?;
+    match unit {
+        "H" => Some(Duration::from_secs(count * 60 * 60)),
+        "M" => Some(Duration::from_secs(count * 60)),
+        "S" => Some(Duration::from_secs(count)),
+        "m" => Some(Duration::from_millis(count)),
+        "u" => Some(Duration::from_micros(count)),
+        "n" => Some(Duration::from_nanos(count)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn every_unit_is_read() {
+        assert_eq!(parse("99999999H"), Some(Duration::from_secs(99_999_999 * 3600)));
+        assert_eq!(parse("2M"), Some(Duration::from_secs(120)));
+        assert_eq!(parse("0S"), Some(Duration::ZERO));
+        assert_eq!(parse("5m"), Some(Duration::from_millis(5)));
+        assert_eq!(parse("5u"), Some(Duration::from_micros(5)));
+        assert_eq!(parse("5n"), Some(Duration::from_nanos(5)));
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        for text in ["", "S", "1", "1s", "123456789S", "+1S", "-1S", " 1S", "1.5S", "1é"] {
+            assert_eq!(parse(text), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_parsed_or_refused(text in ".*") {
+            let _ = parse(&text);
+        }
+    }
+
+    #[tokio::test]
+    async fn work_that_takes_too_long_is_given_up() {
+        let deadline = Some(Deadline(Instant::now()));
+        let work = std::future::pending::<Result<(), Status>>();
+        let status = Deadline::bound(deadline, work).await.unwrap_err();
+        assert_eq!(status.code(), tonic::Code::DeadlineExceeded);
+    }
+}

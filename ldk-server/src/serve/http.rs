@@ -1,0 +1,77 @@
+//! Which service a request is for.
+
+use std::convert::Infallible;
+
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use hyper::body::Incoming;
+use ldk_server_grpc::SERVICE_NAME;
+use ldk_server_grpc::api::lightning_node_server::LightningNodeServer;
+use tonic::body::Body;
+use tower::ServiceExt as _;
+use tower::util::BoxCloneSyncService;
+
+use super::Guard;
+use crate::rpc;
+
+const METRICS_PATH: &str = "/metrics";
+const HEALTH_PREFIX: &str = "/grpc.health.v1.Health/";
+const REFLECTION_PREFIX: &str = "/grpc.reflection.v1.ServerReflection/";
+
+/// A service that needs no key, because it tells nothing private.
+pub type OpenService = BoxCloneSyncService<Request<Incoming>, Response<Body>, Infallible>;
+
+/// The services behind the listener.
+#[derive(Clone)]
+pub struct Front {
+    /// `api.LightningNode`.
+    pub lightning: Guard<LightningNodeServer<rpc::Service>>,
+    /// `grpc.health.v1.Health`.
+    pub health: OpenService,
+    /// `grpc.reflection.v1.ServerReflection`.
+    pub reflection: OpenService,
+}
+
+impl Front {
+    /// Answers a request.
+    pub(super) async fn serve(
+        self,
+        request: Request<Incoming>,
+    ) -> Result<Response<Body>, Infallible> {
+        let path = request.uri().path();
+        if path == METRICS_PATH && request.method() == Method::GET {
+            // Reserved for metrics, which are not there yet.
+            return Ok(plain(StatusCode::NOT_FOUND, "metrics are not enabled\n"));
+        }
+        if request.version() != Version::HTTP_2 {
+            return Ok(plain(StatusCode::HTTP_VERSION_NOT_SUPPORTED, "gRPC needs HTTP/2\n"));
+        }
+        let response = if path.starts_with(HEALTH_PREFIX) {
+            self.health.oneshot(request).await?
+        } else if path.starts_with(REFLECTION_PREFIX) {
+            self.reflection.oneshot(request).await?
+        } else {
+            self.lightning.oneshot(request).await?
+        };
+        Ok(with_contract_headers(response))
+    }
+}
+
+/// The headers of the contract where they differ from tonic's.
+fn with_contract_headers(mut response: Response<Body>) -> Response<Body> {
+    let grpc = HeaderValue::from_static("application/grpc+proto");
+    let identity = HeaderValue::from_static("identity");
+    response.headers_mut().insert(header::CONTENT_TYPE, grpc);
+    response.headers_mut().insert("grpc-accept-encoding", identity);
+    response
+}
+
+fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
+    let mut response = Response::new(Body::new(text.to_owned()));
+    *response.status_mut() = status;
+    let content_type = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    response
+}
+
+/// The name under which `api.LightningNode` reports its health.
+pub(crate) const HEALTH_NAME: &str = SERVICE_NAME;

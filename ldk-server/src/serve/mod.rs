@@ -1,0 +1,12 @@
+//! The one listener: TLS, then HTTP, then the service a request is for.
+
+mod body;
+pub mod deadline;
+mod guard;
+mod http;
+mod listener;
+
+pub use guard::Guard;
+pub(crate) use http::HEALTH_NAME;
+pub use http::{Front, OpenService};
+pub use listener::Listener;

@@ -1,0 +1,39 @@
+//! Why a start fails.
+
+use ldk_node::{BuildError, NodeError};
+
+use crate::config::ConfigError;
+use crate::node::bitcoind::ProbeError;
+use crate::secrets::SecretError;
+
+/// Why the daemon could not start. The text is for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A key, mnemonic or certificate cannot be made or used.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// A file or directory cannot be made or used.
+    #[error("{0}")]
+    Storage(String),
+    /// Another process runs on the same state.
+    #[error("{0}")]
+    AlreadyRunning(String),
+    /// The gRPC service cannot listen.
+    #[error("{0}")]
+    Listen(String),
+    /// Bitcoin Core cannot be used.
+    #[error(transparent)]
+    Bitcoind(#[from] ProbeError),
+    /// The node cannot be built from its state.
+    #[error("cannot load the node: {0}")]
+    Build(#[from] BuildError),
+    /// The node does not start.
+    #[error("cannot start the node: {0}")]
+    Node(#[from] NodeError),
+    /// A signal came before the start was complete.
+    #[error("stopped while starting")]
+    Interrupted,
+}

@@ -1,0 +1,9 @@
+//! From the node library's types to the messages of the API. Every source struct is taken apart by
+//! name, so that a field the library adds fails to compile here and is not lost.
+
+pub mod balances;
+pub mod channel;
+pub mod channel_state;
+pub mod node;
+pub mod payment;
+pub mod peer;

@@ -1,0 +1,163 @@
+//! Payments.
+
+use ldk_node::bitcoin::Txid;
+use ldk_node::lightning_types::payment::PaymentPreimage;
+use ldk_node::payment::{
+    ConfirmationStatus, LSPFeeLimits, PaymentDetails, PaymentDirection, PaymentKind, PaymentStatus,
+};
+use ldk_server_grpc::types;
+use ldk_server_grpc::types::confirmation_status::Status;
+use ldk_server_grpc::types::payment_kind::Kind;
+
+/// A payment as the API shows it.
+pub fn payment(details: PaymentDetails) -> types::Payment {
+    let PaymentDetails {
+        id,
+        kind,
+        amount_msat,
+        fee_paid_msat,
+        direction,
+        status,
+        latest_update_timestamp,
+    } = details;
+    types::Payment {
+        id: hex::encode(id.0),
+        kind: Some(types::PaymentKind { kind: Some(payment_kind(kind)) }),
+        amount_msat,
+        direction: payment_direction(direction).into(),
+        status: payment_status(status).into(),
+        latest_update_timestamp,
+        fee_paid_msat,
+    }
+}
+
+fn payment_kind(kind: PaymentKind) -> Kind {
+    match kind {
+        PaymentKind::Onchain { txid, status } => Kind::Onchain(onchain(txid, status)),
+        PaymentKind::Bolt11 { hash, preimage, secret } => Kind::Bolt11(types::Bolt11 {
+            hash: hex::encode(hash.0),
+            preimage: preimage.map(preimage_hex),
+            secret: secret.map(|secret| secret.0.to_vec()),
+            // The library keeps this fee for just-in-time channels only.
+            counterparty_skimmed_fee_msat: None,
+        }),
+        PaymentKind::Bolt11Jit {
+            hash,
+            preimage,
+            secret,
+            counterparty_skimmed_fee_msat,
+            lsp_fee_limits,
+        } => Kind::Bolt11Jit(types::Bolt11Jit {
+            hash: hex::encode(hash.0),
+            preimage: preimage.map(preimage_hex),
+            secret: secret.map(|secret| secret.0.to_vec()),
+            lsp_fee_limits: Some(fee_limits(lsp_fee_limits)),
+            counterparty_skimmed_fee_msat,
+        }),
+        PaymentKind::Bolt12Offer { hash, preimage, secret, offer_id, payer_note, quantity } => {
+            Kind::Bolt12Offer(types::Bolt12Offer {
+                hash: hash.map(|hash| hex::encode(hash.0)),
+                preimage: preimage.map(preimage_hex),
+                secret: secret.map(|secret| secret.0.to_vec()),
+                offer_id: hex::encode(offer_id.0),
+                payer_note: payer_note.map(|note| note.to_string()),
+                quantity,
+            })
+        },
+        PaymentKind::Bolt12Refund { hash, preimage, secret, payer_note, quantity } => {
+            Kind::Bolt12Refund(types::Bolt12Refund {
+                hash: hash.map(|hash| hex::encode(hash.0)),
+                preimage: preimage.map(preimage_hex),
+                secret: secret.map(|secret| secret.0.to_vec()),
+                payer_note: payer_note.map(|note| note.to_string()),
+                quantity,
+            })
+        },
+        PaymentKind::Spontaneous { hash, preimage } => Kind::Spontaneous(types::Spontaneous {
+            hash: hex::encode(hash.0),
+            preimage: preimage.map(preimage_hex),
+        }),
+    }
+}
+
+fn onchain(txid: Txid, status: ConfirmationStatus) -> types::Onchain {
+    let status = match status {
+        ConfirmationStatus::Confirmed { block_hash, height, timestamp } => {
+            let block_hash = block_hash.to_string();
+            Status::Confirmed(types::Confirmed { block_hash, height, timestamp })
+        },
+        ConfirmationStatus::Unconfirmed => Status::Unconfirmed(types::Unconfirmed {}),
+    };
+    types::Onchain {
+        txid: txid.to_string(),
+        status: Some(types::ConfirmationStatus { status: Some(status) }),
+    }
+}
+
+fn fee_limits(limits: LSPFeeLimits) -> types::LspFeeLimits {
+    let LSPFeeLimits { max_total_opening_fee_msat, max_proportional_opening_fee_ppm_msat } = limits;
+    types::LspFeeLimits { max_total_opening_fee_msat, max_proportional_opening_fee_ppm_msat }
+}
+
+fn preimage_hex(preimage: PaymentPreimage) -> String {
+    hex::encode(preimage.0)
+}
+
+fn payment_direction(direction: PaymentDirection) -> types::PaymentDirection {
+    match direction {
+        PaymentDirection::Inbound => types::PaymentDirection::Inbound,
+        PaymentDirection::Outbound => types::PaymentDirection::Outbound,
+    }
+}
+
+fn payment_status(status: PaymentStatus) -> types::PaymentStatus {
+    match status {
+        PaymentStatus::Pending => types::PaymentStatus::Pending,
+        PaymentStatus::Succeeded => types::PaymentStatus::Succeeded,
+        PaymentStatus::Failed => types::PaymentStatus::Failed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ldk_node::bitcoin::hashes::Hash as _;
+    use ldk_node::lightning::ln::channelmanager::PaymentId;
+    use ldk_node::lightning_types::payment::{PaymentHash, PaymentSecret};
+
+    use super::*;
+
+    #[test]
+    fn an_outbound_invoice_payment() {
+        let shown = payment(PaymentDetails {
+            id: PaymentId([1; 32]),
+            kind: PaymentKind::Bolt11 {
+                hash: PaymentHash([2; 32]),
+                preimage: Some(PaymentPreimage([3; 32])),
+                secret: Some(PaymentSecret([4; 32])),
+            },
+            amount_msat: Some(5_000),
+            fee_paid_msat: Some(6),
+            direction: PaymentDirection::Outbound,
+            status: PaymentStatus::Succeeded,
+            latest_update_timestamp: 7,
+        });
+        assert_eq!(shown.id, "01".repeat(32));
+        assert_eq!(shown.direction(), types::PaymentDirection::Outbound);
+        assert_eq!(shown.status(), types::PaymentStatus::Succeeded);
+        assert_eq!((shown.amount_msat, shown.fee_paid_msat), (Some(5_000), Some(6)));
+        let Some(Kind::Bolt11(bolt11)) = shown.kind.and_then(|kind| kind.kind) else {
+            panic!("not BOLT 11")
+        };
+        assert_eq!(bolt11.hash, "02".repeat(32));
+        assert_eq!(bolt11.preimage, Some("03".repeat(32)));
+        assert_eq!(bolt11.secret, Some(vec![4; 32]));
+    }
+
+    #[test]
+    fn a_transaction_id_is_shown_in_display_order() {
+        let mut bytes = [0; 32];
+        bytes[0] = 0xab;
+        let shown = onchain(Txid::from_byte_array(bytes), ConfirmationStatus::Unconfirmed);
+        assert!(shown.txid.ends_with("ab"), "{}", shown.txid);
+    }
+}
