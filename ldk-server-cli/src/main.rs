@@ -1,2 +1,57 @@
-//! x
-fn main() {}
+//! `ldk-server-cli`: every call of an ldk-server as a command that prints its answer as JSON.
+
+mod amount;
+mod args;
+mod commands;
+mod connection;
+mod failure;
+mod output;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::commands::Command;
+use crate::connection::ConnectionArgs;
+use crate::failure::Failure;
+use crate::output::Format;
+
+/// Command-line client for ldk-server
+///
+/// Each command makes one call and prints the answer on standard output. Amounts are written with
+/// their unit, as in 2500sat or 1200msat. Exit status: 0 success, 1 the call failed, 2 wrong usage.
+#[derive(Debug, Parser)]
+#[command(name = "ldk-server-cli", version)]
+struct Cli {
+    #[command(flatten)]
+    connection: ConnectionArgs,
+
+    /// How to print answers. JSON unless a table is asked for, on a terminal as well
+    #[arg(long, value_enum, default_value_t = Format::Json)]
+    format: Format,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    match run(Cli::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("{}", output::escape(&failure.to_string()));
+            ExitCode::FAILURE
+        },
+    }
+}
+
+async fn run(cli: Cli) -> Result<(), Failure> {
+    match cli.command {
+        Command::Completions(command) => command.run(),
+        Command::Events(command) => command.run(&cli.connection.client()?).await,
+        Command::Unary(command) => command.run(&cli.connection.client()?, cli.format).await,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,7 @@ pub mod secrets;
 pub mod serve;
 mod server;
 mod start;
+pub mod storage;
 pub mod wire;
 
 pub use server::Server;

@@ -1,7 +1,7 @@
 //! Where log lines go: errors to stderr, the rest to stdout, all of them to the log file.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -65,13 +65,7 @@ fn level_filter(level: log::LevelFilter) -> LevelFilter {
 
 impl LogFile {
     fn open(path: PathBuf) -> io::Result<Self> {
-        let open = || {
-            if let Some(dir) = path.parent() {
-                fs::create_dir_all(dir)?;
-            }
-            open_append(&path)
-        };
-        let file = open().map_err(|error| {
+        let file = open_append(&path).map_err(|error| {
             io::Error::new(error.kind(), format!("log.file {}: {error}", path.display()))
         })?;
         Ok(Self(Arc::new(OpenLogFile { path, file: Mutex::new(file) })))

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Parser as _;
 use ldk_server::config::{Args, Config};
-use ldk_server::{Server, StartError, logging, process};
+use ldk_server::{Server, StartError, logging, process, storage};
 
 /// How long calls under way may take once the daemon was told to stop.
 const GRACE: Duration = Duration::from_secs(20);
@@ -16,6 +16,10 @@ fn main() -> ExitCode {
         Ok(config) => config,
         Err(error) => return process::refuse(&error),
     };
+    process::keep_files_private();
+    if let Err(error) = storage::make_dirs(&config.network_dir()) {
+        return process::refuse(&error);
+    }
     let log_file = match logging::start(&config.log) {
         Ok(log_file) => log_file,
         Err(error) => return process::refuse(&error),

@@ -29,6 +29,12 @@ pub fn die_of_panics() {
     }));
 }
 
+/// Lets nobody but this user read what is written from now on: the node's state holds preimages.
+pub fn keep_files_private() {
+    #[cfg(unix)]
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+}
+
 /// Says on stderr and in the log why the daemon ends.
 pub fn refuse(error: &impl Display) -> ExitCode {
     if tracing::dispatcher::has_been_set() {

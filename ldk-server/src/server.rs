@@ -1,10 +1,8 @@
 //! The life of the daemon: start, serve, stop.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::File;
 use std::future::Future;
-use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +22,7 @@ use crate::rpc::{App, Calls, Phase, Service};
 use crate::secrets::{self, Entropy};
 use crate::serve::{Front, Guard, HEALTH_NAME, Listener, OpenService};
 use crate::start::StartError;
+use crate::storage;
 
 /// How long to wait before asking a chain source again that is not there, at first and at most.
 const RETRY_PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
@@ -57,8 +56,7 @@ impl Server {
         config: Config,
         interrupt: impl Future<Output = ()>,
     ) -> Result<Self, StartError> {
-        make_dirs(&config)?;
-        let lock = lock(&config.network_dir())?;
+        let lock = storage::lock(&config.network_dir())?;
         let entropy = secrets::entropy(&config.storage_dir)?;
         let api_key = secrets::api_key(&config.storage_dir, &config.network.to_string())?;
         let identity = secrets::identity(&config.tls)?;
@@ -157,38 +155,6 @@ fn reflection() -> Result<OpenService, StartError> {
         .build_v1()
         .map(OpenService::new)
         .map_err(|error| StartError::Listen(error.to_string()))
-}
-
-fn make_dirs(config: &Config) -> Result<(), StartError> {
-    let dir = config.network_dir();
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(&dir).map_err(|error| storage_error(&dir, &error))
-}
-
-/// Makes sure that no other process runs on the same state, which would lose funds.
-fn lock(network_dir: &Path) -> Result<File, StartError> {
-    let path = network_dir.join("ldk-server.lock");
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .map_err(|error| storage_error(&path, &error))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StartError::AlreadyRunning(format!(
-            "another ldk-server is running on {}; two on the same data would lose funds",
-            network_dir.display()
-        ))),
-        Err(TryLockError::Error(error)) => Err(storage_error(&path, &error)),
-    }
-}
-
-fn storage_error(path: &Path, error: &io::Error) -> StartError {
-    StartError::Storage(format!("cannot use {}: {error}", path.display()))
 }
 
 async fn start_node(

@@ -1,0 +1,98 @@
+//! Groups of options that several commands share.
+//!
+//! The groups have no doc comments: clap would take them for the description of the command.
+
+use clap::Args;
+use ldk_server_grpc::types::bolt11_invoice_description::Kind;
+use ldk_server_grpc::types::{Bolt11InvoiceDescription, ChannelConfig, RouteParametersConfig};
+
+use crate::amount::Amount;
+use crate::failure::Failure;
+
+#[derive(Debug, Args)]
+pub(crate) struct RouteArgs {
+    /// Limit on routing fees, with its unit (sat or msat) [default: 1% of the amount plus 50 sat]
+    #[arg(long, value_name = "AMOUNT")]
+    max_total_routing_fee: Option<Amount>,
+
+    /// Longest time lock of the whole route, in blocks
+    #[arg(long, value_name = "BLOCKS", default_value_t = 1_008)]
+    max_total_cltv_expiry_delta: u32,
+
+    /// Largest number of paths to split the payment over
+    #[arg(long, value_name = "NUMBER", default_value_t = 10)]
+    max_path_count: u32,
+
+    /// Largest share of a channel's capacity to use, as a power of one half: 0 all, 1 half,
+    /// 2 a quarter
+    #[arg(long, value_name = "NUMBER", default_value_t = 2)]
+    max_channel_saturation_power_of_half: u32,
+}
+
+impl From<RouteArgs> for RouteParametersConfig {
+    fn from(args: RouteArgs) -> Self {
+        Self {
+            max_total_routing_fee_msat: args.max_total_routing_fee.map(Amount::msat),
+            max_total_cltv_expiry_delta: args.max_total_cltv_expiry_delta,
+            max_path_count: args.max_path_count,
+            max_channel_saturation_power_of_half: args.max_channel_saturation_power_of_half,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DescriptionArgs {
+    /// Text that the payer is shown
+    #[arg(short, long, value_name = "TEXT")]
+    description: Option<String>,
+
+    /// SHA-256 of a longer text, as hex; instead of a description
+    #[arg(long, value_name = "HEX")]
+    description_hash: Option<String>,
+
+    /// How long the invoice can be paid, in seconds
+    #[arg(short, long, value_name = "SECONDS", default_value_t = 86_400)]
+    pub(crate) expiry_secs: u32,
+}
+
+impl DescriptionArgs {
+    pub(crate) fn description(self) -> Result<Option<Bolt11InvoiceDescription>, Failure> {
+        let kind = match (self.description, self.description_hash) {
+            (None, None) => return Ok(None),
+            (Some(text), None) => Kind::Direct(text),
+            (None, Some(hash)) => Kind::Hash(hash),
+            (Some(_), Some(_)) => {
+                return Err(Failure::InvalidRequest(
+                    "--description and --description-hash exclude each other".to_owned(),
+                ));
+            },
+        };
+        Ok(Some(Bolt11InvoiceDescription { kind: Some(kind) }))
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ChannelConfigArgs {
+    /// Fee for forwarding over the channel, in msat per million msat forwarded
+    #[arg(long, value_name = "MILLIONTHS")]
+    forwarding_fee_proportional_millionths: Option<u32>,
+
+    /// Fee for each payment forwarded over the channel, in msat
+    #[arg(long, value_name = "MSAT")]
+    forwarding_fee_base_msat: Option<u32>,
+
+    /// Time lock added to payments forwarded over the channel, in blocks
+    #[arg(long, value_name = "BLOCKS")]
+    cltv_expiry_delta: Option<u32>,
+}
+
+impl From<ChannelConfigArgs> for ChannelConfig {
+    fn from(args: ChannelConfigArgs) -> Self {
+        Self {
+            forwarding_fee_proportional_millionths: args.forwarding_fee_proportional_millionths,
+            forwarding_fee_base_msat: args.forwarding_fee_base_msat,
+            cltv_expiry_delta: args.cltv_expiry_delta,
+            ..Self::default()
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! BOLT 11 invoices.
+
+use clap::Args;
+use ldk_server_grpc::api::{Bolt11ReceiveRequest, Bolt11SendRequest};
+
+use crate::amount::Amount;
+use crate::args::{DescriptionArgs, RouteArgs};
+use crate::failure::Failure;
+
+/// Make an invoice
+#[derive(Debug, Args)]
+pub(crate) struct Bolt11Receive {
+    /// Amount with its unit (sat or msat); without it the payer chooses
+    amount: Option<Amount>,
+
+    #[command(flatten)]
+    description: DescriptionArgs,
+}
+
+impl TryFrom<Bolt11Receive> for Bolt11ReceiveRequest {
+    type Error = Failure;
+
+    fn try_from(command: Bolt11Receive) -> Result<Self, Failure> {
+        Ok(Self {
+            amount_msat: command.amount.map(Amount::msat),
+            expiry_secs: command.description.expiry_secs,
+            description: command.description.description()?,
+        })
+    }
+}
+
+/// Pay an invoice
+///
+/// The answer is the payment's id, as soon as the payment is on its way. `get-payment-details` and
+/// `events` tell how it ended.
+#[derive(Debug, Args)]
+pub(crate) struct Bolt11Send {
+    /// Invoice to pay
+    invoice: String,
+
+    /// Amount with its unit (sat or msat); needed if the invoice names none
+    amount: Option<Amount>,
+
+    #[command(flatten)]
+    route: RouteArgs,
+}
+
+impl From<Bolt11Send> for Bolt11SendRequest {
+    fn from(command: Bolt11Send) -> Self {
+        Self {
+            invoice: command.invoice,
+            amount_msat: command.amount.map(Amount::msat),
+            route_parameters: Some(command.route.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ldk_server_grpc::types::bolt11_invoice_description::Kind;
+    use ldk_server_grpc::types::{Bolt11InvoiceDescription, RouteParametersConfig};
+
+    use super::*;
+    use crate::commands::testing::request;
+
+    #[test]
+    fn an_invoice_is_described_by_a_text_or_a_hash() {
+        let request = request::<Bolt11Receive, Bolt11ReceiveRequest>;
+        assert_eq!(
+            request(""),
+            Ok(Bolt11ReceiveRequest { amount_msat: None, description: None, expiry_secs: 86_400 })
+        );
+        let described = |kind| Some(Bolt11InvoiceDescription { kind: Some(kind) });
+        assert_eq!(
+            request("2sat -d tea -e 60"),
+            Ok(Bolt11ReceiveRequest {
+                amount_msat: Some(2_000),
+                description: described(Kind::Direct("tea".to_owned())),
+                expiry_secs: 60,
+            })
+        );
+        assert_eq!(
+            request("2msat --description-hash 00ff").unwrap().description,
+            described(Kind::Hash("00ff".to_owned()))
+        );
+        let both = request("-d tea --description-hash 00ff").unwrap_err();
+        assert!(both.starts_with("Error (Invalid Request): "), "{both}");
+    }
+
+    #[test]
+    fn a_payment_always_carries_its_route_limits() {
+        let request = request::<Bolt11Send, Bolt11SendRequest>;
+        assert_eq!(
+            request("lnbcrt1 5msat"),
+            Ok(Bolt11SendRequest {
+                invoice: "lnbcrt1".to_owned(),
+                amount_msat: Some(5),
+                route_parameters: Some(RouteParametersConfig {
+                    max_total_routing_fee_msat: None,
+                    max_total_cltv_expiry_delta: 1_008,
+                    max_path_count: 10,
+                    max_channel_saturation_power_of_half: 2,
+                }),
+            })
+        );
+        let line = "lnbcrt1 --max-total-routing-fee 4sat --max-total-cltv-expiry-delta 3 \
+                --max-path-count 2 --max-channel-saturation-power-of-half 1";
+        assert_eq!(
+            request(line).unwrap().route_parameters,
+            Some(RouteParametersConfig {
+                max_total_routing_fee_msat: Some(4_000),
+                max_total_cltv_expiry_delta: 3,
+                max_path_count: 2,
+                max_channel_saturation_power_of_half: 1,
+            })
+        );
+    }
+}

@@ -1,0 +1,179 @@
+//! Channels.
+
+use clap::Args;
+use ldk_server_grpc::api::open_channel_request::Amount as ChannelAmount;
+use ldk_server_grpc::api::{
+    AllFunds, CloseChannelRequest, ForceCloseChannelRequest, ListChannelsRequest,
+    OpenChannelRequest,
+};
+use ldk_server_grpc::types::ChannelConfig;
+
+use crate::amount::{Amount, AmountOrAll};
+use crate::args::ChannelConfigArgs;
+use crate::failure::Failure;
+
+/// Open a channel to a node, from the on-chain wallet
+#[derive(Debug, Args)]
+pub(crate) struct OpenChannel {
+    /// Public key of the node, as hex
+    node_pubkey: String,
+
+    /// Address of the node, host:port
+    address: String,
+
+    /// Size of the channel with its unit (sat, or msat in whole sats), or all for everything that
+    /// is spendable
+    channel_amount: AmountOrAll,
+
+    /// Amount to give to the other side, with its unit (sat or msat)
+    #[arg(long, value_name = "AMOUNT")]
+    push_to_counterparty: Option<Amount>,
+
+    /// Make the channel public, so that it can forward payments of others
+    #[arg(long)]
+    announce_channel: bool,
+
+    /// Allow the other side to spend its whole balance, with nothing left to lose if it cheats
+    #[arg(long)]
+    disable_counterparty_reserve: bool,
+
+    #[command(flatten)]
+    config: ChannelConfigArgs,
+}
+
+impl TryFrom<OpenChannel> for OpenChannelRequest {
+    type Error = Failure;
+
+    fn try_from(command: OpenChannel) -> Result<Self, Failure> {
+        if command.announce_channel && command.disable_counterparty_reserve {
+            return Err(Failure::InvalidRequest(
+                "--announce-channel and --disable-counterparty-reserve exclude each other"
+                    .to_owned(),
+            ));
+        }
+        let amount = match command.channel_amount {
+            AmountOrAll::Amount(amount) => ChannelAmount::ChannelAmountSats(amount.sat()?),
+            AmountOrAll::All => ChannelAmount::AllFunds(AllFunds {}),
+        };
+        let config = ChannelConfig::from(command.config);
+        Ok(Self {
+            node_pubkey: command.node_pubkey,
+            address: command.address,
+            amount: Some(amount),
+            push_to_counterparty_msat: command.push_to_counterparty.map(Amount::msat),
+            channel_config: (config != ChannelConfig::default()).then_some(config),
+            announce_channel: command.announce_channel,
+            disable_counterparty_reserve: command.disable_counterparty_reserve,
+        })
+    }
+}
+
+/// Close a channel together with the other side
+#[derive(Debug, Args)]
+pub(crate) struct CloseChannel {
+    /// The channel's user_channel_id
+    user_channel_id: String,
+
+    /// Public key of the other side, as hex
+    counterparty_node_id: String,
+}
+
+impl From<CloseChannel> for CloseChannelRequest {
+    fn from(command: CloseChannel) -> Self {
+        Self {
+            user_channel_id: command.user_channel_id,
+            counterparty_node_id: command.counterparty_node_id,
+        }
+    }
+}
+
+/// Close a channel without the other side; the node's funds come back after a delay
+#[derive(Debug, Args)]
+pub(crate) struct ForceCloseChannel {
+    /// The channel's user_channel_id
+    user_channel_id: String,
+
+    /// Public key of the other side, as hex
+    counterparty_node_id: String,
+
+    /// Reason to tell the other side
+    #[arg(long, value_name = "TEXT")]
+    force_close_reason: Option<String>,
+}
+
+impl From<ForceCloseChannel> for ForceCloseChannelRequest {
+    fn from(command: ForceCloseChannel) -> Self {
+        Self {
+            user_channel_id: command.user_channel_id,
+            counterparty_node_id: command.counterparty_node_id,
+            force_close_reason: command.force_close_reason,
+        }
+    }
+}
+
+/// List the channels, those still being opened included
+#[derive(Debug, Args)]
+pub(crate) struct ListChannels;
+
+impl From<ListChannels> for ListChannelsRequest {
+    fn from(_: ListChannels) -> Self {
+        Self {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::testing::request;
+
+    #[test]
+    fn a_channel_is_opened_with_an_amount_or_all() {
+        let request = request::<OpenChannel, OpenChannelRequest>;
+        let plain = OpenChannelRequest {
+            node_pubkey: "02aa".to_owned(),
+            address: "host:9735".to_owned(),
+            amount: Some(ChannelAmount::ChannelAmountSats(100_000)),
+            ..Default::default()
+        };
+        assert_eq!(request("02aa host:9735 100000sat"), Ok(plain.clone()));
+        assert_eq!(
+            request("02aa host:9735 all --announce-channel --push-to-counterparty 1sat"),
+            Ok(OpenChannelRequest {
+                amount: Some(ChannelAmount::AllFunds(AllFunds {})),
+                announce_channel: true,
+                push_to_counterparty_msat: Some(1_000),
+                ..plain.clone()
+            })
+        );
+        assert_eq!(
+            request("02aa host:9735 100000sat --cltv-expiry-delta 0"),
+            Ok(OpenChannelRequest {
+                channel_config: Some(ChannelConfig {
+                    cltv_expiry_delta: Some(0),
+                    ..Default::default()
+                }),
+                ..plain
+            })
+        );
+        let line = "02aa host:9735 1sat --announce-channel --disable-counterparty-reserve";
+        let both = request(line).unwrap_err();
+        assert!(both.starts_with("Error (Invalid Request): "), "{both}");
+    }
+
+    #[test]
+    fn a_channel_is_closed_by_its_ids() {
+        let (user_channel_id, counterparty_node_id) = ("7".to_owned(), "02aa".to_owned());
+        assert_eq!(
+            request::<ForceCloseChannel, _>("7 02aa --force-close-reason gone"),
+            Ok(ForceCloseChannelRequest {
+                user_channel_id: user_channel_id.clone(),
+                counterparty_node_id: counterparty_node_id.clone(),
+                force_close_reason: Some("gone".to_owned()),
+            })
+        );
+        assert_eq!(
+            request::<CloseChannel, _>("7 02aa"),
+            Ok(CloseChannelRequest { user_channel_id, counterparty_node_id })
+        );
+    }
+}

@@ -1,0 +1,24 @@
+//! The node as a whole.
+
+use clap::Args;
+use ldk_server_grpc::api::{GetBalancesRequest, GetNodeInfoRequest};
+
+/// Show the node's id, network, addresses, best block and last sync times
+#[derive(Debug, Args)]
+pub(crate) struct GetNodeInfo;
+
+impl From<GetNodeInfo> for GetNodeInfoRequest {
+    fn from(_: GetNodeInfo) -> Self {
+        Self {}
+    }
+}
+
+/// Show what the node owns, on chain and in channels, in sat
+#[derive(Debug, Args)]
+pub(crate) struct GetBalances;
+
+impl From<GetBalances> for GetBalancesRequest {
+    fn from(_: GetBalances) -> Self {
+        Self {}
+    }
+}

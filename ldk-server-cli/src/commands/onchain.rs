@@ -1,0 +1,93 @@
+//! The on-chain wallet.
+
+use clap::{ArgAction, Args};
+use ldk_server_grpc::api::{OnchainReceiveRequest, OnchainSendRequest};
+
+use crate::amount::AmountOrAll;
+use crate::failure::Failure;
+
+/// Get a fresh address of the node's on-chain wallet
+#[derive(Debug, Args)]
+pub(crate) struct OnchainReceive;
+
+impl From<OnchainReceive> for OnchainReceiveRequest {
+    fn from(_: OnchainReceive) -> Self {
+        Self {}
+    }
+}
+
+/// Send from the node's on-chain wallet to an address
+#[derive(Debug, Args)]
+pub(crate) struct OnchainSend {
+    /// Address to send to
+    address: String,
+
+    /// Amount with its unit (sat, or msat in whole sats); leave it out with --send-all true
+    amount: Option<AmountOrAll>,
+
+    /// Send everything, the reserve for closing channels included
+    #[arg(long, value_name = "BOOL", action = ArgAction::Set)]
+    send_all: Option<bool>,
+
+    /// Fee rate in sat per virtual byte [default: an estimate]
+    #[arg(long, value_name = "SAT_PER_VB")]
+    fee_rate_sat_per_vb: Option<u64>,
+}
+
+impl TryFrom<OnchainSend> for OnchainSendRequest {
+    type Error = Failure;
+
+    fn try_from(command: OnchainSend) -> Result<Self, Failure> {
+        let amount_sats = match command.amount {
+            None => None,
+            Some(AmountOrAll::Amount(amount)) => Some(amount.sat()?),
+            Some(AmountOrAll::All) => {
+                return Err(Failure::Local(
+                    "this server cannot send all and keep the reserve for closing channels; \
+                     --send-all true instead of an amount sends all and spends that reserve too"
+                        .to_owned(),
+                ));
+            },
+        };
+        Ok(Self {
+            address: command.address,
+            amount_sats,
+            send_all: command.send_all,
+            fee_rate_sat_per_vb: command.fee_rate_sat_per_vb,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::testing::request;
+
+    #[test]
+    fn onchain_send_takes_an_amount_or_send_all() {
+        let request = request::<OnchainSend, OnchainSendRequest>;
+        let address = || "bcrt1q".to_owned();
+        assert_eq!(
+            request("bcrt1q 1500sat --fee-rate-sat-per-vb 3"),
+            Ok(OnchainSendRequest {
+                address: address(),
+                amount_sats: Some(1_500),
+                send_all: None,
+                fee_rate_sat_per_vb: Some(3),
+            })
+        );
+        assert_eq!(
+            request("bcrt1q --send-all true"),
+            Ok(OnchainSendRequest {
+                address: address(),
+                amount_sats: None,
+                send_all: Some(true),
+                fee_rate_sat_per_vb: None,
+            })
+        );
+        let all = request("bcrt1q all").unwrap_err();
+        assert!(all.starts_with("Error: ") && all.contains("--send-all true"), "{all}");
+        let fraction = request("bcrt1q 1500msat").unwrap_err();
+        assert!(fraction.starts_with("Error: amount 1500msats is not evenly"), "{fraction}");
+    }
+}

@@ -1,0 +1,53 @@
+//! Which server to call.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use ldk_server_client::Client;
+use ldk_server_grpc::places::{self, Places};
+
+use crate::failure::Failure;
+
+// A doc comment here would become the description of the whole program.
+#[derive(Debug, Args)]
+pub(crate) struct ConnectionArgs {
+    /// Address of the server, without scheme [default: from the configuration, else 127.0.0.1:3536]
+    #[arg(short, long, value_name = "HOST:PORT")]
+    base_url: Option<String>,
+
+    /// API key as hex text [default: from the server's data directory]
+    #[arg(short, long, value_name = "HEX")]
+    api_key: Option<String>,
+
+    /// PEM file of the certificate to trust [default: that of the configuration or data directory]
+    #[arg(short, long, value_name = "FILE")]
+    tls_cert: Option<PathBuf>,
+
+    /// Configuration file of the server [default: config.toml in ~/.ldk-server, or what stands for
+    /// it on this system]
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl ConnectionArgs {
+    /// The client for the server that the options name, or else the configuration file.
+    pub(crate) fn client(self) -> Result<Client, Failure> {
+        let config = self.config.or_else(places::default_config_file).ok_or_else(|| {
+            Failure::Setup("there is no home directory; name a file with --config".to_owned())
+        })?;
+        let mut places = Places::of_config_file(&config)?;
+        if let Some(address) = self.base_url {
+            places.address = address;
+        }
+        if let Some(file) = self.tls_cert {
+            places.tls_cert_files = vec![file];
+        }
+        let api_key = match self.api_key {
+            Some(api_key) => api_key,
+            None => places.read_api_key()?,
+        };
+        Client::builder(places.address.as_str(), api_key, places.read_tls_cert()?)
+            .build()
+            .map_err(|error| Failure::Setup(format!("Failed to create client: {error}")))
+    }
+}

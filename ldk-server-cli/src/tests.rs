@@ -1,0 +1,100 @@
+//! The command line as a whole, and what its help says.
+
+use clap::builder::ValueParser;
+use clap::{Arg, Command as ClapCommand, CommandFactory as _, Parser as _, value_parser};
+
+use crate::Cli;
+use crate::amount::{Amount, AmountOrAll};
+
+fn parse(line: &str) -> Result<Cli, clap::Error> {
+    Cli::try_parse_from(["ldk-server-cli"].into_iter().chain(line.split_whitespace()))
+}
+
+#[test]
+fn the_commands_have_the_names_of_the_contract() {
+    let program = Cli::command();
+    let names: Vec<_> = program.get_subcommands().map(ClapCommand::get_name).collect();
+    let expected = [
+        "get-node-info",
+        "get-balances",
+        "onchain-receive",
+        "onchain-send",
+        "bolt11-receive",
+        "bolt11-send",
+        "open-channel",
+        "close-channel",
+        "force-close-channel",
+        "list-channels",
+        "get-payment-details",
+        "connect-peer",
+        "disconnect-peer",
+        "list-peers",
+        "events",
+        "completions",
+    ];
+    assert_eq!(names, expected);
+}
+
+#[test]
+fn global_options_precede_the_command() {
+    assert!(parse("-b host:1 -a 00 -t cert.pem -c config.toml --format table list-peers").is_ok());
+    for line in ["list-peers -b host:1", "list-peers --format table", "list-peers -a 00"] {
+        assert!(parse(line).is_err(), "{line}");
+    }
+}
+
+#[test]
+fn no_environment_variable_is_read() {
+    for command in all_commands(Cli::command()) {
+        assert!(command.get_arguments().all(|arg| arg.get_env().is_none()), "{command}");
+    }
+}
+
+#[test]
+fn the_command_line_is_consistent() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn every_command_and_argument_says_what_it_is() {
+    for command in all_commands(Cli::command()) {
+        let name = command.get_name();
+        assert!(command.get_about().is_some_and(|about| !about.to_string().is_empty()), "{name}");
+        for arg in command.get_arguments() {
+            assert!(!help(arg).is_empty(), "{name} {}", arg.get_id());
+        }
+    }
+}
+
+#[test]
+fn every_quantity_names_its_unit() {
+    let quantities: [ValueParser; 4] = [
+        value_parser!(Amount).into(),
+        value_parser!(AmountOrAll).into(),
+        value_parser!(u32).into(),
+        value_parser!(u64).into(),
+    ];
+    let quantities = quantities.map(|parser| parser.type_id());
+    let units = ["sat", "block", "second", "number", "power"];
+    let mut checked = 0;
+    for command in all_commands(Cli::command()) {
+        for arg in command.get_arguments() {
+            if quantities.contains(&arg.get_value_parser().type_id()) {
+                let named = units.iter().any(|unit| help(arg).contains(unit));
+                assert!(named, "{} {}: {}", command.get_name(), arg.get_id(), help(arg));
+                checked += 1;
+            }
+        }
+    }
+    assert!(checked >= 14, "only {checked} quantities were found");
+}
+
+/// The program and all its commands.
+fn all_commands(program: ClapCommand) -> Vec<ClapCommand> {
+    let commands: Vec<_> = program.get_subcommands().cloned().collect();
+    std::iter::once(program).chain(commands).collect()
+}
+
+fn help(arg: &Arg) -> String {
+    arg.get_help().map(ToString::to_string).unwrap_or_default().to_lowercase()
+}

@@ -1,0 +1,63 @@
+//! Signs every request together with its body.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use http::{HeaderValue, Request};
+use http_body_util::{BodyExt as _, Full};
+use ldk_server_grpc::auth;
+use tonic::body::Body;
+use tower::Service;
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Sets the `x-auth` header of each request before it goes to the inner service. The body is read
+/// as a whole first, so this is for requests of one message.
+#[derive(Clone)]
+pub(crate) struct Signed<S> {
+    inner: S,
+    api_key: Arc<str>,
+}
+
+impl<S> Signed<S> {
+    pub(crate) fn new(inner: S, api_key: &str) -> Self {
+        Self { inner, api_key: Arc::from(api_key) }
+    }
+}
+
+impl<S> Service<Request<Body>> for Signed<S>
+where
+    S: Service<Request<Body>, Future: Send> + Clone + Send + 'static,
+    S::Error: Into<BoxError>,
+{
+    type Response = S::Response;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<S::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(context).map_err(Into::into)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        // Readiness belongs to the instance that was polled, so that one makes the call.
+        let next = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, next);
+        let api_key = Arc::clone(&self.api_key);
+        Box::pin(async move {
+            let request = sign(&api_key, request).await?;
+            inner.call(request).await.map_err(Into::into)
+        })
+    }
+}
+
+async fn sign(api_key: &str, request: Request<Body>) -> Result<Request<Body>, BoxError> {
+    let (mut head, body) = request.into_parts();
+    let body = body.collect().await?.to_bytes();
+    let now_secs = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    let mut credential = HeaderValue::try_from(auth::sign(api_key, now_secs, &body))?;
+    credential.set_sensitive(true);
+    head.headers.insert(auth::HEADER, credential);
+    Ok(Request::from_parts(head, Body::new(Full::new(body))))
+}
