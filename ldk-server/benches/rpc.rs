@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, ensure};
-use e2e_tests::{Network, Node, RawConnection, grpc_frame, grpc_request};
+use e2e_tests::{Network, Node, RawConnection, grpc_frame};
 use http_body_util::Full;
 use hyper::Request;
 use hyper::body::Bytes;

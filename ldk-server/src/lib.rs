@@ -14,5 +14,5 @@ mod start;
 pub mod storage;
 pub mod wire;
 
-pub use server::Server;
+pub use server::{End, Server};
 pub use start::StartError;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Parser as _;
 use ldk_server::config::{Args, Config};
-use ldk_server::{Server, StartError, logging, process, storage};
+use ldk_server::{End, Server, StartError, logging, process, storage};
 
 /// How long calls under way may take once the daemon was told to stop.
 const GRACE: Duration = Duration::from_secs(20);
@@ -28,32 +28,43 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return process::refuse(&error),
     };
-    let code = runtime.block_on(async {
+    let then = runtime.block_on(async {
         match process::Signals::install(log_file) {
             Ok(signals) => run(config, signals).await,
-            Err(error) => process::refuse(&error),
+            Err(error) => Then::Exit(process::refuse(&error)),
         }
     });
     // What still runs was given its time.
     runtime.shutdown_background();
-    code
+    match then {
+        Then::Exit(code) => code,
+        Then::StartAgain => process::refuse(&process::start_again()),
+    }
 }
 
-async fn run(config: Config, signals: process::Signals) -> ExitCode {
+enum Then {
+    Exit(ExitCode),
+    StartAgain,
+}
+
+async fn run(config: Config, signals: process::Signals) -> Then {
     let mut server = match Server::start(config, signals.stop()).await {
         Ok(server) => server,
-        Err(StartError::Interrupted) => return ExitCode::SUCCESS,
-        Err(error) => return process::refuse(&error),
+        Err(StartError::Interrupted) => return Then::Exit(ExitCode::SUCCESS),
+        Err(error) => return Then::Exit(process::refuse(&error)),
     };
-    let failure = tokio::select! {
-        () = signals.stop() => None,
-        failure = server.failed() => Some(failure),
+    let then = tokio::select! {
+        () = signals.stop() => Then::Exit(ExitCode::SUCCESS),
+        end = server.ended() => match end {
+            End::Failed(error) => return Then::Exit(process::refuse(&error)),
+            End::NewCookie => {
+                tracing::warn!("bitcoind has a new cookie; starting again with it");
+                Then::StartAgain
+            },
+        },
     };
-    if let Some(failure) = failure {
-        return process::refuse(&failure);
-    }
     match server.shutdown(GRACE).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => process::refuse(&error),
+        Ok(()) => then,
+        Err(error) => Then::Exit(process::refuse(&error)),
     }
 }

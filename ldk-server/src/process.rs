@@ -37,15 +37,27 @@ pub fn keep_files_private() {
 
 /// Says on stderr and in the log why the daemon ends.
 pub fn refuse(error: &impl Display) -> ExitCode {
-    if tracing::dispatcher::has_been_set() {
+    if tracing::enabled!(tracing::Level::ERROR) {
         tracing::error!("{error}");
     } else {
-        #[allow(clippy::print_stderr, reason = "there is no log yet")]
-        {
-            eprintln!("{error}");
-        }
+        eprintln!("{error}");
     }
     ExitCode::from(FAILURE)
+}
+
+/// Replaces this process by a new one of the same program with the same arguments, under the same
+/// process id. Returns only if that fails.
+pub fn start_again() -> io::Error {
+    let program = match std::env::current_exe() {
+        Ok(program) => program,
+        Err(error) => return error,
+    };
+    let mut command = std::process::Command::new(program);
+    command.args(std::env::args_os().skip(1));
+    #[cfg(unix)]
+    return std::os::unix::process::CommandExt::exec(&mut command);
+    #[cfg(not(unix))]
+    return io::Error::other("start the daemon again: bitcoind has a new cookie");
 }
 
 /// The runtime everything runs on.

@@ -33,7 +33,16 @@ pub enum StartError {
     /// The node does not start.
     #[error("cannot start the node: {0}")]
     Node(#[from] NodeError),
+    /// A task of the start was lost.
+    #[error("{0}")]
+    Task(String),
     /// A signal came before the start was complete.
     #[error("stopped while starting")]
     Interrupted,
+}
+
+impl StartError {
+    pub(crate) fn task(error: tokio::task::JoinError) -> Self {
+        Self::Task(error.to_string())
+    }
 }

@@ -2,5 +2,7 @@
 
 pub mod bitcoind;
 pub mod builder;
+pub mod cookie;
 pub mod effects;
 pub mod events;
+pub mod startup;

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
-use ldk_server_grpc::SERVICE_NAME;
+use ldk_server_grpc::DESCRIPTOR_SET;
 use ldk_server_grpc::api::lightning_node_server::LightningNodeServer;
 use tonic::body::Body;
 use tower::ServiceExt as _;
@@ -24,14 +24,26 @@ pub type OpenService = BoxCloneSyncService<Request<Incoming>, Response<Body>, In
 #[derive(Clone)]
 pub struct Front {
     /// `api.LightningNode`.
-    pub lightning: Guard<LightningNodeServer<rpc::Service>>,
+    lightning: Guard<LightningNodeServer<rpc::Service>>,
     /// `grpc.health.v1.Health`.
-    pub health: OpenService,
+    health: OpenService,
     /// `grpc.reflection.v1.ServerReflection`.
-    pub reflection: OpenService,
+    reflection: OpenService,
 }
 
 impl Front {
+    /// Puts the services together, with one that describes them.
+    pub fn new(
+        lightning: Guard<LightningNodeServer<rpc::Service>>,
+        health: OpenService,
+    ) -> Result<Self, tonic_reflection::server::Error> {
+        let reflection = tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .build_v1()?;
+        Ok(Self { lightning, health, reflection: OpenService::new(reflection) })
+    }
+
     /// Answers a request.
     pub(super) async fn serve(
         self,
@@ -72,6 +84,3 @@ fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
     response.headers_mut().insert(header::CONTENT_TYPE, content_type);
     response
 }
-
-/// The name under which `api.LightningNode` reports its health.
-pub(crate) const HEALTH_NAME: &str = SERVICE_NAME;

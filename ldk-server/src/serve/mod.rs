@@ -7,6 +7,5 @@ mod http;
 mod listener;
 
 pub use guard::Guard;
-pub(crate) use http::HEALTH_NAME;
 pub use http::{Front, OpenService};
 pub use listener::Listener;

@@ -1,0 +1,90 @@
+//! Getting the node to run, however long its chain source takes to be there.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ldk_node::{Node, NodeError};
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
+
+use super::bitcoind::{self, ProbeError};
+use super::builder;
+use super::cookie::CookieWatch;
+use crate::config::{ChainSource, Config};
+use crate::rpc::Phase;
+use crate::secrets::Entropy;
+use crate::start::StartError;
+
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+const LAST_RETRY: Duration = Duration::from_secs(30);
+
+/// A node that runs.
+pub struct Started {
+    /// The node.
+    pub node: Arc<Node>,
+    /// Tells when it can no longer reach Bitcoin Core.
+    pub cookie: CookieWatch,
+}
+
+/// Builds and starts the node, and tells `phase` what it is waiting for meanwhile.
+pub async fn start(
+    config: Arc<Config>,
+    entropy: Entropy,
+    phase: &watch::Sender<Phase>,
+) -> Result<Started, StartError> {
+    let mut retry = Retry::new(phase);
+    if let ChainSource::Bitcoind(bitcoind) = &config.chain_source {
+        while let Err(error) = bitcoind::probe(bitcoind, config.network).await {
+            match error {
+                ProbeError::Unavailable(reason) => retry.wait(&reason).await,
+                ProbeError::Misconfigured(_) => return Err(error.into()),
+            }
+        }
+    }
+    phase.send_replace(Phase::Starting("loading the node".to_owned()));
+    let cookie = CookieWatch::new(&config.chain_source);
+    let build = spawn_blocking(move || builder::build(&config, &entropy));
+    let node = Arc::new(build.await.map_err(StartError::task)??);
+
+    let mut retry = Retry::new(phase);
+    loop {
+        let starting = Arc::clone(&node);
+        match spawn_blocking(move || starting.start()).await.map_err(StartError::task)? {
+            Ok(()) => return Ok(Started { node, cookie }),
+            Err(error) if can_start_again(&error) => {
+                retry.wait(&format!("the chain source gives no fee rates: {error}")).await;
+            },
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// The library asks for fee rates before it begins anything else. After any later failure it is
+/// half started, and only a new process can start again.
+fn can_start_again(error: &NodeError) -> bool {
+    matches!(
+        error,
+        NodeError::FeerateEstimationUpdateFailed
+            | NodeError::FeerateEstimationUpdateTimeout
+            | NodeError::ConnectionFailed
+    )
+}
+
+/// Pauses that grow.
+struct Retry<'a> {
+    phase: &'a watch::Sender<Phase>,
+    pause: Duration,
+}
+
+impl<'a> Retry<'a> {
+    fn new(phase: &'a watch::Sender<Phase>) -> Self {
+        Self { phase, pause: FIRST_RETRY }
+    }
+
+    async fn wait(&mut self, reason: &str) {
+        tracing::warn!("{reason}; trying again in {} s", self.pause.as_secs());
+        self.phase.send_replace(Phase::Starting(reason.to_owned()));
+        tokio::time::sleep(self.pause).await;
+        self.pause = (self.pause * 2).min(LAST_RETRY);
+    }
+}
