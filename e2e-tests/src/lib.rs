@@ -1,1 +1,41 @@
-//! x
+//! What the end-to-end tests are written with: a regtest chain and ldk-server nodes on it, all real
+//! processes.
+//!
+//! ```no_run
+//! # async fn example() -> anyhow::Result<()> {
+//! use e2e_tests::Network;
+//!
+//! let network = Network::start().await?;
+//! let [alice, bob] = network.funded_pair(1_000_000).await?;
+//! alice.pays(&bob, 50_000).await?;
+//! network.stop().await
+//! # }
+//! ```
+//!
+//! Nothing here waits for a fixed time: [`until`] asks again until a condition holds, and says what
+//! it last saw when it does not hold in time. A network that is dropped without having been stopped
+//! belongs to a failed test and prints the tails of all its logs.
+
+mod bitcoind;
+mod events;
+mod finished;
+mod network;
+mod node;
+mod node_config;
+mod ports;
+mod process;
+mod raw;
+mod tools;
+mod wait;
+
+pub use bitcoind::Bitcoind;
+pub use events::Events;
+pub use finished::{Finished, run};
+pub use network::Network;
+pub use node::{Node, refusal};
+pub use node_config::NodeConfig;
+pub use ports::Port;
+pub use process::{Group, Log, Process};
+pub use raw::{RawAnswer, RawConnection, grpc_frame, grpc_request};
+pub use tools::Tools;
+pub use wait::until;
