@@ -17,6 +17,8 @@
 //! belongs to a failed test and prints the tails of all its logs.
 
 mod bitcoind;
+mod daemon;
+mod draft;
 mod events;
 mod finished;
 mod network;
@@ -25,10 +27,13 @@ mod node_config;
 mod ports;
 mod process;
 mod raw;
+mod tls;
 mod tools;
 mod wait;
 
 pub use bitcoind::Bitcoind;
+pub use daemon::Daemon;
+pub use draft::Draft;
 pub use events::Events;
 pub use finished::{Finished, run};
 pub use network::Network;
@@ -36,6 +41,10 @@ pub use node::{Node, refusal};
 pub use node_config::NodeConfig;
 pub use ports::Port;
 pub use process::{Group, Log, Process};
-pub use raw::{RawAnswer, RawConnection, grpc_frame, grpc_request};
+pub use raw::{
+    RawAnswer, RawConnection, grpc_frame, grpc_request, grpc_request_to, now_secs, signed_request,
+    x_auth,
+};
+pub use tls::tls_connect;
 pub use tools::Tools;
 pub use wait::until;

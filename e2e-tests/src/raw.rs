@@ -1,22 +1,25 @@
 //! HTTP/2 requests made by hand, for those that no client would send.
 
-use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
 use hyper::client::conn::http2;
 use hyper::http::request;
 use hyper::{HeaderMap, Method, Request, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use ldk_server_grpc::places;
-use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, ServerName};
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
+use ldk_server_grpc::auth;
+use ldk_server_grpc::places::Places;
+use prost::Message as _;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
 use crate::node_config::NodeConfig;
+use crate::tls::tls_connect;
+
+/// One byte of flags and four of length.
+const FRAME_HEADER_BYTES: usize = 5;
 
 /// An HTTP/2 connection over TLS to the gRPC port of a node. Clones share it.
 #[derive(Clone)]
@@ -29,27 +32,36 @@ pub struct RawConnection {
 pub struct RawAnswer {
     /// The HTTP status.
     pub status: StatusCode,
-    /// The headers, followed by the trailers.
+    /// The headers.
     pub headers: HeaderMap,
     /// The body as it was on the wire.
     pub body: Bytes,
+    /// The trailers, if there were any after the body.
+    pub trailers: Option<HeaderMap>,
 }
 
 impl RawAnswer {
-    /// The number of the gRPC status.
+    /// The number of the gRPC status: in the trailers, or in the headers where nothing else follows.
     pub fn grpc_status(&self) -> Result<i32> {
-        let status = self.headers.get("grpc-status").context("there is no grpc-status")?;
+        let found = self.trailers.as_ref().unwrap_or(&self.headers).get("grpc-status");
+        let status = found.with_context(|| format!("there is no grpc-status: {self:?}"))?;
         Ok(status.to_str()?.parse()?)
+    }
+
+    /// The encoded message of an answer that is one frame.
+    pub fn message(&self) -> Result<&[u8]> {
+        ensure!(self.grpc_status()? == 0, "{self:?}");
+        let (_, message) =
+            self.body.split_at_checked(FRAME_HEADER_BYTES).context("there is no frame")?;
+        ensure!(self.body == grpc_frame(message), "not one frame: {self:?}");
+        Ok(message)
     }
 }
 
 impl RawConnection {
     /// Connects to a node with this configuration.
     pub async fn open(node: &NodeConfig) -> Result<Self> {
-        let tls = TlsConnector::from(Arc::new(tls_config(node)?));
-        let tcp = TcpStream::connect(node.grpc.address()).await?;
-        tcp.set_nodelay(true)?;
-        let stream = tls.connect(ServerName::try_from("localhost")?, tcp).await?;
+        let stream = tls_connect(node, rustls::DEFAULT_VERSIONS, &["h2"]).await?;
         let (sender, connection) =
             http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await?;
         // Ends when the sender is dropped; what goes wrong is seen by the request it concerns.
@@ -62,36 +74,63 @@ impl RawConnection {
         self.sender.ready().await?;
         let (head, body) = self.sender.send_request(request).await?.into_parts();
         let body = body.collect().await?;
-        let mut headers = head.headers;
-        headers.extend(body.trailers().cloned().unwrap_or_default());
-        Ok(RawAnswer { status: head.status, headers, body: body.to_bytes() })
+        let trailers = body.trailers().cloned();
+        Ok(RawAnswer {
+            status: head.status,
+            headers: head.headers,
+            body: body.to_bytes(),
+            trailers,
+        })
+    }
+
+    /// Asks for the health of a service of the node; the empty name means the node as a whole.
+    pub async fn health(&mut self, node: &NodeConfig, service: &str) -> Result<ServingStatus> {
+        let request = HealthCheckRequest { service: service.to_owned() };
+        let frame = grpc_frame(&request.encode_to_vec());
+        let request = grpc_request_to(node, "/grpc.health.v1.Health/Check");
+        let answer = self.send(request.body(Full::new(Bytes::from(frame)))?).await?;
+        Ok(HealthCheckResponse::decode(answer.message()?)?.status())
     }
 }
 
 /// A gRPC request to this method of the service, as a client would begin it.
 pub fn grpc_request(node: &NodeConfig, method: &str) -> request::Builder {
+    grpc_request_to(node, &format!("/api.LightningNode/{method}"))
+}
+
+/// As [`grpc_request`], to any path: that of another service, or of none.
+pub fn grpc_request_to(node: &NodeConfig, path: &str) -> request::Builder {
     Request::builder()
         .method(Method::POST)
-        .uri(format!("https://{}/api.LightningNode/{method}", node.grpc.address()))
+        .uri(format!("https://{}{path}", node.grpc.address()))
         .header("content-type", "application/grpc")
         .header("te", "trailers")
+}
+
+/// A whole gRPC request to this method of the service, signed together with its body.
+pub fn signed_request(
+    node: &NodeConfig,
+    method: &str,
+    body: impl Into<Bytes>,
+) -> Result<Request<Full<Bytes>>> {
+    let body = body.into();
+    let x_auth = x_auth(node, now_secs()?, &body)?;
+    Ok(grpc_request(node, method).header(auth::HEADER, x_auth).body(Full::new(body))?)
+}
+
+/// The `x-auth` header made with the key of the node over this time and body.
+pub fn x_auth(node: &NodeConfig, unix_secs: u64, body: &[u8]) -> Result<String> {
+    let api_key = Places::of_storage_dir(&node.storage_dir, "regtest").read_api_key()?;
+    Ok(auth::sign(&api_key, unix_secs, body))
+}
+
+/// The time of `x-auth` headers.
+pub fn now_secs() -> Result<u64> {
+    Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs())
 }
 
 /// An encoded message in its gRPC frame: not compressed, and its length.
 pub fn grpc_frame(message: &[u8]) -> Vec<u8> {
     let length = u32::try_from(message.len()).unwrap_or(u32::MAX);
     [&[0], length.to_be_bytes().as_slice(), message].concat()
-}
-
-fn tls_config(node: &NodeConfig) -> Result<ClientConfig> {
-    let certificate = CertificateDer::from_pem_file(places::tls_cert_file(&node.storage_dir))?;
-    let mut roots = RootCertStore::empty();
-    roots.add(certificate)?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec()];
-    Ok(config)
 }

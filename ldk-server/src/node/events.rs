@@ -44,9 +44,9 @@ fn handle(
         let envelope = EventEnvelope { event_index: 0, event: Some(event) };
         // An error means that nobody is subscribed.
         let subscribers = publish.send(Arc::new(envelope)).unwrap_or(0);
-        tracing::info!("event {name}, sent to {subscribers} subscribers");
+        tracing::debug!("event {name}, sent to {subscribers} subscribers");
     } else {
-        tracing::info!("event {name}, which has no message in the API");
+        tracing::debug!("event {name}, which has no message in the API");
     }
     node.event_handled().map_err(|error| format!("cannot acknowledge event {name}: {error}"))
 }
