@@ -1,0 +1,107 @@
+//! A daemon as a process: it may be waiting, serving or ending.
+
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use ldk_server_client::Client;
+use rustix::process::Signal;
+use tokio::process::Command;
+
+use crate::node::ready;
+use crate::node_config::NodeConfig;
+use crate::process::{Group, Log, Process};
+use crate::wait::until;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A daemon that was started. One that is dropped before it has ended belongs to a failed test: it
+/// is killed, and the tail of its log is printed.
+pub struct Daemon {
+    config: NodeConfig,
+    config_file: PathBuf,
+    process: Process,
+    log: Log,
+    has_ended: bool,
+}
+
+impl Daemon {
+    pub(crate) fn start(
+        config: NodeConfig,
+        config_file: PathBuf,
+        command: Command,
+        log: Log,
+    ) -> Result<Self> {
+        let process = Process::spawn(&config.alias, command, &log, Group::Shared)?;
+        Ok(Self { config, config_file, process, log, has_ended: false })
+    }
+
+    /// Its ports and directories.
+    pub fn config(&self) -> &NodeConfig {
+        &self.config
+    }
+
+    /// What it wrote to its standard outputs.
+    pub fn output(&self) -> String {
+        self.log.text()
+    }
+
+    /// A client, which needs the key and the certificate to be there.
+    pub fn client(&self) -> Result<Client> {
+        Ok(Client::from_config_file(&self.config_file)?)
+    }
+
+    /// Waits until it answers.
+    pub async fn ready(&mut self) -> Result<Client> {
+        let ready = ready(&self.config.alias, &mut self.process, &self.config_file, &self.log);
+        Ok(ready.await?.0)
+    }
+
+    /// Waits until it has written a line with this text.
+    pub async fn says(&mut self, text: &str) -> Result<()> {
+        let (process, log) = (&mut self.process, &self.log);
+        until(&format!("{} says: {text}", self.config.alias), PATIENCE, async || {
+            let output = log.text();
+            if !output.contains(text) {
+                process.ensure_running()?;
+            }
+            ensure!(output.contains(text), "not said yet");
+            Ok(())
+        })
+        .await
+    }
+
+    /// Fails if it has ended.
+    pub fn ensure_running(&mut self) -> Result<()> {
+        self.process.ensure_running()
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&mut self, signal: Signal) -> Result<()> {
+        self.process.signal(signal)
+    }
+
+    /// Waits until it has ended.
+    pub async fn ended(&mut self) -> Result<ExitStatus> {
+        let status = self.process.ended().await?;
+        self.has_ended = true;
+        Ok(status)
+    }
+
+    /// Stops it with SIGTERM, which must end it with code 0.
+    pub async fn stop(mut self) -> Result<()> {
+        self.signal(Signal::TERM)?;
+        let status = self.ended().await?;
+        ensure!(status.success(), "{} ended with {status}", self.config.alias);
+        Ok(())
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            println!("{}", self.log.tail());
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! A configuration that a test changes before a daemon is run with it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use tokio::process::Command;
+use toml::{Table, Value};
+
+use crate::daemon::Daemon;
+use crate::finished::Finished;
+use crate::network::Network;
+use crate::node::refusal;
+use crate::node_config::NodeConfig;
+use crate::process::Log;
+use crate::tools::Tools;
+
+/// The configuration of a node, to be changed. Its storage directory is left for the daemon to
+/// make; the configuration file is beside it.
+pub struct Draft {
+    config: NodeConfig,
+    keys: Table,
+    tools: Tools,
+}
+
+impl Draft {
+    /// What a node with this name is usually configured with.
+    pub fn new(network: &Network, name: &str) -> Result<Self> {
+        let config = network.config(name)?;
+        let keys = config.to_toml().parse()?;
+        Ok(Self { config, keys, tools: network.tools().clone() })
+    }
+
+    /// Sets a key, named with its sections as in `log.level`.
+    pub fn set(mut self, key: &str, value: impl Into<Value>) -> Self {
+        let (sections, name) = split(key);
+        let table = sections.iter().fold(&mut self.keys, |table, section| {
+            let inner = table.entry(*section).or_insert_with(|| Value::Table(Table::new()));
+            inner.as_table_mut().expect("a key is not set below another")
+        });
+        table.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Removes a key or a section.
+    pub fn unset(mut self, key: &str) -> Self {
+        let (sections, name) = split(key);
+        let table = sections
+            .iter()
+            .try_fold(&mut self.keys, |table, section| table.get_mut(*section)?.as_table_mut());
+        table.and_then(|table| table.remove(name)).expect("only what is there is removed");
+        self
+    }
+
+    /// What the draft began with: ports and directories, and where bitcoind is.
+    pub fn config(&self) -> &NodeConfig {
+        &self.config
+    }
+
+    /// Where the daemon is told to keep its state.
+    pub fn storage_dir(&self) -> &Path {
+        &self.config.storage_dir
+    }
+
+    /// Runs a daemon that is expected to end by itself, and to say why.
+    pub async fn refused(&self) -> Result<Finished> {
+        let file = self.write()?;
+        refusal(&self.tools, &[&file.display().to_string()]).await
+    }
+
+    /// Starts a daemon, and does not wait for it.
+    pub fn start(self) -> Result<Daemon> {
+        self.start_with(|_| {})
+    }
+
+    /// Starts a daemon with more flags and variables, and does not wait for it.
+    pub fn start_with(self, adjust: impl FnOnce(&mut Command)) -> Result<Daemon> {
+        let file = self.write()?;
+        let mut command = Command::new(&self.tools.ldk_server);
+        command.arg(&file);
+        adjust(&mut command);
+        let log = Log::new(self.config.storage_dir.with_extension("log"));
+        Daemon::start(self.config, file, command, log)
+    }
+
+    fn write(&self) -> Result<PathBuf> {
+        let file = self.config.storage_dir.with_extension("toml");
+        fs::write(&file, self.keys.to_string())
+            .with_context(|| format!("cannot write {}", file.display()))?;
+        Ok(file)
+    }
+}
+
+fn split(key: &str) -> (Vec<&str>, &str) {
+    let mut parts: Vec<&str> = key.split('.').collect();
+    let name = parts.pop().unwrap_or_default();
+    (parts, name)
+}

@@ -1,0 +1,222 @@
+//! A chain and the nodes on it.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use ldk_server_client::api::OpenChannelRequest;
+use ldk_server_client::api::open_channel_request::Amount;
+use tempfile::TempDir;
+
+use crate::bitcoind::Bitcoind;
+use crate::node::Node;
+use crate::node_config::NodeConfig;
+use crate::process::Group;
+use crate::tools::Tools;
+use crate::wait::until;
+
+/// Nodes look for blocks and transactions every 2 s.
+const SYNC_PATIENCE: Duration = Duration::from_secs(60);
+/// The confirmations that make a channel ready.
+const BLOCKS_TO_READY: u32 = 6;
+/// What each node of a funded pair gets beyond the channel: on-chain fees, and the reserve without
+/// which a node cannot open or accept a channel.
+const RESERVE_SATS: u64 = 200_000;
+
+/// A regtest chain and the nodes on it.
+///
+/// End it with [`stop`](Self::stop). One that is dropped instead kills all of its processes and
+/// prints the tails of their logs.
+pub struct Network {
+    bitcoind: Bitcoind,
+    nodes: Mutex<Vec<Arc<Node>>>,
+    tools: &'static Tools,
+    dir: PathBuf,
+    group: Group,
+    stopped: bool,
+    // Removed with all that is in it, after the processes have ended.
+    _temporary: Option<TempDir>,
+}
+
+impl Network {
+    /// Starts a chain in a temporary directory.
+    pub async fn start() -> Result<Self> {
+        let temporary = tempfile::tempdir()?;
+        let mut network = Self::start_in(temporary.path(), Group::Shared).await?;
+        network._temporary = Some(temporary);
+        Ok(network)
+    }
+
+    /// Starts a chain in a directory, which is left in place.
+    pub async fn start_in(dir: &Path, group: Group) -> Result<Self> {
+        let tools = Tools::get(group).await?;
+        let dir = std::path::absolute(dir)?;
+        let bitcoind = Bitcoind::start(&tools.bitcoind, &dir.join("bitcoind"), group).await?;
+        let nodes = Mutex::default();
+        Ok(Self { bitcoind, nodes, tools, dir, group, stopped: false, _temporary: None })
+    }
+
+    /// The chain.
+    pub fn bitcoind(&self) -> &Bitcoind {
+        &self.bitcoind
+    }
+
+    /// The executables that the network runs.
+    pub fn tools(&self) -> &Tools {
+        self.tools
+    }
+
+    /// Where bitcoind and the nodes keep their data, each in a directory with its name.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// What a node with this name is configured with. Its directory does not exist yet.
+    pub fn config(&self, alias: &str) -> Result<NodeConfig> {
+        NodeConfig::new(&self.dir.join(alias), alias, &self.bitcoind)
+    }
+
+    /// Starts a node. It has no money.
+    pub async fn node(&self, alias: &str) -> Result<Arc<Node>> {
+        let node = Arc::new(Node::start(self.config(alias)?, self.tools, self.group).await?);
+        self.nodes().push(Arc::clone(&node));
+        Ok(node)
+    }
+
+    /// Starts alice and bob, who share a channel of this capacity. Half of it belongs to each, so
+    /// that both can pay; on chain each has more than enough to open another like it.
+    pub async fn funded_pair(&self, channel_sats: u64) -> Result<[Arc<Node>; 2]> {
+        let (alice, bob) = tokio::try_join!(self.node("alice"), self.node("bob"))?;
+        self.fund(&[&alice, &bob], 2 * channel_sats + RESERVE_SATS).await?;
+        self.open_channel(&alice, &bob, channel_sats, channel_sats / 2).await?;
+        Ok([alice, bob])
+    }
+
+    /// Sends so much to each of the nodes on chain, and waits until they can spend it.
+    pub async fn fund(&self, nodes: &[&Node], amount_sats: u64) -> Result<()> {
+        let mut addresses = Vec::new();
+        for node in nodes {
+            addresses.push(node.new_address().await?);
+        }
+        self.bitcoind.send(&addresses, amount_sats).await?;
+        self.mine(1).await?;
+        for node in nodes {
+            until(&format!("{} has its money", node.alias()), SYNC_PATIENCE, async || {
+                let balances = node.balances().await?;
+                ensure!(balances.spendable_onchain_balance_sats >= amount_sats, "{balances:?}");
+                Ok(())
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// Opens a channel, gives `push_sats` of it to the other side, and waits until both can use it.
+    pub async fn open_channel(
+        &self,
+        opener: &Node,
+        accepter: &Node,
+        channel_sats: u64,
+        push_sats: u64,
+    ) -> Result<()> {
+        let request = OpenChannelRequest {
+            node_pubkey: accepter.id().to_owned(),
+            address: accepter.address(),
+            amount: Some(Amount::ChannelAmountSats(channel_sats)),
+            push_to_counterparty_msat: Some(push_sats * 1_000),
+            ..Default::default()
+        };
+        opener.client().open_channel(request).await?;
+        self.confirm_funding(opener).await?;
+        self.usable(opener, accepter).await
+    }
+
+    /// Waits until the funding transaction of a channel that this node opens waits for a block, and
+    /// mines what makes the channel ready.
+    pub async fn confirm_funding(&self, opener: &Node) -> Result<()> {
+        until("the funding transaction is broadcast", SYNC_PATIENCE, async || {
+            let mempool = self.bitcoind.mempool().await?;
+            let channels = opener.channels().await?;
+            let mut funding = channels.iter().filter_map(|channel| channel.funding_txo.as_ref());
+            let seen = || format!("{} has {channels:?}, the mempool {mempool:?}", opener.alias());
+            ensure!(funding.any(|outpoint| mempool.contains(&outpoint.txid)), seen());
+            Ok(())
+        })
+        .await?;
+        self.mine(BLOCKS_TO_READY).await
+    }
+
+    /// Waits until both can use their channel.
+    pub async fn usable(&self, one: &Node, other: &Node) -> Result<()> {
+        for (node, peer) in [(one, other), (other, one)] {
+            let what = format!("{} can use the channel with {}", node.alias(), peer.alias());
+            until(&what, SYNC_PATIENCE, async || node.usable_channel(peer).await).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until no payment is on its way between the two, and returns what each can send then, in
+    /// millisatoshis: a payment succeeds a moment before both sides have it out of their books.
+    pub async fn at_rest(one: &Node, other: &Node) -> Result<[u64; 2]> {
+        until("both sides agree on their channel", SYNC_PATIENCE, async || {
+            let [ours, theirs] =
+                [one.usable_channel(other).await?, other.usable_channel(one).await?];
+            let spendable = [ours.outbound_capacity_msat, theirs.outbound_capacity_msat];
+            let mirrored = [theirs.inbound_capacity_msat, ours.inbound_capacity_msat];
+            ensure!(spendable == mirrored, "{ours:?} and {theirs:?}");
+            for node in [one, other] {
+                let balances = node.balances().await?.lightning_balances;
+                ensure!(balances.len() == 1, "{} has {balances:?}", node.alias());
+            }
+            Ok(spendable)
+        })
+        .await
+    }
+
+    /// Mines so many blocks, and waits until every node that is up has seen the last of them.
+    pub async fn mine(&self, blocks: u32) -> Result<()> {
+        self.bitcoind.mine(blocks).await?;
+        let tip = self.bitcoind.height().await?;
+        let nodes = self.nodes().clone();
+        for node in nodes {
+            if node.is_up().await {
+                until(&format!("{} is at block {tip}", node.alias()), SYNC_PATIENCE, async || {
+                    let height = node.height().await?;
+                    ensure!(height >= tip, "it is at {height}");
+                    Ok(())
+                })
+                .await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Stops the nodes that are up, each of which must end with code 0, and then bitcoind.
+    pub async fn stop(mut self) -> Result<()> {
+        let nodes = self.nodes().clone();
+        for node in nodes {
+            if node.is_up().await {
+                node.stop().await?;
+            }
+        }
+        self.bitcoind.stop().await?;
+        self.stopped = true;
+        Ok(())
+    }
+
+    fn nodes(&self) -> MutexGuard<'_, Vec<Arc<Node>>> {
+        self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        if !self.stopped {
+            for node in self.nodes().iter() {
+                eprintln!("{}", node.log().tail());
+            }
+            eprintln!("{}", self.bitcoind.log().tail());
+        }
+    }
+}

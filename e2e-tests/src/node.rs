@@ -1,0 +1,264 @@
+//! An ldk-server node: its process, and the ways to talk to it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use ldk_server_client::Client;
+use ldk_server_client::api::{
+    Bolt11ReceiveRequest, Bolt11SendRequest, GetBalancesRequest, GetBalancesResponse,
+    GetNodeInfoRequest, GetPaymentDetailsRequest, ListChannelsRequest, OnchainReceiveRequest,
+    SubscribeEventsRequest,
+};
+use ldk_server_client::types::{Channel, Payment, PaymentStatus};
+use serde_json::Value;
+use tokio::process::Command;
+use tokio::sync::Mutex;
+
+use crate::events::Events;
+use crate::finished::{Finished, run};
+use crate::node_config::NodeConfig;
+use crate::process::{Group, Log, Process};
+use crate::tools::Tools;
+use crate::wait::until;
+
+const START_PATIENCE: Duration = Duration::from_secs(60);
+const REFUSAL_PATIENCE: Duration = Duration::from_secs(30);
+const CLI_PATIENCE: Duration = Duration::from_secs(130);
+const PAYMENT_PATIENCE: Duration = Duration::from_secs(30);
+const INVOICE_EXPIRY_SECS: u32 = 3600;
+
+/// A node that was started. Dropping it kills its process.
+pub struct Node {
+    config: NodeConfig,
+    config_file: PathBuf,
+    id: String,
+    client: Client,
+    /// `None` while it is down.
+    process: Mutex<Option<Process>>,
+    log: Log,
+    tools: Tools,
+    group: Group,
+}
+
+impl Node {
+    /// Writes the configuration into the node's storage directory, starts the daemon, and waits
+    /// until it answers.
+    pub async fn start(config: NodeConfig, tools: &Tools, group: Group) -> Result<Self> {
+        fs::create_dir_all(&config.storage_dir)?;
+        let config_file = config.storage_dir.join("config.toml");
+        fs::write(&config_file, config.to_toml())?;
+        let log = Log::new(config.storage_dir.join("output.log"));
+        let mut process = spawn(&config.alias, tools, &config_file, &log, group)?;
+        let (client, id) = ready(&config.alias, &mut process, &config_file, &log).await?;
+        let process = Mutex::new(Some(process));
+        Ok(Self { config, config_file, id, client, process, log, tools: tools.clone(), group })
+    }
+
+    /// Starts the daemon again on the same data, and waits until it answers.
+    pub async fn start_again(&self) -> Result<()> {
+        let mut slot = self.process.lock().await;
+        ensure!(slot.is_none(), "{} is running", self.alias());
+        let mut process =
+            spawn(self.alias(), &self.tools, &self.config_file, &self.log, self.group)?;
+        let (_, id) = ready(self.alias(), &mut process, &self.config_file, &self.log).await?;
+        ensure!(id == self.id, "{} came back as another node, {id}", self.alias());
+        *slot = Some(process);
+        Ok(())
+    }
+
+    /// Stops the daemon with SIGTERM and waits until it has ended, with code 0.
+    pub async fn stop(&self) -> Result<()> {
+        let status = self.take_process().await?.terminate().await?;
+        ensure!(status.success(), "{} ended with {status}", self.alias());
+        Ok(())
+    }
+
+    /// Ends the daemon with SIGKILL.
+    pub async fn kill(&self) -> Result<()> {
+        self.take_process().await?.kill().await
+    }
+
+    /// Whether it was started and has not been stopped.
+    pub async fn is_up(&self) -> bool {
+        self.process.lock().await.is_some()
+    }
+
+    /// Its name.
+    pub fn alias(&self) -> &str {
+        &self.config.alias
+    }
+
+    /// Its public key, in hex.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Where other nodes reach it, `host:port`.
+    pub fn address(&self) -> String {
+        self.config.lightning.address()
+    }
+
+    /// What it was configured with.
+    pub fn config(&self) -> &NodeConfig {
+        &self.config
+    }
+
+    /// The configuration file, which also tells clients where to find it.
+    pub fn config_file(&self) -> &Path {
+        &self.config_file
+    }
+
+    /// The Rust client.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The command-line client, called for this node.
+    pub fn cli_command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(&self.tools.ldk_server_cli);
+        command.arg("--config").arg(&self.config_file).args(args);
+        command
+    }
+
+    /// Runs a command of the command-line client, which may fail.
+    pub async fn cli_finished(&self, args: &[&str]) -> Result<Finished> {
+        run(self.cli_command(args), CLI_PATIENCE).await
+    }
+
+    /// Runs a command of the command-line client that must not fail, and returns the JSON that it
+    /// prints.
+    pub async fn cli(&self, args: &[&str]) -> Result<Value> {
+        let printed = self.cli_finished(args).await?.success()?;
+        serde_json::from_str(&printed).with_context(|| format!("{args:?} printed {printed}"))
+    }
+
+    /// Follows its events from now on.
+    pub async fn events(&self) -> Result<Events> {
+        let stream = self.client.subscribe_events(SubscribeEventsRequest::default()).await?;
+        Ok(Events::new(self.alias(), stream))
+    }
+
+    /// The height of the chain as it knows it.
+    pub async fn height(&self) -> Result<u32> {
+        let info = self.client.get_node_info(GetNodeInfoRequest {}).await?;
+        Ok(info.current_best_block.context("no best block")?.height)
+    }
+
+    /// Its balances.
+    pub async fn balances(&self) -> Result<GetBalancesResponse> {
+        Ok(self.client.get_balances(GetBalancesRequest {}).await?)
+    }
+
+    /// A new address of its wallet.
+    pub async fn new_address(&self) -> Result<String> {
+        Ok(self.client.onchain_receive(OnchainReceiveRequest {}).await?.address)
+    }
+
+    /// Its channels.
+    pub async fn channels(&self) -> Result<Vec<Channel>> {
+        Ok(self.client.list_channels(ListChannelsRequest {}).await?.channels)
+    }
+
+    /// Its channel with that node, if it can be used now.
+    pub async fn usable_channel(&self, peer: &Self) -> Result<Channel> {
+        let channels = self.channels().await?;
+        let usable = channels
+            .iter()
+            .find(|channel| channel.counterparty_node_id == peer.id && channel.is_usable);
+        usable.cloned().with_context(|| format!("{} has {channels:?}", self.alias()))
+    }
+
+    /// A BOLT 11 invoice.
+    pub async fn invoice(&self, amount_msat: u64) -> Result<String> {
+        let request = Bolt11ReceiveRequest {
+            amount_msat: Some(amount_msat),
+            expiry_secs: INVOICE_EXPIRY_SECS,
+            ..Default::default()
+        };
+        Ok(self.client.bolt11_receive(request).await?.invoice)
+    }
+
+    /// Begins to pay a BOLT 11 invoice, and returns the id of the payment.
+    pub async fn send(&self, invoice: &str) -> Result<String> {
+        let request = Bolt11SendRequest { invoice: invoice.to_owned(), ..Default::default() };
+        Ok(self.client.bolt11_send(request).await?.payment_id)
+    }
+
+    /// A payment that must be known.
+    pub async fn payment(&self, payment_id: &str) -> Result<Payment> {
+        let request = GetPaymentDetailsRequest { payment_id: payment_id.to_owned() };
+        let answer = self.client.get_payment_details(request).await?;
+        answer.payment.with_context(|| format!("{} knows no {payment_id}", self.alias()))
+    }
+
+    /// Waits until a payment has succeeded or failed.
+    pub async fn settled(&self, payment_id: &str) -> Result<Payment> {
+        until(&format!("{payment_id} is settled"), PAYMENT_PATIENCE, async || {
+            let payment = self.payment(payment_id).await?;
+            ensure!(payment.status() != PaymentStatus::Pending, "{payment:?}");
+            Ok(payment)
+        })
+        .await
+    }
+
+    /// Pays an invoice of that node, waits until it has succeeded on both sides, and returns the
+    /// id of the payment.
+    pub async fn pays(&self, payee: &Self, amount_msat: u64) -> Result<String> {
+        let payment_id = self.send(&payee.invoice(amount_msat).await?).await?;
+        for node in [self, payee] {
+            let payment = node.settled(&payment_id).await?;
+            if payment.status() != PaymentStatus::Succeeded {
+                bail!("the payment did not succeed: {payment:?}");
+            }
+        }
+        Ok(payment_id)
+    }
+
+    pub(crate) fn log(&self) -> &Log {
+        &self.log
+    }
+
+    async fn take_process(&self) -> Result<Process> {
+        let process = self.process.lock().await.take();
+        process.with_context(|| format!("{} is not running", self.alias()))
+    }
+}
+
+/// Runs a daemon that is expected to refuse to start, and to say why.
+pub async fn refusal(tools: &Tools, args: &[&str]) -> Result<Finished> {
+    let mut command = Command::new(&tools.ldk_server);
+    command.args(args);
+    run(command, REFUSAL_PATIENCE).await
+}
+
+fn spawn(
+    alias: &str,
+    tools: &Tools,
+    config_file: &Path,
+    log: &Log,
+    group: Group,
+) -> Result<Process> {
+    let mut command = Command::new(&tools.ldk_server);
+    command.arg(config_file);
+    Process::spawn(alias, command, log, group)
+}
+
+/// Waits until the daemon answers; returns a client and the node's id.
+pub(crate) async fn ready(
+    alias: &str,
+    process: &mut Process,
+    config_file: &Path,
+    log: &Log,
+) -> Result<(Client, String)> {
+    let answers = async || {
+        let client = Client::from_config_file(config_file)?;
+        let id = client.get_node_info(GetNodeInfoRequest {}).await?.node_id;
+        Ok((client, id))
+    };
+    process
+        .until(&format!("{alias} answers"), START_PATIENCE, answers)
+        .await
+        .map_err(|error| anyhow!("{error:#}\n{}", log.tail()))
+}

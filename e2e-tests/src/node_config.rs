@@ -1,0 +1,65 @@
+//! The configuration of a node.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use crate::bitcoind::Bitcoind;
+use crate::ports::Port;
+
+/// What a node is configured with. The ports are its own as long as this lives.
+#[derive(Debug)]
+pub struct NodeConfig {
+    /// The name of the node, in the network and in messages.
+    pub alias: String,
+    /// Where it keeps its state.
+    pub storage_dir: PathBuf,
+    /// Where other nodes reach it.
+    pub lightning: Port,
+    /// Where clients reach it.
+    pub grpc: Port,
+    bitcoind_address: String,
+    bitcoind_credentials: (&'static str, &'static str),
+}
+
+impl NodeConfig {
+    /// A node with this name on the chain of this bitcoind.
+    pub fn new(storage_dir: &Path, alias: &str, bitcoind: &Bitcoind) -> Result<Self> {
+        Ok(Self {
+            alias: alias.to_owned(),
+            storage_dir: storage_dir.to_owned(),
+            lightning: Port::claim()?,
+            grpc: Port::claim()?,
+            bitcoind_address: bitcoind.rpc_address(),
+            bitcoind_credentials: bitcoind.credentials(),
+        })
+    }
+
+    /// The text of the configuration file.
+    pub fn to_toml(&self) -> String {
+        let (user, password) = self.bitcoind_credentials;
+        format!(
+            "[node]\n\
+             network = \"regtest\"\n\
+             alias = \"{}\"\n\
+             listening_addresses = [\"{}\"]\n\
+             grpc_service_address = \"{}\"\n\
+             \n\
+             [storage.disk]\n\
+             dir_path = \"{}\"\n\
+             \n\
+             [bitcoind]\n\
+             rpc_address = \"{}\"\n\
+             rpc_user = \"{user}\"\n\
+             rpc_password = \"{password}\"\n\
+             \n\
+             [log]\n\
+             level = \"Debug\"\n",
+            self.alias,
+            self.lightning.address(),
+            self.grpc.address(),
+            self.storage_dir.display(),
+            self.bitcoind_address,
+        )
+    }
+}

@@ -1,0 +1,44 @@
+//! TLS connections to the gRPC port of a node, of the kind that a test asks for.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use ldk_server_grpc::places;
+use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, ServerName};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use crate::node_config::NodeConfig;
+
+/// Connects to a node with this configuration, trusting its certificate alone, and offers it these
+/// versions of TLS and these application protocols.
+pub async fn tls_connect(
+    node: &NodeConfig,
+    versions: &[&'static SupportedProtocolVersion],
+    protocols: &[&str],
+) -> Result<TlsStream<TcpStream>> {
+    let connector = TlsConnector::from(Arc::new(config(node, versions, protocols)?));
+    let tcp = TcpStream::connect(node.grpc.address()).await?;
+    tcp.set_nodelay(true)?;
+    Ok(connector.connect(ServerName::try_from("localhost")?, tcp).await?)
+}
+
+fn config(
+    node: &NodeConfig,
+    versions: &[&'static SupportedProtocolVersion],
+    protocols: &[&str],
+) -> Result<ClientConfig> {
+    let certificate = CertificateDer::from_pem_file(places::tls_cert_file(&node.storage_dir))?;
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate)?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(versions)?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+    Ok(config)
+}

@@ -1,0 +1,258 @@
+//! Configurations that cannot be used: the daemon ends, says why in one message that names the
+//! thing, and leaves nothing half done.
+
+use std::fs::{self, File};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use e2e_tests::{Draft, Finished, Network, run};
+use ldk_server_grpc::places::{self, Places};
+use tokio::process::Command;
+
+const FAILURE: i32 = 255;
+const BITCOIND_PASSWORD: &str = "never-in-a-log";
+
+/// The mnemonic of BIP 39's first example of 24 words.
+const MNEMONIC: &str = "abandon abandon abandon abandon abandon abandon abandon abandon abandon \
+    abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon \
+    abandon abandon art";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_configured_is_refused_before_anything_is_made() -> Result<()> {
+    let network = Network::start().await?;
+    let draft = |name| Draft::new(&network, name);
+    for (draft, named) in [
+        (draft("misspelt")?.set("log.levle", "Debug"), &["levle"][..]),
+        (draft("section")?.set("nodes.alias", "alice"), &["nodes"]),
+        (draft("no-network")?.unset("node.network"), &["node.network", "regtest"]),
+        (draft("mainnet")?.set("node.network", "mainnet"), &["node.network", "mainnet"]),
+        (
+            draft("two-sources")?.set("esplora.server_url", "http://127.0.0.1:1"),
+            &["bitcoind", "esplora"],
+        ),
+        (draft("no-source")?.unset("bitcoind"), &["bitcoind", "electrum", "esplora"]),
+        (draft("half-a-source")?.unset("bitcoind.rpc_user"), &["bitcoind.rpc_user"]),
+        (draft("no-port")?.set("bitcoind.rpc_address", "localhost"), &["bitcoind.rpc_address"]),
+        (draft("long-alias")?.set("node.alias", "a".repeat(33)), &["node.alias", "33", "32"]),
+        (draft("empty-alias")?.set("node.alias", " "), &["node.alias"]),
+        (draft("unheard")?.unset("node.listening_addresses"), &["node.listening_addresses"]),
+        (
+            draft("unreachable")?.set("node.grpc_service_address", "localhost:3536"),
+            &["node.grpc_service_address", "localhost:3536"],
+        ),
+        (draft("loud")?.set("log.level", "loud"), &["log.level", "loud"]),
+        (draft("number")?.set("node.alias", 7), &["alias"]),
+        (draft("nameless-host")?.set("tls.hosts", vec!["no host"]), &["tls.hosts", "no host"]),
+        (draft("later")?.set("metrics.enabled", true), &["metrics"]),
+        (draft("password")?.set("bitcoind.rpc_password", 7), &["rpc_password"]),
+    ] {
+        let refused = refused(&draft, named).await?;
+        assert!(refused.stderr.starts_with("Invalid configuration: "), "{refused:?}");
+        assert!(!draft.storage_dir().exists(), "{} was made", draft.storage_dir().display());
+    }
+    files_that_are_no_configuration(&network).await?;
+    network.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_in_the_way_is_named() -> Result<()> {
+    let network = Network::start().await?;
+    ports_in_use(&network).await?;
+    directories_that_cannot_be_used(&network).await?;
+    a_directory_in_use(&network).await?;
+    a_bitcoind_that_is_not_ours(&network).await?;
+    network.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_were_damaged_are_named_and_kept() -> Result<()> {
+    let network = Network::start().await?;
+    let whole = Draft::new(&network, "whole")?;
+    let dir = whole.storage_dir().to_owned();
+    let mut whole = whole.start()?;
+    whole.ready().await?;
+    whole.stop().await?;
+
+    secrets_that_contradict_each_other(&network, &dir).await?;
+
+    let key = &fs::read_to_string(places::tls_key_file(&dir))?;
+    let certificate = &fs::read_to_string(places::tls_cert_file(&dir))?;
+    let not_der = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    let other = &rcgen::generate_simple_self_signed(["localhost".to_owned()])?.cert.pem();
+    let wrong_sum = MNEMONIC.replace("art", "abandon");
+    let twelve = format!("{}about", "abandon ".repeat(11));
+    for (index, (file, content, word)) in [
+        ("regtest/api_key", "short", "32"),
+        ("regtest/api_key", "", "32"),
+        ("keys_mnemonic", "correct horse battery staple", "BIP 39"),
+        ("keys_mnemonic", "", "BIP 39"),
+        ("keys_mnemonic", &wrong_sum, "BIP 39"),
+        ("keys_mnemonic", &twelve, "24"),
+        ("tls.crt", "not a certificate", "PEM"),
+        ("tls.crt", &certificate[..certificate.len() / 2], "PEM"),
+        ("tls.crt", "", "PEM"),
+        ("tls.key", "not a key", "PEM"),
+        ("tls.key", &key[..key.len() / 2], "PEM"),
+        ("tls.key", "", "PEM"),
+        ("tls.crt", not_der, "certificate"),
+        ("tls.crt", other, "tls.key"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let draft = Draft::new(&network, &format!("damaged-{index}"))?;
+        copy_secrets(&dir, draft.storage_dir())?;
+        let damaged = draft.storage_dir().join(file);
+        fs::remove_file(&damaged)?;
+        fs::write(&damaged, content)?;
+        refused(&draft, &[&damaged.display().to_string(), word]).await?;
+        assert_eq!(fs::read_to_string(&damaged)?, content, "{file} was changed");
+    }
+    network.stop().await
+}
+
+async fn files_that_are_no_configuration(network: &Network) -> Result<()> {
+    let missing = network.dir().join("missing.toml");
+    let broken = network.dir().join("broken.toml");
+    let secret = format!("rpc_password = {BITCOIND_PASSWORD}\"\n");
+    fs::write(&broken, format!("[node]\nnetwork = \"regtest\"\n[bitcoind]\n{secret}"))?;
+    for file in [missing, broken, network.dir().to_owned()] {
+        let mut command = Command::new(&network.tools().ldk_server);
+        command.arg(&file);
+        let refused = run(command, std::time::Duration::from_secs(10)).await?;
+        check(&refused, &["Invalid configuration: ", &file.display().to_string()]);
+        assert!(!refused.stderr.contains(BITCOIND_PASSWORD), "{refused:?}");
+    }
+    Ok(())
+}
+
+async fn ports_in_use(network: &Network) -> Result<()> {
+    let draft = Draft::new(network, "grpc-taken")?;
+    let address = draft.config().grpc.address();
+    let _taken = TcpListener::bind(&address)?;
+    refused(&draft, &["node.grpc_service_address", &address]).await?;
+
+    let draft = Draft::new(network, "lightning-taken")?;
+    let address = draft.config().lightning.address();
+    let _taken = TcpListener::bind(&address)?;
+    refused(&draft, &["node.listening_addresses", &address]).await?;
+    Ok(())
+}
+
+/// Not by their permissions, which do not keep root from anything.
+async fn directories_that_cannot_be_used(network: &Network) -> Result<()> {
+    let file = network.dir().join("a-file");
+    fs::write(&file, "")?;
+    let below = file.join("below").display().to_string();
+    for (name, key) in [
+        ("unwritable-storage", "storage.disk.dir_path"),
+        ("unwritable-log", "log.file"),
+        ("unwritable-key", "tls.key_path"),
+        ("unwritable-certificate", "tls.cert_path"),
+    ] {
+        refused(&Draft::new(network, name)?.set(key, below.as_str()), &[&below]).await?;
+    }
+    Ok(())
+}
+
+async fn a_directory_in_use(network: &Network) -> Result<()> {
+    let draft = Draft::new(network, "in-use")?;
+    let dir = places::network_dir(draft.storage_dir(), "regtest");
+    fs::create_dir_all(&dir)?;
+    let lock = File::create(dir.join("ldk-server.lock"))?;
+    lock.lock()?;
+    refused(&draft, &["another ldk-server", &dir.display().to_string()]).await?;
+    assert!(!draft.storage_dir().join("keys_mnemonic").exists(), "the other's keys were made");
+    Ok(())
+}
+
+async fn a_bitcoind_that_is_not_ours(network: &Network) -> Result<()> {
+    let address = network.bitcoind().rpc_address();
+    let draft = Draft::new(network, "signet")?.set("node.network", "signet");
+    refused(&draft, &["bitcoind", &address, "regtest", "signet"]).await?;
+
+    let wrong = "another-password";
+    let draft = Draft::new(network, "stranger")?.set("bitcoind.rpc_password", wrong);
+    let refusal = refused(&draft, &["bitcoind", &address, "bitcoind.rpc_password"]).await?;
+    assert!(!refusal.stdout.contains(wrong) && !refusal.stderr.contains(wrong), "{refusal:?}");
+    Ok(())
+}
+
+async fn secrets_that_contradict_each_other(network: &Network, whole: &Path) -> Result<()> {
+    let draft = |name| {
+        let draft = Draft::new(network, name)?;
+        copy_secrets(whole, draft.storage_dir())?;
+        anyhow::Ok(draft)
+    };
+    let two = draft("two-entropies")?;
+    fs::write(two.storage_dir().join("keys_seed"), [7; 64])?;
+    refused(&two, &["keys_mnemonic", "keys_seed"]).await?;
+
+    let short = draft("short-seed")?;
+    fs::remove_file(short.storage_dir().join("keys_mnemonic"))?;
+    fs::write(short.storage_dir().join("keys_seed"), [7; 63])?;
+    refused(&short, &["keys_seed", "63", "64"]).await?;
+
+    let lone = draft("lone-certificate")?;
+    fs::remove_file(places::tls_key_file(lone.storage_dir()))?;
+    refused(&lone, &["tls.key", "tls.crt"]).await?;
+    assert!(!places::tls_key_file(lone.storage_dir()).exists(), "a key that fits nothing");
+    Ok(())
+}
+
+/// Runs a daemon with this configuration, which must end it with a message that has all of these
+/// words.
+async fn refused(draft: &Draft, words: &[&str]) -> Result<Finished> {
+    let refused = draft.refused().await?;
+    check(&refused, words);
+    let secrets = secrets(draft.storage_dir())?;
+    for secret in secrets.iter().map(String::as_str).chain([BITCOIND_PASSWORD]) {
+        let told = refused.stdout.contains(secret) || refused.stderr.contains(secret);
+        assert!(!told, "{secret:?} is a secret: {refused:?}");
+    }
+    for file in files(draft.storage_dir())? {
+        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        assert!(!name.ends_with(".partial"), "half written: {}", file.display());
+        assert!(!name.ends_with(".sqlite"), "a wallet was made: {}", file.display());
+    }
+    Ok(refused)
+}
+
+fn check(refused: &Finished, words: &[&str]) {
+    let Finished { code, stdout, stderr, .. } = refused;
+    assert_eq!(*code, Some(FAILURE), "{refused:?}");
+    assert!(words.iter().all(|word| stderr.contains(word)), "not {words:?} in {stderr}");
+    assert!(!stdout.contains("panicked") && !stderr.contains("panicked"), "{stdout}{stderr}");
+    // A message about the configuration may quote lines of it; any other is one line.
+    let is_one = stderr.starts_with("Invalid configuration: ") || stderr.lines().count() == 1;
+    assert!(is_one, "more than one message: {stderr}");
+}
+
+/// The contents of the secret files, each as a text that could have been written somewhere.
+fn secrets(storage_dir: &Path) -> Result<Vec<String>> {
+    let api_key = Places::of_storage_dir(storage_dir, "regtest").read_api_key();
+    let texts = ["keys_mnemonic", "tls.key"].map(|name| fs::read_to_string(storage_dir.join(name)));
+    let texts = texts.into_iter().flatten().map(|text| text.trim().to_owned());
+    Ok(api_key.into_iter().chain(texts).filter(|text| !text.is_empty()).collect())
+}
+
+fn copy_secrets(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to.join("regtest"))?;
+    for name in ["keys_mnemonic", "tls.crt", "tls.key", "regtest/api_key"] {
+        fs::copy(from.join(name), to.join(name)).with_context(|| name.to_owned())?;
+    }
+    Ok(())
+}
+
+/// All files in a directory and below, if there is one.
+fn files(dir: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    if dir.is_dir() {
+        for entry in fs::read_dir(dir)? {
+            let path = entry?.path();
+            if path.is_dir() { found.extend(files(&path)?) } else { found.push(path) }
+        }
+    }
+    Ok(found)
+}

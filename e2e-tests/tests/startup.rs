@@ -1,0 +1,213 @@
+//! From a configuration that is right to a daemon that serves, and what is there then.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use e2e_tests::{Daemon, Draft, Network, Port, RawConnection, until};
+use ldk_server_client::api::{GetNodeInfoRequest, GetNodeInfoResponse};
+use ldk_server_client::{Client, Error};
+use ldk_server_grpc::{SERVICE_NAME, places};
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tonic_health::pb::health_check_response::ServingStatus;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_waits_for_bitcoind_and_makes_no_wallet_before() -> Result<()> {
+    let network = Network::start().await?;
+    // Nobody listens there until the door is opened.
+    let door = Port::claim()?;
+    let draft = || {
+        let draft = Draft::new(&network, "early")?;
+        anyhow::Ok(draft.set("bitcoind.rpc_address", door.address()))
+    };
+    let dir = draft()?.storage_dir().to_owned();
+    let wallet = places::network_dir(&dir, "regtest").join("ldk_node_data.sqlite");
+
+    let mut early = draft()?.start()?;
+    is_waiting_for(&mut early, &door.address()).await?;
+    early.stop().await?;
+    assert!(!wallet.exists(), "a wallet was made without knowing the height");
+
+    let mut early = draft()?.start()?;
+    is_waiting_for(&mut early, &door.address()).await?;
+    open(&door, network.bitcoind().rpc_address()).await?;
+    let info = info(&early.ready().await?).await?;
+    let height = info.current_best_block.context("no best block")?.height;
+    assert_eq!(height, network.bitcoind().height().await?);
+    assert!(wallet.exists());
+    let mut connection = RawConnection::open(early.config()).await?;
+    let health = connection.health(early.config(), SERVICE_NAME).await?;
+    assert_eq!(health, ServingStatus::Serving);
+    early.stop().await?;
+    network.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_waits_for_any_other_chain_source_too() -> Result<()> {
+    let network = Network::start().await?;
+    let address = Port::claim()?.address();
+    for (source, scheme) in [("esplora", "http"), ("electrum", "tcp")] {
+        let url = format!("{scheme}://{address}");
+        let draft = Draft::new(&network, source)?.unset("bitcoind");
+        let mut daemon = draft.set(&format!("{source}.server_url"), url.as_str()).start()?;
+        is_waiting_for(&mut daemon, &address).await?;
+        daemon.stop().await?;
+    }
+    network.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_way_to_bitcoind_works() -> Result<()> {
+    let network = Network::start().await?;
+    by_rest(&network).await?;
+    by_cookie_file(&network).await?;
+    network.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flag_wins_over_a_variable_and_a_variable_over_the_file() -> Result<()> {
+    const VARIABLE: &str = "LDK_SERVER_NODE_ALIAS";
+    let network = Network::start().await?;
+    let draft = |name| anyhow::Ok(Draft::new(&network, name)?.set("node.alias", "of the file"));
+    for (name, flags, expected) in [
+        ("variable", &[][..], "of the variable"),
+        ("flag", &["--node-alias", "of the flag"], "of the flag"),
+    ] {
+        let mut daemon = draft(name)?.start_with(|command| {
+            command.env(VARIABLE, "of the variable").args(flags);
+        })?;
+        let info = info(&daemon.ready().await?).await?;
+        assert_eq!(info.node_alias.as_deref(), Some(expected));
+        daemon.stop().await?;
+    }
+    network.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn secrets_are_made_for_the_owner_alone_or_taken_as_they_are() -> Result<()> {
+    let network = Network::start().await?;
+    let mut fresh = Draft::new(&network, "fresh")?.start()?;
+    fresh.ready().await?;
+    everything_is_private(&fresh.config().storage_dir)?;
+    fresh.stop().await?;
+
+    let first = id_of_seed(&network, "seeded", [7; 64]).await?;
+    assert_eq!(first, id_of_seed(&network, "seeded-alike", [7; 64]).await?);
+    assert_ne!(first, id_of_seed(&network, "seeded-otherwise", [8; 64]).await?);
+    network.stop().await
+}
+
+/// Checks that the daemon says everywhere that it waits for what is at this address.
+async fn is_waiting_for(daemon: &mut Daemon, address: &str) -> Result<()> {
+    daemon.says("trying again in").await?;
+    let client = daemon.client()?;
+    match client.get_node_info(GetNodeInfoRequest {}).await {
+        Err(Error::Unavailable(message)) => {
+            ensure!(message.starts_with("starting: ") && message.contains(address), "{message}");
+        },
+        other => bail!("it is not waiting: {other:?}"),
+    }
+    let mut connection = RawConnection::open(daemon.config()).await?;
+    for service in [SERVICE_NAME, ""] {
+        let health = connection.health(daemon.config(), service).await?;
+        ensure!(health == ServingStatus::NotServing, "the health of {service:?} is {health:?}");
+    }
+    daemon.ensure_running()
+}
+
+/// Passes on to `target` what comes to `door`, from now on.
+async fn open(door: &Port, target: String) -> Result<()> {
+    let listener = TcpListener::bind(door.address()).await?;
+    tokio::spawn(async move {
+        while let Ok((mut inside, _)) = listener.accept().await {
+            let mut outside = TcpStream::connect(&target).await?;
+            // One that breaks off is an end like another.
+            tokio::spawn(async move { copy_bidirectional(&mut inside, &mut outside).await });
+        }
+        anyhow::Ok(())
+    });
+    Ok(())
+}
+
+async fn by_rest(network: &Network) -> Result<()> {
+    let draft = Draft::new(network, "rest")?;
+    let address = network.bitcoind().rpc_address();
+    let mut daemon = draft.set("bitcoind.rest_address", address).start()?;
+    let client = daemon.ready().await?;
+    network.mine(1).await?;
+    let tip = network.bitcoind().height().await?;
+    until("it has the new block", PATIENCE, async || {
+        let block = info(&client).await?.current_best_block.context("no best block")?;
+        ensure!(block.height == tip, "it is at {}", block.height);
+        Ok(())
+    })
+    .await?;
+    daemon.stop().await
+}
+
+/// Bitcoin Core makes another cookie each time it starts.
+async fn by_cookie_file(network: &Network) -> Result<()> {
+    let (user, password) = network.bitcoind().credentials();
+    let cookie = network.dir().join(".cookie");
+    fs::write(&cookie, format!("{user}:{password}"))?;
+    let draft = Draft::new(network, "cookie")?;
+    let draft = draft.unset("bitcoind.rpc_user").unset("bitcoind.rpc_password");
+    let file = cookie.display().to_string();
+    let mut daemon = draft.set("bitcoind.rpc_cookie_file", file).start()?;
+    let before = info(&daemon.ready().await?).await?.node_id;
+
+    fs::write(&cookie, format!("{user}:{password}\n"))?;
+    until("it has started again", PATIENCE, async || {
+        let output = daemon.output();
+        let starts = output.lines().filter(|line| line.ends_with("] ready")).count();
+        ensure!(starts == 2, "it was ready {starts} times");
+        Ok(())
+    })
+    .await?;
+    assert_eq!(info(&daemon.ready().await?).await?.node_id, before);
+    daemon.stop().await
+}
+
+async fn id_of_seed(network: &Network, name: &str, seed: [u8; 64]) -> Result<String> {
+    let draft = Draft::new(network, name)?;
+    fs::create_dir_all(draft.storage_dir())?;
+    fs::write(draft.storage_dir().join("keys_seed"), seed)?;
+    let mut daemon = draft.start()?;
+    let id = info(&daemon.ready().await?).await?.node_id;
+    let mnemonic = daemon.config().storage_dir.join("keys_mnemonic");
+    assert!(!mnemonic.exists(), "there are two to choose from at the next start");
+    daemon.stop().await?;
+    Ok(id)
+}
+
+fn everything_is_private(storage_dir: &Path) -> Result<()> {
+    for (path, expected) in [
+        ("", 0o700),
+        ("keys_mnemonic", 0o600),
+        ("tls.key", 0o400),
+        ("regtest", 0o700),
+        ("regtest/api_key", 0o400),
+    ] {
+        let found = mode(&storage_dir.join(path))?;
+        assert_eq!(found, expected, "{path:?} has the mode {found:o}");
+    }
+    for entry in fs::read_dir(storage_dir.join("regtest"))? {
+        let path = entry?.path();
+        assert_eq!(mode(&path)? & 0o077, 0, "others may do something with {}", path.display());
+    }
+    Ok(())
+}
+
+fn mode(path: &Path) -> Result<u32> {
+    let metadata = fs::metadata(path).with_context(|| path.display().to_string())?;
+    Ok(metadata.permissions().mode() & 0o777)
+}
+
+async fn info(client: &Client) -> Result<GetNodeInfoResponse> {
+    Ok(client.get_node_info(GetNodeInfoRequest {}).await?)
+}

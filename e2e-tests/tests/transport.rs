@@ -1,0 +1,373 @@
+//! What goes over the wire: connections, requests and frames, good and bad.
+
+use std::io;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use e2e_tests::{
+    Network, Node, NodeConfig, RawConnection, grpc_frame, grpc_request, grpc_request_to,
+    signed_request, tls_connect,
+};
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::{Method, Request, StatusCode};
+use ldk_server_client::api::{Bolt11ReceiveRequest, GetNodeInfoRequest, GetPaymentDetailsRequest};
+use ldk_server_client::types::Bolt11InvoiceDescription;
+use ldk_server_client::types::bolt11_invoice_description::Kind;
+use ldk_server_client::{Client, Error};
+use ldk_server_grpc::MAX_MESSAGE_BYTES;
+use ldk_server_grpc::places::Places;
+use prost::Message as _;
+use rustls::ProtocolVersion;
+use rustls::version::{TLS12, TLS13};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+const OK: i32 = 0;
+const INVALID_ARGUMENT: i32 = 3;
+const DEADLINE_EXCEEDED: i32 = 4;
+const UNIMPLEMENTED: i32 = 12;
+const UNAUTHENTICATED: i32 = 16;
+
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The answer to a deadline that has passed does not depend on luck.
+const EXPIRED_CALLS: usize = 100;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_are_answered_with_the_statuses_of_the_contract() -> Result<()> {
+    let network = Network::start().await?;
+    let alice = network.node("alice").await?;
+    let node = alice.config();
+    a_good_answer_is_whole(node).await?;
+    the_head_of_a_request_is_checked(node).await?;
+    checks_come_in_the_order_of_the_contract(node).await?;
+    bad_frames_are_refused(node).await?;
+    bad_messages_are_refused(node).await?;
+    a_body_is_read_up_to_the_cap(node).await?;
+    deadlines_are_read(node).await?;
+    a_stream_ends_at_its_deadline(node).await?;
+    a_call_after_its_deadline_is_not_answered(node).await?;
+    network.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_are_tls_with_the_pinned_certificate() -> Result<()> {
+    let network = Network::start().await?;
+    let alice = network.node("alice").await?;
+    both_versions_of_tls_are_spoken(alice.config()).await?;
+    http_1_is_told_what_is_missing(alice.config()).await?;
+    plain_text_is_told_so_and_disturbs_nobody(&alice).await?;
+    another_certificate_is_refused(&alice).await?;
+    network.stop().await
+}
+
+async fn a_good_answer_is_whole(node: &NodeConfig) -> Result<()> {
+    let mut connection = RawConnection::open(node).await?;
+    for content_type in ["application/grpc", "application/grpc+proto"] {
+        let mut request = signed_request(node, "GetNodeInfo", grpc_frame(&[]))?;
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        let answer = connection.send(request).await?;
+        assert_eq!(answer.status, StatusCode::OK);
+        assert_eq!(answer.headers["content-type"], "application/grpc+proto");
+        assert_eq!(answer.headers["grpc-accept-encoding"], "identity");
+        assert!(!answer.headers.contains_key("grpc-status"), "{answer:?}");
+        let trailers = answer.trailers.as_ref().context("no trailers")?;
+        assert_eq!(trailers["grpc-status"], "0");
+        assert!(!answer.message()?.is_empty());
+    }
+    Ok(())
+}
+
+async fn the_head_of_a_request_is_checked(node: &NodeConfig) -> Result<()> {
+    let mut connection = RawConnection::open(node).await?;
+    let good = || signed_request(node, "GetNodeInfo", grpc_frame(&[]));
+    for method in [Method::GET, Method::PUT, Method::OPTIONS] {
+        let mut request = good()?;
+        *request.method_mut() = method.clone();
+        assert_eq!(refusal(&mut connection, request).await?, UNIMPLEMENTED, "{method}");
+    }
+    for content_type in [
+        "application/json",
+        "application/grpc-web",
+        "application/grpc+json",
+        "application/grpc; charset=utf-8",
+        "",
+    ] {
+        let mut request = good()?;
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        let status = refusal(&mut connection, request).await?;
+        assert_eq!(status, INVALID_ARGUMENT, "{content_type:?}");
+    }
+    let mut untyped = good()?;
+    untyped.headers_mut().remove(CONTENT_TYPE);
+    assert_eq!(refusal(&mut connection, untyped).await?, INVALID_ARGUMENT);
+    for path in [
+        "/",
+        "/GetNodeInfo",
+        "/api.LightningNode/",
+        "/api.LightningNode/getNodeInfo",
+        "/api.LightningNode/NoSuchCall",
+        "/api.LightningNode/GetNodeInfo/",
+        "/api.OtherNode/GetNodeInfo",
+        "/metrics",
+    ] {
+        let mut request = good()?;
+        *request.uri_mut() = format!("https://{}{path}", node.grpc.address()).parse()?;
+        assert_eq!(refusal(&mut connection, request).await?, UNIMPLEMENTED, "{path}");
+    }
+    Ok(())
+}
+
+/// Method, content type, key, deadline, path, frame: who fails an earlier check is not told of a
+/// later one.
+async fn checks_come_in_the_order_of_the_contract(node: &NodeConfig) -> Result<()> {
+    let mut connection = RawConnection::open(node).await?;
+    let bad_frame = || vec![1];
+    let request = grpc_request(node, "NoSuchCall").header("grpc-timeout", "soon");
+    let request = request.body(Full::from(bad_frame()))?;
+    let mut json = request.clone();
+    json.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let mut get = json.clone();
+    *get.method_mut() = Method::GET;
+    assert_eq!(refusal(&mut connection, get).await?, UNIMPLEMENTED);
+    assert_eq!(refusal(&mut connection, json).await?, INVALID_ARGUMENT);
+    assert_eq!(refusal(&mut connection, request).await?, UNAUTHENTICATED);
+
+    let mut request = signed_request(node, "NoSuchCall", bad_frame())?;
+    request.headers_mut().insert("grpc-timeout", HeaderValue::from_static("soon"));
+    assert_eq!(refusal(&mut connection, request).await?, INVALID_ARGUMENT);
+    let request = signed_request(node, "NoSuchCall", bad_frame())?;
+    assert_eq!(refusal(&mut connection, request).await?, UNIMPLEMENTED);
+    let request = signed_request(node, "GetNodeInfo", bad_frame())?;
+    assert_eq!(refusal(&mut connection, request).await?, INVALID_ARGUMENT);
+    Ok(())
+}
+
+async fn bad_frames_are_refused(node: &NodeConfig) -> Result<()> {
+    let mut connection = RawConnection::open(node).await?;
+    let frame = payment_details_frame();
+    let one_too_many = u32::try_from(frame.len() - 4)?.to_be_bytes();
+    for (what, body, expected) in [
+        ("nothing", vec![], INVALID_ARGUMENT),
+        ("half a frame header", frame[..3].to_vec(), INVALID_ARGUMENT),
+        ("a frame header alone", frame[..5].to_vec(), INVALID_ARGUMENT),
+        ("a truncated frame", frame[..frame.len() - 1].to_vec(), INVALID_ARGUMENT),
+        (
+            "a length over the body",
+            [&[0], &one_too_many[..], &frame[5..]].concat(),
+            INVALID_ARGUMENT,
+        ),
+        ("the longest length", [&[0, 255, 255, 255, 255], &frame[5..]].concat(), INVALID_ARGUMENT),
+        ("a trailing byte", [&frame[..], &[0]].concat(), INVALID_ARGUMENT),
+        ("two frames", [&frame[..], &frame].concat(), INVALID_ARGUMENT),
+        ("a compressed frame", [&[1], &frame[1..]].concat(), UNIMPLEMENTED),
+        ("an unknown flag", [&[128], &frame[1..]].concat(), UNIMPLEMENTED),
+    ] {
+        for method in ["GetPaymentDetails", "SubscribeEvents"] {
+            let request = signed_request(node, method, body.clone())?;
+            let status = refusal(&mut connection, request).await?;
+            assert_eq!(status, expected, "{what} to {method}");
+        }
+    }
+    Ok(())
+}
+
+async fn bad_messages_are_refused(node: &NodeConfig) -> Result<()> {
+    let mut connection = RawConnection::open(node).await?;
+    for (what, message) in [
+        ("noise", &[0xff; 16][..]),
+        ("a field without its value", &[0x0a]),
+        ("a text longer than the message", &[0x0a, 0x7f, b'a']),
+        ("a text that is no UTF-8", &[0x0a, 2, 0xc3, 0x28]),
+        ("a number in place of a text", &[0x08, 1]),
+        ("the field number 0", &[0x02, 0]),
+        ("a group that does not end", &[0x13]),
+    ] {
+        let request = signed_request(node, "GetPaymentDetails", grpc_frame(message))?;
+        assert_eq!(refusal(&mut connection, request).await?, INVALID_ARGUMENT, "{what}");
+    }
+    Ok(())
+}
+
+async fn a_body_is_read_up_to_the_cap(node: &NodeConfig) -> Result<()> {
+    let mut connection = RawConnection::open(node).await?;
+    // Refused by the call itself, which has therefore read it.
+    let full = description_frame(MAX_MESSAGE_BYTES);
+    let answer = connection.send(signed_request(node, "Bolt11Receive", full)?).await?;
+    assert_eq!(answer.grpc_status()?, INVALID_ARGUMENT);
+    let message = answer.headers["grpc-message"].to_str()?;
+    assert!(message.contains("description.direct"), "{message}");
+
+    let over = description_frame(MAX_MESSAGE_BYTES + 1);
+    let answer = connection.send(signed_request(node, "Bolt11Receive", over)?).await?;
+    assert_eq!(answer.grpc_status()?, INVALID_ARGUMENT);
+    let message = answer.headers["grpc-message"].to_str()?;
+    assert!(message.contains("10485760"), "{message}");
+    // The connection is as good as before.
+    let request = signed_request(node, "GetNodeInfo", grpc_frame(&[]))?;
+    assert_eq!(connection.send(request).await?.grpc_status()?, OK);
+    Ok(())
+}
+
+async fn deadlines_are_read(node: &NodeConfig) -> Result<()> {
+    let mut connection = RawConnection::open(node).await?;
+    for value in ["", "1", "S", "1s", "-1S", "1.5S", "123456789S", "1 S"] {
+        let status = refusal(&mut connection, timed(node, "GetNodeInfo", value)?).await?;
+        assert_eq!(status, INVALID_ARGUMENT, "{value:?}");
+    }
+    for value in ["1H", "1M", "99999999S", "10000m", "10000000u"] {
+        let answer = connection.send(timed(node, "GetNodeInfo", value)?).await?;
+        assert_eq!(answer.grpc_status()?, OK, "{value}");
+    }
+    Ok(())
+}
+
+async fn a_stream_ends_at_its_deadline(node: &NodeConfig) -> Result<()> {
+    let mut connection = RawConnection::open(node).await?;
+    let stream = connection.send(timed(node, "SubscribeEvents", "300m")?);
+    let ended = timeout(PATIENCE, stream).await.context("the stream does not end")??;
+    assert_eq!(ended.status, StatusCode::OK);
+    assert_eq!(ended.grpc_status()?, DEADLINE_EXCEEDED);
+    assert!(ended.trailers.is_some(), "the stream had not begun: {ended:?}");
+    Ok(())
+}
+
+async fn a_call_after_its_deadline_is_not_answered(node: &NodeConfig) -> Result<()> {
+    let mut connection = RawConnection::open(node).await?;
+    for call in 0..EXPIRED_CALLS {
+        let answer = connection.send(timed(node, "GetNodeInfo", "1n")?).await?;
+        assert_eq!(answer.grpc_status()?, DEADLINE_EXCEEDED, "call {call}");
+    }
+    Ok(())
+}
+
+async fn both_versions_of_tls_are_spoken(node: &NodeConfig) -> Result<()> {
+    for (version, name) in [(&TLS12, ProtocolVersion::TLSv1_2), (&TLS13, ProtocolVersion::TLSv1_3)]
+    {
+        for (offered, chosen) in [
+            (&["h2"][..], Some("h2")),
+            (&["http/1.1"], Some("http/1.1")),
+            (&["http/1.1", "h2"], Some("h2")),
+            (&[], None),
+        ] {
+            let stream = tls_connect(node, &[version], offered).await?;
+            let (_, session) = stream.get_ref();
+            assert_eq!(session.protocol_version(), Some(name));
+            assert_eq!(session.alpn_protocol(), chosen.map(str::as_bytes), "{offered:?}");
+        }
+        assert!(tls_connect(node, &[version], &["spdy/3"]).await.is_err());
+    }
+    Ok(())
+}
+
+async fn http_1_is_told_what_is_missing(node: &NodeConfig) -> Result<()> {
+    for (request, expected) in [
+        ("GET /metrics", "HTTP/1.1 404 "),
+        ("POST /api.LightningNode/GetNodeInfo", "HTTP/1.1 505 "),
+        ("GET /api.LightningNode/GetNodeInfo", "HTTP/1.1 505 "),
+        ("POST /grpc.health.v1.Health/Check", "HTTP/1.1 505 "),
+        ("nonsense", "HTTP/1.1 400 "),
+    ] {
+        let mut stream = tls_connect(node, rustls::DEFAULT_VERSIONS, &["http/1.1"]).await?;
+        let request = format!("{request} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await?;
+        let answer = read_all(stream).await.with_context(|| request.clone())?;
+        assert!(answer.starts_with(expected), "{request:?} is answered {answer:?}");
+    }
+    let metrics = grpc_request_to(node, "/metrics").method(Method::GET).body(Full::default())?;
+    let answer = RawConnection::open(node).await?.send(metrics).await?;
+    assert_eq!(answer.status, StatusCode::NOT_FOUND);
+    Ok(())
+}
+
+async fn plain_text_is_told_so_and_disturbs_nobody(node: &Node) -> Result<()> {
+    let address = node.config().grpc.address();
+    // It says nothing, and must not keep anybody waiting.
+    let _silent = TcpStream::connect(&address).await?;
+    for greeting in [
+        &b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n"[..],
+        b"POST /api.LightningNode/GetNodeInfo HTTP/1.1\r\ncontent-length: 5\r\n\r\n\0\0\0\0\0",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"SSH-2.0-OpenSSH_9.9\r\n",
+    ] {
+        let mut stream = TcpStream::connect(&address).await?;
+        stream.write_all(greeting).await?;
+        let answer = read_all(stream).await?;
+        assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{answer}");
+        assert!(answer.contains("TLS"), "{answer}");
+        node.client().get_node_info(GetNodeInfoRequest {}).await?;
+    }
+
+    let noise = [[22].as_slice(), &[0xa5; 600]].concat();
+    let mut stream = TcpStream::connect(&address).await?;
+    stream.write_all(&noise).await?;
+    // What TLS says to noise is its own affair; it must end the connection.
+    let _ = read_all(stream).await;
+    drop(TcpStream::connect(&address).await?);
+    node.client().get_node_info(GetNodeInfoRequest {}).await?;
+    Ok(())
+}
+
+async fn another_certificate_is_refused(node: &Node) -> Result<()> {
+    let other = rcgen::generate_simple_self_signed(["localhost".to_owned()])?.cert.pem();
+    let address = node.config().grpc.address();
+    let api_key = Places::of_storage_dir(&node.config().storage_dir, "regtest").read_api_key()?;
+    let client = Client::builder(address.as_str(), api_key, &other).build()?;
+    let refused = client.get_node_info(GetNodeInfoRequest {}).await;
+    let said = matches!(&refused, Err(Error::Transport(message)) if message.contains("pinned"));
+    assert!(said, "{refused:?}");
+
+    let file = node.config().storage_dir.join("other.crt");
+    std::fs::write(&file, &other)?;
+    let file = file.display().to_string();
+    let refused = node.cli_finished(&["--tls-cert", &file, "get-node-info"]).await?;
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.stderr.starts_with("Error (Internal Error): "), "{refused:?}");
+    assert!(refused.stderr.contains("pinned"), "{refused:?}");
+    Ok(())
+}
+
+/// The status of a request that is answered with nothing else.
+async fn refusal(connection: &mut RawConnection, request: Request<Full<Bytes>>) -> Result<i32> {
+    let answer = connection.send(request).await?;
+    ensure!(answer.status == StatusCode::OK, "{answer:?}");
+    ensure!(answer.headers["content-type"] == "application/grpc+proto", "{answer:?}");
+    ensure!(answer.headers.contains_key("grpc-message"), "{answer:?}");
+    ensure!(answer.body.is_empty() && answer.trailers.is_none(), "{answer:?}");
+    answer.grpc_status()
+}
+
+/// All that comes until the other side has nothing more to say.
+async fn read_all(mut stream: impl tokio::io::AsyncRead + Unpin) -> Result<String> {
+    let mut answer = Vec::new();
+    let read = timeout(PATIENCE, stream.read_to_end(&mut answer)).await;
+    read.map_err(|_| io::Error::from(io::ErrorKind::TimedOut)).flatten()?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+/// A signed request without a message, with this `grpc-timeout`.
+fn timed(node: &NodeConfig, method: &str, timeout: &'static str) -> Result<Request<Full<Bytes>>> {
+    let mut request = signed_request(node, method, grpc_frame(&[]))?;
+    request.headers_mut().insert("grpc-timeout", HeaderValue::from_static(timeout));
+    Ok(request)
+}
+
+fn payment_details_frame() -> Vec<u8> {
+    grpc_frame(&GetPaymentDetailsRequest { payment_id: "ab".repeat(32) }.encode_to_vec())
+}
+
+/// The frame, of this length as a whole, of a request for an invoice with a long description.
+fn description_frame(bytes: usize) -> Vec<u8> {
+    let frame = |text_bytes| {
+        let kind = Some(Kind::Direct("a".repeat(text_bytes)));
+        let description = Some(Bolt11InvoiceDescription { kind });
+        let request = Bolt11ReceiveRequest { description, expiry_secs: 1, ..Default::default() };
+        grpc_frame(&request.encode_to_vec())
+    };
+    let overhead = frame(bytes).len() - bytes;
+    let frame = frame(bytes - overhead);
+    assert_eq!(frame.len(), bytes);
+    frame
+}

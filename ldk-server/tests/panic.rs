@@ -1,0 +1,43 @@
+//! A panic anywhere is the end of the process: a part that died alone would leave a node that
+//! answers, but no longer watches its channels.
+
+use std::env;
+use std::future::pending;
+use std::time::Duration;
+
+use anyhow::Result;
+use e2e_tests::run;
+use ldk_server::process::{die_of_panics, runtime};
+
+/// Tells this executable, run again by one of its own tests, where to panic.
+const PLACE: &str = "LDK_SERVER_TEST_PANICS_IN";
+const PATIENCE: Duration = Duration::from_secs(30);
+const MESSAGE: &str = "a part of the node is broken";
+
+#[tokio::test]
+async fn a_panic_anywhere_ends_the_process() -> Result<()> {
+    for place in ["task", "blocking task", "thread"] {
+        let mut itself = tokio::process::Command::new(env::current_exe()?);
+        itself.args(["--exact", "the_process_that_panics", "--nocapture"]).env(PLACE, place);
+        let ended = run(itself, PATIENCE).await?;
+        assert_ne!(ended.code, Some(0), "in a {place}: {ended:?}");
+        assert!(ended.stderr.contains(MESSAGE), "in a {place}: {ended:?}");
+    }
+    Ok(())
+}
+
+/// What [`a_panic_anywhere_ends_the_process`] runs; by itself it does nothing.
+#[test]
+fn the_process_that_panics() -> Result<()> {
+    let Ok(place) = env::var(PLACE) else { return Ok(()) };
+    die_of_panics();
+    runtime()?.block_on(async {
+        match place.as_str() {
+            "task" => drop(tokio::spawn(async { panic!("{MESSAGE}") })),
+            "blocking task" => drop(tokio::task::spawn_blocking(|| panic!("{MESSAGE}"))),
+            _ => drop(std::thread::spawn(|| panic!("{MESSAGE}"))),
+        }
+        // The main task has nothing to do with it, and would go on for ever.
+        pending().await
+    })
+}
