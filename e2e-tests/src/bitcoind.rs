@@ -23,8 +23,9 @@ const BLOCKS_TO_MATURITY: u32 = 100;
 const ANYONE: &str = "raw(51)";
 
 const USER: &str = "regtest";
-/// Like no word of a message, so that a test can tell whether it was written somewhere.
-const PASSWORD: &str = "never-in-a-log";
+/// The password of the RPC interface. It is like no word of a message, so that a test can tell
+/// whether it was written somewhere.
+pub const RPC_PASSWORD: &str = "never-in-a-log";
 
 /// A running bitcoind. Dropping it kills it.
 pub struct Bitcoind {
@@ -99,7 +100,7 @@ impl Bitcoind {
 
     /// The user and the password of the RPC interface.
     pub fn credentials(&self) -> (&'static str, &'static str) {
-        (USER, PASSWORD)
+        (USER, RPC_PASSWORD)
     }
 
     /// Stops bitcoind and waits until it has ended, with code 0.
@@ -121,7 +122,7 @@ fn configuration(port: &Port) -> String {
         "regtest=1\n\
          [regtest]\n\
          rpcuser={USER}\n\
-         rpcpassword={PASSWORD}\n\
+         rpcpassword={RPC_PASSWORD}\n\
          rpcport={}\n\
          rest=1\n\
          txindex=1\n\
@@ -140,7 +141,7 @@ fn configuration(port: &Port) -> String {
 
 fn rpc_client(port: &Port) -> RpcClient {
     let endpoint = HttpEndpoint::for_host("127.0.0.1".to_owned()).with_port(port.number());
-    RpcClient::new(&BASE64_STANDARD.encode(format!("{USER}:{PASSWORD}")), endpoint)
+    RpcClient::new(&BASE64_STANDARD.encode(format!("{USER}:{RPC_PASSWORD}")), endpoint)
 }
 
 async fn call(rpc: &RpcClient, method: &str, params: &[Value]) -> Result<Value> {

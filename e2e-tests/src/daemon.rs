@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use ldk_server_client::Client;
 use rustix::process::Signal;
 use tokio::process::Command;
@@ -23,6 +23,8 @@ pub struct Daemon {
     config_file: PathBuf,
     process: Process,
     log: Log,
+    /// The length of the log when it was started: another may have written it before.
+    log_begin: usize,
     has_ended: bool,
 }
 
@@ -33,8 +35,9 @@ impl Daemon {
         command: Command,
         log: Log,
     ) -> Result<Self> {
+        let log_begin = log.text().len();
         let process = Process::spawn(&config.alias, command, &log, Group::Shared)?;
-        Ok(Self { config, config_file, process, log, has_ended: false })
+        Ok(Self { config, config_file, process, log, log_begin, has_ended: false })
     }
 
     /// Its ports and directories.
@@ -44,7 +47,7 @@ impl Daemon {
 
     /// What it wrote to its standard outputs.
     pub fn output(&self) -> String {
-        self.log.text()
+        self.log.text().split_off(self.log_begin)
     }
 
     /// A client, which needs the key and the certificate to be there.
@@ -60,13 +63,14 @@ impl Daemon {
 
     /// Waits until it has written a line with this text.
     pub async fn says(&mut self, text: &str) -> Result<()> {
-        let (process, log) = (&mut self.process, &self.log);
-        until(&format!("{} says: {text}", self.config.alias), PATIENCE, async || {
-            let output = log.text();
-            if !output.contains(text) {
-                process.ensure_running()?;
+        let what = format!("{} says: {text}", self.config.alias);
+        until(&what, PATIENCE, async || {
+            // In this order: the last words come before the end.
+            let is_running = self.ensure_running();
+            if !self.output().contains(text) {
+                is_running?;
+                bail!("not said yet");
             }
-            ensure!(output.contains(text), "not said yet");
             Ok(())
         })
         .await

@@ -32,24 +32,27 @@ impl Draft {
     }
 
     /// Sets a key, named with its sections as in `log.level`.
-    pub fn set(mut self, key: &str, value: impl Into<Value>) -> Self {
+    pub fn set(mut self, key: &str, value: impl Into<Value>) -> Result<Self> {
         let (sections, name) = split(key);
-        let table = sections.iter().fold(&mut self.keys, |table, section| {
-            let inner = table.entry(*section).or_insert_with(|| Value::Table(Table::new()));
-            inner.as_table_mut().expect("a key is not set below another")
-        });
+        let mut table = &mut self.keys;
+        for section in sections {
+            let inner = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
+            table = inner.as_table_mut().with_context(|| format!("{section} is no section"))?;
+        }
         table.insert(name.to_owned(), value.into());
-        self
+        Ok(self)
     }
 
-    /// Removes a key or a section.
-    pub fn unset(mut self, key: &str) -> Self {
+    /// Removes a key or a section, which must be there.
+    pub fn unset(mut self, key: &str) -> Result<Self> {
         let (sections, name) = split(key);
-        let table = sections
-            .iter()
-            .try_fold(&mut self.keys, |table, section| table.get_mut(*section)?.as_table_mut());
-        table.and_then(|table| table.remove(name)).expect("only what is there is removed");
-        self
+        let mut table = Some(&mut self.keys);
+        for section in sections {
+            table = table.and_then(|table| table.get_mut(section)?.as_table_mut());
+        }
+        let removed = table.and_then(|table| table.remove(name));
+        removed.with_context(|| format!("there is no {key}"))?;
+        Ok(self)
     }
 
     /// What the draft began with: ports and directories, and where bitcoind is.

@@ -31,7 +31,7 @@ mod tls;
 mod tools;
 mod wait;
 
-pub use bitcoind::Bitcoind;
+pub use bitcoind::{Bitcoind, RPC_PASSWORD};
 pub use daemon::Daemon;
 pub use draft::Draft;
 pub use events::Events;

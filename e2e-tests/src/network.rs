@@ -26,8 +26,8 @@ const RESERVE_SATS: u64 = 200_000;
 
 /// A regtest chain and the nodes on it.
 ///
-/// End it with [`stop`](Self::stop). One that is dropped instead kills all of its processes and
-/// prints the tails of their logs.
+/// End it with [`stop`](Self::stop). One that is dropped instead kills all of its processes, prints
+/// the tails of their logs, and leaves its directory to be looked at.
 pub struct Network {
     bitcoind: Bitcoind,
     nodes: Mutex<Vec<Arc<Node>>>,
@@ -35,8 +35,8 @@ pub struct Network {
     dir: PathBuf,
     group: Group,
     stopped: bool,
-    // Removed with all that is in it, after the processes have ended.
-    _temporary: Option<TempDir>,
+    /// Removed with all that is in it, unless a test has failed.
+    temporary: Option<TempDir>,
 }
 
 impl Network {
@@ -44,7 +44,7 @@ impl Network {
     pub async fn start() -> Result<Self> {
         let temporary = tempfile::tempdir()?;
         let mut network = Self::start_in(temporary.path(), Group::Shared).await?;
-        network._temporary = Some(temporary);
+        network.temporary = Some(temporary);
         Ok(network)
     }
 
@@ -54,7 +54,7 @@ impl Network {
         let dir = std::path::absolute(dir)?;
         let bitcoind = Bitcoind::start(&tools.bitcoind, &dir.join("bitcoind"), group).await?;
         let nodes = Mutex::default();
-        Ok(Self { bitcoind, nodes, tools, dir, group, stopped: false, _temporary: None })
+        Ok(Self { bitcoind, nodes, tools, dir, group, stopped: false, temporary: None })
     }
 
     /// The chain.
@@ -217,6 +217,10 @@ impl Drop for Network {
                 eprintln!("{}", node.log().tail());
             }
             eprintln!("{}", self.bitcoind.log().tail());
+            if let Some(temporary) = &mut self.temporary {
+                temporary.disable_cleanup(true);
+                eprintln!("all of it is left in {}", temporary.path().display());
+            }
         }
     }
 }

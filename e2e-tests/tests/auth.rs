@@ -5,8 +5,8 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use e2e_tests::{
-    Draft, Network, Node, NodeConfig, RawConnection, grpc_frame, grpc_request, grpc_request_to,
-    now_secs, x_auth,
+    Draft, Network, Node, NodeConfig, RPC_PASSWORD, RawConnection, grpc_frame, grpc_request,
+    grpc_request_to, now_secs, x_auth,
 };
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -44,7 +44,7 @@ async fn the_key_lets_in_and_nothing_else_does() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_timestamp_only_form_can_be_turned_off() -> Result<()> {
     let network = Network::start().await?;
-    let draft = Draft::new(&network, "strict")?.set("auth.accept_timestamp_only", false);
+    let draft = Draft::new(&network, "strict")?.set("auth.accept_timestamp_only", false)?;
     let mut strict = draft.start()?;
     strict.ready().await?;
     let (node, body) = (strict.config(), payment_details("ab"));
@@ -155,7 +155,7 @@ fn no_log_has_a_secret(storage_dir: &Path) -> Result<()> {
         for words in words.windows(TELLING_WORDS) {
             assert!(!log.contains(&words.join(" ")), "{} has {words:?}", file.display());
         }
-        for secret in ["never-in-a-log", "xprv", "tprv"] {
+        for secret in [RPC_PASSWORD, "xprv", "tprv"] {
             assert!(!log.contains(secret), "{} has {secret}", file.display());
         }
     }

@@ -4,14 +4,15 @@
 use std::fs::{self, File};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use e2e_tests::{Draft, Finished, Network, run};
+use e2e_tests::{Draft, Finished, Network, RPC_PASSWORD, run};
 use ldk_server_grpc::places::{self, Places};
 use tokio::process::Command;
 
+const PATIENCE: Duration = Duration::from_secs(10);
 const FAILURE: i32 = 255;
-const BITCOIND_PASSWORD: &str = "never-in-a-log";
 
 /// The mnemonic of BIP 39's first example of 24 words.
 const MNEMONIC: &str = "abandon abandon abandon abandon abandon abandon abandon abandon abandon \
@@ -23,29 +24,29 @@ async fn what_cannot_be_configured_is_refused_before_anything_is_made() -> Resul
     let network = Network::start().await?;
     let draft = |name| Draft::new(&network, name);
     for (draft, named) in [
-        (draft("misspelt")?.set("log.levle", "Debug"), &["levle"][..]),
-        (draft("section")?.set("nodes.alias", "alice"), &["nodes"]),
-        (draft("no-network")?.unset("node.network"), &["node.network", "regtest"]),
-        (draft("mainnet")?.set("node.network", "mainnet"), &["node.network", "mainnet"]),
+        (draft("misspelt")?.set("log.levle", "Debug")?, &["levle"][..]),
+        (draft("section")?.set("nodes.alias", "alice")?, &["nodes"]),
+        (draft("no-network")?.unset("node.network")?, &["node.network", "regtest"]),
+        (draft("mainnet")?.set("node.network", "mainnet")?, &["node.network", "mainnet"]),
         (
-            draft("two-sources")?.set("esplora.server_url", "http://127.0.0.1:1"),
+            draft("two-sources")?.set("esplora.server_url", "http://127.0.0.1:1")?,
             &["bitcoind", "esplora"],
         ),
-        (draft("no-source")?.unset("bitcoind"), &["bitcoind", "electrum", "esplora"]),
-        (draft("half-a-source")?.unset("bitcoind.rpc_user"), &["bitcoind.rpc_user"]),
-        (draft("no-port")?.set("bitcoind.rpc_address", "localhost"), &["bitcoind.rpc_address"]),
-        (draft("long-alias")?.set("node.alias", "a".repeat(33)), &["node.alias", "33", "32"]),
-        (draft("empty-alias")?.set("node.alias", " "), &["node.alias"]),
-        (draft("unheard")?.unset("node.listening_addresses"), &["node.listening_addresses"]),
+        (draft("no-source")?.unset("bitcoind")?, &["bitcoind", "electrum", "esplora"]),
+        (draft("half-a-source")?.unset("bitcoind.rpc_user")?, &["bitcoind.rpc_user"]),
+        (draft("no-port")?.set("bitcoind.rpc_address", "localhost")?, &["bitcoind.rpc_address"]),
+        (draft("long-alias")?.set("node.alias", "a".repeat(33))?, &["node.alias", "33", "32"]),
+        (draft("empty-alias")?.set("node.alias", " ")?, &["node.alias"]),
+        (draft("unheard")?.unset("node.listening_addresses")?, &["node.listening_addresses"]),
         (
-            draft("unreachable")?.set("node.grpc_service_address", "localhost:3536"),
+            draft("unreachable")?.set("node.grpc_service_address", "localhost:3536")?,
             &["node.grpc_service_address", "localhost:3536"],
         ),
-        (draft("loud")?.set("log.level", "loud"), &["log.level", "loud"]),
-        (draft("number")?.set("node.alias", 7), &["alias"]),
-        (draft("nameless-host")?.set("tls.hosts", vec!["no host"]), &["tls.hosts", "no host"]),
-        (draft("later")?.set("metrics.enabled", true), &["metrics"]),
-        (draft("password")?.set("bitcoind.rpc_password", 7), &["rpc_password"]),
+        (draft("loud")?.set("log.level", "loud")?, &["log.level", "loud"]),
+        (draft("number")?.set("node.alias", 7)?, &["alias"]),
+        (draft("nameless-host")?.set("tls.hosts", vec!["no host"])?, &["tls.hosts", "no host"]),
+        (draft("probing")?.set("probing.strategy", "random_walk")?, &["probing", "0.7.1"]),
+        (draft("password")?.set("bitcoind.rpc_password", 7)?, &["rpc_password"]),
     ] {
         let refused = refused(&draft, named).await?;
         assert!(refused.stderr.starts_with("Invalid configuration: "), "{refused:?}");
@@ -115,14 +116,14 @@ async fn files_that_were_damaged_are_named_and_kept() -> Result<()> {
 async fn files_that_are_no_configuration(network: &Network) -> Result<()> {
     let missing = network.dir().join("missing.toml");
     let broken = network.dir().join("broken.toml");
-    let secret = format!("rpc_password = {BITCOIND_PASSWORD}\"\n");
+    let secret = format!("rpc_password = {RPC_PASSWORD}\"\n");
     fs::write(&broken, format!("[node]\nnetwork = \"regtest\"\n[bitcoind]\n{secret}"))?;
     for file in [missing, broken, network.dir().to_owned()] {
         let mut command = Command::new(&network.tools().ldk_server);
         command.arg(&file);
-        let refused = run(command, std::time::Duration::from_secs(10)).await?;
+        let refused = run(command, PATIENCE).await?;
         check(&refused, &["Invalid configuration: ", &file.display().to_string()]);
-        assert!(!refused.stderr.contains(BITCOIND_PASSWORD), "{refused:?}");
+        assert!(!refused.stderr.contains(RPC_PASSWORD), "{refused:?}");
     }
     Ok(())
 }
@@ -151,7 +152,7 @@ async fn directories_that_cannot_be_used(network: &Network) -> Result<()> {
         ("unwritable-key", "tls.key_path"),
         ("unwritable-certificate", "tls.cert_path"),
     ] {
-        refused(&Draft::new(network, name)?.set(key, below.as_str()), &[&below]).await?;
+        refused(&Draft::new(network, name)?.set(key, below.as_str())?, &[&below]).await?;
     }
     Ok(())
 }
@@ -169,11 +170,11 @@ async fn a_directory_in_use(network: &Network) -> Result<()> {
 
 async fn a_bitcoind_that_is_not_ours(network: &Network) -> Result<()> {
     let address = network.bitcoind().rpc_address();
-    let draft = Draft::new(network, "signet")?.set("node.network", "signet");
+    let draft = Draft::new(network, "signet")?.set("node.network", "signet")?;
     refused(&draft, &["bitcoind", &address, "regtest", "signet"]).await?;
 
     let wrong = "another-password";
-    let draft = Draft::new(network, "stranger")?.set("bitcoind.rpc_password", wrong);
+    let draft = Draft::new(network, "stranger")?.set("bitcoind.rpc_password", wrong)?;
     let refusal = refused(&draft, &["bitcoind", &address, "bitcoind.rpc_password"]).await?;
     assert!(!refusal.stdout.contains(wrong) && !refusal.stderr.contains(wrong), "{refusal:?}");
     Ok(())
@@ -207,7 +208,7 @@ async fn refused(draft: &Draft, words: &[&str]) -> Result<Finished> {
     let refused = draft.refused().await?;
     check(&refused, words);
     let secrets = secrets(draft.storage_dir())?;
-    for secret in secrets.iter().map(String::as_str).chain([BITCOIND_PASSWORD]) {
+    for secret in secrets.iter().map(String::as_str).chain([RPC_PASSWORD]) {
         let told = refused.stdout.contains(secret) || refused.stderr.contains(secret);
         assert!(!told, "{secret:?} is a secret: {refused:?}");
     }

@@ -5,6 +5,7 @@
 //! 4286). So a node that is killed at rest must go on as if nothing had happened, and one that is
 //! killed amid payments must not lose any money or contradict its peer, with the channel or without.
 
+use std::fs;
 use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
@@ -23,6 +24,9 @@ const ARRIVED: usize = 3;
 /// More than what is paid on chain for a channel that is closed with payments in it, and less than
 /// one payment.
 const FEES_SATS: u64 = 20_000;
+/// The library writes its two records of a channel within moments of each other, and looks at the
+/// chain, which makes it write again, every 2 s.
+const QUIET: Duration = Duration::from_millis(800);
 const PATIENCE: Duration = Duration::from_secs(120);
 /// After how many blocks a payment is taken back that nobody claims, is some multiple of this.
 const BLOCKS_AT_A_TIME: u32 = 20;
@@ -34,6 +38,7 @@ async fn a_node_that_is_killed_at_rest_goes_on() -> Result<()> {
     for victim in [&bob, &alice] {
         let paid = alice.pays(&bob, AMOUNT_SATS * 1_000).await?;
         let spendable_msat = Network::at_rest(&alice, &bob).await?;
+        all_is_written(victim).await?;
 
         victim.kill().await?;
         victim.start_again().await?;
@@ -61,6 +66,17 @@ async fn a_payer_that_is_killed_during_payments_loses_nothing() -> Result<()> {
     let [alice, bob] = network.funded_pair(CHANNEL_SATS).await?;
     kill_during_payments(&network, &alice, &bob, &alice).await?;
     network.stop().await
+}
+
+/// Waits until the node has written nothing for a while, and so has nothing left to write.
+async fn all_is_written(node: &Node) -> Result<()> {
+    let database = node.config().storage_dir.join("regtest/ldk_node_data.sqlite");
+    until(&format!("{} has written everything", node.alias()), PATIENCE, async || {
+        let age = fs::metadata(&database)?.modified()?.elapsed()?;
+        ensure!(age > QUIET, "the last write was {age:?} ago");
+        Ok(())
+    })
+    .await
 }
 
 async fn kill_during_payments(
@@ -178,7 +194,9 @@ async fn paid_on_both_sides(
         match sent {
             Some(PaymentStatus::Pending) => bail!("{payment_hash} is on its way"),
             Some(PaymentStatus::Succeeded) => ensure!(arrived, "{payment_hash} did not arrive"),
-            Some(PaymentStatus::Failed) | None => ensure!(!arrived, "{payment_hash} arrived"),
+            Some(PaymentStatus::Failed) | None => {
+                ensure!(!arrived, "{payment_hash} arrived, but is {sent:?}");
+            },
         }
         paid += usize::from(arrived);
     }

@@ -23,7 +23,7 @@ async fn it_waits_for_bitcoind_and_makes_no_wallet_before() -> Result<()> {
     let door = Port::claim()?;
     let draft = || {
         let draft = Draft::new(&network, "early")?;
-        anyhow::Ok(draft.set("bitcoind.rpc_address", door.address()))
+        draft.set("bitcoind.rpc_address", door.address())
     };
     let dir = draft()?.storage_dir().to_owned();
     let wallet = places::network_dir(&dir, "regtest").join("ldk_node_data.sqlite");
@@ -53,8 +53,8 @@ async fn it_waits_for_any_other_chain_source_too() -> Result<()> {
     let address = Port::claim()?.address();
     for (source, scheme) in [("esplora", "http"), ("electrum", "tcp")] {
         let url = format!("{scheme}://{address}");
-        let draft = Draft::new(&network, source)?.unset("bitcoind");
-        let mut daemon = draft.set(&format!("{source}.server_url"), url.as_str()).start()?;
+        let draft = Draft::new(&network, source)?.unset("bitcoind")?;
+        let mut daemon = draft.set(&format!("{source}.server_url"), url.as_str())?.start()?;
         is_waiting_for(&mut daemon, &address).await?;
         daemon.stop().await?;
     }
@@ -73,7 +73,7 @@ async fn each_way_to_bitcoind_works() -> Result<()> {
 async fn a_flag_wins_over_a_variable_and_a_variable_over_the_file() -> Result<()> {
     const VARIABLE: &str = "LDK_SERVER_NODE_ALIAS";
     let network = Network::start().await?;
-    let draft = |name| anyhow::Ok(Draft::new(&network, name)?.set("node.alias", "of the file"));
+    let draft = |name| Draft::new(&network, name)?.set("node.alias", "of the file");
     for (name, flags, expected) in [
         ("variable", &[][..], "of the variable"),
         ("flag", &["--node-alias", "of the flag"], "of the flag"),
@@ -137,7 +137,7 @@ async fn open(door: &Port, target: String) -> Result<()> {
 async fn by_rest(network: &Network) -> Result<()> {
     let draft = Draft::new(network, "rest")?;
     let address = network.bitcoind().rpc_address();
-    let mut daemon = draft.set("bitcoind.rest_address", address).start()?;
+    let mut daemon = draft.set("bitcoind.rest_address", address)?.start()?;
     let client = daemon.ready().await?;
     network.mine(1).await?;
     let tip = network.bitcoind().height().await?;
@@ -156,9 +156,9 @@ async fn by_cookie_file(network: &Network) -> Result<()> {
     let cookie = network.dir().join(".cookie");
     fs::write(&cookie, format!("{user}:{password}"))?;
     let draft = Draft::new(network, "cookie")?;
-    let draft = draft.unset("bitcoind.rpc_user").unset("bitcoind.rpc_password");
+    let draft = draft.unset("bitcoind.rpc_user")?.unset("bitcoind.rpc_password")?;
     let file = cookie.display().to_string();
-    let mut daemon = draft.set("bitcoind.rpc_cookie_file", file).start()?;
+    let mut daemon = draft.set("bitcoind.rpc_cookie_file", file)?.start()?;
     let before = info(&daemon.ready().await?).await?.node_id;
 
     fs::write(&cookie, format!("{user}:{password}\n"))?;

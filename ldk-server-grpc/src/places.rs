@@ -169,10 +169,20 @@ impl ConfigPlaces {
     }
 }
 
+/// What is wrong with a configuration file, and in which line. The error's own text would quote that
+/// line, which may hold a password.
+pub fn toml_error(text: &str, error: &toml::de::Error) -> String {
+    let message = error.message();
+    match error.span().and_then(|span| text.get(..span.start)) {
+        Some(before) => format!("line {}: {message}", before.matches('\n').count() + 1),
+        None => message.to_owned(),
+    }
+}
+
 /// Reads the few keys a client needs and ignores the rest, so that a client can read the file of a
 /// newer server.
 fn parse_config(text: &str) -> Result<ConfigPlaces, String> {
-    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| error.to_string())?;
+    let table: toml::Table = text.parse().map_err(|error| toml_error(text, &error))?;
     let string = |keys: &[&str]| -> Result<Option<String>, String> {
         let mut value = table.get(keys[0]);
         for key in &keys[1..] {
@@ -252,6 +262,13 @@ mod tests {
             assert!(message.contains("Failed to load config file"), "{message}");
             assert!(message.contains(&path.display().to_string()), "{message}");
         }
+    }
+
+    #[test]
+    fn an_error_does_not_quote_the_file() {
+        let (_dir, path) = written("[bitcoind]\nrpc_password = hunter2\n");
+        let message = Places::of_config_file(&path).unwrap_err().to_string();
+        assert!(message.contains("line 2: ") && !message.contains("hunter2"), "{message}");
     }
 
     #[test]

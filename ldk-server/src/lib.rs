@@ -2,6 +2,7 @@
 //! in-process.
 
 pub mod config;
+mod deadline;
 pub mod error;
 pub mod logging;
 pub mod node;

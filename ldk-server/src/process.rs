@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::future::Future;
 use std::io;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
@@ -16,6 +17,9 @@ const FAILURE: u8 = 255;
 /// Worker threads beyond the number of cores. The node library writes to disk on workers, and
 /// disconnects every peer when its timer is not run for a second.
 const SPARE_WORKERS: usize = 6;
+
+/// Signals that follow one another this closely count as one.
+const SAME_SIGNAL: Duration = Duration::from_millis(100);
 
 /// Makes every panic end the process, wherever it happens. A thread or task that dies alone would
 /// leave a node that answers but no longer watches its channels.
@@ -84,8 +88,11 @@ impl Signals {
         let mut terminations = Terminations::install()?;
         tokio::spawn(async move {
             terminations.next().await;
-            tracing::info!("stopping; a second signal ends the process at once");
+            tracing::info!("stopping");
             cancel.cancel();
+            // `timeout` and some supervisors send the signal to the process and again to its group.
+            while tokio::time::timeout(SAME_SIGNAL, terminations.next()).await.is_ok() {}
+            tracing::info!("still stopping; a second signal ends the process at once");
             terminations.next().await;
             tracing::warn!("second signal; ending at once");
             std::process::exit(i32::from(FAILURE));

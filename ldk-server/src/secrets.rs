@@ -12,6 +12,7 @@ use ldk_node::config::WALLET_KEYS_SEED_LEN;
 use ldk_node::{WordCount, generate_entropy_mnemonic};
 use ldk_server_grpc::places;
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, PKCS_ECDSA_P256_SHA256};
+use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use zeroize::Zeroizing;
@@ -105,16 +106,9 @@ pub fn api_key(storage_dir: &Path, network: &str) -> Result<Zeroizing<String>, S
     Ok(Zeroizing::new(hex::encode(bytes.as_slice())))
 }
 
-/// The certificate chain of the gRPC service, and its key.
-pub struct Identity {
-    /// The certificate, and any that were given after it.
-    pub certificates: Vec<CertificateDer<'static>>,
-    /// The certificate's private key.
-    pub key: PrivateKeyDer<'static>,
-}
-
-/// Reads certificate and key, or makes a self-signed pair if neither exists.
-pub fn identity(tls: &TlsConfig) -> Result<Identity, SecretError> {
+/// Reads the certificate chain of the gRPC service and its key, or makes a self-signed pair if
+/// neither exists.
+pub fn identity(tls: &TlsConfig) -> Result<CertifiedKey, SecretError> {
     match (exists(&tls.cert_path)?, exists(&tls.key_path)?) {
         (false, false) => make_identity(tls)?,
         (true, true) => {},
@@ -133,16 +127,28 @@ fn lone_file(missing: &Path, found: &Path) -> SecretError {
     SecretError::new(missing, reason)
 }
 
-fn read_identity(tls: &TlsConfig) -> Result<Identity, SecretError> {
+fn read_identity(tls: &TlsConfig) -> Result<CertifiedKey, SecretError> {
     let certificates = CertificateDer::pem_slice_iter(&read(&tls.cert_path)?)
         .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| SecretError::new(&tls.cert_path, format!("is not PEM: {error}")))?;
-    if certificates.is_empty() {
-        return Err(SecretError::new(&tls.cert_path, "holds no PEM certificate"));
-    }
+        .ok()
+        .filter(|certificates| !certificates.is_empty())
+        .ok_or_else(|| SecretError::new(&tls.cert_path, "holds no PEM certificate"))?;
     let key = PrivateKeyDer::from_pem_slice(&Zeroizing::new(read(&tls.key_path)?))
         .map_err(|_| SecretError::new(&tls.key_path, "holds no PEM private key"))?;
-    Ok(Identity { certificates, key })
+    let provider = rustls::crypto::ring::default_provider();
+    CertifiedKey::from_der(certificates, key, &provider).map_err(|error| match error {
+        rustls::Error::InconsistentKeys(_) => {
+            let certificate = tls.cert_path.display();
+            SecretError::new(
+                &tls.key_path,
+                format!("does not belong to the certificate {certificate}"),
+            )
+        },
+        rustls::Error::InvalidCertificate(error) => {
+            SecretError::new(&tls.cert_path, format!("is not a valid certificate: {error}"))
+        },
+        error => SecretError::new(&tls.key_path, format!("cannot be used: {error}")),
+    })
 }
 
 fn make_identity(tls: &TlsConfig) -> Result<(), SecretError> {
@@ -207,6 +213,9 @@ fn write_synced(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     #[cfg(not(unix))]
     let _ = mode;
     let mut file = options.open(path)?;
+    // The mode at creation is subject to the umask.
+    #[cfg(unix)]
+    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(mode))?;
     file.write_all(bytes)?;
     file.sync_all()
 }

@@ -91,7 +91,7 @@ impl Server {
         ))
         .max_decoding_message_size(MAX_MESSAGE_BYTES);
         let (health, health_service) = tonic_health::server::health_reporter();
-        health.set_service_status(SERVICE_NAME, ServingStatus::NotServing).await;
+        set_health(&health, ServingStatus::NotServing).await;
         let lightning = Guard::new(service, api_key, config.accept_timestamp_only_auth);
         let front = Front::new(lightning, OpenService::new(health_service))
             .map_err(|error| StartError::Listen(error.to_string()))?;
@@ -99,8 +99,11 @@ impl Server {
         tracing::info!("gRPC service listening on {address}");
 
         let network = config.network;
+        let report = |doing: &str| {
+            phase.send_replace(Phase::Starting(doing.to_owned()));
+        };
         let started = tokio::select! {
-            started = startup::start(Arc::new(config), entropy, &phase) => started,
+            started = startup::start(Arc::new(config), entropy, &report) => started,
             () = interrupt => Err(StartError::Interrupted),
         };
         let Started { node, cookie } = match started {
@@ -119,7 +122,7 @@ impl Server {
         }
         let app = App { node: Arc::clone(&node), network, events: publish };
         phase.send_replace(Phase::Ready(Arc::new(app)));
-        health.set_service_status(SERVICE_NAME, ServingStatus::Serving).await;
+        set_health(&health, ServingStatus::Serving).await;
         tracing::info!("ready");
         Ok(Self { node, cookie, address, calls, health, stop, listener, event_loop, _lock: lock })
     }
@@ -142,7 +145,7 @@ impl Server {
     /// way, and then saves and closes the node.
     pub async fn shutdown(self, grace: Duration) -> Result<(), String> {
         let Self { node, calls, health, stop, listener, event_loop, _lock, .. } = self;
-        health.set_service_status(SERVICE_NAME, ServingStatus::NotServing).await;
+        set_health(&health, ServingStatus::NotServing).await;
         stop.serving.cancel();
         if timeout(grace, calls.drained()).await.is_err() {
             tracing::warn!("calls are still running after {grace:?}; stopping all the same");
@@ -156,5 +159,12 @@ impl Server {
         let stopped = stopped.await.map_err(|error| error.to_string())?;
         stopped.map_err(|error| format!("cannot stop the node: {error}"))?;
         handled
+    }
+}
+
+/// The empty name stands for the server as a whole.
+async fn set_health(health: &HealthReporter, status: ServingStatus) {
+    for service in ["", SERVICE_NAME] {
+        health.set_service_status(service, status).await;
     }
 }

@@ -44,8 +44,7 @@ fn known_keys() -> BTreeSet<String> {
     let mut sections = vec![String::new()];
     while let Some(section) = sections.pop() {
         for field in fields(&section).unwrap() {
-            let path =
-                if section.is_empty() { field.to_owned() } else { format!("{section}.{field}") };
+            let path = if section.is_empty() { field } else { format!("{section}.{field}") };
             if fields(&path).is_some() {
                 sections.push(path);
             } else {

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
+use secrecy::SecretString;
 use serde::Deserialize;
+use serde::de::{Deserializer, Error as _};
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
@@ -54,7 +56,8 @@ pub(super) struct Disk {
 pub(super) struct Bitcoind {
     pub(super) rpc_address: Option<String>,
     pub(super) rpc_user: Option<String>,
-    pub(super) rpc_password: Option<String>,
+    #[serde(deserialize_with = "secret")]
+    pub(super) rpc_password: Option<SecretString>,
     pub(super) rpc_cookie_file: Option<PathBuf>,
     pub(super) rest_address: Option<String>,
 }
@@ -102,7 +105,8 @@ pub(super) struct Liquidity {
 pub(super) struct Lsps2Client {
     pub(super) node_pubkey: String,
     pub(super) address: String,
-    pub(super) token: Option<String>,
+    #[serde(default, deserialize_with = "secret")]
+    pub(super) token: Option<SecretString>,
 }
 
 #[derive(Deserialize)]
@@ -128,5 +132,14 @@ pub(super) struct Metrics {
     pub(super) enabled: bool,
     pub(super) poll_metrics_interval: Option<u64>,
     pub(super) username: Option<String>,
-    pub(super) password: Option<String>,
+    #[serde(deserialize_with = "secret")]
+    pub(super) password: Option<SecretString>,
+}
+
+/// A text that no error quotes, as serde's own would a value of the wrong type.
+fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretString>, D::Error> {
+    match toml::Value::deserialize(deserializer)? {
+        toml::Value::String(text) => Ok(Some(text.into())),
+        other => Err(D::Error::custom(format!("expected a string, found {}", other.type_str()))),
+    }
 }

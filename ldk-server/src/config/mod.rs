@@ -6,6 +6,7 @@ mod file;
 mod parse;
 mod refused;
 
+use std::fmt;
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
@@ -78,6 +79,26 @@ pub enum ChainSource {
     },
 }
 
+impl fmt::Display for ChainSource {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bitcoind(config) => write!(formatter, "bitcoind at {}", config.rpc),
+            Self::Electrum { server_url } => {
+                write!(formatter, "electrum at {}", origin(server_url))
+            },
+            Self::Esplora { server_url } => write!(formatter, "esplora at {}", origin(server_url)),
+        }
+    }
+}
+
+/// A URL up to its path, without user and password.
+fn origin(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    format!("{scheme}://{host}")
+}
+
 /// How to reach Bitcoin Core.
 pub struct BitcoindConfig {
     /// The RPC server.
@@ -95,6 +116,17 @@ pub struct HostPort {
     pub host: String,
     /// The port.
     pub port: u16,
+}
+
+impl fmt::Display for HostPort {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { host, port } = self;
+        if host.contains(':') {
+            write!(formatter, "[{host}]:{port}")
+        } else {
+            write!(formatter, "{host}:{port}")
+        }
+    }
 }
 
 /// How to log in to Bitcoin Core.
@@ -185,7 +217,7 @@ impl Config {
             file::Bitcoind {
                 rpc_address: args.bitcoind_rpc_address,
                 rpc_user: args.bitcoind_rpc_user,
-                rpc_password: args.bitcoind_rpc_password,
+                rpc_password: args.bitcoind_rpc_password.map(Into::into),
                 rpc_cookie_file: args.bitcoind_rpc_cookie_file,
                 rest_address: args.bitcoind_rest_address,
             },
@@ -239,8 +271,9 @@ fn read_file(named: Option<&Path>) -> Result<File, ConfigError> {
         },
     };
     match fs::read_to_string(&path) {
-        Ok(text) => toml::from_str(&text)
-            .map_err(|error| ConfigError::new(&path.display().to_string(), error)),
+        Ok(text) => toml::from_str(&text).map_err(|error| {
+            ConfigError::new(&path.display().to_string(), places::toml_error(&text, &error))
+        }),
         Err(error) if may_be_missing && error.kind() == io::ErrorKind::NotFound => {
             Ok(File::default())
         },

@@ -173,9 +173,7 @@ fn bitcoind_config(keys: file::Bitcoind) -> Result<BitcoindConfig, ConfigError> 
                 "set it, or rpc_user and rpc_password, not both",
             ));
         },
-        (None, Some(user), Some(password)) => {
-            BitcoindAuth::Password { user, password: password.into() }
-        },
+        (None, Some(user), Some(password)) => BitcoindAuth::Password { user, password },
         (None, None, _) => return Err(missing("bitcoind.rpc_user (or bitcoind.rpc_cookie_file)")),
         (None, Some(_), None) => return Err(missing("bitcoind.rpc_password")),
     };
@@ -236,7 +234,7 @@ pub(super) fn lsps2_client(keys: file::Lsps2Client) -> Result<Lsps2ClientConfig,
     Ok(Lsps2ClientConfig {
         node_id,
         address: peer_address("liquidity.lsps2_client.address", &keys.address)?,
-        token: keys.token.map(Into::into),
+        token: keys.token,
     })
 }
 

@@ -197,6 +197,27 @@ fn bad_flags_are_refused_with_the_key_and_what_is_accepted() {
 }
 
 #[test]
+fn a_mistake_beside_a_secret_does_not_show_it() {
+    let dir = tempfile::tempdir().unwrap();
+    for value in ["hunter2\"", "1234567", "[\"hunter2\"]"] {
+        let path = dir.path().join("config.toml");
+        let text = MINIMAL.replace("\"hunter2\"", value);
+        fs::write(&path, text).unwrap();
+        let args = Args { config_file: Some(path), ..Args::default() };
+        let message = Config::load(args).err().unwrap().to_string();
+        assert!(message.contains("line 9: "), "{message}");
+        assert!(!message.contains("hunter2") && !message.contains("1234567"), "{message}");
+    }
+}
+
+#[test]
+fn a_chain_source_is_named_without_its_password() {
+    let server_url = "https://me:hunter2@esplora.example:8443/api?x".to_owned();
+    let shown = ChainSource::Esplora { server_url }.to_string();
+    assert_eq!(shown, "esplora at https://esplora.example:8443");
+}
+
+#[test]
 fn a_named_file_must_exist() {
     let args = Args { config_file: Some("/nowhere.toml".into()), ..Args::default() };
     let message = Config::load(args).err().unwrap().to_string();

@@ -2,15 +2,12 @@
 //! is first made while Bitcoin Core is away would start from the genesis block.
 
 use std::fs;
-use std::io;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use ldk_node::bitcoin::Network;
-use lightning_block_sync::http::{HttpEndpoint, JsonResponse};
-use lightning_block_sync::rpc::{RpcClient, RpcError};
+use reqwest::{Client, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
 
 use crate::config::{BitcoindAuth, BitcoindConfig};
 
@@ -44,62 +41,59 @@ pub fn credentials(auth: &BitcoindAuth) -> Result<(String, SecretString), ProbeE
     }
 }
 
-/// What the answer to `getblockchaininfo` calls the chain.
-struct ChainName(String);
+/// What we need of the answer to `getblockchaininfo`.
+#[derive(Deserialize)]
+struct Answer {
+    result: Option<ChainInfo>,
+}
 
-impl TryFrom<JsonResponse> for ChainName {
-    type Error = io::Error;
-
-    fn try_from(JsonResponse(answer): JsonResponse) -> io::Result<Self> {
-        let name = answer["chain"].as_str();
-        let name = name.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "no chain named"));
-        name.map(|name| Self(name.to_owned()))
-    }
+#[derive(Deserialize)]
+struct ChainInfo {
+    chain: String,
 }
 
 /// Asks Bitcoin Core which chain it is on. `Ok` means that it answers, knows us, and is on
 /// `network`.
 pub async fn probe(config: &BitcoindConfig, network: Network) -> Result<(), ProbeError> {
-    let address = format!("{}:{}", config.rpc.host, config.rpc.port);
-    let (user, password) = credentials(&config.auth)?;
-    let header = BASE64_STANDARD.encode(format!("{user}:{}", password.expose_secret()));
-    let endpoint = HttpEndpoint::for_host(config.rpc.host.clone()).with_port(config.rpc.port);
-    // The client opens its connection with a blocking call.
-    let asked = tokio::task::spawn_blocking(move || {
-        tokio::runtime::Handle::current().block_on(async {
-            let client = RpcClient::new(&header, endpoint);
-            client.call_method::<ChainName>("getblockchaininfo", &[]).await
-        })
-    });
-    let unavailable = |reason: String| {
-        ProbeError::Unavailable(format!("bitcoind at {address} does not answer: {reason}"))
-    };
-    let ChainName(chain) = tokio::time::timeout(PROBE_TIMEOUT, asked)
-        .await
-        .map_err(|_| unavailable(format!("no answer in {} s", PROBE_TIMEOUT.as_secs())))?
-        .map_err(|error| unavailable(error.to_string()))?
-        .map_err(|error| {
-            refusal(&address, &error).unwrap_or_else(|| unavailable(error.to_string()))
-        })?;
-
+    let chain = ask_for_chain(config).await?;
     if chain == network.to_core_arg() {
-        Ok(())
-    } else {
-        Err(ProbeError::Misconfigured(format!(
-            "bitcoind at {address} is on chain \"{chain}\", but node.network is {network}"
-        )))
+        return Ok(());
     }
+    Err(ProbeError::Misconfigured(format!(
+        "bitcoind at {} is on chain \"{chain}\", but node.network is {network}",
+        config.rpc
+    )))
 }
 
-/// An answer that no waiting changes: the credentials are wrong.
-fn refusal(address: &str, error: &io::Error) -> Option<ProbeError> {
-    let inner = error.get_ref()?;
-    let is_rpc_error = inner.downcast_ref::<RpcError>().is_some();
-    let text = inner.to_string();
-    (!is_rpc_error && (text.contains("401") || text.contains("403"))).then(|| {
-        ProbeError::Misconfigured(format!(
-            "bitcoind at {address} refuses our credentials: check bitcoind.rpc_user and \
+async fn ask_for_chain(config: &BitcoindConfig) -> Result<String, ProbeError> {
+    let address = &config.rpc;
+    let unavailable = |reason: &dyn std::fmt::Display| {
+        ProbeError::Unavailable(format!("bitcoind at {address} does not answer: {reason}"))
+    };
+    let (user, password) = credentials(&config.auth)?;
+    let client = Client::builder().no_proxy().timeout(PROBE_TIMEOUT).build();
+    let answer = client
+        .map_err(|error| unavailable(&error))?
+        .post(format!("http://{address}/"))
+        .basic_auth(user, Some(password.expose_secret()))
+        .json(&serde_json::json!({ "id": 0, "method": "getblockchaininfo", "params": [] }))
+        .send()
+        .await
+        .map_err(|error| unavailable(&innermost(&error)))?;
+    let status = answer.status();
+    if status == StatusCode::UNAUTHORIZED || status == StatusCode::FORBIDDEN {
+        return Err(ProbeError::Misconfigured(format!(
+            "bitcoind at {address} refuses our credentials ({status}): check bitcoind.rpc_user and \
              bitcoind.rpc_password, or bitcoind.rpc_cookie_file, and its rpcallowip"
-        ))
-    })
+        )));
+    }
+    // While it warms up, Bitcoin Core answers with an error in place of the result.
+    let answer = answer.json::<Answer>().await.ok().and_then(|answer| answer.result);
+    answer.map(|info| info.chain).ok_or_else(|| unavailable(&format!("it is not ready ({status})")))
+}
+
+/// The cause at the end of the chain, which says what happened; the rest says that a request failed.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let chain = std::iter::successors(Some(error), |error| error.source());
+    chain.last().map(ToString::to_string).unwrap_or_default()
 }

@@ -94,14 +94,16 @@ fn set_identity(builder: &mut Builder, config: &Config) -> Result<(), StartError
 /// its start, and say only that an address is invalid.
 pub fn check_listening_addresses(config: &Config) -> Result<(), ConfigError> {
     const KEY: &str = "node.listening_addresses";
+    // Held until all are bound, so that two that clash are found out.
+    let mut bound = Vec::new();
     for address in &config.listening_addresses {
         let resolved = address.to_socket_addrs().map_err(|error| {
             ConfigError::new(KEY, format!("{address} cannot be resolved: {error}"))
         })?;
         for socket_address in resolved {
-            TcpListener::bind(socket_address).map_err(|error| {
+            bound.push(TcpListener::bind(socket_address).map_err(|error| {
                 ConfigError::new(KEY, format!("cannot listen on {address}: {error}"))
-            })?;
+            })?);
         }
     }
     Ok(())

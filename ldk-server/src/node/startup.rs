@@ -4,14 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ldk_node::{Node, NodeError};
-use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
 use super::bitcoind::{self, ProbeError};
 use super::builder;
 use super::cookie::CookieWatch;
 use crate::config::{ChainSource, Config};
-use crate::rpc::Phase;
 use crate::secrets::Entropy;
 use crate::start::StartError;
 
@@ -26,13 +24,13 @@ pub struct Started {
     pub cookie: CookieWatch,
 }
 
-/// Builds and starts the node, and tells `phase` what it is waiting for meanwhile.
+/// Builds and starts the node, and tells `report` what it is doing meanwhile.
 pub async fn start(
     config: Arc<Config>,
     entropy: Entropy,
-    phase: &watch::Sender<Phase>,
+    report: &(dyn Fn(&str) + Sync),
 ) -> Result<Started, StartError> {
-    let mut retry = Retry::new(phase);
+    let mut retry = Retry::new(report);
     if let ChainSource::Bitcoind(bitcoind) = &config.chain_source {
         while let Err(error) = bitcoind::probe(bitcoind, config.network).await {
             match error {
@@ -41,18 +39,19 @@ pub async fn start(
             }
         }
     }
-    phase.send_replace(Phase::Starting("loading the node".to_owned()));
+    report("loading the node");
     let cookie = CookieWatch::new(&config.chain_source);
+    let source = config.chain_source.to_string();
     let build = spawn_blocking(move || builder::build(&config, &entropy));
     let node = Arc::new(build.await.map_err(StartError::task)??);
 
-    let mut retry = Retry::new(phase);
+    let mut retry = Retry::new(report);
     loop {
         let starting = Arc::clone(&node);
         match spawn_blocking(move || starting.start()).await.map_err(StartError::task)? {
             Ok(()) => return Ok(Started { node, cookie }),
             Err(error) if can_start_again(&error) => {
-                retry.wait(&format!("the chain source gives no fee rates: {error}")).await;
+                retry.wait(&format!("{source} gives no fee rates: {error}")).await;
             },
             Err(error) => return Err(error.into()),
         }
@@ -72,18 +71,18 @@ fn can_start_again(error: &NodeError) -> bool {
 
 /// Pauses that grow.
 struct Retry<'a> {
-    phase: &'a watch::Sender<Phase>,
+    report: &'a (dyn Fn(&str) + Sync),
     pause: Duration,
 }
 
 impl<'a> Retry<'a> {
-    fn new(phase: &'a watch::Sender<Phase>) -> Self {
-        Self { phase, pause: FIRST_RETRY }
+    fn new(report: &'a (dyn Fn(&str) + Sync)) -> Self {
+        Self { report, pause: FIRST_RETRY }
     }
 
     async fn wait(&mut self, reason: &str) {
         tracing::warn!("{reason}; trying again in {} s", self.pause.as_secs());
-        self.phase.send_replace(Phase::Starting(reason.to_owned()));
+        (self.report)(reason);
         tokio::time::sleep(self.pause).await;
         self.pause = (self.pause * 2).min(LAST_RETRY);
     }

@@ -15,6 +15,9 @@ use super::{App, fields, peers};
 use crate::error::Error;
 use crate::wire;
 
+/// A message to the peer has to hold it, with room to spare.
+const MAX_FORCE_CLOSE_REASON_BYTES: usize = 1024;
+
 /// The library opens no smaller channel.
 const MIN_CHANNEL_SATS: u64 = 1000;
 
@@ -87,6 +90,8 @@ fn can_announce(app: &App) -> bool {
 
 /// `base` with the fields that `changes` sets.
 fn merged(base: ChannelConfig, changes: types::ChannelConfig) -> Result<ChannelConfig, Error> {
+    const FEE_FIELD: &str = "channel_config.force_close_avoidance_max_fee_satoshis";
+    const DUST_FIELD: &str = "channel_config.fixed_limit_msat";
     let types::ChannelConfig {
         forwarding_fee_proportional_millionths,
         forwarding_fee_base_msat,
@@ -108,6 +113,8 @@ fn merged(base: ChannelConfig, changes: types::ChannelConfig) -> Result<ChannelC
         cltv_expiry_delta: cltv_expiry_delta.transpose()?.unwrap_or(base.cltv_expiry_delta),
         max_dust_htlc_exposure: match max_dust_htlc_exposure {
             Some(MaxDustHtlcExposure::FixedLimitMsat(limit_msat)) => {
+                let limit = fields::MAX_MONEY_SAT * 1000;
+                let limit_msat = fields::at_most(DUST_FIELD, limit_msat, limit)?;
                 MaxDustHTLCExposure::FixedLimit { limit_msat }
             },
             Some(MaxDustHtlcExposure::FeeRateMultiplier(multiplier)) => {
@@ -116,6 +123,8 @@ fn merged(base: ChannelConfig, changes: types::ChannelConfig) -> Result<ChannelC
             None => base.max_dust_htlc_exposure,
         },
         force_close_avoidance_max_fee_satoshis: force_close_avoidance_max_fee_satoshis
+            .map(|amount| fields::at_most(FEE_FIELD, amount, fields::MAX_MONEY_SAT))
+            .transpose()?
             .unwrap_or(base.force_close_avoidance_max_fee_satoshis),
         accept_underpaying_htlcs: accept_underpaying_htlcs.unwrap_or(base.accept_underpaying_htlcs),
     })
@@ -150,6 +159,12 @@ pub(super) fn force_close(
 ) -> Result<ForceCloseChannelResponse, Error> {
     let ForceCloseChannelRequest { user_channel_id, counterparty_node_id, force_close_reason } =
         request;
+    let reason_bytes = force_close_reason.as_ref().map_or(0, String::len);
+    if reason_bytes > MAX_FORCE_CLOSE_REASON_BYTES {
+        let limit = MAX_FORCE_CLOSE_REASON_BYTES;
+        let reason = format!("has {reason_bytes} bytes; at most {limit}");
+        return Err(Error::invalid("force_close_reason", reason));
+    }
     let (id, counterparty) = known(app, &user_channel_id, &counterparty_node_id)?;
     app.node.force_close_channel(&id, counterparty, force_close_reason)?;
     Ok(ForceCloseChannelResponse {})

@@ -12,8 +12,8 @@ use tonic::codegen::BoxStream;
 use tonic::{Request, Status};
 
 use super::App;
+use crate::deadline::Deadline;
 use crate::error::Error;
-use crate::serve::deadline::Deadline;
 
 /// The events of one subscriber.
 pub(super) type Stream = BoxStream<EventEnvelope>;

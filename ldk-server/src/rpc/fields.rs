@@ -92,7 +92,8 @@ pub(super) fn amount_sat(field: &'static str, amount: u64) -> Result<u64, Error>
     at_most(field, positive(field, amount)?, MAX_MONEY_SAT)
 }
 
-fn at_most(field: &'static str, amount: u64, limit: u64) -> Result<u64, Error> {
+/// An amount that is not over `limit`.
+pub(super) fn at_most(field: &'static str, amount: u64, limit: u64) -> Result<u64, Error> {
     if amount <= limit {
         Ok(amount)
     } else {

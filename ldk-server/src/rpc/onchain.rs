@@ -8,6 +8,9 @@ use ldk_server_grpc::api::{
 use super::{App, fields};
 use crate::error::Error;
 
+/// Far beyond what was ever paid, and far below where the library's arithmetic overflows.
+const MAX_FEE_RATE_SAT_PER_VB: u64 = 100_000;
+
 pub(super) fn receive(
     app: &App,
     OnchainReceiveRequest {}: OnchainReceiveRequest,
@@ -47,5 +50,9 @@ fn fee_rate(sat_per_vb: u64) -> Result<FeeRate, Error> {
     const FIELD: &str = "fee_rate_sat_per_vb";
     let sat_per_vb = fields::positive(FIELD, sat_per_vb)?;
     FeeRate::from_sat_per_vb(sat_per_vb)
-        .ok_or_else(|| Error::invalid(FIELD, format!("{sat_per_vb} is too large")))
+        .filter(|_| sat_per_vb <= MAX_FEE_RATE_SAT_PER_VB)
+        .ok_or_else(|| {
+            let limit = MAX_FEE_RATE_SAT_PER_VB;
+            Error::invalid(FIELD, format!("{sat_per_vb} is too large; at most {limit}"))
+        })
 }

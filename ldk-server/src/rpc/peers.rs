@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use ldk_node::NodeError;
 use ldk_node::bitcoin::secp256k1::PublicKey;
 use ldk_node::lightning::ln::msgs::SocketAddress;
 use ldk_server_grpc::api::{
@@ -52,11 +53,14 @@ pub(super) fn target(
 pub(super) fn connect(app: &App, peer: Target) -> Result<(), Error> {
     let name = peer.to_string();
     let Target { node_id, address, persist } = peer;
-    app.node.connect(node_id, address, persist).map_err(|error| match Error::from(error) {
-        Error::FailedPrecondition(reason) => {
-            Error::FailedPrecondition(format!("cannot connect to {name}: {reason}"))
+    app.node.connect(node_id, address, persist).map_err(|error| match error {
+        NodeError::ConnectionFailed => {
+            Error::FailedPrecondition(format!("cannot connect to {name}: it does not answer"))
         },
-        other => other,
+        NodeError::InvalidSocketAddress => {
+            Error::invalid("address", format!("the host of {name} cannot be resolved"))
+        },
+        other => other.into(),
     })
 }
 

@@ -92,7 +92,8 @@ fn certificate_and_key_are_made_together_and_kept() {
     let made = identity(&tls).unwrap();
     assert_eq!(mode_of(&tls.key_path), 0o400);
     let kept = identity(&tls).unwrap();
-    assert_eq!(made.certificates, kept.certificates);
+    assert_eq!(made.cert, kept.cert);
+    assert_eq!(mode_of(&tls.cert_path), 0o644);
 }
 
 #[test]
@@ -122,6 +123,17 @@ fn unusable_certificates_are_refused_with_the_file() {
     }
     fs::remove_file(&tls.key_path).unwrap();
     assert!(identity(&tls).err().unwrap().to_string().contains("is missing"));
+}
+
+#[test]
+fn a_key_of_another_certificate_is_refused() {
+    let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let tls = tls_in(dir.path());
+    identity(&tls).unwrap();
+    identity(&tls_in(other.path())).unwrap();
+    fs::rename(other.path().join("tls.key"), &tls.key_path).unwrap();
+    let message = identity(&tls).err().unwrap().to_string();
+    assert!(message.contains("tls.key: does not belong to the certificate"), "{message}");
 }
 
 #[test]

@@ -19,7 +19,7 @@ use tower::{Service, ServiceExt as _};
 use zeroize::Zeroizing;
 
 use super::body;
-use super::deadline::Deadline;
+use crate::deadline::Deadline;
 
 /// Lets through only well-formed requests of callers who hold the API key.
 #[derive(Clone)]

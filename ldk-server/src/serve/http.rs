@@ -16,6 +16,8 @@ use crate::rpc;
 const METRICS_PATH: &str = "/metrics";
 const HEALTH_PREFIX: &str = "/grpc.health.v1.Health/";
 const REFLECTION_PREFIX: &str = "/grpc.reflection.v1.ServerReflection/";
+/// What the same was called before; some tools ask for nothing else.
+const OLD_REFLECTION_PREFIX: &str = "/grpc.reflection.v1alpha.ServerReflection/";
 
 /// A service that needs no key, because it tells nothing private.
 pub type OpenService = BoxCloneSyncService<Request<Incoming>, Response<Body>, Infallible>;
@@ -29,6 +31,7 @@ pub struct Front {
     health: OpenService,
     /// `grpc.reflection.v1.ServerReflection`.
     reflection: OpenService,
+    old_reflection: OpenService,
 }
 
 impl Front {
@@ -37,11 +40,17 @@ impl Front {
         lightning: Guard<LightningNodeServer<rpc::Service>>,
         health: OpenService,
     ) -> Result<Self, tonic_reflection::server::Error> {
-        let reflection = tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(DESCRIPTOR_SET)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-            .build_v1()?;
-        Ok(Self { lightning, health, reflection: OpenService::new(reflection) })
+        let describe = || {
+            tonic_reflection::server::Builder::configure()
+                .register_encoded_file_descriptor_set(DESCRIPTOR_SET)
+                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        };
+        Ok(Self {
+            lightning,
+            health,
+            reflection: OpenService::new(describe().build_v1()?),
+            old_reflection: OpenService::new(describe().build_v1alpha()?),
+        })
     }
 
     /// Answers a request.
@@ -61,6 +70,8 @@ impl Front {
             self.health.oneshot(request).await?
         } else if path.starts_with(REFLECTION_PREFIX) {
             self.reflection.oneshot(request).await?
+        } else if path.starts_with(OLD_REFLECTION_PREFIX) {
+            self.old_reflection.oneshot(request).await?
         } else {
             self.lightning.oneshot(request).await?
         };

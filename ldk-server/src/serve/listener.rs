@@ -12,6 +12,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use rustls::ServerConfig;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -21,7 +22,6 @@ use tokio_util::task::TaskTracker;
 use tonic::body::Body;
 
 use super::Front;
-use crate::secrets::Identity;
 
 /// Connections at once; further ones wait to be accepted.
 const MAX_CONNECTIONS: usize = 1024;
@@ -47,7 +47,7 @@ pub struct Listener {
 
 impl Listener {
     /// Binds `address`, without accepting connections yet.
-    pub async fn bind(address: SocketAddr, identity: Identity) -> io::Result<Self> {
+    pub async fn bind(address: SocketAddr, identity: CertifiedKey) -> io::Result<Self> {
         let socket = TcpListener::bind(address).await?;
         let tls = tls_config(identity).map_err(io::Error::other)?;
         Ok(Self { socket, tls: TlsAcceptor::from(Arc::new(tls)) })
@@ -99,12 +99,12 @@ impl Listener {
     }
 }
 
-fn tls_config(identity: Identity) -> Result<ServerConfig, rustls::Error> {
+fn tls_config(identity: CertifiedKey) -> Result<ServerConfig, rustls::Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
         .with_no_client_auth()
-        .with_single_cert(identity.certificates, identity.key)?;
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(identity)));
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
 }

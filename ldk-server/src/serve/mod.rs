@@ -1,7 +1,6 @@
 //! The one listener: TLS, then HTTP, then the service a request is for.
 
 mod body;
-pub mod deadline;
 mod guard;
 mod http;
 mod listener;

@@ -9,11 +9,11 @@ use tonic::Status;
 
 /// When the caller stops waiting.
 #[derive(Clone, Copy, Debug)]
-pub struct Deadline(Instant);
+pub(crate) struct Deadline(Instant);
 
 impl Deadline {
     /// The deadline that `headers` name, counted from now.
-    pub fn of(headers: &HeaderMap) -> Result<Option<Self>, Status> {
+    pub(crate) fn of(headers: &HeaderMap) -> Result<Option<Self>, Status> {
         let Some(value) = headers.get("grpc-timeout") else { return Ok(None) };
         let timeout = value.to_str().ok().and_then(parse).ok_or_else(|| {
             Status::invalid_argument("grpc-timeout must be 1 to 8 digits and one of H M S m u n")
@@ -22,15 +22,18 @@ impl Deadline {
     }
 
     /// Waits for the deadline; forever if there is none.
-    pub async fn expired(deadline: Option<Self>) {
+    pub(crate) async fn expired(deadline: Option<Self>) {
         match deadline {
+            // The timer counts in whole milliseconds, rounded up: it would let a call with no time
+            // left be served.
+            Some(Self(instant)) if instant <= Instant::now() => {},
             Some(Self(instant)) => tokio::time::sleep_until(instant).await,
             None => std::future::pending().await,
         }
     }
 
     /// What `work` gives, or DEADLINE_EXCEEDED if the deadline comes first.
-    pub async fn bound<T>(
+    pub(crate) async fn bound<T>(
         deadline: Option<Self>,
         work: impl Future<Output = Result<T, Status>>,
     ) -> Result<T, Status> {
@@ -42,7 +45,7 @@ impl Deadline {
     }
 
     /// The status of a call whose deadline has passed. It says nothing about the call's outcome.
-    pub fn status() -> Status {
+    pub(crate) fn status() -> Status {
         Status::deadline_exceeded("the deadline has passed; the outcome of the call is unknown")
     }
 }
@@ -92,6 +95,13 @@ mod tests {
         fn any_text_is_parsed_or_refused(text in ".*") {
             let _ = parse(&text);
         }
+    }
+
+    #[tokio::test]
+    async fn a_deadline_that_has_passed_wins_over_work_that_is_done() {
+        let deadline = Some(Deadline(Instant::now()));
+        let status = Deadline::bound(deadline, async { Ok(()) }).await.unwrap_err();
+        assert_eq!(status.code(), tonic::Code::DeadlineExceeded);
     }
 
     #[tokio::test]
