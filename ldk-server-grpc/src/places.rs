@@ -169,13 +169,19 @@ impl ConfigPlaces {
     }
 }
 
-/// What is wrong with a configuration file, and in which line. The error's own text would quote that
-/// line, which may hold a password.
+/// What is wrong with a configuration file, and in which line with which key. The error's own text
+/// would quote that line, which may hold a password.
 pub fn toml_error(text: &str, error: &toml::de::Error) -> String {
     let message = error.message();
-    match error.span().and_then(|span| text.get(..span.start)) {
-        Some(before) => format!("line {}: {message}", before.matches('\n').count() + 1),
-        None => message.to_owned(),
+    let Some(before) = error.span().and_then(|span| text.get(..span.start)) else {
+        return message.to_owned();
+    };
+    let lines_before = before.matches('\n').count();
+    let line = text.lines().nth(lines_before).unwrap_or_default();
+    let is_key = |text: &&str| text.chars().all(|char| char.is_alphanumeric() || char == '_');
+    match line.split_once('=').map(|(key, _)| key.trim()).filter(is_key) {
+        Some(key) => format!("line {}, {key}: {message}", lines_before + 1),
+        None => format!("line {}: {message}", lines_before + 1),
     }
 }
 
@@ -268,7 +274,10 @@ mod tests {
     fn an_error_does_not_quote_the_file() {
         let (_dir, path) = written("[bitcoind]\nrpc_password = hunter2\n");
         let message = Places::of_config_file(&path).unwrap_err().to_string();
-        assert!(message.contains("line 2: ") && !message.contains("hunter2"), "{message}");
+        assert!(
+            message.contains("line 2, rpc_password: ") && !message.contains("hunter2"),
+            "{message}"
+        );
     }
 
     #[test]

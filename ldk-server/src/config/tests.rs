@@ -205,7 +205,7 @@ fn a_mistake_beside_a_secret_does_not_show_it() {
         fs::write(&path, text).unwrap();
         let args = Args { config_file: Some(path), ..Args::default() };
         let message = Config::load(args).err().unwrap().to_string();
-        assert!(message.contains("line 9: "), "{message}");
+        assert!(message.contains("line 9, rpc_password: "), "{message}");
         assert!(!message.contains("hunter2") && !message.contains("1234567"), "{message}");
     }
 }
