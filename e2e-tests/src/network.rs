@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use ldk_server_client::api::OpenChannelRequest;
 use ldk_server_client::api::open_channel_request::Amount;
+use ldk_server_client::types::Channel;
 use tempfile::TempDir;
 
 use crate::bitcoind::Bitcoind;
@@ -20,6 +21,8 @@ use crate::wait::until;
 const SYNC_PATIENCE: Duration = Duration::from_secs(60);
 /// The confirmations that make a channel ready.
 const BLOCKS_TO_READY: u32 = 6;
+/// What an anchor output holds.
+const ANCHOR_SATS: u64 = 330;
 /// What each node of a funded pair gets beyond the channel: on-chain fees, and the reserve without
 /// which a node cannot open or accept a channel.
 const RESERVE_SATS: u64 = 200_000;
@@ -159,16 +162,13 @@ impl Network {
     /// Waits until no payment is on its way between the two, and returns what each can send then, in
     /// millisatoshis: a payment succeeds a moment before both sides have it out of their books.
     pub async fn at_rest(one: &Node, other: &Node) -> Result<[u64; 2]> {
-        until("both sides agree on their channel", SYNC_PATIENCE, async || {
+        until("nothing is on its way in the channel", SYNC_PATIENCE, async || {
             let [ours, theirs] =
                 [one.usable_channel(other).await?, other.usable_channel(one).await?];
             let spendable = [ours.outbound_capacity_msat, theirs.outbound_capacity_msat];
             let mirrored = [theirs.inbound_capacity_msat, ours.inbound_capacity_msat];
-            ensure!(spendable == mirrored, "{ours:?} and {theirs:?}");
-            for node in [one, other] {
-                let balances = node.balances().await?.lightning_balances;
-                ensure!(balances.len() == 1, "{} has {balances:?}", node.alias());
-            }
+            let whole = spendable.iter().sum::<u64>() == spendable_in_all_msat(&ours);
+            ensure!(whole && spendable == mirrored, "{ours:?} and {theirs:?}");
             Ok(spendable)
         })
         .await
@@ -208,6 +208,15 @@ impl Network {
     fn nodes(&self) -> MutexGuard<'_, Vec<Arc<Node>>> {
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What the two sides of a channel can send together when nothing is on its way: all that is in it,
+/// but for what each must keep and the two outputs that let either side raise the fee of a closure.
+fn spendable_in_all_msat(channel: &Channel) -> u64 {
+    let kept_sats = channel.unspendable_punishment_reserve.unwrap_or_default()
+        + channel.counterparty_unspendable_punishment_reserve
+        + 2 * ANCHOR_SATS;
+    (channel.channel_value_sats - kept_sats) * 1_000
 }
 
 impl Drop for Network {
