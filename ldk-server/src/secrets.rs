@@ -162,8 +162,11 @@ fn make_identity(tls: &TlsConfig) -> Result<(), SecretError> {
 fn make_certificate(tls: &TlsConfig, key: &KeyPair) -> Result<(), SecretError> {
     let failed = |error: rcgen::Error| SecretError::new(&tls.cert_path, error);
     let mut hosts = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-    hosts.extend(tls.hosts.iter().cloned());
-    hosts.dedup();
+    for host in &tls.hosts {
+        if !hosts.contains(host) {
+            hosts.push(host.clone());
+        }
+    }
     let mut params = CertificateParams::new(hosts).map_err(failed)?;
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, "localhost");

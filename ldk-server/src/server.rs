@@ -43,7 +43,7 @@ pub struct Server {
     _lock: File,
 }
 
-/// The three steps of stopping.
+/// The two steps of stopping that others wait for.
 #[derive(Clone, Default)]
 struct Stop {
     /// No new connections and calls; streams end.

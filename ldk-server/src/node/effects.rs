@@ -3,7 +3,6 @@
 
 use ldk_node::bitcoin::OutPoint;
 use ldk_node::bitcoin::secp256k1::PublicKey;
-use ldk_node::lightning::events::ClosureReason;
 use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_node::lightning::ln::types::ChannelId;
 use ldk_node::payment::PaymentDetails;
@@ -58,24 +57,29 @@ pub fn published(
             former_temporary_channel_id: _,
             counterparty_node_id,
             funding_txo,
-        } => Some(channel_state(
+        } => Some(Published::ChannelStateChanged(channel_state(
             ChannelState::Pending,
             channel_id,
             user_channel_id,
             Some(counterparty_node_id),
             Some(funding_txo),
-        )),
+        ))),
         Event::ChannelReady { channel_id, user_channel_id, counterparty_node_id, funding_txo } => {
-            Some(channel_state(
+            Some(Published::ChannelStateChanged(channel_state(
                 ChannelState::Ready,
                 channel_id,
                 user_channel_id,
                 counterparty_node_id,
                 funding_txo,
-            ))
+            )))
         },
         Event::ChannelClosed { channel_id, user_channel_id, counterparty_node_id, reason } => {
-            Some(channel_closed(channel_id, user_channel_id, counterparty_node_id, reason))
+            let state = wire::channel_state::state_after(reason.as_ref());
+            Some(Published::ChannelStateChanged(ChannelStateChanged {
+                closure_initiator: wire::channel_state::initiator(reason.as_ref()).into(),
+                reason: reason.map(wire::channel_state::reason),
+                ..channel_state(state, channel_id, user_channel_id, counterparty_node_id, None)
+            }))
         },
         // Neither the outcome of a splice nor its failure has a message in the contract.
         Event::SplicePending { .. } | Event::SpliceFailed { .. } => None,
@@ -123,8 +127,8 @@ fn channel_state(
     user_channel_id: UserChannelId,
     counterparty_node_id: Option<PublicKey>,
     funding_txo: Option<OutPoint>,
-) -> Published {
-    Published::ChannelStateChanged(ChannelStateChanged {
+) -> ChannelStateChanged {
+    ChannelStateChanged {
         channel_id: channel_id.to_string(),
         user_channel_id: user_channel_id.0.to_string(),
         counterparty_node_id: counterparty_node_id.map(|id| id.to_string()),
@@ -132,24 +136,7 @@ fn channel_state(
         funding_txo: funding_txo.map(|outpoint| outpoint.to_string()),
         reason: None,
         closure_initiator: ChannelClosureInitiator::Unspecified.into(),
-    })
-}
-
-fn channel_closed(
-    channel_id: ChannelId,
-    user_channel_id: UserChannelId,
-    counterparty_node_id: Option<PublicKey>,
-    reason: Option<ClosureReason>,
-) -> Published {
-    Published::ChannelStateChanged(ChannelStateChanged {
-        channel_id: channel_id.to_string(),
-        user_channel_id: user_channel_id.0.to_string(),
-        counterparty_node_id: counterparty_node_id.map(|id| id.to_string()),
-        state: wire::channel_state::state_after(reason.as_ref()).into(),
-        funding_txo: None,
-        closure_initiator: wire::channel_state::initiator(reason.as_ref()).into(),
-        reason: reason.map(wire::channel_state::reason),
-    })
+    }
 }
 
 fn records(records: Vec<CustomTlvRecord>) -> Vec<types::CustomTlvRecord> {
@@ -161,6 +148,7 @@ fn records(records: Vec<CustomTlvRecord>) -> Vec<types::CustomTlvRecord> {
 
 #[cfg(test)]
 mod tests {
+    use ldk_node::lightning::events::ClosureReason;
     use ldk_node::lightning_types::payment::PaymentHash;
     use ldk_server_grpc::events::ChannelStateChangeReasonKind;
 
