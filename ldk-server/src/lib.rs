@@ -13,6 +13,7 @@ pub mod serve;
 mod server;
 mod start;
 pub mod storage;
+pub mod store;
 pub mod wire;
 
 pub use server::{End, Server};

@@ -18,6 +18,7 @@ use tonic_health::server::HealthReporter;
 
 use crate::config::Config;
 use crate::node::cookie::CookieWatch;
+use crate::node::spending::Spending;
 use crate::node::startup::{self, Started};
 use crate::node::{builder, events};
 use crate::rpc::{App, Calls, Phase, Service};
@@ -25,6 +26,7 @@ use crate::secrets;
 use crate::serve::{Front, Guard, Listener, OpenService};
 use crate::start::StartError;
 use crate::storage;
+use crate::store::{Forwards, Holds};
 
 /// How long connections may take to close once no call is left on them.
 const LINGER: Duration = Duration::from_secs(2);
@@ -106,7 +108,7 @@ impl Server {
             started = startup::start(Arc::new(config), entropy, &report) => started,
             () = interrupt => Err(StartError::Interrupted),
         };
-        let Started { node, cookie } = match started {
+        let Started { node, store, cookie } = match started {
             Ok(started) => started,
             Err(error) => {
                 stop.serving.cancel();
@@ -114,14 +116,20 @@ impl Server {
             },
         };
 
-        let (publish, _) = broadcast::channel(events::BROADCAST_CAPACITY);
-        let event_loop =
-            tokio::spawn(events::run(Arc::clone(&node), publish.clone(), stop.events.clone()));
+        let (events, _) = broadcast::channel(events::BROADCAST_CAPACITY);
+        let app = Arc::new(App {
+            node: Arc::clone(&node),
+            network,
+            events,
+            spending: Spending::default(),
+            holds: Holds::open(Arc::clone(&store))?,
+            forwards: Forwards::open(store)?,
+        });
+        let event_loop = tokio::spawn(events::run(Arc::clone(&app), stop.events.clone()));
         for address in node.announcement_addresses().unwrap_or_default() {
             tracing::info!("NODE_URI: {}@{address}", node.node_id());
         }
-        let app = App { node: Arc::clone(&node), network, events: publish };
-        phase.send_replace(Phase::Ready(Arc::new(app)));
+        phase.send_replace(Phase::Ready(app));
         set_health(&health, ServingStatus::Serving).await;
         tracing::info!("ready");
         Ok(Self { node, cookie, address, calls, health, stop, listener, event_loop, _lock: lock })

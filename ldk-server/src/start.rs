@@ -1,5 +1,6 @@
 //! Why a start fails.
 
+use ldk_node::lightning::io;
 use ldk_node::{BuildError, NodeError};
 
 use crate::config::ConfigError;
@@ -27,6 +28,9 @@ pub enum StartError {
     /// Bitcoin Core cannot be used.
     #[error(transparent)]
     Bitcoind(#[from] ProbeError),
+    /// The database cannot be opened or read.
+    #[error("cannot read the database: {0}")]
+    Store(#[from] io::Error),
     /// The node cannot be built from its state.
     #[error("cannot load the node: {0}")]
     Build(#[from] BuildError),

@@ -78,6 +78,37 @@ pub struct Args {
     #[arg(long, env = "LDK_SERVER_LOG_TO_FILE", value_name = "BOOL")]
     pub log_to_file: Option<bool>,
 
+    /// Blocks before its deadline at which a held payment is failed back; 0 means never
+    /// [default: 1].
+    #[arg(long, env = "LDK_SERVER_HODL_FAIL_BEFORE_DEADLINE_BLOCKS", value_name = "BLOCKS")]
+    pub hodl_fail_before_deadline_blocks: Option<u32>,
+
+    /// Serve metrics to Prometheus, at /metrics of the gRPC address.
+    #[arg(long, env = "LDK_SERVER_METRICS_ENABLED", value_parser = clap::builder::FalseyValueParser::new())]
+    pub metrics_enabled: bool,
+
+    /// Seconds from one reading of the metrics to the next [default: 60].
+    #[arg(long, env = "LDK_SERVER_POLL_METRICS_INTERVAL", value_name = "SECONDS")]
+    pub poll_metrics_interval: Option<u64>,
+
+    /// User who may read the metrics, with a password.
+    #[arg(long, env = "LDK_SERVER_METRICS_USERNAME", value_name = "USER")]
+    pub metrics_username: Option<String>,
+
+    /// Password of that user. Prefer the variable or the file: other users of the machine can see
+    /// flags.
+    #[arg(
+        long,
+        env = "LDK_SERVER_METRICS_PASSWORD",
+        hide_env_values = true,
+        value_name = "PASSWORD"
+    )]
+    pub metrics_password: Option<String>,
+
+    /// SOCKS5 proxy of Tor, to reach onion peers through, as host:port.
+    #[arg(long, env = "LDK_SERVER_TOR_PROXY_ADDRESS", value_name = "HOST:PORT")]
+    pub tor_proxy_address: Option<String>,
+
     /// What is refused with a reason.
     #[command(flatten)]
     pub unsupported: UnsupportedArgs,
@@ -88,16 +119,6 @@ pub struct Args {
 #[derive(clap::Args, Default)]
 #[command(next_help_heading = "Not supported by this version")]
 pub struct UnsupportedArgs {
-    #[arg(long, env = "LDK_SERVER_METRICS_ENABLED", hide = true, value_parser = clap::builder::FalseyValueParser::new())]
-    pub metrics_enabled: bool,
-    #[arg(long, env = "LDK_SERVER_POLL_METRICS_INTERVAL", hide = true)]
-    pub poll_metrics_interval: Option<String>,
-    #[arg(long, env = "LDK_SERVER_METRICS_USERNAME", hide = true)]
-    pub metrics_username: Option<String>,
-    #[arg(long, env = "LDK_SERVER_METRICS_PASSWORD", hide = true, hide_env_values = true)]
-    pub metrics_password: Option<String>,
-    #[arg(long, env = "LDK_SERVER_TOR_PROXY_ADDRESS", hide = true)]
-    pub tor_proxy_address: Option<String>,
     #[arg(long, env = "LDK_SERVER_LOG_MAX_SIZE_MB", hide = true)]
     pub log_max_size_mb: Option<String>,
     #[arg(long, env = "LDK_SERVER_LOG_ROTATION_INTERVAL_HOURS", hide = true)]

@@ -18,11 +18,12 @@ pub(super) struct File {
     pub(super) tls: Tls,
     pub(super) auth: Auth,
     pub(super) liquidity: Liquidity,
+    pub(super) hodl: Hodl,
+    pub(super) hrn: Hrn,
     pub(super) metrics: Metrics,
-    // Refused whole, so what is in them does not matter.
-    pub(super) tor: Option<toml::Table>,
+    pub(super) tor: Option<Tor>,
+    // Refused whole, so what is in it does not matter.
     pub(super) probing: Option<toml::Table>,
-    pub(super) hrn: Option<toml::Table>,
 }
 
 #[derive(Deserialize, Default)]
@@ -124,6 +125,27 @@ pub(super) struct Lsps2Service {
     pub(super) require_token: Option<String>,
     pub(super) allow_client_0reserve: Option<bool>,
     pub(super) disable_client_reserve: Option<bool>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Hodl {
+    pub(super) fail_before_deadline_blocks: Option<u32>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Hrn {
+    pub(super) mode: Option<String>,
+    pub(super) dns_server_address: Option<String>,
+    pub(super) timeout_secs: Option<u64>,
+    pub(super) enable_resolution_service: Option<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Tor {
+    pub(super) proxy_address: String,
 }
 
 #[derive(Deserialize, Default)]

@@ -11,6 +11,7 @@ use std::fs;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 pub use args::Args;
 pub use chain_source::{BitcoindAuth, BitcoindConfig, ChainSource, HostPort};
@@ -55,6 +56,15 @@ pub struct Config {
     pub lsps2_client: Option<Lsps2ClientConfig>,
     /// Just-in-time channels that we open to others.
     pub lsps2_service: Option<LSPS2ServiceConfig>,
+    /// How many blocks before its deadline a held payment is failed back; 0 means that it is held
+    /// to the end.
+    pub hodl_fail_before_deadline_blocks: u32,
+    /// How names like `₿user@domain` are resolved.
+    pub hrn: HrnConfig,
+    /// Metrics, if they are served.
+    pub metrics: Option<MetricsConfig>,
+    /// The SOCKS5 proxy to onion peers.
+    pub tor_proxy: Option<HostPort>,
 }
 
 impl Config {
@@ -90,6 +100,30 @@ pub struct Lsps2ClientConfig {
     pub address: SocketAddress,
     /// What it wants to see before it serves us.
     pub token: Option<SecretString>,
+}
+
+/// How human-readable names (BIP 353) are resolved.
+pub struct HrnConfig {
+    /// A DNS server that answers over TCP. What it says counts only with a proof (DNSSEC).
+    pub dns_server: HostPort,
+    /// How long that may take.
+    pub timeout: Duration,
+}
+
+/// Metrics for Prometheus.
+pub struct MetricsConfig {
+    /// From one reading of the node to the next.
+    pub poll_interval: Duration,
+    /// Who may read them; everybody, if nobody is named.
+    pub login: Option<MetricsLogin>,
+}
+
+/// HTTP basic authentication.
+pub struct MetricsLogin {
+    /// The user.
+    pub username: String,
+    /// Their password.
+    pub password: SecretString,
 }
 
 /// A configuration that cannot be used.
@@ -179,6 +213,21 @@ impl Config {
             accept_timestamp_only_auth: file.auth.accept_timestamp_only.unwrap_or(true),
             lsps2_client: file.liquidity.lsps2_client.map(parse::lsps2_client).transpose()?,
             lsps2_service: file.liquidity.lsps2_service.map(parse::lsps2_service),
+            hodl_fail_before_deadline_blocks: parse::hodl_fail_before_deadline_blocks(
+                args.hodl_fail_before_deadline_blocks.or(file.hodl.fail_before_deadline_blocks),
+            )?,
+            hrn: parse::hrn(file.hrn)?,
+            metrics: parse::metrics(file::Metrics {
+                enabled: args.metrics_enabled || file.metrics.enabled,
+                poll_metrics_interval: args
+                    .poll_metrics_interval
+                    .or(file.metrics.poll_metrics_interval),
+                username: args.metrics_username.or(file.metrics.username),
+                password: args.metrics_password.map(Into::into).or(file.metrics.password),
+            })?,
+            tor_proxy: parse::tor_proxy(
+                args.tor_proxy_address.or(file.tor.map(|tor| tor.proxy_address)),
+            )?,
             storage_dir,
         })
     }

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
+use std::time::Duration;
 
 use ldk_node::bitcoin::Network;
 use ldk_node::bitcoin::secp256k1::PublicKey;
@@ -13,12 +14,20 @@ use ldk_server_grpc::places;
 use rustls_pki_types::DnsName;
 
 use super::{
-    BitcoindAuth, BitcoindConfig, ChainSource, ConfigError, HostPort, LogConfig, Lsps2ClientConfig,
-    file,
+    BitcoindAuth, BitcoindConfig, ChainSource, ConfigError, HostPort, HrnConfig, LogConfig,
+    Lsps2ClientConfig, MetricsConfig, MetricsLogin, file,
 };
 
 /// BOLT 7 gives the alias 32 bytes.
 const MAX_ALIAS_BYTES: usize = 32;
+/// A day: no payment is held longer, so that a larger number could only be a mistake.
+const MAX_HODL_BLOCKS: u32 = 144;
+const DEFAULT_HODL_BLOCKS: u32 = 1;
+const DEFAULT_DNS_SERVER: &str = "8.8.8.8";
+const DNS_PORT: u16 = 53;
+const DEFAULT_HRN_TIMEOUT_SECS: u64 = 5;
+const MAX_HRN_TIMEOUT_SECS: u64 = 60;
+const DEFAULT_POLL_SECS: u64 = 60;
 /// The node library takes no more.
 const MAX_PEER_ADDRESSES: usize = 100;
 
@@ -214,6 +223,72 @@ pub(super) fn log(
         return Err(ConfigError::new("log.file", "must name a file, not the storage directory"));
     }
     Ok(LogConfig { level, file: to_file.then_some(file) })
+}
+
+pub(super) fn hodl_fail_before_deadline_blocks(blocks: Option<u32>) -> Result<u32, ConfigError> {
+    match blocks.unwrap_or(DEFAULT_HODL_BLOCKS) {
+        blocks if blocks <= MAX_HODL_BLOCKS => Ok(blocks),
+        blocks => Err(ConfigError::new(
+            "hodl.fail_before_deadline_blocks",
+            format!("{blocks} is too large; at most {MAX_HODL_BLOCKS}"),
+        )),
+    }
+}
+
+pub(super) fn hrn(keys: file::Hrn) -> Result<HrnConfig, ConfigError> {
+    // Refused before, unless false.
+    let file::Hrn { mode, dns_server_address, timeout_secs, enable_resolution_service: _ } = keys;
+    if let Some(mode) = mode.filter(|mode| mode != "dns") {
+        return Err(ConfigError::new("hrn.mode", format!("\"{mode}\"; accepted is dns")));
+    }
+    let timeout_secs = timeout_secs.unwrap_or(DEFAULT_HRN_TIMEOUT_SECS);
+    if !(1..=MAX_HRN_TIMEOUT_SECS).contains(&timeout_secs) {
+        let reason = format!("{timeout_secs}; accepted are 1 to {MAX_HRN_TIMEOUT_SECS} seconds");
+        return Err(ConfigError::new("hrn.timeout_secs", reason));
+    }
+    let address = dns_server_address.unwrap_or_else(|| DEFAULT_DNS_SERVER.to_owned());
+    Ok(HrnConfig {
+        dns_server: host_and_maybe_port("hrn.dns_server_address", &address, DNS_PORT)?,
+        timeout: Duration::from_secs(timeout_secs),
+    })
+}
+
+fn host_and_maybe_port(key: &str, text: &str, port: u16) -> Result<HostPort, ConfigError> {
+    let host = text.trim_matches(['[', ']']);
+    if host.parse::<IpAddr>().is_ok() || DnsName::try_from(host).is_ok() {
+        return Ok(HostPort { host: host.to_owned(), port });
+    }
+    host_port(key, text)
+}
+
+pub(super) fn metrics(keys: file::Metrics) -> Result<Option<MetricsConfig>, ConfigError> {
+    let file::Metrics { enabled, poll_metrics_interval, username, password } = keys;
+    let poll_secs = poll_metrics_interval.unwrap_or(DEFAULT_POLL_SECS);
+    if poll_secs == 0 {
+        return Err(ConfigError::new("metrics.poll_metrics_interval", "must be at least 1 second"));
+    }
+    if !enabled {
+        return Ok(None);
+    }
+    let missing = |key| ConfigError::new(key, "set it together with the other half of the login");
+    let login = match (username, password) {
+        (Some(username), Some(password)) => Some(MetricsLogin { username, password }),
+        (None, None) => None,
+        (None, Some(_)) => return Err(missing("metrics.username")),
+        (Some(_), None) => return Err(missing("metrics.password")),
+    };
+    Ok(Some(MetricsConfig { poll_interval: Duration::from_secs(poll_secs), login }))
+}
+
+pub(super) fn tor_proxy(address: Option<String>) -> Result<Option<HostPort>, ConfigError> {
+    const KEY: &str = "tor.proxy_address";
+    let Some(text) = address else { return Ok(None) };
+    match peer_address(KEY, &text)? {
+        SocketAddress::OnionV3 { .. } | SocketAddress::OnionV2(_) => {
+            Err(ConfigError::new(KEY, "must be the address of Tor's own proxy, not behind Tor"))
+        },
+        _ => host_port(KEY, &text).map(Some),
+    }
 }
 
 pub(super) fn tls_hosts(hosts: Vec<String>) -> Result<Vec<String>, ConfigError> {

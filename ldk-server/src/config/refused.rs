@@ -24,13 +24,8 @@ pub(super) fn check(args: &Args, file: &File) -> Result<(), ConfigError> {
         || flags.probing_max_locked_msat.is_some()
         || flags.probing_diversity_penalty_msat.is_some()
         || flags.probing_cooldown_secs.is_some();
-    let metrics = file.metrics.enabled
-        || flags.metrics_enabled
-        || file.metrics.username.is_some()
-        || file.metrics.password.is_some()
-        || flags.metrics_username.is_some()
-        || flags.metrics_password.is_some()
-        || flags.poll_metrics_interval.is_some();
+    let blip32 = file.hrn.mode.as_deref() == Some("blip32");
+    let resolves_for_others = file.hrn.enable_resolution_service == Some(true);
 
     for (is_set, key, reason) in [
         (zero_fee == Some(true), "node.enable_zero_fee_commitments", ONLY_IN_NEWER_LIBRARY),
@@ -47,14 +42,8 @@ pub(super) fn check(args: &Args, file: &File) -> Result<(), ConfigError> {
         (probing, "probing", ONLY_IN_NEWER_LIBRARY),
         (flags.rescan_from_height.is_some(), "--rescan-from-height", ONLY_IN_NEWER_LIBRARY),
         (flags.force_wallet_full_scan, "--force-wallet-full-scan", NOT_YET),
-        (metrics, "metrics", NOT_YET),
-        (
-            file.metrics.poll_metrics_interval == Some(0),
-            "metrics.poll_metrics_interval",
-            "must be at least 1 second",
-        ),
-        (file.tor.is_some() || flags.tor_proxy_address.is_some(), "tor.proxy_address", NOT_YET),
-        (file.hrn.is_some(), "hrn", NOT_YET),
+        (blip32, "hrn.mode = \"blip32\"", ONLY_IN_NEWER_LIBRARY),
+        (resolves_for_others, "hrn.enable_resolution_service", ONLY_IN_NEWER_LIBRARY),
         (
             file.log.max_size_mb.is_some() || flags.log_max_size_mb.is_some(),
             "log.max_size_mb",

@@ -4,6 +4,8 @@ use super::*;
 
 const KEY: &str = "02eec7245d6b7d2ccb30380bfbe2a3648cd7a942653f5aa340edcea1f283686619";
 
+const ONION: &str = "vww6ybal4bd7szmgncyruucpgfkqahzddi37ktceo3ah7ngmcopnpyyd.onion:9735";
+
 const MINIMAL: &str = "
 [node]
 network = \"regtest\"
@@ -41,6 +43,9 @@ fn the_smallest_file_gives_the_documented_defaults() {
     assert_eq!(config.tls.key_path, Path::new("/data/tls.key"));
     assert!(config.listening_addresses.is_empty());
     assert!(config.accept_timestamp_only_auth);
+    assert_eq!(config.hodl_fail_before_deadline_blocks, 1);
+    assert_eq!(config.hrn.dns_server.to_string(), "8.8.8.8:53");
+    assert_eq!(config.tor_proxy, None);
 }
 
 #[test]
@@ -128,6 +133,36 @@ client_trusts_lsp = true
 }
 
 #[test]
+fn names_are_resolved_by_the_dns_server_of_the_file() {
+    for (address, host, port) in [
+        ("1.1.1.1", "1.1.1.1", 53),
+        ("127.0.0.1:5353", "127.0.0.1", 5353),
+        ("::1", "::1", 53),
+        ("[::1]", "::1", 53),
+        ("[::1]:5353", "::1", 5353),
+        ("dns.example.org", "dns.example.org", 53),
+    ] {
+        let file = format!("{MINIMAL}[hrn]\ndns_server_address = \"{address}\"\n");
+        let hrn = load(&file, &[]).unwrap().hrn;
+        assert_eq!(hrn.dns_server, HostPort { host: host.to_owned(), port }, "{address}");
+        assert_eq!(hrn.timeout, Duration::from_secs(5));
+    }
+}
+
+#[test]
+fn metrics_are_off_until_they_are_switched_on() {
+    assert!(load(MINIMAL, &[]).unwrap().metrics.is_none());
+    let metrics = load(MINIMAL, &["--metrics-enabled"]).unwrap().metrics.unwrap();
+    assert_eq!(metrics.poll_interval, Duration::from_secs(60));
+    assert!(metrics.login.is_none());
+    let file =
+        format!("{MINIMAL}[metrics]\nenabled = true\nusername = \"me\"\npassword = \"hunter2\"\n");
+    let metrics = load(&file, &["--poll-metrics-interval=1"]).unwrap().metrics.unwrap();
+    assert_eq!(metrics.poll_interval, Duration::from_secs(1));
+    assert_eq!(metrics.login.unwrap().username, "me");
+}
+
+#[test]
 fn bad_files_are_refused_with_the_key_and_what_is_accepted() {
     let with = |section: &str| format!("{MINIMAL}{section}");
     let replaced = |from: &str, to: &str| MINIMAL.replace(from, to);
@@ -149,11 +184,20 @@ fn bad_files_are_refused_with_the_key_and_what_is_accepted() {
         (with("[log]\nlevel = \"loud\"\n"), "log.level: \"loud\""),
         (with("[log]\nfile = \"/data\"\n"), "log.file"),
         (with("[log]\nmax_files = 3\n"), "log.max_files"),
-        (with("[tor]\nproxy_address = \"127.0.0.1:9050\"\n"), "tor.proxy_address"),
-        (with("[metrics]\nenabled = true\n"), "metrics"),
+        (with("[tor]\nproxy_address = \"127.0.0.1\"\n"), "tor.proxy_address"),
+        (with(&format!("[tor]\nproxy_address = \"{ONION}\"\n")), "tor.proxy_address"),
+        (with("[tor]\n"), "proxy_address"),
+        (with("[metrics]\nenabled = true\nusername = \"me\"\n"), "metrics.password"),
+        (with("[metrics]\nenabled = true\npassword = \"hunter2\"\n"), "metrics.username"),
+        (with("[metrics]\nenabled = true\npassword = 7\n"), "password"),
         (with("[metrics]\npoll_metrics_interval = 0\n"), "metrics.poll_metrics_interval"),
         (with("[probing]\nstrategy = \"random_walk\"\n"), "probing"),
-        (with("[hrn]\nmode = \"dns\"\n"), "hrn"),
+        (with("[hrn]\nmode = \"blip32\"\n"), "hrn.mode"),
+        (with("[hrn]\nmode = \"lnurl\"\n"), "hrn.mode: \"lnurl\"; accepted is dns"),
+        (with("[hrn]\nenable_resolution_service = true\n"), "hrn.enable_resolution_service"),
+        (with("[hrn]\ntimeout_secs = 0\n"), "hrn.timeout_secs: 0"),
+        (with("[hrn]\ndns_server_address = \"a b\"\n"), "hrn.dns_server_address"),
+        (with("[hodl]\nfail_before_deadline_blocks = 145\n"), "at most 144"),
         (with("[nodes]\n"), "unknown field `nodes`"),
         (with("[log]\nlevle = \"info\"\n"), "unknown field `levle`"),
         (
@@ -185,9 +229,11 @@ fn bad_flags_are_refused_with_the_key_and_what_is_accepted() {
         (&["--pathfinding-scores-source-url=ftp://a"], "node.pathfinding_scores_source_url"),
         (&["--rescan-from-height=1"], "--rescan-from-height"),
         (&["--force-wallet-full-scan"], "--force-wallet-full-scan"),
-        (&["--metrics-enabled"], "metrics"),
+        (&["--metrics-enabled", "--metrics-username=me"], "metrics.password"),
+        (&["--poll-metrics-interval=0"], "metrics.poll_metrics_interval"),
         (&["--probing-max-hops=3"], "probing"),
-        (&["--tor-proxy-address=127.0.0.1:9050"], "tor.proxy_address"),
+        (&["--tor-proxy-address=9050"], "tor.proxy_address"),
+        (&["--hodl-fail-before-deadline-blocks=145"], "hodl.fail_before_deadline_blocks"),
         (&["--log-max-size-mb=1"], "log.max_size_mb"),
     ] {
         let message = refusal(MINIMAL, flags);

@@ -2,6 +2,7 @@
 
 use std::net::TcpListener;
 use std::net::ToSocketAddrs as _;
+use std::sync::Arc;
 
 use ldk_node::config::{Config as NodeConfig, EsploraSyncConfig};
 use ldk_node::{Builder, Node};
@@ -11,9 +12,10 @@ use crate::config::{ChainSource, Config, ConfigError};
 use crate::node::bitcoind;
 use crate::secrets::Entropy;
 use crate::start::StartError;
+use crate::store::Store;
 
 /// Builds the node. Reads all of its state, so it takes a while and must not run on an async worker.
-pub fn build(config: &Config, entropy: &Entropy) -> Result<Node, StartError> {
+pub fn build(config: &Config, entropy: &Entropy, store: Arc<Store>) -> Result<Node, StartError> {
     let mut builder = Builder::from_config(NodeConfig::default());
     builder
         .set_network(config.network)
@@ -44,7 +46,7 @@ pub fn build(config: &Config, entropy: &Entropy) -> Result<Node, StartError> {
     }
     set_chain_source(&mut builder, &config.chain_source)?;
     set_identity(&mut builder, config)?;
-    Ok(builder.build()?)
+    Ok(builder.build_with_store(store)?)
 }
 
 fn set_chain_source(builder: &mut Builder, source: &ChainSource) -> Result<(), StartError> {

@@ -1,20 +1,61 @@
-//! What an event of the node means to our users: a pure function, so that it can be tested without a
-//! node.
+//! What an event of the node means to us and to our users: pure functions, so that they can be tested
+//! without a node.
 
-use ldk_node::bitcoin::OutPoint;
 use ldk_node::bitcoin::secp256k1::PublicKey;
+use ldk_node::bitcoin::{OutPoint, Txid};
 use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_node::lightning::ln::types::ChannelId;
+use ldk_node::lightning_types::payment::PaymentHash;
 use ldk_node::payment::PaymentDetails;
 use ldk_node::{CustomTlvRecord, Event, UserChannelId};
 use ldk_server_grpc::events::event_envelope::Event as Published;
 use ldk_server_grpc::events::{
     ChannelClosureInitiator, ChannelState, ChannelStateChanged, PaymentClaimable, PaymentFailed,
-    PaymentForwarded, PaymentReceived, PaymentSuccessful,
+    PaymentForwarded, PaymentReceived, PaymentSuccessful, SpliceState, SpliceStateChanged,
 };
 use ldk_server_grpc::types;
 
+use crate::store::Held;
 use crate::wire;
+
+/// What the server itself has to take note of.
+#[derive(Debug, PartialEq)]
+pub enum Note {
+    /// A payment waits to be claimed or failed.
+    Held(Held),
+    /// An inbound payment is settled, so it is not held any more.
+    Settled(PaymentHash),
+    /// A payment of others was forwarded.
+    Forwarded(types::ForwardedPayment),
+    /// A splice has its transaction.
+    SplicePending(UserChannelId, Txid),
+    /// A splice will have none.
+    SpliceFailed(UserChannelId),
+}
+
+/// What there is to note in `event`, if anything.
+pub fn note(event: &Event) -> Option<Note> {
+    match event {
+        Event::PaymentClaimable { payment_hash, claimable_amount_msat, claim_deadline, .. } => {
+            Some(Note::Held(Held {
+                payment_hash: *payment_hash,
+                claimable_amount_msat: *claimable_amount_msat,
+                claim_deadline: *claim_deadline,
+            }))
+        },
+        Event::PaymentReceived { payment_hash, .. } => Some(Note::Settled(*payment_hash)),
+        Event::PaymentForwarded { .. } => forwarded_payment(event).map(Note::Forwarded),
+        Event::SplicePending { user_channel_id, new_funding_txo, .. } => {
+            Some(Note::SplicePending(*user_channel_id, new_funding_txo.txid))
+        },
+        Event::SpliceFailed { user_channel_id, .. } => Some(Note::SpliceFailed(*user_channel_id)),
+        Event::PaymentSuccessful { .. }
+        | Event::PaymentFailed { .. }
+        | Event::ChannelPending { .. }
+        | Event::ChannelReady { .. }
+        | Event::ChannelClosed { .. } => None,
+    }
+}
 
 /// What is published for `event`, if anything. `payment` looks a payment up as it is now; one that
 /// is no longer there is left out of the message, and the event is published all the same.
@@ -50,7 +91,10 @@ pub fn published(
             custom_records: records(custom_records),
             claim_deadline,
         })),
-        forwarded @ Event::PaymentForwarded { .. } => forwarded_payment(forwarded),
+        forwarded @ Event::PaymentForwarded { .. } => {
+            let forwarded_payment = forwarded_payment(&forwarded);
+            Some(Published::PaymentForwarded(PaymentForwarded { forwarded_payment }))
+        },
         Event::ChannelPending {
             channel_id,
             user_channel_id,
@@ -81,12 +125,34 @@ pub fn published(
                 ..channel_state(state, channel_id, user_channel_id, counterparty_node_id, None)
             }))
         },
-        // Neither the outcome of a splice nor its failure has a message in the contract.
-        Event::SplicePending { .. } | Event::SpliceFailed { .. } => None,
+        Event::SplicePending {
+            channel_id,
+            user_channel_id,
+            counterparty_node_id,
+            new_funding_txo,
+        } => Some(Published::SpliceStateChanged(splice_state(
+            SpliceState::Pending,
+            channel_id,
+            user_channel_id,
+            counterparty_node_id,
+            Some(new_funding_txo),
+        ))),
+        Event::SpliceFailed {
+            channel_id,
+            user_channel_id,
+            counterparty_node_id,
+            abandoned_funding_txo,
+        } => Some(Published::SpliceStateChanged(splice_state(
+            SpliceState::Failed,
+            channel_id,
+            user_channel_id,
+            counterparty_node_id,
+            abandoned_funding_txo,
+        ))),
     }
 }
 
-fn forwarded_payment(event: Event) -> Option<Published> {
+fn forwarded_payment(event: &Event) -> Option<types::ForwardedPayment> {
     let Event::PaymentForwarded {
         prev_channel_id,
         next_channel_id,
@@ -103,22 +169,36 @@ fn forwarded_payment(event: Event) -> Option<Published> {
         return None;
     };
     // The contract has no absence for some of these; they are empty where the library knows none.
-    let number = |id: UserChannelId| id.0.to_string();
-    let key = |node_id: Option<PublicKey>| node_id.map(|id| id.to_string()).unwrap_or_default();
-    Some(Published::PaymentForwarded(PaymentForwarded {
-        forwarded_payment: Some(types::ForwardedPayment {
-            prev_channel_id: prev_channel_id.to_string(),
-            next_channel_id: next_channel_id.to_string(),
-            prev_user_channel_id: prev_user_channel_id.map(number).unwrap_or_default(),
-            next_user_channel_id: next_user_channel_id.map(number),
-            total_fee_earned_msat,
-            skimmed_fee_msat,
-            claim_from_onchain_tx,
-            outbound_amount_forwarded_msat,
-            prev_node_id: key(prev_node_id),
-            next_node_id: key(next_node_id),
-        }),
-    }))
+    let number = |id: &UserChannelId| id.0.to_string();
+    let key = |node_id: &Option<PublicKey>| node_id.map(|id| id.to_string()).unwrap_or_default();
+    Some(types::ForwardedPayment {
+        prev_channel_id: prev_channel_id.to_string(),
+        next_channel_id: next_channel_id.to_string(),
+        prev_user_channel_id: prev_user_channel_id.as_ref().map(number).unwrap_or_default(),
+        next_user_channel_id: next_user_channel_id.as_ref().map(number),
+        total_fee_earned_msat: *total_fee_earned_msat,
+        skimmed_fee_msat: *skimmed_fee_msat,
+        claim_from_onchain_tx: *claim_from_onchain_tx,
+        outbound_amount_forwarded_msat: *outbound_amount_forwarded_msat,
+        prev_node_id: key(prev_node_id),
+        next_node_id: key(next_node_id),
+    })
+}
+
+fn splice_state(
+    state: SpliceState,
+    channel_id: ChannelId,
+    user_channel_id: UserChannelId,
+    counterparty_node_id: PublicKey,
+    funding_txo: Option<OutPoint>,
+) -> SpliceStateChanged {
+    SpliceStateChanged {
+        channel_id: channel_id.to_string(),
+        user_channel_id: user_channel_id.0.to_string(),
+        counterparty_node_id: counterparty_node_id.to_string(),
+        state: state.into(),
+        funding_txo: funding_txo.map(|outpoint| outpoint.to_string()),
+    }
 }
 
 fn channel_state(

@@ -1,54 +1,65 @@
-//! The one consumer of the node's events. Each is published before it is acknowledged, so a crash in
-//! between means that it is published again after the next start, never that it is lost.
+//! The one consumer of the node's events. What the server must remember of an event is on disk before
+//! the event is published, and it is published before it is acknowledged. A crash in between means
+//! that it is taken and published again after the next start, never that it is lost.
 
 use std::sync::Arc;
 
-use ldk_node::{Event, Node};
+use ldk_node::Event;
+use ldk_node::lightning::io;
 use ldk_server_grpc::events::EventEnvelope;
-use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
-use crate::node::effects;
+use crate::node::effects::{self, Note};
+use crate::rpc::App;
 
 /// How many events a subscriber may fall behind.
 pub const BROADCAST_CAPACITY: usize = 1024;
 
-/// Publishes events until `stop` is cancelled. Returns an error if an event cannot be acknowledged:
-/// the library has then dropped it from memory without saving that, and only a restart makes the two
-/// agree again.
-pub async fn run(
-    node: Arc<Node>,
-    publish: broadcast::Sender<Arc<EventEnvelope>>,
-    stop: CancellationToken,
-) -> Result<(), String> {
+/// Takes events until `stop` is cancelled. Returns an error if an event cannot be written down or
+/// acknowledged: the library may then have dropped it from memory without saving that, and only a
+/// restart makes the two agree again.
+pub async fn run(app: Arc<App>, stop: CancellationToken) -> Result<(), String> {
     loop {
         let event = tokio::select! {
             biased;
             () = stop.cancelled() => return Ok(()),
-            event = node.next_event_async() => event,
+            event = app.node.next_event_async() => event,
         };
-        let (node, publish) = (Arc::clone(&node), publish.clone());
+        let app = Arc::clone(&app);
         // Looking up the payment takes the library's locks, and acknowledging writes to disk.
-        let handled = tokio::task::spawn_blocking(move || handle(&node, &publish, event)).await;
+        let handled = tokio::task::spawn_blocking(move || handle(&app, event)).await;
         handled.map_err(|error| error.to_string())??;
     }
 }
 
-fn handle(
-    node: &Node,
-    publish: &broadcast::Sender<Arc<EventEnvelope>>,
-    event: Event,
-) -> Result<(), String> {
+fn handle(app: &App, event: Event) -> Result<(), String> {
     let name = name(&event);
-    if let Some(event) = effects::published(event, |id| node.payment(id)) {
+    if let Some(note) = effects::note(&event) {
+        take_note(app, note).map_err(|error| format!("cannot write down {name}: {error}"))?;
+    }
+    if let Some(event) = effects::published(event, |id| app.node.payment(id)) {
         let envelope = EventEnvelope { event_index: 0, event: Some(event) };
         // An error means that nobody is subscribed.
-        let subscribers = publish.send(Arc::new(envelope)).unwrap_or(0);
+        let subscribers = app.events.send(Arc::new(envelope)).unwrap_or(0);
         tracing::debug!("event {name}, sent to {subscribers} subscribers");
-    } else {
-        tracing::debug!("event {name}, which has no message in the API");
     }
-    node.event_handled().map_err(|error| format!("cannot acknowledge event {name}: {error}"))
+    app.node.event_handled().map_err(|error| format!("cannot acknowledge event {name}: {error}"))
+}
+
+fn take_note(app: &App, note: Note) -> io::Result<()> {
+    match note {
+        Note::Held(held) => app.holds.add(held),
+        Note::Settled(payment_hash) => app.holds.settled(payment_hash),
+        Note::Forwarded(forward) => app.forwards.add(forward),
+        Note::SplicePending(channel, txid) => {
+            app.spending.splice_pending(channel, txid);
+            Ok(())
+        },
+        Note::SpliceFailed(channel) => {
+            app.spending.splice_failed(channel);
+            Ok(())
+        },
+    }
 }
 
 /// The event without its contents, which hold preimages.

@@ -5,4 +5,5 @@ pub mod builder;
 pub mod cookie;
 pub mod effects;
 pub mod events;
+pub mod spending;
 pub mod startup;

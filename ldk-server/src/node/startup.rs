@@ -12,6 +12,7 @@ use super::cookie::CookieWatch;
 use crate::config::{ChainSource, Config};
 use crate::secrets::Entropy;
 use crate::start::StartError;
+use crate::store::Store;
 
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(30);
@@ -20,6 +21,8 @@ const LAST_RETRY: Duration = Duration::from_secs(30);
 pub struct Started {
     /// The node.
     pub node: Arc<Node>,
+    /// Its store.
+    pub store: Arc<Store>,
     /// Tells when it can no longer reach Bitcoin Core.
     pub cookie: CookieWatch,
 }
@@ -42,14 +45,18 @@ pub async fn start(
     report("loading the node");
     let cookie = CookieWatch::new(&config.chain_source);
     let source = config.chain_source.to_string();
-    let build = spawn_blocking(move || builder::build(&config, &entropy));
-    let node = Arc::new(build.await.map_err(StartError::task)??);
+    let build = spawn_blocking(move || {
+        let store = Arc::new(Store::open(&config.network_dir())?);
+        let node = builder::build(&config, &entropy, Arc::clone(&store))?;
+        Ok::<_, StartError>((Arc::new(node), store))
+    });
+    let (node, store) = build.await.map_err(StartError::task)??;
 
     let mut retry = Retry::new(report);
     loop {
         let starting = Arc::clone(&node);
         match spawn_blocking(move || starting.start()).await.map_err(StartError::task)? {
-            Ok(()) => return Ok(Started { node, cookie }),
+            Ok(()) => return Ok(Started { node, store, cookie }),
             Err(error) if can_start_again(&error) => {
                 retry.wait(&format!("{source} gives no fee rates: {error}")).await;
             },

@@ -25,6 +25,8 @@ use tonic::{Request, Response, Status};
 pub use calls::Calls;
 
 use crate::error::Error;
+use crate::node::spending::Spending;
+use crate::store::{Forwards, Holds};
 
 /// What the calls of a started server work with.
 pub struct App {
@@ -34,6 +36,12 @@ pub struct App {
     pub network: Network,
     /// Where subscribers get their events from.
     pub events: broadcast::Sender<Arc<EventEnvelope>>,
+    /// On-chain transactions, one after the other.
+    pub spending: Spending,
+    /// Payments that wait to be claimed.
+    pub holds: Holds,
+    /// Payments that were forwarded.
+    pub forwards: Forwards,
 }
 
 /// How far the server is.
