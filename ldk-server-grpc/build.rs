@@ -68,6 +68,10 @@ fn json_attributes(
         let transparent = "#[cfg_attr(feature = \"serde\", serde(transparent))]";
         builder = builder.message_attribute(&path, transparent);
     }
+    if message.name() == "ExportPathfindingScoresResponse" {
+        let renamed = "#[cfg_attr(feature = \"serde\", serde(rename = \"pathfinding_scores\"))]";
+        builder = builder.field_attribute(format!("{path}.scores"), renamed);
+    }
     for field in &message.field {
         if let Some(function) = json_function(field) {
             builder = builder.field_attribute(
