@@ -6,6 +6,7 @@ mod commands;
 mod connection;
 mod failure;
 mod output;
+mod pages;
 
 use std::process::ExitCode;
 
@@ -49,6 +50,10 @@ async fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Completions(command) => command.run(),
         Command::Events(command) => command.run(&cli.connection.client()?).await,
+        Command::ListPayments(command) => command.run(&cli.connection.client()?, cli.format).await,
+        Command::ListForwardedPayments(command) => {
+            command.run(&cli.connection.client()?, cli.format).await
+        },
         Command::Unary(command) => command.run(&cli.connection.client()?, cli.format).await,
     }
 }

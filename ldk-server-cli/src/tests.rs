@@ -3,6 +3,8 @@
 use clap::builder::ValueParser;
 use clap::{Arg, Command as ClapCommand, CommandFactory as _, Parser as _, value_parser};
 
+use ldk_server_grpc::RPC_NAMES;
+
 use crate::Cli;
 use crate::amount::{Amount, AmountOrAll};
 
@@ -20,19 +22,91 @@ fn the_commands_have_the_names_of_the_contract() {
         "onchain-receive",
         "onchain-send",
         "bolt11-receive",
+        "bolt11-receive-for-hash",
+        "bolt11-claim-for-hash",
+        "bolt11-fail-for-hash",
+        "bolt11-receive-via-jit-channel",
+        "bolt11-receive-variable-amount-via-jit-channel",
         "bolt11-send",
+        "bolt11-send-underpaying",
+        "bolt12-receive",
+        "bolt12-send",
+        "spontaneous-send",
+        "pay",
+        "decode-invoice",
+        "decode-offer",
         "open-channel",
+        "splice-in",
+        "splice-out",
+        "update-channel-config",
         "close-channel",
         "force-close-channel",
         "list-channels",
-        "get-payment-details",
         "connect-peer",
         "disconnect-peer",
         "list-peers",
+        "sign-message",
+        "verify-signature",
+        "export-pathfinding-scores",
+        "graph-list-channels",
+        "graph-get-channel",
+        "graph-list-nodes",
+        "graph-get-node",
+        "get-payment-details",
+        "list-payments",
+        "list-forwarded-payments",
         "events",
         "completions",
     ];
     assert_eq!(names, expected);
+}
+
+/// Lists the RPCs that are methods of the client, which must be there for this to compile.
+macro_rules! client_methods {
+    ($($(#[$doc:meta])* $method:ident: $name:literal, $request:ty => $response:ty;)+) => {
+        [$({
+            let _ = ldk_server_client::Client::$method;
+            $name
+        }),+]
+    };
+}
+
+#[test]
+fn every_rpc_has_a_method_and_a_command() {
+    let _ = ldk_server_client::Client::subscribe_events;
+    let methods = ldk_server_grpc::for_each_unary_rpc!(client_methods);
+    let program = Cli::command();
+    let mut missing = Vec::new();
+    for rpc in RPC_NAMES {
+        if !methods.contains(rpc) && *rpc != "SubscribeEvents" {
+            missing.push(format!("{rpc} is no method of the client"));
+        }
+        let command = command_of(rpc);
+        if program.find_subcommand(&command).is_none() {
+            missing.push(format!("{rpc} has no command {command}"));
+        }
+        // The third place: a heading `### <RpcName>` in docs/api-guide.md.
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+    assert_eq!(RPC_NAMES.len(), methods.len() + 1);
+}
+
+/// The name of the command that makes this call: the same in lower case with hyphens, but for two.
+fn command_of(rpc: &str) -> String {
+    match rpc {
+        "UnifiedSend" => "pay".to_owned(),
+        "SubscribeEvents" => "events".to_owned(),
+        rpc => {
+            let mut name = String::new();
+            for character in rpc.chars() {
+                if character.is_ascii_uppercase() && !name.is_empty() {
+                    name.push('-');
+                }
+                name.push(character.to_ascii_lowercase());
+            }
+            name
+        },
+    }
 }
 
 #[test]
@@ -86,7 +160,7 @@ fn every_quantity_names_its_unit() {
             }
         }
     }
-    assert!(checked >= 14, "only {checked} quantities were found");
+    assert!(checked >= 54, "only {checked} quantities were found");
 }
 
 /// The program and all its commands.

@@ -73,6 +73,23 @@ fn wrong_usage_is_exit_status_2() {
     assert_fails(&cli.run(&["bolt11-receive", "100"]), 2, "an amount ends in its unit");
     assert_fails(&cli.run(&["bolt11-receive", "1.5sat"]), 2, "a whole number");
     assert_fails(&cli.run(&["onchain-send", "bcrt1q", "--send-all"]), 2, "--send-all");
+    let payment = &["spontaneous-send", "02aa", "1sat"][..];
+    let run = |options: &[&str]| cli.run(&[payment, options].concat());
+    assert_fails(&run(&["--custom-tlv", "1:00"]), 2, "at least 65536");
+    let secret = "5ec7e7";
+    let output = run(&["--preimage", secret]);
+    assert_fails(&output, 2, "--preimage must be 64 hex digits");
+    assert!(!stderr(&output).contains(secret), "{output:?}");
+}
+
+#[test]
+fn a_page_token_that_is_none_is_an_invalid_request() {
+    let cli = Cli::new();
+    let file = cli.file("tls.crt", &certificate());
+    for command in ["list-payments", "list-forwarded-payments"] {
+        let output = cli.run(&["-a", "00", "-t", &file, command, "--page-token", "1:2:3"]);
+        assert_fails(&output, 1, "Error (Invalid Request): --page-token \"1:2:3\" must be");
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! BOLT 11 invoices.
 
 use clap::Args;
-use ldk_server_grpc::api::{Bolt11ReceiveRequest, Bolt11SendRequest};
+use ldk_server_grpc::api::{Bolt11ReceiveRequest, Bolt11SendRequest, Bolt11SendUnderpayingRequest};
 
 use crate::amount::Amount;
 use crate::args::{DescriptionArgs, RouteArgs};
@@ -55,13 +55,38 @@ impl From<Bolt11Send> for Bolt11SendRequest {
     }
 }
 
+/// Pay less than an invoice asks for, where the server can
+///
+/// The Lightning library of this version cannot, so that its server refuses.
+#[derive(Debug, Args)]
+pub(crate) struct Bolt11SendUnderpaying {
+    /// Invoice to pay
+    invoice: String,
+
+    /// Amount with its unit (sat or msat), less than the invoice's
+    amount: Amount,
+
+    #[command(flatten)]
+    route: RouteArgs,
+}
+
+impl From<Bolt11SendUnderpaying> for Bolt11SendUnderpayingRequest {
+    fn from(command: Bolt11SendUnderpaying) -> Self {
+        Self {
+            invoice: command.invoice,
+            amount_msat: command.amount.msat(),
+            route_parameters: Some(command.route.into()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use ldk_server_grpc::types::bolt11_invoice_description::Kind;
     use ldk_server_grpc::types::{Bolt11InvoiceDescription, RouteParametersConfig};
 
     use super::*;
-    use crate::commands::testing::request;
+    use crate::commands::testing::{default_route, request};
 
     #[test]
     fn an_invoice_is_described_by_a_text_or_a_hash() {
@@ -95,12 +120,7 @@ mod tests {
             Ok(Bolt11SendRequest {
                 invoice: "lnbcrt1".to_owned(),
                 amount_msat: Some(5),
-                route_parameters: Some(RouteParametersConfig {
-                    max_total_routing_fee_msat: None,
-                    max_total_cltv_expiry_delta: 1_008,
-                    max_path_count: 10,
-                    max_channel_saturation_power_of_half: 2,
-                }),
+                route_parameters: Some(default_route()),
             })
         );
         let line = "lnbcrt1 --max-total-routing-fee 4sat --max-total-cltv-expiry-delta 3 \
@@ -112,6 +132,17 @@ mod tests {
                 max_total_cltv_expiry_delta: 3,
                 max_path_count: 2,
                 max_channel_saturation_power_of_half: 1,
+            })
+        );
+    }
+    #[test]
+    fn paying_less_needs_an_amount() {
+        assert_eq!(
+            request::<Bolt11SendUnderpaying, _>("lnbcrt1 5msat"),
+            Ok(Bolt11SendUnderpayingRequest {
+                invoice: "lnbcrt1".to_owned(),
+                amount_msat: 5,
+                route_parameters: Some(default_route()),
             })
         );
     }

@@ -2,9 +2,10 @@
 
 use clap::Args;
 use ldk_server_grpc::api::open_channel_request::Amount as ChannelAmount;
+use ldk_server_grpc::api::splice_in_request::Amount as SpliceInAmount;
 use ldk_server_grpc::api::{
     AllFunds, CloseChannelRequest, ForceCloseChannelRequest, ListChannelsRequest,
-    OpenChannelRequest,
+    OpenChannelRequest, SpliceInRequest, SpliceOutRequest, UpdateChannelConfigRequest,
 };
 use ldk_server_grpc::types::ChannelConfig;
 
@@ -65,6 +66,99 @@ impl TryFrom<OpenChannel> for OpenChannelRequest {
             announce_channel: command.announce_channel,
             disable_counterparty_reserve: command.disable_counterparty_reserve,
         })
+    }
+}
+
+/// Move money from the on-chain wallet into a channel
+///
+/// The answer means that the other side was asked. The channel goes on meanwhile, and has the money
+/// when the transaction is confirmed.
+#[derive(Debug, Args)]
+pub(crate) struct SpliceIn {
+    /// The channel's user_channel_id
+    user_channel_id: String,
+
+    /// Public key of the other side, as hex
+    counterparty_node_id: String,
+
+    /// Amount with its unit (sat, or msat in whole sats), or all for everything that is spendable
+    splice_amount: AmountOrAll,
+}
+
+impl TryFrom<SpliceIn> for SpliceInRequest {
+    type Error = Failure;
+
+    fn try_from(command: SpliceIn) -> Result<Self, Failure> {
+        let amount = match command.splice_amount {
+            AmountOrAll::Amount(amount) => SpliceInAmount::SpliceAmountSats(amount.sat()?),
+            AmountOrAll::All => SpliceInAmount::AllFunds(AllFunds {}),
+        };
+        Ok(Self {
+            user_channel_id: command.user_channel_id,
+            counterparty_node_id: command.counterparty_node_id,
+            amount: Some(amount),
+        })
+    }
+}
+
+/// Move money from a channel to an on-chain address
+///
+/// The answer means that the other side was asked. The channel goes on meanwhile, without the money.
+#[derive(Debug, Args)]
+pub(crate) struct SpliceOut {
+    /// The channel's user_channel_id
+    user_channel_id: String,
+
+    /// Public key of the other side, as hex
+    counterparty_node_id: String,
+
+    /// Amount with its unit (sat, or msat in whole sats), or all for everything that can be taken
+    /// out
+    splice_amount: AmountOrAll,
+
+    /// Address to send to [default: a fresh one of the node's on-chain wallet]
+    #[arg(short, long)]
+    address: Option<String>,
+}
+
+impl TryFrom<SpliceOut> for SpliceOutRequest {
+    type Error = Failure;
+
+    fn try_from(command: SpliceOut) -> Result<Self, Failure> {
+        let (splice_amount_sats, all_funds) = match command.splice_amount {
+            AmountOrAll::Amount(amount) => (amount.sat()?, None),
+            AmountOrAll::All => (0, Some(AllFunds {})),
+        };
+        Ok(Self {
+            user_channel_id: command.user_channel_id,
+            counterparty_node_id: command.counterparty_node_id,
+            address: command.address,
+            splice_amount_sats,
+            all_funds,
+        })
+    }
+}
+
+/// Change the node's settings of a channel; those not given stay as they are
+#[derive(Debug, Args)]
+pub(crate) struct UpdateChannelConfig {
+    /// The channel's user_channel_id
+    user_channel_id: String,
+
+    /// Public key of the other side, as hex
+    counterparty_node_id: String,
+
+    #[command(flatten)]
+    config: ChannelConfigArgs,
+}
+
+impl From<UpdateChannelConfig> for UpdateChannelConfigRequest {
+    fn from(command: UpdateChannelConfig) -> Self {
+        Self {
+            user_channel_id: command.user_channel_id,
+            counterparty_node_id: command.counterparty_node_id,
+            channel_config: Some(command.config.into()),
+        }
     }
 }
 
@@ -158,6 +252,67 @@ mod tests {
         let line = "02aa host:9735 1sat --announce-channel --disable-counterparty-reserve";
         let both = request(line).unwrap_err();
         assert!(both.starts_with("Error (Invalid Request): "), "{both}");
+    }
+
+    #[test]
+    fn money_is_spliced_in_by_amount_or_all() {
+        let request = request::<SpliceIn, SpliceInRequest>;
+        let splice = |amount| {
+            Ok(SpliceInRequest {
+                user_channel_id: "7".to_owned(),
+                counterparty_node_id: "02aa".to_owned(),
+                amount: Some(amount),
+            })
+        };
+        assert_eq!(request("7 02aa 5000sat"), splice(SpliceInAmount::SpliceAmountSats(5_000)));
+        assert_eq!(request("7 02aa all"), splice(SpliceInAmount::AllFunds(AllFunds {})));
+        let fraction = request("7 02aa 1500msat").unwrap_err();
+        assert!(fraction.starts_with("Error: amount 1500msats is not evenly"), "{fraction}");
+    }
+
+    #[test]
+    fn money_is_spliced_out_to_an_address_or_home() {
+        let request = request::<SpliceOut, SpliceOutRequest>;
+        let home = SpliceOutRequest {
+            user_channel_id: "7".to_owned(),
+            counterparty_node_id: "02aa".to_owned(),
+            address: None,
+            splice_amount_sats: 5_000,
+            all_funds: None,
+        };
+        assert_eq!(request("7 02aa 5000sat"), Ok(home.clone()));
+        let away = SpliceOutRequest { address: Some("bcrt1q".to_owned()), ..home.clone() };
+        assert_eq!(request("7 02aa 5000sat -a bcrt1q"), Ok(away.clone()));
+        assert_eq!(request("7 02aa 5000sat --address bcrt1q"), Ok(away));
+        let all = SpliceOutRequest { splice_amount_sats: 0, all_funds: Some(AllFunds {}), ..home };
+        assert_eq!(request("7 02aa all"), Ok(all));
+        let fraction = request("7 02aa 1msat").unwrap_err();
+        assert!(fraction.starts_with("Error: amount 1msats is not evenly"), "{fraction}");
+    }
+
+    #[test]
+    fn settings_not_given_are_not_sent() {
+        let request = request::<UpdateChannelConfig, UpdateChannelConfigRequest>;
+        let update = |channel_config| {
+            Ok(UpdateChannelConfigRequest {
+                user_channel_id: "7".to_owned(),
+                counterparty_node_id: "02aa".to_owned(),
+                channel_config: Some(channel_config),
+            })
+        };
+        assert_eq!(request("7 02aa"), update(ChannelConfig::default()));
+        assert_eq!(
+            request(
+                "7 02aa --forwarding-fee-proportional-millionths 1 --forwarding-fee-base-msat 2 \
+                 --cltv-expiry-delta 3"
+            ),
+            update(ChannelConfig {
+                forwarding_fee_proportional_millionths: Some(1),
+                forwarding_fee_base_msat: Some(2),
+                cltv_expiry_delta: Some(3),
+                ..Default::default()
+            })
+        );
     }
 
     #[test]

@@ -2,13 +2,21 @@
 //! request, and the response is printed.
 
 mod bolt11;
+mod bolt12;
 mod channels;
 mod completions;
+mod crypto;
+mod decode;
 mod events;
+mod graph;
+mod hodl;
+mod jit;
 mod node;
 mod onchain;
 mod payments;
 mod peers;
+mod spontaneous;
+mod unified;
 
 use clap::Subcommand;
 use ldk_server_client::Client;
@@ -16,19 +24,34 @@ use ldk_server_client::Client;
 use crate::failure::Failure;
 use crate::output::{self, Format};
 
-use bolt11::{Bolt11Receive, Bolt11Send};
-use channels::{CloseChannel, ForceCloseChannel, ListChannels, OpenChannel};
+use bolt11::{Bolt11Receive, Bolt11Send, Bolt11SendUnderpaying};
+use bolt12::{Bolt12Receive, Bolt12Send};
+use channels::{
+    CloseChannel, ForceCloseChannel, ListChannels, OpenChannel, SpliceIn, SpliceOut,
+    UpdateChannelConfig,
+};
 use completions::Completions;
+use crypto::{SignMessage, VerifySignature};
+use decode::{DecodeInvoice, DecodeOffer};
 use events::Events;
+use graph::{
+    ExportPathfindingScores, GraphGetChannel, GraphGetNode, GraphListChannels, GraphListNodes,
+};
+use hodl::{Bolt11ClaimForHash, Bolt11FailForHash, Bolt11ReceiveForHash};
+use jit::{Bolt11ReceiveVariableAmountViaJitChannel, Bolt11ReceiveViaJitChannel};
 use node::{GetBalances, GetNodeInfo};
 use onchain::{OnchainReceive, OnchainSend};
-use payments::GetPaymentDetails;
+use payments::{GetPaymentDetails, ListForwardedPayments, ListPayments};
 use peers::{ConnectPeer, DisconnectPeer, ListPeers};
+use spontaneous::SpontaneousSend;
+use unified::Pay;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     #[command(flatten)]
     Unary(UnaryCommand),
+    ListPayments(ListPayments),
+    ListForwardedPayments(ListForwardedPayments),
     Events(Events),
     Completions(Completions),
 }
@@ -59,15 +82,37 @@ unary_commands! {
     OnchainReceive => onchain_receive,
     OnchainSend => onchain_send,
     Bolt11Receive => bolt11_receive,
+    Bolt11ReceiveForHash => bolt11_receive_for_hash,
+    Bolt11ClaimForHash => bolt11_claim_for_hash,
+    Bolt11FailForHash => bolt11_fail_for_hash,
+    Bolt11ReceiveViaJitChannel => bolt11_receive_via_jit_channel,
+    Bolt11ReceiveVariableAmountViaJitChannel => bolt11_receive_variable_amount_via_jit_channel,
     Bolt11Send => bolt11_send,
+    Bolt11SendUnderpaying => bolt11_send_underpaying,
+    Bolt12Receive => bolt12_receive,
+    Bolt12Send => bolt12_send,
+    SpontaneousSend => spontaneous_send,
+    Pay => unified_send,
+    DecodeInvoice => decode_invoice,
+    DecodeOffer => decode_offer,
     OpenChannel => open_channel,
+    SpliceIn => splice_in,
+    SpliceOut => splice_out,
+    UpdateChannelConfig => update_channel_config,
     CloseChannel => close_channel,
     ForceCloseChannel => force_close_channel,
     ListChannels => list_channels,
-    GetPaymentDetails => get_payment_details,
     ConnectPeer => connect_peer,
     DisconnectPeer => disconnect_peer,
     ListPeers => list_peers,
+    SignMessage => sign_message,
+    VerifySignature => verify_signature,
+    ExportPathfindingScores => export_pathfinding_scores,
+    GraphListChannels => graph_list_channels,
+    GraphGetChannel => graph_get_channel,
+    GraphListNodes => graph_list_nodes,
+    GraphGetNode => graph_get_node,
+    GetPaymentDetails => get_payment_details,
 }
 
 #[cfg(test)]
@@ -75,11 +120,28 @@ pub(crate) mod testing {
     use std::fmt::Display;
 
     use clap::{Args, Parser};
+    use ldk_server_grpc::types::RouteParametersConfig;
 
     #[derive(Debug, Parser)]
     struct Only<C: Args> {
         #[command(flatten)]
         command: C,
+    }
+
+    /// The limits for routes where none are given.
+    pub(crate) fn default_route() -> RouteParametersConfig {
+        RouteParametersConfig {
+            max_total_routing_fee_msat: None,
+            max_total_cltv_expiry_delta: 1_008,
+            max_path_count: 10,
+            max_channel_saturation_power_of_half: 2,
+        }
+    }
+
+    /// What is said of arguments that are not well formed.
+    pub(crate) fn usage_error<C: Args + std::fmt::Debug>(arguments: &str) -> String {
+        let line = std::iter::once("command").chain(arguments.split_whitespace());
+        Only::<C>::try_parse_from(line).expect_err("the arguments are not well formed").to_string()
     }
 
     /// The request that one command makes of its arguments, or the text it refuses them with.

@@ -1,16 +1,22 @@
 //! The JSON of answers, as scripts read it.
 
 use ldk_server_grpc::api::{
-    ConnectPeerResponse, GetBalancesResponse, GetNodeInfoResponse, GetPaymentDetailsResponse,
-    ListChannelsResponse, UnifiedSendResponse, unified_send_response,
+    ConnectPeerResponse, DecodeInvoiceResponse, DecodeOfferResponse,
+    ExportPathfindingScoresResponse, GetBalancesResponse, GetNodeInfoResponse,
+    GetPaymentDetailsResponse, GraphListChannelsResponse, ListChannelsResponse,
+    UnifiedSendResponse, unified_send_response,
 };
 use ldk_server_grpc::events::{
-    ChannelState, ChannelStateChanged, EventEnvelope, PaymentReceived, event_envelope,
+    ChannelState, ChannelStateChangeReason, ChannelStateChangeReasonKind, ChannelStateChanged,
+    EventEnvelope, HolderForceClosedDetails, PaymentClaimable, PaymentFailedBack,
+    PaymentFailedBackReason, PaymentReceived, SpliceState, SpliceStateChanged,
+    channel_state_change_reason, event_envelope,
 };
 use ldk_server_grpc::types::{
-    BalanceSource, BestBlock, Bolt11, Channel, ChannelConfig, ClaimableAwaitingConfirmations,
-    Feature, LightningBalance, Network, OutPoint, Payment, PaymentDirection, PaymentKind,
-    PaymentStatus, lightning_balance, payment_kind,
+    BalanceSource, BestBlock, Bolt11, Bolt11Feature, Channel, ChannelConfig,
+    ClaimableAwaitingConfirmations, CustomTlvRecord, Feature, LightningBalance, Network,
+    OfferAmount, OfferQuantity, OutPoint, Payment, PaymentDirection, PaymentKind, PaymentStatus,
+    lightning_balance, offer_amount, offer_quantity, payment_kind,
 };
 use serde::Serialize;
 
@@ -226,11 +232,65 @@ fn a_unified_payment_is_flattened_to_its_result() {
 }
 
 #[test]
-fn an_event_is_one_line() {
-    let line = |event| {
-        let envelope = EventEnvelope { event_index: 0, event: Some(event) };
-        serde_json::to_string(&envelope).unwrap()
+fn scores_are_hex_under_a_longer_name() {
+    let answer = ExportPathfindingScoresResponse { scores: vec![0, 255] };
+    assert_json(&answer, "{\n  \"pathfinding_scores\": \"00ff\"\n}");
+}
+
+#[test]
+fn short_channel_ids_are_whole_numbers() {
+    let answer = GraphListChannelsResponse { short_channel_ids: vec![u64::MAX] };
+    let expected = "{\n  \"short_channel_ids\": [\n    18446744073709551615\n  ]\n}";
+    assert_json(&answer, expected);
+}
+
+#[test]
+fn features_are_listed_by_their_bits() {
+    let feature = |name: &str, is_required, is_known| Bolt11Feature {
+        name: name.to_owned(),
+        is_required,
+        is_known,
     };
+    let answer = DecodeInvoiceResponse {
+        features: [(99, feature("unknown", false, false)), (8, feature("x", true, true))].into(),
+        ..Default::default()
+    };
+    let json = render(&answer, Format::Json).unwrap();
+    let features = r#"
+  "features": {
+    "8": {
+      "name": "x",
+      "is_required": true,
+      "is_known": true
+    },
+    "99": {
+      "name": "unknown",
+      "is_required": false,
+      "is_known": false
+    }
+  },"#;
+    assert!(json.contains(features), "{json}");
+}
+
+#[test]
+fn amount_and_quantity_of_an_offer_are_oneofs() {
+    let answer = DecodeOfferResponse {
+        amount: Some(OfferAmount { amount: Some(offer_amount::Amount::BitcoinAmountMsats(5)) }),
+        quantity: Some(OfferQuantity { quantity: Some(offer_quantity::Quantity::One(true)) }),
+        ..Default::default()
+    };
+    let json = serde_json::to_string(&answer).unwrap();
+    assert!(json.contains(r#""amount":{"amount":{"bitcoin_amount_msats":5}}"#), "{json}");
+    assert!(json.contains(r#""quantity":{"quantity":{"one":true}}"#), "{json}");
+}
+
+/// An event as the command `events` prints it.
+fn line(event: event_envelope::Event) -> String {
+    serde_json::to_string(&EventEnvelope { event_index: 0, event: Some(event) }).unwrap()
+}
+
+#[test]
+fn an_event_is_one_line() {
     let changed = ChannelStateChanged {
         channel_id: "cc".to_owned(),
         user_channel_id: "7".to_owned(),
@@ -246,4 +306,54 @@ fn an_event_is_one_line() {
     let line = line(event_envelope::Event::PaymentReceived(received));
     assert!(line.starts_with(r#"{"event_index":0,"event":{"payment_received":{"payment":{"id""#));
     assert!(!line.contains('\n'));
+}
+
+#[test]
+fn a_closed_channel_tells_why() {
+    let details =
+        HolderForceClosedDetails { broadcasted_latest_txn: Some(true), message: "gone".to_owned() };
+    let reason = ChannelStateChangeReason {
+        kind: ChannelStateChangeReasonKind::HolderForceClosed.into(),
+        message: "closed".to_owned(),
+        details: Some(channel_state_change_reason::Details::HolderForceClosed(details)),
+    };
+    let changed = ChannelStateChanged { reason: Some(reason), ..Default::default() };
+    let line = line(event_envelope::Event::ChannelStateChanged(changed));
+    let expected = r#""reason":{"kind":"CHANNEL_STATE_CHANGE_REASON_KIND_HOLDER_FORCE_CLOSED","message":"closed","details":{"holder_force_closed":{"broadcasted_latest_txn":true,"message":"gone"}}}"#;
+    assert!(line.contains(expected), "{line}");
+}
+
+#[test]
+fn a_held_payment_has_its_records_and_deadline() {
+    let record = CustomTlvRecord { type_num: 65_537, value: vec![0, 255] };
+    let claimable =
+        PaymentClaimable { payment: None, custom_records: vec![record], claim_deadline: Some(144) };
+    assert_eq!(
+        line(event_envelope::Event::PaymentClaimable(claimable)),
+        r#"{"event_index":0,"event":{"payment_claimable":{"payment":null,"custom_records":[{"type_num":65537,"value":"00ff"}],"claim_deadline":144}}}"#
+    );
+    let failed_back = PaymentFailedBack {
+        payment: None,
+        reason: PaymentFailedBackReason::Deadline.into(),
+        claim_deadline: None,
+    };
+    assert_eq!(
+        line(event_envelope::Event::PaymentFailedBack(failed_back)),
+        r#"{"event_index":0,"event":{"payment_failed_back":{"payment":null,"reason":"PAYMENT_FAILED_BACK_REASON_DEADLINE","claim_deadline":null}}}"#
+    );
+}
+
+#[test]
+fn a_splice_has_its_state_by_name() {
+    let changed = SpliceStateChanged {
+        channel_id: "cc".to_owned(),
+        user_channel_id: "7".to_owned(),
+        counterparty_node_id: "02aa".to_owned(),
+        state: SpliceState::Pending.into(),
+        funding_txo: Some("dd:1".to_owned()),
+    };
+    assert_eq!(
+        line(event_envelope::Event::SpliceStateChanged(changed)),
+        r#"{"event_index":0,"event":{"splice_state_changed":{"channel_id":"cc","user_channel_id":"7","counterparty_node_id":"02aa","state":"SPLICE_STATE_PENDING","funding_txo":"dd:1"}}}"#
+    );
 }

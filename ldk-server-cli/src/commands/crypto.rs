@@ -1,0 +1,62 @@
+//! Signatures with the node's key.
+
+use clap::Args;
+use ldk_server_grpc::api::{SignMessageRequest, VerifySignatureRequest};
+
+/// Sign a text with the node's key
+#[derive(Debug, Args)]
+pub(crate) struct SignMessage {
+    /// Text to sign, as UTF-8
+    message: String,
+}
+
+impl From<SignMessage> for SignMessageRequest {
+    fn from(command: SignMessage) -> Self {
+        Self { message: command.message.into_bytes() }
+    }
+}
+
+/// Check that a text was signed with the key of a node
+///
+/// The answer says whether it was; the exit status is 0 in both cases.
+#[derive(Debug, Args)]
+pub(crate) struct VerifySignature {
+    /// Text that was signed, as UTF-8
+    message: String,
+
+    /// Signature in zbase32
+    signature: String,
+
+    /// Public key of the node, as hex
+    public_key: String,
+}
+
+impl From<VerifySignature> for VerifySignatureRequest {
+    fn from(command: VerifySignature) -> Self {
+        Self {
+            message: command.message.into_bytes(),
+            signature: command.signature,
+            public_key: command.public_key,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::testing::request;
+
+    #[test]
+    fn the_bytes_of_the_text_are_signed_and_checked() {
+        let message = || "h\u{e9}".as_bytes().to_vec();
+        assert_eq!(request::<SignMessage, _>("hé"), Ok(SignMessageRequest { message: message() }));
+        assert_eq!(
+            request::<VerifySignature, _>("hé rhk 02aa"),
+            Ok(VerifySignatureRequest {
+                message: message(),
+                signature: "rhk".to_owned(),
+                public_key: "02aa".to_owned(),
+            })
+        );
+    }
+}

@@ -1,0 +1,61 @@
+//! Paying whatever it is.
+
+use clap::Args;
+use ldk_server_grpc::api::UnifiedSendRequest;
+
+use crate::amount::Amount;
+use crate::args::RouteArgs;
+
+/// Pay a payment URI, name, offer, invoice or address
+///
+/// Of several ways to pay the server takes the best that works: offer, invoice, on chain. The answer
+/// has the payment's id or the txid, by the way that was taken.
+#[derive(Debug, Args)]
+pub(crate) struct Pay {
+    /// What to pay: bitcoin: or lightning: URI, name (user@domain), offer, invoice or address
+    uri: String,
+
+    /// Amount with its unit (sat or msat); needed if the URI names none
+    amount: Option<Amount>,
+
+    #[command(flatten)]
+    route: RouteArgs,
+}
+
+impl From<Pay> for UnifiedSendRequest {
+    fn from(command: Pay) -> Self {
+        Self {
+            uri: command.uri,
+            amount_msat: command.amount.map(Amount::msat),
+            route_parameters: Some(command.route.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::testing::{default_route, request};
+
+    #[test]
+    fn anything_is_paid_with_an_amount_or_without() {
+        let request = request::<Pay, UnifiedSendRequest>;
+        let plain = UnifiedSendRequest {
+            uri: "bitcoin:bcrt1q?amount=1".to_owned(),
+            amount_msat: None,
+            route_parameters: Some(default_route()),
+        };
+        assert_eq!(request("bitcoin:bcrt1q?amount=1"), Ok(plain.clone()));
+        assert_eq!(
+            request("me@example.org 1500msat --max-path-count 1"),
+            Ok(UnifiedSendRequest {
+                uri: "me@example.org".to_owned(),
+                amount_msat: Some(1_500),
+                route_parameters: Some(ldk_server_grpc::types::RouteParametersConfig {
+                    max_path_count: 1,
+                    ..default_route()
+                }),
+            })
+        );
+    }
+}
