@@ -20,8 +20,8 @@ use crate::config::Config;
 use crate::node::cookie::CookieWatch;
 use crate::node::spending::Spending;
 use crate::node::startup::{self, Started};
-use crate::node::{builder, events};
-use crate::rpc::{App, Calls, Phase, Service};
+use crate::node::{builder, events, hodl_guard, holding};
+use crate::rpc::{App, Calls, Lsp, Phase, Service};
 use crate::secrets;
 use crate::serve::{Front, Guard, Listener, OpenService};
 use crate::start::StartError;
@@ -41,6 +41,7 @@ pub struct Server {
     stop: Stop,
     listener: JoinHandle<()>,
     event_loop: JoinHandle<Result<(), String>>,
+    hodl_guard: JoinHandle<Result<(), String>>,
     /// Held as long as the node may write its state.
     _lock: File,
 }
@@ -50,7 +51,7 @@ pub struct Server {
 struct Stop {
     /// No new connections and calls; streams end.
     serving: CancellationToken,
-    /// No more events are taken from the node.
+    /// No more events are taken from the node, and no more payments sent back.
     events: CancellationToken,
 }
 
@@ -101,6 +102,11 @@ impl Server {
         tracing::info!("gRPC service listening on {address}");
 
         let network = config.network;
+        let hodl_blocks = config.hodl_fail_before_deadline_blocks;
+        let lsp = config
+            .lsps2_client
+            .as_ref()
+            .map(|lsp| Lsp { node_id: lsp.node_id, address: lsp.address.clone() });
         let report = |doing: &str| {
             phase.send_replace(Phase::Starting(doing.to_owned()));
         };
@@ -124,7 +130,13 @@ impl Server {
             spending: Spending::default(),
             holds: Holds::open(Arc::clone(&store))?,
             forwards: Forwards::open(store)?,
+            lsp,
         });
+        let resuming = Arc::clone(&app);
+        let resumed = tokio::task::spawn_blocking(move || holding::resume(&resuming)).await;
+        resumed.map_err(StartError::task)?.map_err(StartError::Task)?;
+        let hodl_guard =
+            tokio::spawn(hodl_guard::run(Arc::clone(&app), hodl_blocks, stop.events.clone()));
         let event_loop = tokio::spawn(events::run(Arc::clone(&app), stop.events.clone()));
         for address in node.announcement_addresses().unwrap_or_default() {
             tracing::info!("NODE_URI: {}@{address}", node.node_id());
@@ -132,7 +144,18 @@ impl Server {
         phase.send_replace(Phase::Ready(app));
         set_health(&health, ServingStatus::Serving).await;
         tracing::info!("ready");
-        Ok(Self { node, cookie, address, calls, health, stop, listener, event_loop, _lock: lock })
+        Ok(Self {
+            node,
+            cookie,
+            address,
+            calls,
+            health,
+            stop,
+            listener,
+            event_loop,
+            hodl_guard,
+            _lock: lock,
+        })
     }
 
     /// Where the gRPC service listens.
@@ -145,6 +168,7 @@ impl Server {
         tokio::select! {
             ended = &mut self.listener => End::Failed(format!("the listener ended: {ended:?}")),
             ended = &mut self.event_loop => End::Failed(format!("the event loop ended: {ended:?}")),
+            ended = &mut self.hodl_guard => End::Failed(format!("the hodl guard ended: {ended:?}")),
             () = self.cookie.replaced() => End::NewCookie,
         }
     }
@@ -152,7 +176,7 @@ impl Server {
     /// Stops the daemon: refuses new calls, ends streams, waits up to `grace` for the calls under
     /// way, and then saves and closes the node.
     pub async fn shutdown(self, grace: Duration) -> Result<(), String> {
-        let Self { node, calls, health, stop, listener, event_loop, _lock, .. } = self;
+        let Self { node, calls, health, stop, listener, event_loop, hodl_guard, _lock, .. } = self;
         set_health(&health, ServingStatus::NotServing).await;
         stop.serving.cancel();
         if timeout(grace, calls.drained()).await.is_err() {
@@ -162,11 +186,12 @@ impl Server {
         let _ = timeout(LINGER, listener).await;
         stop.events.cancel();
         let handled = event_loop.await.map_err(|error| error.to_string()).and_then(|ended| ended);
+        let guarded = hodl_guard.await.map_err(|error| error.to_string()).and_then(|ended| ended);
         // Stopping and dropping the node both block, and the second needs a runtime that is alive.
         let stopped = tokio::task::spawn_blocking(move || node.stop().map(|()| drop(node)));
         let stopped = stopped.await.map_err(|error| error.to_string())?;
         stopped.map_err(|error| format!("cannot stop the node: {error}"))?;
-        handled
+        handled.and(guarded)
     }
 }
 

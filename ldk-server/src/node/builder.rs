@@ -16,7 +16,7 @@ use crate::store::Store;
 
 /// Builds the node. Reads all of its state, so it takes a while and must not run on an async worker.
 pub fn build(config: &Config, entropy: &Entropy, store: Arc<Store>) -> Result<Node, StartError> {
-    let mut builder = Builder::from_config(NodeConfig::default());
+    let mut builder = Builder::from_config(node_config(config));
     builder
         .set_network(config.network)
         .set_storage_dir_path(config.network_dir().display().to_string())
@@ -47,6 +47,24 @@ pub fn build(config: &Config, entropy: &Entropy, store: Arc<Store>) -> Result<No
     set_chain_source(&mut builder, &config.chain_source)?;
     set_identity(&mut builder, config)?;
     Ok(builder.build_with_store(store)?)
+}
+
+/// What there is no setter for.
+fn node_config(config: &Config) -> NodeConfig {
+    let mut node_config = NodeConfig::default();
+    // The library accepts an anchor channel only from those whose closing transactions the wallet
+    // could pay for, unless they are trusted. Who has an LSP may have nothing on chain, and gets
+    // the first channel from it; that it may be used before it is confirmed is trust as well.
+    if let (Some(lsp), Some(anchors)) =
+        (&config.lsps2_client, &mut node_config.anchor_channels_config)
+    {
+        anchors.trusted_peers_no_reserve.push(lsp.node_id);
+        tracing::info!(
+            "liquidity.lsps2_client is set: {} is trusted with channels that are not confirmed, and              with closing them on chain",
+            lsp.node_id
+        );
+    }
+    node_config
 }
 
 fn set_chain_source(builder: &mut Builder, source: &ChainSource) -> Result<(), StartError> {

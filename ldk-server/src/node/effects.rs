@@ -83,13 +83,14 @@ pub fn published(
         Event::PaymentClaimable {
             payment_id,
             payment_hash: _,
-            claimable_amount_msat: _,
+            claimable_amount_msat,
             claim_deadline,
             custom_records,
         } => Some(Published::PaymentClaimable(PaymentClaimable {
             payment: shown(&Some(payment_id)),
             custom_records: records(custom_records),
             claim_deadline,
+            claimable_amount_msat: Some(claimable_amount_msat),
         })),
         forwarded @ Event::PaymentForwarded { .. } => {
             let forwarded_payment = forwarded_payment(&forwarded);

@@ -7,9 +7,11 @@ use std::sync::Arc;
 use ldk_node::Event;
 use ldk_node::lightning::io;
 use ldk_server_grpc::events::EventEnvelope;
+use ldk_server_grpc::events::event_envelope::Event as Published;
 use tokio_util::sync::CancellationToken;
 
 use crate::node::effects::{self, Note};
+use crate::node::holding;
 use crate::rpc::App;
 
 /// How many events a subscriber may fall behind.
@@ -34,21 +36,30 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) -> Result<(), String> {
 
 fn handle(app: &App, event: Event) -> Result<(), String> {
     let name = name(&event);
-    if let Some(note) = effects::note(&event) {
-        take_note(app, note).map_err(|error| format!("cannot write down {name}: {error}"))?;
-    }
-    if let Some(event) = effects::published(event, |id| app.node.payment(id)) {
-        let envelope = EventEnvelope { event_index: 0, event: Some(event) };
-        // An error means that nobody is subscribed.
-        let subscribers = app.events.send(Arc::new(envelope)).unwrap_or(0);
-        tracing::debug!("event {name}, sent to {subscribers} subscribers");
+    let is_news = match effects::note(&event) {
+        Some(note) => {
+            take_note(app, note).map_err(|error| format!("cannot write down {name}: {error}"))?
+        },
+        None => true,
+    };
+    if is_news && let Some(event) = effects::published(event, |id| app.node.payment(id)) {
+        publish(app, name, event);
     }
     app.node.event_handled().map_err(|error| format!("cannot acknowledge event {name}: {error}"))
 }
 
-fn take_note(app: &App, note: Note) -> io::Result<()> {
-    match note {
-        Note::Held(held) => app.holds.add(held),
+/// Sends an event to those who are subscribed.
+pub(super) fn publish(app: &App, name: &str, event: Published) {
+    let envelope = EventEnvelope { event_index: 0, event: Some(event) };
+    // An error means that nobody is subscribed.
+    let subscribers = app.events.send(Arc::new(envelope)).unwrap_or(0);
+    tracing::debug!("event {name}, sent to {subscribers} subscribers");
+}
+
+/// Tells whether there is something to publish.
+fn take_note(app: &App, note: Note) -> Result<bool, String> {
+    let written: io::Result<()> = match note {
+        Note::Held(held) => return holding::arrived(app, held),
         Note::Settled(payment_hash) => app.holds.settled(payment_hash),
         Note::Forwarded(forward) => app.forwards.add(forward),
         Note::SplicePending(channel, txid) => {
@@ -59,7 +70,8 @@ fn take_note(app: &App, note: Note) -> io::Result<()> {
             app.spending.splice_failed(channel);
             Ok(())
         },
-    }
+    };
+    written.map(|()| true).map_err(|error| error.to_string())
 }
 
 /// The event without its contents, which hold preimages.

@@ -5,5 +5,7 @@ pub mod builder;
 pub mod cookie;
 pub mod effects;
 pub mod events;
+pub mod hodl_guard;
+pub mod holding;
 pub mod spending;
 pub mod startup;

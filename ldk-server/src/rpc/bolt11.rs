@@ -20,12 +20,8 @@ pub(super) fn receive(
     request: Bolt11ReceiveRequest,
 ) -> Result<Bolt11ReceiveResponse, Error> {
     let Bolt11ReceiveRequest { amount_msat, description, expiry_secs } = request;
-    let amount_msat =
-        amount_msat.map(|amount| fields::amount_msat("amount_msat", amount)).transpose()?;
-    let description = parse_description(description)?;
-    if expiry_secs == 0 {
-        return Err(Error::invalid("expiry_secs", "must be greater than 0"));
-    }
+    let Terms { amount_msat, description, expiry_secs } =
+        parse_terms(amount_msat, description, expiry_secs)?;
     let bolt11 = app.node.bolt11_payment();
     let invoice = match amount_msat {
         Some(amount_msat) => bolt11.receive(amount_msat, &description, expiry_secs)?,
@@ -36,6 +32,27 @@ pub(super) fn receive(
         payment_secret: hex::encode(invoice.payment_secret().0),
         invoice: invoice.to_string(),
     })
+}
+
+/// What an invoice says, whichever call makes it.
+pub(super) struct Terms {
+    pub(super) amount_msat: Option<u64>,
+    pub(super) description: Bolt11InvoiceDescription,
+    pub(super) expiry_secs: u32,
+}
+
+pub(super) fn parse_terms(
+    amount_msat: Option<u64>,
+    description: Option<types::Bolt11InvoiceDescription>,
+    expiry_secs: u32,
+) -> Result<Terms, Error> {
+    let amount_msat =
+        amount_msat.map(|amount| fields::amount_msat("amount_msat", amount)).transpose()?;
+    let description = parse_description(description)?;
+    if expiry_secs == 0 {
+        return Err(Error::invalid("expiry_secs", "must be greater than 0"));
+    }
+    Ok(Terms { amount_msat, description, expiry_secs })
 }
 
 fn parse_description(

@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
-use super::{App, peers};
+use super::{App, jit, peers};
 use crate::error::Error;
 
 /// Calls that run at once. The library serialises most of its work on a few locks, so more would
@@ -18,6 +18,8 @@ const MAX_ADMITTED: usize = 4096;
 /// Connection attempts at once, apart from the calls, which they would otherwise hold up: each
 /// takes until the peer answers.
 const MAX_CONNECTING: usize = 32;
+/// Orders of just-in-time channels at once: each waits for the provider's answers, up to 10 seconds.
+const MAX_ORDERING: usize = 8;
 /// How long a peer may take to be connected to.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -27,6 +29,7 @@ pub struct Calls {
     running: Arc<Semaphore>,
     admitted: Arc<Semaphore>,
     connecting: Arc<Semaphore>,
+    ordering: Arc<Semaphore>,
     tracker: TaskTracker,
 }
 
@@ -36,6 +39,7 @@ impl Default for Calls {
             running: Arc::new(Semaphore::new(MAX_RUNNING)),
             admitted: Arc::new(Semaphore::new(MAX_ADMITTED)),
             connecting: Arc::new(Semaphore::new(MAX_CONNECTING)),
+            ordering: Arc::new(Semaphore::new(MAX_ORDERING)),
             tracker: TaskTracker::new(),
         }
     }
@@ -78,6 +82,26 @@ impl Calls {
                 Err(Error::FailedPrecondition(format!("{name} did not answer within {secs} s")))
             },
         }
+    }
+
+    /// Orders a just-in-time channel, and returns the invoice that is paid through it.
+    pub(super) async fn order_channel(
+        &self,
+        app: Arc<App>,
+        order: jit::Order,
+    ) -> Result<String, Error> {
+        let lsp = jit::lsp(&app)?;
+        let permit = Arc::clone(&self.ordering).try_acquire_owned().map_err(|_| {
+            Error::ResourceExhausted(format!(
+                "{MAX_ORDERING} channels are being ordered; try again later"
+            ))
+        })?;
+        self.connect(Arc::clone(&app), lsp).await.map_err(jit::unreachable)?;
+        let work = self.spawn("order_channel", move || {
+            let _permit = permit;
+            jit::order(&app, order)
+        });
+        work.await.map_err(|error| Error::Internal(format!("order_channel: {error}")))?
     }
 
     fn spawn<R, F>(&self, method: &'static str, work: F) -> JoinHandle<Result<R, Error>>

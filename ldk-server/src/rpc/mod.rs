@@ -6,6 +6,8 @@ mod calls;
 mod channels;
 mod events;
 mod fields;
+mod hodl;
+mod jit;
 mod node;
 mod onchain;
 mod payments;
@@ -23,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
 pub use calls::Calls;
+pub use jit::Lsp;
 
 use crate::error::Error;
 use crate::node::spending::Spending;
@@ -42,6 +45,8 @@ pub struct App {
     pub holds: Holds,
     /// Payments that were forwarded.
     pub forwards: Forwards,
+    /// Who opens just-in-time channels to us, if anyone does.
+    pub lsp: Option<Lsp>,
 }
 
 /// How far the server is.
@@ -132,6 +137,28 @@ macro_rules! lightning_node {
                 Ok(Response::new(reply.await?))
             }
 
+            async fn bolt11_receive_via_jit_channel(
+                &self,
+                request: Request<api::Bolt11ReceiveViaJitChannelRequest>,
+            ) -> Result<Response<api::Bolt11ReceiveViaJitChannelResponse>, Status> {
+                let app = self.app()?;
+                let order = jit::parse(request.into_inner())?;
+                let invoice = self.calls.order_channel(app, order).await?;
+                Ok(Response::new(api::Bolt11ReceiveViaJitChannelResponse { invoice }))
+            }
+
+            async fn bolt11_receive_variable_amount_via_jit_channel(
+                &self,
+                request: Request<api::Bolt11ReceiveVariableAmountViaJitChannelRequest>,
+            ) -> Result<Response<api::Bolt11ReceiveVariableAmountViaJitChannelResponse>, Status>
+            {
+                let app = self.app()?;
+                let order = jit::parse_variable_amount(request.into_inner())?;
+                let invoice = self.calls.order_channel(app, order).await?;
+                let reply = api::Bolt11ReceiveVariableAmountViaJitChannelResponse { invoice };
+                Ok(Response::new(reply))
+            }
+
             $(async fn $method(
                 &self,
                 request: Request<api::$request>,
@@ -151,6 +178,10 @@ lightning_node! {
     bolt11_send(Bolt11SendRequest) -> Bolt11SendResponse = bolt11::send;
     bolt11_send_underpaying(Bolt11SendUnderpayingRequest) -> Bolt11SendUnderpayingResponse
         = bolt11::send_underpaying;
+    bolt11_receive_for_hash(Bolt11ReceiveForHashRequest) -> Bolt11ReceiveForHashResponse
+        = hodl::receive;
+    bolt11_claim_for_hash(Bolt11ClaimForHashRequest) -> Bolt11ClaimForHashResponse = hodl::claim;
+    bolt11_fail_for_hash(Bolt11FailForHashRequest) -> Bolt11FailForHashResponse = hodl::fail;
     close_channel(CloseChannelRequest) -> CloseChannelResponse = channels::close;
     force_close_channel(ForceCloseChannelRequest) -> ForceCloseChannelResponse
         = channels::force_close;

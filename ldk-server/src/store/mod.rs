@@ -9,7 +9,7 @@ use std::path::Path;
 use std::pin::Pin;
 
 pub use forwards::Forwards;
-pub use holds::{Held, Holds};
+pub use holds::{Fate, Held, Holds, LockedHolds, Run, Why};
 use ldk_node::io::sqlite_store::{KV_TABLE_NAME, SQLITE_DB_FILE_NAME, SqliteStore};
 use ldk_node::lightning::io;
 use ldk_node::lightning::util::persist::{KVStore, KVStoreSync};

@@ -1,0 +1,162 @@
+//! Sends held payments back before their deadline, when nobody has claimed them. At the deadline the
+//! library would do so itself, but without a word, and the payment would look as if it were held.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ldk_node::payment::PaymentStatus;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use super::holding;
+use crate::rpc::App;
+use crate::store::{Fate, Held, Why};
+
+/// How often the height is compared with the deadlines.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// A payment to an invoice of the library can arrive so many blocks before its deadline, and no
+/// later.
+const LEAST_NOTICE_BLOCKS: u32 = 2;
+/// The blocks from a payment's deadline to its timeout (`HTLC_FAIL_BACK_BUFFER` of the library).
+const DEADLINE_TO_TIMEOUT_BLOCKS: u32 = 39;
+/// Long enough after a start for the library to tell of every claim that was under way before.
+const CLAIMS_ARE_KNOWN_AFTER: Duration = Duration::from_secs(600);
+
+/// Watches the deadlines until `stop` is cancelled, and sends payments back so many blocks before
+/// theirs; 0 means at the deadline. Returns an error if that cannot be written down.
+pub async fn run(app: Arc<App>, blocks_before: u32, stop: CancellationToken) -> Result<(), String> {
+    if blocks_before >= LEAST_NOTICE_BLOCKS {
+        tracing::warn!(
+            "hodl.fail_before_deadline_blocks is {blocks_before}: a payment can arrive \
+             {LEAST_NOTICE_BLOCKS} blocks before its deadline, and is then sent back at once"
+        );
+    }
+    let started = Instant::now();
+    let mut ticks = tokio::time::interval(INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return Ok(()),
+            _ = ticks.tick() => {},
+        }
+        let app = Arc::clone(&app);
+        let claims_are_known = started.elapsed() >= CLAIMS_ARE_KNOWN_AFTER;
+        // The library takes its locks, and both of us write to disk.
+        let looked =
+            tokio::task::spawn_blocking(move || look(&app, blocks_before, claims_are_known)).await;
+        looked.map_err(|error| error.to_string())??;
+    }
+}
+
+fn look(app: &App, blocks_before: u32, claims_are_known: bool) -> Result<(), String> {
+    let mut holds = app.holds.lock();
+    if holds.is_empty() {
+        return Ok(());
+    }
+    let height = app.node.status().current_best_block.height;
+    for (held, fate) in holds.all() {
+        let hash = held.payment_hash;
+        match duty(&held, fate, height, blocks_before, claims_are_known) {
+            Duty::None => {},
+            Duty::FailBack if holding::status(app, &hash) == Some(PaymentStatus::Succeeded) => {},
+            Duty::FailBack => holding::fail_back(app, &mut holds, held, Why::Deadline)?,
+            Duty::Finish(why) => holding::finish_failing(app, &mut holds, held, why)?,
+            Duty::Forget => holds.remove(&hash).map_err(|error| error.to_string())?,
+        }
+    }
+    Ok(())
+}
+
+/// What is to be done with a payment now.
+#[derive(Debug, PartialEq)]
+enum Duty {
+    None,
+    FailBack,
+    /// What was begun and not finished.
+    Finish(Why),
+    Forget,
+}
+
+fn duty(
+    held: &Held,
+    fate: Fate,
+    height: u32,
+    blocks_before: u32,
+    claims_are_known: bool,
+) -> Duty {
+    let at = |blocks: u32| held.claim_deadline.is_some_and(|deadline| deadline <= blocks);
+    match fate {
+        Fate::Open if at(height.saturating_add(blocks_before)) => Duty::FailBack,
+        // The library tells of a claim in a moment. Of one that came as the payment was already on
+        // its way back, or that a crash cut short, it never does.
+        Fate::Claimed(_)
+            if claims_are_known && at(height.saturating_sub(DEADLINE_TO_TIMEOUT_BLOCKS)) =>
+        {
+            Duty::FailBack
+        },
+        Fate::Open | Fate::Claimed(_) => Duty::None,
+        Fate::Failing(why) => Duty::Finish(why),
+        Fate::Failed if at(height) || held.claim_deadline.is_none() => Duty::Forget,
+        Fate::Failed => Duty::None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ldk_node::lightning_types::payment::PaymentHash;
+
+    use super::*;
+    use crate::store::Run;
+
+    const DEADLINE: u32 = 500;
+
+    fn held(claim_deadline: Option<u32>) -> Held {
+        Held { payment_hash: PaymentHash([1; 32]), claimable_amount_msat: 1, claim_deadline }
+    }
+
+    fn at(height: u32, fate: Fate, blocks_before: u32) -> Duty {
+        duty(&held(Some(DEADLINE)), fate, height, blocks_before, true)
+    }
+
+    #[test]
+    fn an_open_payment_is_sent_back_so_many_blocks_before_its_deadline() {
+        assert_eq!(at(DEADLINE - 2, Fate::Open, 1), Duty::None);
+        assert_eq!(at(DEADLINE - 1, Fate::Open, 1), Duty::FailBack);
+        assert_eq!(at(DEADLINE - 7, Fate::Open, 6), Duty::None);
+        assert_eq!(at(DEADLINE - 6, Fate::Open, 6), Duty::FailBack);
+        assert_eq!(at(DEADLINE + 1000, Fate::Open, 6), Duty::FailBack);
+    }
+
+    #[test]
+    fn without_a_margin_it_is_held_to_the_deadline() {
+        assert_eq!(at(DEADLINE - 1, Fate::Open, 0), Duty::None);
+        assert_eq!(at(DEADLINE, Fate::Open, 0), Duty::FailBack);
+    }
+
+    #[test]
+    fn without_a_deadline_it_is_held() {
+        assert_eq!(duty(&held(None), Fate::Open, u32::MAX, 144, true), Duty::None);
+        assert_eq!(duty(&held(None), Fate::Failed, 1, 1, true), Duty::Forget);
+    }
+
+    #[test]
+    fn a_claim_is_given_up_only_when_nothing_can_come_of_it() {
+        for run in [Run::This, Run::Earlier] {
+            let claimed = Fate::Claimed(run);
+            assert_eq!(at(DEADLINE, claimed, 144), Duty::None);
+            assert_eq!(at(DEADLINE + 38, claimed, 144), Duty::None);
+            assert_eq!(at(DEADLINE + 39, claimed, 1), Duty::FailBack);
+            assert_eq!(duty(&held(Some(DEADLINE)), claimed, u32::MAX, 1, false), Duty::None);
+        }
+    }
+
+    #[test]
+    fn what_was_begun_is_finished_and_then_forgotten() {
+        for why in [Why::Requested, Why::Deadline] {
+            assert_eq!(at(1, Fate::Failing(why), 1), Duty::Finish(why));
+        }
+        assert_eq!(at(DEADLINE - 1, Fate::Failed, 1), Duty::None);
+        assert_eq!(at(DEADLINE, Fate::Failed, 1), Duty::Forget);
+    }
+}
