@@ -21,7 +21,7 @@ use crate::node::cookie::CookieWatch;
 use crate::node::spending::Spending;
 use crate::node::startup::{self, Started};
 use crate::node::{builder, events};
-use crate::rpc::{App, Calls, Phase, Service};
+use crate::rpc::{App, Calls, Names, Phase, Service};
 use crate::secrets;
 use crate::serve::{Front, Guard, Listener, OpenService};
 use crate::start::StartError;
@@ -101,6 +101,7 @@ impl Server {
         tracing::info!("gRPC service listening on {address}");
 
         let network = config.network;
+        let names = Names::new(&config.hrn);
         let report = |doing: &str| {
             phase.send_replace(Phase::Starting(doing.to_owned()));
         };
@@ -124,6 +125,7 @@ impl Server {
             spending: Spending::default(),
             holds: Holds::open(Arc::clone(&store))?,
             forwards: Forwards::open(store)?,
+            names,
         });
         let event_loop = tokio::spawn(events::run(Arc::clone(&app), stop.events.clone()));
         for address in node.announcement_addresses().unwrap_or_default() {

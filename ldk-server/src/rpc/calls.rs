@@ -20,6 +20,8 @@ const MAX_ADMITTED: usize = 4096;
 const MAX_CONNECTING: usize = 32;
 /// How long a peer may take to be connected to.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+/// Names being looked up at once, apart from the calls as well.
+const MAX_LOOKING_UP: usize = 32;
 
 /// The calls under way.
 #[derive(Clone)]
@@ -27,6 +29,7 @@ pub struct Calls {
     running: Arc<Semaphore>,
     admitted: Arc<Semaphore>,
     connecting: Arc<Semaphore>,
+    looking_up: Arc<Semaphore>,
     tracker: TaskTracker,
 }
 
@@ -36,6 +39,7 @@ impl Default for Calls {
             running: Arc::new(Semaphore::new(MAX_RUNNING)),
             admitted: Arc::new(Semaphore::new(MAX_ADMITTED)),
             connecting: Arc::new(Semaphore::new(MAX_CONNECTING)),
+            looking_up: Arc::new(Semaphore::new(MAX_LOOKING_UP)),
             tracker: TaskTracker::new(),
         }
     }
@@ -78,6 +82,19 @@ impl Calls {
                 Err(Error::FailedPrecondition(format!("{name} did not answer within {secs} s")))
             },
         }
+    }
+
+    /// Looks up a name, which ends by itself, or when the caller gives up.
+    pub(super) async fn look_up<R>(
+        &self,
+        work: impl Future<Output = Result<R, Error>>,
+    ) -> Result<R, Error> {
+        let _permit = self.looking_up.try_acquire().map_err(|_| {
+            Error::ResourceExhausted(format!(
+                "{MAX_LOOKING_UP} names are being looked up; try again later"
+            ))
+        })?;
+        work.await
     }
 
     fn spawn<R, F>(&self, method: &'static str, work: F) -> JoinHandle<Result<R, Error>>

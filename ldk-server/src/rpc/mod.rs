@@ -1,15 +1,21 @@
 //! The service `api.LightningNode`: one line a method, and the one place where a call meets the
 //! async runtime.
 
+mod attempt;
 mod bolt11;
+mod bolt12;
 mod calls;
 mod channels;
 mod events;
 mod fields;
+mod names;
 mod node;
 mod onchain;
 mod payments;
 mod peers;
+mod route;
+mod spontaneous;
+mod unified;
 
 use std::sync::Arc;
 
@@ -23,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
 pub use calls::Calls;
+pub use names::Names;
 
 use crate::error::Error;
 use crate::node::spending::Spending;
@@ -42,6 +49,8 @@ pub struct App {
     pub holds: Holds,
     /// Payments that were forwarded.
     pub forwards: Forwards,
+    /// Where names are looked up.
+    pub names: Names,
 }
 
 /// How far the server is.
@@ -132,6 +141,17 @@ macro_rules! lightning_node {
                 Ok(Response::new(reply.await?))
             }
 
+            async fn unified_send(
+                &self,
+                request: Request<api::UnifiedSendRequest>,
+            ) -> Result<Response<api::UnifiedSendResponse>, Status> {
+                let bill = unified::parse(&*self.app()?, &self.calls, request.into_inner()).await?;
+                // Asked again: a name takes its time, and the server may be stopping by now.
+                let app = self.app()?;
+                let reply = self.calls.run("unified_send", move || unified::pay(&app, bill));
+                Ok(Response::new(reply.await?))
+            }
+
             $(async fn $method(
                 &self,
                 request: Request<api::$request>,
@@ -151,6 +171,9 @@ lightning_node! {
     bolt11_send(Bolt11SendRequest) -> Bolt11SendResponse = bolt11::send;
     bolt11_send_underpaying(Bolt11SendUnderpayingRequest) -> Bolt11SendUnderpayingResponse
         = bolt11::send_underpaying;
+    bolt12_receive(Bolt12ReceiveRequest) -> Bolt12ReceiveResponse = bolt12::receive;
+    bolt12_send(Bolt12SendRequest) -> Bolt12SendResponse = bolt12::send;
+    spontaneous_send(SpontaneousSendRequest) -> SpontaneousSendResponse = spontaneous::send;
     close_channel(CloseChannelRequest) -> CloseChannelResponse = channels::close;
     force_close_channel(ForceCloseChannelRequest) -> ForceCloseChannelResponse
         = channels::force_close;
