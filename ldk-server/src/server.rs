@@ -21,7 +21,7 @@ use crate::node::cookie::CookieWatch;
 use crate::node::spending::Spending;
 use crate::node::startup::{self, Started};
 use crate::node::{builder, events, hodl_guard, holding};
-use crate::rpc::{App, Calls, Lsp, Phase, Service};
+use crate::rpc::{App, Calls, Lsp, Names, Phase, Service};
 use crate::secrets;
 use crate::serve::{Front, Guard, Listener, OpenService};
 use crate::start::StartError;
@@ -107,6 +107,7 @@ impl Server {
             .lsps2_client
             .as_ref()
             .map(|lsp| Lsp { node_id: lsp.node_id, address: lsp.address.clone() });
+        let names = Names::new(&config.hrn);
         let report = |doing: &str| {
             phase.send_replace(Phase::Starting(doing.to_owned()));
         };
@@ -131,6 +132,7 @@ impl Server {
             holds: Holds::open(Arc::clone(&store))?,
             forwards: Forwards::open(store)?,
             lsp,
+            names,
         });
         let resuming = Arc::clone(&app);
         let resumed = tokio::task::spawn_blocking(move || holding::resume(&resuming)).await;

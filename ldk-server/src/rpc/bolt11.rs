@@ -4,7 +4,6 @@ use ldk_node::bitcoin::hashes::{Hash as _, sha256};
 use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_node::lightning::routing::router::RouteParametersConfig;
 use ldk_node::lightning_invoice::{Bolt11Invoice, Bolt11InvoiceDescription, Description, Sha256};
-use ldk_node::payment::{PaymentDirection, PaymentStatus};
 use ldk_server_grpc::api::{
     Bolt11ReceiveRequest, Bolt11ReceiveResponse, Bolt11SendRequest, Bolt11SendResponse,
     Bolt11SendUnderpayingRequest, Bolt11SendUnderpayingResponse,
@@ -12,7 +11,8 @@ use ldk_server_grpc::api::{
 use ldk_server_grpc::types;
 use ldk_server_grpc::types::bolt11_invoice_description::Kind;
 
-use super::{App, fields};
+use super::attempt::{Earlier, NotPaid};
+use super::{App, fields, route};
 use crate::error::Error;
 
 pub(super) fn receive(
@@ -76,19 +76,37 @@ fn parse_description(
 pub(super) fn send(app: &App, request: Bolt11SendRequest) -> Result<Bolt11SendResponse, Error> {
     let Bolt11SendRequest { invoice, amount_msat, route_parameters } = request;
     let invoice = fields::invoice("invoice", &invoice, app.network)?;
-    let amount_msat = amount_to_send(&invoice, amount_msat)?;
-    let route_parameters = route_parameters.map(parse_route_parameters).transpose()?;
+    let limits = route::limits(route_parameters)?;
+    let id = pay(app, &invoice, amount_msat, limits)?;
+    Ok(Bolt11SendResponse { payment_id: hex::encode(id.0) })
+}
+
+/// Begins to pay an invoice of this network.
+pub(super) fn pay(
+    app: &App,
+    invoice: &Bolt11Invoice,
+    amount_msat: Option<u64>,
+    limits: Option<RouteParametersConfig>,
+) -> Result<PaymentId, NotPaid> {
+    let amount_msat = amount_to_send(invoice, amount_msat)?;
+    route::leave_blocks(limits, invoice.min_final_cltv_expiry_delta())?;
     let id = PaymentId(invoice.payment_hash().to_byte_array());
-    refuse_duplicate(app, &id)?;
+    if let Some(earlier) = Earlier::find(app, &id) {
+        return Err(Earlier::refused(match earlier {
+            Earlier::Own => "the invoice is this node's own",
+            Earlier::Pending => "the invoice is being paid: its payment is pending",
+            Earlier::Succeeded => "the invoice was paid: its payment succeeded",
+        }));
+    }
     if invoice.is_expired() {
-        return Err(Error::FailedPrecondition("the invoice has expired".to_owned()));
+        return Err(Error::FailedPrecondition("the invoice has expired".to_owned()).into());
     }
     let bolt11 = app.node.bolt11_payment();
-    let id = match amount_msat {
-        Some(amount_msat) => bolt11.send_using_amount(&invoice, amount_msat, route_parameters)?,
-        None => bolt11.send(&invoice, route_parameters)?,
+    let begun = match amount_msat {
+        Some(amount_msat) => bolt11.send_using_amount(invoice, amount_msat, limits),
+        None => bolt11.send(invoice, limits),
     };
-    Ok(Bolt11SendResponse { payment_id: hex::encode(id.0) })
+    begun.map_err(|error| NotPaid::of(error, "no route to the payee is known within the limits"))
 }
 
 /// The amount to name to the library: none where the invoice's own is paid.
@@ -102,58 +120,6 @@ fn amount_to_send(invoice: &Bolt11Invoice, amount_msat: Option<u64>) -> Result<O
         },
         (_, Some(amount)) => fields::amount_msat(FIELD, amount).map(Some),
     }
-}
-
-/// An invoice may be paid again only after its payment has failed.
-fn refuse_duplicate(app: &App, id: &PaymentId) -> Result<(), Error> {
-    let Some(payment) = app.node.payment(id) else { return Ok(()) };
-    let state = match (payment.direction, payment.status) {
-        (PaymentDirection::Inbound, _) => "the invoice is this node's own",
-        (PaymentDirection::Outbound, PaymentStatus::Pending) => {
-            "the invoice is being paid: its payment is pending"
-        },
-        (PaymentDirection::Outbound, PaymentStatus::Succeeded) => {
-            "the invoice was paid: its payment succeeded"
-        },
-        (PaymentDirection::Outbound, PaymentStatus::Failed) => return Ok(()),
-    };
-    Err(Error::FailedPrecondition(state.to_owned()))
-}
-
-/// Limits that are 0, which on the wire is the same as not set, are the library's safe ones.
-fn parse_route_parameters(
-    parameters: types::RouteParametersConfig,
-) -> Result<RouteParametersConfig, Error> {
-    let types::RouteParametersConfig {
-        max_total_routing_fee_msat,
-        max_total_cltv_expiry_delta,
-        max_path_count,
-        max_channel_saturation_power_of_half,
-    } = parameters;
-    let defaults = RouteParametersConfig::default();
-    let byte = |field, value: u32, default: u8| match value {
-        0 => Ok(default),
-        value => u8::try_from(value).map_err(|_| {
-            Error::invalid(field, format!("{value} is too large; at most {}", u8::MAX))
-        }),
-    };
-    Ok(RouteParametersConfig {
-        max_total_routing_fee_msat,
-        max_total_cltv_expiry_delta: match max_total_cltv_expiry_delta {
-            0 => defaults.max_total_cltv_expiry_delta,
-            blocks => blocks,
-        },
-        max_path_count: byte(
-            "route_parameters.max_path_count",
-            max_path_count,
-            defaults.max_path_count,
-        )?,
-        max_channel_saturation_power_of_half: byte(
-            "route_parameters.max_channel_saturation_power_of_half",
-            max_channel_saturation_power_of_half,
-            defaults.max_channel_saturation_power_of_half,
-        )?,
-    })
 }
 
 pub(super) fn send_underpaying(
@@ -181,21 +147,5 @@ mod tests {
         assert!(long.contains("has 640 bytes; at most 639"), "{long}");
         let short = described(Kind::Hash("ab".to_owned())).unwrap_err().to_string();
         assert!(short.contains("64 hex digits"), "{short}");
-    }
-
-    #[test]
-    fn unset_route_limits_are_the_safe_ones() {
-        let parsed = parse_route_parameters(types::RouteParametersConfig::default()).unwrap();
-        assert_eq!(parsed.max_total_routing_fee_msat, None);
-        assert_eq!(parsed.max_channel_saturation_power_of_half, 2);
-        assert_eq!(parsed.max_path_count, 10);
-        assert_eq!(parsed.max_total_cltv_expiry_delta, 1008);
-    }
-
-    #[test]
-    fn route_limits_must_fit() {
-        let parameters = types::RouteParametersConfig { max_path_count: 256, ..Default::default() };
-        let error = parse_route_parameters(parameters).unwrap_err().to_string();
-        assert!(error.contains("route_parameters.max_path_count: 256"), "{error}");
     }
 }

@@ -22,6 +22,8 @@ const MAX_CONNECTING: usize = 32;
 const MAX_ORDERING: usize = 8;
 /// How long a peer may take to be connected to.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+/// Names being looked up at once, apart from the calls as well.
+const MAX_LOOKING_UP: usize = 32;
 
 /// The calls under way.
 #[derive(Clone)]
@@ -30,6 +32,7 @@ pub struct Calls {
     admitted: Arc<Semaphore>,
     connecting: Arc<Semaphore>,
     ordering: Arc<Semaphore>,
+    looking_up: Arc<Semaphore>,
     tracker: TaskTracker,
 }
 
@@ -40,6 +43,7 @@ impl Default for Calls {
             admitted: Arc::new(Semaphore::new(MAX_ADMITTED)),
             connecting: Arc::new(Semaphore::new(MAX_CONNECTING)),
             ordering: Arc::new(Semaphore::new(MAX_ORDERING)),
+            looking_up: Arc::new(Semaphore::new(MAX_LOOKING_UP)),
             tracker: TaskTracker::new(),
         }
     }
@@ -102,6 +106,19 @@ impl Calls {
             jit::order(&app, order)
         });
         work.await.map_err(|error| Error::Internal(format!("order_channel: {error}")))?
+    }
+
+    /// Looks up a name, which ends by itself, or when the caller gives up.
+    pub(super) async fn look_up<R>(
+        &self,
+        work: impl Future<Output = Result<R, Error>>,
+    ) -> Result<R, Error> {
+        let _permit = self.looking_up.try_acquire().map_err(|_| {
+            Error::ResourceExhausted(format!(
+                "{MAX_LOOKING_UP} names are being looked up; try again later"
+            ))
+        })?;
+        work.await
     }
 
     fn spawn<R, F>(&self, method: &'static str, work: F) -> JoinHandle<Result<R, Error>>

@@ -7,6 +7,7 @@ use ldk_node::bitcoin::address::NetworkUnchecked;
 use ldk_node::bitcoin::secp256k1::PublicKey;
 use ldk_node::bitcoin::{Address, Network};
 use ldk_node::lightning::ln::msgs::SocketAddress;
+use ldk_node::lightning::offers::offer::Offer;
 use ldk_node::lightning_invoice::{Bolt11Invoice, Currency};
 
 use crate::error::Error;
@@ -20,6 +21,14 @@ pub(super) fn hex<const N: usize>(field: &'static str, text: &str) -> Result<[u8
     hex::decode_to_slice(text, &mut bytes).map_err(|_| {
         Error::invalid(field, format!("{} must be {} hex digits", quoted(text), 2 * N))
     })?;
+    Ok(bytes)
+}
+
+/// `N` bytes in hexadecimal that are a secret, and never quoted.
+pub(super) fn secret<const N: usize>(field: &'static str, text: &str) -> Result<[u8; N], Error> {
+    let mut bytes = [0; N];
+    hex::decode_to_slice(text, &mut bytes)
+        .map_err(|_| Error::invalid(field, format!("must be {} hex digits", 2 * N)))?;
     Ok(bytes)
 }
 
@@ -65,12 +74,44 @@ pub(super) fn invoice(
     let invoice = Bolt11Invoice::from_str(text).map_err(|error| {
         Error::invalid(field, format!("{} is not a BOLT 11 invoice: {error}", quoted(text)))
     })?;
+    of_network(field, &invoice, network)?;
+    Ok(invoice)
+}
+
+/// The invoice, if it is for `network`.
+pub(super) fn of_network<'a>(
+    field: &'static str,
+    invoice: &'a Bolt11Invoice,
+    network: Network,
+) -> Result<&'a Bolt11Invoice, Error> {
     // Testnet and testnet4 share a currency, so the currencies are compared, not the networks.
     if invoice.currency() == Currency::from(network) {
         Ok(invoice)
     } else {
         let found = invoice.network();
         Err(Error::invalid(field, format!("the invoice is for {found}; this node is on {network}")))
+    }
+}
+
+/// A BOLT 12 offer that can be paid on `network`.
+pub(super) fn offer(field: &'static str, text: &str, network: Network) -> Result<Offer, Error> {
+    let offer = Offer::from_str(text)
+        .map_err(|_| Error::invalid(field, format!("{} is not a BOLT 12 offer", quoted(text))))?;
+    on_network(field, &offer, network)?;
+    Ok(offer)
+}
+
+/// The offer, if it can be paid on `network`.
+pub(super) fn on_network<'a>(
+    field: &'static str,
+    offer: &'a Offer,
+    network: Network,
+) -> Result<&'a Offer, Error> {
+    if offer.supports_chain(network.chain_hash()) {
+        Ok(offer)
+    } else {
+        let reason = format!("the offer is for another network; this node is on {network}");
+        Err(Error::invalid(field, reason))
     }
 }
 
@@ -129,6 +170,14 @@ mod tests {
     }
 
     #[test]
+    fn secrets_are_read_and_not_quoted() {
+        assert_eq!(secret::<2>("preimage", "01fF").ok(), Some([1, 255]));
+        for text in ["", "5ec23", "5ec2e7", "5ecr"] {
+            assert_eq!(reason(secret::<2>("preimage", text)), "preimage: must be 4 hex digits");
+        }
+    }
+
+    #[test]
     fn public_keys_must_be_on_the_curve() {
         assert_eq!(
             public_key("node_id", KEY).map(|key| key.to_string()).ok(),
@@ -182,6 +231,8 @@ mod tests {
             let _ = user_channel_id("f", &text);
             let _ = address("f", &text, Network::Regtest);
             let _ = invoice("f", &text, Network::Regtest);
+            let _ = offer("f", &text, Network::Regtest);
+            let _ = secret::<32>("f", &text);
         }
     }
 }

@@ -1,17 +1,23 @@
 //! The service `api.LightningNode`: one line a method, and the one place where a call meets the
 //! async runtime.
 
+mod attempt;
 mod bolt11;
+mod bolt12;
 mod calls;
 mod channels;
 mod events;
 mod fields;
 mod hodl;
 mod jit;
+mod names;
 mod node;
 mod onchain;
 mod payments;
 mod peers;
+mod route;
+mod spontaneous;
+mod unified;
 
 use std::sync::Arc;
 
@@ -26,6 +32,7 @@ use tonic::{Request, Response, Status};
 
 pub use calls::Calls;
 pub use jit::Lsp;
+pub use names::Names;
 
 use crate::error::Error;
 use crate::node::spending::Spending;
@@ -47,6 +54,8 @@ pub struct App {
     pub forwards: Forwards,
     /// Who opens just-in-time channels to us, if anyone does.
     pub lsp: Option<Lsp>,
+    /// Where names are looked up.
+    pub names: Names,
 }
 
 /// How far the server is.
@@ -159,6 +168,17 @@ macro_rules! lightning_node {
                 Ok(Response::new(reply))
             }
 
+            async fn unified_send(
+                &self,
+                request: Request<api::UnifiedSendRequest>,
+            ) -> Result<Response<api::UnifiedSendResponse>, Status> {
+                let bill = unified::parse(&*self.app()?, &self.calls, request.into_inner()).await?;
+                // Asked again: a name takes its time, and the server may be stopping by now.
+                let app = self.app()?;
+                let reply = self.calls.run("unified_send", move || unified::pay(&app, bill));
+                Ok(Response::new(reply.await?))
+            }
+
             $(async fn $method(
                 &self,
                 request: Request<api::$request>,
@@ -182,6 +202,9 @@ lightning_node! {
         = hodl::receive;
     bolt11_claim_for_hash(Bolt11ClaimForHashRequest) -> Bolt11ClaimForHashResponse = hodl::claim;
     bolt11_fail_for_hash(Bolt11FailForHashRequest) -> Bolt11FailForHashResponse = hodl::fail;
+    bolt12_receive(Bolt12ReceiveRequest) -> Bolt12ReceiveResponse = bolt12::receive;
+    bolt12_send(Bolt12SendRequest) -> Bolt12SendResponse = bolt12::send;
+    spontaneous_send(SpontaneousSendRequest) -> SpontaneousSendResponse = spontaneous::send;
     close_channel(CloseChannelRequest) -> CloseChannelResponse = channels::close;
     force_close_channel(ForceCloseChannelRequest) -> ForceCloseChannelResponse
         = channels::force_close;

@@ -1,0 +1,109 @@
+//! Attempts to pay: what came before them, and what one that failed leaves behind.
+
+use ldk_node::NodeError;
+use ldk_node::lightning::ln::channelmanager::PaymentId;
+use ldk_node::payment::{PaymentDirection, PaymentStatus};
+
+use super::App;
+use crate::error::Error;
+
+/// Why a payment was not begun.
+#[derive(Debug)]
+pub(super) enum NotPaid {
+    /// Nothing was sent: the same may be paid in another way.
+    Untouched(Error),
+    /// It was paid, is being paid, or that cannot be told: paying in another way could pay twice.
+    Unsure(Error),
+}
+
+impl NotPaid {
+    /// What the library's refusal to pay means. It answers most of what goes wrong with one of two
+    /// errors, which `reason` puts into words.
+    pub(super) fn of(error: NodeError, reason: &str) -> Self {
+        match error {
+            NodeError::PaymentSendingFailed | NodeError::InvoiceRequestCreationFailed => {
+                Self::Untouched(Error::FailedPrecondition(reason.to_owned()))
+            },
+            NodeError::InvalidAmount
+            | NodeError::InvalidCustomTlvs
+            | NodeError::InvalidInvoice
+            | NodeError::InvalidOffer
+            | NodeError::InvalidQuantity
+            | NodeError::UnsupportedCurrency => Self::Untouched(error.into()),
+            other => Self::Unsure(other.into()),
+        }
+    }
+}
+
+/// What is found wrong before the library is asked for anything.
+impl From<Error> for NotPaid {
+    fn from(error: Error) -> Self {
+        Self::Untouched(error)
+    }
+}
+
+impl From<NotPaid> for Error {
+    fn from(not_paid: NotPaid) -> Self {
+        match not_paid {
+            NotPaid::Untouched(error) | NotPaid::Unsure(error) => error,
+        }
+    }
+}
+
+/// A payment that is there already, and may not be made once more.
+pub(super) enum Earlier {
+    /// To this node.
+    Own,
+    /// From this node, under way.
+    Pending,
+    /// From this node, done.
+    Succeeded,
+}
+
+impl Earlier {
+    /// Looks for the payment with this id. One that failed may be tried again.
+    pub(super) fn find(app: &App, id: &PaymentId) -> Option<Self> {
+        let payment = app.node.payment(id)?;
+        match (payment.direction, payment.status) {
+            (PaymentDirection::Inbound, _) => Some(Self::Own),
+            (PaymentDirection::Outbound, PaymentStatus::Pending) => Some(Self::Pending),
+            (PaymentDirection::Outbound, PaymentStatus::Succeeded) => Some(Self::Succeeded),
+            (PaymentDirection::Outbound, PaymentStatus::Failed) => None,
+        }
+    }
+
+    /// The refusal, in the words for this case.
+    pub(super) fn refused(words: &str) -> NotPaid {
+        NotPaid::Unsure(Error::FailedPrecondition(words.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_sent_nothing_leaves_other_ways_open() {
+        for error in [
+            NodeError::PaymentSendingFailed,
+            NodeError::InvoiceRequestCreationFailed,
+            NodeError::UnsupportedCurrency,
+        ] {
+            assert!(matches!(NotPaid::of(error, "no route"), NotPaid::Untouched(_)), "{error}");
+        }
+        for error in [
+            NodeError::DuplicatePayment,
+            NodeError::PersistenceFailed,
+            NodeError::NotRunning,
+            NodeError::InvalidPaymentId,
+        ] {
+            assert!(matches!(NotPaid::of(error, "no route"), NotPaid::Unsure(_)), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_reason_is_told() {
+        let error = Error::from(NotPaid::of(NodeError::PaymentSendingFailed, "no route is known"));
+        assert_eq!(error.to_string(), "no route is known");
+    }
+}
