@@ -17,13 +17,14 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use crate::config::Config;
+use crate::metrics;
 use crate::node::cookie::CookieWatch;
 use crate::node::spending::Spending;
 use crate::node::startup::{self, Started};
 use crate::node::{builder, events};
 use crate::rpc::{App, Calls, Phase, Service};
 use crate::secrets;
-use crate::serve::{Front, Guard, Listener, OpenService};
+use crate::serve::{Front, Guard, Listener, MetricsEndpoint, OpenService};
 use crate::start::StartError;
 use crate::storage;
 use crate::store::{Forwards, Holds};
@@ -41,6 +42,8 @@ pub struct Server {
     stop: Stop,
     listener: JoinHandle<()>,
     event_loop: JoinHandle<Result<(), String>>,
+    /// Reads the metrics, if they are served.
+    metrics: Option<JoinHandle<()>>,
     /// Held as long as the node may write its state.
     _lock: File,
 }
@@ -95,12 +98,15 @@ impl Server {
         let (health, health_service) = tonic_health::server::health_reporter();
         set_health(&health, ServingStatus::NotServing).await;
         let lightning = Guard::new(service, api_key, config.accept_timestamp_only_auth);
-        let front = Front::new(lightning, OpenService::new(health_service))
+        let (latest_metrics, latest) = watch::channel(None);
+        let metrics = MetricsEndpoint::new(config.metrics.as_ref(), latest);
+        let front = Front::new(lightning, OpenService::new(health_service), metrics)
             .map_err(|error| StartError::Listen(error.to_string()))?;
         let listener = tokio::spawn(listener.serve(front, stop.serving.clone()));
         tracing::info!("gRPC service listening on {address}");
 
         let network = config.network;
+        let poll_interval = config.metrics.as_ref().map(|metrics| metrics.poll_interval);
         let report = |doing: &str| {
             phase.send_replace(Phase::Starting(doing.to_owned()));
         };
@@ -123,7 +129,13 @@ impl Server {
             events,
             spending: Spending::default(),
             holds: Holds::open(Arc::clone(&store))?,
+            payments: store.payments(),
             forwards: Forwards::open(store)?,
+        });
+        let metrics = poll_interval.map(|poll_interval| {
+            let (node, payments) = (Arc::clone(&node), Arc::clone(&app.payments));
+            let stop = stop.serving.clone();
+            tokio::spawn(metrics::watch_node(node, payments, poll_interval, latest_metrics, stop))
         });
         let event_loop = tokio::spawn(events::run(Arc::clone(&app), stop.events.clone()));
         for address in node.announcement_addresses().unwrap_or_default() {
@@ -132,7 +144,18 @@ impl Server {
         phase.send_replace(Phase::Ready(app));
         set_health(&health, ServingStatus::Serving).await;
         tracing::info!("ready");
-        Ok(Self { node, cookie, address, calls, health, stop, listener, event_loop, _lock: lock })
+        Ok(Self {
+            node,
+            cookie,
+            address,
+            calls,
+            health,
+            stop,
+            listener,
+            event_loop,
+            metrics,
+            _lock: lock,
+        })
     }
 
     /// Where the gRPC service listens.
@@ -152,7 +175,7 @@ impl Server {
     /// Stops the daemon: refuses new calls, ends streams, waits up to `grace` for the calls under
     /// way, and then saves and closes the node.
     pub async fn shutdown(self, grace: Duration) -> Result<(), String> {
-        let Self { node, calls, health, stop, listener, event_loop, _lock, .. } = self;
+        let Self { node, calls, health, stop, listener, event_loop, metrics, _lock, .. } = self;
         set_health(&health, ServingStatus::NotServing).await;
         stop.serving.cancel();
         if timeout(grace, calls.drained()).await.is_err() {
@@ -160,6 +183,9 @@ impl Server {
         }
         // What is left are answers on their way, and callers who only watch.
         let _ = timeout(LINGER, listener).await;
+        if let Some(metrics) = metrics {
+            metrics.await.map_err(|error| error.to_string())?;
+        }
         stop.events.cancel();
         let handled = event_loop.await.map_err(|error| error.to_string()).and_then(|ended| ended);
         // Stopping and dropping the node both block, and the second needs a runtime that is alive.

@@ -43,7 +43,11 @@ fn handle(app: &App, event: Event) -> Result<(), String> {
         let subscribers = app.events.send(Arc::new(envelope)).unwrap_or(0);
         tracing::debug!("event {name}, sent to {subscribers} subscribers");
     }
-    app.node.event_handled().map_err(|error| format!("cannot acknowledge event {name}: {error}"))
+    app.node
+        .event_handled()
+        .map_err(|error| format!("cannot acknowledge event {name}: {error}"))?;
+    let noted = app.forwards.acknowledged();
+    noted.map_err(|error| format!("cannot write down that {name} is acknowledged: {error}"))
 }
 
 fn take_note(app: &App, note: Note) -> io::Result<()> {

@@ -26,7 +26,7 @@ pub use calls::Calls;
 
 use crate::error::Error;
 use crate::node::spending::Spending;
-use crate::store::{Forwards, Holds};
+use crate::store::{Forwards, Holds, PaymentIndex};
 
 /// What the calls of a started server work with.
 pub struct App {
@@ -42,6 +42,8 @@ pub struct App {
     pub holds: Holds,
     /// Payments that were forwarded.
     pub forwards: Forwards,
+    /// The order of the node's own payments.
+    pub payments: Arc<PaymentIndex>,
 }
 
 /// How far the server is.
@@ -156,6 +158,9 @@ lightning_node! {
         = channels::force_close;
     list_channels(ListChannelsRequest) -> ListChannelsResponse = channels::list;
     get_payment_details(GetPaymentDetailsRequest) -> GetPaymentDetailsResponse = payments::get;
+    list_payments(ListPaymentsRequest) -> ListPaymentsResponse = payments::list;
+    list_forwarded_payments(ListForwardedPaymentsRequest) -> ListForwardedPaymentsResponse
+        = payments::list_forwarded;
     disconnect_peer(DisconnectPeerRequest) -> DisconnectPeerResponse = peers::disconnect;
     list_peers(ListPeersRequest) -> ListPeersResponse = peers::list;
 }
