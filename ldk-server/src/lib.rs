@@ -5,6 +5,7 @@ pub mod config;
 mod deadline;
 pub mod error;
 pub mod logging;
+pub mod metrics;
 pub mod node;
 pub mod process;
 pub mod rpc;

@@ -17,13 +17,14 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use crate::config::Config;
+use crate::metrics;
 use crate::node::cookie::CookieWatch;
 use crate::node::spending::Spending;
 use crate::node::startup::{self, Started};
 use crate::node::{builder, events, hodl_guard, holding};
 use crate::rpc::{App, Calls, Lsp, Names, Phase, Service};
 use crate::secrets;
-use crate::serve::{Front, Guard, Listener, OpenService};
+use crate::serve::{Front, Guard, Listener, MetricsEndpoint, OpenService};
 use crate::start::StartError;
 use crate::storage;
 use crate::store::{Forwards, Holds};
@@ -42,6 +43,8 @@ pub struct Server {
     listener: JoinHandle<()>,
     event_loop: JoinHandle<Result<(), String>>,
     hodl_guard: JoinHandle<Result<(), String>>,
+    /// Reads the metrics, if they are served.
+    metrics: Option<JoinHandle<()>>,
     /// Held as long as the node may write its state.
     _lock: File,
 }
@@ -96,7 +99,9 @@ impl Server {
         let (health, health_service) = tonic_health::server::health_reporter();
         set_health(&health, ServingStatus::NotServing).await;
         let lightning = Guard::new(service, api_key, config.accept_timestamp_only_auth);
-        let front = Front::new(lightning, OpenService::new(health_service))
+        let (latest_metrics, latest) = watch::channel(None);
+        let metrics = MetricsEndpoint::new(config.metrics.as_ref(), latest);
+        let front = Front::new(lightning, OpenService::new(health_service), metrics)
             .map_err(|error| StartError::Listen(error.to_string()))?;
         let listener = tokio::spawn(listener.serve(front, stop.serving.clone()));
         tracing::info!("gRPC service listening on {address}");
@@ -108,6 +113,7 @@ impl Server {
             .as_ref()
             .map(|lsp| Lsp { node_id: lsp.node_id, address: lsp.address.clone() });
         let names = Names::new(&config.hrn);
+        let poll_interval = config.metrics.as_ref().map(|metrics| metrics.poll_interval);
         let report = |doing: &str| {
             phase.send_replace(Phase::Starting(doing.to_owned()));
         };
@@ -130,6 +136,7 @@ impl Server {
             events,
             spending: Spending::default(),
             holds: Holds::open(Arc::clone(&store))?,
+            payments: store.payments(),
             forwards: Forwards::open(store)?,
             lsp,
             names,
@@ -139,6 +146,11 @@ impl Server {
         resumed.map_err(StartError::task)?.map_err(StartError::Task)?;
         let hodl_guard =
             tokio::spawn(hodl_guard::run(Arc::clone(&app), hodl_blocks, stop.events.clone()));
+        let metrics = poll_interval.map(|poll_interval| {
+            let (node, payments) = (Arc::clone(&node), Arc::clone(&app.payments));
+            let stop = stop.serving.clone();
+            tokio::spawn(metrics::watch_node(node, payments, poll_interval, latest_metrics, stop))
+        });
         let event_loop = tokio::spawn(events::run(Arc::clone(&app), stop.events.clone()));
         for address in node.announcement_addresses().unwrap_or_default() {
             tracing::info!("NODE_URI: {}@{address}", node.node_id());
@@ -156,6 +168,7 @@ impl Server {
             listener,
             event_loop,
             hodl_guard,
+            metrics,
             _lock: lock,
         })
     }
@@ -178,7 +191,18 @@ impl Server {
     /// Stops the daemon: refuses new calls, ends streams, waits up to `grace` for the calls under
     /// way, and then saves and closes the node.
     pub async fn shutdown(self, grace: Duration) -> Result<(), String> {
-        let Self { node, calls, health, stop, listener, event_loop, hodl_guard, _lock, .. } = self;
+        let Self {
+            node,
+            calls,
+            health,
+            stop,
+            listener,
+            event_loop,
+            hodl_guard,
+            metrics,
+            _lock,
+            ..
+        } = self;
         set_health(&health, ServingStatus::NotServing).await;
         stop.serving.cancel();
         if timeout(grace, calls.drained()).await.is_err() {
@@ -186,6 +210,9 @@ impl Server {
         }
         // What is left are answers on their way, and callers who only watch.
         let _ = timeout(LINGER, listener).await;
+        if let Some(metrics) = metrics {
+            metrics.await.map_err(|error| error.to_string())?;
+        }
         stop.events.cancel();
         let handled = event_loop.await.map_err(|error| error.to_string()).and_then(|ended| ended);
         let guarded = hodl_guard.await.map_err(|error| error.to_string()).and_then(|ended| ended);

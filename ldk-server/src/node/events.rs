@@ -45,7 +45,11 @@ fn handle(app: &App, event: Event) -> Result<(), String> {
     if is_news && let Some(event) = effects::published(event, |id| app.node.payment(id)) {
         publish(app, name, event);
     }
-    app.node.event_handled().map_err(|error| format!("cannot acknowledge event {name}: {error}"))
+    app.node
+        .event_handled()
+        .map_err(|error| format!("cannot acknowledge event {name}: {error}"))?;
+    let noted = app.forwards.acknowledged();
+    noted.map_err(|error| format!("cannot write down that {name} is acknowledged: {error}"))
 }
 
 /// Sends an event to those who are subscribed.

@@ -36,7 +36,7 @@ pub use names::Names;
 
 use crate::error::Error;
 use crate::node::spending::Spending;
-use crate::store::{Forwards, Holds};
+use crate::store::{Forwards, Holds, PaymentIndex};
 
 /// What the calls of a started server work with.
 pub struct App {
@@ -56,6 +56,8 @@ pub struct App {
     pub lsp: Option<Lsp>,
     /// Where names are looked up.
     pub names: Names,
+    /// The order of the node's own payments.
+    pub payments: Arc<PaymentIndex>,
 }
 
 /// How far the server is.
@@ -210,6 +212,9 @@ lightning_node! {
         = channels::force_close;
     list_channels(ListChannelsRequest) -> ListChannelsResponse = channels::list;
     get_payment_details(GetPaymentDetailsRequest) -> GetPaymentDetailsResponse = payments::get;
+    list_payments(ListPaymentsRequest) -> ListPaymentsResponse = payments::list;
+    list_forwarded_payments(ListForwardedPaymentsRequest) -> ListForwardedPaymentsResponse
+        = payments::list_forwarded;
     disconnect_peer(DisconnectPeerRequest) -> DisconnectPeerResponse = peers::disconnect;
     list_peers(ListPeersRequest) -> ListPeersResponse = peers::list;
 }

@@ -10,7 +10,7 @@ use tonic::body::Body;
 use tower::ServiceExt as _;
 use tower::util::BoxCloneSyncService;
 
-use super::Guard;
+use super::{Guard, MetricsEndpoint};
 use crate::rpc;
 
 const METRICS_PATH: &str = "/metrics";
@@ -32,6 +32,7 @@ pub struct Front {
     /// `grpc.reflection.v1.ServerReflection`.
     reflection: OpenService,
     old_reflection: OpenService,
+    metrics: MetricsEndpoint,
 }
 
 impl Front {
@@ -39,6 +40,7 @@ impl Front {
     pub fn new(
         lightning: Guard<LightningNodeServer<rpc::Service>>,
         health: OpenService,
+        metrics: MetricsEndpoint,
     ) -> Result<Self, tonic_reflection::server::Error> {
         let describe = || {
             tonic_reflection::server::Builder::configure()
@@ -50,6 +52,7 @@ impl Front {
             health,
             reflection: OpenService::new(describe().build_v1()?),
             old_reflection: OpenService::new(describe().build_v1alpha()?),
+            metrics,
         })
     }
 
@@ -59,9 +62,8 @@ impl Front {
         request: Request<Incoming>,
     ) -> Result<Response<Body>, Infallible> {
         let path = request.uri().path();
-        if path == METRICS_PATH && request.method() == Method::GET {
-            // Reserved for metrics, which are not there yet.
-            return Ok(plain(StatusCode::NOT_FOUND, "metrics are not enabled\n"));
+        if path == METRICS_PATH && !is_grpc_call(&request) {
+            return Ok(self.metrics.answer(request.method(), request.headers()));
         }
         if request.version() != Version::HTTP_2 {
             return Ok(plain(StatusCode::HTTP_VERSION_NOT_SUPPORTED, "gRPC needs HTTP/2\n"));
@@ -79,6 +81,14 @@ impl Front {
     }
 }
 
+/// Whether a request asks for a gRPC method, even if there is none at its path: it must be answered
+/// with a gRPC status then.
+fn is_grpc_call(request: &Request<Incoming>) -> bool {
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    let content_type = request.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    !reads && content_type.is_some_and(|value| value.starts_with(b"application/grpc"))
+}
+
 /// The headers of the contract where they differ from tonic's.
 fn with_contract_headers(mut response: Response<Body>) -> Response<Body> {
     let grpc = HeaderValue::from_static("application/grpc+proto");
@@ -88,7 +98,7 @@ fn with_contract_headers(mut response: Response<Body>) -> Response<Body> {
     response
 }
 
-fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
+pub(super) fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
     let mut response = Response::new(Body::new(text.to_owned()));
     *response.status_mut() = status;
     let content_type = HeaderValue::from_static("text/plain; charset=utf-8");

@@ -4,7 +4,9 @@ mod body;
 mod guard;
 mod http;
 mod listener;
+mod metrics;
 
 pub use guard::Guard;
 pub use http::{Front, OpenService};
 pub use listener::Listener;
+pub use metrics::MetricsEndpoint;

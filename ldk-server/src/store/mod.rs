@@ -3,16 +3,21 @@
 
 mod forwards;
 mod holds;
+mod pages;
+mod payments;
 
-use std::future::Future;
+use std::future::{Future, ready};
 use std::path::Path;
 use std::pin::Pin;
+use std::sync::Arc;
 
-pub use forwards::Forwards;
+pub use forwards::{Forward, Forwards};
 pub use holds::{Fate, Held, Holds, LockedHolds, Run, Why};
 use ldk_node::io::sqlite_store::{KV_TABLE_NAME, SQLITE_DB_FILE_NAME, SqliteStore};
 use ldk_node::lightning::io;
 use ldk_node::lightning::util::persist::{KVStore, KVStoreSync};
+pub use pages::Page;
+pub use payments::{PaymentCounts, PaymentIndex, PaymentPlace};
 
 /// The namespace of the server's own records. The library has none of this name.
 const NAMESPACE: &str = "ldk_server";
@@ -20,13 +25,22 @@ const NAMESPACE: &str = "ldk_server";
 /// The store of the library, and of the records that the server adds to it.
 pub struct Store {
     kv: SqliteStore,
+    payments: Arc<PaymentIndex>,
 }
 
 impl Store {
     /// Opens the file in this directory, or makes it.
     pub fn open(dir: &Path) -> io::Result<Self> {
         let (file, table) = (SQLITE_DB_FILE_NAME.to_owned(), KV_TABLE_NAME.to_owned());
-        Ok(Self { kv: SqliteStore::new(dir.to_owned(), Some(file), Some(table))? })
+        let kv = SqliteStore::new(dir.to_owned(), Some(file), Some(table))?;
+        let store = Self { kv, payments: Arc::default() };
+        payments::load(&store)?;
+        Ok(store)
+    }
+
+    /// The order of the library's payments.
+    pub fn payments(&self) -> Arc<PaymentIndex> {
+        Arc::clone(&self.payments)
     }
 
     /// The keys of one kind of the server's records, in no particular order.
@@ -50,6 +64,16 @@ impl Store {
     }
 }
 
+/// A record that is not what we wrote.
+fn invalid_data(reason: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, reason)
+}
+
+/// Whether this is where the library keeps its payments, whose changes are watched.
+fn are_payments(primary: &str, secondary: &str) -> bool {
+    (primary, secondary) == (payments::PRIMARY, payments::SECONDARY)
+}
+
 type Answer<T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send>>;
 
 impl KVStore for Store {
@@ -57,11 +81,18 @@ impl KVStore for Store {
         KVStore::read(&self.kv, primary, secondary, key)
     }
 
+    // The library writes payments by the other trait. If it did not, they would still be seen.
     fn write(&self, primary: &str, secondary: &str, key: &str, value: Vec<u8>) -> Answer<()> {
+        if are_payments(primary, secondary) {
+            return Box::pin(ready(payments::write(self, key, value)));
+        }
         KVStore::write(&self.kv, primary, secondary, key, value)
     }
 
     fn remove(&self, primary: &str, secondary: &str, key: &str, lazy: bool) -> Answer<()> {
+        if are_payments(primary, secondary) {
+            return Box::pin(ready(payments::remove(self, key, lazy)));
+        }
         KVStore::remove(&self.kv, primary, secondary, key, lazy)
     }
 
@@ -76,10 +107,16 @@ impl KVStoreSync for Store {
     }
 
     fn write(&self, primary: &str, secondary: &str, key: &str, value: Vec<u8>) -> io::Result<()> {
+        if are_payments(primary, secondary) {
+            return payments::write(self, key, value);
+        }
         KVStoreSync::write(&self.kv, primary, secondary, key, value)
     }
 
     fn remove(&self, primary: &str, secondary: &str, key: &str, lazy: bool) -> io::Result<()> {
+        if are_payments(primary, secondary) {
+            return payments::remove(self, key, lazy);
+        }
         KVStoreSync::remove(&self.kv, primary, secondary, key, lazy)
     }
 
