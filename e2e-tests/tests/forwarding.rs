@@ -48,6 +48,7 @@ async fn open_public_channel(network: &Network, opener: &Node, accepter: &Node) 
         node_pubkey: accepter.id().to_owned(),
         address: accepter.address(),
         amount: Some(Amount::ChannelAmountSats(CHANNEL_SATS)),
+        push_to_counterparty_msat: Some(CHANNEL_SATS / 2 * 1_000),
         announce_channel: true,
         ..Default::default()
     };

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::HashSet;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use e2e_tests::{Network, Node};
 use ldk_server_client::Code;
 use ldk_server_client::api::{GetPaymentDetailsRequest, ListPaymentsRequest, ListPaymentsResponse};
@@ -160,7 +160,7 @@ async fn transactions_are_listed(network: &Network, node: &Node) -> Result<()> {
     assert_eq!(newest.direction(), PaymentDirection::Inbound);
     assert_eq!(newest.amount_msat, Some(FUNDS_SATS * 1_000));
     let kind = newest.kind.clone().and_then(|kind| kind.kind);
-    let Some(Kind::Onchain(onchain)) = kind else { panic!("not on chain: {newest:?}") };
+    let Some(Kind::Onchain(onchain)) = kind else { bail!("not on chain: {newest:?}") };
     network.bitcoind().transaction(&onchain.txid).await?;
 
     let request = GetPaymentDetailsRequest { payment_id: newest.id.clone() };
