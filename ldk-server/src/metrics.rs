@@ -241,4 +241,18 @@ mod tests {
         }
         assert_eq!(text.lines().count(), 12 * 3, "{text}");
     }
+
+    #[test]
+    fn every_metric_is_documented_with_its_type() {
+        let document = include_str!("../../docs/metrics.md");
+        let (reading, counts) = (Reading::default(), PaymentCounts::default());
+        for (kind, (name, ..)) in gauges(&reading, counts)
+            .map(|sample| ("gauge", sample))
+            .into_iter()
+            .chain(counters(counts).map(|sample| ("counter", sample)))
+        {
+            assert!(document.contains(&format!("| `{name}` | {kind} |")), "{name}");
+        }
+        assert_eq!(document.matches("| `ldk_server_").count(), 12);
+    }
 }

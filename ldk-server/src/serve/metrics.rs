@@ -5,6 +5,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use http_body::Body as _;
 use ldk_node::bitcoin::hashes::{Hash as _, cmp, sha256};
 use secrecy::ExposeSecret as _;
 use tonic::body::Body;
@@ -41,6 +42,11 @@ impl MetricsEndpoint {
     }
 
     pub(super) fn answer(&self, method: &Method, headers: &HeaderMap) -> Response<Body> {
+        let answer = self.looked_up(method, headers);
+        if method == Method::HEAD { without_body(answer) } else { answer }
+    }
+
+    fn looked_up(&self, method: &Method, headers: &HeaderMap) -> Response<Body> {
         let Some(Enabled { login, latest }) = &self.enabled else {
             return plain(StatusCode::NOT_FOUND, "metrics are not enabled\n");
         };
@@ -54,11 +60,10 @@ impl MetricsEndpoint {
         }
         let text = latest.borrow().as_ref().map(crate::metrics::Metrics::text);
         match text {
-            Some(Ok(text)) if method == Method::HEAD => {
-                let length = HeaderValue::from(text.len());
-                with_header(found(Body::empty()), header::CONTENT_LENGTH, length)
+            Some(Ok(text)) => {
+                let found = Response::new(Body::new(text));
+                with_header(found, header::CONTENT_TYPE, CONTENT_TYPE)
             },
-            Some(Ok(text)) => found(Body::new(text)),
             Some(Err(error)) => {
                 tracing::error!("cannot write the metrics: {error}");
                 plain(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n")
@@ -71,8 +76,14 @@ impl MetricsEndpoint {
     }
 }
 
-fn found(body: Body) -> Response<Body> {
-    with_header(Response::new(body), header::CONTENT_TYPE, CONTENT_TYPE)
+/// The answer to HEAD: what GET would be answered with, and how long it would be.
+fn without_body(answer: Response<Body>) -> Response<Body> {
+    let (head, body) = answer.into_parts();
+    let bare = Response::from_parts(head, Body::empty());
+    match body.size_hint().exact() {
+        Some(length) => with_header(bare, header::CONTENT_LENGTH, HeaderValue::from(length)),
+        None => bare,
+    }
 }
 
 fn with_header(
@@ -180,6 +191,20 @@ mod tests {
         assert_eq!(status(&endpoint, &Method::PUT, "Basic "), StatusCode::UNAUTHORIZED);
         let right = basic("user:pass:word");
         assert_eq!(status(&endpoint, &Method::PUT, &right), StatusCode::METHOD_NOT_ALLOWED);
+    }
+
+    #[test]
+    fn the_answer_to_head_has_no_body_whatever_it_is() {
+        for authorization in ["Basic ", &basic("user:pass:word")] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::AUTHORIZATION, authorization.parse().unwrap());
+            let [get, head] =
+                [Method::GET, Method::HEAD].map(|method| endpoint().answer(&method, &headers));
+            assert_eq!(head.status(), get.status());
+            assert!(head.body().is_end_stream());
+            let length = get.body().size_hint().exact().unwrap().to_string();
+            assert_eq!(head.headers()[header::CONTENT_LENGTH], *length);
+        }
     }
 
     #[test]

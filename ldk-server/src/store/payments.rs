@@ -61,8 +61,8 @@ pub struct PaymentCounts {
     pub pending: u64,
     /// Those that had succeeded at the start, and each success since. Never goes down.
     pub succeeded: u64,
-    /// Those that had failed at the start, and each failure since; one that is tried again and
-    /// fails again counts twice. Never goes down.
+    /// Those that had failed at the start, and each that failed since; one that is under way again
+    /// and then fails again counts twice. Never goes down.
     pub failed: u64,
 }
 

@@ -122,7 +122,9 @@ fn payment_status(status: PaymentStatus) -> types::PaymentStatus {
 mod tests {
     use ldk_node::bitcoin::hashes::Hash as _;
     use ldk_node::lightning::ln::channelmanager::PaymentId;
+    use ldk_node::lightning::offers::offer::OfferId;
     use ldk_node::lightning_types::payment::{PaymentHash, PaymentSecret};
+    use ldk_node::lightning_types::string::UntrustedString;
 
     use super::*;
 
@@ -151,6 +153,90 @@ mod tests {
         assert_eq!(bolt11.hash, "02".repeat(32));
         assert_eq!(bolt11.preimage, Some("03".repeat(32)));
         assert_eq!(bolt11.secret, Some(vec![4; 32]));
+    }
+
+    /// What the API shows of a payment of this kind.
+    fn shown(kind: PaymentKind) -> Kind {
+        let shown = payment(PaymentDetails {
+            id: PaymentId([1; 32]),
+            kind,
+            amount_msat: None,
+            fee_paid_msat: None,
+            direction: PaymentDirection::Inbound,
+            status: PaymentStatus::Pending,
+            latest_update_timestamp: 7,
+        });
+        shown.kind.and_then(|kind| kind.kind).unwrap()
+    }
+
+    #[test]
+    fn every_other_kind_of_lightning_payment() {
+        let (hash, preimage, secret) =
+            (PaymentHash([2; 32]), Some(PaymentPreimage([3; 32])), Some(PaymentSecret([4; 32])));
+        let (hash_hex, preimage_hex) = ("02".repeat(32), Some("03".repeat(32)));
+        let lsp_fee_limits = LSPFeeLimits {
+            max_total_opening_fee_msat: Some(5),
+            max_proportional_opening_fee_ppm_msat: Some(6),
+        };
+        let note = || Some(UntrustedString("for tea".to_owned()));
+        for (kind, expected) in [
+            (
+                PaymentKind::Bolt11Jit {
+                    hash,
+                    preimage,
+                    secret,
+                    counterparty_skimmed_fee_msat: Some(7),
+                    lsp_fee_limits,
+                },
+                Kind::Bolt11Jit(types::Bolt11Jit {
+                    hash: hash_hex.clone(),
+                    preimage: preimage_hex.clone(),
+                    secret: Some(vec![4; 32]),
+                    lsp_fee_limits: Some(types::LspFeeLimits {
+                        max_total_opening_fee_msat: Some(5),
+                        max_proportional_opening_fee_ppm_msat: Some(6),
+                    }),
+                    counterparty_skimmed_fee_msat: Some(7),
+                }),
+            ),
+            (
+                PaymentKind::Bolt12Offer {
+                    hash: Some(hash),
+                    preimage,
+                    secret,
+                    offer_id: OfferId([8; 32]),
+                    payer_note: note(),
+                    quantity: Some(9),
+                },
+                Kind::Bolt12Offer(types::Bolt12Offer {
+                    hash: Some(hash_hex.clone()),
+                    preimage: preimage_hex.clone(),
+                    secret: Some(vec![4; 32]),
+                    offer_id: "08".repeat(32),
+                    payer_note: Some("for tea".to_owned()),
+                    quantity: Some(9),
+                }),
+            ),
+            (
+                PaymentKind::Bolt12Refund {
+                    hash: None,
+                    preimage: None,
+                    secret: None,
+                    payer_note: note(),
+                    quantity: None,
+                },
+                Kind::Bolt12Refund(types::Bolt12Refund {
+                    payer_note: Some("for tea".to_owned()),
+                    ..types::Bolt12Refund::default()
+                }),
+            ),
+            (
+                PaymentKind::Spontaneous { hash, preimage },
+                Kind::Spontaneous(types::Spontaneous { hash: hash_hex, preimage: preimage_hex }),
+            ),
+        ] {
+            assert_eq!(shown(kind), expected);
+        }
     }
 
     #[test]
