@@ -60,9 +60,11 @@ impl Events {
     /// Waits for the event that this payment is held, and returns the event.
     pub async fn payment_claimable(&mut self, payment_id: &str) -> Result<PaymentClaimable> {
         self.wait_for("PaymentClaimable", |event| match event {
-            Event::PaymentClaimable(claimable) => {
-                claimable.payment.as_ref().is_some_and(|held| held.id == payment_id).then_some(claimable)
-            },
+            Event::PaymentClaimable(claimable) => claimable
+                .payment
+                .as_ref()
+                .is_some_and(|held| held.id == payment_id)
+                .then_some(claimable),
             _ => None,
         })
         .await

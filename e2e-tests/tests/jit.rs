@@ -60,6 +60,7 @@ async fn a_client_with_nothing_is_paid() -> Result<()> {
     is_paid_through_a_new_channel(&payer, &lsp, &client, &answer.invoice, amount, limits).await?;
 
     assert_eq!(client.channels().await?.len(), 2);
+    more_than_the_library_bears_fails(&payer, &client).await?;
     assert_eq!(client.balances().await?.total_onchain_balance_sats, 0);
     the_new_channels_carry_payments(&network, &payer, &lsp, &client).await?;
     network.stop().await
@@ -68,8 +69,10 @@ async fn a_client_with_nothing_is_paid() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_provider_that_cannot_help_is_named() -> Result<()> {
     let network = Network::start().await?;
-    let (dear, deaf) =
-        tokio::try_join!(network.node_with("dear", service(10 * FEE_PPM + 1)), network.node("deaf"))?;
+    let (dear, deaf) = tokio::try_join!(
+        network.node_with("dear", service(10 * FEE_PPM + 1)),
+        network.node("deaf")
+    )?;
     let (client, hopeful) = tokio::try_join!(
         network.node_with("client", client_of(&dear)),
         network.node_with("hopeful", client_of(&deaf)),
@@ -229,6 +232,20 @@ async fn is_paid_through_a_new_channel(
     ensure!(now.len() == channels + 1, "{now:?}");
     let outbound_msat: u64 = now.iter().map(|channel| channel.outbound_capacity_msat).sum();
     ensure!(outbound_msat > 0, "{now:?}");
+    Ok(())
+}
+
+/// The limit that the API's comment tells of: here it is 100,000 sat.
+async fn more_than_the_library_bears_fails(payer: &Node, client: &Node) -> Result<()> {
+    let request = variable(None);
+    let answer = client.client().bolt11_receive_variable_amount_via_jit_channel(request).await?;
+    let amount_msat = Some(1_000_000_000_000 / FEE_PPM / FEE_PPM);
+    let request = Bolt11SendRequest { invoice: answer.invoice, amount_msat, ..Default::default() };
+    let payment_id = payer.client().bolt11_send(request).await?.payment_id;
+    for node in [payer, client] {
+        let payment = node.settled(&payment_id).await?;
+        assert_eq!(payment.status(), PaymentStatus::Failed, "{} has it", node.alias());
+    }
     Ok(())
 }
 

@@ -78,13 +78,7 @@ enum Duty {
     Forget,
 }
 
-fn duty(
-    held: &Held,
-    fate: Fate,
-    height: u32,
-    blocks_before: u32,
-    claims_are_known: bool,
-) -> Duty {
+fn duty(held: &Held, fate: Fate, height: u32, blocks_before: u32, claims_are_known: bool) -> Duty {
     let at = |blocks: u32| held.claim_deadline.is_some_and(|deadline| deadline <= blocks);
     match fate {
         Fate::Open if at(height.saturating_add(blocks_before)) => Duty::FailBack,

@@ -319,8 +319,7 @@ mod tests {
     #[test]
     fn what_is_over_or_not_the_callers_is_left_alone() {
         let preimage = Some(PaymentPreimage([2; 32]));
-        let outbound =
-            PaymentDetails { direction: PaymentDirection::Outbound, ..pending() };
+        let outbound = PaymentDetails { direction: PaymentDirection::Outbound, ..pending() };
         let spontaneous = PaymentKind::Spontaneous { hash: HASH, preimage };
         for (payment, words) in [
             (outbound, "outbound"),
@@ -359,8 +358,7 @@ mod tests {
     fn a_preimage_is_never_quoted() {
         let (good, bad) = ("0f".repeat(32), "0g".repeat(32));
         let hash = hex::encode([1; 32]);
-        for (hash, preimage) in
-            [(None, &bad), (None, &good[2..].to_owned()), (Some(&hash), &good)]
+        for (hash, preimage) in [(None, &bad), (None, &good[2..].to_owned()), (Some(&hash), &good)]
         {
             let error = parse_preimage(hash.map(String::as_str), preimage).unwrap_err();
             assert!(matches!(error, Error::InvalidArgument { field: "preimage", .. }));

@@ -102,11 +102,9 @@ pub(super) fn order(app: &App, order: Order) -> Result<String, Error> {
         Price::Fixed { amount_msat, max_fee_msat } => {
             bolt11.receive_via_jit_channel(amount_msat, &description, expiry_secs, max_fee_msat)
         },
-        Price::Variable { max_fee_ppm } => bolt11.receive_variable_amount_via_jit_channel(
-            &description,
-            expiry_secs,
-            max_fee_ppm,
-        ),
+        Price::Variable { max_fee_ppm } => {
+            bolt11.receive_variable_amount_via_jit_channel(&description, expiry_secs, max_fee_ppm)
+        },
     };
     let invoice = invoice.map_err(|error| refusal(error, &price, started.elapsed()))?;
     if let Price::Variable { .. } = price {
@@ -119,13 +117,11 @@ pub(super) fn order(app: &App, order: Order) -> Result<String, Error> {
 /// nothing to offer, but only the first takes time.
 fn refusal(error: NodeError, price: &Price, took: Duration) -> Error {
     match error {
-        NodeError::LiquidityRequestFailed if took >= ANSWER_TIMEOUT => {
-            Error::Unavailable(format!(
-                "the liquidity provider did not answer within {} s; it may be busy, or not serve \
+        NodeError::LiquidityRequestFailed if took >= ANSWER_TIMEOUT => Error::Unavailable(format!(
+            "the liquidity provider did not answer within {} s; it may be busy, or not serve \
                  this node",
-                ANSWER_TIMEOUT.as_secs()
-            ))
-        },
+            ANSWER_TIMEOUT.as_secs()
+        )),
         NodeError::LiquidityRequestFailed => Error::FailedPrecondition(match price {
             Price::Fixed { amount_msat, .. } => format!(
                 "the liquidity provider opens no channel for a payment of {amount_msat} msat"
