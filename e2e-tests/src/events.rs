@@ -6,7 +6,9 @@ use anyhow::{Context as _, Result};
 use futures_util::StreamExt as _;
 use ldk_server_client::EventStream;
 use ldk_server_client::events::event_envelope::Event;
-use ldk_server_client::events::{PaymentReceived, PaymentSuccessful};
+use ldk_server_client::events::{
+    PaymentClaimable, PaymentFailedBack, PaymentReceived, PaymentSuccessful,
+};
 use ldk_server_client::types::Payment;
 use tokio::time::timeout;
 
@@ -51,6 +53,30 @@ impl Events {
                 _ => None,
             }
             .filter(|payment| payment.id == payment_id)
+        })
+        .await
+    }
+
+    /// Waits for the event that this payment is held, and returns the event.
+    pub async fn payment_claimable(&mut self, payment_id: &str) -> Result<PaymentClaimable> {
+        self.wait_for("PaymentClaimable", |event| match event {
+            Event::PaymentClaimable(claimable) => claimable
+                .payment
+                .as_ref()
+                .is_some_and(|held| held.id == payment_id)
+                .then_some(claimable),
+            _ => None,
+        })
+        .await
+    }
+
+    /// Waits for the event that this held payment was sent back, and returns the event.
+    pub async fn payment_failed_back(&mut self, payment_id: &str) -> Result<PaymentFailedBack> {
+        self.wait_for("PaymentFailedBack", |event| match event {
+            Event::PaymentFailedBack(back) => {
+                back.payment.as_ref().is_some_and(|failed| failed.id == payment_id).then_some(back)
+            },
+            _ => None,
         })
         .await
     }

@@ -85,10 +85,10 @@ impl Network {
         self.node_with(alias, "").await
     }
 
-    /// Starts a node whose configuration has these sections of TOML as well. It has no money.
-    pub async fn node_with(&self, alias: &str, sections: &str) -> Result<Arc<Node>> {
+    /// Starts a node with these sections of TOML as well in its configuration. It has no money.
+    pub async fn node_with(&self, alias: &str, sections: impl Into<String>) -> Result<Arc<Node>> {
         let mut config = self.config(alias)?;
-        config.more_sections = sections.to_owned();
+        config.sections = sections.into();
         let node = Arc::new(Node::start(config, self.tools, self.group).await?);
         self.nodes().push(Arc::clone(&node));
         Ok(node)

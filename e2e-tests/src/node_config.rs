@@ -18,8 +18,8 @@ pub struct NodeConfig {
     pub lightning: Port,
     /// Where clients reach it.
     pub grpc: Port,
-    /// What follows the usual sections in the configuration file.
-    pub more_sections: String,
+    /// More sections of the configuration file, as TOML.
+    pub sections: String,
     bitcoind_address: String,
     bitcoind_credentials: (&'static str, &'static str),
 }
@@ -32,7 +32,7 @@ impl NodeConfig {
             storage_dir: storage_dir.to_owned(),
             lightning: Port::claim()?,
             grpc: Port::claim()?,
-            more_sections: String::new(),
+            sections: String::new(),
             bitcoind_address: bitcoind.rpc_address(),
             bitcoind_credentials: bitcoind.credentials(),
         })
@@ -58,13 +58,14 @@ impl NodeConfig {
              \n\
              [log]\n\
              level = \"Debug\"\n\
+             \n\
              {}",
             self.alias,
             self.lightning.address(),
             self.grpc.address(),
             self.storage_dir.display(),
             self.bitcoind_address,
-            self.more_sections,
+            self.sections,
         )
     }
 }

@@ -221,3 +221,150 @@ fn refused<T>(reason: &str) -> Result<T, Error> {
 fn unwritable(error: ldk_node::lightning::io::Error) -> Error {
     Error::Internal(format!("cannot write down that a payment is claimed: {error}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use ldk_node::payment::LSPFeeLimits;
+
+    use super::*;
+
+    const HASH: PaymentHash = PaymentHash([1; 32]);
+    const DEADLINE: u32 = 500;
+
+    fn payment(status: PaymentStatus, kind: PaymentKind) -> PaymentDetails {
+        PaymentDetails {
+            id: PaymentId(HASH.0),
+            kind,
+            amount_msat: Some(1_000),
+            fee_paid_msat: None,
+            direction: PaymentDirection::Inbound,
+            status,
+            latest_update_timestamp: 0,
+        }
+    }
+
+    fn bolt11(preimage: Option<PaymentPreimage>) -> PaymentKind {
+        PaymentKind::Bolt11 { hash: HASH, preimage, secret: None }
+    }
+
+    fn just_in_time(skimmed_msat: u64) -> PaymentKind {
+        PaymentKind::Bolt11Jit {
+            hash: HASH,
+            preimage: None,
+            secret: None,
+            counterparty_skimmed_fee_msat: Some(skimmed_msat),
+            lsp_fee_limits: LSPFeeLimits {
+                max_total_opening_fee_msat: None,
+                max_proportional_opening_fee_ppm_msat: None,
+            },
+        }
+    }
+
+    fn held(claimable_amount_msat: u64) -> Held {
+        Held { payment_hash: HASH, claimable_amount_msat, claim_deadline: Some(DEADLINE) }
+    }
+
+    fn pending() -> PaymentDetails {
+        payment(PaymentStatus::Pending, bolt11(None))
+    }
+
+    #[track_caller]
+    fn precondition<T: std::fmt::Debug>(result: Result<T, Error>, words: &str) {
+        let error = result.unwrap_err();
+        assert!(matches!(error, Error::FailedPrecondition(_)), "{error:?}");
+        assert!(error.to_string().contains(words), "{error}");
+    }
+
+    #[test]
+    fn what_waits_can_be_claimed_or_failed() {
+        let claim = may_claim(&pending(), Some((held(1_000), Fate::Open)), DEADLINE - 1);
+        assert_eq!(claim.unwrap(), (held(1_000), Fate::Open));
+        let fail = may_fail(&pending(), Some((held(1_000), Fate::Open)));
+        assert_eq!(fail.unwrap(), Some(held(1_000)));
+    }
+
+    #[test]
+    fn from_its_deadline_on_a_payment_cannot_be_claimed() {
+        for height in [DEADLINE, DEADLINE + 1] {
+            let claim = may_claim(&pending(), Some((held(1_000), Fate::Open)), height);
+            precondition(claim, "was block 500");
+        }
+    }
+
+    #[test]
+    fn an_invoice_that_is_not_paid_yet_can_be_failed_but_not_claimed() {
+        precondition(may_claim(&pending(), None, 1), "not arrived");
+        assert_eq!(may_fail(&pending(), None).unwrap(), None);
+    }
+
+    #[test]
+    fn a_claim_under_way_excludes_all_others() {
+        let claimed = |run| Some((held(1_000), Fate::Claimed(run)));
+        precondition(may_claim(&pending(), claimed(Run::This), 1), "being claimed");
+        for run in [Run::This, Run::Earlier] {
+            precondition(may_fail(&pending(), claimed(run)), "being claimed");
+        }
+        // One that a crash may have cut short is repeated.
+        assert!(may_claim(&pending(), claimed(Run::Earlier), 1).is_ok());
+    }
+
+    #[test]
+    fn a_payment_on_its_way_back_is_left_alone() {
+        for fate in [Fate::Failing(Why::Requested), Fate::Failing(Why::Deadline), Fate::Failed] {
+            precondition(may_claim(&pending(), Some((held(1_000), fate)), 1), "being sent back");
+            precondition(may_fail(&pending(), Some((held(1_000), fate))), "being sent back");
+        }
+    }
+
+    #[test]
+    fn what_is_over_or_not_the_callers_is_left_alone() {
+        let preimage = Some(PaymentPreimage([2; 32]));
+        let outbound = PaymentDetails { direction: PaymentDirection::Outbound, ..pending() };
+        let spontaneous = PaymentKind::Spontaneous { hash: HASH, preimage };
+        for (payment, words) in [
+            (outbound, "outbound"),
+            (payment(PaymentStatus::Pending, spontaneous), "BOLT 11"),
+            (payment(PaymentStatus::Pending, bolt11(preimage)), "by itself"),
+            (payment(PaymentStatus::Succeeded, bolt11(preimage)), "has been claimed"),
+            (payment(PaymentStatus::Failed, bolt11(None)), "has failed"),
+        ] {
+            let open = || Some((held(1_000), Fate::Open));
+            precondition(may_claim(&payment, open(), 1), words);
+            precondition(may_fail(&payment, open()), words);
+        }
+    }
+
+    #[test]
+    fn the_amount_is_between_what_is_asked_for_and_what_arrived() {
+        let check = |payment: &PaymentDetails, amount| check_amount(payment, &held(1_200), amount);
+        for (amount_msat, words) in [(999, "less than the 1000"), (1_201, "more than the 1200")] {
+            let error = check(&pending(), amount_msat).unwrap_err();
+            assert!(matches!(error, Error::InvalidArgument { field: "claimable_amount_msat", .. }));
+            assert!(error.to_string().contains(words), "{error}");
+        }
+        for amount_msat in [1_000, 1_200, u64::MAX] {
+            assert!(check(&pending(), amount_msat).is_ok(), "{amount_msat}");
+        }
+        let any_amount = PaymentDetails { amount_msat: None, ..pending() };
+        assert!(check(&any_amount, 0).is_ok());
+        assert!(check(&any_amount, 1_201).is_err());
+        // What the provider kept back was never to arrive.
+        let skimmed = payment(PaymentStatus::Pending, just_in_time(300));
+        assert!(check(&skimmed, 700).is_ok());
+        assert!(check(&skimmed, 699).is_err());
+    }
+
+    #[test]
+    fn a_preimage_is_never_quoted() {
+        let (good, bad) = ("0f".repeat(32), "0g".repeat(32));
+        let hash = hex::encode([1; 32]);
+        for (hash, preimage) in [(None, &bad), (None, &good[2..].to_owned()), (Some(&hash), &good)]
+        {
+            let error = parse_preimage(hash.map(String::as_str), preimage).unwrap_err();
+            assert!(matches!(error, Error::InvalidArgument { field: "preimage", .. }));
+            assert!(!error.to_string().contains("0f0f0f"), "{error}");
+            assert!(!error.to_string().contains("0g0g0g"), "{error}");
+        }
+        assert!(parse_preimage(None, &good).is_ok());
+    }
+}
