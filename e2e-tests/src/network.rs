@@ -82,7 +82,14 @@ impl Network {
 
     /// Starts a node. It has no money.
     pub async fn node(&self, alias: &str) -> Result<Arc<Node>> {
-        let node = Arc::new(Node::start(self.config(alias)?, self.tools, self.group).await?);
+        self.node_with(alias, "").await
+    }
+
+    /// As [`node`](Self::node), with more sections in its configuration file.
+    pub async fn node_with(&self, alias: &str, more: &str) -> Result<Arc<Node>> {
+        let mut config = self.config(alias)?;
+        more.clone_into(&mut config.more);
+        let node = Arc::new(Node::start(config, self.tools, self.group).await?);
         self.nodes().push(Arc::clone(&node));
         Ok(node)
     }
@@ -123,11 +130,35 @@ impl Network {
         channel_sats: u64,
         push_sats: u64,
     ) -> Result<()> {
+        self.open(opener, accepter, channel_sats, push_sats, false).await
+    }
+
+    /// As [`open_channel`](Self::open_channel), and for others to pay through: they hear of it from
+    /// their peers some time later.
+    pub async fn open_announced_channel(
+        &self,
+        opener: &Node,
+        accepter: &Node,
+        channel_sats: u64,
+        push_sats: u64,
+    ) -> Result<()> {
+        self.open(opener, accepter, channel_sats, push_sats, true).await
+    }
+
+    async fn open(
+        &self,
+        opener: &Node,
+        accepter: &Node,
+        channel_sats: u64,
+        push_sats: u64,
+        announce_channel: bool,
+    ) -> Result<()> {
         let request = OpenChannelRequest {
             node_pubkey: accepter.id().to_owned(),
             address: accepter.address(),
             amount: Some(Amount::ChannelAmountSats(channel_sats)),
             push_to_counterparty_msat: Some(push_sats * 1_000),
+            announce_channel,
             ..Default::default()
         };
         opener.client().open_channel(request).await?;
