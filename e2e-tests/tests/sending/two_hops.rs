@@ -44,7 +44,9 @@ impl Path {
             bolt12::offer(&carol, request.clone()).await
         });
         let offer = offer.await?.offer;
-        network.open_announced_channel(&alice, &bob, CHANNEL_SATS, 0).await?;
+        // Not announced, so that alice, too, is answered through bob: a node that is announced wants
+        // to be connected to, and it takes a while until its address has come around.
+        network.open_channel(&alice, &bob, CHANNEL_SATS, 0).await?;
         network.open_announced_channel(&bob, &carol, CHANNEL_SATS, 0).await?;
         let path = Self { alice, bob, carol, offer };
         path.is_known().await?;
