@@ -18,6 +18,7 @@
 
 mod bitcoind;
 mod daemon;
+mod dns;
 mod draft;
 mod events;
 mod finished;
@@ -33,6 +34,7 @@ mod wait;
 
 pub use bitcoind::{Bitcoind, RPC_PASSWORD};
 pub use daemon::Daemon;
+pub use dns::{DnsAnswer, DnsServer};
 pub use draft::Draft;
 pub use events::Events;
 pub use finished::{Finished, run};

@@ -130,11 +130,35 @@ impl Network {
         channel_sats: u64,
         push_sats: u64,
     ) -> Result<()> {
+        self.open(opener, accepter, channel_sats, push_sats, false).await
+    }
+
+    /// As [`open_channel`](Self::open_channel), and for others to pay through: they hear of it from
+    /// their peers some time later.
+    pub async fn open_announced_channel(
+        &self,
+        opener: &Node,
+        accepter: &Node,
+        channel_sats: u64,
+        push_sats: u64,
+    ) -> Result<()> {
+        self.open(opener, accepter, channel_sats, push_sats, true).await
+    }
+
+    async fn open(
+        &self,
+        opener: &Node,
+        accepter: &Node,
+        channel_sats: u64,
+        push_sats: u64,
+        announce_channel: bool,
+    ) -> Result<()> {
         let request = OpenChannelRequest {
             node_pubkey: accepter.id().to_owned(),
             address: accepter.address(),
             amount: Some(Amount::ChannelAmountSats(channel_sats)),
             push_to_counterparty_msat: Some(push_sats * 1_000),
+            announce_channel,
             ..Default::default()
         };
         opener.client().open_channel(request).await?;

@@ -201,6 +201,17 @@ mod tests {
     }
 
     #[test]
+    fn an_offer_in_another_currency_is_not_paid() {
+        let mut bytes = vec![6, 3];
+        bytes.extend_from_slice(b"USD");
+        bytes.extend_from_slice(&[8, 1, 5, 10, 0, 22, 33]);
+        bytes.extend_from_slice(&hex::decode(KEY).unwrap());
+        let dollars = Offer::try_from(bytes).unwrap();
+        let refused = amount_to_send(&dollars, Some(1_000), None).unwrap_err();
+        assert!(matches!(refused, Error::FailedPrecondition(_)), "{refused:?}");
+    }
+
+    #[test]
     fn the_number_of_items_is_what_the_offer_allows() {
         let single = offer(Some(1), Quantity::One);
         assert!(check_quantity(&single, None).is_ok());

@@ -1,0 +1,137 @@
+//! alice pays carol through bob.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use e2e_tests::{Network, Node, until};
+use ldk_server_client::Code;
+use ldk_server_client::api::{
+    Bolt11SendRequest, Bolt12ReceiveRequest, Bolt12SendRequest, ConnectPeerRequest,
+    SpontaneousSendRequest,
+};
+use ldk_server_client::events::event_envelope::Event;
+use ldk_server_client::types::payment_kind::Kind;
+use ldk_server_client::types::{Payment, PaymentStatus};
+
+use crate::refusal::refused;
+use crate::{AMOUNT_MSAT, CHANNEL_SATS, bolt12, failed, fee_limit, kind, spontaneous};
+
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Three nodes in a row.
+pub(super) struct Path {
+    alice: Arc<Node>,
+    bob: Arc<Node>,
+    carol: Arc<Node>,
+    /// Of carol's. It was made when bob was all that she knew, and so names him as the way to her.
+    offer: String,
+}
+
+impl Path {
+    pub(super) async fn open(network: &Network) -> Result<Self> {
+        let (alice, bob, carol) =
+            tokio::try_join!(network.node("alice"), network.node("bob"), network.node("carol"))?;
+        network.fund(&[&alice, &bob, &carol], 2 * CHANNEL_SATS).await?;
+        let to_bob = ConnectPeerRequest {
+            node_pubkey: bob.id().to_owned(),
+            address: bob.address(),
+            persist: false,
+        };
+        carol.client().connect_peer(to_bob).await?;
+        let request = Bolt12ReceiveRequest { amount_msat: Some(AMOUNT_MSAT), ..Default::default() };
+        let offer = until("carol can be reached", PATIENCE, async || {
+            bolt12::offer(&carol, request.clone()).await
+        });
+        let offer = offer.await?.offer;
+        // Not announced, so that alice, too, is answered through bob: a node that is announced wants
+        // to be connected to, and it takes a while until its address has come around.
+        network.open_channel(&alice, &bob, CHANNEL_SATS, 0).await?;
+        network.open_announced_channel(&bob, &carol, CHANNEL_SATS, 0).await?;
+        let path = Self { alice, bob, carol, offer };
+        path.is_known().await?;
+        Ok(path)
+    }
+
+    /// Waits until alice has heard of the channel beyond bob: then she can pay.
+    async fn is_known(&self) -> Result<()> {
+        let (alice, carol) = (&self.alice, &self.carol);
+        let invoice = carol.invoice(AMOUNT_MSAT).await?;
+        let send = async || alice.send(&invoice).await;
+        let payment_id = until("alice knows the way to carol", PATIENCE, send).await?;
+        for node in [alice, carol] {
+            let payment = node.settled(&payment_id).await?;
+            ensure!(payment.status() == PaymentStatus::Succeeded, "{payment:?}");
+        }
+        Ok(())
+    }
+
+    pub(super) async fn an_offer_is_paid(&self) -> Result<()> {
+        let mut forwarding = self.bob.events().await?;
+        let request = Bolt12SendRequest {
+            offer: self.offer.clone(),
+            payer_note: Some("from afar".to_owned()),
+            ..Default::default()
+        };
+        let [sent, received] = bolt12::pays(&self.alice, &self.carol, request).await?;
+        let fee_msat = forwarding
+            .wait_for("PaymentForwarded", |event| match event {
+                Event::PaymentForwarded(forwarded) => forwarded.forwarded_payment,
+                _ => None,
+            })
+            .await?
+            .total_fee_earned_msat;
+        ensure!(fee_msat.is_some_and(|fee_msat| fee_msat > 0), "bob earned {fee_msat:?}");
+        assert_eq!(sent.fee_paid_msat, fee_msat);
+        assert_eq!(received.amount_msat, Some(AMOUNT_MSAT), "the fee is on top");
+        for payment in [&sent, &received] {
+            let Some(Kind::Bolt12Offer(details)) = kind(payment) else {
+                anyhow::bail!("not a payment for an offer: {payment:?}");
+            };
+            assert_eq!(details.payer_note.as_deref(), Some("from afar"));
+        }
+        Ok(())
+    }
+
+    pub(super) async fn a_node_is_paid(&self) -> Result<()> {
+        let mut sending = self.alice.events().await?;
+        let request = spontaneous::to(&self.carol);
+        let sent = self.keysend(request).await?;
+        let sent = sending.payment_successful(&sent).await?;
+        // Nobody set a limit; there was one all the same.
+        let fee_msat = sent.fee_paid_msat.context("no fee")?;
+        ensure!(fee_msat > 0 && fee_msat <= AMOUNT_MSAT / 100 + 50_000, "{fee_msat} msat");
+        assert_eq!(self.carol.settled(&sent.id).await?.amount_msat, Some(AMOUNT_MSAT));
+
+        let route_parameters = fee_limit(fee_msat);
+        let limited = SpontaneousSendRequest { route_parameters, ..spontaneous::to(&self.carol) };
+        let sent = self.keysend(limited).await?;
+        sending.payment_successful(&sent).await?;
+        Ok(())
+    }
+
+    async fn keysend(&self, request: SpontaneousSendRequest) -> Result<String> {
+        Ok(self.alice.client().spontaneous_send(request).await?.payment_id)
+    }
+
+    pub(super) async fn no_fee_means_no_fee(&self) -> Result<()> {
+        let route_parameters = fee_limit(0);
+        let client = self.alice.client();
+        let request = SpontaneousSendRequest { route_parameters, ..spontaneous::to(&self.carol) };
+        let refusal = client.spontaneous_send(request).await;
+        refused(refusal, Code::FailedPrecondition, &["no route"]);
+
+        let invoice = self.carol.invoice(AMOUNT_MSAT).await?;
+        let request = Bolt11SendRequest { invoice, route_parameters, ..Default::default() };
+        let refusal = client.bolt11_send(request).await;
+        refused(refusal, Code::FailedPrecondition, &["no route"]);
+
+        let mut events = self.alice.events().await?;
+        let offer = self.offer.clone();
+        let request = Bolt12SendRequest { offer, route_parameters, ..Default::default() };
+        let payment_id = client.bolt12_send(request).await?.payment_id;
+        let Payment { fee_paid_msat, .. } = failed(&mut events, &payment_id).await?;
+        assert_eq!(fee_paid_msat, None);
+        Ok(())
+    }
+}

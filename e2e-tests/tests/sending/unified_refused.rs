@@ -1,0 +1,110 @@
+//! What UnifiedSend refuses.
+
+use anyhow::Result;
+use e2e_tests::{Network, Node};
+use ldk_server_client::Code;
+use ldk_server_client::api::UnifiedSendRequest;
+use ldk_server_client::types::RouteParametersConfig;
+
+use crate::bolt12_refused::{DOLLAR_OFFER, MAINNET_OFFER};
+use crate::refusal::{invalid, refused};
+use crate::unified::{offer, open_invoice};
+use crate::{AMOUNT_MSAT, TOO_MANY_MSATS};
+
+/// Of BIP 173.
+const MAINNET_ADDRESS: &str = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4";
+/// The least that an output to a segwit address may have.
+const DUST_LIMIT_SATS: u64 = 294;
+/// `AMOUNT_MSAT` as it is written in a URI.
+const AMOUNT_BTC: &str = "0.00005";
+
+fn request(uri: &str, amount_msat: Option<u64>) -> UnifiedSendRequest {
+    UnifiedSendRequest { uri: uri.to_owned(), amount_msat, ..Default::default() }
+}
+
+/// What is paid or must not be is not paid in another way.
+pub(super) async fn never_twice(network: &Network, payer: &Node, payee: &Node) -> Result<()> {
+    let address = payee.new_address().await?;
+    let send = |uri: String| payer.client().unified_send(request(&uri, None));
+    let with = |invoice| format!("bitcoin:{address}?amount={AMOUNT_BTC}&lightning={invoice}");
+    let paid = payee.invoice(AMOUNT_MSAT).await?;
+    let payment_id = payer.send(&paid).await?;
+    payer.settled(&payment_id).await?;
+    let spendable = Network::at_rest(payer, payee).await?;
+    let balances = payer.balances().await?;
+
+    refused(send(with(paid)).await, Code::FailedPrecondition, &["the invoice was paid"]);
+    let own = payer.invoice(AMOUNT_MSAT).await?;
+    refused(send(with(own)).await, Code::FailedPrecondition, &["this node's own"]);
+    assert_eq!(Network::at_rest(payer, payee).await?, spendable);
+    network.mine(1).await?;
+    let after = payer.balances().await?;
+    assert_eq!(after.total_onchain_balance_sats, balances.total_onchain_balance_sats);
+    Ok(())
+}
+
+pub(super) async fn amounts(payer: &Node, payee: &Node) -> Result<()> {
+    let spendable = Network::at_rest(payer, payee).await?;
+    let send = |uri: String, amount| payer.client().unified_send(request(&uri, amount));
+    let address = payee.new_address().await?;
+    let open = open_invoice(payee).await?;
+    let invoice = payee.invoice(AMOUNT_MSAT).await?;
+    let (open_offer, offer) = (offer(payee, None).await?, offer(payee, Some(AMOUNT_MSAT)).await?);
+    let all = format!("bitcoin:{address}?amount={AMOUNT_BTC}&lightning={invoice}&lno={offer}");
+    for (uri, amount_msat) in [
+        (address.clone(), None),
+        (format!("bitcoin:{address}"), None),
+        (open.clone(), None),
+        (open_offer.clone(), None),
+        (format!("bitcoin:{address}?lightning={open}&lno={open_offer}"), None),
+        (invoice.clone(), Some(0)),
+        (invoice.clone(), Some(TOO_MANY_MSATS)),
+        (invoice, Some(AMOUNT_MSAT - 1)),
+        (offer, Some(AMOUNT_MSAT - 1)),
+        (all, Some(AMOUNT_MSAT - 1)),
+        (format!("bitcoin:?amount={AMOUNT_BTC}&lno={open_offer}"), Some(AMOUNT_MSAT - 1)),
+        (format!("bitcoin:{address}?amount={AMOUNT_BTC}"), Some(AMOUNT_MSAT - 1_000)),
+        (address.clone(), Some(1_000_001)),
+        (address, Some((DUST_LIMIT_SATS - 1) * 1_000)),
+    ] {
+        invalid(send(uri, amount_msat).await, "amount_msat");
+    }
+    assert_eq!(Network::at_rest(payer, payee).await?, spendable, "nothing was paid");
+    Ok(())
+}
+
+pub(super) async fn unreadable(payer: &Node, payee: &Node) -> Result<()> {
+    let address = payee.new_address().await?;
+    let offer = offer(payee, Some(AMOUNT_MSAT)).await?;
+    let send = |uri: &str| payer.client().unified_send(request(uri, Some(AMOUNT_MSAT)));
+    for uri in [
+        "",
+        "coffee",
+        "bitcoin:",
+        "bitcoin:?",
+        "bitcoin:coffee",
+        "lightning:",
+        "lightning:coffee",
+        "https://example.com",
+        "alice@",
+        "@example.com",
+        MAINNET_ADDRESS,
+        MAINNET_OFFER,
+        &offer[..offer.len() - 1],
+        &format!("bitcoin:{address}?req-something=1"),
+        &format!("bitcoin:{address}?amount=much"),
+        &format!("bitcoin:{address}?amount=0.00001&lno={offer}"),
+        &"a".repeat(1 << 20),
+    ] {
+        let refusal = send(uri).await;
+        let message = refusal.as_ref().err().map(ToString::to_string).unwrap_or_default();
+        assert!(message.len() < 500, "{} bytes are quoted", message.len());
+        invalid(refusal, "uri");
+    }
+    refused(send(DOLLAR_OFFER).await, Code::FailedPrecondition, &["currency"]);
+    let wide = RouteParametersConfig { max_path_count: 256, ..Default::default() };
+    let request = UnifiedSendRequest { route_parameters: Some(wide), ..request(&offer, None) };
+    let refusal = payer.client().unified_send(request).await;
+    invalid(refusal, "route_parameters.max_path_count");
+    Ok(())
+}
