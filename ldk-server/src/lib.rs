@@ -14,6 +14,7 @@ mod server;
 mod start;
 pub mod storage;
 pub mod store;
+pub mod tor;
 pub mod wire;
 
 pub use server::{End, Server};

@@ -27,6 +27,7 @@ use crate::serve::{Front, Guard, Listener, OpenService};
 use crate::start::StartError;
 use crate::storage;
 use crate::store::{Forwards, Holds};
+use crate::tor::Onions;
 
 /// How long connections may take to close once no call is left on them.
 const LINGER: Duration = Duration::from_secs(2);
@@ -34,6 +35,7 @@ const LINGER: Duration = Duration::from_secs(2);
 /// A running daemon.
 pub struct Server {
     node: Arc<Node>,
+    onions: Arc<Onions>,
     cookie: CookieWatch,
     address: SocketAddr,
     calls: Calls,
@@ -108,7 +110,7 @@ impl Server {
             started = startup::start(Arc::new(config), entropy, &report) => started,
             () = interrupt => Err(StartError::Interrupted),
         };
-        let Started { node, store, cookie } = match started {
+        let Started { node, store, onions, cookie } = match started {
             Ok(started) => started,
             Err(error) => {
                 stop.serving.cancel();
@@ -124,6 +126,7 @@ impl Server {
             spending: Spending::default(),
             holds: Holds::open(Arc::clone(&store))?,
             forwards: Forwards::open(store)?,
+            onions: Arc::clone(&onions),
         });
         let event_loop = tokio::spawn(events::run(Arc::clone(&app), stop.events.clone()));
         for address in node.announcement_addresses().unwrap_or_default() {
@@ -132,7 +135,18 @@ impl Server {
         phase.send_replace(Phase::Ready(app));
         set_health(&health, ServingStatus::Serving).await;
         tracing::info!("ready");
-        Ok(Self { node, cookie, address, calls, health, stop, listener, event_loop, _lock: lock })
+        Ok(Self {
+            node,
+            onions,
+            cookie,
+            address,
+            calls,
+            health,
+            stop,
+            listener,
+            event_loop,
+            _lock: lock,
+        })
     }
 
     /// Where the gRPC service listens.
@@ -152,7 +166,7 @@ impl Server {
     /// Stops the daemon: refuses new calls, ends streams, waits up to `grace` for the calls under
     /// way, and then saves and closes the node.
     pub async fn shutdown(self, grace: Duration) -> Result<(), String> {
-        let Self { node, calls, health, stop, listener, event_loop, _lock, .. } = self;
+        let Self { node, onions, calls, health, stop, listener, event_loop, _lock, .. } = self;
         set_health(&health, ServingStatus::NotServing).await;
         stop.serving.cancel();
         if timeout(grace, calls.drained()).await.is_err() {
@@ -165,6 +179,8 @@ impl Server {
         // Stopping and dropping the node both block, and the second needs a runtime that is alive.
         let stopped = tokio::task::spawn_blocking(move || node.stop().map(|()| drop(node)));
         let stopped = stopped.await.map_err(|error| error.to_string())?;
+        // Afterwards, so that the node's last words to onion peers get through.
+        onions.close().await;
         stopped.map_err(|error| format!("cannot stop the node: {error}"))?;
         handled
     }

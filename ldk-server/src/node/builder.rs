@@ -5,6 +5,7 @@ use std::net::ToSocketAddrs as _;
 use std::sync::Arc;
 
 use ldk_node::config::{Config as NodeConfig, EsploraSyncConfig};
+use ldk_node::lightning::ln::msgs::SocketAddress;
 use ldk_node::{Builder, Node};
 use secrecy::ExposeSecret as _;
 
@@ -13,9 +14,15 @@ use crate::node::bitcoind;
 use crate::secrets::Entropy;
 use crate::start::StartError;
 use crate::store::Store;
+use crate::tor::{NodeStore, Onions};
 
 /// Builds the node. Reads all of its state, so it takes a while and must not run on an async worker.
-pub fn build(config: &Config, entropy: &Entropy, store: Arc<Store>) -> Result<Node, StartError> {
+pub fn build(
+    config: &Config,
+    entropy: &Entropy,
+    store: Arc<Store>,
+    onions: Arc<Onions>,
+) -> Result<Node, StartError> {
     let mut builder = Builder::from_config(NodeConfig::default());
     builder
         .set_network(config.network)
@@ -35,7 +42,10 @@ pub fn build(config: &Config, entropy: &Entropy, store: Arc<Store>) -> Result<No
     }
     if let Some(lsp) = &config.lsps2_client {
         let token = lsp.token.as_ref().map(|token| token.expose_secret().to_owned());
-        builder.set_liquidity_source_lsps2(lsp.node_id, lsp.address.clone(), token);
+        let address = onions.configured(&lsp.address).map_err(|error| {
+            ConfigError::new("liquidity.lsps2_client.address", error.to_string())
+        })?;
+        builder.set_liquidity_source_lsps2(lsp.node_id, address, token);
     }
     if let Some(service) = &config.lsps2_service {
         tracing::warn!(
@@ -46,7 +56,7 @@ pub fn build(config: &Config, entropy: &Entropy, store: Arc<Store>) -> Result<No
     }
     set_chain_source(&mut builder, &config.chain_source)?;
     set_identity(&mut builder, config)?;
-    Ok(builder.build_with_store(store)?)
+    Ok(builder.build_with_store(Arc::new(NodeStore::new(store, onions)))?)
 }
 
 fn set_chain_source(builder: &mut Builder, source: &ChainSource) -> Result<(), StartError> {
@@ -99,6 +109,13 @@ pub fn check_listening_addresses(config: &Config) -> Result<(), ConfigError> {
     // Held until all are bound, so that two that clash are found out.
     let mut bound = Vec::new();
     for address in &config.listening_addresses {
+        if matches!(address, SocketAddress::OnionV3 { .. }) {
+            let reason = format!(
+                "{address} is an onion address; listen at an address of this machine, let Tor's \
+                 hidden service lead there, and set node.announcement_addresses to the onion address"
+            );
+            return Err(ConfigError::new(KEY, reason));
+        }
         let resolved = address.to_socket_addrs().map_err(|error| {
             ConfigError::new(KEY, format!("{address} cannot be resolved: {error}"))
         })?;

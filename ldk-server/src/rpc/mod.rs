@@ -27,6 +27,7 @@ pub use calls::Calls;
 use crate::error::Error;
 use crate::node::spending::Spending;
 use crate::store::{Forwards, Holds};
+use crate::tor::Onions;
 
 /// What the calls of a started server work with.
 pub struct App {
@@ -42,6 +43,8 @@ pub struct App {
     pub holds: Holds,
     /// Payments that were forwarded.
     pub forwards: Forwards,
+    /// The ways to onion peers.
+    pub onions: Arc<Onions>,
 }
 
 /// How far the server is.
