@@ -82,7 +82,14 @@ impl Network {
 
     /// Starts a node. It has no money.
     pub async fn node(&self, alias: &str) -> Result<Arc<Node>> {
-        let node = Arc::new(Node::start(self.config(alias)?, self.tools, self.group).await?);
+        self.node_with(alias, "").await
+    }
+
+    /// Starts a node whose configuration has these sections of TOML as well. It has no money.
+    pub async fn node_with(&self, alias: &str, sections: &str) -> Result<Arc<Node>> {
+        let mut config = self.config(alias)?;
+        config.more_sections = sections.to_owned();
+        let node = Arc::new(Node::start(config, self.tools, self.group).await?);
         self.nodes().push(Arc::clone(&node));
         Ok(node)
     }

@@ -18,6 +18,8 @@ pub struct NodeConfig {
     pub lightning: Port,
     /// Where clients reach it.
     pub grpc: Port,
+    /// What follows the usual sections in the configuration file.
+    pub more_sections: String,
     bitcoind_address: String,
     bitcoind_credentials: (&'static str, &'static str),
 }
@@ -30,6 +32,7 @@ impl NodeConfig {
             storage_dir: storage_dir.to_owned(),
             lightning: Port::claim()?,
             grpc: Port::claim()?,
+            more_sections: String::new(),
             bitcoind_address: bitcoind.rpc_address(),
             bitcoind_credentials: bitcoind.credentials(),
         })
@@ -54,12 +57,14 @@ impl NodeConfig {
              rpc_password = \"{password}\"\n\
              \n\
              [log]\n\
-             level = \"Debug\"\n",
+             level = \"Debug\"\n\
+             {}",
             self.alias,
             self.lightning.address(),
             self.grpc.address(),
             self.storage_dir.display(),
             self.bitcoind_address,
+            self.more_sections,
         )
     }
 }

@@ -27,7 +27,7 @@ use crate::serve::{Front, Guard, Listener, OpenService};
 use crate::start::StartError;
 use crate::storage;
 use crate::store::{Forwards, Holds};
-use crate::tor::Onions;
+use crate::tor::{self, Onions};
 
 /// How long connections may take to close once no call is left on them.
 const LINGER: Duration = Duration::from_secs(2);
@@ -76,6 +76,7 @@ impl Server {
         let entropy = secrets::entropy(&config.storage_dir)?;
         let api_key = secrets::api_key(&config.storage_dir, &config.network.to_string())?;
         let identity = secrets::identity(&config.tls)?;
+        tor::check(&config)?;
         builder::check_listening_addresses(&config)?;
 
         let listener = Listener::bind(config.grpc_address, identity).await.map_err(|error| {

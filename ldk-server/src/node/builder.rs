@@ -5,7 +5,6 @@ use std::net::ToSocketAddrs as _;
 use std::sync::Arc;
 
 use ldk_node::config::{Config as NodeConfig, EsploraSyncConfig};
-use ldk_node::lightning::ln::msgs::SocketAddress;
 use ldk_node::{Builder, Node};
 use secrecy::ExposeSecret as _;
 
@@ -109,13 +108,6 @@ pub fn check_listening_addresses(config: &Config) -> Result<(), ConfigError> {
     // Held until all are bound, so that two that clash are found out.
     let mut bound = Vec::new();
     for address in &config.listening_addresses {
-        if matches!(address, SocketAddress::OnionV3 { .. }) {
-            let reason = format!(
-                "{address} is an onion address; listen at an address of this machine, let Tor's \
-                 hidden service lead there, and set node.announcement_addresses to the onion address"
-            );
-            return Err(ConfigError::new(KEY, reason));
-        }
         let resolved = address.to_socket_addrs().map_err(|error| {
             ConfigError::new(KEY, format!("{address} cannot be resolved: {error}"))
         })?;

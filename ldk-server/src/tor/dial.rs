@@ -25,6 +25,8 @@ pub(super) enum DialError {
     Refused { proxy: HostPort, error: tokio_socks::Error },
     #[error("the proxy at tor.proxy_address, {proxy}, did not get there within {} s", TIMEOUT.as_secs())]
     Timeout { proxy: HostPort },
+    #[error("the server is stopping")]
+    Stopping,
 }
 
 /// A connection to this onion address.

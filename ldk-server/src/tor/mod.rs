@@ -10,6 +10,7 @@
 //! library knows the peer by its key.
 
 mod carry;
+mod check;
 mod dial;
 mod record;
 mod store;
@@ -19,6 +20,7 @@ mod way;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+pub use check::check;
 use ldk_node::lightning::ln::msgs::SocketAddress;
 pub use store::NodeStore;
 pub use way::Way;

@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-use super::carry::{Carriers, Stop, carry};
+use super::carry::{Carriers, carry};
 use super::dial::{DialError, dial};
 use crate::config::HostPort;
 
@@ -38,6 +38,8 @@ struct Exit {
     slots: Arc<Semaphore>,
     /// A connection to the onion address, for the next one that is accepted.
     ready: Mutex<Option<TcpStream>>,
+    /// Nobody goes there any more.
+    closed: CancellationToken,
 }
 
 impl Tunnel {
@@ -53,9 +55,10 @@ impl Tunnel {
         tracing::info!("{entrance} leads to {onion}");
         let (tasks, stop) = carriers.hand_out();
         let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-        let exit = Arc::new(Exit { onion, proxy, slots, ready: Mutex::default() });
+        let closed = stop.carrying;
+        let exit = Arc::new(Exit { onion, proxy, slots, ready: Mutex::default(), closed });
         let accepting = stop.accepting.child_token();
-        let accept = accept(listener, Arc::clone(&exit), accepting.clone(), tasks.clone(), stop);
+        let accept = accept(listener, Arc::clone(&exit), accepting.clone(), tasks.clone());
         tasks.spawn(accept);
         Ok(Arc::new(Self { entrance, exit, _accepting: accepting.drop_guard() }))
     }
@@ -100,7 +103,10 @@ impl Exit {
     }
 
     async fn dial(&self) -> Result<TcpStream, DialError> {
-        dial(&self.proxy, &self.onion).await
+        tokio::select! {
+            () = self.closed.cancelled() => Err(DialError::Stopping),
+            dialled = dial(&self.proxy, &self.onion) => dialled,
+        }
     }
 
     async fn serve(&self, near: TcpStream) {
@@ -143,7 +149,6 @@ async fn accept(
     exit: Arc<Exit>,
     accepting: CancellationToken,
     tasks: TaskTracker,
-    stop: Stop,
 ) {
     loop {
         let accepted = tokio::select! {
@@ -162,7 +167,7 @@ async fn accept(
             tracing::warn!("{MAX_CONNECTIONS} connections to {} already", exit.onion);
             continue;
         };
-        tasks.spawn(serve(Arc::clone(&exit), near, slot, stop.carrying.clone()));
+        tasks.spawn(serve(Arc::clone(&exit), near, slot));
     }
 }
 
@@ -172,14 +177,9 @@ async fn accept_one(listener: &TcpListener) -> io::Result<TcpStream> {
     Ok(near)
 }
 
-async fn serve(
-    exit: Arc<Exit>,
-    near: TcpStream,
-    _slot: OwnedSemaphorePermit,
-    carrying: CancellationToken,
-) {
+async fn serve(exit: Arc<Exit>, near: TcpStream, _slot: OwnedSemaphorePermit) {
     tokio::select! {
-        () = carrying.cancelled() => {},
+        () = exit.closed.cancelled() => {},
         () = exit.serve(near) => {},
     }
 }
