@@ -28,6 +28,7 @@ mod node_config;
 mod ports;
 mod process;
 mod raw;
+mod socks;
 mod tls;
 mod tools;
 mod wait;
@@ -47,6 +48,7 @@ pub use raw::{
     RawAnswer, RawConnection, grpc_frame, grpc_request, grpc_request_to, now_secs, signed_request,
     x_auth,
 };
+pub use socks::{Exit, HOST_UNREACHABLE, SocksProxy, SocksRequest};
 pub use tls::tls_connect;
 pub use tools::Tools;
 pub use wait::until;

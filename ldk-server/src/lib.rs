@@ -15,6 +15,7 @@ mod server;
 mod start;
 pub mod storage;
 pub mod store;
+pub mod tor;
 pub mod wire;
 
 pub use server::{End, Server};

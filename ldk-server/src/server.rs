@@ -28,6 +28,7 @@ use crate::serve::{Front, Guard, Listener, MetricsEndpoint, OpenService};
 use crate::start::StartError;
 use crate::storage;
 use crate::store::{Forwards, Holds};
+use crate::tor::{self, Onions};
 
 /// How long connections may take to close once no call is left on them.
 const LINGER: Duration = Duration::from_secs(2);
@@ -35,6 +36,7 @@ const LINGER: Duration = Duration::from_secs(2);
 /// A running daemon.
 pub struct Server {
     node: Arc<Node>,
+    onions: Arc<Onions>,
     cookie: CookieWatch,
     address: SocketAddr,
     calls: Calls,
@@ -78,6 +80,7 @@ impl Server {
         let entropy = secrets::entropy(&config.storage_dir)?;
         let api_key = secrets::api_key(&config.storage_dir, &config.network.to_string())?;
         let identity = secrets::identity(&config.tls)?;
+        tor::check(&config)?;
         builder::check_listening_addresses(&config)?;
 
         let listener = Listener::bind(config.grpc_address, identity).await.map_err(|error| {
@@ -121,7 +124,7 @@ impl Server {
             started = startup::start(Arc::new(config), entropy, &report) => started,
             () = interrupt => Err(StartError::Interrupted),
         };
-        let Started { node, store, cookie } = match started {
+        let Started { node, store, onions, cookie } = match started {
             Ok(started) => started,
             Err(error) => {
                 stop.serving.cancel();
@@ -140,6 +143,7 @@ impl Server {
             forwards: Forwards::open(store)?,
             lsp,
             names,
+            onions: Arc::clone(&onions),
         });
         let resuming = Arc::clone(&app);
         let resumed = tokio::task::spawn_blocking(move || holding::resume(&resuming)).await;
@@ -160,6 +164,7 @@ impl Server {
         tracing::info!("ready");
         Ok(Self {
             node,
+            onions,
             cookie,
             address,
             calls,
@@ -193,6 +198,7 @@ impl Server {
     pub async fn shutdown(self, grace: Duration) -> Result<(), String> {
         let Self {
             node,
+            onions,
             calls,
             health,
             stop,
@@ -219,6 +225,8 @@ impl Server {
         // Stopping and dropping the node both block, and the second needs a runtime that is alive.
         let stopped = tokio::task::spawn_blocking(move || node.stop().map(|()| drop(node)));
         let stopped = stopped.await.map_err(|error| error.to_string())?;
+        // Afterwards, so that the node's last words to onion peers get through.
+        onions.close().await;
         stopped.map_err(|error| format!("cannot stop the node: {error}"))?;
         handled.and(guarded)
     }

@@ -13,9 +13,15 @@ use crate::node::bitcoind;
 use crate::secrets::Entropy;
 use crate::start::StartError;
 use crate::store::Store;
+use crate::tor::{NodeStore, Onions};
 
 /// Builds the node. Reads all of its state, so it takes a while and must not run on an async worker.
-pub fn build(config: &Config, entropy: &Entropy, store: Arc<Store>) -> Result<Node, StartError> {
+pub fn build(
+    config: &Config,
+    entropy: &Entropy,
+    store: Arc<Store>,
+    onions: Arc<Onions>,
+) -> Result<Node, StartError> {
     let mut builder = Builder::from_config(node_config(config));
     builder
         .set_network(config.network)
@@ -35,7 +41,10 @@ pub fn build(config: &Config, entropy: &Entropy, store: Arc<Store>) -> Result<No
     }
     if let Some(lsp) = &config.lsps2_client {
         let token = lsp.token.as_ref().map(|token| token.expose_secret().to_owned());
-        builder.set_liquidity_source_lsps2(lsp.node_id, lsp.address.clone(), token);
+        let address = onions.configured(&lsp.address).map_err(|error| {
+            ConfigError::new("liquidity.lsps2_client.address", error.to_string())
+        })?;
+        builder.set_liquidity_source_lsps2(lsp.node_id, address, token);
     }
     if let Some(service) = &config.lsps2_service {
         tracing::warn!(
@@ -46,7 +55,7 @@ pub fn build(config: &Config, entropy: &Entropy, store: Arc<Store>) -> Result<No
     }
     set_chain_source(&mut builder, &config.chain_source)?;
     set_identity(&mut builder, config)?;
-    Ok(builder.build_with_store(store)?)
+    Ok(builder.build_with_store(Arc::new(NodeStore::new(store, onions)))?)
 }
 
 /// What there is no setter for.

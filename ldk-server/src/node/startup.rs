@@ -13,6 +13,7 @@ use crate::config::{ChainSource, Config};
 use crate::secrets::Entropy;
 use crate::start::StartError;
 use crate::store::Store;
+use crate::tor::Onions;
 
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(30);
@@ -23,6 +24,8 @@ pub struct Started {
     pub node: Arc<Node>,
     /// Its store.
     pub store: Arc<Store>,
+    /// Its ways to onion peers.
+    pub onions: Arc<Onions>,
     /// Tells when it can no longer reach Bitcoin Core.
     pub cookie: CookieWatch,
 }
@@ -45,9 +48,11 @@ pub async fn start(
     report("loading the node");
     let cookie = CookieWatch::new(&config.chain_source);
     let source = config.chain_source.to_string();
+    let onions = Arc::new(Onions::new(config.tor_proxy.clone(), &config.listening_addresses));
+    let ways = Arc::clone(&onions);
     let build = spawn_blocking(move || {
         let store = Arc::new(Store::open(&config.network_dir())?);
-        let node = builder::build(&config, &entropy, Arc::clone(&store))?;
+        let node = builder::build(&config, &entropy, Arc::clone(&store), ways)?;
         Ok::<_, StartError>((Arc::new(node), store))
     });
     let (node, store) = build.await.map_err(StartError::task)??;
@@ -56,7 +61,7 @@ pub async fn start(
     loop {
         let starting = Arc::clone(&node);
         match spawn_blocking(move || starting.start()).await.map_err(StartError::task)? {
-            Ok(()) => return Ok(Started { node, store, cookie }),
+            Ok(()) => return Ok(Started { node, store, onions, cookie }),
             Err(error) if can_start_again(&error) => {
                 retry.wait(&format!("{source} gives no fee rates: {error}")).await;
             },

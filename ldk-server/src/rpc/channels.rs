@@ -134,6 +134,8 @@ fn merged(base: ChannelConfig, changes: types::ChannelConfig) -> Result<ChannelC
 pub(super) fn open(app: &App, open: Open) -> Result<OpenChannelResponse, Error> {
     let Open { peer, amount_sats, push_msat, config, announce } = open;
     let peers::Target { node_id, address, persist: _ } = peer;
+    let way = app.onions.way_to(&address)?;
+    let address = way.address().clone();
     let config = Some(config);
     let id = if announce {
         app.node.open_announced_channel(node_id, address, amount_sats, push_msat, config)?

@@ -41,10 +41,26 @@ pub(super) fn public_key(field: &'static str, text: &str) -> Result<PublicKey, E
 
 /// Where a peer listens.
 pub(super) fn peer_address(field: &'static str, text: &str) -> Result<SocketAddress, Error> {
+    let host = text.rsplit_once(':').map_or(text, |(host, _)| host).to_ascii_lowercase();
+    if host.trim_end_matches('.').ends_with(".onion") {
+        return onion_address(field, text);
+    }
     SocketAddress::from_str(text).map_err(|_| {
         let accepted = "ipv4:port, [ipv6]:port, onion-v3:port or host:port";
         Error::invalid(field, format!("{} must be {accepted}", quoted(text)))
     })
+}
+
+/// An onion address. None is ever taken for a host name, which would be asked of a DNS server.
+fn onion_address(field: &'static str, text: &str) -> Result<SocketAddress, Error> {
+    const VERSION: u8 = 3;
+    match SocketAddress::from_str(&text.to_ascii_lowercase()) {
+        Ok(address @ SocketAddress::OnionV3 { version: VERSION, .. }) => Ok(address),
+        _ => {
+            let accepted = "56 characters, .onion and :port; only version 3 works";
+            Err(Error::invalid(field, format!("{} must be {accepted}", quoted(text))))
+        },
+    }
 }
 
 /// The number a channel is addressed by, in decimal.
@@ -185,6 +201,28 @@ mod tests {
         );
         assert!(reason(public_key("node_id", &"ff".repeat(33))).contains("secp256k1"));
         assert!(reason(public_key("node_id", &KEY[2..])).contains("66 hex digits"));
+    }
+
+    #[test]
+    fn onion_addresses_are_of_version_3_and_never_host_names() {
+        let onion = "2gzyxa5ihm7nsggfxnu52rck2vv4rvmdlkiu3zzui5du4xyclen53wid.onion:9735";
+        for text in [onion, &onion.to_uppercase(), &onion.replace(".onion", ".Onion")] {
+            let address = peer_address("address", text);
+            assert_eq!(address.map(|address| address.to_string()).ok().as_deref(), Some(onion));
+        }
+        for text in [
+            "expyuzz4wqqyqhjn.onion:9735",
+            &onion.replace(".onion:", ".onion.:"),
+            &onion.replace("wid.onion", "wia.onion"),
+            &onion.replace('2', "1"),
+            &onion.replace(":9735", ""),
+            &onion.replace("9735", "99999"),
+            ".onion:9735",
+        ] {
+            let reason = reason(peer_address("address", text));
+            assert!(reason.contains("only version 3 works"), "{text}: {reason}");
+        }
+        assert!(peer_address("address", "onion.example.com:9735").is_ok());
     }
 
     #[test]

@@ -37,6 +37,7 @@ pub use names::Names;
 use crate::error::Error;
 use crate::node::spending::Spending;
 use crate::store::{Forwards, Holds, PaymentIndex};
+use crate::tor::Onions;
 
 /// What the calls of a started server work with.
 pub struct App {
@@ -58,6 +59,8 @@ pub struct App {
     pub names: Names,
     /// The order of the node's own payments.
     pub payments: Arc<PaymentIndex>,
+    /// The ways to onion peers.
+    pub onions: Arc<Onions>,
 }
 
 /// How far the server is.

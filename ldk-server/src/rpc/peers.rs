@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use ldk_node::NodeError;
 use ldk_node::bitcoin::secp256k1::PublicKey;
 use ldk_node::lightning::ln::msgs::SocketAddress;
+use ldk_node::{NodeError, PeerDetails};
 use ldk_server_grpc::api::{
     ConnectPeerRequest, DisconnectPeerRequest, DisconnectPeerResponse, ListPeersRequest,
     ListPeersResponse,
@@ -53,15 +53,29 @@ pub(super) fn target(
 pub(super) fn connect(app: &App, peer: Target) -> Result<(), Error> {
     let name = peer.to_string();
     let Target { node_id, address, persist } = peer;
-    app.node.connect(node_id, address, persist).map_err(|error| match error {
-        NodeError::ConnectionFailed => {
-            Error::FailedPrecondition(format!("cannot connect to {name}: it does not answer"))
-        },
+    let failed =
+        |reason: &str| Error::FailedPrecondition(format!("cannot connect to {name}: {reason}"));
+    let way = app.onions.way_to(&address)?;
+    if !is_connected(app, node_id) {
+        way.clear().map_err(|error| failed(&error.to_string()))?;
+    }
+    let connect = || app.node.connect(node_id, way.address().clone(), persist);
+    let connected = match connect() {
+        // An attempt that the library had begun before failed, not this one.
+        Err(NodeError::ConnectionFailed) if way.is_clear() => connect(),
+        other => other,
+    };
+    connected.map_err(|error| match error {
+        NodeError::ConnectionFailed => failed("it does not answer"),
         NodeError::InvalidSocketAddress => {
             Error::invalid("address", format!("the host of {name} cannot be resolved"))
         },
         other => other.into(),
     })
+}
+
+fn is_connected(app: &App, node_id: PublicKey) -> bool {
+    app.node.list_peers().iter().any(|peer| peer.node_id == node_id && peer.is_connected)
 }
 
 pub(super) fn disconnect(
@@ -77,6 +91,7 @@ pub(super) fn list(
     app: &App,
     ListPeersRequest {}: ListPeersRequest,
 ) -> Result<ListPeersResponse, Error> {
-    let peers = app.node.list_peers().into_iter().map(wire::peer::peer).collect();
+    let shown = |peer: PeerDetails| PeerDetails { address: app.onions.shown(peer.address), ..peer };
+    let peers = app.node.list_peers().into_iter().map(shown).map(wire::peer::peer).collect();
     Ok(ListPeersResponse { peers })
 }
