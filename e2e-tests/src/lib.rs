@@ -27,6 +27,7 @@ mod node_config;
 mod ports;
 mod process;
 mod raw;
+mod refused;
 mod tls;
 mod tools;
 mod wait;
@@ -45,6 +46,7 @@ pub use raw::{
     RawAnswer, RawConnection, grpc_frame, grpc_request, grpc_request_to, now_secs, signed_request,
     x_auth,
 };
+pub use refused::refused;
 pub use tls::tls_connect;
 pub use tools::Tools;
 pub use wait::until;

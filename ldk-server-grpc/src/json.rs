@@ -48,6 +48,8 @@ proto_names!(
     crate::events::ChannelClosureInitiator,
     crate::events::ChannelState,
     crate::events::ChannelStateChangeReasonKind,
+    crate::events::PaymentFailedBackReason,
+    crate::events::SpliceState,
     crate::types::BalanceSource,
     crate::types::Network,
     crate::types::PaymentDirection,

@@ -19,6 +19,7 @@ use tonic_health::server::HealthReporter;
 use crate::config::Config;
 use crate::node::cookie::CookieWatch;
 use crate::node::spending::Spending;
+use crate::node::splices::Splices;
 use crate::node::startup::{self, Started};
 use crate::node::{builder, events};
 use crate::rpc::{App, Calls, Phase, Service};
@@ -101,11 +102,12 @@ impl Server {
         tracing::info!("gRPC service listening on {address}");
 
         let network = config.network;
+        let config = Arc::new(config);
         let report = |doing: &str| {
             phase.send_replace(Phase::Starting(doing.to_owned()));
         };
         let started = tokio::select! {
-            started = startup::start(Arc::new(config), entropy, &report) => started,
+            started = startup::start(Arc::clone(&config), entropy, &report) => started,
             () = interrupt => Err(StartError::Interrupted),
         };
         let Started { node, store, cookie } = match started {
@@ -121,7 +123,14 @@ impl Server {
             node: Arc::clone(&node),
             network,
             events,
-            spending: Spending::default(),
+            spending: Spending::new(
+                Arc::clone(&node),
+                Arc::clone(&store),
+                config,
+                stop.serving.clone(),
+            ),
+            splices: Splices::default(),
+            store: Arc::clone(&store),
             holds: Holds::open(Arc::clone(&store))?,
             forwards: Forwards::open(store)?,
         });

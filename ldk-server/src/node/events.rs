@@ -37,7 +37,14 @@ fn handle(app: &App, event: Event) -> Result<(), String> {
     if let Some(note) = effects::note(&event) {
         take_note(app, note).map_err(|error| format!("cannot write down {name}: {error}"))?;
     }
-    if let Some(event) = effects::published(event, |id| app.node.payment(id)) {
+    app.splices.saw(&event);
+    let was_funded = |channel| app.store.was_funded(channel);
+    let has_failed_to_open = effects::has_failed_to_open(&event, was_funded)
+        .map_err(|error| format!("cannot look up the channel of {name}: {error}"))?;
+    if let Some(mut event) = effects::published(event, |id| app.node.payment(id)) {
+        if has_failed_to_open {
+            effects::failed_to_open(&mut event);
+        }
         let envelope = EventEnvelope { event_index: 0, event: Some(event) };
         // An error means that nobody is subscribed.
         let subscribers = app.events.send(Arc::new(envelope)).unwrap_or(0);
@@ -51,6 +58,10 @@ fn take_note(app: &App, note: Note) -> io::Result<()> {
         Note::Held(held) => app.holds.add(held),
         Note::Settled(payment_hash) => app.holds.settled(payment_hash),
         Note::Forwarded(forward) => app.forwards.add(forward),
+        Note::ChannelFunded(channel, txid) => {
+            app.spending.channel_funded(channel, txid);
+            Ok(())
+        },
         Note::SplicePending(channel, txid) => {
             app.spending.splice_pending(channel, txid);
             Ok(())

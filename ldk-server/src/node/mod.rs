@@ -6,4 +6,5 @@ pub mod cookie;
 pub mod effects;
 pub mod events;
 pub mod spending;
+pub mod splices;
 pub mod startup;

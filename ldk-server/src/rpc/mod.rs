@@ -3,6 +3,7 @@
 
 mod bolt11;
 mod calls;
+mod channel_config;
 mod channels;
 mod events;
 mod fields;
@@ -10,6 +11,7 @@ mod node;
 mod onchain;
 mod payments;
 mod peers;
+mod splice;
 
 use std::sync::Arc;
 
@@ -26,7 +28,8 @@ pub use calls::Calls;
 
 use crate::error::Error;
 use crate::node::spending::Spending;
-use crate::store::{Forwards, Holds};
+use crate::node::splices::Splices;
+use crate::store::{Forwards, Holds, Store};
 
 /// What the calls of a started server work with.
 pub struct App {
@@ -38,6 +41,10 @@ pub struct App {
     pub events: broadcast::Sender<Arc<EventEnvelope>>,
     /// On-chain transactions, one after the other.
     pub spending: Spending,
+    /// Channels that are being spliced.
+    pub splices: Splices,
+    /// What is on disk.
+    pub store: Arc<Store>,
     /// Payments that wait to be claimed.
     pub holds: Holds,
     /// Payments that were forwarded.
@@ -154,6 +161,10 @@ lightning_node! {
     close_channel(CloseChannelRequest) -> CloseChannelResponse = channels::close;
     force_close_channel(ForceCloseChannelRequest) -> ForceCloseChannelResponse
         = channels::force_close;
+    splice_in(SpliceInRequest) -> SpliceInResponse = splice::splice_in;
+    splice_out(SpliceOutRequest) -> SpliceOutResponse = splice::splice_out;
+    update_channel_config(UpdateChannelConfigRequest) -> UpdateChannelConfigResponse
+        = channel_config::update;
     list_channels(ListChannelsRequest) -> ListChannelsResponse = channels::list;
     get_payment_details(GetPaymentDetailsRequest) -> GetPaymentDetailsResponse = payments::get;
     disconnect_peer(DisconnectPeerRequest) -> DisconnectPeerResponse = peers::disconnect;
