@@ -29,6 +29,7 @@ mod ports;
 mod process;
 mod raw;
 mod socks;
+mod refused;
 mod tls;
 mod tools;
 mod wait;
@@ -49,6 +50,7 @@ pub use raw::{
     x_auth,
 };
 pub use socks::{Exit, HOST_UNREACHABLE, SocksProxy, SocksRequest};
+pub use refused::refused;
 pub use tls::tls_connect;
 pub use tools::Tools;
 pub use wait::until;

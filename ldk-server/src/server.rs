@@ -20,6 +20,7 @@ use crate::config::Config;
 use crate::metrics;
 use crate::node::cookie::CookieWatch;
 use crate::node::spending::Spending;
+use crate::node::splices::Splices;
 use crate::node::startup::{self, Started};
 use crate::node::{builder, events, hodl_guard, holding};
 use crate::rpc::{App, Calls, Lsp, Names, Phase, Service};
@@ -117,11 +118,12 @@ impl Server {
             .map(|lsp| Lsp { node_id: lsp.node_id, address: lsp.address.clone() });
         let names = Names::new(&config.hrn);
         let poll_interval = config.metrics.as_ref().map(|metrics| metrics.poll_interval);
+        let config = Arc::new(config);
         let report = |doing: &str| {
             phase.send_replace(Phase::Starting(doing.to_owned()));
         };
         let started = tokio::select! {
-            started = startup::start(Arc::new(config), entropy, &report) => started,
+            started = startup::start(Arc::clone(&config), entropy, &report) => started,
             () = interrupt => Err(StartError::Interrupted),
         };
         let Started { node, store, onions, cookie } = match started {
@@ -137,7 +139,14 @@ impl Server {
             node: Arc::clone(&node),
             network,
             events,
-            spending: Spending::default(),
+            spending: Spending::new(
+                Arc::clone(&node),
+                Arc::clone(&store),
+                config,
+                stop.serving.clone(),
+            ),
+            splices: Splices::default(),
+            store: Arc::clone(&store),
             holds: Holds::open(Arc::clone(&store))?,
             payments: store.payments(),
             forwards: Forwards::open(store)?,

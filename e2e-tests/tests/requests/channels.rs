@@ -50,7 +50,7 @@ pub(super) async fn unusable_to_open(node: &Node) -> Result<()> {
     refused(open(without_reserve()).await, Code::Unimplemented, &named);
     let all_funds = Some(Amount::AllFunds(AllFunds {}));
     let request = OpenChannelRequest { amount: all_funds, ..channel() };
-    refused(open(request).await, Code::Unimplemented, &["all_funds"]);
+    refused(open(request).await, Code::FailedPrecondition, &[STRANGER]);
     let closed = Port::claim()?;
     let request = OpenChannelRequest { address: closed.address(), ..channel() };
     refused(open(request).await, Code::FailedPrecondition, &[STRANGER, &closed.address()]);

@@ -4,10 +4,11 @@
 use std::fs;
 use std::time::Duration;
 
-use ldk_node::bitcoin::Network;
+use ldk_node::bitcoin::{Network, Txid};
 use reqwest::{Client, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use crate::config::{BitcoindAuth, BitcoindConfig};
 
@@ -41,11 +42,20 @@ pub fn credentials(auth: &BitcoindAuth) -> Result<(String, SecretString), ProbeE
     }
 }
 
-/// What we need of the answer to `getblockchaininfo`.
+/// What we need of an answer.
 #[derive(Deserialize)]
-struct Answer {
-    result: Option<ChainInfo>,
+struct Answer<T> {
+    result: Option<T>,
+    error: Option<Refusal>,
 }
+
+#[derive(Deserialize)]
+struct Refusal {
+    code: i32,
+}
+
+/// The code of Bitcoin Core for a transaction that is not there.
+const NOT_FOUND: i32 = -5;
 
 #[derive(Deserialize)]
 struct ChainInfo {
@@ -66,20 +76,54 @@ pub async fn probe(config: &BitcoindConfig, network: Network) -> Result<(), Prob
 }
 
 async fn ask_for_chain(config: &BitcoindConfig) -> Result<String, ProbeError> {
+    let (status, answer) = ask::<ChainInfo>(config, "getblockchaininfo", &[]).await?;
+    // While it warms up, Bitcoin Core answers with an error in place of the result.
+    let info = answer.and_then(|answer| answer.result);
+    info.map(|info| info.chain).ok_or_else(|| not_ready(config, status))
+}
+
+/// Whether this transaction waits in Bitcoin Core's mempool for a block.
+pub async fn is_in_mempool(config: &BitcoindConfig, txid: &Txid) -> Result<bool, ProbeError> {
+    let txid = serde_json::Value::String(txid.to_string());
+    match ask::<serde_json::Value>(config, "getmempoolentry", &[txid]).await? {
+        (_, Some(Answer { result: Some(_), error: None })) => Ok(true),
+        (_, Some(Answer { error: Some(Refusal { code: NOT_FOUND }), .. })) => Ok(false),
+        (status, _) => Err(not_ready(config, status)),
+    }
+}
+
+/// The fee rate that Bitcoin Core deems right for a transaction to be confirmed within so many
+/// blocks, if it has seen enough of them.
+pub async fn sat_per_kvb(config: &BitcoindConfig, blocks: u16) -> Result<Option<u64>, ProbeError> {
+    #[derive(Deserialize)]
+    struct Estimate {
+        /// In bitcoin per 1000 virtual bytes.
+        feerate: Option<f64>,
+    }
+    let params = [blocks.into(), "economical".into()];
+    let (status, answer) = ask::<Estimate>(config, "estimatesmartfee", &params).await?;
+    let estimate = answer.and_then(|answer| answer.result);
+    let estimate = estimate.ok_or_else(|| not_ready(config, status))?;
+    // A rate that is not a number becomes 0 by the conversion, one beyond all measure the largest.
+    Ok(estimate.feerate.map(|btc| (btc * 100_000_000.0).ceil() as u64))
+}
+
+async fn ask<T: DeserializeOwned>(
+    config: &BitcoindConfig,
+    method: &str,
+    params: &[serde_json::Value],
+) -> Result<(StatusCode, Option<Answer<T>>), ProbeError> {
     let address = &config.rpc;
-    let unavailable = |reason: &dyn std::fmt::Display| {
-        ProbeError::Unavailable(format!("bitcoind at {address} does not answer: {reason}"))
-    };
     let (user, password) = credentials(&config.auth)?;
     let client = Client::builder().no_proxy().timeout(PROBE_TIMEOUT).build();
     let answer = client
-        .map_err(|error| unavailable(&error))?
+        .map_err(|error| unavailable(config, &error))?
         .post(format!("http://{address}/"))
         .basic_auth(user, Some(password.expose_secret()))
-        .json(&serde_json::json!({ "id": 0, "method": "getblockchaininfo", "params": [] }))
+        .json(&serde_json::json!({ "id": 0, "method": method, "params": params }))
         .send()
         .await
-        .map_err(|error| unavailable(&innermost(&error)))?;
+        .map_err(|error| unavailable(config, &innermost(&error)))?;
     let status = answer.status();
     if status == StatusCode::UNAUTHORIZED || status == StatusCode::FORBIDDEN {
         return Err(ProbeError::Misconfigured(format!(
@@ -87,9 +131,15 @@ async fn ask_for_chain(config: &BitcoindConfig) -> Result<String, ProbeError> {
              bitcoind.rpc_password, or bitcoind.rpc_cookie_file, and its rpcallowip"
         )));
     }
-    // While it warms up, Bitcoin Core answers with an error in place of the result.
-    let answer = answer.json::<Answer>().await.ok().and_then(|answer| answer.result);
-    answer.map(|info| info.chain).ok_or_else(|| unavailable(&format!("it is not ready ({status})")))
+    Ok((status, answer.json().await.ok()))
+}
+
+fn not_ready(config: &BitcoindConfig, status: StatusCode) -> ProbeError {
+    unavailable(config, &format!("it is not ready ({status})"))
+}
+
+fn unavailable(config: &BitcoindConfig, reason: &dyn std::fmt::Display) -> ProbeError {
+    ProbeError::Unavailable(format!("bitcoind at {} does not answer: {reason}", config.rpc))
 }
 
 /// The cause at the end of the chain, which says what happened; the rest says that a request failed.

@@ -3,6 +3,7 @@
 
 use ldk_node::bitcoin::secp256k1::PublicKey;
 use ldk_node::bitcoin::{OutPoint, Txid};
+use ldk_node::lightning::io;
 use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_node::lightning::ln::types::ChannelId;
 use ldk_node::lightning_types::payment::PaymentHash;
@@ -27,6 +28,8 @@ pub enum Note {
     Settled(PaymentHash),
     /// A payment of others was forwarded.
     Forwarded(types::ForwardedPayment),
+    /// A channel has its funding transaction.
+    ChannelFunded(UserChannelId, Txid),
     /// A splice has its transaction.
     SplicePending(UserChannelId, Txid),
     /// A splice will have none.
@@ -45,13 +48,15 @@ pub fn note(event: &Event) -> Option<Note> {
         },
         Event::PaymentReceived { payment_hash, .. } => Some(Note::Settled(*payment_hash)),
         Event::PaymentForwarded { .. } => forwarded_payment(event).map(Note::Forwarded),
+        Event::ChannelPending { user_channel_id, funding_txo, .. } => {
+            Some(Note::ChannelFunded(*user_channel_id, funding_txo.txid))
+        },
         Event::SplicePending { user_channel_id, new_funding_txo, .. } => {
             Some(Note::SplicePending(*user_channel_id, new_funding_txo.txid))
         },
         Event::SpliceFailed { user_channel_id, .. } => Some(Note::SpliceFailed(*user_channel_id)),
         Event::PaymentSuccessful { .. }
         | Event::PaymentFailed { .. }
-        | Event::ChannelPending { .. }
         | Event::ChannelReady { .. }
         | Event::ChannelClosed { .. } => None,
     }
@@ -153,6 +158,25 @@ pub fn published(
     }
 }
 
+/// Whether `event` tells of the end of a channel that had no funding. The reasons of the library do
+/// not all tell such a channel from one that was closed.
+pub fn has_failed_to_open(
+    event: &Event,
+    was_funded: impl Fn(ChannelId) -> io::Result<bool>,
+) -> io::Result<bool> {
+    match event {
+        Event::ChannelClosed { channel_id, .. } => Ok(!was_funded(*channel_id)?),
+        _ => Ok(false),
+    }
+}
+
+/// Makes the end of a channel that of one which has failed to open.
+pub fn failed_to_open(event: &mut Published) {
+    if let Published::ChannelStateChanged(change) = event {
+        change.set_state(ChannelState::OpenFailed);
+    }
+}
+
 fn forwarded_payment(event: &Event) -> Option<types::ForwardedPayment> {
     let Event::PaymentForwarded {
         prev_channel_id,
@@ -229,6 +253,8 @@ fn records(records: Vec<CustomTlvRecord>) -> Vec<types::CustomTlvRecord> {
 
 #[cfg(test)]
 mod tests {
+    use ldk_node::bitcoin::hashes::Hash as _;
+    use ldk_node::bitcoin::secp256k1::{Secp256k1, SecretKey};
     use ldk_node::lightning::events::ClosureReason;
     use ldk_node::lightning_types::payment::PaymentHash;
     use ldk_server_grpc::events::ChannelStateChangeReasonKind;
@@ -279,6 +305,82 @@ mod tests {
         let reason = change.reason.unwrap();
         assert_eq!(reason.kind(), ChannelStateChangeReasonKind::HolderForceClosed);
         assert!(reason.message.contains("moving house"));
+    }
+
+    fn peer() -> PublicKey {
+        PublicKey::from_secret_key(&Secp256k1::new(), &SecretKey::from_slice(&[1; 32]).unwrap())
+    }
+
+    fn funding() -> OutPoint {
+        OutPoint { txid: Txid::from_byte_array([2; 32]), vout: 3 }
+    }
+
+    fn splice(event: Event) -> SpliceStateChanged {
+        match published(event, |_| None) {
+            Some(Published::SpliceStateChanged(change)) => change,
+            other => panic!("not a splice: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_splice_that_is_agreed_on_has_its_transaction() {
+        let event = || Event::SplicePending {
+            channel_id: ChannelId([1; 32]),
+            user_channel_id: UserChannelId(7),
+            counterparty_node_id: peer(),
+            new_funding_txo: funding(),
+        };
+        assert_eq!(note(&event()), Some(Note::SplicePending(UserChannelId(7), funding().txid)));
+        let change = splice(event());
+        assert_eq!(change.state(), SpliceState::Pending);
+        assert_eq!(change.channel_id, "01".repeat(32));
+        assert_eq!(change.user_channel_id, "7");
+        assert_eq!(change.counterparty_node_id, peer().to_string());
+        assert_eq!(change.funding_txo, Some(format!("{}:3", "02".repeat(32))));
+    }
+
+    #[test]
+    fn a_splice_that_has_failed_is_told_with_or_without_a_transaction() {
+        for abandoned_funding_txo in [None, Some(funding())] {
+            let event = || Event::SpliceFailed {
+                channel_id: ChannelId([1; 32]),
+                user_channel_id: UserChannelId(7),
+                counterparty_node_id: peer(),
+                abandoned_funding_txo,
+            };
+            assert_eq!(note(&event()), Some(Note::SpliceFailed(UserChannelId(7))));
+            let change = splice(event());
+            assert_eq!(change.state(), SpliceState::Failed);
+            assert_eq!(change.funding_txo, abandoned_funding_txo.map(|found| found.to_string()));
+        }
+    }
+
+    #[test]
+    fn a_funding_transaction_is_noted() {
+        let event = Event::ChannelPending {
+            channel_id: ChannelId([1; 32]),
+            user_channel_id: UserChannelId(7),
+            former_temporary_channel_id: ChannelId([2; 32]),
+            counterparty_node_id: peer(),
+            funding_txo: funding(),
+        };
+        assert_eq!(note(&event), Some(Note::ChannelFunded(UserChannelId(7), funding().txid)));
+    }
+
+    #[test]
+    fn whether_it_was_funded_makes_the_difference_between_closed_and_failed() {
+        let event = || Event::ChannelClosed {
+            channel_id: ChannelId([1; 32]),
+            user_channel_id: UserChannelId(7),
+            counterparty_node_id: None,
+            reason: None,
+        };
+        assert!(!has_failed_to_open(&event(), |_| Ok(true)).unwrap());
+        assert!(has_failed_to_open(&event(), |_| Ok(false)).unwrap());
+        let mut change = published(event(), |_| None).unwrap();
+        failed_to_open(&mut change);
+        let Published::ChannelStateChanged(change) = change else { panic!("another event") };
+        assert_eq!(change.state(), ChannelState::OpenFailed);
     }
 
     #[test]

@@ -42,7 +42,14 @@ fn handle(app: &App, event: Event) -> Result<(), String> {
         },
         None => true,
     };
-    if is_news && let Some(event) = effects::published(event, |id| app.node.payment(id)) {
+    app.splices.saw(&event);
+    let was_funded = |channel| app.store.was_funded(channel);
+    let has_failed_to_open = effects::has_failed_to_open(&event, was_funded)
+        .map_err(|error| format!("cannot look up the channel of {name}: {error}"))?;
+    if is_news && let Some(mut event) = effects::published(event, |id| app.node.payment(id)) {
+        if has_failed_to_open {
+            effects::failed_to_open(&mut event);
+        }
         publish(app, name, event);
     }
     app.node
@@ -66,6 +73,10 @@ fn take_note(app: &App, note: Note) -> Result<bool, String> {
         Note::Held(held) => return holding::arrived(app, held),
         Note::Settled(payment_hash) => app.holds.settled(payment_hash),
         Note::Forwarded(forward) => app.forwards.add(forward),
+        Note::ChannelFunded(channel, txid) => {
+            app.spending.channel_funded(channel, txid);
+            Ok(())
+        },
         Note::SplicePending(channel, txid) => {
             app.spending.splice_pending(channel, txid);
             Ok(())

@@ -8,4 +8,5 @@ pub mod events;
 pub mod hodl_guard;
 pub mod holding;
 pub mod spending;
+pub mod splices;
 pub mod startup;

@@ -1,17 +1,16 @@
 //! Channels.
 
-use ldk_node::UserChannelId;
 use ldk_node::bitcoin::secp256k1::PublicKey;
-use ldk_node::config::{ChannelConfig, MaxDustHTLCExposure};
+use ldk_node::config::ChannelConfig;
+use ldk_node::{ChannelDetails, NodeError, UserChannelId};
 use ldk_server_grpc::api::open_channel_request::Amount;
 use ldk_server_grpc::api::{
-    CloseChannelRequest, CloseChannelResponse, ForceCloseChannelRequest, ForceCloseChannelResponse,
-    ListChannelsRequest, ListChannelsResponse, OpenChannelRequest, OpenChannelResponse,
+    AllFunds, CloseChannelRequest, CloseChannelResponse, ForceCloseChannelRequest,
+    ForceCloseChannelResponse, ListChannelsRequest, ListChannelsResponse, OpenChannelRequest,
+    OpenChannelResponse,
 };
-use ldk_server_grpc::types;
-use ldk_server_grpc::types::channel_config::MaxDustHtlcExposure;
 
-use super::{App, fields, peers};
+use super::{App, channel_config, fields, peers};
 use crate::error::Error;
 use crate::wire;
 
@@ -21,13 +20,26 @@ const MAX_FORCE_CLOSE_REASON_BYTES: usize = 1024;
 /// The library opens no smaller channel.
 const MIN_CHANNEL_SATS: u64 = 1000;
 
+/// The size of a funding transaction with four inputs and change. With more inputs, some of the
+/// reserve pays for them.
+const FUNDING_VBYTES: u64 = 11 + 4 * 68 + 43 + 31;
+
+/// How often all funds are counted for one channel.
+const MAX_TRIES: u32 = 3;
+
 /// A channel to open, with every field checked.
 pub(super) struct Open {
     pub(super) peer: peers::Target,
-    amount_sats: u64,
+    amount: OpenAmount,
     push_msat: Option<u64>,
     config: ChannelConfig,
     announce: bool,
+}
+
+#[derive(Clone, Copy)]
+enum OpenAmount {
+    Sats(u64),
+    AllFunds,
 }
 
 pub(super) fn parse_open(app: &App, request: OpenChannelRequest) -> Result<Open, Error> {
@@ -41,16 +53,17 @@ pub(super) fn parse_open(app: &App, request: OpenChannelRequest) -> Result<Open,
         disable_counterparty_reserve,
     } = request;
     let peer = peers::target(app, &node_pubkey, &address, false)?;
-    let amount_sats = match amount {
-        Some(Amount::ChannelAmountSats(amount)) => parse_amount(amount)?,
-        Some(Amount::AllFunds(_)) => {
-            return Err(Error::Unimplemented("all_funds: not yet; set channel_amount_sats"));
+    let amount = match amount {
+        Some(Amount::ChannelAmountSats(amount)) => {
+            let amount_sats = parse_amount(amount)?;
+            check_push(push_to_counterparty_msat, amount_sats)?;
+            OpenAmount::Sats(amount_sats)
         },
-        None => return Err(Error::invalid("channel_amount_sats", "must be set")),
+        Some(Amount::AllFunds(AllFunds {})) => OpenAmount::AllFunds,
+        None => {
+            return Err(Error::invalid("channel_amount_sats", "must be set, or else all_funds"));
+        },
     };
-    if push_to_counterparty_msat.is_some_and(|push_msat| push_msat > amount_sats * 1000) {
-        return Err(Error::invalid("push_to_counterparty_msat", "is more than the channel holds"));
-    }
     if disable_counterparty_reserve {
         return Err(if announce_channel {
             Error::invalid("disable_counterparty_reserve", "cannot be set on an announced channel")
@@ -68,9 +81,12 @@ pub(super) fn parse_open(app: &App, request: OpenChannelRequest) -> Result<Open,
     }
     Ok(Open {
         peer,
-        amount_sats,
+        amount,
         push_msat: push_to_counterparty_msat,
-        config: merged(ChannelConfig::default(), channel_config.unwrap_or_default())?,
+        config: channel_config::merged(
+            ChannelConfig::default(),
+            channel_config.unwrap_or_default(),
+        )?,
         announce: announce_channel,
     })
 }
@@ -84,65 +100,75 @@ fn parse_amount(amount_sats: u64) -> Result<u64, Error> {
     Ok(amount_sats)
 }
 
+fn check_push(push_msat: Option<u64>, amount_sats: u64) -> Result<(), Error> {
+    match push_msat {
+        Some(push_msat) if push_msat > amount_sats * 1000 => {
+            let reason = format!("{push_msat} is more than the channel holds, {amount_sats} sat");
+            Err(Error::invalid("push_to_counterparty_msat", reason))
+        },
+        _ => Ok(()),
+    }
+}
+
 fn can_announce(app: &App) -> bool {
     app.node.node_alias().is_some() && app.node.listening_addresses().is_some()
 }
 
-/// `base` with the fields that `changes` sets.
-fn merged(base: ChannelConfig, changes: types::ChannelConfig) -> Result<ChannelConfig, Error> {
-    const FEE_FIELD: &str = "channel_config.force_close_avoidance_max_fee_satoshis";
-    const DUST_FIELD: &str = "channel_config.fixed_limit_msat";
-    let types::ChannelConfig {
-        forwarding_fee_proportional_millionths,
-        forwarding_fee_base_msat,
-        cltv_expiry_delta,
-        force_close_avoidance_max_fee_satoshis,
-        accept_underpaying_htlcs,
-        max_dust_htlc_exposure,
-    } = changes;
-    let cltv_expiry_delta = cltv_expiry_delta.map(|blocks| {
-        u16::try_from(blocks).map_err(|_| {
-            let reason = format!("{blocks} is too large; at most {}", u16::MAX);
-            Error::invalid("channel_config.cltv_expiry_delta", reason)
-        })
-    });
-    Ok(ChannelConfig {
-        forwarding_fee_proportional_millionths: forwarding_fee_proportional_millionths
-            .unwrap_or(base.forwarding_fee_proportional_millionths),
-        forwarding_fee_base_msat: forwarding_fee_base_msat.unwrap_or(base.forwarding_fee_base_msat),
-        cltv_expiry_delta: cltv_expiry_delta.transpose()?.unwrap_or(base.cltv_expiry_delta),
-        max_dust_htlc_exposure: match max_dust_htlc_exposure {
-            Some(MaxDustHtlcExposure::FixedLimitMsat(limit_msat)) => {
-                let limit = fields::MAX_MONEY_SAT * 1000;
-                let limit_msat = fields::at_most(DUST_FIELD, limit_msat, limit)?;
-                MaxDustHTLCExposure::FixedLimit { limit_msat }
-            },
-            Some(MaxDustHtlcExposure::FeeRateMultiplier(multiplier)) => {
-                MaxDustHTLCExposure::FeeRateMultiplier { multiplier }
-            },
-            None => base.max_dust_htlc_exposure,
-        },
-        force_close_avoidance_max_fee_satoshis: force_close_avoidance_max_fee_satoshis
-            .map(|amount| fields::at_most(FEE_FIELD, amount, fields::MAX_MONEY_SAT))
-            .transpose()?
-            .unwrap_or(base.force_close_avoidance_max_fee_satoshis),
-        accept_underpaying_htlcs: accept_underpaying_htlcs.unwrap_or(base.accept_underpaying_htlcs),
-    })
-}
-
 /// Asks the peer, which must be connected, to open the channel.
 pub(super) fn open(app: &App, open: Open) -> Result<OpenChannelResponse, Error> {
-    let Open { peer, amount_sats, push_msat, config, announce } = open;
-    let peers::Target { node_id, address, persist: _ } = peer;
-    let way = app.onions.way_to(&address)?;
-    let address = way.address().clone();
-    let config = Some(config);
-    let id = if announce {
-        app.node.open_announced_channel(node_id, address, amount_sats, push_msat, config)?
-    } else {
-        app.node.open_channel(node_id, address, amount_sats, push_msat, config)?
-    };
+    // Held until the library has connected, which it does at once: the peer is connected already.
+    let way = app.onions.way_to(&open.peer.address)?;
+    let peer = peers::Target { address: way.address().clone(), ..open.peer };
+    let open = Open { peer, ..open };
+    let id = app.spending.channel(|| match open.amount {
+        OpenAmount::Sats(amount_sats) => Ok(ask_to_open(app, &open, amount_sats)?),
+        OpenAmount::AllFunds => open_with_all_funds(app, &open),
+    })?;
     Ok(OpenChannelResponse { user_channel_id: id.0.to_string() })
+}
+
+fn ask_to_open(app: &App, open: &Open, amount_sats: u64) -> Result<UserChannelId, NodeError> {
+    let Open { peer, push_msat, config, announce, amount: _ } = open;
+    let peers::Target { node_id, address, persist: _ } = peer.clone();
+    let config = Some(*config);
+    if *announce {
+        app.node.open_announced_channel(node_id, address, amount_sats, *push_msat, config)
+    } else {
+        app.node.open_channel(node_id, address, amount_sats, *push_msat, config)
+    }
+}
+
+/// Opens a channel with what the wallet can spend when it is asked for. What arrives or is reserved
+/// for another channel between our look and the library's, makes it look again.
+fn open_with_all_funds(app: &App, open: &Open) -> Result<UserChannelId, Error> {
+    let fee_sats = app.spending.fee_allowance_sats(FUNDING_VBYTES);
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let kept_sats = reserve_sats(app, &open.peer.node_id).saturating_add(fee_sats);
+        let spendable_sats = app.node.list_balances().spendable_onchain_balance_sats;
+        let amount_sats = spendable_sats.saturating_sub(kept_sats);
+        if amount_sats < MIN_CHANNEL_SATS {
+            return Err(Error::FailedPrecondition(format!(
+                "all_funds: of {spendable_sats} sat that can be spent, {kept_sats} are kept for fees \
+                 and as the reserve of the channel, which leaves less than a channel needs, \
+                 {MIN_CHANNEL_SATS}"
+            )));
+        }
+        check_push(open.push_msat, amount_sats)?;
+        match ask_to_open(app, open, amount_sats) {
+            Err(NodeError::InsufficientFunds) if tries < MAX_TRIES => {},
+            opened => return Ok(opened?),
+        }
+    }
+}
+
+/// What has to stay in the wallet for another channel with this peer.
+fn reserve_sats(app: &App, peer: &PublicKey) -> u64 {
+    let anchors = app.node.config().anchor_channels_config;
+    anchors
+        .filter(|anchors| !anchors.trusted_peers_no_reserve.contains(peer))
+        .map_or(0, |anchors| anchors.per_channel_reserve_sats)
 }
 
 pub(super) fn close(
@@ -150,8 +176,8 @@ pub(super) fn close(
     request: CloseChannelRequest,
 ) -> Result<CloseChannelResponse, Error> {
     let CloseChannelRequest { user_channel_id, counterparty_node_id } = request;
-    let (id, counterparty) = known(app, &user_channel_id, &counterparty_node_id)?;
-    app.node.close_channel(&id, counterparty)?;
+    let channel = known(app, &user_channel_id, &counterparty_node_id)?;
+    app.node.close_channel(&channel.user_channel_id, channel.counterparty_node_id)?;
     Ok(CloseChannelResponse {})
 }
 
@@ -167,27 +193,30 @@ pub(super) fn force_close(
         let reason = format!("has {reason_bytes} bytes; at most {limit}");
         return Err(Error::invalid("force_close_reason", reason));
     }
-    let (id, counterparty) = known(app, &user_channel_id, &counterparty_node_id)?;
-    app.node.force_close_channel(&id, counterparty, force_close_reason)?;
+    let channel = known(app, &user_channel_id, &counterparty_node_id)?;
+    app.node.force_close_channel(
+        &channel.user_channel_id,
+        channel.counterparty_node_id,
+        force_close_reason,
+    )?;
     Ok(ForceCloseChannelResponse {})
 }
 
 /// The channel that `user_channel_id` and `counterparty_node_id`, the fields of a request, name. The
 /// library takes an unknown one for closed, and says that all is well.
-fn known(
+pub(super) fn known(
     app: &App,
     user_channel_id: &str,
     counterparty_node_id: &str,
-) -> Result<(UserChannelId, PublicKey), Error> {
+) -> Result<ChannelDetails, Error> {
     let id = fields::user_channel_id("user_channel_id", user_channel_id)?;
     let counterparty = fields::public_key("counterparty_node_id", counterparty_node_id)?;
-    let channels = app.node.list_channels();
-    let channel =
-        channels.iter().find(|channel| channel.user_channel_id == id).ok_or_else(|| {
-            Error::invalid("user_channel_id", format!("there is no channel {}", id.0))
-        })?;
+    let mut channels = app.node.list_channels().into_iter();
+    let channel = channels.find(|channel| channel.user_channel_id == id).ok_or_else(|| {
+        Error::invalid("user_channel_id", format!("there is no channel {}", id.0))
+    })?;
     if channel.counterparty_node_id == counterparty {
-        Ok((id, counterparty))
+        Ok(channel)
     } else {
         let reason = format!("channel {} is not with {counterparty}", id.0);
         Err(Error::invalid("counterparty_node_id", reason))
@@ -200,25 +229,4 @@ pub(super) fn list(
 ) -> Result<ListChannelsResponse, Error> {
     let channels = app.node.list_channels().into_iter().map(wire::channel::channel).collect();
     Ok(ListChannelsResponse { channels })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_fields_that_are_set_change() {
-        let changes =
-            types::ChannelConfig { forwarding_fee_base_msat: Some(7), ..Default::default() };
-        let config = merged(ChannelConfig::default(), changes).unwrap();
-        assert_eq!(config, ChannelConfig { forwarding_fee_base_msat: 7, ..Default::default() });
-    }
-
-    #[test]
-    fn a_cltv_delta_must_fit() {
-        let changes =
-            types::ChannelConfig { cltv_expiry_delta: Some(65_536), ..Default::default() };
-        let error = merged(ChannelConfig::default(), changes).unwrap_err().to_string();
-        assert!(error.contains("channel_config.cltv_expiry_delta: 65536"), "{error}");
-    }
 }

@@ -149,6 +149,21 @@ pub(super) fn amount_sat(field: &'static str, amount: u64) -> Result<u64, Error>
     at_most(field, positive(field, amount)?, MAX_MONEY_SAT)
 }
 
+/// An amount in satoshis to pay to `address`, for which it is not too little to be relayed.
+pub(super) fn output_sat(
+    field: &'static str,
+    amount: u64,
+    address: &Address,
+) -> Result<u64, Error> {
+    let dust_sats = address.script_pubkey().minimal_non_dust().to_sat();
+    if amount_sat(field, amount)? >= dust_sats {
+        Ok(amount)
+    } else {
+        let reason = format!("{amount} is dust; this address takes at least {dust_sats}");
+        Err(Error::invalid(field, reason))
+    }
+}
+
 /// An amount that is not over `limit`.
 pub(super) fn at_most(field: &'static str, amount: u64, limit: u64) -> Result<u64, Error> {
     if amount <= limit {

@@ -5,6 +5,7 @@ mod attempt;
 mod bolt11;
 mod bolt12;
 mod calls;
+mod channel_config;
 mod channels;
 mod events;
 mod fields;
@@ -16,6 +17,7 @@ mod onchain;
 mod payments;
 mod peers;
 mod route;
+mod splice;
 mod spontaneous;
 mod unified;
 
@@ -36,7 +38,8 @@ pub use names::Names;
 
 use crate::error::Error;
 use crate::node::spending::Spending;
-use crate::store::{Forwards, Holds, PaymentIndex};
+use crate::node::splices::Splices;
+use crate::store::{Forwards, Holds, PaymentIndex, Store};
 use crate::tor::Onions;
 
 /// What the calls of a started server work with.
@@ -49,6 +52,10 @@ pub struct App {
     pub events: broadcast::Sender<Arc<EventEnvelope>>,
     /// On-chain transactions, one after the other.
     pub spending: Spending,
+    /// Channels that are being spliced.
+    pub splices: Splices,
+    /// What is on disk.
+    pub store: Arc<Store>,
     /// Payments that wait to be claimed.
     pub holds: Holds,
     /// Payments that were forwarded.
@@ -213,6 +220,10 @@ lightning_node! {
     close_channel(CloseChannelRequest) -> CloseChannelResponse = channels::close;
     force_close_channel(ForceCloseChannelRequest) -> ForceCloseChannelResponse
         = channels::force_close;
+    splice_in(SpliceInRequest) -> SpliceInResponse = splice::splice_in;
+    splice_out(SpliceOutRequest) -> SpliceOutResponse = splice::splice_out;
+    update_channel_config(UpdateChannelConfigRequest) -> UpdateChannelConfigResponse
+        = channel_config::update;
     list_channels(ListChannelsRequest) -> ListChannelsResponse = channels::list;
     get_payment_details(GetPaymentDetailsRequest) -> GetPaymentDetailsResponse = payments::get;
     list_payments(ListPaymentsRequest) -> ListPaymentsResponse = payments::list;

@@ -1,5 +1,6 @@
 //! The on-chain wallet.
 
+use ldk_node::NodeError;
 use ldk_node::bitcoin::FeeRate;
 use ldk_server_grpc::api::{
     OnchainReceiveRequest, OnchainReceiveResponse, OnchainSendRequest, OnchainSendResponse,
@@ -23,19 +24,11 @@ pub(super) fn send(app: &App, request: OnchainSendRequest) -> Result<OnchainSend
     let OnchainSendRequest { address, amount_sats, send_all, fee_rate_sat_per_vb } = request;
     let address = fields::address("address", &address, app.network)?;
     let fee_rate = fee_rate_sat_per_vb.map(fee_rate).transpose()?;
-    let wallet = app.node.onchain_payment();
-    let txid = match (amount_sats, send_all) {
+    let amount_sats = match (amount_sats, send_all) {
         (Some(amount_sats), None) => {
-            let amount_sats = fields::amount_sat("amount_sats", amount_sats)?;
-            let dust_sats = address.script_pubkey().minimal_non_dust().to_sat();
-            if amount_sats < dust_sats {
-                let reason =
-                    format!("{amount_sats} is dust; this address takes at least {dust_sats}");
-                return Err(Error::invalid("amount_sats", reason));
-            }
-            wallet.send_to_address(&address, amount_sats, fee_rate)?
+            Some(fields::output_sat("amount_sats", amount_sats, &address)?)
         },
-        (None, Some(true)) => wallet.send_all_to_address(&address, false, fee_rate)?,
+        (None, Some(true)) => None,
         (Some(_), Some(_)) => {
             return Err(Error::invalid("send_all", "must not be set together with amount_sats"));
         },
@@ -43,7 +36,27 @@ pub(super) fn send(app: &App, request: OnchainSendRequest) -> Result<OnchainSend
             return Err(Error::invalid("amount_sats", "must be set, or else send_all to true"));
         },
     };
+    let wallet = app.node.onchain_payment();
+    let txid = app.spending.transaction(|| {
+        let made = match amount_sats {
+            Some(amount_sats) => wallet.send_to_address(&address, amount_sats, fee_rate),
+            None => wallet.send_all_to_address(&address, false, fee_rate),
+        };
+        made.map_err(refusal)
+    })?;
     Ok(OnchainSendResponse { txid: txid.to_string() })
+}
+
+/// Why the wallet makes no transaction. All else being checked, it is for lack of money.
+fn refusal(error: NodeError) -> Error {
+    match error {
+        NodeError::InsufficientFunds | NodeError::OnchainTxCreationFailed => {
+            Error::FailedPrecondition(
+                "the spendable funds of the wallet do not cover the amount and the fee".to_owned(),
+            )
+        },
+        other => other.into(),
+    }
 }
 
 fn fee_rate(sat_per_vb: u64) -> Result<FeeRate, Error> {

@@ -9,15 +9,22 @@ mod payments;
 use std::future::{Future, ready};
 use std::path::Path;
 use std::pin::Pin;
+use std::str::FromStr as _;
 use std::sync::Arc;
 
 pub use forwards::{Forward, Forwards};
 pub use holds::{Fate, Held, Holds, LockedHolds, Run, Why};
-use ldk_node::io::sqlite_store::{KV_TABLE_NAME, SQLITE_DB_FILE_NAME, SqliteStore};
-use ldk_node::lightning::io;
-use ldk_node::lightning::util::persist::{KVStore, KVStoreSync};
 pub use pages::Page;
 pub use payments::{PaymentCounts, PaymentIndex, PaymentPlace};
+use ldk_node::bitcoin::Txid;
+use ldk_node::bitcoin::hashes::Hash as _;
+use ldk_node::io::sqlite_store::{KV_TABLE_NAME, SQLITE_DB_FILE_NAME, SqliteStore};
+use ldk_node::lightning::io;
+use ldk_node::lightning::ln::types::ChannelId;
+use ldk_node::lightning::util::persist::{
+    ARCHIVED_CHANNEL_MONITOR_PERSISTENCE_PRIMARY_NAMESPACE,
+    CHANNEL_MONITOR_PERSISTENCE_PRIMARY_NAMESPACE, KVStore, KVStoreSync,
+};
 
 /// The namespace of the server's own records. The library has none of this name.
 const NAMESPACE: &str = "ldk_server";
@@ -41,6 +48,38 @@ impl Store {
     /// The order of the library's payments.
     pub fn payments(&self) -> Arc<PaymentIndex> {
         Arc::clone(&self.payments)
+    }
+
+    /// Whether the on-chain wallet knows this transaction, and so spends none of its coins again.
+    ///
+    /// The library has no call for that. It keeps the wallet's transactions under this key, each
+    /// unconfirmed one with the time it was last seen and each confirmed one with its block, and
+    /// both by the 32 bytes of the txid; it writes them while it holds the wallet's lock. That these
+    /// bytes are there by chance, or before the wallet has the transaction, cannot be.
+    pub fn wallet_knows(&self, txid: &Txid) -> io::Result<bool> {
+        let transactions = match KVStoreSync::read(&self.kv, "bdk_wallet", "", "tx_graph") {
+            Ok(transactions) => transactions,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        let id = txid.as_byte_array();
+        Ok(transactions.windows(id.len()).any(|bytes| bytes == id))
+    }
+
+    /// Whether the channel with this id was ever funded: then the library keeps a monitor of it, or
+    /// has put it aside. The names of monitors are those of their funding outputs, from which such
+    /// channels have their ids, or the ids themselves.
+    pub fn was_funded(&self, channel: ChannelId) -> io::Result<bool> {
+        for namespace in [
+            CHANNEL_MONITOR_PERSISTENCE_PRIMARY_NAMESPACE,
+            ARCHIVED_CHANNEL_MONITOR_PERSISTENCE_PRIMARY_NAMESPACE,
+        ] {
+            let monitors = KVStoreSync::list(&self.kv, namespace, "")?;
+            if monitors.iter().any(|monitor| monitored_channel(monitor) == Some(channel)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The keys of one kind of the server's records, in no particular order.
@@ -72,6 +111,16 @@ fn invalid_data(reason: &str) -> io::Error {
 /// Whether this is where the library keeps its payments, whose changes are watched.
 fn are_payments(primary: &str, secondary: &str) -> bool {
     (primary, secondary) == (payments::PRIMARY, payments::SECONDARY)
+}
+
+/// The channel that the monitor with this name is of.
+fn monitored_channel(monitor: &str) -> Option<ChannelId> {
+    let Some((txid, index)) = monitor.split_once('_') else {
+        let id = hex::decode(monitor).ok()?;
+        return Some(ChannelId(id.try_into().ok()?));
+    };
+    let (txid, index) = (Txid::from_str(txid).ok()?, index.parse().ok()?);
+    Some(ChannelId::v1_from_funding_txid(txid.as_byte_array(), index))
 }
 
 type Answer<T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send>>;
@@ -122,5 +171,43 @@ impl KVStoreSync for Store {
 
     fn list(&self, primary: &str, secondary: &str) -> io::Result<Vec<String>> {
         KVStoreSync::list(&self.kv, primary, secondary)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wallet_knows_what_the_library_wrote_down() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let [txid, other] = [Txid::from_byte_array([7; 32]), Txid::from_byte_array([8; 32])];
+        assert!(!store.wallet_knows(&txid).unwrap());
+        let value = [&[1; 5][..], txid.as_byte_array(), &[7; 3]].concat();
+        KVStoreSync::write(&store, "bdk_wallet", "", "tx_graph", value).unwrap();
+        assert!(store.wallet_knows(&txid).unwrap());
+        assert!(!store.wallet_knows(&other).unwrap());
+    }
+
+    #[test]
+    fn a_channel_with_a_monitor_was_funded() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let txid = Txid::from_byte_array([7; 32]);
+        let [first, second] = [(0, 7), (258, 7 ^ 2)].map(|(index, last)| {
+            let mut id = [7; 32];
+            id[30] ^= (index >> 8) as u8;
+            id[31] = last;
+            (format!("{txid}_{index}"), ChannelId(id))
+        });
+        let third = (hex::encode([9; 32]), ChannelId([9; 32]));
+        for (namespace, (name, id)) in
+            [("monitors", first), ("archived_monitors", second), ("monitors", third)]
+        {
+            assert!(!store.was_funded(id).unwrap());
+            KVStoreSync::write(&store, namespace, "", &name, vec![1]).unwrap();
+            assert!(store.was_funded(id).unwrap(), "{name}");
+        }
     }
 }

@@ -1,0 +1,291 @@
+//! What leaves the on-chain wallet: every transaction that an answer names comes to be, and pays
+//! what was asked for.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use e2e_tests::{Network, Node, refused, until};
+use futures_util::future::try_join_all;
+use ldk_server_client::api::open_channel_request::Amount;
+use ldk_server_client::api::{
+    AllFunds, GetBalancesResponse, OnchainSendRequest, OpenChannelRequest,
+};
+use ldk_server_client::types::Channel;
+use ldk_server_client::{Code, Error};
+use serde_json::Value;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const FUNDS_SATS: u64 = 10_000_000;
+const SENT_SATS: [u64; 5] = [100_000, 200_001, 300_002, 400_003, 500_004];
+const CHANNEL_SATS: u64 = 500_000;
+/// What the library keeps in the wallet for each channel.
+const RESERVE_SATS: u64 = 25_000;
+/// More than a transaction costs at the usual rate of about 1 sat/vB.
+const FEE_SATS: u64 = 1_000;
+const BLOCKS_TO_READY: u32 = 6;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_transaction_comes_to_be() -> Result<()> {
+    let network = Network::start().await?;
+    let (alice, bob) = tokio::try_join!(network.node("alice"), network.node("bob"))?;
+    cannot_send_what_it_has_not(&alice, &bob).await?;
+    network.fund(&[&alice], FUNDS_SATS).await?;
+    sends_at_once_all_arrive(&network, &alice, &bob).await?;
+    a_spend_after_a_restart_takes_other_coins(&network, &alice, &bob).await?;
+    the_fee_rate_is_the_one_asked_for(&network, &alice, &bob).await?;
+    all_is_sent(&network, &alice, &bob).await?;
+    network.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn channels_and_transactions_do_not_take_the_same_coins() -> Result<()> {
+    let network = Network::start().await?;
+    let (alice, bob) = tokio::try_join!(network.node("alice"), network.node("bob"))?;
+    network.fund(&[&alice, &bob], FUNDS_SATS).await?;
+    channels_are_funded_beside_a_transaction(&network, &alice, &bob).await?;
+    too_large_a_channel_is_refused(&alice, &bob).await?;
+    all_funds_make_a_channel(&network, &alice, &bob).await?;
+    network.stop().await
+}
+
+async fn cannot_send_what_it_has_not(alice: &Node, bob: &Node) -> Result<()> {
+    let address = bob.new_address().await?;
+    let amount = OnchainSendRequest { amount_sats: Some(1_000), ..to(&address) };
+    refused(alice.client().onchain_send(amount).await, Code::FailedPrecondition, "funds");
+    let all = OnchainSendRequest { send_all: Some(true), ..to(&address) };
+    refused(alice.client().onchain_send(all).await, Code::FailedPrecondition, "funds");
+    Ok(())
+}
+
+async fn sends_at_once_all_arrive(network: &Network, alice: &Node, bob: &Node) -> Result<()> {
+    let mut addresses = Vec::new();
+    for _ in SENT_SATS {
+        addresses.push(bob.new_address().await?);
+    }
+    let sends = addresses.iter().zip(SENT_SATS).map(|(address, sats)| send(alice, address, sats));
+    let txids = try_join_all(sends).await?;
+    in_mempool(network, &txids).await?;
+    network.mine(1).await?;
+    for ((txid, address), sats) in txids.iter().zip(&addresses).zip(SENT_SATS) {
+        let transaction = network.bitcoind().transaction(txid).await?;
+        assert_eq!(transaction["confirmations"], 1, "{transaction}");
+        assert_eq!(paid_sats(&transaction, address)?, sats);
+    }
+    let sum_sats: u64 = SENT_SATS.iter().sum();
+    has(bob, |balances| balances.total_onchain_balance_sats == sum_sats).await?;
+    has(alice, |balances| {
+        let left_sats = balances.total_onchain_balance_sats + sum_sats;
+        left_sats < FUNDS_SATS && left_sats + 5 * FEE_SATS > FUNDS_SATS
+    })
+    .await?;
+
+    // More than all its money, and more than there is beside the fee.
+    let left_sats = alice.balances().await?.spendable_onchain_balance_sats;
+    for sats in [left_sats, left_sats + 1, 100 * left_sats] {
+        let request = OnchainSendRequest { amount_sats: Some(sats), ..to(&addresses[0]) };
+        refused(alice.client().onchain_send(request).await, Code::FailedPrecondition, "funds");
+    }
+    let all_for_fees = OnchainSendRequest {
+        send_all: Some(true),
+        fee_rate_sat_per_vb: Some(100_000),
+        ..to(&addresses[0])
+    };
+    refused(alice.client().onchain_send(all_for_fees).await, Code::FailedPrecondition, "funds");
+    Ok(())
+}
+
+/// The daemon is killed before the wallet can have seen its transaction, and must find it.
+async fn a_spend_after_a_restart_takes_other_coins(
+    network: &Network,
+    alice: &Node,
+    bob: &Node,
+) -> Result<()> {
+    let address = bob.new_address().await?;
+    let before = send(alice, &address, 10_000).await?;
+    in_mempool(network, std::slice::from_ref(&before)).await?;
+    alice.kill().await?;
+    alice.start_again().await?;
+    let after = send(alice, &address, 20_000).await?;
+    in_mempool(network, &[before, after]).await
+}
+
+async fn the_fee_rate_is_the_one_asked_for(
+    network: &Network,
+    alice: &Node,
+    bob: &Node,
+) -> Result<()> {
+    let address = bob.new_address().await?;
+    for rate in [1, 7, 50] {
+        let request = OnchainSendRequest {
+            amount_sats: Some(50_000),
+            fee_rate_sat_per_vb: Some(rate),
+            ..to(&address)
+        };
+        let txid = alice.client().onchain_send(request).await?.txid;
+        in_mempool(network, std::slice::from_ref(&txid)).await?;
+        let entry = network.bitcoind().call("getmempoolentry", &[txid.into()]).await?;
+        let vbytes = entry["vsize"].as_u64().context("no size")?;
+        let fee_sats = sats(&entry["fees"]["base"])?;
+        // A signature can be a byte or two shorter than it was taken for.
+        let expected = rate * vbytes..=rate * (vbytes + 3);
+        assert!(expected.contains(&fee_sats), "{fee_sats} for {vbytes} at {rate}");
+    }
+    network.mine(1).await
+}
+
+async fn all_is_sent(network: &Network, alice: &Node, bob: &Node) -> Result<()> {
+    let had_sats = alice.balances().await?.total_onchain_balance_sats;
+    let bob_had_sats = bob.balances().await?.total_onchain_balance_sats;
+    let address = bob.new_address().await?;
+    let request = OnchainSendRequest { send_all: Some(true), ..to(&address) };
+    let txid = alice.client().onchain_send(request).await?.txid;
+    in_mempool(network, std::slice::from_ref(&txid)).await?;
+    let entry = network.bitcoind().call("getmempoolentry", &[txid.clone().into()]).await?;
+    let fee_sats = sats(&entry["fees"]["base"])?;
+    network.mine(1).await?;
+    has(alice, |balances| balances.total_onchain_balance_sats == 0).await?;
+    let arrived_sats = bob_had_sats + had_sats - fee_sats;
+    has(bob, |balances| balances.total_onchain_balance_sats == arrived_sats).await
+}
+
+async fn channels_are_funded_beside_a_transaction(
+    network: &Network,
+    alice: &Node,
+    bob: &Node,
+) -> Result<()> {
+    let address = bob.new_address().await?;
+    let sent = send(alice, &address, SENT_SATS[0]).await?;
+    let channels = || open(alice, bob, Amount::ChannelAmountSats(CHANNEL_SATS), None);
+    let opened = tokio::try_join!(channels(), channels())?;
+    let funding = until("both channels are funded", PATIENCE, async || {
+        let mut txids = Vec::new();
+        for id in [&opened.0, &opened.1] {
+            let channels = alice.channels().await?;
+            let channel = channels.iter().find(|channel| channel.user_channel_id == *id);
+            let funding = channel.and_then(|channel| channel.funding_txo.clone());
+            txids.push(funding.with_context(|| format!("{channels:?}"))?.txid);
+        }
+        Ok(txids)
+    })
+    .await?;
+    in_mempool(network, &[&[sent][..], &funding].concat()).await?;
+    network.mine(BLOCKS_TO_READY).await?;
+    for (node, peer) in [(alice, bob), (bob, alice)] {
+        until("both channels can be used", PATIENCE, async || {
+            let channels = node.channels().await?;
+            let usable = |channel: &&Channel| {
+                channel.counterparty_node_id == peer.id()
+                    && channel.is_usable
+                    && channel.channel_value_sats == CHANNEL_SATS
+            };
+            ensure!(channels.iter().filter(usable).count() == 2, "{channels:?}");
+            Ok(())
+        })
+        .await?;
+    }
+    alice.pays(bob, 1_000_000).await.map(drop)
+}
+
+async fn too_large_a_channel_is_refused(alice: &Node, bob: &Node) -> Result<()> {
+    let spendable_sats = alice.balances().await?.spendable_onchain_balance_sats;
+    for sats in [spendable_sats - RESERVE_SATS + 1, spendable_sats + 1] {
+        let answer = open(alice, bob, Amount::ChannelAmountSats(sats), None).await;
+        refused(answer, Code::FailedPrecondition, "insufficient funds");
+    }
+    // The gift is compared with what is found.
+    let push_msat = Some((spendable_sats + 1) * 1_000);
+    let answer = open(alice, bob, Amount::AllFunds(AllFunds {}), push_msat).await;
+    refused(answer, Code::InvalidArgument, "push_to_counterparty_msat");
+    assert_eq!(alice.channels().await?.len(), 2);
+    Ok(())
+}
+
+async fn all_funds_make_a_channel(network: &Network, alice: &Node, bob: &Node) -> Result<()> {
+    let spendable_sats = alice.balances().await?.spendable_onchain_balance_sats;
+    let push_msat = 1_000_000_000;
+    open(alice, bob, Amount::AllFunds(AllFunds {}), Some(push_msat)).await?;
+    // The two others are funded, so this waits for the one that is not.
+    until("the channel is funded", PATIENCE, async || {
+        ensure!(!network.bitcoind().mempool().await?.is_empty(), "the mempool is empty");
+        Ok(())
+    })
+    .await?;
+    network.mine(BLOCKS_TO_READY).await?;
+    let expected_sats = spendable_sats - RESERVE_SATS;
+    let channel = until("the peer sees the channel", PATIENCE, async || {
+        let channels = bob.channels().await?;
+        let channel = channels
+            .iter()
+            .find(|channel| channel.channel_value_sats != CHANNEL_SATS && channel.is_usable);
+        channel.cloned().with_context(|| format!("{channels:?}"))
+    })
+    .await?;
+    let value_sats = channel.channel_value_sats;
+    assert!(value_sats <= expected_sats && value_sats + FEE_SATS > expected_sats, "{channel:?}");
+    // Bob keeps a reserve of a hundredth of it.
+    let pushed_msat = channel.outbound_capacity_msat + value_sats * 10;
+    assert!(pushed_msat.abs_diff(push_msat) <= 1_000_000, "{channel:?}");
+    let balances = alice.balances().await?;
+    assert!(balances.spendable_onchain_balance_sats < FEE_SATS, "{balances:?}");
+    assert!(balances.total_onchain_balance_sats >= 3 * RESERVE_SATS, "{balances:?}");
+
+    let answer = open(alice, bob, Amount::AllFunds(AllFunds {}), None).await;
+    refused(answer, Code::FailedPrecondition, "all_funds");
+    Ok(())
+}
+
+async fn send(node: &Node, address: &str, sats: u64) -> Result<String> {
+    let request = OnchainSendRequest { amount_sats: Some(sats), ..to(address) };
+    Ok(node.client().onchain_send(request).await?.txid)
+}
+
+fn to(address: &str) -> OnchainSendRequest {
+    OnchainSendRequest { address: address.to_owned(), ..Default::default() }
+}
+
+async fn open(
+    node: &Node,
+    peer: &Node,
+    amount: Amount,
+    push_to_counterparty_msat: Option<u64>,
+) -> Result<String, Error> {
+    let request = OpenChannelRequest {
+        node_pubkey: peer.id().to_owned(),
+        address: peer.address(),
+        amount: Some(amount),
+        push_to_counterparty_msat,
+        ..Default::default()
+    };
+    Ok(node.client().open_channel(request).await?.user_channel_id)
+}
+
+async fn in_mempool(network: &Network, txids: &[String]) -> Result<()> {
+    until("the transactions wait for a block", PATIENCE, async || {
+        let mempool = network.bitcoind().mempool().await?;
+        ensure!(txids.iter().all(|txid| mempool.contains(txid)), "{txids:?} not in {mempool:?}");
+        Ok(())
+    })
+    .await
+}
+
+async fn has(node: &Node, will_do: impl Fn(&GetBalancesResponse) -> bool) -> Result<()> {
+    until(&format!("the wallet of {} is right", node.alias()), PATIENCE, async || {
+        let balances = node.balances().await?;
+        ensure!(will_do(&balances), "{balances:?}");
+        Ok(())
+    })
+    .await
+}
+
+/// What a transaction pays to an address.
+fn paid_sats(transaction: &Value, address: &str) -> Result<u64> {
+    let outputs = transaction["vout"].as_array().context("no outputs")?;
+    let output = outputs.iter().find(|output| output["scriptPubKey"]["address"] == address);
+    sats(&output.with_context(|| format!("nothing to {address}: {transaction}"))?["value"])
+}
+
+/// An amount of bitcoind, which counts in bitcoin.
+fn sats(btc: &Value) -> Result<u64> {
+    let btc = btc.as_f64().with_context(|| format!("{btc} is no amount"))?;
+    Ok((btc * 100_000_000.0).round() as u64)
+}
