@@ -123,7 +123,8 @@ impl Server {
             events,
             spending: Spending::default(),
             holds: Holds::open(Arc::clone(&store))?,
-            forwards: Forwards::open(store)?,
+            forwards: Forwards::open(Arc::clone(&store))?,
+            store,
         });
         let event_loop = tokio::spawn(events::run(Arc::clone(&app), stop.events.clone()));
         for address in node.announcement_addresses().unwrap_or_default() {
