@@ -7,8 +7,11 @@ mod bolt12;
 mod calls;
 mod channel_config;
 mod channels;
+mod crypto;
+mod decode;
 mod events;
 mod fields;
+mod graph;
 mod hodl;
 mod jit;
 mod names;
@@ -95,13 +98,18 @@ impl Service {
     }
 
     fn app(&self) -> Result<Arc<App>, Error> {
-        if self.stopping.is_cancelled() {
-            return Err(Error::Unavailable("the server is stopping".to_owned()));
-        }
+        self.not_stopping()?;
         match &*self.phase.borrow() {
             Phase::Ready(app) => Ok(Arc::clone(app)),
             Phase::Starting(doing) => Err(Error::Unavailable(format!("starting: {doing}"))),
         }
+    }
+
+    fn not_stopping(&self) -> Result<(), Error> {
+        if self.stopping.is_cancelled() {
+            return Err(Error::Unavailable("the server is stopping".to_owned()));
+        }
+        Ok(())
     }
 
     /// Runs a handler off the async threads.
@@ -120,11 +128,32 @@ impl Service {
         let reply = self.calls.run(method, move || handler(&app, request)).await?;
         Ok(Response::new(reply))
     }
+
+    /// Runs a handler that needs no node, and so answers while the server starts, too.
+    async fn call_without_node<Q, R>(
+        &self,
+        method: &'static str,
+        request: Request<Q>,
+        handler: fn(Q) -> Result<R, Error>,
+    ) -> Result<Response<R>, Status>
+    where
+        Q: Send + 'static,
+        R: Send + 'static,
+    {
+        self.not_stopping()?;
+        let request = request.into_inner();
+        let reply = self.calls.run(method, move || handler(request)).await?;
+        Ok(Response::new(reply))
+    }
 }
 
 /// One line a method. The methods of the trait that are not here answer UNIMPLEMENTED "not yet".
 macro_rules! lightning_node {
-    ($($method:ident($request:ident) -> $response:ident = $handler:path;)*) => {
+    (
+        $($method:ident($request:ident) -> $response:ident = $handler:path;)*
+        @without_node
+        $($free:ident($free_request:ident) -> $free_response:ident = $free_handler:path;)*
+    ) => {
         #[tonic::async_trait]
         impl LightningNode for Service {
             async fn subscribe_events(
@@ -197,6 +226,13 @@ macro_rules! lightning_node {
             ) -> Result<Response<api::$response>, Status> {
                 self.call(stringify!($method), request, $handler).await
             })*
+
+            $(async fn $free(
+                &self,
+                request: Request<api::$free_request>,
+            ) -> Result<Response<api::$free_response>, Status> {
+                self.call_without_node(stringify!($free), request, $free_handler).await
+            })*
         }
     };
 }
@@ -231,4 +267,17 @@ lightning_node! {
         = payments::list_forwarded;
     disconnect_peer(DisconnectPeerRequest) -> DisconnectPeerResponse = peers::disconnect;
     list_peers(ListPeersRequest) -> ListPeersResponse = peers::list;
+    sign_message(SignMessageRequest) -> SignMessageResponse = crypto::sign_message;
+    verify_signature(VerifySignatureRequest) -> VerifySignatureResponse = crypto::verify_signature;
+    export_pathfinding_scores(ExportPathfindingScoresRequest) -> ExportPathfindingScoresResponse
+        = graph::export_pathfinding_scores;
+    graph_list_channels(GraphListChannelsRequest) -> GraphListChannelsResponse
+        = graph::list_channels;
+    graph_get_channel(GraphGetChannelRequest) -> GraphGetChannelResponse = graph::get_channel;
+    graph_list_nodes(GraphListNodesRequest) -> GraphListNodesResponse = graph::list_nodes;
+    graph_get_node(GraphGetNodeRequest) -> GraphGetNodeResponse = graph::get_node;
+
+    @without_node
+    decode_invoice(DecodeInvoiceRequest) -> DecodeInvoiceResponse = decode::invoice;
+    decode_offer(DecodeOfferRequest) -> DecodeOfferResponse = decode::offer;
 }

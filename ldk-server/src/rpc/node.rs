@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use ldk_node::NodeStatus;
 use ldk_node::lightning::ln::msgs::SocketAddress;
+use ldk_node::lightning::routing::gossip::NodeId;
 use ldk_server_grpc::api::{
     GetBalancesRequest, GetBalancesResponse, GetNodeInfoRequest, GetNodeInfoResponse,
 };
+use ldk_server_grpc::types::Feature;
 
 use super::App;
 use crate::error::Error;
@@ -46,9 +48,15 @@ pub(super) fn get_node_info(
         node_alias: app.node.node_alias().map(|alias| alias.to_string()),
         node_uris,
         network: wire::node::network(app.network).into(),
-        // The library does not say which features this node has.
-        features: BTreeMap::new(),
+        features: announced_features(app),
     })
+}
+
+/// The library does not say which features this node has, except in the node's own announcement.
+fn announced_features(app: &App) -> BTreeMap<u32, Feature> {
+    let node_id = NodeId::from_pubkey(&app.node.node_id());
+    let announced = app.node.network_graph().node(&node_id).and_then(|node| node.announcement_info);
+    announced.map(|info| wire::features::of_node(info.features())).unwrap_or_default()
 }
 
 fn texts(addresses: Option<Vec<SocketAddress>>) -> Vec<String> {

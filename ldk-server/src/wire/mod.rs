@@ -4,6 +4,13 @@
 pub mod balances;
 pub mod channel;
 pub mod channel_state;
+pub mod features;
+pub mod graph;
+pub mod invoice;
 pub mod node;
+pub mod offer;
 pub mod payment;
 pub mod peer;
+
+#[cfg(test)]
+mod vectors;
