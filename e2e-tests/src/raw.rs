@@ -99,6 +99,15 @@ impl RawConnection {
         })
     }
 
+    /// Sends a request and reads only the head of the answer, whatever follows: that of a stream
+    /// would not end.
+    pub async fn begin(&mut self, request: Request<Full<Bytes>>) -> Result<RawAnswer> {
+        self.sender.ready().await?;
+        let (head, _) = self.sender.send_request(request).await?.into_parts();
+        let body = Bytes::new();
+        Ok(RawAnswer { status: head.status, headers: head.headers, body, trailers: None })
+    }
+
     /// Asks for the health of a service of the node; the empty name means the node as a whole.
     pub async fn health(&mut self, node: &NodeConfig, service: &str) -> Result<ServingStatus> {
         let request = HealthCheckRequest { service: service.to_owned() };

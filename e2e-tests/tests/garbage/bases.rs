@@ -70,7 +70,7 @@ impl Base {
         }
     }
 
-    /// A field, or a message with all its fields, which may be what the rule holds for.
+    /// A field, or a message with all its fields: with what the rule holds for, the call may succeed.
     fn accepting(mut self, field: &'static str, rule: Rule) -> Self {
         self.accepted.push((field, rule));
         self
@@ -87,7 +87,7 @@ impl Base {
         self
     }
 
-    /// Whether the request is as sound with this difference.
+    /// Whether the call may succeed with this difference.
     pub(crate) fn accepts(&self, difference: &Difference) -> bool {
         matches(&self.accepted, difference)
     }
@@ -224,11 +224,13 @@ fn hodl() -> Vec<Base> {
             preimage: PREIMAGE.to_owned(),
         },
     );
+    // Some of the hashes are those of the invoices that were made before.
     let fail = Base::new(
         "Bolt11FailForHash",
         INVALID,
         api::Bolt11FailForHashRequest { payment_hash: FRESH_HASH.to_owned() },
-    );
+    )
+    .accepting("payment_hash", hash);
     let claims = [claim, claim_of_other].map(|claim| claim.secret(&["preimage"]));
     receive.into_iter().chain(claims).chain([fail]).collect()
 }
@@ -489,7 +491,7 @@ fn peers(network: &Fixture) -> Vec<Base> {
             OK,
             api::DisconnectPeerRequest { node_pubkey: STRANGER.to_owned() },
         )
-        .accepting("node_pubkey", same_text),
+        .accepting("node_pubkey", key),
     ]
 }
 
@@ -509,7 +511,7 @@ fn signatures(network: &Fixture) -> Vec<Base> {
         )
         .accepting("message", |_| true)
         .accepting("signature", |_| true)
-        .accepting("public_key", same_text),
+        .accepting("public_key", key),
     ]
 }
 
@@ -613,8 +615,19 @@ fn shorter_than(difference: &Difference, limit: usize) -> bool {
 
 /// 32 bytes; which, is up to the caller.
 fn hash(difference: &Difference) -> bool {
-    let hex = |text: &str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    difference.text().is_some_and(hex)
+    difference.text().is_some_and(|text| text.len() == 64 && is_hex(text))
+}
+
+/// What may be the key of another node.
+fn key(difference: &Difference) -> bool {
+    difference.text().is_some_and(|text| {
+        let (parity, x) = text.split_at_checked(2).unwrap_or_default();
+        ["02", "03"].contains(&parity) && x.len() == 64 && is_hex(x)
+    })
+}
+
+fn is_hex(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// Invoices, offers and hex may be written in capital letters.

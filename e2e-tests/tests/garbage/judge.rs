@@ -119,13 +119,11 @@ fn expected(base: &Base, differences: Option<&[Difference]>) -> Vec<Code> {
     let Some(differences) = differences else {
         return vec![Code::InvalidArgument, Code::Unimplemented];
     };
-    let sound = base.codes.iter().copied();
     if differences.is_empty() {
-        return sound.chain([Code::Unimplemented]).collect();
+        return base.codes.iter().copied().chain([Code::Unimplemented]).collect();
     }
-    let accepted = differences.iter().all(|difference| base.accepts(difference));
-    if accepted {
-        return sound.chain(REFUSALS).collect();
+    if differences.iter().all(|difference| base.accepts(difference)) {
+        return [Code::Ok].into_iter().chain(REFUSALS).collect();
     }
     match differences {
         [unreadable] if unreadable.is_unreadable() => {

@@ -7,7 +7,6 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use e2e_tests::{Node, NodeConfig, RawConnection, grpc_frame, signed_request};
 use futures_util::{StreamExt as _, stream};
-use hyper::header::HeaderValue;
 use ldk_server_client::Code;
 use ldk_server_client::api::GetNodeInfoRequest;
 use prost_reflect::{DynamicMessage, MethodDescriptor};
@@ -22,8 +21,6 @@ use crate::variants::{self, Variant};
 const AT_ONCE: usize = 24;
 /// What takes longer is taken for a hang.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// A stream that has begun is ended.
-const STREAM_DEADLINE: &str = "200m";
 const SHOWN_CHARS: usize = 200;
 
 /// What became of the requests for one RPC.
@@ -156,17 +153,21 @@ async fn send(
     message: &[u8],
 ) -> Result<Answer> {
     let frame = grpc_frame(&bases::freshened(message));
-    let mut request = signed_request(node, method.name(), frame)?;
-    if method.is_server_streaming() {
-        let deadline = HeaderValue::from_static(STREAM_DEADLINE);
-        request.headers_mut().insert("grpc-timeout", deadline);
-    }
-    let answer = timeout(PATIENCE, connection.clone().send(request)).await;
-    let answer = answer.with_context(|| format!("no answer within {PATIENCE:?}"))??;
-    let began = method.is_server_streaming() && answer.trailers.is_some();
-    let code = match answer.grpc_code()? {
-        Code::DeadlineExceeded if began => Code::Ok,
-        code => code,
+    let request = signed_request(node, method.name(), frame)?;
+    let mut connection = connection.clone();
+    let answer = timeout(PATIENCE, async {
+        if method.is_server_streaming() {
+            connection.begin(request).await
+        } else {
+            connection.send(request).await
+        }
+    });
+    let answer = answer.await.with_context(|| format!("no answer within {PATIENCE:?}"))??;
+    // A stream without a status has begun.
+    let code = if method.is_server_streaming() && !answer.headers.contains_key("grpc-status") {
+        Code::Ok
+    } else {
+        answer.grpc_code()?
     };
     Ok(Answer { code, message: answer.grpc_message()? })
 }
