@@ -22,6 +22,7 @@ mod dns;
 mod draft;
 mod events;
 mod finished;
+pub mod foreign;
 mod network;
 mod node;
 mod node_config;

@@ -85,6 +85,12 @@ impl Node {
         self.process.lock().await.is_some()
     }
 
+    /// Fails if the daemon has ended by itself.
+    pub async fn ensure_running(&self) -> Result<()> {
+        let mut slot = self.process.lock().await;
+        slot.as_mut().with_context(|| format!("{} is down", self.alias()))?.ensure_running()
+    }
+
     /// Its name.
     pub fn alias(&self) -> &str {
         &self.config.alias
@@ -216,7 +222,8 @@ impl Node {
         Ok(payment_id)
     }
 
-    pub(crate) fn log(&self) -> &Log {
+    /// What it has written.
+    pub fn log(&self) -> &Log {
         &self.log
     }
 

@@ -9,6 +9,7 @@ use hyper::client::conn::http2;
 use hyper::http::request;
 use hyper::{HeaderMap, Method, Request, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use ldk_server_client::Code;
 use ldk_server_grpc::auth;
 use ldk_server_grpc::places::Places;
 use prost::Message as _;
@@ -43,9 +44,24 @@ pub struct RawAnswer {
 impl RawAnswer {
     /// The number of the gRPC status: in the trailers, or in the headers where nothing else follows.
     pub fn grpc_status(&self) -> Result<i32> {
-        let found = self.trailers.as_ref().unwrap_or(&self.headers).get("grpc-status");
+        let found = self.status_headers().get("grpc-status");
         let status = found.with_context(|| format!("there is no grpc-status: {self:?}"))?;
         Ok(status.to_str()?.parse()?)
+    }
+
+    /// As [`grpc_status`](Self::grpc_status), by its name.
+    pub fn grpc_code(&self) -> Result<Code> {
+        self.grpc_status().map(Code::from)
+    }
+
+    /// The message that goes with the gRPC status; empty if there is none.
+    pub fn grpc_message(&self) -> Result<String> {
+        let encoded = self.status_headers().get("grpc-message");
+        encoded.map_or(Ok(String::new()), |value| percent_decoded(value.to_str()?))
+    }
+
+    fn status_headers(&self) -> &HeaderMap {
+        self.trailers.as_ref().unwrap_or(&self.headers)
     }
 
     /// The encoded message of an answer that is one frame.
@@ -83,6 +99,15 @@ impl RawConnection {
         })
     }
 
+    /// Sends a request and reads only the head of the answer, whatever follows: that of a stream
+    /// would not end.
+    pub async fn begin(&mut self, request: Request<Full<Bytes>>) -> Result<RawAnswer> {
+        self.sender.ready().await?;
+        let (head, _) = self.sender.send_request(request).await?.into_parts();
+        let body = Bytes::new();
+        Ok(RawAnswer { status: head.status, headers: head.headers, body, trailers: None })
+    }
+
     /// Asks for the health of a service of the node; the empty name means the node as a whole.
     pub async fn health(&mut self, node: &NodeConfig, service: &str) -> Result<ServingStatus> {
         let request = HealthCheckRequest { service: service.to_owned() };
@@ -91,6 +116,17 @@ impl RawConnection {
         let answer = self.send(request.body(Full::new(Bytes::from(frame)))?).await?;
         Ok(HealthCheckResponse::decode(answer.message()?)?.status())
     }
+}
+
+fn percent_decoded(text: &str) -> Result<String> {
+    let mut parts = text.split('%');
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        let (digits, rest) = part.split_at_checked(2).with_context(|| text.to_owned())?;
+        bytes.push(u8::from_str_radix(digits, 16)?);
+        bytes.extend_from_slice(rest.as_bytes());
+    }
+    Ok(String::from_utf8(bytes)?)
 }
 
 /// A gRPC request to this method of the service, as a client would begin it.

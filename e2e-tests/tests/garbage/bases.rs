@@ -1,0 +1,685 @@
+//! The table: for each RPC one request or more that is as sound as it can be without changing the
+//! network, what it is answered with, and which of its changes are sound as well.
+//!
+//! Every change is sent to a node with money, channels and peers, so none may succeed in what would
+//! lose them: a request that pays asks for more than there is, one that closes names a channel that
+//! is not that peer's. Where a change would succeed nevertheless, the base `spares` the node of it.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use ldk_server_client::Code;
+use ldk_server_client::api;
+use ldk_server_client::types;
+use prost::Message;
+
+use crate::fixture::Fixture;
+use crate::judge::Difference;
+
+/// The key of nobody who is there.
+const STRANGER: &str = "02eec7245d6b7d2ccb30380bfbe2a3648cd7a942653f5aa340edcea1f283686619";
+/// An offer of the test vectors of BOLT 12.
+const OFFER: &str =
+    "lno1pgx9getnwss8vetrw3hhyuckyypwa3eyt44h6txtxquqh7lz5djge4afgfjn7k4rgrkuag0jsd5xvxg";
+/// Stands for 32 bytes that were not used before.
+const FRESH_HASH: &str = "5e1f0a77c3d94b2286fd10e95a3c84b7f6029d4ce8137ba5406bd2f9183ea6c5";
+const PREIMAGE: &str = "7a9c1b35e80f4d62938cde01f4a7b6502d3e94c8af1670b25be3d10c48f69a27";
+/// How a secret begins.
+pub(crate) const SECRET: &str = "7a9c1b35e80f4d62";
+const SIGNATURE: &str = "rypn1cw4qhkkwbc9n5h3pbzw9qnsx9hq3tu3gu1o66hz9tnbdr13tytyxqw5o8nfnq8\
+                         orfmg4ocer3i1wxn8nxmjprwnozbt3t8ma3";
+const MAX_MONEY_SATS: u64 = 2_100_000_000_000_000;
+const MAX_DESCRIPTION_BYTES: usize = 639;
+
+/// More than all nodes have together.
+const FORTUNE_SATS: u64 = 1_000_000_000;
+pub(crate) const FORTUNE_MSAT: u64 = FORTUNE_SATS * 1000;
+/// No transaction is so small that the node could pay its fee at this rate.
+const RUINOUS_SAT_PER_VB: u64 = 100_000;
+
+const OK: &[Code] = &[Code::Ok];
+const INVALID: &[Code] = &[Code::InvalidArgument];
+const REFUSED: &[Code] = &[Code::FailedPrecondition];
+const UNIMPLEMENTED: &[Code] = &[];
+
+/// A sound request.
+pub(crate) struct Base {
+    /// The RPC it is for.
+    pub(crate) method: &'static str,
+    /// What it is answered with; UNIMPLEMENTED, too, everywhere.
+    pub(crate) codes: &'static [Code],
+    /// Fields whose values must never be seen in an answer.
+    pub(crate) secrets: &'static [&'static str],
+    /// The encoded request.
+    pub(crate) request: Vec<u8>,
+    accepted: Vec<(&'static str, Rule)>,
+    spared: Vec<(&'static str, Rule)>,
+}
+
+type Rule = fn(&Difference) -> bool;
+
+impl Base {
+    fn new(method: &'static str, codes: &'static [Code], request: impl Message) -> Self {
+        Self {
+            method,
+            codes,
+            secrets: &[],
+            request: request.encode_to_vec(),
+            accepted: Vec::new(),
+            spared: Vec::new(),
+        }
+    }
+
+    /// A field, or a message with all its fields: with what the rule holds for, the call may succeed.
+    fn accepting(mut self, field: &'static str, rule: Rule) -> Self {
+        self.accepted.push((field, rule));
+        self
+    }
+
+    /// A field, or a message with all its fields, which must not be what the rule holds for.
+    fn sparing(mut self, field: &'static str, rule: Rule) -> Self {
+        self.spared.push((field, rule));
+        self
+    }
+
+    fn secret(mut self, fields: &'static [&'static str]) -> Self {
+        self.secrets = fields;
+        self
+    }
+
+    /// Whether the call may succeed with this difference.
+    pub(crate) fn accepts(&self, difference: &Difference) -> bool {
+        matches(&self.accepted, difference)
+    }
+
+    /// Whether a request with these differences must not be sent.
+    pub(crate) fn spares(&self, differences: &[Difference]) -> bool {
+        differences.iter().any(|difference| matches(&self.spared, difference))
+    }
+}
+
+fn matches(rules: &[(&str, Rule)], difference: &Difference) -> bool {
+    rules.iter().any(|(field, rule)| {
+        let rest = difference.field.strip_prefix(field);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.')) && rule(difference)
+    })
+}
+
+/// A request as it is sent: what must be used once only is new each time.
+pub(crate) fn freshened(request: &[u8]) -> Vec<u8> {
+    static USED: AtomicU64 = AtomicU64::new(0);
+    let mut fresh = request.to_vec();
+    let places = request.windows(FRESH_HASH.len()).enumerate();
+    let places = places.filter(|(_, text)| *text == FRESH_HASH.as_bytes()).map(|(place, _)| place);
+    let new = format!("{}{:016x}", "5e".repeat(24), USED.fetch_add(1, Ordering::Relaxed));
+    for place in places {
+        fresh[place..place + new.len()].copy_from_slice(new.as_bytes());
+    }
+    fresh
+}
+
+/// The table.
+pub(crate) fn all(network: &Fixture) -> Vec<Base> {
+    [
+        without_fields(),
+        onchain(network),
+        bolt11_receive(),
+        hodl(),
+        jit(),
+        send(network),
+        bolt12_receive(),
+        open_channel(network),
+        splice(network),
+        change_channel(network),
+        history(),
+        peers(network),
+        signatures(network),
+        decode(network),
+        graph(),
+        events(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn without_fields() -> Vec<Base> {
+    vec![
+        Base::new("GetNodeInfo", OK, api::GetNodeInfoRequest {}),
+        Base::new("GetBalances", OK, api::GetBalancesRequest {}),
+        Base::new("OnchainReceive", OK, api::OnchainReceiveRequest {}),
+        Base::new("ListChannels", OK, api::ListChannelsRequest {}),
+        Base::new("ListPeers", OK, api::ListPeersRequest {}),
+        Base::new("ExportPathfindingScores", OK, api::ExportPathfindingScoresRequest {}),
+        Base::new("GraphListChannels", OK, api::GraphListChannelsRequest {}),
+        Base::new("GraphListNodes", OK, api::GraphListNodesRequest {}),
+    ]
+}
+
+/// Refused for want of money, whichever of amount and fee rate is changed.
+fn onchain(network: &Fixture) -> Vec<Base> {
+    vec![Base::new(
+        "OnchainSend",
+        REFUSED,
+        api::OnchainSendRequest {
+            address: network.bob_address.clone(),
+            amount_sats: Some(FORTUNE_SATS),
+            send_all: None,
+            fee_rate_sat_per_vb: Some(RUINOUS_SAT_PER_VB),
+        },
+    )]
+}
+
+fn bolt11_receive() -> Vec<Base> {
+    [direct(), hashed()]
+        .map(|description| {
+            Base::new(
+                "Bolt11Receive",
+                OK,
+                api::Bolt11ReceiveRequest {
+                    amount_msat: Some(1_000),
+                    description: Some(description),
+                    expiry_secs: 3600,
+                },
+            )
+            .accepting("amount_msat", absent_or_money)
+            .accepting("description", described)
+            .accepting("expiry_secs", positive)
+        })
+        .into()
+}
+
+fn hodl() -> Vec<Base> {
+    let receive = [direct(), hashed()].map(|description| {
+        Base::new(
+            "Bolt11ReceiveForHash",
+            OK,
+            api::Bolt11ReceiveForHashRequest {
+                amount_msat: Some(1_000),
+                description: Some(description),
+                expiry_secs: 3600,
+                payment_hash: FRESH_HASH.to_owned(),
+            },
+        )
+        .accepting("amount_msat", absent_or_money)
+        .accepting("description", described)
+        .accepting("expiry_secs", positive)
+        .accepting("payment_hash", hash)
+    });
+    let claim = Base::new(
+        "Bolt11ClaimForHash",
+        INVALID,
+        api::Bolt11ClaimForHashRequest {
+            payment_hash: None,
+            claimable_amount_msat: Some(1_000),
+            preimage: PREIMAGE.to_owned(),
+        },
+    );
+    let claim_of_other = Base::new(
+        "Bolt11ClaimForHash",
+        INVALID,
+        api::Bolt11ClaimForHashRequest {
+            payment_hash: Some(FRESH_HASH.to_owned()),
+            claimable_amount_msat: None,
+            preimage: PREIMAGE.to_owned(),
+        },
+    );
+    // Some of the hashes are those of the invoices that were made before.
+    let fail = Base::new(
+        "Bolt11FailForHash",
+        INVALID,
+        api::Bolt11FailForHashRequest { payment_hash: FRESH_HASH.to_owned() },
+    )
+    .accepting("payment_hash", hash);
+    let claims = [claim, claim_of_other].map(|claim| claim.secret(&["preimage"]));
+    receive.into_iter().chain(claims).chain([fail]).collect()
+}
+
+/// The node has no liquidity provider.
+fn jit() -> Vec<Base> {
+    [direct(), hashed()]
+        .into_iter()
+        .flat_map(|description| {
+            let fixed = api::Bolt11ReceiveViaJitChannelRequest {
+                amount_msat: 50_000_000,
+                description: Some(description.clone()),
+                expiry_secs: 3600,
+                max_total_lsp_fee_limit_msat: Some(1_000_000),
+            };
+            let variable = api::Bolt11ReceiveVariableAmountViaJitChannelRequest {
+                description: Some(description),
+                expiry_secs: 3600,
+                max_proportional_lsp_fee_limit_ppm_msat: Some(10_000),
+            };
+            [
+                Base::new("Bolt11ReceiveViaJitChannel", REFUSED, fixed),
+                Base::new("Bolt11ReceiveVariableAmountViaJitChannel", REFUSED, variable),
+            ]
+        })
+        .collect()
+}
+
+/// Bob asks for more than any channel holds, and to the stranger there is no way.
+fn send(network: &Fixture) -> Vec<Base> {
+    let invoice = &network.unpayable_invoice;
+    vec![
+        Base::new(
+            "Bolt11Send",
+            REFUSED,
+            api::Bolt11SendRequest {
+                invoice: invoice.clone(),
+                amount_msat: Some(FORTUNE_MSAT),
+                route_parameters: Some(route_parameters()),
+            },
+        ),
+        Base::new(
+            "UnifiedSend",
+            REFUSED,
+            api::UnifiedSendRequest {
+                uri: invoice.clone(),
+                amount_msat: Some(FORTUNE_MSAT),
+                route_parameters: Some(route_parameters()),
+            },
+        ),
+        Base::new(
+            "Bolt11SendUnderpaying",
+            UNIMPLEMENTED,
+            api::Bolt11SendUnderpayingRequest {
+                invoice: invoice.clone(),
+                amount_msat: FORTUNE_MSAT - 1,
+                route_parameters: Some(route_parameters()),
+            },
+        ),
+        // The payment fails when the invoice has come.
+        Base::new(
+            "Bolt12Send",
+            OK,
+            api::Bolt12SendRequest {
+                offer: network.unpayable_offer.clone(),
+                amount_msat: Some(FORTUNE_MSAT),
+                quantity: None,
+                payer_note: Some("coffee".to_owned()),
+                route_parameters: Some(route_parameters()),
+            },
+        )
+        .accepting("offer", same_text)
+        .accepting("amount_msat", |amount| amount.value.is_none() || at_least_a_fortune(amount))
+        .accepting("payer_note", |note| shorter_than(note, 512))
+        .accepting("route_parameters", routable),
+        Base::new(
+            "SpontaneousSend",
+            REFUSED,
+            api::SpontaneousSendRequest {
+                amount_msat: 1_000,
+                node_id: STRANGER.to_owned(),
+                route_parameters: Some(route_parameters()),
+                custom_tlvs: vec![types::CustomTlvRecord {
+                    type_num: 65_537,
+                    value: b"tea".to_vec(),
+                }],
+                preimage: Some(PREIMAGE.to_owned()),
+            },
+        )
+        .secret(&["preimage"]),
+    ]
+}
+
+fn bolt12_receive() -> Vec<Base> {
+    vec![
+        Base::new(
+            "Bolt12Receive",
+            OK,
+            api::Bolt12ReceiveRequest {
+                description: "coffee".to_owned(),
+                amount_msat: Some(1_000),
+                expiry_secs: Some(3600),
+                quantity: Some(2),
+            },
+        )
+        .accepting("description", |text| shorter_than(text, 4096))
+        .accepting("amount_msat", money)
+        .accepting("expiry_secs", |secs| secs.value.is_none() || positive(secs))
+        .accepting("quantity", |items| items.value.is_none() || positive(items)),
+        Base::new(
+            "Bolt12Receive",
+            OK,
+            api::Bolt12ReceiveRequest { description: "tea".to_owned(), ..Default::default() },
+        )
+        .accepting("description", |text| shorter_than(text, 4096))
+        .accepting("amount_msat", money)
+        .accepting("expiry_secs", positive),
+    ]
+}
+
+/// To a peer that is not there, and to one that is for more than there is.
+fn open_channel(network: &Fixture) -> Vec<Base> {
+    let request = |node_pubkey: &str, address: &str, sats| api::OpenChannelRequest {
+        node_pubkey: node_pubkey.to_owned(),
+        address: address.to_owned(),
+        amount: Some(api::open_channel_request::Amount::ChannelAmountSats(sats)),
+        push_to_counterparty_msat: Some(1_000),
+        channel_config: Some(channel_config()),
+        announce_channel: false,
+        disable_counterparty_reserve: false,
+    };
+    let absent = request(STRANGER, &network.closed_address, 100_000);
+    let present = request(network.bob.id(), &network.bob.address(), FORTUNE_SATS);
+    vec![
+        Base::new("OpenChannel", REFUSED, absent).sparing("address", names_a_host),
+        Base::new("OpenChannel", REFUSED, present)
+            .sparing("address", names_a_host)
+            .sparing("channel_amount_sats", affordable)
+            .sparing("all_funds", |_| true),
+    ]
+}
+
+/// Of a channel with somebody else, and of more than there is.
+fn splice(network: &Fixture) -> Vec<Base> {
+    let bob = network.bob.id();
+    [(STRANGER, INVALID, 100_000), (bob, REFUSED, FORTUNE_SATS)]
+        .into_iter()
+        .flat_map(|(counterparty, codes, sats)| {
+            let splice_in = api::SpliceInRequest {
+                user_channel_id: network.user_channel_id.clone(),
+                counterparty_node_id: counterparty.to_owned(),
+                amount: Some(api::splice_in_request::Amount::SpliceAmountSats(sats)),
+            };
+            let splice_out = api::SpliceOutRequest {
+                user_channel_id: network.user_channel_id.clone(),
+                counterparty_node_id: counterparty.to_owned(),
+                address: Some(network.bob_address.clone()),
+                splice_amount_sats: sats,
+                all_funds: None,
+            };
+            [Base::new("SpliceIn", codes, splice_in), Base::new("SpliceOut", codes, splice_out)]
+                .map(|base| {
+                    if counterparty == STRANGER {
+                        base
+                    } else {
+                        base.sparing("splice_amount_sats", affordable)
+                            .sparing("all_funds", |_| true)
+                    }
+                })
+        })
+        .collect()
+}
+
+/// The settings of the channel may change, since they are put back at the end; but it is not closed.
+fn change_channel(network: &Fixture) -> Vec<Base> {
+    let update = |counterparty: &str| api::UpdateChannelConfigRequest {
+        user_channel_id: network.user_channel_id.clone(),
+        counterparty_node_id: counterparty.to_owned(),
+        channel_config: Some(channel_config()),
+    };
+    let (ours, not_ours) = (update(network.bob.id()), update(STRANGER));
+    let close = api::CloseChannelRequest {
+        user_channel_id: network.user_channel_id.clone(),
+        counterparty_node_id: STRANGER.to_owned(),
+    };
+    let force_close = api::ForceCloseChannelRequest {
+        user_channel_id: network.user_channel_id.clone(),
+        counterparty_node_id: STRANGER.to_owned(),
+        force_close_reason: Some("a test".to_owned()),
+    };
+    vec![
+        Base::new("UpdateChannelConfig", OK, ours)
+            .accepting("user_channel_id", same_number)
+            .accepting("counterparty_node_id", same_text)
+            .accepting("channel_config", configurable),
+        Base::new("UpdateChannelConfig", INVALID, not_ours),
+        Base::new("CloseChannel", INVALID, close),
+        Base::new("ForceCloseChannel", INVALID, force_close),
+    ]
+}
+
+fn history() -> Vec<Base> {
+    // One that is not known is no error.
+    let details = Base::new(
+        "GetPaymentDetails",
+        OK,
+        api::GetPaymentDetailsRequest { payment_id: FRESH_HASH.to_owned() },
+    );
+    // A page begins at any time, whether or not there was a payment.
+    let payments = Base::new(
+        "ListPayments",
+        OK,
+        api::ListPaymentsRequest {
+            page_token: Some(types::PageToken {
+                token: FRESH_HASH.to_owned(),
+                index: 1_700_000_000,
+            }),
+        },
+    );
+    let first_page = Base::new("ListPayments", OK, api::ListPaymentsRequest::default());
+    // That of a forwarded payment which this node has not seen.
+    let forwarded = Base::new(
+        "ListForwardedPayments",
+        INVALID,
+        api::ListForwardedPaymentsRequest {
+            page_token: Some(types::PageToken { token: "0".repeat(16), index: 1_700_000_000 }),
+        },
+    );
+    let first_forwarded =
+        Base::new("ListForwardedPayments", OK, api::ListForwardedPaymentsRequest::default());
+    vec![
+        details.accepting("payment_id", hash),
+        payments
+            .accepting("page_token.token", hash)
+            .accepting("page_token.index", not_negative)
+            .accepting("page_token", no_token),
+        first_page,
+        forwarded.accepting("page_token", no_token),
+        first_forwarded,
+    ]
+}
+
+fn peers(network: &Fixture) -> Vec<Base> {
+    vec![
+        Base::new(
+            "ConnectPeer",
+            REFUSED,
+            api::ConnectPeerRequest {
+                node_pubkey: STRANGER.to_owned(),
+                address: network.closed_address.clone(),
+                persist: true,
+            },
+        )
+        .sparing("address", names_a_host),
+        // Not being connected to it is no error.
+        Base::new(
+            "DisconnectPeer",
+            OK,
+            api::DisconnectPeerRequest { node_pubkey: STRANGER.to_owned() },
+        )
+        .accepting("node_pubkey", key),
+    ]
+}
+
+fn signatures(network: &Fixture) -> Vec<Base> {
+    vec![
+        Base::new("SignMessage", OK, api::SignMessageRequest { message: b"coffee".to_vec() })
+            .accepting("message", |_| true),
+        // A signature that is not one is not valid, which is the answer.
+        Base::new(
+            "VerifySignature",
+            OK,
+            api::VerifySignatureRequest {
+                message: b"coffee".to_vec(),
+                signature: SIGNATURE.to_owned(),
+                public_key: network.alice.id().to_owned(),
+            },
+        )
+        .accepting("message", |_| true)
+        .accepting("signature", |_| true)
+        .accepting("public_key", key),
+    ]
+}
+
+fn decode(network: &Fixture) -> Vec<Base> {
+    vec![
+        Base::new(
+            "DecodeInvoice",
+            OK,
+            api::DecodeInvoiceRequest { invoice: network.unpayable_invoice.clone() },
+        )
+        .accepting("invoice", same_text),
+        Base::new("DecodeOffer", OK, api::DecodeOfferRequest { offer: OFFER.to_owned() })
+            .accepting("offer", same_text),
+    ]
+}
+
+/// The graph is empty.
+fn graph() -> Vec<Base> {
+    vec![
+        Base::new("GraphGetChannel", INVALID, api::GraphGetChannelRequest { short_channel_id: 1 }),
+        Base::new(
+            "GraphGetNode",
+            INVALID,
+            api::GraphGetNodeRequest { node_id: STRANGER.to_owned() },
+        ),
+    ]
+}
+
+fn events() -> Vec<Base> {
+    vec![
+        Base::new("SubscribeEvents", OK, api::SubscribeEventsRequest::default())
+            .accepting("resume_after_index", |_| true),
+    ]
+}
+
+fn direct() -> types::Bolt11InvoiceDescription {
+    let kind = types::bolt11_invoice_description::Kind::Direct("coffee".to_owned());
+    types::Bolt11InvoiceDescription { kind: Some(kind) }
+}
+
+fn hashed() -> types::Bolt11InvoiceDescription {
+    let kind = types::bolt11_invoice_description::Kind::Hash(FRESH_HASH.to_owned());
+    types::Bolt11InvoiceDescription { kind: Some(kind) }
+}
+
+fn route_parameters() -> types::RouteParametersConfig {
+    types::RouteParametersConfig {
+        max_total_routing_fee_msat: Some(10_000),
+        max_total_cltv_expiry_delta: 1008,
+        max_path_count: 3,
+        max_channel_saturation_power_of_half: 1,
+    }
+}
+
+fn channel_config() -> types::ChannelConfig {
+    types::ChannelConfig {
+        forwarding_fee_proportional_millionths: Some(100),
+        forwarding_fee_base_msat: Some(1_000),
+        cltv_expiry_delta: Some(72),
+        force_close_avoidance_max_fee_satoshis: Some(1_000),
+        accept_underpaying_htlcs: Some(false),
+        max_dust_htlc_exposure: Some(
+            types::channel_config::MaxDustHtlcExposure::FeeRateMultiplier(10_000),
+        ),
+    }
+}
+
+fn positive(difference: &Difference) -> bool {
+    difference.number().is_some_and(|number| number > 0)
+}
+
+fn not_negative(difference: &Difference) -> bool {
+    difference.value.as_ref().is_none_or(|value| value.as_i64().is_some_and(|index| index >= 0))
+}
+
+/// The first page.
+fn no_token(difference: &Difference) -> bool {
+    difference.field == "page_token" && difference.value.is_none()
+}
+
+fn money(difference: &Difference) -> bool {
+    difference.number().is_some_and(|msat| (1..=MAX_MONEY_SATS * 1000).contains(&msat))
+}
+
+fn absent_or_money(difference: &Difference) -> bool {
+    difference.value.is_none() || money(difference)
+}
+
+/// No text at all is a description, too.
+fn described(difference: &Difference) -> bool {
+    match difference.field.as_str() {
+        "description.direct" => shorter_than(difference, MAX_DESCRIPTION_BYTES),
+        "description.hash" => difference.value.is_none() || hash(difference),
+        _ => true,
+    }
+}
+
+fn shorter_than(difference: &Difference, limit: usize) -> bool {
+    difference.value.is_none() || difference.text().is_some_and(|text| text.len() <= limit)
+}
+
+/// 32 bytes; which, is up to the caller.
+fn hash(difference: &Difference) -> bool {
+    difference.text().is_some_and(|text| text.len() == 64 && is_hex(text))
+}
+
+/// What may be the key of another node.
+fn key(difference: &Difference) -> bool {
+    difference.text().is_some_and(|text| {
+        let (parity, x) = text.split_at_checked(2).unwrap_or_default();
+        ["02", "03"].contains(&parity) && x.len() == 64 && is_hex(x)
+    })
+}
+
+fn is_hex(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// Invoices, offers and hex may be written in capital letters.
+fn same_text(difference: &Difference) -> bool {
+    difference
+        .was_text()
+        .zip(difference.text())
+        .is_some_and(|(was, is)| was.eq_ignore_ascii_case(is))
+}
+
+fn same_number(difference: &Difference) -> bool {
+    let number = |text: &str| text.parse::<u128>().ok();
+    let (was, is) = (difference.was_text(), difference.text());
+    was.zip(is).is_some_and(|(was, is)| number(was) == number(is) && !is.starts_with('+'))
+}
+
+fn at_least_a_fortune(difference: &Difference) -> bool {
+    money(difference) && difference.number() >= Some(FORTUNE_MSAT)
+}
+
+fn affordable(difference: &Difference) -> bool {
+    difference.number().is_some_and(|sats| (1..FORTUNE_SATS).contains(&sats))
+}
+
+/// A host is looked up, which is not for a test to do.
+fn names_a_host(difference: &Difference) -> bool {
+    difference.text().is_some_and(|text| text.contains(':') && text.parse::<SocketAddr>().is_err())
+}
+
+fn routable(difference: &Difference) -> bool {
+    match difference.field.as_str() {
+        "route_parameters.max_path_count"
+        | "route_parameters.max_channel_saturation_power_of_half" => {
+            difference.number().is_none_or(|number| number <= 255)
+        },
+        _ => true,
+    }
+}
+
+fn configurable(difference: &Difference) -> bool {
+    match difference.field.as_str() {
+        // It is what is to be changed.
+        "channel_config" => difference.value.is_some(),
+        "channel_config.cltv_expiry_delta" => {
+            difference.number().is_none_or(|blocks| (48..=65_535).contains(&blocks))
+        },
+        "channel_config.force_close_avoidance_max_fee_satoshis" => {
+            difference.number().is_none_or(|sats| sats <= MAX_MONEY_SATS)
+        },
+        "channel_config.fixed_limit_msat" => {
+            difference.number().is_none_or(|msat| msat <= MAX_MONEY_SATS * 1000)
+        },
+        _ => true,
+    }
+}

@@ -1,0 +1,183 @@
+//! What may be answered to a request, told by where it is different from a sound one.
+
+use ldk_server_client::Code;
+use prost_reflect::{DynamicMessage, FieldDescriptor, ReflectMessage as _, Value};
+
+use crate::bases::Base;
+
+/// What a bad request may be answered with.
+const REFUSALS: [Code; 4] =
+    [Code::InvalidArgument, Code::NotFound, Code::FailedPrecondition, Code::Unimplemented];
+
+/// No message is longer, in bytes.
+const MAX_MESSAGE_BYTES: usize = 1024;
+/// A part of a secret that is as long as this gives it away.
+const TELLING_CHARS: usize = 16;
+/// Shorter texts of digits are no hashes, keys or ids.
+const ID_CHARS: usize = 16;
+/// What only those who wrote the server understand.
+const INTERNAL: [&str; 6] = ["internal error", "panicked", ".rs", "unwrap", "Err(", "Some("];
+
+/// One field that is not as in the sound request.
+pub(crate) struct Difference {
+    /// The field, with those it is in.
+    pub(crate) field: String,
+    sound: Option<Value>,
+    /// What it is now. `None` when it is not set.
+    pub(crate) value: Option<Value>,
+    has_presence: bool,
+}
+
+/// An answer, of a call or of the beginning of a stream.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    /// Its status.
+    pub(crate) code: Code,
+    /// The message of the status.
+    pub(crate) message: String,
+}
+
+/// Where this message is different from the sound one; `None` when it is no message.
+pub(crate) fn differences(sound: &DynamicMessage, bytes: &[u8]) -> Option<Vec<Difference>> {
+    let changed = DynamicMessage::decode(sound.descriptor(), bytes).ok()?;
+    Some(between("", sound, &changed))
+}
+
+fn between(within: &str, sound: &DynamicMessage, changed: &DynamicMessage) -> Vec<Difference> {
+    sound.descriptor().fields().flat_map(|field| of_field(within, &field, sound, changed)).collect()
+}
+
+fn of_field(
+    within: &str,
+    field: &FieldDescriptor,
+    sound: &DynamicMessage,
+    changed: &DynamicMessage,
+) -> Vec<Difference> {
+    let value = |message: &DynamicMessage| {
+        message.has_field(field).then(|| message.get_field(field).into_owned())
+    };
+    let (was, is) = (value(sound), value(changed));
+    if was == is {
+        return Vec::new();
+    }
+    let name = format!("{within}{}", field.name());
+    // What is only an unknown field more is the same.
+    if let (Some(Value::Message(was)), Some(Value::Message(is))) = (&was, &is) {
+        return between(&format!("{name}."), was, is);
+    }
+    if let (None, Some(Value::Message(is))) = (&was, &is) {
+        let inner = between(&format!("{name}."), &DynamicMessage::new(is.descriptor()), is);
+        if !inner.is_empty() {
+            return inner;
+        }
+    }
+    let has_presence = field.supports_presence() || field.is_list();
+    vec![Difference { field: name, sound: was, value: is, has_presence }]
+}
+
+/// What is wrong with this answer, if anything.
+pub(crate) fn complaint(
+    base: &Base,
+    differences: Option<&[Difference]>,
+    answer: &Answer,
+) -> Option<String> {
+    let expected = expected(base, differences);
+    if !expected.contains(&answer.code) {
+        return Some(format!("not one of {expected:?}"));
+    }
+    if answer.code == Code::Ok {
+        return None;
+    }
+    let message = &answer.message;
+    if message.is_empty() || message.len() > MAX_MESSAGE_BYTES {
+        return Some(format!("its message has {} bytes", message.len()));
+    }
+    if message.chars().any(|character| character.is_control() || character == '\u{202e}') {
+        return Some("its message has control characters".to_owned());
+    }
+    if let Some(internal) = INTERNAL.iter().find(|text| message.contains(**text)) {
+        return Some(format!("its message says {internal:?}"));
+    }
+    let different = differences.unwrap_or_default();
+    if let Some(secret) = different.iter().find(|difference| gives_away(base, difference, message))
+    {
+        return Some(format!("its message quotes the secret {}", secret.field));
+    }
+    match different {
+        [unreadable] if answer.code == Code::InvalidArgument && unreadable.is_unreadable() => {
+            // Or with the message the field is in.
+            let name = message.split(": ").next().unwrap_or_default();
+            let named = unreadable.field.strip_prefix(name);
+            let named = named.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+            (!named).then(|| "its message does not begin with the field".to_owned())
+        },
+        _ => None,
+    }
+}
+
+fn expected(base: &Base, differences: Option<&[Difference]>) -> Vec<Code> {
+    let Some(differences) = differences else {
+        return vec![Code::InvalidArgument, Code::Unimplemented];
+    };
+    if differences.is_empty() {
+        return base.codes.iter().copied().chain([Code::Unimplemented]).collect();
+    }
+    if differences.iter().all(|difference| base.accepts(difference)) {
+        return [Code::Ok].into_iter().chain(REFUSALS).collect();
+    }
+    match differences {
+        [unreadable] if unreadable.is_unreadable() => {
+            vec![Code::InvalidArgument, Code::Unimplemented]
+        },
+        _ => REFUSALS.into(),
+    }
+}
+
+fn gives_away(base: &Base, difference: &Difference, message: &str) -> bool {
+    let Some(Value::String(text)) = &difference.value else { return false };
+    let part: String = text.chars().take(TELLING_CHARS).collect();
+    base.secrets.contains(&difference.field.as_str())
+        && part.chars().count() == TELLING_CHARS
+        && message.contains(&part)
+}
+
+impl Difference {
+    /// Whether the field had a hash, a key or another id, and now has what can be none.
+    fn is_unreadable(&self) -> bool {
+        let Some(Value::String(sound)) = &self.sound else { return false };
+        let now = match &self.value {
+            Some(Value::String(text)) => text.as_str(),
+            Some(_) => return false,
+            None if self.has_presence => return false,
+            None => "",
+        };
+        let decimal = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        let hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if sound.len() < ID_CHARS {
+            false
+        } else if decimal(sound) {
+            !decimal(now) || now.parse::<u128>().is_err()
+        } else {
+            hex(sound) && (!hex(now) || now.len() != sound.len())
+        }
+    }
+
+    /// The number it is now.
+    pub(crate) fn number(&self) -> Option<u64> {
+        match &self.value {
+            Some(Value::U32(number)) => Some(u64::from(*number)),
+            Some(Value::U64(number)) => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// The text it was.
+    pub(crate) fn was_text(&self) -> Option<&str> {
+        self.sound.as_ref().and_then(Value::as_str)
+    }
+
+    /// The text it is now.
+    pub(crate) fn text(&self) -> Option<&str> {
+        self.value.as_ref().and_then(Value::as_str)
+    }
+}
