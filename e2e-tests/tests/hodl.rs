@@ -6,7 +6,7 @@ mod refusal;
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use e2e_tests::{Events, Network, Node, until};
 use ldk_server_client::api::{
     Bolt11ClaimForHashRequest, Bolt11FailForHashRequest, Bolt11ReceiveForHashRequest,
@@ -33,6 +33,7 @@ async fn payments_are_held_until_claimed_or_failed() -> Result<()> {
     any_amount_can_be_held(&alice, &bob).await?;
     a_held_payment_is_sent_back(&alice, &bob).await?;
     a_cancelled_invoice_is_not_paid(&alice, &bob).await?;
+    of_two_calls_at_once_one_decides(&alice, &bob).await?;
     a_held_payment_survives_a_restart(&alice, &bob).await?;
     network.stop().await
 }
@@ -227,6 +228,35 @@ async fn a_cancelled_invoice_is_not_paid(alice: &Node, bob: &Node) -> Result<()>
         _ => None,
     });
     assert_eq!(told.await?.id, next);
+    Ok(())
+}
+
+async fn of_two_calls_at_once_one_decides(alice: &Node, bob: &Node) -> Result<()> {
+    for number in 20..24 {
+        let secret = Secret::new(number);
+        let made = tokio::join!(secret.invoice(bob, None), secret.invoice(bob, None));
+        let invoice = match made {
+            (Ok(invoice), Err(_)) | (Err(_), Ok(invoice)) => invoice,
+            other => bail!("one of two invoices must be refused: {other:?}"),
+        };
+        let mut events = bob.events().await?;
+        pay(alice, &invoice, None).await?;
+        events.payment_claimable(&secret.hash).await?;
+        match tokio::join!(secret.claim(bob), secret.fail(bob), secret.claim(bob)) {
+            (Ok(()), failed, again) | (again, failed, Ok(())) => {
+                refused(failed, Code::FailedPrecondition, &["claimed"]);
+                refused(again, Code::FailedPrecondition, &["claimed"]);
+                secret.was_paid(alice, &mut events).await?;
+            },
+            (claimed, Ok(()), again) => {
+                refused(claimed, Code::FailedPrecondition, &["has failed"]);
+                refused(again, Code::FailedPrecondition, &["has failed"]);
+                secret.has_failed([alice, bob]).await?;
+            },
+            other => bail!("nobody decided: {other:?}"),
+        }
+    }
+    Network::at_rest(alice, bob).await?;
     Ok(())
 }
 

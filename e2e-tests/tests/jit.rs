@@ -5,7 +5,7 @@ mod refusal;
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use e2e_tests::{Events, Network, Node, until};
 use ldk_server_client::Code;
 use ldk_server_client::api::{
@@ -214,7 +214,7 @@ async fn is_paid_through_a_new_channel(
     assert_eq!(received.status(), PaymentStatus::Succeeded);
     assert_eq!(received.amount_msat, Some(AMOUNT_MSAT - FEE_MSAT));
     let Some(Kind::Bolt11Jit(jit)) = received.kind.clone().and_then(|kind| kind.kind) else {
-        panic!("not a just-in-time payment: {received:?}")
+        bail!("not a just-in-time payment: {received:?}")
     };
     let Bolt11Jit { lsp_fee_limits, counterparty_skimmed_fee_msat, preimage, .. } = jit;
     assert_eq!(lsp_fee_limits, Some(limits));

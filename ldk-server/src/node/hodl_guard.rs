@@ -89,10 +89,9 @@ fn duty(held: &Held, fate: Fate, height: u32, blocks_before: u32, claims_are_kno
         {
             Duty::FailBack
         },
-        Fate::Open | Fate::Claimed(_) => Duty::None,
         Fate::Failing(why) => Duty::Finish(why),
         Fate::Failed if at(height) || held.claim_deadline.is_none() => Duty::Forget,
-        Fate::Failed => Duty::None,
+        Fate::Open | Fate::Claimed(_) | Fate::Failed => Duty::None,
     }
 }
 
