@@ -63,6 +63,12 @@ impl DnsServer {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).answer = answer;
     }
 
+    /// Stops it, and waits until its port is closed.
+    pub async fn stop(mut self) {
+        self.task.abort();
+        let _ = (&mut self.task).await;
+    }
+
     /// The names that it was asked for, in order.
     pub fn asked(&self) -> Vec<String> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).asked.clone()

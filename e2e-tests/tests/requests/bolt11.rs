@@ -92,6 +92,10 @@ pub(super) async fn unusable_to_pay(node: &Node) -> Result<()> {
 
     for (field, route_parameters) in [
         (
+            "route_parameters.max_total_cltv_expiry_delta",
+            RouteParametersConfig { max_total_cltv_expiry_delta: 1, ..Default::default() },
+        ),
+        (
             "route_parameters.max_path_count",
             RouteParametersConfig { max_path_count: 256, ..Default::default() },
         ),

@@ -39,7 +39,7 @@ pub(super) async fn need_a_proof(payer: &Node, dns: DnsServer, port: &Arc<Port>)
     let (took, limit) = (begun.elapsed(), Duration::from_secs(HRN_TIMEOUT_SECS));
     ensure!(took >= limit && took < 10 * limit, "it took {took:?}");
 
-    drop(dns);
+    dns.stop().await;
     refused(send(NAME).await, Code::FailedPrecondition, &[NAME, "cannot be resolved"]);
 
     // And it is asked again next time.

@@ -39,12 +39,12 @@ pub(super) fn receive(
         Some(amount_msat) => bolt12.receive(amount_msat, &description, expiry_secs, quantity),
         None => bolt12.receive_variable_amount(&description, expiry_secs),
     }
-    .map_err(unreachable)?;
+    .map_err(not_reachable)?;
     Ok(Bolt12ReceiveResponse { offer: offer.to_string(), offer_id: hex::encode(offer.id().0) })
 }
 
 /// All that the library can fail at with fields that were checked is a way for payers to reach us.
-fn unreachable(error: NodeError) -> Error {
+fn not_reachable(error: NodeError) -> Error {
     match error {
         NodeError::OfferCreationFailed => Error::FailedPrecondition(
             "payers could not reach this node: it needs a public channel, or a connection to one \
@@ -131,7 +131,6 @@ fn amount_to_send(
 fn check_quantity(offer: &Offer, quantity: Option<u64>) -> Result<(), Error> {
     let refused = |reason: String| Err(Error::invalid("quantity", reason));
     match (offer.supported_quantity(), quantity) {
-        (Quantity::One, None) => Ok(()),
         (Quantity::One, Some(_)) => {
             refused("must not be set: the offer counts no items".to_owned())
         },
@@ -142,7 +141,7 @@ fn check_quantity(offer: &Offer, quantity: Option<u64>) -> Result<(), Error> {
         (Quantity::Bounded(most), Some(quantity)) if quantity > most.get() => {
             refused(format!("{quantity} is more than the {most} items of the offer"))
         },
-        (Quantity::Bounded(_) | Quantity::Unbounded, Some(_)) => Ok(()),
+        (Quantity::One, None) | (Quantity::Bounded(_) | Quantity::Unbounded, Some(_)) => Ok(()),
     }
 }
 

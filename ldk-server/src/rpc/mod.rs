@@ -213,8 +213,13 @@ macro_rules! lightning_node {
                 &self,
                 request: Request<api::UnifiedSendRequest>,
             ) -> Result<Response<api::UnifiedSendResponse>, Status> {
-                let bill = unified::parse(&*self.app()?, &self.calls, request.into_inner()).await?;
-                // Asked again: a name takes its time, and the server may be stopping by now.
+                let (names, network) = {
+                    let app = self.app()?;
+                    (app.names.clone(), app.network)
+                };
+                let request = request.into_inner();
+                let bill = unified::parse(&names, network, &self.calls, request).await?;
+                // A name takes its time: the server may be stopping by now.
                 let app = self.app()?;
                 let reply = self.calls.run("unified_send", move || unified::pay(&app, bill));
                 Ok(Response::new(reply.await?))

@@ -22,6 +22,7 @@ const FIELD: &str = "uri";
 const MAX_BYTES: usize = 16 * 1024;
 
 /// Where names are looked up.
+#[derive(Clone)]
 pub struct Names {
     dns_server: HostPort,
     timeout: Duration,

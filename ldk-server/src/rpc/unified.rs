@@ -3,7 +3,7 @@
 use bitcoin_payment_instructions::amount::Amount;
 use bitcoin_payment_instructions::hrn_resolution::DummyHrnResolver;
 use bitcoin_payment_instructions::{PaymentInstructions, PaymentMethod};
-use ldk_node::bitcoin::Address;
+use ldk_node::bitcoin::{Address, Network};
 use ldk_node::lightning::offers::offer::Offer;
 use ldk_node::lightning::routing::router::RouteParametersConfig;
 use ldk_node::lightning_invoice::Bolt11Invoice;
@@ -11,7 +11,7 @@ use ldk_server_grpc::api::unified_send_response::PaymentResult;
 use ldk_server_grpc::api::{OnchainSendRequest, UnifiedSendRequest, UnifiedSendResponse};
 
 use super::attempt::NotPaid;
-use super::{App, Calls, bolt11, bolt12, fields, names, onchain, route};
+use super::{App, Calls, Names, bolt11, bolt12, fields, names, onchain, route};
 use crate::error::Error;
 
 const AMOUNT_FIELD: &str = "amount_msat";
@@ -39,7 +39,8 @@ enum Way {
 
 /// Reads the request; a name is looked up for that.
 pub(super) async fn parse(
-    app: &App,
+    names: &Names,
+    network: Network,
     calls: &Calls,
     request: UnifiedSendRequest,
 ) -> Result<Bill, Error> {
@@ -48,9 +49,9 @@ pub(super) async fn parse(
         amount_msat.map(|amount| fields::amount_msat(AMOUNT_FIELD, amount)).transpose()?;
     let limits = route::limits(route_parameters)?;
     let instructions = if names::is_name(&uri) {
-        calls.look_up(app.names.resolve(&uri, app.network)).await?
+        calls.look_up(names.resolve(&uri, network)).await?
     } else {
-        names::read_here(&uri, app.network).await?
+        names::read_here(&uri, network).await?
     };
     let ways = ways(instructions, amount_msat).await?;
     Ok(Bill { ways, amount_msat, limits })
@@ -219,8 +220,6 @@ fn of_the_uri(error: Error) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use ldk_node::bitcoin::Network;
-
     use super::names::fake::{self, Book};
     use super::*;
 
