@@ -27,7 +27,7 @@ pub(super) struct Funding {
 }
 
 pub(super) async fn is_empty_at_first(node: &Node) -> Result<()> {
-    assert_eq!(channels(node).await?, []);
+    assert_eq!(channels(node).await?, [0_u64; 0]);
     assert_eq!(nodes(node).await?, [""; 0]);
     assert!(info(node).await?.features.is_empty(), "it has not announced itself");
     Ok(())

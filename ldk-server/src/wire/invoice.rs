@@ -8,7 +8,7 @@ use ldk_node::lightning::routing::gossip::RoutingFees;
 use ldk_node::lightning::routing::router::{RouteHint, RouteHintHop};
 use ldk_node::lightning_invoice::{
     Bolt11Invoice, Bolt11SemanticError, Currency, DEFAULT_EXPIRY_TIME,
-    DEFAULT_MIN_FINAL_CLTV_EXPIRY_DELTA, Fallback, SignedRawBolt11Invoice,
+    DEFAULT_MIN_FINAL_CLTV_EXPIRY_DELTA, ExpiryTime, Fallback, SignedRawBolt11Invoice,
 };
 use ldk_server_grpc::api::DecodeInvoiceResponse;
 use ldk_server_grpc::types;
@@ -33,7 +33,7 @@ pub fn decode(text: &str, now: Duration) -> Result<DecodeInvoiceResponse, String
     let payment_secret =
         invoice.payment_secret().ok_or_else(|| unsound(Bolt11SemanticError::NoPaymentSecret))?;
     let timestamp = invoice.raw_invoice().data.timestamp.as_unix_timestamp();
-    let expiry = invoice.expiry_time().map_or(DEFAULT_EXPIRY_TIME, |expiry| expiry.as_seconds());
+    let expiry = invoice.expiry_time().map_or(DEFAULT_EXPIRY_TIME, ExpiryTime::as_seconds);
     Ok(DecodeInvoiceResponse {
         destination: payee.to_string(),
         payment_hash: hex::encode(payment_hash.0.to_byte_array()),
@@ -62,18 +62,17 @@ pub fn decode(text: &str, now: Duration) -> Result<DecodeInvoiceResponse, String
 /// to know in order to pay can be shown all the same.
 fn check(invoice: &SignedRawBolt11Invoice) -> Result<(), Bolt11SemanticError> {
     match Bolt11Invoice::from_signed(invoice.clone()) {
-        Ok(_) => Ok(()),
-        // The library has not come to these checks then.
-        Err(Bolt11SemanticError::InvalidFeatures) if !invoice.check_signature() => {
-            Err(Bolt11SemanticError::InvalidSignature)
+        // The library has not come to the checks that follow that of the features.
+        Err(Bolt11SemanticError::InvalidFeatures) => {
+            if !invoice.check_signature() {
+                return Err(Bolt11SemanticError::InvalidSignature);
+            }
+            if invoice.amount_pico_btc().is_some_and(|pico| !pico.is_multiple_of(10)) {
+                return Err(Bolt11SemanticError::ImpreciseAmount);
+            }
+            Ok(())
         },
-        Err(Bolt11SemanticError::InvalidFeatures)
-            if invoice.amount_pico_btc().is_some_and(|pico| !pico.is_multiple_of(10)) =>
-        {
-            Err(Bolt11SemanticError::ImpreciseAmount)
-        },
-        Err(Bolt11SemanticError::InvalidFeatures) => Ok(()),
-        Err(error) => Err(error),
+        checked => checked.map(drop),
     }
 }
 

@@ -219,7 +219,7 @@ mod tests {
             introduction_scid: Some(scid),
             ..by_node.clone()
         };
-        assert_eq!(example("path by node").paths, [by_node.clone()]);
+        assert_eq!(example("path by node").paths, std::slice::from_ref(&by_node));
         assert_eq!(example("path by channel").paths, [by_channel(42)]);
         let second = by_channel(1 << 40 | 2 << 16 | 3);
         assert_eq!(example("two paths").paths, [by_node.clone(), second]);
