@@ -205,6 +205,10 @@ async fn refused_at_start(network: &Network) -> Result<()> {
     for word in ["node.listening_addresses", ALICE_ONION, "node.announcement_addresses"] {
         assert!(answer.contains(word), "{word} is not in {answer}");
     }
+    let announced = vec![ALICE_ONION.to_uppercase()];
+    let draft = Draft::new(network, "announced")?.set("node.announcement_addresses", announced)?;
+    let answer = draft.refused().await?.stderr;
+    assert!(answer.contains("node.announcement_addresses: "), "{answer}");
     let draft = Draft::new(network, "client")?
         .set("liquidity.lsps2_client.node_pubkey", STRANGER)?
         .set("liquidity.lsps2_client.address", ALICE_ONION)?;
