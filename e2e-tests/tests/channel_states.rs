@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use e2e_tests::{Events, Network, Node, refused, until};
+use e2e_tests::{Draft, Events, Network, Node, refused, until};
 use ldk_server_client::api::open_channel_request::Amount;
 use ldk_server_client::api::{
-    CloseChannelRequest, ForceCloseChannelRequest, OpenChannelRequest, UpdateChannelConfigRequest,
-    UpdateChannelConfigResponse,
+    CloseChannelRequest, ForceCloseChannelRequest, GetNodeInfoRequest, ListChannelsRequest,
+    OpenChannelRequest, UpdateChannelConfigRequest, UpdateChannelConfigResponse,
 };
 use ldk_server_client::events::event_envelope::Event;
 use ldk_server_client::events::{
@@ -29,13 +29,10 @@ const STRANGER: &str = "02eec7245d6b7d2ccb30380bfbe2a3648cd7a942653f5aa340edcea1
 async fn both_sides_tell_what_becomes_of_a_channel() -> Result<()> {
     let network = Network::start().await?;
     let (alice, bob) = tokio::try_join!(network.node("alice"), network.node("bob"))?;
-    network.fund(&[&alice], FUNDS_SATS).await?;
+    network.fund(&[&alice, &bob], FUNDS_SATS).await?;
     let mut events = [alice.events().await?, bob.events().await?];
 
-    // Bob cannot keep a reserve, so he does not agree.
-    a_channel_that_is_refused_has_failed_to_open(&mut events, &alice, &bob).await?;
-    network.fund(&[&bob], FUNDS_SATS).await?;
-
+    a_channel_that_is_refused_has_failed_to_open(&network, &mut events[0], &alice).await?;
     open(&network, &mut events, &alice, &bob).await?;
     settings_can_be_changed(&alice, &bob).await?;
     unusable_settings_are_refused(&alice, &bob).await?;
@@ -46,34 +43,39 @@ async fn both_sides_tell_what_becomes_of_a_channel() -> Result<()> {
     network.stop().await
 }
 
+/// Carol has no name, and so takes no channel that is to be announced.
 async fn a_channel_that_is_refused_has_failed_to_open(
-    events: &mut [Events; 2],
+    network: &Network,
+    events: &mut Events,
     alice: &Node,
-    bob: &Node,
 ) -> Result<()> {
-    let user_channel_id = ask_to_open(alice, bob).await?;
-    let expected = [
-        (bob, Kind::CounterpartyForceClosed, Initiator::Remote),
-        (alice, Kind::HolderForceClosed, Initiator::Local),
-    ];
-    for (events, (peer, kind, initiator)) in events.iter_mut().zip(expected) {
-        let change = next(events).await?;
-        assert_eq!(change.state(), ChannelState::OpenFailed, "{change:?}");
-        assert_eq!(change.counterparty_node_id.as_deref(), Some(peer.id()));
-        assert_eq!(change.funding_txo, None);
-        assert_eq!(change.closure_initiator(), initiator, "{change:?}");
-        if peer.id() == bob.id() {
-            assert_eq!(change.user_channel_id, user_channel_id);
-        }
-        let reason = change.reason.context("no reason")?;
-        assert_eq!(reason.kind(), kind, "{reason:?}");
-        assert!(reason.message.contains("rejected"), "{reason:?}");
-    }
-    assert_eq!(alice.channels().await?, vec![]);
+    let mut carol = Draft::new(network, "carol")?.unset("node.alias")?.start()?;
+    let client = carol.ready().await?;
+    let carol_id = client.get_node_info(GetNodeInfoRequest {}).await?.node_id;
+    let request = OpenChannelRequest {
+        announce_channel: true,
+        ..request(&carol_id, &carol.config().lightning.address())
+    };
+    let user_channel_id = alice.client().open_channel(request).await?.user_channel_id;
+
+    let change = next(events).await?;
+    assert_eq!(change.user_channel_id, user_channel_id);
+    assert_eq!(change.state(), ChannelState::OpenFailed, "{change:?}");
+    assert_eq!(change.counterparty_node_id, Some(carol_id));
+    assert_eq!(change.funding_txo, None);
+    assert_eq!(change.closure_initiator(), Initiator::Remote, "{change:?}");
+    let reason = change.reason.context("no reason")?;
+    assert_eq!(reason.kind(), Kind::CounterpartyForceClosed);
+    assert!(reason.message.contains("rejected"), "{reason:?}");
+
+    // Carol has not taken it up, so she has nothing to tell.
+    let listed = client.list_channels(ListChannelsRequest {}).await?;
+    assert_eq!(listed.channels, vec![]);
     // Nothing was spent, and nothing is waited for.
+    assert_eq!(alice.channels().await?, vec![]);
     let balances = alice.balances().await?;
     assert_eq!(balances.spendable_onchain_balance_sats, FUNDS_SATS);
-    Ok(())
+    carol.stop().await
 }
 
 async fn open(network: &Network, events: &mut [Events; 2], alice: &Node, bob: &Node) -> Result<()> {
@@ -246,14 +248,18 @@ async fn update(
 }
 
 async fn ask_to_open(alice: &Node, bob: &Node) -> Result<String> {
-    let request = OpenChannelRequest {
-        node_pubkey: bob.id().to_owned(),
-        address: bob.address(),
+    let request = request(bob.id(), &bob.address());
+    Ok(alice.client().open_channel(request).await?.user_channel_id)
+}
+
+fn request(node_pubkey: &str, address: &str) -> OpenChannelRequest {
+    OpenChannelRequest {
+        node_pubkey: node_pubkey.to_owned(),
+        address: address.to_owned(),
         amount: Some(Amount::ChannelAmountSats(CHANNEL_SATS)),
         push_to_counterparty_msat: Some(PUSHED_SATS * 1_000),
         ..Default::default()
-    };
-    Ok(alice.client().open_channel(request).await?.user_channel_id)
+    }
 }
 
 /// The next event of a channel.
