@@ -26,11 +26,12 @@ pub mod foreign;
 mod network;
 mod node;
 mod node_config;
+pub mod playground;
 mod ports;
 mod process;
 mod raw;
-mod socks;
 mod refused;
+mod socks;
 mod tls;
 mod tools;
 mod wait;
@@ -50,8 +51,8 @@ pub use raw::{
     RawAnswer, RawConnection, grpc_frame, grpc_request, grpc_request_to, now_secs, signed_request,
     x_auth,
 };
-pub use socks::{Exit, HOST_UNREACHABLE, SocksProxy, SocksRequest};
 pub use refused::refused;
+pub use socks::{Exit, HOST_UNREACHABLE, SocksProxy, SocksRequest};
 pub use tls::tls_connect;
-pub use tools::Tools;
+pub use tools::{Tools, example};
 pub use wait::until;

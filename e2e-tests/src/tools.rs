@@ -67,12 +67,24 @@ async fn bitcoind(group: Group) -> Result<PathBuf> {
     Ok(PathBuf::from(printed.trim_end()))
 }
 
+/// Builds an example of a member of the workspace, and tells where it is.
+pub async fn example(package: &str, name: &str) -> Result<PathBuf> {
+    // With the rest of the workspace: alone it would be built of differently made dependencies.
+    let built = cargo_build(&["--workspace", "--examples"], Group::Shared).await?;
+    executable(&built, name).with_context(|| format!("the example of {package}"))
+}
+
 /// Builds the binaries of the workspace and returns what cargo reports of it, a JSON value a line.
 async fn build(group: Group) -> Result<String> {
+    cargo_build(&["--workspace", "--bins"], group).await
+}
+
+async fn cargo_build(what: &[&str], group: Group) -> Result<String> {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
         .current_dir(repository())
-        .args(["build", "--workspace", "--bins", "--message-format=json-render-diagnostics"])
+        .args(["build", "--message-format=json-render-diagnostics"])
+        .args(what)
         .args(["--profile", &profile()?]);
     // What cargo told a test of its package would have build scripts run anew, and those of the
     // next build again.

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
-use e2e_tests::{Group, Log, Network, Node, Process, foreign};
+use anyhow::{Context as _, Result, ensure};
+use e2e_tests::{Group, Log, Network, Node, Process, foreign, until};
 use ldk_server_grpc::places;
 use ldk_server_grpc::types::PaymentStatus;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::process::Command;
 
 const PATIENCE: Duration = Duration::from_secs(30);

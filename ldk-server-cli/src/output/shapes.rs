@@ -326,11 +326,15 @@ fn a_closed_channel_tells_why() {
 #[test]
 fn a_held_payment_has_its_records_and_deadline() {
     let record = CustomTlvRecord { type_num: 65_537, value: vec![0, 255] };
-    let claimable =
-        PaymentClaimable { payment: None, custom_records: vec![record], claim_deadline: Some(144) };
+    let claimable = PaymentClaimable {
+        payment: None,
+        custom_records: vec![record],
+        claim_deadline: Some(144),
+        claimable_amount_msat: Some(7_000),
+    };
     assert_eq!(
         line(event_envelope::Event::PaymentClaimable(claimable)),
-        r#"{"event_index":0,"event":{"payment_claimable":{"payment":null,"custom_records":[{"type_num":65537,"value":"00ff"}],"claim_deadline":144}}}"#
+        r#"{"event_index":0,"event":{"payment_claimable":{"payment":null,"custom_records":[{"type_num":65537,"value":"00ff"}],"claim_deadline":144,"claimable_amount_msat":7000}}}"#
     );
     let failed_back = PaymentFailedBack {
         payment: None,

@@ -69,7 +69,8 @@ fn node_config(config: &Config) -> NodeConfig {
     {
         anchors.trusted_peers_no_reserve.push(lsp.node_id);
         tracing::info!(
-            "liquidity.lsps2_client is set: {} is trusted with channels that are not confirmed, and              with closing them on chain",
+            "liquidity.lsps2_client is set: {} is trusted with channels that are not confirmed, and \
+             with closing them on chain",
             lsp.node_id
         );
     }

@@ -14,8 +14,6 @@ use std::sync::Arc;
 
 pub use forwards::{Forward, Forwards};
 pub use holds::{Fate, Held, Holds, LockedHolds, Run, Why};
-pub use pages::Page;
-pub use payments::{PaymentCounts, PaymentIndex, PaymentPlace};
 use ldk_node::bitcoin::Txid;
 use ldk_node::bitcoin::hashes::Hash as _;
 use ldk_node::io::sqlite_store::{KV_TABLE_NAME, SQLITE_DB_FILE_NAME, SqliteStore};
@@ -25,6 +23,8 @@ use ldk_node::lightning::util::persist::{
     ARCHIVED_CHANNEL_MONITOR_PERSISTENCE_PRIMARY_NAMESPACE,
     CHANNEL_MONITOR_PERSISTENCE_PRIMARY_NAMESPACE, KVStore, KVStoreSync,
 };
+pub use pages::Page;
+pub use payments::{PaymentCounts, PaymentIndex, PaymentPlace};
 
 /// The namespace of the server's own records. The library has none of this name.
 const NAMESPACE: &str = "ldk_server";

@@ -1,4 +1,4 @@
-//! `cargo regtest`: a chain and two nodes on it, which open a channel and pay through it.
+//! `cargo regtest`: a chain and three nodes on it, two of which open a channel and pay through it.
 //!
 //! Everything is left running, to be played with, until Ctrl-C.
 
@@ -18,7 +18,8 @@ use crate::story::Progress;
 /// What a shell reports of a program that Ctrl-C ended.
 const INTERRUPTED: u8 = 130;
 
-/// Starts bitcoind on regtest and two nodes, opens a channel between them and pays through it.
+/// Starts bitcoind on regtest and three nodes, opens a channel between two of them and pays
+/// through it.
 #[derive(Parser)]
 #[command(name = "cargo regtest")]
 struct Args {
@@ -58,7 +59,7 @@ async fn run(args: &Args) -> Result<ExitCode> {
     if complete && !args.once {
         story::invite(&network, interrupt.received()).await;
     }
-    progress.say("stopping both nodes, then bitcoind");
+    progress.say("stopping the nodes, then bitcoind");
     network.stop().await?;
     progress.say("stopped");
     Ok(if complete { ExitCode::SUCCESS } else { ExitCode::from(INTERRUPTED) })

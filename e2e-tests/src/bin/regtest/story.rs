@@ -5,11 +5,10 @@ use std::thread;
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
+use e2e_tests::playground::{self, CHANNEL_SATS, FUNDS_SATS};
 use e2e_tests::{Network, Node};
 use tokio::sync::mpsc;
 
-const FUNDS_SATS: u64 = 2_000_000;
-const CHANNEL_SATS: u64 = 1_000_000;
 const PAYMENT_SATS: u64 = 100_000;
 
 /// Tells what is being done, and how long it took to get there.
@@ -32,7 +31,7 @@ fn show(line: &str) {
     let _ = writeln!(io::stdout(), "{line}");
 }
 
-/// Starts alice and bob, opens a channel, and pays through it.
+/// Starts alice and bob, opens a channel, pays through it, and starts carol.
 pub(crate) async fn tell(network: &Network, progress: &Progress) -> Result<()> {
     let bitcoind = network.bitcoind();
     progress.say(&format!(
@@ -40,17 +39,19 @@ pub(crate) async fn tell(network: &Network, progress: &Progress) -> Result<()> {
         bitcoind.height().await?,
         network.tools().bitcoind.display()
     ));
-    let (alice, bob) = tokio::try_join!(network.node("alice"), network.node("bob"))?;
+    let [alice, bob] = playground::alice_and_bob(network).await?;
     for node in [&alice, &bob] {
         progress.say(&format!("{} runs: {}@{}", node.alias(), node.id(), node.address()));
     }
-    network.fund(&[&alice, &bob], FUNDS_SATS).await?;
     progress.say(&format!("each has {FUNDS_SATS} sat on chain"));
     network.open_channel(&alice, &bob, CHANNEL_SATS, 0).await?;
     progress.say(&format!("alice has opened a channel of {CHANNEL_SATS} sat to bob"));
     pay(&alice, &bob).await?;
     progress.say(&format!("alice has paid an invoice of bob over {PAYMENT_SATS} sat"));
-    for node in [&alice, &bob] {
+    let carol = playground::carol(network, &bob).await?;
+    progress.say(&format!("carol runs: {}@{}", carol.id(), carol.address()));
+    progress.say("she has nothing; bob opens a channel to her when somebody pays her");
+    for node in [&alice, &bob, &carol] {
         print_balances(node).await?;
     }
     Ok(())
@@ -93,13 +94,14 @@ pub(crate) async fn invite(network: &Network, enough: impl Future<Output = ()>) 
 
 fn print_commands(network: &Network) {
     let cli = network.tools().ldk_server_cli.display();
-    show("\nBoth nodes are running. Go on in another terminal:\n");
+    show("\nAll nodes are running. Go on in another terminal:\n");
     for (node, command) in [
         ("alice", "get-balances"),
         ("alice", "list-channels"),
         ("bob", "events"),
         ("bob", "bolt11-receive 5000sat"),
         ("alice", "bolt11-send <INVOICE>"),
+        ("carol", "bolt11-receive-via-jit-channel 5000sat"),
     ] {
         let config = network.dir().join(node).join("config.toml");
         show(&format!("{cli} --config {} {command}", config.display()));
@@ -132,7 +134,7 @@ async fn answer(network: &Network, line: &str) {
     match blocks {
         None => show("to mine 6 blocks, type: mine 6"),
         Some(blocks) => match network.mine(blocks).await {
-            Ok(()) => show("mined, and both nodes have seen it"),
+            Ok(()) => show("mined, and all nodes have seen it"),
             Err(error) => show(&format!("{error:#}")),
         },
     }

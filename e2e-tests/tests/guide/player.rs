@@ -1,0 +1,233 @@
+//! Does what the guide says, one step after the other.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use e2e_tests::{Finished, Group, Log, Network, Node, Process, run, until};
+use serde_json::{Map, Value};
+use tokio::process::Command;
+
+use crate::document::{Action, Document};
+use crate::likeness;
+use crate::programs::{self, Program};
+use crate::words::Words;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Commands that begin like this change nothing, so they can be asked again until the answer is as
+/// shown.
+const QUESTIONS: [&str; 5] = ["get-", "list-", "graph-", "decode-", "export-"];
+
+pub(crate) struct Player<'a> {
+    network: &'a Network,
+    nodes: BTreeMap<String, Arc<Node>>,
+    words: Words,
+    last: Option<Last>,
+    followers: BTreeMap<String, Follower>,
+    program: Option<Program>,
+    count: usize,
+    /// Answers that differ from the guide, by the line of their block, if they are to be written.
+    corrections: Option<Vec<(usize, String)>>,
+}
+
+/// The last command, and how it ended.
+struct Last {
+    node: String,
+    shell: String,
+    finished: Finished,
+    repeatable: bool,
+}
+
+/// A node whose events are printed.
+struct Follower {
+    _process: Process,
+    log: Log,
+    seen: usize,
+}
+
+impl<'a> Player<'a> {
+    pub(crate) fn new(network: &'a Network, nodes: &[Arc<Node>], write: bool) -> Result<Self> {
+        let nodes = nodes.iter().map(|node| (node.alias().to_owned(), Arc::clone(node))).collect();
+        Ok(Self {
+            network,
+            nodes,
+            words: Words::default(),
+            last: None,
+            followers: BTreeMap::new(),
+            program: None,
+            count: 0,
+            corrections: write.then(Vec::new),
+        })
+    }
+
+    pub(crate) async fn play(&mut self, action: Action, line: usize) -> Result<()> {
+        // What an answer or a failure says is for the block after it; all else must have succeeded.
+        if !matches!(action, Action::Failure(_) | Action::Answer(_)) {
+            self.succeeded()?;
+        }
+        match action {
+            Action::Shell(text) => self.shell(&text).await,
+            Action::Answer(shown) => self.answered(&shown, line).await,
+            Action::Event(shown) => self.event(&shown, line).await,
+            Action::Failure(shown) => self.failed(&shown, line),
+            Action::Regtest(text) => self.regtest(&text).await,
+            Action::Program(language, text) => self.run_program(&language, &text).await,
+        }
+    }
+
+    async fn shell(&mut self, text: &str) -> Result<()> {
+        let text = self.words.fill_in(text)?;
+        let words: Vec<&str> = text.lines().last().unwrap_or_default().split(' ').collect();
+        let [node, command, ..] = words[..] else { bail!("{text:?} is no command") };
+        ensure!(self.nodes.contains_key(node), "{node:?} is no node");
+        self.count += 1;
+        if command == "events" {
+            return self.follow(node);
+        }
+        let repeatable = QUESTIONS.iter().any(|question| command.starts_with(question));
+        let node = node.to_owned();
+        let finished = self.bash(&text).await?;
+        self.last = Some(Last { node, shell: text, finished, repeatable });
+        Ok(())
+    }
+
+    /// Runs commands in a shell that knows the nodes by their names, as the reader's does.
+    async fn bash(&self, text: &str) -> Result<Finished> {
+        let mut script = String::new();
+        for (name, node) in &self.nodes {
+            let cli = self.network.tools().ldk_server_cli.display();
+            let config = node.config_file().display();
+            script += &format!("{name}() {{ '{cli}' --config '{config}' \"$@\"; }}\n");
+        }
+        let mut bash = Command::new("bash");
+        bash.args(["-euc", &format!("{script}{text}")]);
+        run(bash, PATIENCE).await
+    }
+
+    async fn answered(&mut self, shown: &Value, line: usize) -> Result<()> {
+        let mut last = self.last.take().context("nothing was asked")?;
+        // A block that was left empty, to be filled in, is not waited for.
+        let outcome = if last.repeatable && *shown != Value::Object(Map::new()) {
+            until("the answer is as shown", PATIENCE, async || {
+                let first = last.finished.clone().success().and_then(|text| alike(shown, &text));
+                if first.is_err() {
+                    last.finished = self.bash(&last.shell).await?;
+                }
+                first
+            })
+            .await
+        } else {
+            last.finished.clone().success().and_then(|text| alike(shown, &text))
+        };
+        let answer: Value = serde_json::from_str(&last.finished.clone().success()?)?;
+        self.words.learn(&last.node, &answer);
+        self.settle(outcome, line, &serde_json::to_string_pretty(&answer)?)
+    }
+
+    fn follow(&mut self, node: &str) -> Result<()> {
+        let log = Log::new(self.network.dir().join(format!("{node}-events.log")));
+        let command = self.nodes[node].cli_command(&["events"]);
+        let process = Process::spawn("events", command, &log, Group::Shared)?;
+        self.followers.insert(node.to_owned(), Follower { _process: process, log, seen: 0 });
+        Ok(())
+    }
+
+    /// Waits for the next event that looks like this one, of any node that is followed.
+    async fn event(&mut self, shown: &Value, line: usize) -> Result<()> {
+        let followers = &mut self.followers;
+        let words = &mut self.words;
+        let mut last_seen = None;
+        let outcome = until("the event that is shown", PATIENCE, async || {
+            for (node, follower) in followers.iter_mut() {
+                let text = follower.log.text();
+                for event in text.split_inclusive('\n').skip(follower.seen) {
+                    let event: Value = serde_json::from_str(event)?;
+                    follower.seen += 1;
+                    last_seen = Some(event.clone());
+                    if likeness::check(shown, &event).is_ok() {
+                        words.learn(node, &event);
+                        return Ok(());
+                    }
+                }
+            }
+            bail!("the last event was {last_seen:?}")
+        })
+        .await;
+        let found = last_seen.context("there was no event")?;
+        self.settle(outcome, line, &serde_json::to_string_pretty(&found)?)
+    }
+
+    fn failed(&mut self, shown: &str, line: usize) -> Result<()> {
+        let last = self.last.take().context("nothing was asked")?;
+        ensure!(last.finished.code == Some(1), "{:?}", last.finished);
+        let found = last.finished.stderr.trim_end();
+        let outcome = (found == self.words.fill_in(shown)?).then_some(());
+        self.settle(outcome.with_context(|| found.to_owned()), line, found)
+    }
+
+    async fn regtest(&mut self, text: &str) -> Result<()> {
+        let blocks = text.strip_prefix("mine ").context("only mining is known")?.parse()?;
+        self.network.mine(blocks).await
+    }
+
+    async fn run_program(&mut self, language: &str, text: &str) -> Result<()> {
+        self.end_program().await?;
+        self.count += 1;
+        let place: PathBuf = self.network.dir().join(language);
+        let play = self.network.dir();
+        let mut program = programs::start(language, &self.here(text), &place, play)
+            .await
+            .context("cannot start")?;
+        let printed = program.first_line().await?;
+        self.words.learn(language, &printed);
+        self.program = Some(program);
+        Ok(())
+    }
+
+    /// The program with the directory of this network for the one of the guide's reader.
+    fn here(&self, text: &str) -> String {
+        text.replace("/tmp/play", &self.network.dir().display().to_string())
+    }
+
+    async fn end_program(&mut self) -> Result<()> {
+        match self.program.take() {
+            Some(program) => program.ends_well().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Fails if the last command did, and the guide does not say so.
+    fn succeeded(&mut self) -> Result<()> {
+        match self.last.take() {
+            Some(last) => last.finished.success().map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// An answer that is not as shown fails the test, or is written into the guide.
+    fn settle(&mut self, outcome: Result<()>, line: usize, found: &str) -> Result<()> {
+        match (&mut self.corrections, outcome) {
+            (_, Ok(())) => Ok(()),
+            (None, Err(error)) => Err(error),
+            (Some(corrections), Err(error)) => {
+                println!("line {line}: {error:#}");
+                corrections.push((line, found.to_owned()));
+                Ok(())
+            },
+        }
+    }
+
+    /// Ends what was started, and returns how much was executed.
+    pub(crate) async fn finish(mut self, document: &Document) -> Result<usize> {
+        self.succeeded()?;
+        self.end_program().await?;
+        document.write(self.corrections.unwrap_or_default())?;
+        Ok(self.count)
+    }
+}
+
+fn alike(shown: &Value, printed: &str) -> Result<()> {
+    likeness::check(shown, &serde_json::from_str(printed)?)
+}
