@@ -14,9 +14,9 @@ const HEADER_BYTES: usize = 12;
 /// In an answer: the name is the one at this place of the message, where the question is.
 const NAME_OF_THE_QUESTION: [u8; 2] = [0xc0, HEADER_BYTES as u8];
 const TXT: [u8; 2] = [0, 16];
+const RRSIG: [u8; 2] = [0, 46];
 const INTERNET: [u8; 2] = [0, 1];
 const TTL: [u8; 4] = [0, 0, 0, 60];
-/// A text is made of strings, each with its length in a byte.
 const STRING_BYTES: usize = 255;
 
 /// How the server answers every question.
@@ -24,6 +24,8 @@ const STRING_BYTES: usize = 255;
 pub enum DnsAnswer {
     /// With this text, which it says to have proved, and no signature.
     Unsigned(String),
+    /// With this text, and a signature by somebody else.
+    Forged(String),
     /// That there is no such name.
     NoSuchName,
     /// Not at all.
@@ -92,7 +94,8 @@ async fn converse(mut stream: TcpStream, state: &Mutex<State>) -> Result<()> {
     loop {
         let mut query = vec![0; stream.read_u16().await?.into()];
         stream.read_exact(&mut query).await?;
-        let (name, question) = question(&query).context("not a question")?;
+        let question = question(&query).context("not a question")?;
+        let name = name_of(question).context("not a name")?;
         let answer = {
             let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
             state.asked.push(name);
@@ -105,43 +108,62 @@ async fn converse(mut stream: TcpStream, state: &Mutex<State>) -> Result<()> {
     }
 }
 
-/// The name that is asked for, and the whole question with type and class.
-fn question(query: &[u8]) -> Option<(String, &[u8])> {
+/// The question of a message: name, type and class.
+fn question(query: &[u8]) -> Option<&[u8]> {
+    let begin = query.get(HEADER_BYTES..)?;
+    let name = begin.iter().position(|byte| *byte == 0)? + 1;
+    begin.get(..name + TXT.len() + INTERNET.len())
+}
+
+/// The name that is asked for, with a dot after each label.
+fn name_of(mut question: &[u8]) -> Option<String> {
     let mut name = String::new();
-    let mut at = HEADER_BYTES;
     loop {
-        let length = usize::from(*query.get(at)?);
-        at += 1;
-        if length == 0 {
-            let whole = query.get(HEADER_BYTES..at + TXT.len() + INTERNET.len())?;
-            return Some((name, whole));
+        let (length, rest) = question.split_first()?;
+        if *length == 0 {
+            return Some(name);
         }
-        name.push_str(&String::from_utf8_lossy(query.get(at..at + length)?));
+        let (label, rest) = rest.split_at_checked(usize::from(*length))?;
+        name.push_str(&String::from_utf8_lossy(label));
         name.push('.');
-        at += length;
+        question = rest;
     }
 }
 
 fn message(question: &[u8], answer: &DnsAnswer) -> Option<Vec<u8>> {
-    let (code, text) = match answer {
-        DnsAnswer::Unsigned(text) => (0, Some(text)),
-        DnsAnswer::NoSuchName => (3, None),
+    let (code, records) = match answer {
+        DnsAnswer::Unsigned(text) => (0, vec![record(TXT, &strings(text))?]),
+        DnsAnswer::Forged(text) => {
+            (0, vec![record(TXT, &strings(text))?, record(RRSIG, &forged_signature(question)?)?])
+        },
+        DnsAnswer::NoSuchName => (3, Vec::new()),
         DnsAnswer::Silence => return None,
     };
+    let count = u8::try_from(records.len()).ok()?;
     // An answer to the question 0 by a server that recurses and says that it checked all proofs.
-    let header = [0, 0, 0x81, 0xa0 | code, 0, 1, 0, u8::from(text.is_some()), 0, 0, 0, 0];
-    let mut message = [&header[..], question].concat();
-    if let Some(text) = text {
-        let strings: Vec<u8> = text
-            .as_bytes()
-            .chunks(STRING_BYTES)
-            .flat_map(|part| [&[part.len() as u8][..], part].concat())
-            .collect();
-        for part in [&NAME_OF_THE_QUESTION[..], &TXT, &INTERNET, &TTL] {
-            message.extend_from_slice(part);
-        }
-        message.extend_from_slice(&u16::try_from(strings.len()).ok()?.to_be_bytes());
-        message.extend_from_slice(&strings);
-    }
-    Some(message)
+    let header = [0, 0, 0x81, 0xa0 | code, 0, 1, 0, count, 0, 0, 0, 0];
+    Some([&header[..], question, &records.concat()].concat())
+}
+
+/// A record of the name that is asked for.
+fn record(kind: [u8; 2], data: &[u8]) -> Option<Vec<u8>> {
+    let length = u16::try_from(data.len()).ok()?.to_be_bytes();
+    Some([&NAME_OF_THE_QUESTION[..], &kind, &INTERNET, &TTL, &length, data].concat())
+}
+
+/// A text is made of strings, each with its length in a byte.
+fn strings(text: &str) -> Vec<u8> {
+    let parts = text.as_bytes().chunks(STRING_BYTES);
+    parts.flat_map(|part| [&[part.len() as u8], part].concat()).collect()
+}
+
+/// What claims to be the signature of the text by the root of all names, valid for ever.
+fn forged_signature(question: &[u8]) -> Option<Vec<u8>> {
+    const RSA_SHA256: u8 = 8;
+    const SIGNATURE: [u8; 256] = [7; 256];
+    let labels = u8::try_from(name_of(question)?.matches('.').count()).ok()?;
+    let (expires, begins, key_tag, signer) = ([0x7f, 0xff, 0xff, 0xff], [0; 4], [0x4f, 0x66], [0]);
+    let algorithm = [RSA_SHA256, labels];
+    let parts = [&TXT[..], &algorithm, &TTL, &expires, &begins, &key_tag, &signer, &SIGNATURE];
+    Some(parts.concat())
 }

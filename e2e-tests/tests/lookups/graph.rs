@@ -65,6 +65,13 @@ pub(super) async fn open_public_channel(
     let height = network.bitcoind().height().await? + 1;
     network.confirm_funding(opener).await?;
     network.usable(opener, accepter).await?;
+    for node in [opener, accepter] {
+        until(&format!("{} has the channel", node.alias()), PATIENCE, async || {
+            ensure!(channels(node).await?.len() == 1, "it has none");
+            Ok(())
+        })
+        .await?;
+    }
     let outpoint = opener.usable_channel(accepter).await?.funding_txo.context("not funded")?;
     Ok(Funding { outpoint, height })
 }
@@ -143,7 +150,7 @@ pub(super) async fn shows_the_other(node: &Node, other: &Node) -> Result<()> {
 
 /// The one channel there is, once both directions have been announced and its size looked up.
 async fn complete_channel(node: &Node) -> Result<(u64, GraphChannel)> {
-    until(&format!("{} has the channel", node.alias()), PATIENCE, async || {
+    until(&format!("{} has all of the channel", node.alias()), PATIENCE, async || {
         let ids = channels(node).await?;
         ensure!(ids.len() == 1, "it has {ids:?}");
         let channel = channel(node, ids[0]).await?;

@@ -35,9 +35,12 @@ async fn a_public_channel_is_looked_up_from_both_sides() -> Result<()> {
     decode::an_invoice_of_another_node(&alice, &bob).await?;
 
     let funding = graph::open_public_channel(&network, &alice, &bob).await?;
-    graph::shows_the_channel(&alice, &bob, &funding).await?;
     alice.pays(&bob, 1_000_000).await?;
+    // Starts alice again. Nodes ignore the terms of a channel that they hear of before the channel
+    // itself, and they tell each other all they know once more when they connect.
     scores::come_with_experience(&alice).await?;
+    network.usable(&alice, &bob).await?;
+    graph::shows_the_channel(&alice, &bob, &funding).await?;
     tokio::try_join!(graph::shows_the_other(&alice, &bob), graph::shows_the_other(&bob, &alice))?;
     network.stop().await
 }

@@ -26,6 +26,8 @@ const TOO_MANY_MSATS: u64 = 21_000_000 * 100_000_000 * 1_000 + 1;
 
 const CHANNEL_SATS: u64 = 1_000_000;
 const AMOUNT_MSAT: u64 = 5_000_000;
+/// The same, as it is written in a URI.
+const AMOUNT_BTC: &str = "0.00005";
 const HRN_TIMEOUT_SECS: u64 = 1;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -59,6 +61,7 @@ async fn everything_is_paid_over_one_channel_and_on_chain() -> Result<()> {
     unified::on_chain(&network, &alice, &bob).await?;
     unified::the_best_way_is_taken(&network, &alice, &bob, &carol).await?;
     unified_refused::never_twice(&network, &alice, &bob).await?;
+    unified_refused::no_way_works(&carol, &bob).await?;
     unified_refused::amounts(&alice, &bob).await?;
     unified_refused::unreadable(&alice, &bob).await?;
     names::need_a_proof(&alice, dns, &dns_port).await?;

@@ -29,6 +29,9 @@ pub(super) async fn need_a_proof(payer: &Node, dns: DnsServer, port: &Arc<Port>)
         refused(send(name).await, Code::FailedPrecondition, &[NAME, "DNSSEC"]);
     }
     assert_eq!(dns.asked(), [ASKED, ASKED]);
+    dns.answers(DnsAnswer::Forged(format!("bitcoin:{address}")));
+    refused(send(NAME).await, Code::FailedPrecondition, &[NAME, "DNSSEC"]);
+    assert_eq!(dns.asked()[2..], [ASKED, ""], "it is asked for the keys of the root as well");
 
     dns.answers(DnsAnswer::NoSuchName);
     refused(send(NAME).await, Code::FailedPrecondition, &[NAME, "cannot be resolved"]);

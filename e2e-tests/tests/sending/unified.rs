@@ -7,7 +7,7 @@ use e2e_tests::{Network, Node, until};
 use ldk_server_client::api::unified_send_response::PaymentResult;
 use ldk_server_client::api::{Bolt11ReceiveRequest, Bolt12ReceiveRequest, UnifiedSendRequest};
 
-use crate::{AMOUNT_MSAT, bolt12, next_received};
+use crate::{AMOUNT_BTC, AMOUNT_MSAT, bolt12, next_received};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const ONCHAIN_SATS: u64 = 20_000;
@@ -93,7 +93,7 @@ async fn confirmed(
     payer: &Node,
     uri: &str,
     amount_msat: Option<u64>,
-    address: &str,
+    (address, amount_sats): (&str, u64),
 ) -> Result<()> {
     let txid = match send(payer, uri, amount_msat).await? {
         PaymentResult::Txid(txid) => txid,
@@ -112,19 +112,20 @@ async fn confirmed(
         .filter(|output| output["scriptPubKey"]["address"] == address)
         .map(|output| &output["value"])
         .collect();
-    assert_eq!(paid, [&serde_json::json!(ONCHAIN_SATS as f64 / 1e8)], "{transaction}");
+    assert_eq!(paid, [&serde_json::json!(amount_sats as f64 / 1e8)], "{transaction}");
     // The wallet sees its transactions in blocks.
     network.mine(1).await
 }
 
 pub(super) async fn on_chain(network: &Network, payer: &Node, payee: &Node) -> Result<()> {
     let address = payee.new_address().await?;
+    let output = (address.as_str(), ONCHAIN_SATS);
     let amount_msat = Some(ONCHAIN_SATS * 1_000);
-    confirmed(network, payer, &address, amount_msat, &address).await?;
+    confirmed(network, payer, &address, amount_msat, output).await?;
     let uri = format!("bitcoin:{address}?amount={ONCHAIN_BTC}&label=coffee");
-    confirmed(network, payer, &uri, None, &address).await?;
+    confirmed(network, payer, &uri, None, output).await?;
     let loud = format!("BITCOIN:{}", address.to_uppercase());
-    confirmed(network, payer, &loud, amount_msat, &address).await
+    confirmed(network, payer, &loud, amount_msat, output).await
 }
 
 pub(super) async fn the_best_way_is_taken(
@@ -149,5 +150,13 @@ pub(super) async fn the_best_way_is_taken(
     let address = unreachable.new_address().await?;
     let invoice = unreachable.invoice(amount_msat).await?;
     let one = format!("bitcoin:{address}?amount={ONCHAIN_BTC}&lightning={invoice}");
-    confirmed(network, payer, &one, None, &address).await
+    confirmed(network, payer, &one, None, (&address, ONCHAIN_SATS)).await?;
+
+    // Who just got that money has no peer to pay an offer by, and no channel to pay an invoice by.
+    let amount_sats = AMOUNT_MSAT / 1_000;
+    let address = payee.new_address().await?;
+    let invoice = payee.invoice(AMOUNT_MSAT).await?;
+    let offer = self::offer(payee, Some(AMOUNT_MSAT)).await?;
+    let last = format!("bitcoin:{address}?amount={AMOUNT_BTC}&lightning={invoice}&lno={offer}");
+    confirmed(network, unreachable, &last, None, (&address, amount_sats)).await
 }

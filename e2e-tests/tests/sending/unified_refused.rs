@@ -9,14 +9,12 @@ use ldk_server_client::types::RouteParametersConfig;
 use crate::bolt12_refused::{DOLLAR_OFFER, MAINNET_OFFER};
 use crate::refusal::{invalid, refused};
 use crate::unified::{offer, open_invoice};
-use crate::{AMOUNT_MSAT, TOO_MANY_MSATS};
+use crate::{AMOUNT_BTC, AMOUNT_MSAT, TOO_MANY_MSATS};
 
 /// Of BIP 173.
 const MAINNET_ADDRESS: &str = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4";
 /// The least that an output to a segwit address may have.
 const DUST_LIMIT_SATS: u64 = 294;
-/// `AMOUNT_MSAT` as it is written in a URI.
-const AMOUNT_BTC: &str = "0.00005";
 
 fn request(uri: &str, amount_msat: Option<u64>) -> UnifiedSendRequest {
     UnifiedSendRequest { uri: uri.to_owned(), amount_msat, ..Default::default() }
@@ -40,6 +38,21 @@ pub(super) async fn never_twice(network: &Network, payer: &Node, payee: &Node) -
     network.mine(1).await?;
     let after = payer.balances().await?;
     assert_eq!(after.total_onchain_balance_sats, balances.total_onchain_balance_sats);
+    Ok(())
+}
+
+/// Who can pay in none of the ways is told why, for each.
+pub(super) async fn no_way_works(poor: &Node, payee: &Node) -> Result<()> {
+    let too_much_msat = 100 * AMOUNT_MSAT;
+    let address = payee.new_address().await?;
+    let invoice = payee.invoice(too_much_msat).await?;
+    let offer = offer(payee, Some(too_much_msat)).await?;
+    let all = format!("bitcoin:{address}?amount=0.005&lightning={invoice}&lno={offer}");
+    let words = ["by offer: ", "no suitable peer", "by invoice: ", "no route", "on chain: "];
+    let refusal = poor.client().unified_send(request(&all, None)).await;
+    refused(refusal, Code::FailedPrecondition, &words);
+    let refusal = poor.client().unified_send(request(&offer, None)).await;
+    refused(refusal, Code::FailedPrecondition, &["no suitable peer"]);
     Ok(())
 }
 
