@@ -38,6 +38,7 @@ async fn every_transaction_comes_to_be() -> Result<()> {
     a_spend_after_a_restart_takes_other_coins(&network, &alice, &bob).await?;
     the_fee_rate_is_the_one_asked_for(&network, &alice, &bob).await?;
     all_is_sent(&network, &alice, &bob).await?;
+    a_refused_transaction_frees_its_coins(&network, &alice, &bob).await?;
     not_too_many_wait(&alice, &bob).await?;
     network.stop().await
 }
@@ -153,6 +154,46 @@ async fn all_is_sent(network: &Network, alice: &Node, bob: &Node) -> Result<()> 
     has(alice, |balances| balances.total_onchain_balance_sats == 0).await?;
     let arrived_sats = bob_had_sats + had_sats - fee_sats;
     has(bob, |balances| balances.total_onchain_balance_sats == arrived_sats).await
+}
+
+/// Bitcoin Core takes only so many transactions that wait for one another. The one beyond them never
+/// is, and the next must not wait for it for ever.
+async fn a_refused_transaction_frees_its_coins(
+    network: &Network,
+    alice: &Node,
+    bob: &Node,
+) -> Result<()> {
+    let addresses = [alice.new_address().await?];
+    let mut chained = 0;
+    while network.bitcoind().send(&addresses, 10_000).await.is_ok() {
+        chained += 1;
+        ensure!(chained < 1_000, "there is no end to the chain");
+    }
+    ensure!(chained > 10, "the chain ended after {chained}");
+    // After a start it looks at the whole mempool; before, it may have missed some.
+    alice.stop().await?;
+    alice.start_again().await?;
+    has(alice, |balances| balances.total_onchain_balance_sats == chained * 10_000).await?;
+    let all_to = async |address: &str| -> Result<String> {
+        let request = OnchainSendRequest { send_all: Some(true), ..to(address) };
+        Ok(alice.client().onchain_send(request).await?.txid)
+    };
+    let lost = all_to(&bob.new_address().await?).await?;
+    // The answer comes before Bitcoin Core's, and once the chain is in a block, that is another.
+    let log = alice.config().storage_dir.join("output.log");
+    let refusal = format!("Failed to broadcast transaction {lost}");
+    until("the transaction is refused", PATIENCE, async || {
+        ensure!(std::fs::read_to_string(&log)?.contains(&refusal), "no word of {lost}");
+        Ok(())
+    })
+    .await?;
+    network.mine(1).await?;
+    let next = all_to(&bob.new_address().await?).await?;
+    in_mempool(network, std::slice::from_ref(&next)).await?;
+    let found = network.bitcoind().transaction(&lost).await;
+    assert!(found.is_err(), "{lost} was not refused after {chained}");
+    network.mine(1).await?;
+    has(alice, |balances| balances.total_onchain_balance_sats == 0).await
 }
 
 async fn not_too_many_wait(alice: &Node, bob: &Node) -> Result<()> {
