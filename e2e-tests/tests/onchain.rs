@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use e2e_tests::{Network, Node, refused, until};
-use futures_util::future::try_join_all;
+use futures_util::future::{join_all, try_join_all};
 use ldk_server_client::api::open_channel_request::Amount;
 use ldk_server_client::api::{
     AllFunds, GetBalancesResponse, OnchainSendRequest, OpenChannelRequest,
@@ -17,6 +17,10 @@ use serde_json::Value;
 const PATIENCE: Duration = Duration::from_secs(60);
 const FUNDS_SATS: u64 = 10_000_000;
 const SENT_SATS: [u64; 5] = [100_000, 200_001, 300_002, 400_003, 500_004];
+/// Less than what a transaction costs at 50 sat/vB.
+const LITTLE_SATS: u64 = 2_000;
+/// The spends that may wait, and one more.
+const TOO_MANY: usize = 17;
 const CHANNEL_SATS: u64 = 500_000;
 /// What the library keeps in the wallet for each channel.
 const RESERVE_SATS: u64 = 25_000;
@@ -28,12 +32,14 @@ const BLOCKS_TO_READY: u32 = 6;
 async fn every_transaction_comes_to_be() -> Result<()> {
     let network = Network::start().await?;
     let (alice, bob) = tokio::try_join!(network.node("alice"), network.node("bob"))?;
-    cannot_send_what_it_has_not(&alice, &bob).await?;
+    cannot_send_what_it_has_not(&network, &alice, &bob).await?;
     network.fund(&[&alice], FUNDS_SATS).await?;
     sends_at_once_all_arrive(&network, &alice, &bob).await?;
     a_spend_after_a_restart_takes_other_coins(&network, &alice, &bob).await?;
     the_fee_rate_is_the_one_asked_for(&network, &alice, &bob).await?;
     all_is_sent(&network, &alice, &bob).await?;
+    a_refused_transaction_frees_its_coins(&network, &alice, &bob).await?;
+    not_too_many_wait(&alice, &bob).await?;
     network.stop().await
 }
 
@@ -48,12 +54,19 @@ async fn channels_and_transactions_do_not_take_the_same_coins() -> Result<()> {
     network.stop().await
 }
 
-async fn cannot_send_what_it_has_not(alice: &Node, bob: &Node) -> Result<()> {
+async fn cannot_send_what_it_has_not(network: &Network, alice: &Node, bob: &Node) -> Result<()> {
     let address = bob.new_address().await?;
     let amount = OnchainSendRequest { amount_sats: Some(1_000), ..to(&address) };
     refused(alice.client().onchain_send(amount).await, Code::FailedPrecondition, "funds");
     let all = OnchainSendRequest { send_all: Some(true), ..to(&address) };
-    refused(alice.client().onchain_send(all).await, Code::FailedPrecondition, "funds");
+    refused(alice.client().onchain_send(all.clone()).await, Code::FailedPrecondition, "funds");
+    // All of it does not pay for the fee.
+    network.fund(&[bob], LITTLE_SATS).await?;
+    let dear = OnchainSendRequest { fee_rate_sat_per_vb: Some(50), ..all };
+    refused(bob.client().onchain_send(dear).await, Code::FailedPrecondition, "funds");
+    let too_dear = OnchainSendRequest { fee_rate_sat_per_vb: Some(5_001), ..to(&address) };
+    let too_dear = OnchainSendRequest { amount_sats: Some(1_000), ..too_dear };
+    refused(alice.client().onchain_send(too_dear).await, Code::InvalidArgument, "fee_rate");
     Ok(())
 }
 
@@ -72,7 +85,7 @@ async fn sends_at_once_all_arrive(network: &Network, alice: &Node, bob: &Node) -
         assert_eq!(paid_sats(&transaction, address)?, sats);
     }
     let sum_sats: u64 = SENT_SATS.iter().sum();
-    has(bob, |balances| balances.total_onchain_balance_sats == sum_sats).await?;
+    has(bob, |balances| balances.total_onchain_balance_sats == LITTLE_SATS + sum_sats).await?;
     has(alice, |balances| {
         let left_sats = balances.total_onchain_balance_sats + sum_sats;
         left_sats < FUNDS_SATS && left_sats + 5 * FEE_SATS > FUNDS_SATS
@@ -85,12 +98,6 @@ async fn sends_at_once_all_arrive(network: &Network, alice: &Node, bob: &Node) -
         let request = OnchainSendRequest { amount_sats: Some(sats), ..to(&addresses[0]) };
         refused(alice.client().onchain_send(request).await, Code::FailedPrecondition, "funds");
     }
-    let all_for_fees = OnchainSendRequest {
-        send_all: Some(true),
-        fee_rate_sat_per_vb: Some(100_000),
-        ..to(&addresses[0])
-    };
-    refused(alice.client().onchain_send(all_for_fees).await, Code::FailedPrecondition, "funds");
     Ok(())
 }
 
@@ -147,6 +154,62 @@ async fn all_is_sent(network: &Network, alice: &Node, bob: &Node) -> Result<()> 
     has(alice, |balances| balances.total_onchain_balance_sats == 0).await?;
     let arrived_sats = bob_had_sats + had_sats - fee_sats;
     has(bob, |balances| balances.total_onchain_balance_sats == arrived_sats).await
+}
+
+/// Bitcoin Core takes only so many transactions that wait for one another. The one beyond them never
+/// is, and the next must not wait for it for ever.
+async fn a_refused_transaction_frees_its_coins(
+    network: &Network,
+    alice: &Node,
+    bob: &Node,
+) -> Result<()> {
+    let addresses = [alice.new_address().await?];
+    let mut chained = 0;
+    while network.bitcoind().send(&addresses, 10_000).await.is_ok() {
+        chained += 1;
+        ensure!(chained < 1_000, "there is no end to the chain");
+    }
+    ensure!(chained > 10, "the chain ended after {chained}");
+    // After a start it looks at the whole mempool; before, it may have missed some.
+    alice.stop().await?;
+    alice.start_again().await?;
+    has(alice, |balances| balances.total_onchain_balance_sats == chained * 10_000).await?;
+    let all_to = async |address: &str| -> Result<String> {
+        let request = OnchainSendRequest { send_all: Some(true), ..to(address) };
+        Ok(alice.client().onchain_send(request).await?.txid)
+    };
+    let lost = all_to(&bob.new_address().await?).await?;
+    // The answer comes before Bitcoin Core's, and once the chain is in a block, that is another.
+    let log = alice.config().storage_dir.join("output.log");
+    let refusal = format!("Failed to broadcast transaction {lost}");
+    until("the transaction is refused", PATIENCE, async || {
+        ensure!(std::fs::read_to_string(&log)?.contains(&refusal), "no word of {lost}");
+        Ok(())
+    })
+    .await?;
+    network.mine(1).await?;
+    let next = all_to(&bob.new_address().await?).await?;
+    in_mempool(network, std::slice::from_ref(&next)).await?;
+    let found = network.bitcoind().transaction(&lost).await;
+    assert!(found.is_err(), "{lost} was not refused after {chained}");
+    network.mine(1).await?;
+    has(alice, |balances| balances.total_onchain_balance_sats == 0).await
+}
+
+async fn not_too_many_wait(alice: &Node, bob: &Node) -> Result<()> {
+    let address = bob.new_address().await?;
+    let request = OnchainSendRequest { amount_sats: Some(1_000), ..to(&address) };
+    let sends = (0..TOO_MANY).map(|_| alice.client().onchain_send(request.clone()));
+    // The wallet is empty, so none can be made.
+    let codes: Vec<_> = join_all(sends)
+        .await
+        .into_iter()
+        .map(|answer| answer.err().and_then(|error| error.code()))
+        .collect();
+    let count = |code| codes.iter().filter(|found| **found == Some(code)).count();
+    let refused = (count(Code::ResourceExhausted), count(Code::FailedPrecondition));
+    assert_eq!(refused, (1, TOO_MANY - 1), "{codes:?}");
+    Ok(())
 }
 
 async fn channels_are_funded_beside_a_transaction(

@@ -31,8 +31,9 @@ use crate::store::Store;
 const MAX_WAITING: usize = 16;
 /// How long a spend waits for those before it.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How long a transaction may take to get to where the chain source has it.
-const ACCEPTANCE: Duration = Duration::from_secs(30);
+/// How long a transaction may take to get to where the chain source has it. Less than a spend waits,
+/// so that one after a refused transaction need not be asked for twice.
+const ACCEPTANCE: Duration = Duration::from_secs(20);
 /// How often the wallet is asked.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// For when the library wants its funding transactions to be confirmed.

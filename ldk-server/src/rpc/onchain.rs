@@ -9,8 +9,9 @@ use ldk_server_grpc::api::{
 use super::{App, fields};
 use crate::error::Error;
 
-/// Far beyond what was ever paid, and far below where the library's arithmetic overflows.
-const MAX_FEE_RATE_SAT_PER_VB: u64 = 100_000;
+/// Far beyond what was ever paid, and half of what Bitcoin Core takes for a mistake: it would refuse
+/// the transaction, and the library would not tell.
+const MAX_FEE_RATE_SAT_PER_VB: u64 = 5_000;
 
 pub(super) fn receive(
     app: &App,
