@@ -59,7 +59,7 @@ pub(crate) struct Base {
 type Rule = fn(&Difference) -> bool;
 
 impl Base {
-    fn new(method: &'static str, codes: &'static [Code], request: impl Message) -> Self {
+    pub(crate) fn new(method: &'static str, codes: &'static [Code], request: impl Message) -> Self {
         Self {
             method,
             codes,
@@ -82,7 +82,7 @@ impl Base {
         self
     }
 
-    fn secret(mut self, fields: &'static [&'static str]) -> Self {
+    pub(crate) fn secret(mut self, fields: &'static [&'static str]) -> Self {
         self.secrets = fields;
         self
     }
