@@ -9,6 +9,7 @@
 mod bases;
 mod fixture;
 mod judge;
+mod rules;
 mod storm;
 mod values;
 mod variants;

@@ -17,8 +17,9 @@ use crate::bases::{self, Base};
 use crate::judge::{self, Answer, Difference};
 use crate::variants::{self, Variant};
 
-/// Requests under way. Of connection attempts the server allows no more than 32.
-const AT_ONCE: usize = 24;
+/// Requests under way: no more than the server takes of any kind, of which on-chain spends are the
+/// fewest.
+const AT_ONCE: usize = 8;
 /// What takes longer is taken for a hang.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Subscriptions to events on each of so many connections.
