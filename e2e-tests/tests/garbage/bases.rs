@@ -5,7 +5,6 @@
 //! lose them: a request that pays asks for more than there is, one that closes names a channel that
 //! is not that peer's. Where a change would succeed nevertheless, the base `spares` the node of it.
 
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ldk_server_client::Code;
@@ -15,6 +14,7 @@ use prost::Message;
 
 use crate::fixture::Fixture;
 use crate::judge::Difference;
+use crate::rules;
 
 /// The key of nobody who is there.
 const STRANGER: &str = "02eec7245d6b7d2ccb30380bfbe2a3648cd7a942653f5aa340edcea1f283686619";
@@ -28,11 +28,9 @@ const PREIMAGE: &str = "7a9c1b35e80f4d62938cde01f4a7b6502d3e94c8af1670b25be3d10c
 pub(crate) const SECRET: &str = "7a9c1b35e80f4d62";
 const SIGNATURE: &str = "rypn1cw4qhkkwbc9n5h3pbzw9qnsx9hq3tu3gu1o66hz9tnbdr13tytyxqw5o8nfnq8\
                          orfmg4ocer3i1wxn8nxmjprwnozbt3t8ma3";
-const MAX_MONEY_SATS: u64 = 2_100_000_000_000_000;
-const MAX_DESCRIPTION_BYTES: usize = 639;
 
 /// More than all nodes have together.
-const FORTUNE_SATS: u64 = 1_000_000_000;
+pub(crate) const FORTUNE_SATS: u64 = 1_000_000_000;
 pub(crate) const FORTUNE_MSAT: u64 = FORTUNE_SATS * 1000;
 /// No transaction is so small that the node could pay its fee at this rate.
 const RUINOUS_SAT_PER_VB: u64 = 100_000;
@@ -59,7 +57,7 @@ pub(crate) struct Base {
 type Rule = fn(&Difference) -> bool;
 
 impl Base {
-    fn new(method: &'static str, codes: &'static [Code], request: impl Message) -> Self {
+    pub(crate) fn new(method: &'static str, codes: &'static [Code], request: impl Message) -> Self {
         Self {
             method,
             codes,
@@ -82,7 +80,7 @@ impl Base {
         self
     }
 
-    fn secret(mut self, fields: &'static [&'static str]) -> Self {
+    pub(crate) fn secret(mut self, fields: &'static [&'static str]) -> Self {
         self.secrets = fields;
         self
     }
@@ -182,9 +180,9 @@ fn bolt11_receive() -> Vec<Base> {
                     expiry_secs: 3600,
                 },
             )
-            .accepting("amount_msat", absent_or_money)
-            .accepting("description", described)
-            .accepting("expiry_secs", positive)
+            .accepting("amount_msat", rules::absent_or_money)
+            .accepting("description", rules::described)
+            .accepting("expiry_secs", rules::positive)
         })
         .into()
 }
@@ -201,10 +199,10 @@ fn hodl() -> Vec<Base> {
                 payment_hash: FRESH_HASH.to_owned(),
             },
         )
-        .accepting("amount_msat", absent_or_money)
-        .accepting("description", described)
-        .accepting("expiry_secs", positive)
-        .accepting("payment_hash", hash)
+        .accepting("amount_msat", rules::absent_or_money)
+        .accepting("description", rules::described)
+        .accepting("expiry_secs", rules::positive)
+        .accepting("payment_hash", rules::hash)
     });
     let claim = Base::new(
         "Bolt11ClaimForHash",
@@ -230,7 +228,7 @@ fn hodl() -> Vec<Base> {
         INVALID,
         api::Bolt11FailForHashRequest { payment_hash: FRESH_HASH.to_owned() },
     )
-    .accepting("payment_hash", hash);
+    .accepting("payment_hash", rules::hash);
     let claims = [claim, claim_of_other].map(|claim| claim.secret(&["preimage"]));
     receive.into_iter().chain(claims).chain([fail]).collect()
 }
@@ -302,10 +300,12 @@ fn send(network: &Fixture) -> Vec<Base> {
                 route_parameters: Some(route_parameters()),
             },
         )
-        .accepting("offer", same_text)
-        .accepting("amount_msat", |amount| amount.value.is_none() || at_least_a_fortune(amount))
-        .accepting("payer_note", |note| shorter_than(note, 512))
-        .accepting("route_parameters", routable),
+        .accepting("offer", rules::offer)
+        .accepting("amount_msat", |amount| {
+            amount.value.is_none() || rules::at_least_a_fortune(amount)
+        })
+        .accepting("payer_note", |note| rules::shorter_than(note, 512))
+        .accepting("route_parameters", rules::routable),
         Base::new(
             "SpontaneousSend",
             REFUSED,
@@ -336,18 +336,18 @@ fn bolt12_receive() -> Vec<Base> {
                 quantity: Some(2),
             },
         )
-        .accepting("description", |text| shorter_than(text, 4096))
-        .accepting("amount_msat", money)
-        .accepting("expiry_secs", |secs| secs.value.is_none() || positive(secs))
-        .accepting("quantity", |items| items.value.is_none() || positive(items)),
+        .accepting("description", |text| rules::shorter_than(text, 4096))
+        .accepting("amount_msat", rules::absent_or_money)
+        .accepting("expiry_secs", |secs| secs.value.is_none() || rules::positive(secs))
+        .accepting("quantity", |items| items.value.is_none() || rules::positive(items)),
         Base::new(
             "Bolt12Receive",
             OK,
             api::Bolt12ReceiveRequest { description: "tea".to_owned(), ..Default::default() },
         )
-        .accepting("description", |text| shorter_than(text, 4096))
-        .accepting("amount_msat", money)
-        .accepting("expiry_secs", positive),
+        .accepting("description", |text| rules::shorter_than(text, 4096))
+        .accepting("amount_msat", rules::money)
+        .accepting("expiry_secs", rules::positive),
     ]
 }
 
@@ -365,10 +365,10 @@ fn open_channel(network: &Fixture) -> Vec<Base> {
     let absent = request(STRANGER, &network.closed_address, 100_000);
     let present = request(network.bob.id(), &network.bob.address(), FORTUNE_SATS);
     vec![
-        Base::new("OpenChannel", REFUSED, absent).sparing("address", names_a_host),
+        Base::new("OpenChannel", REFUSED, absent).sparing("address", rules::names_a_host),
         Base::new("OpenChannel", REFUSED, present)
-            .sparing("address", names_a_host)
-            .sparing("channel_amount_sats", affordable)
+            .sparing("address", rules::names_a_host)
+            .sparing("channel_amount_sats", rules::affordable)
             .sparing("all_funds", |_| true),
     ]
 }
@@ -396,7 +396,7 @@ fn splice(network: &Fixture) -> Vec<Base> {
                     if counterparty == STRANGER {
                         base
                     } else {
-                        base.sparing("splice_amount_sats", affordable)
+                        base.sparing("splice_amount_sats", rules::affordable)
                             .sparing("all_funds", |_| true)
                     }
                 })
@@ -423,9 +423,9 @@ fn change_channel(network: &Fixture) -> Vec<Base> {
     };
     vec![
         Base::new("UpdateChannelConfig", OK, ours)
-            .accepting("user_channel_id", same_number)
-            .accepting("counterparty_node_id", same_text)
-            .accepting("channel_config", configurable),
+            .accepting("user_channel_id", rules::same_number)
+            .accepting("counterparty_node_id", rules::same_text)
+            .accepting("channel_config", rules::configurable),
         Base::new("UpdateChannelConfig", INVALID, not_ours),
         Base::new("CloseChannel", INVALID, close),
         Base::new("ForceCloseChannel", INVALID, force_close),
@@ -462,13 +462,13 @@ fn history() -> Vec<Base> {
     let first_forwarded =
         Base::new("ListForwardedPayments", OK, api::ListForwardedPaymentsRequest::default());
     vec![
-        details.accepting("payment_id", hash),
+        details.accepting("payment_id", rules::hash),
         payments
-            .accepting("page_token.token", hash)
-            .accepting("page_token.index", not_negative)
-            .accepting("page_token", no_token),
+            .accepting("page_token.token", rules::hash)
+            .accepting("page_token.index", rules::not_negative)
+            .accepting("page_token", rules::no_token),
         first_page,
-        forwarded.accepting("page_token", no_token),
+        forwarded.accepting("page_token", rules::no_token),
         first_forwarded,
     ]
 }
@@ -484,14 +484,14 @@ fn peers(network: &Fixture) -> Vec<Base> {
                 persist: true,
             },
         )
-        .sparing("address", names_a_host),
+        .sparing("address", rules::names_a_host),
         // Not being connected to it is no error.
         Base::new(
             "DisconnectPeer",
             OK,
             api::DisconnectPeerRequest { node_pubkey: STRANGER.to_owned() },
         )
-        .accepting("node_pubkey", key),
+        .accepting("node_pubkey", rules::key),
     ]
 }
 
@@ -511,7 +511,7 @@ fn signatures(network: &Fixture) -> Vec<Base> {
         )
         .accepting("message", |_| true)
         .accepting("signature", |_| true)
-        .accepting("public_key", key),
+        .accepting("public_key", rules::key),
     ]
 }
 
@@ -522,9 +522,9 @@ fn decode(network: &Fixture) -> Vec<Base> {
             OK,
             api::DecodeInvoiceRequest { invoice: network.unpayable_invoice.clone() },
         )
-        .accepting("invoice", same_text),
+        .accepting("invoice", rules::same_text),
         Base::new("DecodeOffer", OK, api::DecodeOfferRequest { offer: OFFER.to_owned() })
-            .accepting("offer", same_text),
+            .accepting("offer", rules::offer),
     ]
 }
 
@@ -576,110 +576,5 @@ fn channel_config() -> types::ChannelConfig {
         max_dust_htlc_exposure: Some(
             types::channel_config::MaxDustHtlcExposure::FeeRateMultiplier(10_000),
         ),
-    }
-}
-
-fn positive(difference: &Difference) -> bool {
-    difference.number().is_some_and(|number| number > 0)
-}
-
-fn not_negative(difference: &Difference) -> bool {
-    difference.value.as_ref().is_none_or(|value| value.as_i64().is_some_and(|index| index >= 0))
-}
-
-/// The first page.
-fn no_token(difference: &Difference) -> bool {
-    difference.field == "page_token" && difference.value.is_none()
-}
-
-fn money(difference: &Difference) -> bool {
-    difference.number().is_some_and(|msat| (1..=MAX_MONEY_SATS * 1000).contains(&msat))
-}
-
-fn absent_or_money(difference: &Difference) -> bool {
-    difference.value.is_none() || money(difference)
-}
-
-/// No text at all is a description, too.
-fn described(difference: &Difference) -> bool {
-    match difference.field.as_str() {
-        "description.direct" => shorter_than(difference, MAX_DESCRIPTION_BYTES),
-        "description.hash" => difference.value.is_none() || hash(difference),
-        _ => true,
-    }
-}
-
-fn shorter_than(difference: &Difference, limit: usize) -> bool {
-    difference.value.is_none() || difference.text().is_some_and(|text| text.len() <= limit)
-}
-
-/// 32 bytes; which, is up to the caller.
-fn hash(difference: &Difference) -> bool {
-    difference.text().is_some_and(|text| text.len() == 64 && is_hex(text))
-}
-
-/// What may be the key of another node.
-fn key(difference: &Difference) -> bool {
-    difference.text().is_some_and(|text| {
-        let (parity, x) = text.split_at_checked(2).unwrap_or_default();
-        ["02", "03"].contains(&parity) && x.len() == 64 && is_hex(x)
-    })
-}
-
-fn is_hex(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_hexdigit())
-}
-
-/// Invoices, offers and hex may be written in capital letters.
-fn same_text(difference: &Difference) -> bool {
-    difference
-        .was_text()
-        .zip(difference.text())
-        .is_some_and(|(was, is)| was.eq_ignore_ascii_case(is))
-}
-
-fn same_number(difference: &Difference) -> bool {
-    let number = |text: &str| text.parse::<u128>().ok();
-    let (was, is) = (difference.was_text(), difference.text());
-    was.zip(is).is_some_and(|(was, is)| number(was) == number(is) && !is.starts_with('+'))
-}
-
-fn at_least_a_fortune(difference: &Difference) -> bool {
-    money(difference) && difference.number() >= Some(FORTUNE_MSAT)
-}
-
-fn affordable(difference: &Difference) -> bool {
-    difference.number().is_some_and(|sats| (1..FORTUNE_SATS).contains(&sats))
-}
-
-/// A host is looked up, which is not for a test to do.
-fn names_a_host(difference: &Difference) -> bool {
-    difference.text().is_some_and(|text| text.contains(':') && text.parse::<SocketAddr>().is_err())
-}
-
-fn routable(difference: &Difference) -> bool {
-    match difference.field.as_str() {
-        "route_parameters.max_path_count"
-        | "route_parameters.max_channel_saturation_power_of_half" => {
-            difference.number().is_none_or(|number| number <= 255)
-        },
-        _ => true,
-    }
-}
-
-fn configurable(difference: &Difference) -> bool {
-    match difference.field.as_str() {
-        // It is what is to be changed.
-        "channel_config" => difference.value.is_some(),
-        "channel_config.cltv_expiry_delta" => {
-            difference.number().is_none_or(|blocks| (48..=65_535).contains(&blocks))
-        },
-        "channel_config.force_close_avoidance_max_fee_satoshis" => {
-            difference.number().is_none_or(|sats| sats <= MAX_MONEY_SATS)
-        },
-        "channel_config.fixed_limit_msat" => {
-            difference.number().is_none_or(|msat| msat <= MAX_MONEY_SATS * 1000)
-        },
-        _ => true,
     }
 }

@@ -181,3 +181,75 @@ impl Difference {
         self.value.as_ref().and_then(Value::as_str)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ldk_server_client::api::Bolt11ClaimForHashRequest;
+    use ldk_server_grpc::DESCRIPTOR_SET;
+    use prost::Message as _;
+    use prost_reflect::DescriptorPool;
+
+    use super::*;
+
+    const PREIMAGE: &str = "7a9c1b35e80f4d62938cde01f4a7b6502d3e94c8af1670b25be3d10c48f69a27";
+
+    fn claim(preimage: &str) -> Bolt11ClaimForHashRequest {
+        Bolt11ClaimForHashRequest { preimage: preimage.to_owned(), ..Default::default() }
+    }
+
+    /// What is wrong with this answer to a claim with this in place of the preimage.
+    fn complaint_about(bytes: &[u8], code: Code, message: &str) -> Option<String> {
+        let base = Base::new("Bolt11ClaimForHash", &[Code::FailedPrecondition], claim(PREIMAGE))
+            .secret(&["preimage"]);
+        let pool = DescriptorPool::decode(DESCRIPTOR_SET).unwrap();
+        let descriptor = pool.get_message_by_name("api.Bolt11ClaimForHashRequest").unwrap();
+        let sound = DynamicMessage::decode(descriptor, base.request.as_slice()).unwrap();
+        let answer = Answer { code, message: message.to_owned() };
+        complaint(&base, differences(&sound, bytes).as_deref(), &answer)
+    }
+
+    #[track_caller]
+    fn refused(preimage: &str, code: Code, message: &str, because: &str) {
+        let complaint = complaint_about(&claim(preimage).encode_to_vec(), code, message);
+        assert!(complaint.as_ref().is_some_and(|text| text.contains(because)), "{complaint:?}");
+    }
+
+    #[test]
+    fn good_answers_are_not_complained_about() {
+        for (request, code, message) in [
+            (claim(PREIMAGE), Code::FailedPrecondition, "it has not arrived"),
+            (claim(&PREIMAGE[1..]), Code::InvalidArgument, "preimage: must be 64 hex digits"),
+            (claim(""), Code::InvalidArgument, "preimage: must be 64 hex digits"),
+            (claim(PREIMAGE), Code::Unimplemented, "not yet"),
+        ] {
+            assert_eq!(complaint_about(&request.encode_to_vec(), code, message), None, "{message}");
+        }
+        let noise = complaint_about(&[0xff; 16], Code::InvalidArgument, "not a message");
+        assert_eq!(noise, None);
+    }
+
+    #[test]
+    fn statuses_are_those_of_what_was_sent() {
+        let short = &PREIMAGE[1..];
+        refused(PREIMAGE, Code::Ok, "", "not one of");
+        refused(short, Code::Internal, "preimage: no", "not one of");
+        refused(short, Code::Ok, "", "not one of");
+        refused(short, Code::FailedPrecondition, "preimage: no", "not one of");
+        let noise = complaint_about(&[0xff; 16], Code::FailedPrecondition, "no such payment");
+        assert!(noise.is_some());
+    }
+
+    #[test]
+    fn messages_are_for_the_caller() {
+        let short = &PREIMAGE[1..];
+        let refused = |message: &str, because| {
+            refused(short, Code::InvalidArgument, message, because);
+        };
+        refused("", "has 0 bytes");
+        refused(&format!("preimage: {}", "no ".repeat(400)), "bytes");
+        refused("it must be 64 hex digits", "does not begin with the field");
+        refused("preimage: \u{7} must be 64 hex digits", "control characters");
+        refused("preimage: called unwrap on it", "unwrap");
+        refused(&format!("preimage: {short} must be 64 hex digits"), "quotes the secret");
+    }
+}

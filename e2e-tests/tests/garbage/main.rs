@@ -9,6 +9,7 @@
 mod bases;
 mod fixture;
 mod judge;
+mod rules;
 mod storm;
 mod values;
 mod variants;
@@ -51,6 +52,7 @@ async fn no_request_is_too_bad_to_be_answered() -> Result<()> {
         println!("{:42}{outcome}", method.name());
         outcomes.push((method.name().to_owned(), outcome));
     }
+    storm::subscribe_and_leave(&fixture.alice).await?;
     let (sent, wrong) = count(&outcomes)?;
     let unchanged = fixture.ensure_unchanged().await;
     // All that is wrong is told, not only what was found first.

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use e2e_tests::{Node, NodeConfig, RawConnection, grpc_frame, signed_request};
-use futures_util::{StreamExt as _, stream};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use ldk_server_client::Code;
 use ldk_server_client::api::GetNodeInfoRequest;
 use prost_reflect::{DynamicMessage, MethodDescriptor};
@@ -17,10 +17,14 @@ use crate::bases::{self, Base};
 use crate::judge::{self, Answer, Difference};
 use crate::variants::{self, Variant};
 
-/// Requests under way. Of connection attempts the server allows no more than 32.
-const AT_ONCE: usize = 24;
+/// Requests under way: no more than the server takes of any kind, of which on-chain spends are the
+/// fewest.
+const AT_ONCE: usize = 8;
 /// What takes longer is taken for a hang.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Subscriptions to events on each of so many connections.
+const SUBSCRIPTIONS: usize = 200;
+const CONNECTIONS: usize = 5;
 const SHOWN_CHARS: usize = 200;
 
 /// What became of the requests for one RPC.
@@ -144,6 +148,21 @@ impl Case<'_> {
         let known = !self.variant.random || differences.len() <= 1;
         known && !self.base.spares(differences)
     }
+}
+
+/// Subscribes to the events again and again, and goes away as soon as a stream has begun.
+pub(crate) async fn subscribe_and_leave(node: &Node) -> Result<()> {
+    for _ in 0..CONNECTIONS {
+        let connection = RawConnection::open(node.config()).await?;
+        let subscriptions = stream::iter(0..SUBSCRIPTIONS).map(|_| async {
+            let request = signed_request(node.config(), "SubscribeEvents", grpc_frame(&[]))?;
+            let answer = timeout(PATIENCE, connection.clone().begin(request)).await??;
+            ensure!(!answer.headers.contains_key("grpc-status"), "{answer:?}");
+            Ok(())
+        });
+        subscriptions.buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+    }
+    Ok(())
 }
 
 async fn send(
