@@ -57,7 +57,7 @@ impl Document {
     }
 
     /// Writes other contents into the blocks that begin at these lines.
-    pub(crate) fn write(&self, corrections: Vec<(usize, String)>) -> Result<()> {
+    pub(crate) fn write(&self, corrections: &[(usize, String)]) -> Result<()> {
         if corrections.is_empty() {
             return Ok(());
         }

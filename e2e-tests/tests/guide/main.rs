@@ -24,13 +24,17 @@ async fn every_example_of_the_guide_works() -> Result<()> {
     let network = Network::start().await?;
     let nodes = playground::set_up(&network).await?;
     let mut player = Player::new(&network, &nodes, std::env::var_os("GUIDE_WRITE").is_some())?;
+    let mut played = Ok(());
     for step in document.steps()? {
-        player
-            .play(step.action, step.line)
-            .await
-            .with_context(|| format!("{}, line {}", document.path.display(), step.line))?;
+        played = player.play(step.action, step.line).await;
+        if played.is_err() {
+            played = played.with_context(|| format!("line {} of the guide", step.line));
+            break;
+        }
     }
-    let count = player.finish(&document).await?;
+    document.write(player.corrections())?;
+    played?;
+    let count = player.finish().await?;
     println!("{count} commands and programs of the guide were executed");
     network.stop().await
 }

@@ -10,7 +10,7 @@ use e2e_tests::{Finished, Group, Log, Network, Node, Process, run, until};
 use serde_json::{Map, Value};
 use tokio::process::Command;
 
-use crate::document::{Action, Document};
+use crate::document::Action;
 use crate::likeness;
 use crate::programs::{self, Program};
 use crate::words::Words;
@@ -108,8 +108,7 @@ impl<'a> Player<'a> {
 
     async fn answered(&mut self, shown: &Value, line: usize) -> Result<()> {
         let mut last = self.last.take().context("nothing was asked")?;
-        // A block that was left empty, to be filled in, is not waited for.
-        let outcome = if last.repeatable && *shown != Value::Object(Map::new()) {
+        let outcome = if last.repeatable && !self.is_to_be_filled_in(shown) {
             until("the answer is as shown", PATIENCE, async || {
                 let first = last.finished.clone().success().and_then(|text| alike(shown, &text));
                 if first.is_err() {
@@ -136,6 +135,7 @@ impl<'a> Player<'a> {
 
     /// Waits for the next event that looks like this one, of any node that is followed.
     async fn event(&mut self, shown: &Value, line: usize) -> Result<()> {
+        let any_will_do = self.is_to_be_filled_in(shown);
         let followers = &mut self.followers;
         let words = &mut self.words;
         let mut last_seen = None;
@@ -146,7 +146,7 @@ impl<'a> Player<'a> {
                     let event: Value = serde_json::from_str(event)?;
                     follower.seen += 1;
                     last_seen = Some(event.clone());
-                    if likeness::check(shown, &event).is_ok() {
+                    if any_will_do || likeness::check(shown, &event).is_ok() {
                         words.learn(node, &event);
                         return Ok(());
                     }
@@ -156,7 +156,13 @@ impl<'a> Player<'a> {
         })
         .await;
         let found = last_seen.context("there was no event")?;
+        let outcome = outcome.and_then(|()| likeness::check(shown, &found));
         self.settle(outcome, line, &serde_json::to_string_pretty(&found)?)
+    }
+
+    /// Whether the guide leaves this block empty, so that what is found can be written there.
+    fn is_to_be_filled_in(&self, shown: &Value) -> bool {
+        self.corrections.is_some() && *shown == Value::Object(Map::new())
     }
 
     fn failed(&mut self, shown: &str, line: usize) -> Result<()> {
@@ -200,10 +206,11 @@ impl<'a> Player<'a> {
 
     /// Fails if the last command did, and the guide does not say so.
     fn succeeded(&mut self) -> Result<()> {
-        match self.last.take() {
-            Some(last) => last.finished.success().map(drop),
-            None => Ok(()),
+        let Some(last) = self.last.take() else { return Ok(()) };
+        if let Ok(answer) = serde_json::from_str(&last.finished.success()?) {
+            self.words.learn(&last.node, &answer);
         }
+        Ok(())
     }
 
     /// An answer that is not as shown fails the test, or is written into the guide.
@@ -219,11 +226,15 @@ impl<'a> Player<'a> {
         }
     }
 
+    /// What is to be written into the guide, by the line of its block.
+    pub(crate) fn corrections(&self) -> &[(usize, String)] {
+        self.corrections.as_deref().unwrap_or_default()
+    }
+
     /// Ends what was started, and returns how much was executed.
-    pub(crate) async fn finish(mut self, document: &Document) -> Result<usize> {
+    pub(crate) async fn finish(mut self) -> Result<usize> {
         self.succeeded()?;
         self.end_program().await?;
-        document.write(self.corrections.unwrap_or_default())?;
         Ok(self.count)
     }
 }

@@ -8,17 +8,24 @@ use serde_json::Value;
 /// The values of all fields that were printed so far, by the field's name in capitals: alone for the
 /// latest of all answers, and after the name of a node for the latest of that node.
 #[derive(Default)]
-pub(crate) struct Words(HashMap<String, String>);
+pub(crate) struct Words {
+    /// Fields of the answers themselves, which come first.
+    outer: HashMap<String, String>,
+    /// Fields of what is in them.
+    inner: HashMap<String, String>,
+}
 
 impl Words {
     /// Learns the fields of an answer. Of several with one name the first counts.
     pub(crate) fn learn(&mut self, node: &str, answer: &Value) {
-        let mut fields = HashMap::new();
-        collect(answer, &mut fields);
-        for (name, value) in fields {
-            let name = name.to_uppercase();
-            self.0.insert(format!("{}_{name}", node.to_uppercase()), value.clone());
-            self.0.insert(name, value);
+        let (mut outer, mut inner) = (HashMap::new(), HashMap::new());
+        collect(answer, &mut outer, &mut inner);
+        for (fields, words) in [(outer, &mut self.outer), (inner, &mut self.inner)] {
+            for (name, value) in fields {
+                let name = name.to_uppercase();
+                words.insert(format!("{}_{name}", node.to_uppercase()), value.clone());
+                words.insert(name, value);
+            }
         }
     }
 
@@ -36,7 +43,7 @@ impl Words {
             }
             // A single capital is no such word, nor is one that begins in the middle of another.
             if word.len() > 2 && !letter.is_ascii_lowercase() {
-                let value = self.0.get(&word);
+                let value = self.outer.get(&word).or_else(|| self.inner.get(&word));
                 filled.push_str(value.with_context(|| format!("nothing printed is {word}"))?);
             } else {
                 filled.push_str(&word);
@@ -49,11 +56,14 @@ impl Words {
     }
 }
 
-fn collect(value: &Value, fields: &mut HashMap<String, String>) {
+type Fields = HashMap<String, String>;
+
+fn collect(value: &Value, outer: &mut Fields, inner: &mut Fields) {
     let Value::Object(object) = value else { return };
+    let mut deeper = Fields::new();
     for (name, value) in object {
         let mut insert = |name: &str, text: &str| {
-            fields.entry(name.to_owned()).or_insert_with(|| text.to_owned());
+            outer.entry(name.to_owned()).or_insert_with(|| text.to_owned());
         };
         match value {
             Value::String(text) => insert(name, text),
@@ -67,11 +77,14 @@ fn collect(value: &Value, fields: &mut HashMap<String, String>) {
                 Some(Value::Number(number)) => {
                     insert(name.trim_end_matches('s'), &number.to_string());
                 },
-                Some(first) => collect(first, fields),
+                Some(first) => collect(first, inner, &mut deeper),
                 None => {},
             },
-            Value::Object(_) => collect(value, fields),
+            Value::Object(_) => collect(value, inner, &mut deeper),
             Value::Null | Value::Bool(_) => {},
         }
+    }
+    for (name, value) in deeper {
+        inner.entry(name).or_insert(value);
     }
 }
