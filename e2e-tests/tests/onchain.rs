@@ -165,11 +165,14 @@ async fn a_refused_transaction_frees_its_coins(
 ) -> Result<()> {
     let addresses = [alice.new_address().await?];
     let mut chained = 0;
-    while network.bitcoind().send(&addresses, 10_000).await.is_ok() {
-        chained += 1;
+    let end = loop {
+        match network.bitcoind().send(&addresses, 10_000).await {
+            Ok(_) => chained += 1,
+            Err(end) => break end,
+        }
         ensure!(chained < 1_000, "there is no end to the chain");
-    }
-    ensure!(chained > 10, "the chain ended after {chained}");
+    };
+    ensure!(chained > 10, "the chain ended after {chained}: {end:#}");
     // After a start it looks at the whole mempool; before, it may have missed some.
     alice.stop().await?;
     alice.start_again().await?;

@@ -80,6 +80,8 @@ async fn opens_a_channel_and_pays(network: &Network, alice: &Node, bob: &Node) -
     network.confirm_funding(alice).await?;
     network.usable(alice, bob).await?;
     alice.pays(bob, 50_000_000).await?;
+    // Bob can spend it when the channel has it in its books.
+    Network::at_rest(alice, bob).await?;
     bob.pays(alice, 10_000_000).await?;
     let peer = peer(alice, bob).await?;
     assert_eq!((peer.address.as_str(), peer.is_persisted), (BOB_ONION, true));
@@ -102,6 +104,7 @@ async fn comes_back_by_itself(
     network.usable(alice, bob).await?;
     assert!(proxy.requests().len() > before);
     assert_eq!(peer(alice, bob).await?.address, BOB_ONION);
+    Network::at_rest(alice, bob).await?;
     alice.pays(bob, 1_000_000).await?;
     let visit = others.accept().map(drop).map_err(|error| error.kind());
     assert_eq!(visit, Err(ErrorKind::WouldBlock), "the old port was tried");

@@ -33,7 +33,7 @@ const SIGNATURE: &str = "rypn1cw4qhkkwbc9n5h3pbzw9qnsx9hq3tu3gu1o66hz9tnbdr13tyt
 pub(crate) const FORTUNE_SATS: u64 = 1_000_000_000;
 pub(crate) const FORTUNE_MSAT: u64 = FORTUNE_SATS * 1000;
 /// No transaction is so small that the node could pay its fee at this rate.
-const RUINOUS_SAT_PER_VB: u64 = 100_000;
+const RUINOUS_SAT_PER_VB: u64 = 5_000;
 
 const OK: &[Code] = &[Code::Ok];
 const INVALID: &[Code] = &[Code::InvalidArgument];

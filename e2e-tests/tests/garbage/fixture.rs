@@ -5,13 +5,16 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use e2e_tests::{Network, Node, Port, until};
-use ldk_server_client::api::{Bolt12ReceiveRequest, ListPeersRequest, UpdateChannelConfigRequest};
+use ldk_server_client::api::{
+    Bolt12ReceiveRequest, ListPeersRequest, OnchainSendRequest, UpdateChannelConfigRequest,
+};
 use ldk_server_client::types::{Channel, ChannelConfig, Peer};
 use ldk_server_client::{Code, api};
 
 use crate::bases::FORTUNE_MSAT;
 
 const PATIENCE: Duration = Duration::from_secs(60);
+const SPARE_SATS: u64 = 1_000_000;
 
 /// Alice, who gets the requests, and Bob, with whom she has a channel.
 pub(crate) struct Fixture {
@@ -41,6 +44,20 @@ impl Fixture {
     pub(crate) async fn new(network: &Network) -> Result<Self> {
         let [alice, bob] = network.funded_pair(1_000_000).await?;
         Network::at_rest(&alice, &bob).await?;
+        // What is left would not pay for a transaction at the highest fee rate there is.
+        let request = OnchainSendRequest {
+            address: bob.new_address().await?,
+            amount_sats: Some(SPARE_SATS),
+            ..Default::default()
+        };
+        let txid = alice.client().onchain_send(request).await?.txid;
+        until("alice's money is on its way", PATIENCE, async || {
+            let mempool = network.bitcoind().mempool().await?;
+            ensure!(mempool.contains(&txid), "{mempool:?}");
+            Ok(())
+        })
+        .await?;
+        network.mine(1).await?;
         let channel = alice.usable_channel(&bob).await?;
         let closed = Port::claim()?;
         Ok(Self {

@@ -16,6 +16,8 @@ use crate::programs::{self, Program};
 use crate::words::Words;
 
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Where what is found is to be written into the guide, it need not come to be as it was.
+const WRITING_PATIENCE: Duration = Duration::from_secs(5);
 /// Commands that begin like this change nothing, so they can be asked again until the answer is as
 /// shown.
 const QUESTIONS: [&str; 5] = ["get-", "list-", "graph-", "decode-", "export-"];
@@ -28,7 +30,7 @@ pub(crate) struct Player<'a> {
     followers: BTreeMap<String, Follower>,
     program: Option<Program>,
     count: usize,
-    /// Answers that differ from the guide, by the line of their block, if they are to be written.
+    /// The answers, by the line of their block in the guide, if they are to be written there.
     corrections: Option<Vec<(usize, String)>>,
 }
 
@@ -109,7 +111,7 @@ impl<'a> Player<'a> {
     async fn answered(&mut self, shown: &Value, line: usize) -> Result<()> {
         let mut last = self.last.take().context("nothing was asked")?;
         let outcome = if last.repeatable && !self.is_to_be_filled_in(shown) {
-            until("the answer is as shown", PATIENCE, async || {
+            until("the answer is as shown", self.patience(), async || {
                 let first = last.finished.clone().success().and_then(|text| alike(shown, &text));
                 if first.is_err() {
                     last.finished = self.bash(&last.shell).await?;
@@ -120,9 +122,9 @@ impl<'a> Player<'a> {
         } else {
             last.finished.clone().success().and_then(|text| alike(shown, &text))
         };
-        let answer: Value = serde_json::from_str(&last.finished.clone().success()?)?;
-        self.words.learn(&last.node, &answer);
-        self.settle(outcome, line, &serde_json::to_string_pretty(&answer)?)
+        let answer = last.finished.success()?;
+        self.words.learn(&last.node, &serde_json::from_str(&answer)?);
+        self.settle(outcome, line, answer.trim_end())
     }
 
     fn follow(&mut self, node: &str) -> Result<()> {
@@ -135,18 +137,20 @@ impl<'a> Player<'a> {
 
     /// Waits for the next event that looks like this one, of any node that is followed.
     async fn event(&mut self, shown: &Value, line: usize) -> Result<()> {
-        let any_will_do = self.is_to_be_filled_in(shown);
+        let patience = self.patience();
+        let sketch = self.sketched_event(shown);
         let followers = &mut self.followers;
         let words = &mut self.words;
         let mut last_seen = None;
-        let outcome = until("the event that is shown", PATIENCE, async || {
+        let outcome = until("the event that is shown", patience, async || {
             for (node, follower) in followers.iter_mut() {
                 let text = follower.log.text();
                 for event in text.split_inclusive('\n').skip(follower.seen) {
                     let event: Value = serde_json::from_str(event)?;
                     follower.seen += 1;
                     last_seen = Some(event.clone());
-                    if any_will_do || likeness::check(shown, &event).is_ok() {
+                    let is_sketched = sketch.is_some_and(|kind| event["event"].get(kind).is_some());
+                    if is_sketched || likeness::check(shown, &event).is_ok() {
                         words.learn(node, &event);
                         return Ok(());
                     }
@@ -160,6 +164,17 @@ impl<'a> Player<'a> {
         self.settle(outcome, line, &serde_json::to_string_pretty(&found)?)
     }
 
+    fn patience(&self) -> Duration {
+        if self.corrections.is_some() { WRITING_PATIENCE } else { PATIENCE }
+    }
+
+    /// The kind of event that is meant, if the guide says no more than `{"event": {"the_kind": {}}}`
+    /// and is to be filled in.
+    fn sketched_event<'s>(&self, shown: &'s Value) -> Option<&'s String> {
+        let (kind, content) = shown["event"].as_object()?.iter().next()?;
+        (self.corrections.is_some() && *content == Value::Object(Map::new())).then_some(kind)
+    }
+
     /// Whether the guide leaves this block empty, so that what is found can be written there.
     fn is_to_be_filled_in(&self, shown: &Value) -> bool {
         self.corrections.is_some() && *shown == Value::Object(Map::new())
@@ -169,7 +184,7 @@ impl<'a> Player<'a> {
         let last = self.last.take().context("nothing was asked")?;
         ensure!(last.finished.code == Some(1), "{:?}", last.finished);
         let found = last.finished.stderr.trim_end();
-        let outcome = (found == self.words.fill_in(shown)?).then_some(());
+        let outcome = (found == shown).then_some(());
         self.settle(outcome.with_context(|| found.to_owned()), line, found)
     }
 
@@ -213,13 +228,14 @@ impl<'a> Player<'a> {
         Ok(())
     }
 
-    /// An answer that is not as shown fails the test, or is written into the guide.
+    /// An answer that is not as shown fails the test, unless all are written into the guide.
     fn settle(&mut self, outcome: Result<()>, line: usize, found: &str) -> Result<()> {
         match (&mut self.corrections, outcome) {
-            (_, Ok(())) => Ok(()),
-            (None, Err(error)) => Err(error),
-            (Some(corrections), Err(error)) => {
-                println!("line {line}: {error:#}");
+            (None, outcome) => outcome,
+            (Some(corrections), outcome) => {
+                if let Err(error) = outcome {
+                    println!("line {line}: {error:#}");
+                }
                 corrections.push((line, found.to_owned()));
                 Ok(())
             },
