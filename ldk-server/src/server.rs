@@ -104,20 +104,12 @@ impl Server {
         set_health(&health, ServingStatus::NotServing).await;
         let lightning = Guard::new(service, api_key, config.accept_timestamp_only_auth);
         let (latest_metrics, latest) = watch::channel(None);
-        let metrics = MetricsEndpoint::new(config.metrics.as_ref(), latest);
+        let metrics = MetricsEndpoint::new(&config.metrics, latest);
         let front = Front::new(lightning, OpenService::new(health_service), metrics)
             .map_err(|error| StartError::Listen(error.to_string()))?;
         let listener = tokio::spawn(listener.serve(front, stop.serving.clone()));
         tracing::info!("gRPC service listening on {address}");
 
-        let network = config.network;
-        let hodl_blocks = config.hodl_fail_before_deadline_blocks;
-        let lsp = config
-            .lsps2_client
-            .as_ref()
-            .map(|lsp| Lsp { node_id: lsp.node_id, address: lsp.address.clone() });
-        let names = Names::new(&config.hrn);
-        let poll_interval = config.metrics.as_ref().map(|metrics| metrics.poll_interval);
         let config = Arc::new(config);
         let report = |doing: &str| {
             phase.send_replace(Phase::Starting(doing.to_owned()));
@@ -126,43 +118,17 @@ impl Server {
             started = startup::start(Arc::clone(&config), entropy, &report) => started,
             () = interrupt => Err(StartError::Interrupted),
         };
-        let Started { node, store, onions, cookie } = match started {
-            Ok(started) => started,
-            Err(error) => {
-                stop.serving.cancel();
-                return Err(error);
-            },
-        };
+        let started = started.inspect_err(|_| stop.serving.cancel())?;
+        let app = assemble(&config, &started, &stop).await?;
+        let Started { node, store: _, onions, cookie } = started;
 
-        let (events, _) = broadcast::channel(events::BROADCAST_CAPACITY);
-        let app = Arc::new(App {
-            node: Arc::clone(&node),
-            network,
-            events,
-            spending: Spending::new(
-                Arc::clone(&node),
-                Arc::clone(&store),
-                config,
-                stop.serving.clone(),
-            ),
-            splices: Splices::default(),
-            store: Arc::clone(&store),
-            holds: Holds::open(Arc::clone(&store))?,
-            payments: store.payments(),
-            forwards: Forwards::open(store)?,
-            lsp,
-            names,
-            onions: Arc::clone(&onions),
-        });
-        let resuming = Arc::clone(&app);
-        let resumed = tokio::task::spawn_blocking(move || holding::resume(&resuming)).await;
-        resumed.map_err(StartError::task)?.map_err(StartError::Task)?;
+        let hodl_blocks = config.hodl_fail_before_deadline_blocks;
         let hodl_guard =
             tokio::spawn(hodl_guard::run(Arc::clone(&app), hodl_blocks, stop.events.clone()));
-        let metrics = poll_interval.map(|poll_interval| {
+        let metrics = config.metrics.enabled.then(|| {
             let (node, payments) = (Arc::clone(&node), Arc::clone(&app.payments));
-            let stop = stop.serving.clone();
-            tokio::spawn(metrics::watch_node(node, payments, poll_interval, latest_metrics, stop))
+            let (interval, stop) = (config.metrics.poll_interval, stop.serving.clone());
+            tokio::spawn(metrics::watch_node(node, payments, interval, latest_metrics, stop))
         });
         let event_loop = tokio::spawn(events::run(Arc::clone(&app), stop.events.clone()));
         for address in node.announcement_addresses().unwrap_or_default() {
@@ -239,6 +205,40 @@ impl Server {
         stopped.map_err(|error| format!("cannot stop the node: {error}"))?;
         handled.and(guarded)
     }
+}
+
+/// What the calls of a node that runs work with.
+async fn assemble(
+    config: &Arc<Config>,
+    started: &Started,
+    stop: &Stop,
+) -> Result<Arc<App>, StartError> {
+    let Started { node, store, onions, cookie: _ } = started;
+    let (node, store, onions) = (Arc::clone(node), Arc::clone(store), Arc::clone(onions));
+    let (config, stopping) = (Arc::clone(config), stop.serving.clone());
+    let lsp = config
+        .lsps2_client
+        .as_ref()
+        .map(|lsp| Lsp { node_id: lsp.node_id, address: lsp.address.clone() });
+    let assembling = tokio::task::spawn_blocking(move || {
+        let app = Arc::new(App {
+            network: config.network,
+            events: broadcast::channel(events::BROADCAST_CAPACITY).0,
+            splices: Splices::default(),
+            holds: Holds::open(Arc::clone(&store))?,
+            payments: store.payments(),
+            forwards: Forwards::open(Arc::clone(&store))?,
+            lsp,
+            names: Names::new(&config.hrn),
+            onions,
+            spending: Spending::new(Arc::clone(&node), Arc::clone(&store), config, stopping),
+            node,
+            store,
+        });
+        holding::resume(&app).map_err(StartError::Task)?;
+        Ok(app)
+    });
+    assembling.await.map_err(StartError::task)?
 }
 
 /// The empty name stands for the server as a whole.

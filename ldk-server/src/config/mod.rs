@@ -61,8 +61,8 @@ pub struct Config {
     pub hodl_fail_before_deadline_blocks: u32,
     /// How names like `₿user@domain` are resolved.
     pub hrn: HrnConfig,
-    /// Metrics, if they are served.
-    pub metrics: Option<MetricsConfig>,
+    /// Metrics.
+    pub metrics: MetricsConfig,
     /// The SOCKS5 proxy to onion peers.
     pub tor_proxy: Option<HostPort>,
 }
@@ -112,6 +112,8 @@ pub struct HrnConfig {
 
 /// Metrics for Prometheus.
 pub struct MetricsConfig {
+    /// Whether they are served.
+    pub enabled: bool,
     /// From one reading of the node to the next.
     pub poll_interval: Duration,
     /// Who may read them; everybody, if nobody is named.

@@ -261,23 +261,20 @@ fn host_and_maybe_port(key: &str, text: &str, port: u16) -> Result<HostPort, Con
     host_port(key, text)
 }
 
-pub(super) fn metrics(keys: file::Metrics) -> Result<Option<MetricsConfig>, ConfigError> {
+pub(super) fn metrics(keys: file::Metrics) -> Result<MetricsConfig, ConfigError> {
     let file::Metrics { enabled, poll_metrics_interval, username, password } = keys;
     let poll_secs = poll_metrics_interval.unwrap_or(DEFAULT_POLL_SECS);
     if poll_secs == 0 {
         return Err(ConfigError::new("metrics.poll_metrics_interval", "must be at least 1 second"));
     }
-    if !enabled {
-        return Ok(None);
-    }
     let missing = |key| ConfigError::new(key, "set it together with the other half of the login");
     let login = match (username, password) {
         (Some(username), Some(password)) => Some(MetricsLogin { username, password }),
-        (None, None) => None,
-        (None, Some(_)) => return Err(missing("metrics.username")),
-        (Some(_), None) => return Err(missing("metrics.password")),
+        (None, Some(_)) if enabled => return Err(missing("metrics.username")),
+        (Some(_), None) if enabled => return Err(missing("metrics.password")),
+        _ => None,
     };
-    Ok(Some(MetricsConfig { poll_interval: Duration::from_secs(poll_secs), login }))
+    Ok(MetricsConfig { enabled, poll_interval: Duration::from_secs(poll_secs), login })
 }
 
 pub(super) fn tor_proxy(address: Option<String>) -> Result<Option<HostPort>, ConfigError> {

@@ -151,13 +151,14 @@ fn names_are_resolved_by_the_dns_server_of_the_file() {
 
 #[test]
 fn metrics_are_off_until_they_are_switched_on() {
-    assert!(load(MINIMAL, &[]).unwrap().metrics.is_none());
-    let metrics = load(MINIMAL, &["--metrics-enabled"]).unwrap().metrics.unwrap();
+    assert!(!load(MINIMAL, &[]).unwrap().metrics.enabled);
+    let metrics = load(MINIMAL, &["--metrics-enabled"]).unwrap().metrics;
+    assert!(metrics.enabled);
     assert_eq!(metrics.poll_interval, Duration::from_secs(60));
     assert!(metrics.login.is_none());
     let file =
         format!("{MINIMAL}[metrics]\nenabled = true\nusername = \"me\"\npassword = \"hunter2\"\n");
-    let metrics = load(&file, &["--poll-metrics-interval=1"]).unwrap().metrics.unwrap();
+    let metrics = load(&file, &["--poll-metrics-interval=1"]).unwrap().metrics;
     assert_eq!(metrics.poll_interval, Duration::from_secs(1));
     assert_eq!(metrics.login.unwrap().username, "me");
 }

@@ -21,24 +21,18 @@ const CONTENT_TYPE: HeaderValue = HeaderValue::from_static(prometheus::TEXT_FORM
 /// What answers requests for the metrics.
 #[derive(Clone)]
 pub struct MetricsEndpoint {
-    /// `None` if they are not enabled.
-    enabled: Option<Enabled>,
-}
-
-#[derive(Clone)]
-struct Enabled {
     login: Option<Arc<Login>>,
-    latest: Latest,
+    /// `None` if they are not enabled.
+    latest: Option<Latest>,
 }
 
 impl MetricsEndpoint {
     /// Answers with the latest metrics, if they are configured.
-    pub fn new(config: Option<&MetricsConfig>, latest: Latest) -> Self {
-        let enabled = config.map(|config| Enabled {
+    pub fn new(config: &MetricsConfig, latest: Latest) -> Self {
+        Self {
             login: config.login.as_ref().map(|login| Arc::new(Login::new(login))),
-            latest,
-        });
-        Self { enabled }
+            latest: config.enabled.then_some(latest),
+        }
     }
 
     pub(super) fn answer(&self, method: &Method, headers: &HeaderMap) -> Response<Body> {
@@ -47,13 +41,13 @@ impl MetricsEndpoint {
     }
 
     fn looked_up(&self, method: &Method, headers: &HeaderMap) -> Response<Body> {
-        let Some(Enabled { login, latest }) = &self.enabled else {
-            return plain(StatusCode::NOT_FOUND, "metrics are not enabled\n");
-        };
-        if !login.as_ref().is_none_or(|login| login.is_given(headers)) {
+        if !self.login.as_ref().is_none_or(|login| login.is_given(headers)) {
             let refused = plain(StatusCode::UNAUTHORIZED, "missing or wrong user and password\n");
             return with_header(refused, header::WWW_AUTHENTICATE, CHALLENGE);
         }
+        let Some(latest) = &self.latest else {
+            return plain(StatusCode::NOT_FOUND, "metrics are not enabled\n");
+        };
         if method != Method::GET && method != Method::HEAD {
             let refused = plain(StatusCode::METHOD_NOT_ALLOWED, "metrics are read with GET\n");
             return with_header(refused, header::ALLOW, METHODS);
@@ -130,10 +124,17 @@ mod tests {
 
     use super::*;
 
+    fn with(enabled: bool, login: Option<MetricsLogin>) -> MetricsEndpoint {
+        let config = MetricsConfig { enabled, poll_interval: Duration::from_secs(1), login };
+        MetricsEndpoint::new(&config, watch::channel(None).1)
+    }
+
+    fn login() -> MetricsLogin {
+        MetricsLogin { username: "user".to_owned(), password: "pass:word".into() }
+    }
+
     fn endpoint() -> MetricsEndpoint {
-        let login = MetricsLogin { username: "user".to_owned(), password: "pass:word".into() };
-        let config = MetricsConfig { poll_interval: Duration::from_secs(1), login: Some(login) };
-        MetricsEndpoint::new(Some(&config), watch::channel(None).1)
+        with(true, Some(login()))
     }
 
     fn status(endpoint: &MetricsEndpoint, method: &Method, authorization: &str) -> StatusCode {
@@ -208,8 +209,12 @@ mod tests {
     }
 
     #[test]
-    fn without_a_configuration_there_is_nothing() {
-        let endpoint = MetricsEndpoint::new(None, watch::channel(None).1);
-        assert_eq!(status(&endpoint, &Method::GET, "Basic "), StatusCode::NOT_FOUND);
+    fn without_metrics_there_is_nothing_for_who_may_ask() {
+        let nobody = with(false, None);
+        assert_eq!(status(&nobody, &Method::GET, "Basic "), StatusCode::NOT_FOUND);
+        let guarded = with(false, Some(login()));
+        assert_eq!(status(&guarded, &Method::GET, "Basic "), StatusCode::UNAUTHORIZED);
+        let right = format!("Basic {}", BASE64_STANDARD.encode("user:pass:word"));
+        assert_eq!(status(&guarded, &Method::GET, &right), StatusCode::NOT_FOUND);
     }
 }
