@@ -30,7 +30,7 @@ pub mod playground;
 mod ports;
 mod process;
 mod raw;
-mod refused;
+mod refusal;
 mod socks;
 mod tls;
 mod tools;
@@ -51,7 +51,7 @@ pub use raw::{
     RawAnswer, RawConnection, grpc_frame, grpc_request, grpc_request_to, now_secs, signed_request,
     x_auth,
 };
-pub use refused::refused;
+pub use refusal::{invalid, refused};
 pub use socks::{Exit, HOST_UNREACHABLE, SocksProxy, SocksRequest};
 pub use tls::tls_connect;
 pub use tools::{Tools, example};

@@ -209,7 +209,7 @@ async fn settings_can_be_changed(alice: &Node, bob: &Node) -> Result<()> {
 async fn unusable_settings_are_refused(alice: &Node, bob: &Node) -> Result<()> {
     let channel = alice.usable_channel(bob).await?;
     let before = settings(alice, bob).await?;
-    refused(update(alice, &channel, None).await, Code::InvalidArgument, "channel_config: ");
+    refused(update(alice, &channel, None).await, Code::InvalidArgument, &["channel_config: "]);
     let delta = |blocks| ChannelConfig { cltv_expiry_delta: Some(blocks), ..Default::default() };
     let field = "channel_config.cltv_expiry_delta: ";
     for (blocks, code) in [
@@ -218,13 +218,13 @@ async fn unusable_settings_are_refused(alice: &Node, bob: &Node) -> Result<()> {
         (0, Code::FailedPrecondition),
         (47, Code::FailedPrecondition),
     ] {
-        refused(update(alice, &channel, Some(delta(blocks))).await, code, field);
+        refused(update(alice, &channel, Some(delta(blocks))).await, code, &[field]);
     }
     let unknown = Channel { user_channel_id: "42".to_owned(), ..channel.clone() };
     let strange = Channel { counterparty_node_id: STRANGER.to_owned(), ..channel.clone() };
     for (channel, field) in [(unknown, "user_channel_id: "), (strange, "counterparty_node_id: ")] {
         let answer = update(alice, &channel, Some(ChannelConfig::default())).await;
-        refused(answer, Code::InvalidArgument, field);
+        refused(answer, Code::InvalidArgument, &[field]);
     }
     assert_eq!(settings(alice, bob).await?, before);
     Ok(())

@@ -1,13 +1,10 @@
 //! Payments that are held: claimed with the caller's preimage, sent back on request, and sent back by
 //! the node itself when their deadline is near.
 
-#[path = "requests/refusal.rs"]
-mod refusal;
-
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use e2e_tests::{Events, Network, Node, until};
+use e2e_tests::{Events, Network, Node, invalid, refused, until};
 use ldk_server_client::api::{
     Bolt11ClaimForHashRequest, Bolt11FailForHashRequest, Bolt11ReceiveForHashRequest,
     Bolt11ReceiveRequest, Bolt11SendRequest, ConnectPeerRequest,
@@ -17,7 +14,6 @@ use ldk_server_client::events::event_envelope::Event;
 use ldk_server_client::types::payment_kind::Kind;
 use ldk_server_client::types::{Bolt11, Payment, PaymentStatus};
 use ldk_server_client::{Code, Error};
-use refusal::{invalid, refused};
 use sha2::{Digest as _, Sha256};
 
 const CHANNEL_SATS: u64 = 1_000_000;

@@ -1,12 +1,9 @@
 //! Just-in-time channels: a payer, a liquidity provider (LSP), and a client that begins with nothing.
 
-#[path = "requests/refusal.rs"]
-mod refusal;
-
 use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
-use e2e_tests::{Events, Network, Node, until};
+use e2e_tests::{Events, Network, Node, invalid, refused, until};
 use ldk_server_client::Code;
 use ldk_server_client::api::{
     Bolt11ReceiveVariableAmountViaJitChannelRequest, Bolt11ReceiveViaJitChannelRequest,
@@ -16,7 +13,6 @@ use ldk_server_client::events::ChannelState;
 use ldk_server_client::events::event_envelope::Event;
 use ldk_server_client::types::payment_kind::Kind;
 use ldk_server_client::types::{Bolt11Jit, ForwardedPayment, LspFeeLimits, PaymentStatus};
-use refusal::{invalid, refused};
 
 const CHANNEL_SATS: u64 = 5_000_000;
 const LSP_SATS: u64 = 20_000_000;

@@ -57,16 +57,16 @@ async fn channels_and_transactions_do_not_take_the_same_coins() -> Result<()> {
 async fn cannot_send_what_it_has_not(network: &Network, alice: &Node, bob: &Node) -> Result<()> {
     let address = bob.new_address().await?;
     let amount = OnchainSendRequest { amount_sats: Some(1_000), ..to(&address) };
-    refused(alice.client().onchain_send(amount).await, Code::FailedPrecondition, "funds");
+    refused(alice.client().onchain_send(amount).await, Code::FailedPrecondition, &["funds"]);
     let all = OnchainSendRequest { send_all: Some(true), ..to(&address) };
-    refused(alice.client().onchain_send(all.clone()).await, Code::FailedPrecondition, "funds");
+    refused(alice.client().onchain_send(all.clone()).await, Code::FailedPrecondition, &["funds"]);
     // All of it does not pay for the fee.
     network.fund(&[bob], LITTLE_SATS).await?;
     let dear = OnchainSendRequest { fee_rate_sat_per_vb: Some(50), ..all };
-    refused(bob.client().onchain_send(dear).await, Code::FailedPrecondition, "funds");
+    refused(bob.client().onchain_send(dear).await, Code::FailedPrecondition, &["funds"]);
     let too_dear = OnchainSendRequest { fee_rate_sat_per_vb: Some(5_001), ..to(&address) };
     let too_dear = OnchainSendRequest { amount_sats: Some(1_000), ..too_dear };
-    refused(alice.client().onchain_send(too_dear).await, Code::InvalidArgument, "fee_rate");
+    refused(alice.client().onchain_send(too_dear).await, Code::InvalidArgument, &["fee_rate"]);
     Ok(())
 }
 
@@ -96,7 +96,7 @@ async fn sends_at_once_all_arrive(network: &Network, alice: &Node, bob: &Node) -
     let left_sats = alice.balances().await?.spendable_onchain_balance_sats;
     for sats in [left_sats, left_sats + 1, 100 * left_sats] {
         let request = OnchainSendRequest { amount_sats: Some(sats), ..to(&addresses[0]) };
-        refused(alice.client().onchain_send(request).await, Code::FailedPrecondition, "funds");
+        refused(alice.client().onchain_send(request).await, Code::FailedPrecondition, &["funds"]);
     }
     Ok(())
 }
@@ -257,12 +257,12 @@ async fn too_large_a_channel_is_refused(alice: &Node, bob: &Node) -> Result<()> 
     let spendable_sats = alice.balances().await?.spendable_onchain_balance_sats;
     for sats in [spendable_sats - RESERVE_SATS + 1, spendable_sats + 1] {
         let answer = open(alice, bob, Amount::ChannelAmountSats(sats), None).await;
-        refused(answer, Code::FailedPrecondition, "insufficient");
+        refused(answer, Code::FailedPrecondition, &["insufficient"]);
     }
     // The gift is compared with what is found.
     let push_msat = Some((spendable_sats + 1) * 1_000);
     let answer = open(alice, bob, Amount::AllFunds(AllFunds {}), push_msat).await;
-    refused(answer, Code::InvalidArgument, "push_to_counterparty_msat");
+    refused(answer, Code::InvalidArgument, &["push_to_counterparty_msat"]);
     assert_eq!(alice.channels().await?.len(), 2);
     Ok(())
 }
@@ -297,7 +297,7 @@ async fn all_funds_make_a_channel(network: &Network, alice: &Node, bob: &Node) -
     assert!(balances.total_onchain_balance_sats >= 3 * RESERVE_SATS, "{balances:?}");
 
     let answer = open(alice, bob, Amount::AllFunds(AllFunds {}), None).await;
-    refused(answer, Code::FailedPrecondition, "all_funds");
+    refused(answer, Code::FailedPrecondition, &["all_funds"]);
     Ok(())
 }
 

@@ -44,7 +44,7 @@ const UNIMPLEMENTED: &[Code] = &[];
 pub(crate) struct Base {
     /// The RPC it is for.
     pub(crate) method: &'static str,
-    /// What it is answered with; UNIMPLEMENTED, too, everywhere.
+    /// What it is answered with.
     pub(crate) codes: &'static [Code],
     /// Fields whose values must never be seen in an answer.
     pub(crate) secrets: &'static [&'static str],

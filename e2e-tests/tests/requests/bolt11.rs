@@ -1,13 +1,12 @@
 //! Bolt11Receive and Bolt11Send.
 
 use anyhow::Result;
-use e2e_tests::Node;
+use e2e_tests::{Node, invalid, refused};
 use ldk_server_client::api::{Bolt11ReceiveRequest, Bolt11SendRequest};
 use ldk_server_client::types::bolt11_invoice_description::Kind;
 use ldk_server_client::types::{Bolt11InvoiceDescription, RouteParametersConfig};
 use ldk_server_client::{Client, Code};
 
-use crate::refusal::{invalid, refused};
 use crate::{BAD_HASHES, TOO_MANY_SATS};
 
 /// The first of the examples of BOLT 11.

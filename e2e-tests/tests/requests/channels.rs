@@ -1,7 +1,7 @@
 //! OpenChannel, CloseChannel and ForceCloseChannel.
 
 use anyhow::Result;
-use e2e_tests::{Node, Port};
+use e2e_tests::{Node, Port, invalid, refused};
 use ldk_server_client::api::open_channel_request::Amount;
 use ldk_server_client::api::{
     AllFunds, CloseChannelRequest, ForceCloseChannelRequest, OpenChannelRequest,
@@ -9,7 +9,6 @@ use ldk_server_client::api::{
 use ldk_server_client::types::ChannelConfig;
 use ldk_server_client::{Client, Code};
 
-use crate::refusal::{invalid, refused};
 use crate::{BAD_KEYS, BAD_PEER_ADDRESSES, STRANGER, TOO_MANY_SATS};
 
 const MIN_CHANNEL_SATS: u64 = 1_000;

@@ -7,7 +7,6 @@ mod cli;
 mod onchain;
 mod payments;
 mod peers;
-mod refusal;
 mod unimplemented;
 
 use anyhow::{Result, ensure};

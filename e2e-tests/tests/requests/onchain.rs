@@ -1,11 +1,10 @@
 //! OnchainSend.
 
 use anyhow::Result;
-use e2e_tests::Node;
+use e2e_tests::{Node, invalid, refused};
 use ldk_server_client::Code;
 use ldk_server_client::api::OnchainSendRequest;
 
-use crate::refusal::{invalid, refused};
 use crate::{STRANGER, TOO_MANY_SATS};
 
 /// Of BIP 173, and two of other kinds: addresses of other networks.

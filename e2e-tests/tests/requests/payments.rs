@@ -4,7 +4,7 @@ use ldk_server_client::Client;
 use ldk_server_client::api::GetPaymentDetailsRequest;
 
 use crate::BAD_HASHES;
-use crate::refusal::invalid;
+use e2e_tests::invalid;
 
 pub(super) async fn unusable_ids(client: &Client) {
     for payment_id in BAD_HASHES {

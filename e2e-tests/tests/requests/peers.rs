@@ -1,11 +1,10 @@
 //! ConnectPeer and DisconnectPeer.
 
 use anyhow::Result;
-use e2e_tests::{Node, Port};
+use e2e_tests::{Node, Port, invalid, refused};
 use ldk_server_client::Code;
 use ldk_server_client::api::{ConnectPeerRequest, DisconnectPeerRequest};
 
-use crate::refusal::{invalid, refused};
 use crate::{BAD_KEYS, BAD_PEER_ADDRESSES, STRANGER};
 
 pub(super) async fn unusable_fields(node: &Node) -> Result<()> {

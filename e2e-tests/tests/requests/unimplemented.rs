@@ -1,12 +1,10 @@
 //! What this version does not do.
 
 use anyhow::Result;
-use e2e_tests::{Node, NodeConfig, RawConnection, grpc_frame, signed_request};
+use e2e_tests::{Node, NodeConfig, RawConnection, grpc_frame, refused, signed_request};
 use ldk_server_client::Code;
 use ldk_server_client::api::{Bolt11SendUnderpayingRequest, SubscribeEventsRequest};
 use ldk_server_grpc::RPC_NAMES;
-
-use crate::refusal::refused;
 
 pub(super) async fn calls_say_so(node: &Node) -> Result<()> {
     let request = Bolt11SendUnderpayingRequest::default();

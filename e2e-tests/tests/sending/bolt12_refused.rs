@@ -3,13 +3,12 @@
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Result, ensure};
-use e2e_tests::{Network, Node, until};
+use e2e_tests::{Network, Node, invalid, refused, until};
 use ldk_server_client::Code;
 use ldk_server_client::api::{Bolt12ReceiveRequest, Bolt12SendRequest};
 use ldk_server_client::types::RouteParametersConfig;
 
 use crate::bolt12::offer;
-use crate::refusal::{invalid, refused};
 use crate::{AMOUNT_MSAT, TOO_MANY_MSATS};
 
 /// An offer for mainnet, where none names a network.

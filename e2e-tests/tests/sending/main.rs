@@ -8,9 +8,6 @@ mod two_hops;
 mod unified;
 mod unified_refused;
 
-#[path = "../requests/refusal.rs"]
-mod refusal;
-
 use std::sync::Arc;
 
 use anyhow::{Result, ensure};

@@ -5,11 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use e2e_tests::{DnsAnswer, DnsServer, Node, Port};
+use e2e_tests::{DnsAnswer, DnsServer, Node, Port, refused};
 use ldk_server_client::Code;
 use ldk_server_client::api::UnifiedSendRequest;
 
-use crate::refusal::refused;
 use crate::{AMOUNT_MSAT, HRN_TIMEOUT_SECS};
 
 const NAME: &str = "alice@pay.example.com";

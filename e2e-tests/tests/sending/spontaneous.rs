@@ -1,7 +1,7 @@
 //! SpontaneousSend.
 
 use anyhow::Result;
-use e2e_tests::{Network, Node};
+use e2e_tests::{Network, Node, invalid, refused};
 use ldk_server_client::Code;
 use ldk_server_client::api::SpontaneousSendRequest;
 use ldk_server_client::types::payment_kind::Kind;
@@ -9,7 +9,6 @@ use ldk_server_client::types::{
     CustomTlvRecord, PaymentDirection, PaymentStatus, RouteParametersConfig, Spontaneous,
 };
 
-use crate::refusal::{invalid, refused};
 use crate::{AMOUNT_MSAT, STRANGER, TOO_MANY_MSATS, failed, fee_limit, kind, next_received};
 
 /// 32 times 01, and its SHA-256.

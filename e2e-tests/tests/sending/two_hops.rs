@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use e2e_tests::{Network, Node, until};
+use e2e_tests::{Network, Node, refused, until};
 use ldk_server_client::Code;
 use ldk_server_client::api::{
     Bolt11SendRequest, Bolt12ReceiveRequest, Bolt12SendRequest, ConnectPeerRequest,
@@ -14,7 +14,6 @@ use ldk_server_client::events::event_envelope::Event;
 use ldk_server_client::types::payment_kind::Kind;
 use ldk_server_client::types::{Payment, PaymentStatus};
 
-use crate::refusal::refused;
 use crate::{AMOUNT_MSAT, CHANNEL_SATS, bolt12, failed, fee_limit, kind, spontaneous};
 
 const PATIENCE: Duration = Duration::from_secs(90);

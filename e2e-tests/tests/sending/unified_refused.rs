@@ -1,13 +1,12 @@
 //! What UnifiedSend refuses.
 
 use anyhow::Result;
-use e2e_tests::{Network, Node};
+use e2e_tests::{Network, Node, invalid, refused};
 use ldk_server_client::Code;
 use ldk_server_client::api::UnifiedSendRequest;
 use ldk_server_client::types::RouteParametersConfig;
 
 use crate::bolt12_refused::{DOLLAR_OFFER, MAINNET_OFFER};
-use crate::refusal::{invalid, refused};
 use crate::unified::{offer, open_invoice};
 use crate::{AMOUNT_BTC, AMOUNT_MSAT, TOO_MANY_MSATS};
 

@@ -46,13 +46,24 @@ pub(super) fn parse_terms(
     description: Option<types::Bolt11InvoiceDescription>,
     expiry_secs: u32,
 ) -> Result<Terms, Error> {
-    let amount_msat =
-        amount_msat.map(|amount| fields::amount_msat("amount_msat", amount)).transpose()?;
+    let amount_msat = amount_msat.map(parse_amount).transpose()?;
     let description = parse_description(description)?;
     if expiry_secs == 0 {
         return Err(Error::invalid("expiry_secs", "must be greater than 0"));
     }
     Ok(Terms { amount_msat, description, expiry_secs })
+}
+
+fn parse_amount(amount_msat: u64) -> Result<u64, Error> {
+    const FIELD: &str = "amount_msat";
+    // Invoices are written in tenths of millisatoshis, of which a u64 holds no more.
+    let limit = u64::MAX / 10;
+    let amount_msat = fields::amount_msat(FIELD, amount_msat)?;
+    if amount_msat > limit {
+        let reason = format!("{amount_msat} is too large for an invoice; at most {limit}");
+        return Err(Error::invalid(FIELD, reason));
+    }
+    Ok(amount_msat)
 }
 
 fn parse_description(
@@ -137,6 +148,14 @@ mod tests {
 
     fn described(kind: Kind) -> Result<Bolt11InvoiceDescription, Error> {
         parse_description(Some(types::Bolt11InvoiceDescription { kind: Some(kind) }))
+    }
+
+    #[test]
+    fn an_amount_must_fit_an_invoice() {
+        let terms = |amount_msat| parse_terms(Some(amount_msat), None, 60);
+        assert!(terms(u64::MAX / 10).is_ok());
+        let error = terms(u64::MAX / 10 + 1).err().unwrap().to_string();
+        assert!(error.starts_with("amount_msat: 1844674407370955162 is too large"), "{error}");
     }
 
     #[test]

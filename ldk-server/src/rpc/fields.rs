@@ -100,12 +100,24 @@ pub(super) fn of_network<'a>(
     invoice: &'a Bolt11Invoice,
     network: Network,
 ) -> Result<&'a Bolt11Invoice, Error> {
-    // Testnet and testnet4 share a currency, so the currencies are compared, not the networks.
-    if invoice.currency() == Currency::from(network) {
+    if is_currency_of(invoice.currency(), network) {
         Ok(invoice)
     } else {
         let found = invoice.network();
         Err(Error::invalid(field, format!("the invoice is for {found}; this node is on {network}")))
+    }
+}
+
+/// Whether invoices of `network` are in this currency. The library's own conversion knows no
+/// testnet4, and takes it for regtest.
+fn is_currency_of(currency: Currency, network: Network) -> bool {
+    match network {
+        Network::Bitcoin => currency == Currency::Bitcoin,
+        Network::Testnet => currency == Currency::BitcoinTestnet,
+        // The first is that of the network's other nodes, the second that of the library's.
+        Network::Testnet4 => matches!(currency, Currency::BitcoinTestnet | Currency::Regtest),
+        Network::Signet => currency == Currency::Signet,
+        Network::Regtest => currency == Currency::Regtest,
     }
 }
 
@@ -261,6 +273,16 @@ mod tests {
             reason(address("address", "bcrt1q", Network::Regtest))
                 .contains("not a Bitcoin address")
         );
+    }
+
+    #[test]
+    fn every_network_has_its_invoices() {
+        for network in [Network::Bitcoin, Network::Testnet, Network::Signet, Network::Regtest] {
+            assert!(is_currency_of(Currency::from(network), network), "{network}");
+            assert!(!is_currency_of(Currency::Simnet, network), "{network}");
+        }
+        assert!(is_currency_of(Currency::BitcoinTestnet, Network::Testnet4));
+        assert!(!is_currency_of(Currency::Bitcoin, Network::Testnet4));
     }
 
     #[test]

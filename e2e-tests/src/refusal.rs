@@ -6,7 +6,7 @@ use ldk_server_client::{Code, Error};
 
 /// Checks that a call was refused for a field, which is named first.
 #[track_caller]
-pub(super) fn invalid<T: Debug>(answer: Result<T, Error>, field: &str) {
+pub fn invalid<T: Debug>(answer: Result<T, Error>, field: &str) {
     let message = answer.as_ref().err().map(ToString::to_string).unwrap_or_default();
     refused(answer, Code::InvalidArgument, &[]);
     assert!(message.starts_with(&format!("{field}: ")), "{field} is not named: {message}");
@@ -14,7 +14,7 @@ pub(super) fn invalid<T: Debug>(answer: Result<T, Error>, field: &str) {
 
 /// Checks that a call was refused with this status, in words that have all of these among them.
 #[track_caller]
-pub(super) fn refused<T: Debug>(answer: Result<T, Error>, code: Code, words: &[&str]) {
+pub fn refused<T: Debug>(answer: Result<T, Error>, code: Code, words: &[&str]) {
     let found = answer.as_ref().err().and_then(Error::code);
     assert_eq!(found, Some(code), "{answer:?}");
     let message = answer.err().map(|error| error.to_string()).unwrap_or_default();
