@@ -31,6 +31,7 @@ mod ports;
 mod process;
 mod raw;
 mod refusal;
+mod say;
 mod socks;
 mod tls;
 mod tools;
@@ -52,6 +53,7 @@ pub use raw::{
     x_auth,
 };
 pub use refusal::{invalid, refused};
+pub use say::say;
 pub use socks::{Exit, HOST_UNREACHABLE, SocksProxy, SocksRequest};
 pub use tls::tls_connect;
 pub use tools::{Tools, example};

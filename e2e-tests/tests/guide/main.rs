@@ -35,7 +35,7 @@ async fn every_example_of_the_guide_works() -> Result<()> {
     document.write(player.corrections())?;
     played?;
     let count = player.finish().await?;
-    println!("{count} commands and programs of the guide were executed");
+    e2e_tests::say(&format!("{count} commands and programs of the guide were executed"));
     network.stop().await
 }
 
