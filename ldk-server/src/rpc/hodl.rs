@@ -95,9 +95,7 @@ fn parse_preimage(
     payment_hash: Option<&str>,
     preimage: &str,
 ) -> Result<(PaymentHash, PaymentPreimage), Error> {
-    let mut bytes = [0; 32];
-    hex::decode_to_slice(preimage, &mut bytes)
-        .map_err(|_| Error::invalid("preimage", "must be 64 hex digits"))?;
+    let bytes = fields::secret::<32>("preimage", preimage)?;
     let hash = sha256::Hash::hash(&bytes).to_byte_array();
     if let Some(text) = payment_hash
         && fields::hex("payment_hash", text)? != hash
