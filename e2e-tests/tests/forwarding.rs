@@ -92,6 +92,7 @@ async fn the_one_between_earns_what_the_payer_pays(
         outbound_amount_forwarded_msat: Some(AMOUNT_MSAT),
         prev_node_id: alice.id().to_owned(),
         next_node_id: carol.id().to_owned(),
+        created_at: 0,
     };
     assert_eq!(forward, expected);
 

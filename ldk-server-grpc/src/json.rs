@@ -53,5 +53,6 @@ proto_names!(
     crate::types::BalanceSource,
     crate::types::Network,
     crate::types::PaymentDirection,
+    crate::types::PaymentMethod,
     crate::types::PaymentStatus,
 );

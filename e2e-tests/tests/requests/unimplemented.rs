@@ -10,7 +10,7 @@ pub(super) async fn calls_say_so(node: &Node) -> Result<()> {
     let request = Bolt11SendUnderpayingRequest::default();
     let answer = node.client().bolt11_send_underpaying(request).await;
     refused(answer, Code::Unimplemented, &["0.7.1", "less than"]);
-    let request = SubscribeEventsRequest { resume_after_index: Some(0) };
+    let request = SubscribeEventsRequest { resume_after_index: Some(0), ..Default::default() };
     let answer = node.client().subscribe_events(request).await;
     refused(answer, Code::Unimplemented, &["resume_after_index"]);
 

@@ -5,6 +5,7 @@ mod bolt11;
 mod bolt12;
 mod channels;
 mod completions;
+mod consumers;
 mod crypto;
 mod decode;
 mod events;
@@ -31,6 +32,7 @@ use channels::{
     UpdateChannelConfig,
 };
 use completions::Completions;
+use consumers::{AckEvents, DeleteEventConsumer, ListEventConsumers};
 use crypto::{SignMessage, VerifySignature};
 use decode::{DecodeInvoice, DecodeOffer};
 use events::Events;
@@ -113,6 +115,9 @@ unary_commands! {
     GraphListNodes => graph_list_nodes,
     GraphGetNode => graph_get_node,
     GetPaymentDetails => get_payment_details,
+    AckEvents => ack_events,
+    ListEventConsumers => list_event_consumers,
+    DeleteEventConsumer => delete_event_consumer,
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ pub(crate) struct ListPayments {
 impl ListPayments {
     pub(crate) async fn run(self, client: &Client, format: Format) -> Result<(), Failure> {
         let list = pages::collect(self.pages, async |page_token| {
-            let request = ListPaymentsRequest { page_token };
+            let request = ListPaymentsRequest { page_token, ..Default::default() };
             let ListPaymentsResponse { payments, next_page_token } =
                 client.list_payments(request).await?;
             Ok(Page { items: payments, next: next_page_token })
@@ -53,7 +53,7 @@ pub(crate) struct ListForwardedPayments {
 impl ListForwardedPayments {
     pub(crate) async fn run(self, client: &Client, format: Format) -> Result<(), Failure> {
         let list = pages::collect(self.pages, async |page_token| {
-            let request = ListForwardedPaymentsRequest { page_token };
+            let request = ListForwardedPaymentsRequest { page_token, ..Default::default() };
             let ListForwardedPaymentsResponse { forwarded_payments, next_page_token } =
                 client.list_forwarded_payments(request).await?;
             Ok(Page { items: forwarded_payments, next: next_page_token })

@@ -42,6 +42,8 @@ fn received_payment() -> Payment {
         status: PaymentStatus::Succeeded.into(),
         latest_update_timestamp: 1_760_000_000,
         fee_paid_msat: None,
+        created_at: 1_759_999_999,
+        expired: false,
     }
 }
 
@@ -286,7 +288,12 @@ fn amount_and_quantity_of_an_offer_are_oneofs() {
 
 /// An event as the command `events` prints it.
 fn line(event: event_envelope::Event) -> String {
-    serde_json::to_string(&EventEnvelope { event_index: 0, event: Some(event) }).unwrap()
+    serde_json::to_string(&EventEnvelope {
+        event_index: 7,
+        created_at: 1_760_000_000,
+        event: Some(event),
+    })
+    .unwrap()
 }
 
 #[test]

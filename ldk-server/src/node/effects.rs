@@ -207,6 +207,7 @@ fn forwarded_payment(event: &Event) -> Option<types::ForwardedPayment> {
         outbound_amount_forwarded_msat: *outbound_amount_forwarded_msat,
         prev_node_id: key(prev_node_id),
         next_node_id: key(next_node_id),
+        created_at: 0,
     })
 }
 

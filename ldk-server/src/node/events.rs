@@ -61,7 +61,7 @@ fn handle(app: &App, event: Event) -> Result<(), String> {
 
 /// Sends an event to those who are subscribed.
 pub(super) fn publish(app: &App, name: &str, event: Published) {
-    let envelope = EventEnvelope { event_index: 0, event: Some(event) };
+    let envelope = EventEnvelope { event: Some(event), ..Default::default() };
     // An error means that nobody is subscribed.
     let subscribers = app.events.send(Arc::new(envelope)).unwrap_or(0);
     tracing::debug!("event {name}, sent to {subscribers} subscribers");

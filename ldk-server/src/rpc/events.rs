@@ -74,7 +74,7 @@ mod tests {
         let mut subscription =
             Subscription { events, stopping: CancellationToken::new(), deadline: None };
         for event_index in 0..5 {
-            sender.send(Arc::new(EventEnvelope { event_index, event: None })).unwrap();
+            sender.send(Arc::new(EventEnvelope { event_index, ..Default::default() })).unwrap();
         }
         let status = subscription.next().await.unwrap_err();
         assert_eq!(status.code(), tonic::Code::DataLoss);
@@ -86,7 +86,7 @@ mod tests {
         let (sender, events) = broadcast::channel(2);
         let stopping = CancellationToken::new();
         let mut subscription = Subscription { events, stopping: stopping.clone(), deadline: None };
-        sender.send(Arc::new(EventEnvelope { event_index: 7, event: None })).unwrap();
+        sender.send(Arc::new(EventEnvelope { event_index: 7, ..Default::default() })).unwrap();
         stopping.cancel();
         assert_eq!(subscription.next().await.unwrap().event_index, 7);
         assert_eq!(subscription.next().await.unwrap_err().code(), tonic::Code::Unavailable);

@@ -24,7 +24,7 @@ pub(super) fn get(
 
 pub(super) fn list(
     app: &App,
-    ListPaymentsRequest { page_token }: ListPaymentsRequest,
+    ListPaymentsRequest { page_token, .. }: ListPaymentsRequest,
 ) -> Result<ListPaymentsResponse, Error> {
     let after = page_token.as_ref().map(payment_place).transpose()?;
     let Page { rows, has_more } = app.payments.page(after);
@@ -39,7 +39,7 @@ pub(super) fn list(
 
 pub(super) fn list_forwarded(
     app: &App,
-    ListForwardedPaymentsRequest { page_token }: ListForwardedPaymentsRequest,
+    ListForwardedPaymentsRequest { page_token, .. }: ListForwardedPaymentsRequest,
 ) -> Result<ListForwardedPaymentsResponse, Error> {
     let before = page_token.as_ref().map(forward_number).transpose()?;
     let page = app.forwards.page(before).map_err(|error| Error::Internal(error.to_string()))?;

@@ -28,6 +28,8 @@ pub fn payment(details: PaymentDetails) -> types::Payment {
         status: payment_status(status).into(),
         latest_update_timestamp,
         fee_paid_msat,
+        created_at: latest_update_timestamp,
+        expired: false,
     }
 }
 

@@ -1,0 +1,44 @@
+//! The consumers of events whose place the server remembers.
+
+use clap::Args;
+use ldk_server_grpc::api::{
+    AckEventsRequest, DeleteEventConsumerRequest, ListEventConsumersRequest,
+};
+
+/// Tell that a consumer is done with all events up to one
+#[derive(Debug, Args)]
+pub(crate) struct AckEvents {
+    /// The name of the consumer
+    consumer: String,
+    /// The number (event_index) of the last event it is done with
+    event_index: u64,
+}
+
+impl From<AckEvents> for AckEventsRequest {
+    fn from(AckEvents { consumer, event_index }: AckEvents) -> Self {
+        Self { consumer, event_index }
+    }
+}
+
+/// List the consumers of events, and how far each has come
+#[derive(Debug, Args)]
+pub(crate) struct ListEventConsumers;
+
+impl From<ListEventConsumers> for ListEventConsumersRequest {
+    fn from(_: ListEventConsumers) -> Self {
+        Self {}
+    }
+}
+
+/// Forget a consumer of events, and how far it has come
+#[derive(Debug, Args)]
+pub(crate) struct DeleteEventConsumer {
+    /// The name of the consumer
+    consumer: String,
+}
+
+impl From<DeleteEventConsumer> for DeleteEventConsumerRequest {
+    fn from(DeleteEventConsumer { consumer }: DeleteEventConsumer) -> Self {
+        Self { consumer }
+    }
+}
