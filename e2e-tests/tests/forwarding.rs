@@ -160,7 +160,7 @@ async fn many_are_told_of([alice, bob, carol]: &[Arc<Node>; 3]) -> Result<Vec<Fo
 }
 
 async fn page(node: &Node, page_token: Option<PageToken>) -> Result<ListForwardedPaymentsResponse> {
-    let request = ListForwardedPaymentsRequest { page_token };
+    let request = ListForwardedPaymentsRequest { page_token, ..Default::default() };
     Ok(node.client().list_forwarded_payments(request).await?)
 }
 
@@ -196,7 +196,10 @@ async fn unusable_tokens_are_refused(node: &Node) -> Result<()> {
         ("ff".repeat(8), good.index),
         (good.token.clone(), -1),
     ] {
-        let request = ListForwardedPaymentsRequest { page_token: Some(PageToken { token, index }) };
+        let request = ListForwardedPaymentsRequest {
+            page_token: Some(PageToken { token, index }),
+            ..Default::default()
+        };
         let refused = node.client().list_forwarded_payments(request).await;
         let error = refused.err().context("the token was accepted")?;
         assert_eq!(error.code(), Some(Code::InvalidArgument), "{error}");

@@ -39,7 +39,10 @@ async fn invoices(node: &Node, number: usize) -> Result<()> {
 }
 
 async fn page(node: &Node, page_token: Option<PageToken>) -> Result<ListPaymentsResponse> {
-    Ok(node.client().list_payments(ListPaymentsRequest { page_token }).await?)
+    Ok(node
+        .client()
+        .list_payments(ListPaymentsRequest { page_token, ..Default::default() })
+        .await?)
 }
 
 /// The pages from this place on.
@@ -145,7 +148,10 @@ async fn unusable_tokens_are_refused(node: &Node) -> Result<()> {
         (good.token.clone(), i64::MIN),
     ] {
         let page_token = Some(PageToken { token, index });
-        let refused = node.client().list_payments(ListPaymentsRequest { page_token }).await;
+        let refused = node
+            .client()
+            .list_payments(ListPaymentsRequest { page_token, ..Default::default() })
+            .await;
         let error = refused.err().context("the token was accepted")?;
         assert_eq!(error.code(), Some(Code::InvalidArgument), "{error}");
         assert!(error.to_string().starts_with("page_token: "), "{error}");

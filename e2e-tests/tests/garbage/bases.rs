@@ -448,6 +448,7 @@ fn history() -> Vec<Base> {
                 token: FRESH_HASH.to_owned(),
                 index: 1_700_000_000,
             }),
+            ..Default::default()
         },
     );
     let first_page = Base::new("ListPayments", OK, api::ListPaymentsRequest::default());
@@ -457,6 +458,7 @@ fn history() -> Vec<Base> {
         INVALID,
         api::ListForwardedPaymentsRequest {
             page_token: Some(types::PageToken { token: "0".repeat(16), index: 1_700_000_000 }),
+            ..Default::default()
         },
     );
     let first_forwarded =

@@ -49,7 +49,7 @@ async fn next(events: &mut EventStream) -> Option<Result<EventEnvelope, Error>> 
 }
 
 fn event(event_index: u64) -> EventEnvelope {
-    EventEnvelope { event_index, event: None }
+    EventEnvelope { event_index, ..Default::default() }
 }
 
 #[tokio::test]
