@@ -18,6 +18,12 @@ pub enum Error {
     /// The request is fine, but not in the state the node, the peer or the network is in.
     #[error("{0}")]
     FailedPrecondition(String),
+    /// There is nothing of this name.
+    #[error("{0}")]
+    NotFound(String),
+    /// What was asked for lies before or after what there is.
+    #[error("{0}")]
+    OutOfRange(String),
     /// Too much is under way: ask again later.
     #[error("{0}")]
     ResourceExhausted(String),
@@ -37,6 +43,11 @@ impl Error {
     pub fn invalid(field: &'static str, reason: impl Into<String>) -> Self {
         Self::InvalidArgument { field, reason: reason.into() }
     }
+
+    /// A failure of the inside.
+    pub fn internal(error: impl ToString) -> Self {
+        Self::Internal(error.to_string())
+    }
 }
 
 impl From<Error> for Status {
@@ -44,6 +55,8 @@ impl From<Error> for Status {
         let code = match &error {
             Error::InvalidArgument { .. } => Code::InvalidArgument,
             Error::FailedPrecondition(_) => Code::FailedPrecondition,
+            Error::NotFound(_) => Code::NotFound,
+            Error::OutOfRange(_) => Code::OutOfRange,
             Error::ResourceExhausted(_) => Code::ResourceExhausted,
             Error::Unavailable(_) => Code::Unavailable,
             Error::Unimplemented(_) => Code::Unimplemented,

@@ -15,7 +15,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::store::{PaymentCounts, PaymentIndex};
+use crate::store::{PaymentCounts, Store};
 
 /// What there is to tell; nothing before the node was asked for the first time.
 pub type Latest = watch::Receiver<Option<Metrics>>;
@@ -23,7 +23,7 @@ pub type Latest = watch::Receiver<Option<Metrics>>;
 /// What there is to tell.
 pub struct Metrics {
     reading: Reading,
-    payments: Arc<PaymentIndex>,
+    store: Arc<Store>,
 }
 
 /// What the node answered.
@@ -45,7 +45,7 @@ struct Reading {
 /// Asks the node at once and then every `poll_interval`, until `stop` is cancelled.
 pub async fn watch_node(
     node: Arc<Node>,
-    payments: Arc<PaymentIndex>,
+    store: Arc<Store>,
     poll_interval: Duration,
     latest: watch::Sender<Option<Metrics>>,
     stop: CancellationToken,
@@ -61,8 +61,8 @@ pub async fn watch_node(
         let node = Arc::clone(&node);
         match spawn_blocking(move || Reading::of(&node)).await {
             Ok(reading) => {
-                let payments = Arc::clone(&payments);
-                latest.send_replace(Some(Metrics { reading, payments }));
+                let store = Arc::clone(&store);
+                latest.send_replace(Some(Metrics { reading, store }));
             },
             Err(error) => tracing::error!("cannot read the metrics: {error}"),
         }
@@ -97,7 +97,7 @@ impl Reading {
 impl Metrics {
     /// The text that Prometheus reads.
     pub fn text(&self) -> prometheus::Result<String> {
-        text(&self.reading, self.payments.counts())
+        text(&self.reading, self.store.payment_counts())
     }
 }
 

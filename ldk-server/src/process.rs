@@ -14,6 +14,13 @@ use crate::logging::LogFile;
 /// The exit code of a daemon that cannot start or go on, as the contract has it.
 const FAILURE: u8 = 255;
 
+/// The exit code of a daemon whose database cannot be written: that for errors of input and output
+/// in `sysexits.h`.
+const DATABASE_FAILURE: u8 = 74;
+
+/// How long streams have to end with a reason when the process is about to.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// Worker threads beyond the number of cores. The node library writes to disk on workers, and
 /// disconnects every peer when its timer is not run for a second.
 const SPARE_WORKERS: usize = 6;
@@ -37,6 +44,21 @@ pub fn die_of_panics() {
 pub fn keep_files_private() {
     #[cfg(unix)]
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+}
+
+/// What to do when the database cannot be written any more: nothing that is not written may go on,
+/// so callers are told that the server stops, and the process ends. The writes that wait are never
+/// answered; the library would take an error for a reason to panic.
+pub fn end_without_database(serving: CancellationToken) -> impl FnOnce(&str) + Send + 'static {
+    move |reason| {
+        tracing::error!(
+            "{reason}; ending the process. Nothing that was acknowledged is lost: remove the cause \
+             and start again"
+        );
+        serving.cancel();
+        std::thread::sleep(LAST_WORDS);
+        std::process::exit(i32::from(DATABASE_FAILURE));
+    }
 }
 
 /// Says on stderr and in the log why the daemon ends.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use ldk_node::Node;
 use ldk_server_grpc::api::lightning_node_server::LightningNodeServer;
 use ldk_server_grpc::{MAX_MESSAGE_BYTES, SERVICE_NAME};
-use tokio::sync::{broadcast, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -23,12 +23,13 @@ use crate::node::spending::Spending;
 use crate::node::splices::Splices;
 use crate::node::startup::{self, Started};
 use crate::node::{builder, events, hodl_guard, holding};
+use crate::process;
 use crate::rpc::{App, Calls, Lsp, Names, Phase, Service};
 use crate::secrets;
 use crate::serve::{Front, Guard, Listener, MetricsEndpoint, OpenService};
 use crate::start::StartError;
 use crate::storage;
-use crate::store::{Forwards, Holds};
+use crate::store::Holds;
 use crate::tor::{self, Onions};
 
 /// How long connections may take to close once no call is left on them.
@@ -115,7 +116,12 @@ impl Server {
             phase.send_replace(Phase::Starting(doing.to_owned()));
         };
         let started = tokio::select! {
-            started = startup::start(Arc::clone(&config), entropy, &report) => started,
+            started = startup::start(
+                Arc::clone(&config),
+                entropy,
+                &report,
+                process::end_without_database(stop.serving.clone()),
+            ) => started,
             () = interrupt => Err(StartError::Interrupted),
         };
         let started = started.inspect_err(|_| stop.serving.cancel())?;
@@ -126,9 +132,9 @@ impl Server {
         let hodl_guard =
             tokio::spawn(hodl_guard::run(Arc::clone(&app), hodl_blocks, stop.events.clone()));
         let metrics = config.metrics.enabled.then(|| {
-            let (node, payments) = (Arc::clone(&node), Arc::clone(&app.payments));
+            let (node, store) = (Arc::clone(&node), Arc::clone(&app.store));
             let (interval, stop) = (config.metrics.poll_interval, stop.serving.clone());
-            tokio::spawn(metrics::watch_node(node, payments, interval, latest_metrics, stop))
+            tokio::spawn(metrics::watch_node(node, store, interval, latest_metrics, stop))
         });
         let event_loop = tokio::spawn(events::run(Arc::clone(&app), stop.events.clone()));
         for address in node.announcement_addresses().unwrap_or_default() {
@@ -223,11 +229,8 @@ async fn assemble(
     let assembling = tokio::task::spawn_blocking(move || {
         let app = Arc::new(App {
             network: config.network,
-            events: broadcast::channel(events::BROADCAST_CAPACITY).0,
             splices: Splices::default(),
             holds: Holds::open(Arc::clone(&store))?,
-            payments: store.payments(),
-            forwards: Forwards::open(Arc::clone(&store))?,
             lsp,
             names: Names::new(&config.hrn),
             onions,

@@ -109,6 +109,11 @@ pub struct Args {
     #[arg(long, env = "LDK_SERVER_TOR_PROXY_ADDRESS", value_name = "HOST:PORT")]
     pub tor_proxy_address: Option<String>,
 
+    /// Keep the library's state in the library's own store, to measure the server's by. What the
+    /// server itself writes down is then not safe from a loss of power.
+    #[arg(long, hide = true)]
+    pub library_store: bool,
+
     /// What is refused with a reason.
     #[command(flatten)]
     pub unsupported: UnsupportedArgs,

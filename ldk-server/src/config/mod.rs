@@ -65,6 +65,8 @@ pub struct Config {
     pub metrics: MetricsConfig,
     /// The SOCKS5 proxy to onion peers.
     pub tor_proxy: Option<HostPort>,
+    /// Whether the library's own store is used, for benchmarks.
+    pub library_store: bool,
 }
 
 impl Config {
@@ -215,6 +217,7 @@ impl Config {
             accept_timestamp_only_auth: file.auth.accept_timestamp_only.unwrap_or(true),
             lsps2_client: file.liquidity.lsps2_client.map(parse::lsps2_client).transpose()?,
             lsps2_service: file.liquidity.lsps2_service.map(parse::lsps2_service),
+            library_store: args.library_store,
             hodl_fail_before_deadline_blocks: parse::hodl_fail_before_deadline_blocks(
                 args.hodl_fail_before_deadline_blocks.or(file.hodl.fail_before_deadline_blocks),
             )?,

@@ -1,13 +1,15 @@
 //! What an event of the node means to us and to our users: pure functions, so that they can be tested
 //! without a node.
 
+use ldk_node::bitcoin::hashes::Hash as _;
+use ldk_node::bitcoin::hashes::sha256::Hash as Sha256;
 use ldk_node::bitcoin::secp256k1::PublicKey;
 use ldk_node::bitcoin::{OutPoint, Txid};
 use ldk_node::lightning::io;
 use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_node::lightning::ln::types::ChannelId;
+use ldk_node::lightning::util::ser::Writeable as _;
 use ldk_node::lightning_types::payment::PaymentHash;
-use ldk_node::payment::PaymentDetails;
 use ldk_node::{CustomTlvRecord, Event, UserChannelId};
 use ldk_server_grpc::events::event_envelope::Event as Published;
 use ldk_server_grpc::events::{
@@ -16,7 +18,7 @@ use ldk_server_grpc::events::{
 };
 use ldk_server_grpc::types;
 
-use crate::store::Held;
+use crate::store::{Digest, Held};
 use crate::wire;
 
 /// What the server itself has to take note of.
@@ -26,8 +28,6 @@ pub enum Note {
     Held(Held),
     /// An inbound payment is settled, so it is not held any more.
     Settled(PaymentHash),
-    /// A payment of others was forwarded.
-    Forwarded(types::ForwardedPayment),
     /// A channel has its funding transaction.
     ChannelFunded(UserChannelId, Txid),
     /// A splice has its transaction.
@@ -47,7 +47,6 @@ pub fn note(event: &Event) -> Option<Note> {
             }))
         },
         Event::PaymentReceived { payment_hash, .. } => Some(Note::Settled(*payment_hash)),
-        Event::PaymentForwarded { .. } => forwarded_payment(event).map(Note::Forwarded),
         Event::ChannelPending { user_channel_id, funding_txo, .. } => {
             Some(Note::ChannelFunded(*user_channel_id, funding_txo.txid))
         },
@@ -57,42 +56,90 @@ pub fn note(event: &Event) -> Option<Note> {
         Event::SpliceFailed { user_channel_id, .. } => Some(Note::SpliceFailed(*user_channel_id)),
         Event::PaymentSuccessful { .. }
         | Event::PaymentFailed { .. }
+        | Event::PaymentForwarded { .. }
         | Event::ChannelReady { .. }
         | Event::ChannelClosed { .. } => None,
     }
 }
 
-/// What is published for `event`, if anything. `payment` looks a payment up as it is now; one that
-/// is no longer there is left out of the message, and the event is published all the same.
-pub fn published(
-    event: Event,
-    payment: impl Fn(&PaymentId) -> Option<PaymentDetails>,
-) -> Option<Published> {
-    let shown = |id: &Option<PaymentId>| id.as_ref().and_then(&payment).map(wire::payment::payment);
+/// The payment that `event` is about.
+pub fn payment_id(event: &Event) -> Option<PaymentId> {
     match event {
-        Event::PaymentReceived { payment_id, payment_hash: _, amount_msat: _, custom_records } => {
-            Some(Published::PaymentReceived(PaymentReceived {
-                payment: shown(&payment_id),
-                custom_records: records(custom_records),
-            }))
+        Event::PaymentReceived { payment_id, .. }
+        | Event::PaymentSuccessful { payment_id, .. }
+        | Event::PaymentFailed { payment_id, .. } => *payment_id,
+        Event::PaymentClaimable { payment_id, .. } => Some(*payment_id),
+        Event::PaymentForwarded { .. }
+        | Event::ChannelPending { .. }
+        | Event::ChannelReady { .. }
+        | Event::ChannelClosed { .. }
+        | Event::SplicePending { .. }
+        | Event::SpliceFailed { .. } => None,
+    }
+}
+
+/// By what `event` is known again when it is delivered once more.
+pub fn digest(event: &Event) -> Digest {
+    Sha256::hash(&event.encode()).to_byte_array()
+}
+
+/// By what another event that tells the same is known, if it cannot happen twice. A payment fails
+/// again when it is tried again, and a forward or the failure of a splice may well be like another.
+pub fn once(event: &Event) -> Option<Digest> {
+    match event {
+        Event::PaymentReceived { payment_hash, .. } => {
+            Some(once_of("PaymentReceived", payment_hash))
         },
+        Event::PaymentSuccessful { payment_hash, payment_id, .. } => {
+            let id = payment_id.map_or(*payment_hash, |id| PaymentHash(id.0));
+            Some(once_of("PaymentSuccessful", &id))
+        },
+        Event::PaymentClaimable { .. }
+        | Event::ChannelPending { .. }
+        | Event::ChannelReady { .. }
+        | Event::ChannelClosed { .. }
+        | Event::SplicePending { .. } => Some(digest(event)),
+        Event::PaymentFailed { .. }
+        | Event::PaymentForwarded { .. }
+        | Event::SpliceFailed { .. } => None,
+    }
+}
+
+/// By what an event of this kind about this payment is known, of which there is one only.
+pub fn once_of(kind: &str, payment: &PaymentHash) -> Digest {
+    Sha256::hash(&[kind.as_bytes(), &payment.0].concat()).to_byte_array()
+}
+
+/// What is published for `event`, if anything. `payment` is the one it is about, as it is now; one
+/// that is not on record is left out of the message.
+pub fn published(event: Event, payment: Option<types::Payment>) -> Option<Published> {
+    match event {
+        Event::PaymentReceived {
+            payment_id: _,
+            payment_hash: _,
+            amount_msat: _,
+            custom_records,
+        } => Some(Published::PaymentReceived(PaymentReceived {
+            payment,
+            custom_records: records(custom_records),
+        })),
         Event::PaymentSuccessful {
-            payment_id,
+            payment_id: _,
             payment_hash: _,
             payment_preimage: _,
             fee_paid_msat: _,
-        } => Some(Published::PaymentSuccessful(PaymentSuccessful { payment: shown(&payment_id) })),
-        Event::PaymentFailed { payment_id, payment_hash: _, reason: _ } => {
-            Some(Published::PaymentFailed(PaymentFailed { payment: shown(&payment_id) }))
+        } => Some(Published::PaymentSuccessful(PaymentSuccessful { payment })),
+        Event::PaymentFailed { payment_id: _, payment_hash: _, reason: _ } => {
+            Some(Published::PaymentFailed(PaymentFailed { payment }))
         },
         Event::PaymentClaimable {
-            payment_id,
+            payment_id: _,
             payment_hash: _,
             claimable_amount_msat,
             claim_deadline,
             custom_records,
         } => Some(Published::PaymentClaimable(PaymentClaimable {
-            payment: shown(&Some(payment_id)),
+            payment,
             custom_records: records(custom_records),
             claim_deadline,
             claimable_amount_msat: Some(claimable_amount_msat),
@@ -263,7 +310,7 @@ mod tests {
     use super::*;
 
     fn changed(event: Event) -> ChannelStateChanged {
-        match published(event, |_| None) {
+        match published(event, None) {
             Some(Published::ChannelStateChanged(change)) => change,
             other => panic!("not a channel state: {other:?}"),
         }
@@ -286,7 +333,7 @@ mod tests {
             amount_msat: 1,
             custom_records: vec![CustomTlvRecord { type_num: 65537, value: vec![1] }],
         };
-        let Some(Published::PaymentReceived(received)) = published(event, |_| None) else {
+        let Some(Published::PaymentReceived(received)) = published(event, None) else {
             panic!("not published")
         };
         assert_eq!(received.payment, None);
@@ -317,7 +364,7 @@ mod tests {
     }
 
     fn splice(event: Event) -> SpliceStateChanged {
-        match published(event, |_| None) {
+        match published(event, None) {
             Some(Published::SpliceStateChanged(change)) => change,
             other => panic!("not a splice: {other:?}"),
         }
@@ -378,7 +425,7 @@ mod tests {
         };
         assert!(!has_failed_to_open(&event(), |_| Ok(true)).unwrap());
         assert!(has_failed_to_open(&event(), |_| Ok(false)).unwrap());
-        let mut change = published(event(), |_| None).unwrap();
+        let mut change = published(event(), None).unwrap();
         failed_to_open(&mut change);
         let Published::ChannelStateChanged(change) = change else { panic!("another event") };
         assert_eq!(change.state(), ChannelState::OpenFailed);

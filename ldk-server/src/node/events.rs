@@ -1,21 +1,18 @@
-//! The one consumer of the node's events. What the server must remember of an event is on disk before
-//! the event is published, and it is published before it is acknowledged. A crash in between means
-//! that it is taken and published again after the next start, never that it is lost.
+//! The one consumer of the library's events. Each is recorded, which publishes it, and then
+//! acknowledged. After a crash in between the library delivers it again, and it is known to be
+//! recorded.
 
 use std::sync::Arc;
 
 use ldk_node::Event;
-use ldk_node::lightning::io;
-use ldk_server_grpc::events::EventEnvelope;
+use ldk_server_grpc::events::PaymentForwarded;
 use ldk_server_grpc::events::event_envelope::Event as Published;
 use tokio_util::sync::CancellationToken;
 
 use crate::node::effects::{self, Note};
 use crate::node::holding;
 use crate::rpc::App;
-
-/// How many events a subscriber may fall behind.
-pub const BROADCAST_CAPACITY: usize = 1024;
+use crate::store::{Digest, NewEvent};
 
 /// Takes events until `stop` is cancelled. Returns an error if an event cannot be written down or
 /// acknowledged: the library may then have dropped it from memory without saving that, and only a
@@ -35,58 +32,54 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) -> Result<(), String> {
 }
 
 fn handle(app: &App, event: Event) -> Result<(), String> {
-    let name = name(&event);
-    let is_news = match effects::note(&event) {
-        Some(note) => {
-            take_note(app, note).map_err(|error| format!("cannot write down {name}: {error}"))?
-        },
-        None => true,
-    };
-    app.splices.saw(&event);
-    let was_funded = |channel| app.store.was_funded(channel);
-    let has_failed_to_open = effects::has_failed_to_open(&event, was_funded)
-        .map_err(|error| format!("cannot look up the channel of {name}: {error}"))?;
-    if is_news && let Some(mut event) = effects::published(event, |id| app.node.payment(id)) {
-        if has_failed_to_open {
-            effects::failed_to_open(&mut event);
-        }
-        publish(app, name, event);
+    let (name, digest) = (name(&event), effects::digest(&event));
+    if !app.store.is_recorded(&digest) {
+        record(app, event, digest).map_err(|error| format!("cannot record {name}: {error}"))?;
     }
-    app.node
-        .event_handled()
-        .map_err(|error| format!("cannot acknowledge event {name}: {error}"))?;
-    let noted = app.forwards.acknowledged();
-    noted.map_err(|error| format!("cannot write down that {name} is acknowledged: {error}"))
+    let acknowledged = app.store.acknowledging(|| app.node.event_handled());
+    acknowledged.map_err(|error| format!("cannot acknowledge {name}: {error}"))
 }
 
-/// Sends an event to those who are subscribed.
-pub(super) fn publish(app: &App, name: &str, event: Published) {
-    let envelope = EventEnvelope { event: Some(event), ..Default::default() };
-    // An error means that nobody is subscribed.
-    let subscribers = app.events.send(Arc::new(envelope)).unwrap_or(0);
-    tracing::debug!("event {name}, sent to {subscribers} subscribers");
+fn record(app: &App, event: Event, digest: Digest) -> Result<(), String> {
+    let is_news = effects::note(&event).map_or(Ok(true), |note| take_note(app, note))?;
+    app.splices.saw(&event);
+    if !is_news {
+        return Ok(());
+    }
+    let has_failed_to_open =
+        effects::has_failed_to_open(&event, |channel| app.store.was_funded(channel));
+    let has_failed_to_open = has_failed_to_open.map_err(text)?;
+    let once = effects::once(&event);
+    let payment = effects::payment_id(&event).map(|id| app.store.payment(id));
+    let payment = payment.transpose().map_err(text)?.flatten();
+    let Some(mut event) = effects::published(event, payment) else { return Ok(()) };
+    if has_failed_to_open {
+        effects::failed_to_open(&mut event);
+    }
+    let forward = match &event {
+        Published::PaymentForwarded(PaymentForwarded { forwarded_payment }) => {
+            forwarded_payment.clone()
+        },
+        _ => None,
+    };
+    let new = NewEvent { event, once, of_library: Some(digest), forward };
+    app.store.record_event(new).map(drop).map_err(text)
 }
 
 /// Tells whether there is something to publish.
 fn take_note(app: &App, note: Note) -> Result<bool, String> {
-    let written: io::Result<()> = match note {
+    match note {
         Note::Held(held) => return holding::arrived(app, held),
-        Note::Settled(payment_hash) => app.holds.settled(payment_hash),
-        Note::Forwarded(forward) => app.forwards.add(forward),
-        Note::ChannelFunded(channel, txid) => {
-            app.spending.channel_funded(channel, txid);
-            Ok(())
-        },
-        Note::SplicePending(channel, txid) => {
-            app.spending.splice_pending(channel, txid);
-            Ok(())
-        },
-        Note::SpliceFailed(channel) => {
-            app.spending.splice_failed(channel);
-            Ok(())
-        },
-    };
-    written.map(|()| true).map_err(|error| error.to_string())
+        Note::Settled(payment_hash) => app.holds.settled(payment_hash).map_err(text)?,
+        Note::ChannelFunded(channel, txid) => app.spending.channel_funded(channel, txid),
+        Note::SplicePending(channel, txid) => app.spending.splice_pending(channel, txid),
+        Note::SpliceFailed(channel) => app.spending.splice_failed(channel),
+    }
+    Ok(true)
+}
+
+fn text(error: impl ToString) -> String {
+    error.to_string()
 }
 
 /// The event without its contents, which hold preimages.

@@ -8,10 +8,9 @@ use ldk_node::payment::PaymentStatus;
 use ldk_server_grpc::events::event_envelope::Event as Published;
 use ldk_server_grpc::events::{PaymentFailedBack, PaymentFailedBackReason};
 
-use super::events;
+use super::effects;
 use crate::rpc::App;
-use crate::store::{Fate, Held, LockedHolds, Why};
-use crate::wire;
+use crate::store::{Fate, Held, LockedHolds, NewEvent, Why};
 
 /// Takes note of a payment that has arrived. Tells whether its caller is to decide on it, rather
 /// than that it is decided.
@@ -73,9 +72,16 @@ pub(super) fn finish_failing(
             PaymentFailedBackReason::Deadline
         },
     };
-    let payment = app.node.payment(&PaymentId(payment_hash.0)).map(wire::payment::payment);
+    let payment = app.store.payment(PaymentId(payment_hash.0)).map_err(text)?;
     let event = PaymentFailedBack { payment, reason: reason.into(), claim_deadline };
-    events::publish(app, "PaymentFailedBack", Published::PaymentFailedBack(event));
+    let new = NewEvent {
+        event: Published::PaymentFailedBack(event),
+        // A payment that was sent back stays failed.
+        once: Some(effects::once_of("PaymentFailedBack", &payment_hash)),
+        of_library: None,
+        forward: None,
+    };
+    app.store.record_event(new).map_err(text)?;
     holds.put(held, Fate::Failed).map_err(text)
 }
 

@@ -11,7 +11,7 @@
 //! as an LSPS2 service and for fees of closures, does not wait either.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use ldk_node::bitcoin::Txid;
 use ldk_node::lightning::io;
@@ -23,6 +23,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::bitcoind;
+use crate::clock::since_epoch;
 use crate::config::{BitcoindConfig, ChainSource, Config};
 use crate::error::Error;
 use crate::store::Store;
@@ -274,8 +275,7 @@ impl Spending {
     /// The time since the beginning of the second in which the wallet last looked at the chain.
     fn since_last_look(&self) -> Duration {
         let look = self.node.status().latest_onchain_wallet_sync_timestamp.unwrap_or_default();
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        now.saturating_sub(Duration::from_secs(look))
+        since_epoch().saturating_sub(Duration::from_secs(look))
     }
 
     /// Has the wallet look at the chain from now on, and says whether it could.

@@ -12,7 +12,7 @@ use super::cookie::CookieWatch;
 use crate::config::{ChainSource, Config};
 use crate::secrets::Entropy;
 use crate::start::StartError;
-use crate::store::Store;
+use crate::store::{Backend, Store};
 use crate::tor::Onions;
 
 const FIRST_RETRY: Duration = Duration::from_secs(1);
@@ -35,6 +35,7 @@ pub async fn start(
     config: Arc<Config>,
     entropy: Entropy,
     report: &(dyn Fn(&str) + Sync),
+    on_store_failure: impl FnOnce(&str) + Send + 'static,
 ) -> Result<Started, StartError> {
     let mut retry = Retry::new(report);
     if let ChainSource::Bitcoind(bitcoind) = &config.chain_source {
@@ -51,7 +52,8 @@ pub async fn start(
     let onions = Arc::new(Onions::new(config.tor_proxy.clone(), &config.listening_addresses));
     let ways = Arc::clone(&onions);
     let build = spawn_blocking(move || {
-        let store = Arc::new(Store::open(&config.network_dir())?);
+        let backend = if config.library_store { Backend::Library } else { Backend::Server };
+        let store = Arc::new(Store::open(&config.network_dir(), backend, on_store_failure)?);
         let node = builder::build(&config, &entropy, Arc::clone(&store), ways)?;
         Ok::<_, StartError>((Arc::new(node), store))
     });

@@ -1,12 +1,13 @@
 //! What invoices and offers say. No node is needed for that.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use ldk_server_grpc::api::{
     DecodeInvoiceRequest, DecodeInvoiceResponse, DecodeOfferRequest, DecodeOfferResponse,
 };
 
 use super::fields;
+use crate::clock::since_epoch;
 use crate::error::Error;
 use crate::wire;
 
@@ -34,8 +35,7 @@ fn decode<R>(
         return Err(Error::invalid(field, format!("has {bytes} bytes; at most {MAX_TEXT_BYTES}")));
     }
     // A clock before 1970 makes nothing expired.
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    decode(text, now)
+    decode(text, since_epoch())
         .map_err(|reason| Error::invalid(field, format!("{} {reason}", fields::quoted(text))))
 }
 

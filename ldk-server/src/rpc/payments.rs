@@ -1,78 +1,126 @@
 //! Payments that were made, received, forwarded or are under way.
 
 use ldk_node::lightning::ln::channelmanager::PaymentId;
+use ldk_node::lightning_types::payment::PaymentHash;
 use ldk_server_grpc::api::{
     GetPaymentDetailsRequest, GetPaymentDetailsResponse, ListForwardedPaymentsRequest,
     ListForwardedPaymentsResponse, ListPaymentsRequest, ListPaymentsResponse,
 };
-use ldk_server_grpc::types::PageToken;
+use ldk_server_grpc::types::{PageToken, PaymentDirection, PaymentMethod, PaymentStatus};
 
 use super::{App, fields};
 use crate::error::Error;
-use crate::store::{Forward, Page, PaymentPlace};
-use crate::wire;
+use crate::store::{Forward, ForwardFilter, ForwardPlace, Page, PaymentFilter, PaymentPlace};
 
 const PAGE_TOKEN: &str = "page_token";
+const DEFAULT_PAGE_SIZE: u32 = 100;
+const MAX_PAGE_SIZE: u32 = 1_000;
 
 pub(super) fn get(
     app: &App,
     GetPaymentDetailsRequest { payment_id }: GetPaymentDetailsRequest,
 ) -> Result<GetPaymentDetailsResponse, Error> {
     let id = PaymentId(fields::hex("payment_id", &payment_id)?);
-    Ok(GetPaymentDetailsResponse { payment: app.node.payment(&id).map(wire::payment::payment) })
+    Ok(GetPaymentDetailsResponse { payment: app.store.payment(id).map_err(Error::internal)? })
 }
 
-pub(super) fn list(
-    app: &App,
-    ListPaymentsRequest { page_token, .. }: ListPaymentsRequest,
-) -> Result<ListPaymentsResponse, Error> {
+pub(super) fn list(app: &App, request: ListPaymentsRequest) -> Result<ListPaymentsResponse, Error> {
+    let ListPaymentsRequest {
+        page_token,
+        page_size,
+        status,
+        direction,
+        method,
+        created_from,
+        created_before,
+        payment_hash,
+    } = request;
     let after = page_token.as_ref().map(payment_place).transpose()?;
-    let Page { rows, has_more } = app.payments.page(after);
-    let last = rows.last().filter(|_| has_more);
-    let next_page_token =
-        last.map(|last| PageToken { token: hex::encode(last.id().0), index: last.created_at() });
-    // One that was removed since the page was put together is left out.
-    let payments = rows.iter().filter_map(|place| app.node.payment(&place.id()));
-    let payments = payments.map(wire::payment::payment).collect();
+    let page_size = parse_page_size(page_size)?;
+    check_times(created_from, created_before)?;
+    let filter = PaymentFilter {
+        status: status
+            .map(|status| fields::enumeration::<PaymentStatus>("status", status))
+            .transpose()?,
+        direction: direction
+            .map(|direction| fields::enumeration::<PaymentDirection>("direction", direction))
+            .transpose()?,
+        method: fields::enumeration::<PaymentMethod>("method", method)?,
+        created_from,
+        created_before,
+        payment_hash: match payment_hash.as_str() {
+            "" => None,
+            hash => Some(PaymentHash(fields::hex("payment_hash", hash)?)),
+        },
+    };
+    let page = app.store.payments(&filter, after, page_size).map_err(Error::internal)?;
+    let Page { rows: payments, has_more } = page.ok_or_else(unknown_token)?;
+    let next_page_token = payments
+        .last()
+        .filter(|_| has_more)
+        .map(|last| PageToken { token: last.id.clone(), index: as_index(last.created_at) });
     Ok(ListPaymentsResponse { payments, next_page_token })
 }
 
 pub(super) fn list_forwarded(
     app: &App,
-    ListForwardedPaymentsRequest { page_token, .. }: ListForwardedPaymentsRequest,
+    request: ListForwardedPaymentsRequest,
 ) -> Result<ListForwardedPaymentsResponse, Error> {
-    let before = page_token.as_ref().map(forward_number).transpose()?;
-    let page = app.forwards.page(before).map_err(|error| Error::Internal(error.to_string()))?;
-    let Page { rows, has_more } =
-        page.ok_or_else(|| Error::invalid(PAGE_TOKEN, "names no forwarded payment of this node"))?;
-    let last = rows.last().filter(|_| has_more);
-    let next_page_token = last.map(|Forward { number, created_at, .. }| PageToken {
-        token: hex::encode(number.to_be_bytes()),
-        index: *created_at,
+    let ListForwardedPaymentsRequest { page_token, page_size, created_from, created_before } =
+        request;
+    let after = page_token.as_ref().map(forward_place).transpose()?;
+    let page_size = parse_page_size(page_size)?;
+    check_times(created_from, created_before)?;
+    let filter = ForwardFilter { created_from, created_before };
+    let page = app.store.forwards(&filter, after, page_size).map_err(Error::internal)?;
+    let Page { rows, has_more } = page.ok_or_else(unknown_token)?;
+    let next_page_token = rows.last().filter(|_| has_more).map(|Forward { place, .. }| PageToken {
+        token: hex::encode(place.number.to_be_bytes()),
+        index: as_index(place.created_at),
     });
     let forwarded_payments = rows.into_iter().map(|row| row.payment).collect();
     Ok(ListForwardedPaymentsResponse { forwarded_payments, next_page_token })
 }
 
-/// A place between payments: that of a payment that was removed meanwhile is one too.
 fn payment_place(token: &PageToken) -> Result<PaymentPlace, Error> {
     let PageToken { token, index } = token;
     let id = PaymentId(fields::hex(PAGE_TOKEN, token)?);
-    Ok(PaymentPlace::new(creation_time(*index)?, id))
+    Ok(PaymentPlace { created_at: creation_time(*index)?, id })
 }
 
-fn forward_number(token: &PageToken) -> Result<u64, Error> {
+fn forward_place(token: &PageToken) -> Result<ForwardPlace, Error> {
     let PageToken { token, index } = token;
-    let number = fields::hex(PAGE_TOKEN, token)?;
-    creation_time(*index)?;
-    Ok(u64::from_be_bytes(number))
+    let number = u64::from_be_bytes(fields::hex(PAGE_TOKEN, token)?);
+    Ok(ForwardPlace { created_at: creation_time(*index)?, number })
 }
 
-fn creation_time(index: i64) -> Result<i64, Error> {
-    if index >= 0 {
-        Ok(index)
-    } else {
-        Err(Error::invalid(PAGE_TOKEN, format!("the index {index} must not be negative")))
+fn creation_time(index: i64) -> Result<u64, Error> {
+    u64::try_from(index)
+        .map_err(|_| Error::invalid(PAGE_TOKEN, format!("the index {index} must not be negative")))
+}
+
+fn as_index(created_at: u64) -> i64 {
+    i64::try_from(created_at).unwrap_or(i64::MAX)
+}
+
+fn unknown_token() -> Error {
+    Error::invalid(PAGE_TOKEN, "was not given out by this node for this list")
+}
+
+fn parse_page_size(page_size: Option<u32>) -> Result<usize, Error> {
+    match page_size.unwrap_or(DEFAULT_PAGE_SIZE) {
+        size @ 1..=MAX_PAGE_SIZE => Ok(size as usize),
+        other => Err(Error::invalid("page_size", format!("{other} must be 1 to {MAX_PAGE_SIZE}"))),
+    }
+}
+
+fn check_times(created_from: Option<u64>, created_before: Option<u64>) -> Result<(), Error> {
+    match (created_from, created_before) {
+        (Some(from), Some(before)) if before <= from => Err(Error::invalid(
+            "created_before",
+            format!("{before} must be later than created_from, which is {from}"),
+        )),
+        _ => Ok(()),
     }
 }
 
@@ -87,8 +135,9 @@ mod tests {
     #[test]
     fn tokens_are_places() {
         let place = payment_place(&token(&"ab".repeat(32), 7)).unwrap();
-        assert_eq!(place, PaymentPlace::new(7, PaymentId([0xab; 32])));
-        assert_eq!(forward_number(&token("00000000000000ff", 0)).unwrap(), 255);
+        assert_eq!(place, PaymentPlace { created_at: 7, id: PaymentId([0xab; 32]) });
+        let place = forward_place(&token("00000000000000ff", 7)).unwrap();
+        assert_eq!(place, ForwardPlace { created_at: 7, number: 255 });
     }
 
     #[test]
@@ -99,10 +148,31 @@ mod tests {
         {
             for error in [
                 payment_place(&token(text, index)).map(|_| ()).unwrap_err(),
-                forward_number(&token(text, index)).map(|_| ()).unwrap_err(),
+                forward_place(&token(text, index)).map(|_| ()).unwrap_err(),
             ] {
                 assert!(error.to_string().starts_with("page_token: "), "{error}");
             }
+        }
+    }
+
+    #[test]
+    fn a_page_has_at_least_one_row_and_at_most_a_thousand() {
+        assert_eq!(parse_page_size(None).unwrap(), 100);
+        assert_eq!(parse_page_size(Some(1)).unwrap(), 1);
+        assert_eq!(parse_page_size(Some(1_000)).unwrap(), 1_000);
+        for size in [0, 1_001, u32::MAX] {
+            let error = parse_page_size(Some(size)).unwrap_err().to_string();
+            assert!(error.starts_with("page_size: ") && error.contains("1 to 1000"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_span_of_time_is_not_empty() {
+        check_times(Some(1), Some(2)).unwrap();
+        check_times(Some(2), None).unwrap();
+        for before in [0, 1] {
+            let error = check_times(Some(1), Some(before)).unwrap_err().to_string();
+            assert!(error.starts_with("created_before: "), "{error}");
         }
     }
 }

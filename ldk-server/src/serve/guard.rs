@@ -6,7 +6,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, header};
@@ -19,6 +18,7 @@ use tower::{Service, ServiceExt as _};
 use zeroize::Zeroizing;
 
 use super::body;
+use crate::clock::unix_secs;
 use crate::deadline::Deadline;
 
 /// Lets through only well-formed requests of callers who hold the API key.
@@ -92,8 +92,7 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Status> {
 fn credential(headers: &HeaderMap) -> Result<Credential, Status> {
     let value = headers.get(auth::HEADER).ok_or_else(|| unauthenticated("no x-auth header"))?;
     let value = value.to_str().map_err(unauthenticated)?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Credential::parse(value, now.as_secs()).map_err(unauthenticated)
+    Credential::parse(value, unix_secs()).map_err(unauthenticated)
 }
 
 /// One answer for every reason, which only the log tells.
@@ -146,7 +145,7 @@ mod tests {
     const FRAME: &[u8] = &[0, 0, 0, 0, 0];
 
     fn now_secs() -> u64 {
-        SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+        unix_secs()
     }
 
     /// A well-formed request, which each test spoils in one way.

@@ -171,6 +171,7 @@ impl Record {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing;
     use super::*;
 
     fn held(byte: u8, claim_deadline: Option<u32>) -> Held {
@@ -181,7 +182,7 @@ mod tests {
     #[test]
     fn what_was_put_is_there_after_a_restart() {
         let dir = tempfile::tempdir().unwrap();
-        let open = || Holds::open(Arc::new(Store::open(dir.path()).unwrap())).unwrap();
+        let open = || Holds::open(Arc::new(testing::open(dir.path()))).unwrap();
         let holds = open();
         let put = [
             (held(1, Some(500)), Fate::Open),
@@ -213,7 +214,7 @@ mod tests {
     #[test]
     fn a_damaged_record_stops_the_start() {
         let dir = tempfile::tempdir().unwrap();
-        let store = Arc::new(Store::open(dir.path()).unwrap());
+        let store = Arc::new(testing::open(dir.path()));
         store.put(KIND, &"ab".repeat(32), vec![0x18, 99]).unwrap();
         let error = Holds::open(store).err().unwrap().to_string();
         assert!(error.contains(&"ab".repeat(32)), "{error}");

@@ -1,18 +1,22 @@
-//! Where the node and the server keep their state: one SQLite file, in the library's own format.
-//! The server's records stand beside the library's, under a namespace of their own.
+//! Where the node and the server keep their state: one SQLite file. The library's table is in its own
+//! format; beside it stand the history of payments and forwards, and the events.
 
+mod events;
 mod forwards;
 mod holds;
+mod kv;
+mod migration;
 mod pages;
 mod payments;
+mod readers;
+mod schema;
+mod writer;
 
-use std::future::{Future, ready};
 use std::path::Path;
-use std::pin::Pin;
 use std::str::FromStr as _;
-use std::sync::Arc;
 
-pub use forwards::{Forward, Forwards};
+pub use events::{Digest, EventBounds, NewEvent};
+pub use forwards::{Forward, ForwardFilter, ForwardPlace};
 pub use holds::{Fate, Held, Holds, LockedHolds, Run, Why};
 use ldk_node::bitcoin::Txid;
 use ldk_node::bitcoin::hashes::Hash as _;
@@ -21,33 +25,68 @@ use ldk_node::lightning::io;
 use ldk_node::lightning::ln::types::ChannelId;
 use ldk_node::lightning::util::persist::{
     ARCHIVED_CHANNEL_MONITOR_PERSISTENCE_PRIMARY_NAMESPACE,
-    CHANNEL_MONITOR_PERSISTENCE_PRIMARY_NAMESPACE, KVStore, KVStoreSync,
+    CHANNEL_MONITOR_PERSISTENCE_PRIMARY_NAMESPACE, KVStoreSync,
 };
 pub use pages::Page;
-pub use payments::{PaymentCounts, PaymentIndex, PaymentPlace};
+pub use payments::{PaymentCounts, PaymentFilter, PaymentPlace};
 
-/// The namespace of the server's own records. The library has none of this name.
+use events::EventLog;
+use payments::Counts;
+use readers::Readers;
+use schema::Durability;
+use writer::Writer;
+
+/// The namespace of the server's own records among the library's. The library has none of this name.
 const NAMESPACE: &str = "ldk_server";
 
-/// The store of the library, and of the records that the server adds to it.
+/// The file of the library's own store, where that is in use.
+const LIBRARY_FILE: &str = "library_store.sqlite";
+
+/// The store of the library, and of what the server adds to it.
 pub struct Store {
-    kv: SqliteStore,
-    payments: Arc<PaymentIndex>,
+    writer: Writer,
+    readers: Readers,
+    payment_counts: Counts,
+    event_log: EventLog,
+    /// In its place, if the two are to be compared.
+    library: Option<SqliteStore>,
+}
+
+/// Whose store holds what the library writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// The server's.
+    Server,
+    /// The library's own, in a file of its own; what the server adds is then not made durable, so
+    /// that it costs next to nothing. For benchmarks.
+    Library,
 }
 
 impl Store {
-    /// Opens the file in this directory, or makes it.
-    pub fn open(dir: &Path) -> io::Result<Self> {
-        let (file, table) = (SQLITE_DB_FILE_NAME.to_owned(), KV_TABLE_NAME.to_owned());
-        let kv = SqliteStore::new(dir.to_owned(), Some(file), Some(table))?;
-        let store = Self { kv, payments: Arc::default() };
-        payments::load(&store)?;
+    /// Opens the database in this directory, or makes it. If it cannot be written any more,
+    /// `on_failure` is called with the reason before anybody is told.
+    pub fn open(
+        dir: &Path,
+        backend: Backend,
+        on_failure: impl FnOnce(&str) + Send + 'static,
+    ) -> io::Result<Self> {
+        let (library, durability) = match backend {
+            Backend::Server => (None, Durability::Full),
+            Backend::Library => {
+                let (file, table) = (LIBRARY_FILE.to_owned(), KV_TABLE_NAME.to_owned());
+                let library = SqliteStore::new(dir.to_owned(), Some(file), Some(table))?;
+                (Some(library), Durability::None)
+            },
+        };
+        let database = schema::open(dir, durability)?;
+        payments::reconcile(&database)?;
+        let payment_counts = Counts::load(&database)?;
+        let event_log = EventLog::load(&database)?;
+        let readers = Readers::new(dir.join(SQLITE_DB_FILE_NAME));
+        let writer = Writer::start(database, on_failure)?;
+        let store = Self { writer, readers, payment_counts, event_log, library };
+        store.event_log.queue_is(&events::stored_queue(&store)?);
         Ok(store)
-    }
-
-    /// The order of the library's payments.
-    pub fn payments(&self) -> Arc<PaymentIndex> {
-        Arc::clone(&self.payments)
     }
 
     /// Whether the on-chain wallet knows this transaction, and so spends none of its coins again.
@@ -57,7 +96,7 @@ impl Store {
     /// both by the 32 bytes of the txid; it writes them while it holds the wallet's lock. That these
     /// bytes are there by chance, or before the wallet has the transaction, cannot be.
     pub fn wallet_knows(&self, txid: &Txid) -> io::Result<bool> {
-        let transactions = match KVStoreSync::read(&self.kv, "bdk_wallet", "", "tx_graph") {
+        let transactions = match KVStoreSync::read(self, "bdk_wallet", "", "tx_graph") {
             Ok(transactions) => transactions,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(error),
@@ -74,7 +113,7 @@ impl Store {
             CHANNEL_MONITOR_PERSISTENCE_PRIMARY_NAMESPACE,
             ARCHIVED_CHANNEL_MONITOR_PERSISTENCE_PRIMARY_NAMESPACE,
         ] {
-            let monitors = KVStoreSync::list(&self.kv, namespace, "")?;
+            let monitors = KVStoreSync::list(self, namespace, "")?;
             if monitors.iter().any(|monitor| monitored_channel(monitor) == Some(channel)) {
                 return Ok(true);
             }
@@ -84,22 +123,22 @@ impl Store {
 
     /// The keys of one kind of the server's records, in no particular order.
     fn keys(&self, kind: &str) -> io::Result<Vec<String>> {
-        KVStoreSync::list(&self.kv, NAMESPACE, kind)
+        KVStoreSync::list(self, NAMESPACE, kind)
     }
 
     /// One of the server's records.
     fn get(&self, kind: &str, key: &str) -> io::Result<Vec<u8>> {
-        KVStoreSync::read(&self.kv, NAMESPACE, kind, key)
+        KVStoreSync::read(self, NAMESPACE, kind, key)
     }
 
     /// Writes one of the server's records; on disk once this returns.
     fn put(&self, kind: &str, key: &str, record: Vec<u8>) -> io::Result<()> {
-        KVStoreSync::write(&self.kv, NAMESPACE, kind, key, record)
+        KVStoreSync::write(self, NAMESPACE, kind, key, record)
     }
 
     /// Removes one of the server's records, if it is there.
     fn delete(&self, kind: &str, key: &str) -> io::Result<()> {
-        KVStoreSync::remove(&self.kv, NAMESPACE, kind, key, false)
+        KVStoreSync::remove(self, NAMESPACE, kind, key, false)
     }
 }
 
@@ -108,9 +147,18 @@ fn invalid_data(reason: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, reason)
 }
 
-/// Whether this is where the library keeps its payments, whose changes are watched.
-fn are_payments(primary: &str, secondary: &str) -> bool {
-    (primary, secondary) == (payments::PRIMARY, payments::SECONDARY)
+fn sql_error(error: rusqlite::Error) -> io::Error {
+    io::Error::new(io::ErrorKind::Other, error)
+}
+
+/// A number as SQLite has it. What is larger than any real time, amount or index is the largest.
+fn as_i64(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// A number that was written as not negative.
+fn as_u64(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
 }
 
 /// The channel that the monitor with this name is of.
@@ -123,57 +171,6 @@ fn monitored_channel(monitor: &str) -> Option<ChannelId> {
     Some(ChannelId::v1_from_funding_txid(txid.as_byte_array(), index))
 }
 
-type Answer<T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send>>;
-
-impl KVStore for Store {
-    fn read(&self, primary: &str, secondary: &str, key: &str) -> Answer<Vec<u8>> {
-        KVStore::read(&self.kv, primary, secondary, key)
-    }
-
-    // The library writes payments by the other trait. If it did not, they would still be seen.
-    fn write(&self, primary: &str, secondary: &str, key: &str, value: Vec<u8>) -> Answer<()> {
-        if are_payments(primary, secondary) {
-            return Box::pin(ready(payments::write(self, key, value)));
-        }
-        KVStore::write(&self.kv, primary, secondary, key, value)
-    }
-
-    fn remove(&self, primary: &str, secondary: &str, key: &str, lazy: bool) -> Answer<()> {
-        if are_payments(primary, secondary) {
-            return Box::pin(ready(payments::remove(self, key, lazy)));
-        }
-        KVStore::remove(&self.kv, primary, secondary, key, lazy)
-    }
-
-    fn list(&self, primary: &str, secondary: &str) -> Answer<Vec<String>> {
-        KVStore::list(&self.kv, primary, secondary)
-    }
-}
-
-impl KVStoreSync for Store {
-    fn read(&self, primary: &str, secondary: &str, key: &str) -> io::Result<Vec<u8>> {
-        KVStoreSync::read(&self.kv, primary, secondary, key)
-    }
-
-    fn write(&self, primary: &str, secondary: &str, key: &str, value: Vec<u8>) -> io::Result<()> {
-        if are_payments(primary, secondary) {
-            return payments::write(self, key, value);
-        }
-        KVStoreSync::write(&self.kv, primary, secondary, key, value)
-    }
-
-    fn remove(&self, primary: &str, secondary: &str, key: &str, lazy: bool) -> io::Result<()> {
-        if are_payments(primary, secondary) {
-            return payments::remove(self, key, lazy);
-        }
-        KVStoreSync::remove(&self.kv, primary, secondary, key, lazy)
-    }
-
-    fn list(&self, primary: &str, secondary: &str) -> io::Result<Vec<String>> {
-        KVStoreSync::list(&self.kv, primary, secondary)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,7 +178,7 @@ mod tests {
     #[test]
     fn the_wallet_knows_what_the_library_wrote_down() {
         let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(dir.path()).unwrap();
+        let store = testing::open(dir.path());
         let [txid, other] = [Txid::from_byte_array([7; 32]), Txid::from_byte_array([8; 32])];
         assert!(!store.wallet_knows(&txid).unwrap());
         let value = [&[1; 5][..], txid.as_byte_array(), &[7; 3]].concat();
@@ -193,7 +190,7 @@ mod tests {
     #[test]
     fn a_channel_with_a_monitor_was_funded() {
         let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(dir.path()).unwrap();
+        let store = testing::open(dir.path());
         let txid = Txid::from_byte_array([7; 32]);
         let [first, second] = [(0, 7), (258, 7 ^ 2)].map(|(index, last)| {
             let mut id = [7; 32];
@@ -209,5 +206,17 @@ mod tests {
             KVStoreSync::write(&store, namespace, "", &name, vec![1]).unwrap();
             assert!(store.was_funded(id).unwrap(), "{name}");
         }
+    }
+}
+
+#[cfg(test)]
+mod testing {
+    use std::path::Path;
+
+    use super::{Backend, Store};
+
+    /// The store in this directory, whose writes do not fail.
+    pub(super) fn open(dir: &Path) -> Store {
+        Store::open(dir, Backend::Server, |reason| panic!("{reason}")).unwrap()
     }
 }

@@ -1,61 +1,54 @@
-//! The order of the payments and how many there are. The library has them all, but in no order and
-//! without the time at which each began, so every write of a payment is watched on its way to the
-//! disk.
-//!
-//! That time is a record of its own beside the payment: the library changes its only timestamp with
-//! every update. It is written before the payment, so that a crash leaves at most a record without
-//! a payment, which the next start removes. A payment without a record is from before there were
-//! any: its time is that of its last update, and becomes a record before it is updated again, so
-//! that its place in the list does not change.
+//! The history of payments: a row for each that the library ever wrote, made and changed in the
+//! transaction of that write. A payment that the library has forgotten stays in the history.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeSet, HashMap, HashSet};
-use std::ops::Bound;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ldk_node::lightning::io;
 use ldk_node::lightning::ln::channelmanager::PaymentId;
-use ldk_node::lightning::util::persist::KVStoreSync;
 use ldk_node::lightning::util::ser::Readable as _;
-use ldk_node::payment::{PaymentDetails, PaymentStatus};
+use ldk_node::lightning_types::payment::PaymentHash;
+use ldk_node::payment::PaymentDirection::Outbound;
+use ldk_node::payment::{PaymentDetails, PaymentKind};
+use ldk_server_grpc::types::{Payment, PaymentDirection, PaymentMethod, PaymentStatus};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter};
 
-use super::{Page, Store, invalid_data};
+use super::{Page, Store, as_i64, as_u64, invalid_data, sql_error};
+use crate::wire::payment as wire;
 
-/// The library's namespace for payments, whose keys are ids in hexadecimal.
-pub(super) const PRIMARY: &str = "payments";
-pub(super) const SECONDARY: &str = "";
-
-/// The kind of our own records: when the payment with this id was created.
-const CREATED: &str = "payment_created";
+/// Where the library keeps its payments, whose keys are ids in hexadecimal.
+pub(super) const NAMESPACE: (&str, &str) = ("payments", "");
 
 /// Where a payment stands in the list: the newest first, and by id among those of one second.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PaymentPlace {
-    created_at: Reverse<i64>,
-    id: [u8; PaymentId::LENGTH],
+    /// When it was created, in Unix seconds.
+    pub created_at: u64,
+    /// Its id.
+    pub id: PaymentId,
 }
 
-impl PaymentPlace {
-    /// The place of a payment with this id that was created at this time, in Unix seconds.
-    pub fn new(created_at: i64, id: PaymentId) -> Self {
-        Self { created_at: Reverse(created_at), id: id.0 }
-    }
-
-    /// When the payment was created, in Unix seconds.
-    pub fn created_at(&self) -> i64 {
-        self.created_at.0
-    }
-
-    /// Its id.
-    pub fn id(&self) -> PaymentId {
-        PaymentId(self.id)
-    }
+/// Which payments to list; what is `None` or unspecified does not matter.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PaymentFilter {
+    /// How far they have come.
+    pub status: Option<PaymentStatus>,
+    /// To us or from us.
+    pub direction: Option<PaymentDirection>,
+    /// How they are made.
+    pub method: PaymentMethod,
+    /// The earliest time of creation, in Unix seconds.
+    pub created_from: Option<u64>,
+    /// Their time of creation is before this, in Unix seconds.
+    pub created_before: Option<u64>,
+    /// Their hash.
+    pub payment_hash: Option<PaymentHash>,
 }
 
 /// How many payments there are, of all kinds and in both directions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PaymentCounts {
-    /// Those at the start, and each one that began since. One that is removed still counts.
+    /// All that ever began.
     pub begun: u64,
     /// Those that are pending now.
     pub pending: u64,
@@ -66,333 +59,285 @@ pub struct PaymentCounts {
     pub failed: u64,
 }
 
-/// The payments in their order.
-#[derive(Default)]
-pub struct PaymentIndex {
-    rows: Mutex<Rows>,
+/// The counts as they are now.
+#[derive(Clone, Default)]
+pub(super) struct Counts(Arc<Mutex<PaymentCounts>>);
+
+/// From which status to which a payment went; from none when it is new.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct StatusChange {
+    before: Option<PaymentStatus>,
+    after: PaymentStatus,
 }
 
-#[derive(Default)]
-struct Rows {
-    by_id: HashMap<[u8; PaymentId::LENGTH], Row>,
-    in_order: BTreeSet<PaymentPlace>,
-    counts: PaymentCounts,
-}
+impl Store {
+    /// The payment with this id.
+    pub fn payment(&self, id: PaymentId) -> io::Result<Option<Payment>> {
+        let row = self.readers.read(|database| {
+            let mut statement = database.prepare_cached(
+                "SELECT payment, created_at, expired FROM ldk_server_payments WHERE id = ?1",
+            )?;
+            statement.query_row([id.0], Stored::read).optional()
+        })?;
+        row.map(Stored::payment).transpose()
+    }
 
-#[derive(Clone, Copy)]
-struct Row {
-    created_at: i64,
-    /// Whether that time is on disk.
-    is_recorded: bool,
-    status: PaymentStatus,
-}
-
-impl PaymentIndex {
-    /// The payments after this place, or from the newest on.
-    pub fn page(&self, after: Option<PaymentPlace>) -> Page<PaymentPlace> {
-        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        Page::of(self.rows().in_order.range((from, Bound::Unbounded)).copied())
+    /// The payments after this place, or from the newest on; `None` if no payment is at this place.
+    pub fn payments(
+        &self,
+        filter: &PaymentFilter,
+        after: Option<PaymentPlace>,
+        page_size: usize,
+    ) -> io::Result<Option<Page<Payment>>> {
+        let rows = self.readers.read(|database| {
+            if let Some(place) = after
+                && !exists(database, place)?
+            {
+                return Ok(None);
+            }
+            let (sql, values) = query(filter, after, page_size);
+            let mut statement = database.prepare_cached(&sql)?;
+            let rows = statement.query_map(params_from_iter(values), Stored::read)?;
+            rows.collect::<rusqlite::Result<Vec<_>>>().map(Some)
+        })?;
+        let Some(rows) = rows else { return Ok(None) };
+        let payments = rows.into_iter().map(Stored::payment).collect::<io::Result<Vec<_>>>()?;
+        Ok(Some(Page::of(payments, page_size)))
     }
 
     /// How many there are.
-    pub fn counts(&self) -> PaymentCounts {
-        self.rows().counts
-    }
-
-    fn row(&self, id: PaymentId) -> Option<Row> {
-        self.rows().by_id.get(&id.0).copied()
-    }
-
-    fn rows(&self) -> MutexGuard<'_, Rows> {
-        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn payment_counts(&self) -> PaymentCounts {
+        *self.payment_counts.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Rows {
-    fn put(&mut self, id: PaymentId, row: Row) {
-        let before = self.by_id.insert(id.0, row).map(|row| row.status);
+impl Counts {
+    pub(super) fn load(database: &Connection) -> io::Result<Self> {
+        // The conditions are those of the index by status, which the successes are not in.
+        let counts = database.query_row(
+            "SELECT (SELECT count(*) FROM ldk_server_payments),
+                    (SELECT count(*) FROM ldk_server_payments WHERE status <> 1 AND status = 0),
+                    (SELECT count(*) FROM ldk_server_payments WHERE status <> 1 AND status = 2)",
+            [],
+            |row| Ok([row.get::<_, i64>(0)?, row.get(1)?, row.get(2)?].map(as_u64)),
+        );
+        let [begun, pending, failed] = counts.map_err(sql_error)?;
+        let succeeded = begun - pending - failed;
+        Ok(Self(Arc::new(Mutex::new(PaymentCounts { begun, pending, succeeded, failed }))))
+    }
+
+    pub(super) fn changed(&self, StatusChange { before, after }: StatusChange) {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if before.is_none() {
-            self.in_order.insert(PaymentPlace::new(row.created_at, id));
-            self.counts.begun += 1;
+            counts.begun += 1;
         }
-        if before == Some(row.status) {
+        if before == Some(after) {
             return;
         }
         if before == Some(PaymentStatus::Pending) {
-            self.counts.pending -= 1;
+            counts.pending -= 1;
         }
-        match row.status {
-            PaymentStatus::Pending => self.counts.pending += 1,
-            PaymentStatus::Succeeded => self.counts.succeeded += 1,
-            PaymentStatus::Failed => self.counts.failed += 1,
-        }
-    }
-
-    fn remove(&mut self, id: PaymentId) {
-        let Some(row) = self.by_id.remove(&id.0) else { return };
-        self.in_order.remove(&PaymentPlace::new(row.created_at, id));
-        if row.status == PaymentStatus::Pending {
-            self.counts.pending -= 1;
+        match after {
+            PaymentStatus::Pending => counts.pending += 1,
+            PaymentStatus::Succeeded => counts.succeeded += 1,
+            PaymentStatus::Failed => counts.failed += 1,
         }
     }
 }
 
-/// Reads the payments that the store has.
-pub(super) fn load(store: &Store) -> io::Result<()> {
-    let mut recorded: HashSet<String> = store.keys(CREATED)?.into_iter().collect();
-    for key in KVStoreSync::list(&store.kv, PRIMARY, SECONDARY)? {
-        let value = KVStoreSync::read(&store.kv, PRIMARY, SECONDARY, &key)?;
-        let details = read(&value)?;
-        let is_recorded = recorded.remove(&key);
-        let created_at =
-            if is_recorded { recorded_time(store, &key)? } else { last_update(&details) };
-        let row = Row { created_at, is_recorded, status: details.status };
-        store.payments.rows().put(details.id, row);
+/// A row as it is stored.
+struct Stored {
+    value: Vec<u8>,
+    created_at: u64,
+    expired: bool,
+}
+
+impl Stored {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self { value: row.get(0)?, created_at: as_u64(row.get(1)?), expired: row.get(2)? })
     }
-    for key in recorded {
-        store.delete(CREATED, &key)?;
+
+    fn payment(self) -> io::Result<Payment> {
+        let Self { value, created_at, expired } = self;
+        Ok(wire::payment(read(&value)?, created_at, expired))
+    }
+}
+
+fn exists(database: &Connection, place: PaymentPlace) -> rusqlite::Result<bool> {
+    database
+        .prepare_cached("SELECT 1 FROM ldk_server_payments WHERE id = ?1 AND created_at = ?2")?
+        .exists(params![place.id.0, as_i64(place.created_at)])
+}
+
+/// One more than a page holds tells whether another follows.
+fn query(
+    filter: &PaymentFilter,
+    after: Option<PaymentPlace>,
+    page_size: usize,
+) -> (String, Vec<Value>) {
+    let PaymentFilter { status, direction, method, created_from, created_before, payment_hash } =
+        *filter;
+    let mut sql =
+        "SELECT payment, created_at, expired FROM ldk_server_payments WHERE TRUE".to_owned();
+    let mut values: Vec<Value> = Vec::new();
+    let mut and = |condition: &str, condition_values: Vec<Value>| {
+        sql.push_str(" AND ");
+        sql.push_str(condition);
+        values.extend(condition_values);
+    };
+    match status {
+        None => {},
+        Some(PaymentStatus::Succeeded) => and("status = 1", vec![]),
+        // As the index by status has it.
+        Some(other) => and("status <> 1 AND status = ?", vec![i64::from(other as i32).into()]),
+    }
+    if let Some(direction) = direction {
+        and("direction = ?", vec![i64::from(direction as i32).into()]);
+    }
+    if method != PaymentMethod::Unspecified {
+        and("method = ?", vec![i64::from(method as i32).into()]);
+    }
+    if let Some(from) = created_from {
+        and("newest_first <= ?", vec![(-as_i64(from)).into()]);
+    }
+    if let Some(before) = created_before {
+        and("newest_first > ?", vec![(-as_i64(before)).into()]);
+    }
+    if let Some(PaymentHash(hash)) = payment_hash {
+        and(
+            "((id = ? AND payment_hash = id) OR (payment_hash = ? AND payment_hash <> id))",
+            vec![hash.to_vec().into(), hash.to_vec().into()],
+        );
+    }
+    if let Some(PaymentPlace { created_at, id }) = after {
+        let place = vec![(-as_i64(created_at)).into(), id.0.to_vec().into()];
+        and("(newest_first, id) > (?, ?)", place);
+    }
+    sql.push_str(" ORDER BY newest_first, id LIMIT ?");
+    values.push(as_i64(page_size as u64 + 1).into());
+    (sql, values)
+}
+
+/// Writes a payment into the history.
+pub(super) fn put(
+    database: &Connection,
+    details: &PaymentDetails,
+    value: &[u8],
+) -> rusqlite::Result<StatusChange> {
+    let created_at = as_i64(details.latest_update_timestamp);
+    put_created(database, details, value, created_at)
+}
+
+/// Writes a payment into the history; this is its time of creation unless it is there.
+fn put_created(
+    database: &Connection,
+    details: &PaymentDetails,
+    value: &[u8],
+    created_at: i64,
+) -> rusqlite::Result<StatusChange> {
+    let PaymentDetails {
+        id,
+        kind,
+        amount_msat,
+        fee_paid_msat,
+        direction,
+        status,
+        latest_update_timestamp,
+    } = details;
+    let before = status_of(database, &id.0)?;
+    let after = wire::payment_status(*status);
+    // The library writes that a payment was sent when it may have arrived already, over that it has.
+    let is_sent = *direction == Outbound && !matches!(kind, PaymentKind::Onchain { .. });
+    if is_sent && (before, after) == (Some(PaymentStatus::Succeeded), PaymentStatus::Pending) {
+        return Ok(StatusChange { before, after: PaymentStatus::Succeeded });
+    }
+    let mut statement = database.prepare_cached(
+        "INSERT INTO ldk_server_payments (id, created_at, updated_at, direction, status, method,
+             amount_msat, fee_paid_msat, payment_hash, payment)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+         ON CONFLICT (id) DO UPDATE SET updated_at = excluded.updated_at,
+             direction = excluded.direction, status = excluded.status, method = excluded.method,
+             amount_msat = excluded.amount_msat, fee_paid_msat = excluded.fee_paid_msat,
+             payment_hash = excluded.payment_hash, expired = 0, payment = excluded.payment",
+    )?;
+    statement.execute(params![
+        id.0,
+        created_at,
+        as_i64(*latest_update_timestamp),
+        wire::payment_direction(*direction) as i32,
+        after as i32,
+        wire::payment_method(kind) as i32,
+        amount_msat.map(as_i64),
+        fee_paid_msat.map(as_i64),
+        wire::payment_hash(kind).map(|hash| hash.0),
+        value,
+    ])?;
+    Ok(StatusChange { before, after })
+}
+
+/// Takes note that the library has removed a payment. It does that on request only, and the request
+/// is about invoices that have expired.
+pub(super) fn removed(database: &Connection, id: &[u8]) -> rusqlite::Result<Option<StatusChange>> {
+    let mut statement = database.prepare_cached(
+        "UPDATE ldk_server_payments SET status = 2, expired = 1
+         WHERE id = ?1 AND status = 0 AND direction = 0",
+    )?;
+    let has_expired = statement.execute([id])? > 0;
+    Ok(has_expired.then_some(StatusChange {
+        before: Some(PaymentStatus::Pending),
+        after: PaymentStatus::Failed,
+    }))
+}
+
+/// Takes over a payment from among the library's, with its time of creation.
+pub(super) fn take_over(database: &Connection, key: &str, created_at: i64) -> io::Result<()> {
+    let value: Option<Vec<u8>> = database
+        .query_row(
+            "SELECT value FROM ldk_node_data
+             WHERE primary_namespace = ?1 AND secondary_namespace = ?2 AND key = ?3",
+            [NAMESPACE.0, NAMESPACE.1, key],
+            |row| row.get(0),
+        )
+        .optional()
+        .map_err(sql_error)?;
+    // The time was written before the payment, and a crash may have been between.
+    let Some(value) = value else { return Ok(()) };
+    put_created(database, &read(&value)?, &value, created_at).map_err(sql_error)?;
+    Ok(())
+}
+
+/// Makes the history agree with what the library has, in case another program wrote to its table.
+pub(super) fn reconcile(database: &Connection) -> io::Result<()> {
+    let mut statement = database
+        .prepare(
+            "SELECT value FROM ldk_node_data
+             LEFT JOIN ldk_server_payments ON id = unhex(key)
+             WHERE primary_namespace = ?1 AND secondary_namespace = ?2 AND value IS NOT payment",
+        )
+        .map_err(sql_error)?;
+    let differing = statement
+        .query_map([NAMESPACE.0, NAMESPACE.1], |row| row.get(0))
+        .and_then(Iterator::collect::<rusqlite::Result<Vec<Vec<u8>>>>)
+        .map_err(sql_error)?;
+    for value in &differing {
+        put(database, &read(value)?, value).map_err(sql_error)?;
+    }
+    if !differing.is_empty() {
+        tracing::info!("{} payments were added to the history or changed in it", differing.len());
     }
     Ok(())
 }
 
-/// Writes a payment for the library. This runs under a lock of the library's, so it must not ask
-/// the node for anything.
-pub(super) fn write(store: &Store, key: &str, value: Vec<u8>) -> io::Result<()> {
-    let details = read(&value)?;
-    let known = store.payments.row(details.id);
-    let created_at = known.map_or_else(|| last_update(&details), |row| row.created_at);
-    if !known.is_some_and(|row| row.is_recorded) {
-        store.put(CREATED, key, created_at.to_be_bytes().to_vec())?;
-    }
-    KVStoreSync::write(&store.kv, PRIMARY, SECONDARY, key, value)?;
-    let row = Row { created_at, is_recorded: true, status: details.status };
-    store.payments.rows().put(details.id, row);
-    Ok(())
+fn status_of(database: &Connection, id: &[u8]) -> rusqlite::Result<Option<PaymentStatus>> {
+    let mut statement =
+        database.prepare_cached("SELECT status FROM ldk_server_payments WHERE id = ?1")?;
+    let status: Option<i32> = statement.query_row([id], |row| row.get(0)).optional()?;
+    Ok(status.and_then(|status| PaymentStatus::try_from(status).ok()))
 }
 
-/// Removes a payment for the library, under its lock as well.
-pub(super) fn remove(store: &Store, key: &str, lazy: bool) -> io::Result<()> {
-    KVStoreSync::remove(&store.kv, PRIMARY, SECONDARY, key, lazy)?;
-    let mut id = [0; PaymentId::LENGTH];
-    if hex::decode_to_slice(key, &mut id).is_ok() {
-        store.payments.rows().remove(PaymentId(id));
-    }
-    // The payment is gone whether this works or not; what stays goes at the next start.
-    if let Err(error) = store.delete(CREATED, key) {
-        tracing::warn!("cannot remove the creation time of a removed payment: {error}");
-    }
-    Ok(())
-}
-
-fn read(value: &[u8]) -> io::Result<PaymentDetails> {
+/// Reads a payment as the library writes it.
+pub(super) fn read(value: &[u8]) -> io::Result<PaymentDetails> {
     let mut bytes = value;
     PaymentDetails::read(&mut bytes)
         .map_err(|error| invalid_data(&format!("a payment cannot be read: {error}")))
-}
-
-fn recorded_time(store: &Store, key: &str) -> io::Result<i64> {
-    let bytes = store.get(CREATED, key)?.try_into();
-    bytes.map(i64::from_be_bytes).map_err(|_| invalid_data("a creation time is not 8 bytes long"))
-}
-
-/// In a payment that is written for the first time, the time of its creation.
-fn last_update(details: &PaymentDetails) -> i64 {
-    i64::try_from(details.latest_update_timestamp).unwrap_or(i64::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use ldk_node::lightning::util::ser::Writeable as _;
-    use ldk_node::lightning_types::payment::PaymentHash;
-    use ldk_node::payment::{PaymentDirection, PaymentKind};
-    use tempfile::TempDir;
-
-    use super::*;
-
-    /// A store as the library uses it.
-    struct Library {
-        store: Store,
-    }
-
-    impl Library {
-        fn open(dir: &Path) -> Self {
-            Self { store: Store::open(dir).unwrap() }
-        }
-
-        fn write(&self, id: u8, status: PaymentStatus, at: u64) {
-            let details = details(id, status, at);
-            KVStoreSync::write(&self.store, PRIMARY, SECONDARY, &key(id), details.encode())
-                .unwrap();
-        }
-
-        fn remove(&self, id: u8) {
-            KVStoreSync::remove(&self.store, PRIMARY, SECONDARY, &key(id), false).unwrap();
-        }
-
-        /// The payments in their order, each with its time.
-        fn listed(&self) -> Vec<(u8, i64)> {
-            let rows = self.store.payments().page(None).rows;
-            rows.iter().map(|place| (place.id().0[0], place.created_at())).collect()
-        }
-
-        /// Begun, pending, succeeded, failed.
-        fn counts(&self) -> [u64; 4] {
-            let PaymentCounts { begun, pending, succeeded, failed } =
-                self.store.payments().counts();
-            [begun, pending, succeeded, failed]
-        }
-    }
-
-    fn key(id: u8) -> String {
-        hex::encode([id; 32])
-    }
-
-    fn details(id: u8, status: PaymentStatus, at: u64) -> PaymentDetails {
-        PaymentDetails {
-            id: PaymentId([id; 32]),
-            kind: PaymentKind::Spontaneous { hash: PaymentHash([id; 32]), preimage: None },
-            amount_msat: Some(1),
-            fee_paid_msat: None,
-            direction: PaymentDirection::Inbound,
-            status,
-            latest_update_timestamp: at,
-        }
-    }
-
-    const PENDING: PaymentStatus = PaymentStatus::Pending;
-    const SUCCEEDED: PaymentStatus = PaymentStatus::Succeeded;
-    const FAILED: PaymentStatus = PaymentStatus::Failed;
-
-    #[test]
-    fn the_newest_is_first_and_the_smallest_id_in_a_second() {
-        let dir = TempDir::new().unwrap();
-        let library = Library::open(dir.path());
-        for (id, at) in [(5, 10), (2, 20), (9, 10), (1, 10), (7, 30)] {
-            library.write(id, PENDING, at);
-        }
-        assert_eq!(library.listed(), [(7, 30), (2, 20), (1, 10), (5, 10), (9, 10)]);
-    }
-
-    #[test]
-    fn the_order_survives_updates_and_restarts() {
-        let dir = TempDir::new().unwrap();
-        let library = Library::open(dir.path());
-        library.write(1, PENDING, 10);
-        library.write(2, PENDING, 20);
-        library.write(1, SUCCEEDED, 30);
-        assert_eq!(library.listed(), [(2, 20), (1, 10)]);
-        drop(library);
-        assert_eq!(Library::open(dir.path()).listed(), [(2, 20), (1, 10)]);
-    }
-
-    #[test]
-    fn payments_from_before_keep_the_place_they_are_given() {
-        let dir = TempDir::new().unwrap();
-        let library = Library::open(dir.path());
-        for (id, at) in [(1, 10), (2, 20)] {
-            let value = details(id, PENDING, at).encode();
-            KVStoreSync::write(&library.store.kv, PRIMARY, SECONDARY, &key(id), value).unwrap();
-        }
-        drop(library);
-        let library = Library::open(dir.path());
-        assert_eq!(library.listed(), [(2, 20), (1, 10)]);
-        library.write(1, SUCCEEDED, 30);
-        assert_eq!(library.listed(), [(2, 20), (1, 10)]);
-        drop(library);
-        assert_eq!(Library::open(dir.path()).listed(), [(2, 20), (1, 10)]);
-    }
-
-    #[test]
-    fn removed_payments_leave_nothing_behind() {
-        let dir = TempDir::new().unwrap();
-        let library = Library::open(dir.path());
-        library.write(1, PENDING, 10);
-        library.write(2, SUCCEEDED, 20);
-        library.remove(1);
-        library.remove(3);
-        assert_eq!(library.listed(), [(2, 20)]);
-        assert_eq!(library.counts(), [2, 0, 1, 0]);
-        assert_eq!(library.store.keys(CREATED).unwrap(), [key(2)]);
-        // It may come again, as a new one.
-        library.write(1, PENDING, 40);
-        assert_eq!(library.listed(), [(1, 40), (2, 20)]);
-    }
-
-    #[test]
-    fn a_time_without_its_payment_is_removed_at_the_next_start() {
-        let dir = TempDir::new().unwrap();
-        let library = Library::open(dir.path());
-        library.store.put(CREATED, &key(1), 10_i64.to_be_bytes().to_vec()).unwrap();
-        drop(library);
-        let library = Library::open(dir.path());
-        assert_eq!(library.listed(), []);
-        assert!(library.store.keys(CREATED).unwrap().is_empty());
-    }
-
-    #[test]
-    fn every_change_of_state_is_counted_once() {
-        let dir = TempDir::new().unwrap();
-        let library = Library::open(dir.path());
-        library.write(1, PENDING, 10);
-        library.write(2, PENDING, 10);
-        assert_eq!(library.counts(), [2, 2, 0, 0]);
-        library.write(1, SUCCEEDED, 11);
-        library.write(1, SUCCEEDED, 12);
-        assert_eq!(library.counts(), [2, 1, 1, 0]);
-        // It fails, is tried again, and succeeds.
-        library.write(2, FAILED, 12);
-        library.write(2, PENDING, 13);
-        assert_eq!(library.counts(), [2, 1, 1, 1]);
-        library.write(2, SUCCEEDED, 14);
-        assert_eq!(library.counts(), [2, 0, 2, 1]);
-        drop(library);
-        // What is stored has no memory of the failure.
-        assert_eq!(Library::open(dir.path()).counts(), [2, 0, 2, 0]);
-    }
-
-    #[test]
-    fn pages_follow_one_another_without_gap_or_repetition() {
-        let dir = TempDir::new().unwrap();
-        let library = Library::open(dir.path());
-        // Some in each second.
-        (0..=249).for_each(|id| library.write(id, PENDING, u64::from(id / 7)));
-        let first = library.store.payments().page(None);
-        let mut seen = first.rows.clone();
-        // One that is new, and one that is removed after its place was given out.
-        library.write(250, PENDING, 1_000);
-        library.remove(seen[99].id().0[0]);
-        let second = library.store.payments().page(seen.last().copied());
-        assert!(first.has_more && second.has_more);
-        seen.extend(second.rows);
-        let third = library.store.payments().page(seen.last().copied());
-        assert!(!third.has_more);
-        seen.extend(third.rows);
-        assert_eq!(seen.len(), 250);
-        assert!(seen.is_sorted_by(|one, next| one < next));
-    }
-
-    #[tokio::test]
-    async fn both_ways_to_write_are_watched() {
-        use ldk_node::lightning::util::persist::KVStore;
-
-        let dir = TempDir::new().unwrap();
-        let library = Library::open(dir.path());
-        let value = details(1, PENDING, 10).encode();
-        KVStore::write(&library.store, PRIMARY, SECONDARY, &key(1), value).await.unwrap();
-        assert_eq!(library.listed(), [(1, 10)]);
-        KVStore::remove(&library.store, PRIMARY, SECONDARY, &key(1), false).await.unwrap();
-        assert_eq!(library.listed(), []);
-    }
-
-    #[test]
-    fn what_the_library_would_not_read_is_not_written() {
-        let dir = TempDir::new().unwrap();
-        let library = Library::open(dir.path());
-        let refused =
-            KVStoreSync::write(&library.store, PRIMARY, SECONDARY, &key(1), vec![1, 2, 3]);
-        assert!(refused.is_err());
-        assert!(KVStoreSync::list(&library.store, PRIMARY, SECONDARY).unwrap().is_empty());
-    }
 }

@@ -1,16 +1,17 @@
 //! Payments.
 
 use ldk_node::bitcoin::Txid;
-use ldk_node::lightning_types::payment::PaymentPreimage;
+use ldk_node::lightning_types::payment::{PaymentHash, PaymentPreimage};
 use ldk_node::payment::{
     ConfirmationStatus, LSPFeeLimits, PaymentDetails, PaymentDirection, PaymentKind, PaymentStatus,
 };
-use ldk_server_grpc::types;
 use ldk_server_grpc::types::confirmation_status::Status;
 use ldk_server_grpc::types::payment_kind::Kind;
+use ldk_server_grpc::types::{self, PaymentMethod};
 
-/// A payment as the API shows it.
-pub fn payment(details: PaymentDetails) -> types::Payment {
+/// A payment as the API shows it. `created_at` is in Unix seconds; one that has `expired` is an
+/// invoice that was put away unpaid.
+pub fn payment(details: PaymentDetails, created_at: u64, expired: bool) -> types::Payment {
     let PaymentDetails {
         id,
         kind,
@@ -25,11 +26,11 @@ pub fn payment(details: PaymentDetails) -> types::Payment {
         kind: Some(types::PaymentKind { kind: Some(payment_kind(kind)) }),
         amount_msat,
         direction: payment_direction(direction).into(),
-        status: payment_status(status).into(),
+        status: if expired { types::PaymentStatus::Failed } else { payment_status(status) }.into(),
         latest_update_timestamp,
         fee_paid_msat,
-        created_at: latest_update_timestamp,
-        expired: false,
+        created_at,
+        expired,
     }
 }
 
@@ -105,14 +106,39 @@ fn preimage_hex(preimage: PaymentPreimage) -> String {
     hex::encode(preimage.0)
 }
 
-fn payment_direction(direction: PaymentDirection) -> types::PaymentDirection {
+/// The way a payment is made, as a filter has it.
+pub fn payment_method(kind: &PaymentKind) -> PaymentMethod {
+    match kind {
+        PaymentKind::Onchain { .. } => PaymentMethod::Onchain,
+        PaymentKind::Bolt11 { .. } => PaymentMethod::Bolt11,
+        PaymentKind::Bolt11Jit { .. } => PaymentMethod::Bolt11Jit,
+        PaymentKind::Bolt12Offer { .. } => PaymentMethod::Bolt12Offer,
+        PaymentKind::Bolt12Refund { .. } => PaymentMethod::Bolt12Refund,
+        PaymentKind::Spontaneous { .. } => PaymentMethod::Spontaneous,
+    }
+}
+
+/// The hash that a payment goes by on Lightning, once it is known.
+pub fn payment_hash(kind: &PaymentKind) -> Option<PaymentHash> {
+    match kind {
+        PaymentKind::Onchain { .. } => None,
+        PaymentKind::Bolt11 { hash, .. }
+        | PaymentKind::Bolt11Jit { hash, .. }
+        | PaymentKind::Spontaneous { hash, .. } => Some(*hash),
+        PaymentKind::Bolt12Offer { hash, .. } | PaymentKind::Bolt12Refund { hash, .. } => *hash,
+    }
+}
+
+/// Whether a payment is to us or from us.
+pub fn payment_direction(direction: PaymentDirection) -> types::PaymentDirection {
     match direction {
         PaymentDirection::Inbound => types::PaymentDirection::Inbound,
         PaymentDirection::Outbound => types::PaymentDirection::Outbound,
     }
 }
 
-fn payment_status(status: PaymentStatus) -> types::PaymentStatus {
+/// How far a payment has come.
+pub fn payment_status(status: PaymentStatus) -> types::PaymentStatus {
     match status {
         PaymentStatus::Pending => types::PaymentStatus::Pending,
         PaymentStatus::Succeeded => types::PaymentStatus::Succeeded,
@@ -132,19 +158,23 @@ mod tests {
 
     #[test]
     fn an_outbound_invoice_payment() {
-        let shown = payment(PaymentDetails {
-            id: PaymentId([1; 32]),
-            kind: PaymentKind::Bolt11 {
-                hash: PaymentHash([2; 32]),
-                preimage: Some(PaymentPreimage([3; 32])),
-                secret: Some(PaymentSecret([4; 32])),
+        let shown = payment(
+            PaymentDetails {
+                id: PaymentId([1; 32]),
+                kind: PaymentKind::Bolt11 {
+                    hash: PaymentHash([2; 32]),
+                    preimage: Some(PaymentPreimage([3; 32])),
+                    secret: Some(PaymentSecret([4; 32])),
+                },
+                amount_msat: Some(5_000),
+                fee_paid_msat: Some(6),
+                direction: PaymentDirection::Outbound,
+                status: PaymentStatus::Succeeded,
+                latest_update_timestamp: 7,
             },
-            amount_msat: Some(5_000),
-            fee_paid_msat: Some(6),
-            direction: PaymentDirection::Outbound,
-            status: PaymentStatus::Succeeded,
-            latest_update_timestamp: 7,
-        });
+            5,
+            false,
+        );
         assert_eq!(shown.id, "01".repeat(32));
         assert_eq!(shown.direction(), types::PaymentDirection::Outbound);
         assert_eq!(shown.status(), types::PaymentStatus::Succeeded);
@@ -159,15 +189,19 @@ mod tests {
 
     /// What the API shows of a payment of this kind.
     fn shown(kind: PaymentKind) -> Kind {
-        let shown = payment(PaymentDetails {
-            id: PaymentId([1; 32]),
-            kind,
-            amount_msat: None,
-            fee_paid_msat: None,
-            direction: PaymentDirection::Inbound,
-            status: PaymentStatus::Pending,
-            latest_update_timestamp: 7,
-        });
+        let shown = payment(
+            PaymentDetails {
+                id: PaymentId([1; 32]),
+                kind,
+                amount_msat: None,
+                fee_paid_msat: None,
+                direction: PaymentDirection::Inbound,
+                status: PaymentStatus::Pending,
+                latest_update_timestamp: 7,
+            },
+            5,
+            false,
+        );
         shown.kind.and_then(|kind| kind.kind).unwrap()
     }
 

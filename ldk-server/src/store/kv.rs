@@ -1,0 +1,306 @@
+//! The library's side of the store: its table, read and written by name.
+//!
+//! Two of the library's records mean something to the server, which therefore writes down what they
+//! mean in the same transaction: payments go into the history, and when an event leaves the library's
+//! queue it will not be delivered again.
+
+use std::pin::Pin;
+
+use ldk_node::lightning::io;
+use ldk_node::lightning::util::persist::{
+    KVSTORE_NAMESPACE_KEY_ALPHABET, KVSTORE_NAMESPACE_KEY_MAX_LEN, KVStore, KVStoreSync,
+};
+use ldk_node::payment::PaymentDetails;
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::payments::StatusChange;
+use super::writer::{self, Answer};
+use super::{Store, events, payments};
+
+/// Where one of the library's records is.
+#[derive(Clone, Debug)]
+struct Name {
+    primary: String,
+    secondary: String,
+    key: String,
+}
+
+/// A change of one of the library's records.
+struct Change {
+    name: Name,
+    /// `None` to remove it.
+    value: Option<Vec<u8>>,
+    meaning: Meaning,
+}
+
+/// What a change means to the server.
+enum Meaning {
+    /// Nothing.
+    None,
+    /// The payment is now this.
+    Payment(Box<PaymentDetails>),
+    /// The payment with this id is no longer the library's.
+    PaymentRemoved(Vec<u8>),
+    /// The event that was recorded last will not be delivered again.
+    Acknowledged,
+}
+
+/// What is to be told when a change is durable.
+#[derive(Default)]
+struct Outcome {
+    payment: Option<StatusChange>,
+    acknowledged: bool,
+}
+
+impl Name {
+    fn new(primary: &str, secondary: &str, key: &str) -> io::Result<Self> {
+        check(primary, secondary)?;
+        if key.is_empty() {
+            return Err(invalid("a key must not be empty"));
+        }
+        check_part(key)?;
+        let [primary, secondary, key] = [primary, secondary, key].map(str::to_owned);
+        Ok(Self { primary, secondary, key })
+    }
+
+    fn is_in(&self, (primary, secondary): (&str, &str)) -> bool {
+        self.primary == primary && self.secondary == secondary
+    }
+
+    fn is_event_queue(&self) -> bool {
+        let (primary, secondary, key) = events::QUEUE;
+        self.is_in((primary, secondary)) && self.key == key
+    }
+}
+
+fn check(primary: &str, secondary: &str) -> io::Result<()> {
+    if primary.is_empty() && !secondary.is_empty() {
+        return Err(invalid("a secondary namespace needs a primary one"));
+    }
+    check_part(primary)?;
+    check_part(secondary)
+}
+
+fn check_part(part: &str) -> io::Result<()> {
+    if part.len() > KVSTORE_NAMESPACE_KEY_MAX_LEN {
+        return Err(invalid("a namespace or key is too long"));
+    }
+    if !part.chars().all(|character| KVSTORE_NAMESPACE_KEY_ALPHABET.contains(character)) {
+        return Err(invalid("a namespace or key has a character that is not allowed"));
+    }
+    Ok(())
+}
+
+fn invalid(reason: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, reason)
+}
+
+impl Change {
+    fn make(self, database: &Connection) -> rusqlite::Result<Outcome> {
+        if let Some(value) = &self.value {
+            put(database, &self.name, value)?;
+        } else {
+            delete(database, &self.name)?;
+        }
+        self.make_beside(database)
+    }
+
+    /// Writes down what the change means to the server.
+    fn make_beside(self, database: &Connection) -> rusqlite::Result<Outcome> {
+        Ok(match self.meaning {
+            Meaning::None => Outcome::default(),
+            Meaning::Payment(details) => {
+                let value = self.value.unwrap_or_default();
+                let payment = payments::put(database, &details, &value)?;
+                Outcome { payment: Some(payment), ..Outcome::default() }
+            },
+            Meaning::PaymentRemoved(id) => {
+                let payment = payments::removed(database, &id)?;
+                Outcome { payment, ..Outcome::default() }
+            },
+            Meaning::Acknowledged => {
+                events::acknowledged(database)?;
+                Outcome { acknowledged: true, ..Outcome::default() }
+            },
+        })
+    }
+}
+
+fn put(database: &Connection, name: &Name, value: &[u8]) -> rusqlite::Result<()> {
+    let Name { primary, secondary, key } = name;
+    let mut statement = database.prepare_cached(
+        "INSERT INTO ldk_node_data (primary_namespace, secondary_namespace, key, value)
+         VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (primary_namespace, secondary_namespace, key)
+         DO UPDATE SET value = excluded.value",
+    )?;
+    statement.execute(params![primary, secondary, key, value]).map(drop)
+}
+
+fn delete(database: &Connection, name: &Name) -> rusqlite::Result<()> {
+    let Name { primary, secondary, key } = name;
+    let mut statement = database.prepare_cached(
+        "DELETE FROM ldk_node_data
+         WHERE primary_namespace = ?1 AND secondary_namespace = ?2 AND key = ?3",
+    )?;
+    statement.execute(params![primary, secondary, key]).map(drop)
+}
+
+fn get(database: &Connection, name: &Name) -> rusqlite::Result<Option<Vec<u8>>> {
+    let Name { primary, secondary, key } = name;
+    let mut statement = database.prepare_cached(
+        "SELECT value FROM ldk_node_data
+         WHERE primary_namespace = ?1 AND secondary_namespace = ?2 AND key = ?3",
+    )?;
+    statement.query_row(params![primary, secondary, key], |row| row.get(0)).optional()
+}
+
+fn keys(database: &Connection, primary: &str, secondary: &str) -> rusqlite::Result<Vec<String>> {
+    let mut statement = database.prepare_cached(
+        "SELECT key FROM ldk_node_data WHERE primary_namespace = ?1 AND secondary_namespace = ?2",
+    )?;
+    statement.query_map([primary, secondary], |row| row.get(0))?.collect()
+}
+
+impl Store {
+    fn change(
+        &self,
+        primary: &str,
+        secondary: &str,
+        key: &str,
+        value: Option<Vec<u8>>,
+    ) -> io::Result<Change> {
+        let name = Name::new(primary, secondary, key)?;
+        let meaning = match &value {
+            Some(value) if name.is_event_queue() => {
+                if self.event_log.leaves_queue(value) {
+                    Meaning::Acknowledged
+                } else {
+                    Meaning::None
+                }
+            },
+            Some(value) if name.is_in(payments::NAMESPACE) => {
+                Meaning::Payment(Box::new(payments::read(value)?))
+            },
+            None if name.is_in(payments::NAMESPACE) => {
+                Meaning::PaymentRemoved(hex::decode(key).unwrap_or_default())
+            },
+            _ => Meaning::None,
+        };
+        Ok(Change { name, value, meaning })
+    }
+
+    fn submit(&self, change: Change, answer: Answer<()>) {
+        self.writer.submit(move |database| change.make(database), self.telling(answer));
+    }
+
+    /// With the library's own store in use: writes down what a change means.
+    fn submit_beside(&self, change: Change) -> io::Result<()> {
+        if matches!(change.meaning, Meaning::None) {
+            return Ok(());
+        }
+        writer::wait(|answer| {
+            self.writer.submit(move |database| change.make_beside(database), self.telling(answer));
+        })
+    }
+
+    /// Tells who keeps count of a change that is durable, and then the one who asked for it.
+    fn telling(&self, answer: Answer<()>) -> impl FnOnce(io::Result<Outcome>) + Send + 'static {
+        let (counts, event_log) = (self.payment_counts.clone(), self.event_log.clone());
+        move |made| {
+            answer(made.map(|Outcome { payment, acknowledged }| {
+                if let Some(change) = payment {
+                    counts.changed(change);
+                }
+                if acknowledged {
+                    event_log.acknowledged();
+                }
+            }));
+        }
+    }
+}
+
+impl KVStoreSync for Store {
+    fn read(&self, primary: &str, secondary: &str, key: &str) -> io::Result<Vec<u8>> {
+        if let Some(library) = &self.library {
+            return KVStoreSync::read(library, primary, secondary, key);
+        }
+        let name = Name::new(primary, secondary, key)?;
+        let value = self.readers.read(|database| get(database, &name))?;
+        value.ok_or_else(|| {
+            let reason = format!("there is no {primary}/{secondary}/{key}");
+            io::Error::new(io::ErrorKind::NotFound, reason)
+        })
+    }
+
+    fn write(&self, primary: &str, secondary: &str, key: &str, value: Vec<u8>) -> io::Result<()> {
+        if let Some(library) = &self.library {
+            let change = self.change(primary, secondary, key, Some(value.clone()))?;
+            KVStoreSync::write(library, primary, secondary, key, value)?;
+            return self.submit_beside(change);
+        }
+        let change = self.change(primary, secondary, key, Some(value))?;
+        writer::wait(|answer| self.submit(change, answer))
+    }
+
+    fn remove(&self, primary: &str, secondary: &str, key: &str, lazy: bool) -> io::Result<()> {
+        let change = self.change(primary, secondary, key, None)?;
+        if let Some(library) = &self.library {
+            KVStoreSync::remove(library, primary, secondary, key, lazy)?;
+            return self.submit_beside(change);
+        }
+        writer::wait(|answer| self.submit(change, answer))
+    }
+
+    fn list(&self, primary: &str, secondary: &str) -> io::Result<Vec<String>> {
+        if let Some(library) = &self.library {
+            return KVStoreSync::list(library, primary, secondary);
+        }
+        check(primary, secondary)?;
+        self.readers.read(|database| keys(database, primary, secondary))
+    }
+}
+
+type Future<T> = Pin<Box<dyn std::future::Future<Output = io::Result<T>> + Send>>;
+
+/// The library's order of writes is that of the calls, so everything is asked for before the first
+/// await. Reading takes a moment only, and is done at once as well.
+impl KVStore for Store {
+    fn read(&self, primary: &str, secondary: &str, key: &str) -> Future<Vec<u8>> {
+        ready(KVStoreSync::read(self, primary, secondary, key))
+    }
+
+    fn write(&self, primary: &str, secondary: &str, key: &str, value: Vec<u8>) -> Future<()> {
+        let change = match self.change(primary, secondary, key, Some(value.clone())) {
+            Ok(change) => change,
+            Err(error) => return ready(Err(error)),
+        };
+        if let Some(library) = &self.library {
+            let written = KVStore::write(library, primary, secondary, key, value);
+            let beside = self.submit_beside(change);
+            return Box::pin(async { written.await.and(beside) });
+        }
+        writer::wait_async(|answer| self.submit(change, answer))
+    }
+
+    fn remove(&self, primary: &str, secondary: &str, key: &str, lazy: bool) -> Future<()> {
+        let change = match self.change(primary, secondary, key, None) {
+            Ok(change) => change,
+            Err(error) => return ready(Err(error)),
+        };
+        if let Some(library) = &self.library {
+            let removed = KVStore::remove(library, primary, secondary, key, lazy);
+            let beside = self.submit_beside(change);
+            return Box::pin(async { removed.await.and(beside) });
+        }
+        writer::wait_async(|answer| self.submit(change, answer))
+    }
+
+    fn list(&self, primary: &str, secondary: &str) -> Future<Vec<String>> {
+        ready(KVStoreSync::list(self, primary, secondary))
+    }
+}
+
+fn ready<T: Send + 'static>(result: io::Result<T>) -> Future<T> {
+    Box::pin(std::future::ready(result))
+}

@@ -1,0 +1,96 @@
+//! The tables of the database, and how a database of an earlier version gets them.
+//!
+//! The table `ldk_node_data` and `user_version` are the library's, and stay as its own store makes
+//! them, so that either can open what the other wrote. The server's tables stand beside it, with a
+//! version of their own.
+
+use std::path::Path;
+
+use ldk_node::io::sqlite_store::{KV_TABLE_NAME, SQLITE_DB_FILE_NAME, SqliteStore};
+use ldk_node::lightning::io;
+use rusqlite::{Connection, OptionalExtension as _, Transaction};
+
+use super::{invalid_data, migration, sql_error};
+
+/// The version of the library's table that its 0.7.1 knows.
+const LIBRARY_VERSION: u32 = 2;
+
+/// The steps from each version of the server's tables to the next; 0 is a database without any.
+const STEPS: [fn(&Transaction<'_>) -> io::Result<()>; 1] = [migration::to_1];
+
+/// How much of the log is kept as a file when it has been moved into the database. It is larger
+/// only while a long transaction of a reader keeps it from being moved.
+const LOG_FILE_LIMIT_BYTES: u32 = 64 << 20;
+
+/// How long to wait for another program that has the database for itself.
+const BUSY_TIMEOUT_MS: u32 = 10_000;
+
+/// Whether a commit that was answered outlives a loss of power.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Durability {
+    /// It does.
+    Full,
+    /// It does not.
+    None,
+}
+
+/// Opens the database in this directory for writing, makes it if need be, and brings it up to date.
+pub(super) fn open(dir: &Path, durability: Durability) -> io::Result<Connection> {
+    let path = dir.join(SQLITE_DB_FILE_NAME);
+    let mut database = Connection::open(&path).map_err(sql_error)?;
+    let version: u32 = pragma(&database, "user_version")?;
+    if version != LIBRARY_VERSION {
+        // The library makes its table, brings an old one up to date, and refuses a newer one.
+        drop(database);
+        let (file, table) = (SQLITE_DB_FILE_NAME.to_owned(), KV_TABLE_NAME.to_owned());
+        drop(SqliteStore::new(dir.to_owned(), Some(file), Some(table))?);
+        database = Connection::open(&path).map_err(sql_error)?;
+    }
+    let synchronous = match durability {
+        Durability::Full => "FULL",
+        Durability::None => "OFF",
+    };
+    database
+        .execute_batch(&format!(
+            "PRAGMA busy_timeout = {BUSY_TIMEOUT_MS};
+             PRAGMA journal_mode = WAL;
+             PRAGMA synchronous = {synchronous};
+             PRAGMA journal_size_limit = {LOG_FILE_LIMIT_BYTES};"
+        ))
+        .map_err(sql_error)?;
+    migrate(&mut database)?;
+    Ok(database)
+}
+
+/// Takes the steps that the database has not taken yet, all or none.
+fn migrate(database: &mut Connection) -> io::Result<()> {
+    let step = database.transaction().map_err(sql_error)?;
+    step.execute_batch(
+        "CREATE TABLE IF NOT EXISTS ldk_server_schema (version INTEGER NOT NULL) STRICT;",
+    )
+    .map_err(sql_error)?;
+    let version: usize = step
+        .query_row("SELECT version FROM ldk_server_schema", [], |row| row.get(0))
+        .optional()
+        .map_err(sql_error)?
+        .unwrap_or(0);
+    let newest = STEPS.len();
+    let Some(missing) = STEPS.get(version..) else {
+        return Err(invalid_data(&format!(
+            "the database has version {version} of the server's tables, and this server knows \
+             {newest}: start it with the server that wrote it, or a later one"
+        )));
+    };
+    for take in missing {
+        take(&step)?;
+    }
+    if version < newest {
+        step.execute("DELETE FROM ldk_server_schema", []).map_err(sql_error)?;
+        step.execute("INSERT INTO ldk_server_schema VALUES (?1)", [newest]).map_err(sql_error)?;
+    }
+    step.commit().map_err(sql_error)
+}
+
+fn pragma(database: &Connection, name: &str) -> io::Result<u32> {
+    database.pragma_query_value(None, name, |row| row.get(0)).map_err(sql_error)
+}
