@@ -1,32 +1,126 @@
 //! Following the server's events.
 
+use backon::{ExponentialBuilder, Retryable as _};
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use futures_util::StreamExt as _;
-use ldk_server_client::{Client, Error};
-use ldk_server_grpc::api::SubscribeEventsRequest;
+use ldk_server_client::{Client, ConnectionChange, Error};
+use ldk_server_grpc::api::{AckEventsRequest, SubscribeEventsRequest};
 
 use crate::failure::Failure;
 use crate::output;
 
-/// Follow what happens from now on, until Ctrl-C: one JSON object a line, whatever the format
+/// Follow what happens, until Ctrl-C: one JSON object a line, whatever the format
+///
+/// When the connection is lost or the server restarts, the events go on where they stopped, and
+/// nothing is left out or printed twice; standard error tells of it. A server that is not there to
+/// begin with is a failure.
 #[derive(Debug, Args)]
-pub(crate) struct Events;
+pub(crate) struct Events {
+    /// The number (event_index) of the last event you have: begin with the one after; 0 begins with
+    /// the first of all [default: from now on, or where the consumer is]
+    #[arg(long, value_name = "INDEX")]
+    after: Option<u64>,
+
+    /// Begin where this consumer is, and acknowledge each event for it once it is printed. One that
+    /// does not exist is made
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    consumer: Option<String>,
+}
 
 impl Events {
     pub(crate) async fn run(self, client: &Client) -> Result<(), Failure> {
         tokio::select! {
-            ended = follow(client) => ended,
+            ended = self.follow(client) => ended,
             interrupted = tokio::signal::ctrl_c() => interrupted
                 .map_err(|error| Failure::Local(format!("cannot wait for Ctrl-C: {error}"))),
         }
     }
+
+    /// Prints events until the stream ends, which is a failure whatever the reason.
+    async fn follow(self, client: &Client) -> Result<(), Failure> {
+        let subscription = client.follow_events((&self).into()).fail_fast();
+        let mut events = subscription.on_connection_change(note).await?;
+        while let Some(envelope) = events.next().await {
+            let envelope = envelope?;
+            output::print_line(&envelope)?;
+            if let Some(consumer) = &self.consumer {
+                acknowledge(client, consumer, envelope.event_index).await?;
+            }
+        }
+        Err(Error::Transport("the stream of events ended".to_owned()).into())
+    }
 }
 
-/// Prints events until the stream ends, which is a failure whatever the reason.
-async fn follow(client: &Client) -> Result<(), Failure> {
-    let mut events = client.subscribe_events(SubscribeEventsRequest::default()).await?;
-    while let Some(event) = events.next().await {
-        output::print_line(&event?)?;
+impl From<&Events> for SubscribeEventsRequest {
+    fn from(command: &Events) -> Self {
+        Self {
+            resume_after_index: command.after,
+            consumer: command.consumer.clone().unwrap_or_default(),
+        }
     }
-    Err(Error::Transport("the server ended the stream of events".to_owned()).into())
+}
+
+/// Acknowledges, when the server is back at the latest: what is not acknowledged would be printed
+/// again by the next who follows as this consumer.
+async fn acknowledge(client: &Client, consumer: &str, event_index: u64) -> Result<(), Failure> {
+    let acknowledge =
+        || client.ack_events(AckEventsRequest { consumer: consumer.to_owned(), event_index });
+    let delays = ExponentialBuilder::default().with_jitter().without_max_times();
+    acknowledge.retry(delays).when(Error::is_temporary).await?;
+    Ok(())
+}
+
+/// Tells on standard error that the connection is lost, and that it is back.
+fn note(change: ConnectionChange<'_>) {
+    match change {
+        ConnectionChange::Retrying { attempt: 1, error, .. } => {
+            let note = format!("Connection lost: {error}. Trying again until it is back.");
+            eprintln!("{}", output::escape(&note));
+        },
+        ConnectionChange::Restored => eprintln!("Connection restored."),
+        _ => {},
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::testing::{request, usage_error};
+
+    fn subscribe(resume_after_index: Option<u64>, consumer: &str) -> SubscribeEventsRequest {
+        SubscribeEventsRequest { resume_after_index, consumer: consumer.to_owned() }
+    }
+
+    #[derive(Debug, Args)]
+    struct Command {
+        #[command(flatten)]
+        events: Events,
+    }
+
+    impl From<Command> for SubscribeEventsRequest {
+        fn from(command: Command) -> Self {
+            Self::from(&command.events)
+        }
+    }
+
+    #[test]
+    fn the_place_to_begin_at_is_that_of_the_arguments() {
+        for (arguments, expected) in [
+            ("", subscribe(None, "")),
+            ("--after 0", subscribe(Some(0), "")),
+            ("--after 18446744073709551615", subscribe(Some(u64::MAX), "")),
+            ("--consumer shop.1", subscribe(None, "shop.1")),
+            ("--consumer shop --after 7", subscribe(Some(7), "shop")),
+        ] {
+            assert_eq!(request::<Command, _>(arguments), Ok(expected), "{arguments}");
+        }
+    }
+
+    #[test]
+    fn no_number_and_no_name_are_refused() {
+        assert!(usage_error::<Events>("--after -1").contains("--after"));
+        assert!(usage_error::<Events>("--after now").contains("--after"));
+        assert!(usage_error::<Events>("--consumer=").contains("--consumer"));
+    }
 }

@@ -161,7 +161,9 @@ fn a_payment_has_its_kind_nested_and_its_secret_as_hex() {
     "direction": "OUTBOUND",
     "status": "SUCCEEDED",
     "latest_update_timestamp": 1760000000,
-    "fee_paid_msat": null
+    "fee_paid_msat": null,
+    "created_at": 1759999999,
+    "expired": false
   }
 }"#,
     );
@@ -306,12 +308,12 @@ fn an_event_is_one_line() {
     };
     assert_eq!(
         line(event_envelope::Event::ChannelStateChanged(changed)),
-        r#"{"event_index":0,"event":{"channel_state_changed":{"channel_id":"cc","user_channel_id":"7","counterparty_node_id":null,"state":"CHANNEL_STATE_READY","funding_txo":null,"reason":null,"closure_initiator":"CHANNEL_CLOSURE_INITIATOR_UNSPECIFIED"}}}"#
+        r#"{"event_index":7,"event":{"channel_state_changed":{"channel_id":"cc","user_channel_id":"7","counterparty_node_id":null,"state":"CHANNEL_STATE_READY","funding_txo":null,"reason":null,"closure_initiator":"CHANNEL_CLOSURE_INITIATOR_UNSPECIFIED"}}}"#
     );
     let received =
         PaymentReceived { payment: Some(received_payment()), custom_records: Vec::new() };
     let line = line(event_envelope::Event::PaymentReceived(received));
-    assert!(line.starts_with(r#"{"event_index":0,"event":{"payment_received":{"payment":{"id""#));
+    assert!(line.starts_with(r#"{"event_index":7,"event":{"payment_received":{"payment":{"id""#));
     assert!(!line.contains('\n'));
 }
 
@@ -341,7 +343,7 @@ fn a_held_payment_has_its_records_and_deadline() {
     };
     assert_eq!(
         line(event_envelope::Event::PaymentClaimable(claimable)),
-        r#"{"event_index":0,"event":{"payment_claimable":{"payment":null,"custom_records":[{"type_num":65537,"value":"00ff"}],"claim_deadline":144,"claimable_amount_msat":7000}}}"#
+        r#"{"event_index":7,"event":{"payment_claimable":{"payment":null,"custom_records":[{"type_num":65537,"value":"00ff"}],"claim_deadline":144,"claimable_amount_msat":7000}}}"#
     );
     let failed_back = PaymentFailedBack {
         payment: None,
@@ -350,7 +352,7 @@ fn a_held_payment_has_its_records_and_deadline() {
     };
     assert_eq!(
         line(event_envelope::Event::PaymentFailedBack(failed_back)),
-        r#"{"event_index":0,"event":{"payment_failed_back":{"payment":null,"reason":"PAYMENT_FAILED_BACK_REASON_DEADLINE","claim_deadline":null}}}"#
+        r#"{"event_index":7,"event":{"payment_failed_back":{"payment":null,"reason":"PAYMENT_FAILED_BACK_REASON_DEADLINE","claim_deadline":null}}}"#
     );
 }
 
@@ -365,6 +367,6 @@ fn a_splice_has_its_state_by_name() {
     };
     assert_eq!(
         line(event_envelope::Event::SpliceStateChanged(changed)),
-        r#"{"event_index":0,"event":{"splice_state_changed":{"channel_id":"cc","user_channel_id":"7","counterparty_node_id":"02aa","state":"SPLICE_STATE_PENDING","funding_txo":"dd:1"}}}"#
+        r#"{"event_index":7,"event":{"splice_state_changed":{"channel_id":"cc","user_channel_id":"7","counterparty_node_id":"02aa","state":"SPLICE_STATE_PENDING","funding_txo":"dd:1"}}}"#
     );
 }
