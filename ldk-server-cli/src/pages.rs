@@ -9,8 +9,8 @@ use crate::failure::Failure;
 // A doc comment here would become the description of the command.
 #[derive(Debug, Args)]
 pub(crate) struct PageArgs {
-    /// Ask for pages until there are at least so many items; pages are not cut, so that the number
-    /// may be larger [default: one page]
+    /// Ask for pages until the number of items is at least this; the last page is printed whole
+    /// [default: one page]
     #[arg(short, long, value_name = "NUMBER")]
     number_of_payments: Option<u64>,
 

@@ -71,3 +71,8 @@ pub use event_stream::EventStream;
 pub use follow::{ConnectionChange, FollowEvents, FollowedEvents};
 pub use ldk_server_grpc::{api, events, places, types};
 pub use tonic::Code;
+
+/// Compiles the programs of the guide to events.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/events.md")]
+struct EventsGuide;

@@ -1,5 +1,7 @@
 //! Following the server's events.
 
+use std::io::Write as _;
+
 use backon::{ExponentialBuilder, Retryable as _};
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
@@ -40,7 +42,7 @@ impl Events {
     /// Prints events until the stream ends, which is a failure whatever the reason.
     async fn follow(self, client: &Client) -> Result<(), Failure> {
         let subscription = client.follow_events((&self).into()).fail_fast();
-        let mut events = subscription.on_connection_change(note).await?;
+        let mut events = subscription.on_connection_change(notes()).await?;
         while let Some(envelope) = events.next().await {
             let envelope = envelope?;
             output::print_line(&envelope)?;
@@ -72,14 +74,22 @@ async fn acknowledge(client: &Client, consumer: &str, event_index: u64) -> Resul
 }
 
 /// Tells on standard error that the connection is lost, and that it is back.
-fn note(change: ConnectionChange<'_>) {
-    match change {
-        ConnectionChange::Retrying { attempt: 1, error, .. } => {
-            let note = format!("Connection lost: {error}. Trying again until it is back.");
-            eprintln!("{}", output::escape(&note));
-        },
-        ConnectionChange::Restored => eprintln!("Connection restored."),
-        _ => {},
+fn notes() -> impl FnMut(ConnectionChange<'_>) + Send {
+    let mut is_lost = false;
+    move |change| {
+        let note = match change {
+            ConnectionChange::Retrying { error, .. } if !is_lost => {
+                is_lost = true;
+                format!("Connection lost: {error}. Trying again until it is back.")
+            },
+            ConnectionChange::Restored => {
+                is_lost = false;
+                "Connection restored.".to_owned()
+            },
+            _ => return,
+        };
+        // The events matter more than that somebody reads this.
+        let _ = writeln!(std::io::stderr(), "{}", output::escape(&note));
     }
 }
 
@@ -119,7 +129,7 @@ mod tests {
 
     #[test]
     fn no_number_and_no_name_are_refused() {
-        assert!(usage_error::<Events>("--after -1").contains("--after"));
+        assert!(usage_error::<Events>("--after -1").contains("-1"));
         assert!(usage_error::<Events>("--after now").contains("--after"));
         assert!(usage_error::<Events>("--consumer=").contains("--consumer"));
     }

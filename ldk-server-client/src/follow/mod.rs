@@ -122,7 +122,8 @@ impl fmt::Debug for FollowEvents {
 }
 
 /// The server's events, from [`Client::follow_events`]: each one once, in order, without gap.
-/// It ends with an error only, after which nothing follows. Dropping it ends the subscription.
+/// It ends with an error only, after which nothing follows. To stop waiting for the next event, as
+/// `select!` does, loses none. Dropping the stream ends the subscription.
 pub struct FollowedEvents(BoxStream<'static, Result<EventEnvelope, Error>>);
 
 impl Stream for FollowedEvents {
