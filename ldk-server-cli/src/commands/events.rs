@@ -1,6 +1,7 @@
 //! Following the server's events.
 
 use std::io::Write as _;
+use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable as _};
 use clap::Args;
@@ -11,6 +12,10 @@ use ldk_server_grpc::api::{AckEventsRequest, SubscribeEventsRequest};
 
 use crate::failure::Failure;
 use crate::output;
+
+/// Between two attempts to acknowledge an event.
+const SHORTEST_DELAY: Duration = Duration::from_millis(100);
+const LONGEST_DELAY: Duration = Duration::from_secs(15);
 
 /// Follow what happens, until Ctrl-C: one JSON object a line, whatever the format
 ///
@@ -42,7 +47,7 @@ impl Events {
     /// Prints events until the stream ends, which is a failure whatever the reason.
     async fn follow(self, client: &Client) -> Result<(), Failure> {
         let subscription = client.follow_events((&self).into()).fail_fast();
-        let mut events = subscription.on_connection_change(notes()).await?;
+        let mut events = subscription.on_connection_change(connection_notes()).await?;
         while let Some(envelope) = events.next().await {
             let envelope = envelope?;
             output::print_line(&envelope)?;
@@ -66,31 +71,42 @@ impl From<&Events> for SubscribeEventsRequest {
 /// Acknowledges, when the server is back at the latest: what is not acknowledged would be printed
 /// again by the next who follows as this consumer.
 async fn acknowledge(client: &Client, consumer: &str, event_index: u64) -> Result<(), Failure> {
-    let acknowledge =
-        || client.ack_events(AckEventsRequest { consumer: consumer.to_owned(), event_index });
-    let delays = ExponentialBuilder::default().with_jitter().without_max_times();
-    acknowledge.retry(delays).when(Error::is_temporary).await?;
+    let request = AckEventsRequest { consumer: consumer.to_owned(), event_index };
+    let delays = ExponentialBuilder::new()
+        .with_min_delay(SHORTEST_DELAY)
+        .with_max_delay(LONGEST_DELAY)
+        .with_jitter()
+        .without_max_times();
+    let mut is_told = false;
+    let tell = |error: &Error, _| {
+        if !std::mem::replace(&mut is_told, true) {
+            note(&format!("Event {event_index} is not acknowledged yet: {error}. Trying again."));
+        }
+    };
+    let acknowledge = || client.ack_events(request.clone());
+    acknowledge.retry(delays).when(Error::is_temporary).notify(tell).await?;
     Ok(())
 }
 
-/// Tells on standard error that the connection is lost, and that it is back.
-fn notes() -> impl FnMut(ConnectionChange<'_>) + Send {
+/// Tells that the connection is lost, and that it is back.
+fn connection_notes() -> impl FnMut(ConnectionChange<'_>) + Send {
     let mut is_lost = false;
-    move |change| {
-        let note = match change {
-            ConnectionChange::Retrying { error, .. } if !is_lost => {
-                is_lost = true;
-                format!("Connection lost: {error}. Trying again until it is back.")
-            },
-            ConnectionChange::Restored => {
-                is_lost = false;
-                "Connection restored.".to_owned()
-            },
-            _ => return,
-        };
-        // The events matter more than that somebody reads this.
-        let _ = writeln!(std::io::stderr(), "{}", output::escape(&note));
+    move |change| match change {
+        ConnectionChange::Retrying { error, .. } if !is_lost => {
+            is_lost = true;
+            note(&format!("Connection lost: {error}. Trying again until it is back."));
+        },
+        ConnectionChange::Restored => {
+            is_lost = false;
+            note("Connection restored.");
+        },
+        _ => {},
     }
+}
+
+/// Writes to standard error, if anybody reads it: standard output is for the events.
+fn note(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{}", output::escape(text));
 }
 
 #[cfg(test)]

@@ -1,26 +1,17 @@
-//! The command `events` against a small server of the same gRPC service.
+//! The command `events`.
 
-#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
-
-#[allow(dead_code, reason = "the tests of the client use the rest")]
-#[path = "../../ldk-server-client/tests/client/script.rs"]
-mod script;
-#[allow(dead_code, reason = "the tests of the client use the rest")]
-#[path = "../../ldk-server-client/tests/client/server.rs"]
-mod server;
-
-use std::fs;
 use std::process::Stdio;
 use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::process::{Child, ChildStdout};
 use tokio::time::timeout;
 use tonic::Status;
 
-use script::{End, SCRIPT_IS_OVER, Scene, Script, stopping, stream};
-use server::{API_KEY, DEADLINE, TestServer};
+use crate::cli;
+use crate::script::{End, SCRIPT_IS_OVER, Scene, Script, stopping, stream};
+use crate::server::{DEADLINE, TestServer};
 
 /// The running command.
 struct Events {
@@ -32,12 +23,8 @@ struct Events {
 impl Events {
     fn follow(server: &TestServer, options: &[&str]) -> Self {
         let home = tempfile::tempdir().unwrap();
-        let pem = home.path().join("tls.crt");
-        fs::write(&pem, &server.pem).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ldk-server-cli"));
-        command.args(["-b", &server.address.to_string(), "-a", API_KEY, "-t"]).arg(&pem);
-        command.arg("events").args(options).env("HOME", home.path());
-        command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        let mut command = cli(server, &home);
+        command.arg("events").args(options).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         Self { child, lines, _home: home }
@@ -121,11 +108,14 @@ async fn a_consumer_acknowledges_each_event_as_soon_as_it_is_printed() {
 #[tokio::test]
 async fn an_acknowledgement_that_the_server_was_away_for_is_repeated() {
     let script = Script::new([stream(9, [4, 5], stopping())]);
-    let script = script.refusing_acks([Status::unavailable("the server is stopping")]);
-    let (numbers, _) = played(&["--consumer", "shop"], &script).await;
+    let script =
+        script.refusing_acks([(); 2].map(|()| Status::unavailable("the server is stopping")));
+    let (numbers, notes) = played(&["--consumer", "shop"], &script).await;
     assert_eq!(numbers, [4, 5]);
+    let told = "Event 4 is not acknowledged yet: the server is stopping. Trying again.\n";
+    assert!(notes.starts_with(told), "{notes}");
     let indices: Vec<_> = script.acknowledged().into_iter().map(|(_, index)| index).collect();
-    assert_eq!(indices, [4, 4, 5]);
+    assert_eq!(indices, [4, 4, 4, 5]);
 }
 
 #[tokio::test]
