@@ -43,7 +43,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         match client.ack_events(done).await {
             // Each acknowledgement covers those before it, so the next one mends this.
             Err(error) if error.is_temporary() => eprintln!("not acknowledged: {error}"),
-            acknowledged => drop(acknowledged?),
+            acknowledged => {
+                acknowledged?;
+            },
         }
         if is_paid {
             return Ok(());

@@ -48,7 +48,9 @@
 //!     match client.ack_events(done).await {
 //!         // Each acknowledgement covers those before it, so the next one mends this.
 //!         Err(error) if error.is_temporary() => eprintln!("not acknowledged: {error}"),
-//!         acknowledged => drop(acknowledged?),
+//!         acknowledged => {
+//!             acknowledged?;
+//!         },
 //!     }
 //! }
 //! # Ok(())

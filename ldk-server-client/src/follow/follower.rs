@@ -18,7 +18,6 @@ pub(super) struct Follower {
     request: SubscribeEventsRequest,
     delays: Delays,
     listener: Listener,
-    events: Option<EventStream>,
     has_subscribed: bool,
 }
 
@@ -29,37 +28,30 @@ impl Follower {
         delays: Delays,
         listener: Listener,
     ) -> Self {
-        Self { client, request, delays, listener, events: None, has_subscribed: false }
+        Self { client, request, delays, listener, has_subscribed: false }
     }
 
     /// Subscribes for the first time.
-    pub(super) async fn begin(&mut self, fail_fast: bool) -> Result<(), Error> {
-        if fail_fast {
-            return self.subscribe().await;
-        }
+    pub(super) async fn begin(&mut self, fail_fast: bool) -> Result<EventStream, Error> {
         match self.subscribe().await {
-            Err(error) => self.subscribe_again(error).await,
-            Ok(()) => Ok(()),
+            Err(error) if !fail_fast => self.subscribe_again(error).await,
+            first => first,
         }
     }
 
-    /// The next event. Nothing is to be asked of a follower after an error.
-    pub(super) async fn next(&mut self) -> Result<EventEnvelope, Error> {
+    /// The next event of this subscription, or of the one that takes its place when it has ended.
+    pub(super) async fn next(&mut self, events: &mut EventStream) -> Result<EventEnvelope, Error> {
         loop {
-            let ended = match &mut self.events {
-                Some(events) => match events.next().await {
-                    Some(Ok(envelope)) if self.is_next(envelope.event_index)? => {
-                        self.delays.went_well();
-                        return Ok(envelope);
-                    },
-                    Some(Ok(_)) => continue,
-                    Some(Err(error)) => error,
-                    None => Error::Unavailable("the server ended the stream of events".to_owned()),
+            let ended = match events.next().await {
+                Some(Ok(envelope)) if self.is_next(envelope.event_index)? => {
+                    self.delays.went_well();
+                    return Ok(envelope);
                 },
-                None => Error::Unavailable("there is no stream of events".to_owned()),
+                Some(Ok(_)) => continue,
+                Some(Err(error)) => error,
+                None => Error::Unavailable("the server ended the stream of events".to_owned()),
             };
-            self.events = None;
-            self.subscribe_again(ended).await?;
+            *events = self.subscribe_again(ended).await?;
         }
     }
 
@@ -81,20 +73,19 @@ impl Follower {
         Ok(true)
     }
 
-    async fn subscribe(&mut self) -> Result<(), Error> {
+    async fn subscribe(&mut self) -> Result<EventStream, Error> {
         let events = self.client.subscribe_events(self.request.clone()).await?;
         let head = events.head_index().ok_or_else(not_numbered)?;
         if self.request.consumer.is_empty() {
             self.request.resume_after_index.get_or_insert(head);
         }
-        self.events = Some(events);
         self.has_subscribed = true;
         self.delays.subscribed();
-        Ok(())
+        Ok(events)
     }
 
     /// Subscribes again, as often as it takes, after `error` has ended a subscription or an attempt.
-    async fn subscribe_again(&mut self, mut error: Error) -> Result<(), Error> {
+    async fn subscribe_again(&mut self, mut error: Error) -> Result<EventStream, Error> {
         loop {
             if !self.can_pass(&error) {
                 return Err(error);
@@ -103,12 +94,13 @@ impl Follower {
             (self.listener)(ConnectionChange::Retrying { error: &error, attempt, delay });
             tokio::time::sleep(delay).await;
             match self.subscribe().await {
-                Ok(()) => break,
+                Ok(events) => {
+                    (self.listener)(ConnectionChange::Restored);
+                    return Ok(events);
+                },
                 Err(again) => error = again,
             }
         }
-        (self.listener)(ConnectionChange::Restored);
-        Ok(())
     }
 
     /// Whether there is sense in trying again after this error.
@@ -123,8 +115,7 @@ impl Follower {
 
 fn not_numbered() -> Error {
     Error::Unimplemented(
-        "this server does not number its events, so that they cannot be resumed where they stopped; \
-         subscribe to those of the moment"
+        "this server does not number its events, so that a stream of them cannot be resumed"
             .to_owned(),
     )
 }

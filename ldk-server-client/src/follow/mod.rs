@@ -101,10 +101,12 @@ impl IntoFuture for FollowEvents {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let mut follower = Follower::new(self.client, self.request, self.delays, self.listener);
-            follower.begin(self.fail_fast).await?;
-            let events = stream::try_unfold(follower, |mut follower| async {
-                Ok(Some((follower.next().await?, follower)))
-            });
+            let first = follower.begin(self.fail_fast).await?;
+            let events =
+                stream::try_unfold((follower, first), |(mut follower, mut events)| async {
+                    let envelope = follower.next(&mut events).await?;
+                    Ok(Some((envelope, (follower, events))))
+                });
             Ok(FollowedEvents(events.boxed()))
         })
     }
