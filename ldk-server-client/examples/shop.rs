@@ -17,7 +17,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // Follow the events first: the payment may come before we would.
     let request = SubscribeEventsRequest { consumer: CONSUMER.to_owned(), ..Default::default() };
-    let mut events = client.follow_events(request).await?;
+    let mut events = client.subscribe_events_resumable(request).await?;
     let request = Bolt11ReceiveRequest {
         amount_msat: Some(1_000_000),
         expiry_secs: 3_600,

@@ -17,12 +17,12 @@ use tonic_prost::ProstCodec;
 use crate::builder::ClientBuilder;
 use crate::error::Error;
 use crate::event_stream::EventStream;
-use crate::follow::FollowEvents;
+use crate::follow::ResumableSubscription;
 use crate::signed::Signed;
 
 /// A client of one server. Clones share one connection, which is made at the first call and again
 /// at the next call after it was lost. No call is ever repeated by the client itself, except the
-/// subscriptions of [`Client::follow_events`].
+/// subscriptions of [`Client::subscribe_events_resumable`].
 #[derive(Clone)]
 pub struct Client {
     address: String,
@@ -105,8 +105,8 @@ impl Client {
     ///
     /// The first subscription is the request's: after `resume_after_index`, where `consumer` is, or
     /// from now on. Errors that may pass ([`Error::is_temporary`]) lead to another attempt, for ever
-    /// unless [`FollowEvents::max_retries`] is set, the first subscription included unless
-    /// [`FollowEvents::fail_fast`] is. All others end the stream:
+    /// unless [`ResumableSubscription::max_retries`] is set, the first subscription included unless
+    /// [`ResumableSubscription::fail_fast`] is. All others end the stream:
     ///
     /// - [`Error::OutOfRange`] when events after the place to go on at are no longer kept,
     /// - [`Error::ResourceExhausted`] when there are too many consumers for a new one,
@@ -121,7 +121,7 @@ impl Client {
     /// // The number of the last event that was processed is kept with what came of it.
     /// let request =
     ///     SubscribeEventsRequest { resume_after_index: Some(last_index), ..Default::default() };
-    /// let mut events = client.follow_events(request).await?;
+    /// let mut events = client.subscribe_events_resumable(request).await?;
     /// while let Some(envelope) = events.next().await {
     ///     let envelope = envelope?;
     ///     println!("{}: {:?}", envelope.event_index, envelope.event);
@@ -129,8 +129,11 @@ impl Client {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn follow_events(&self, request: SubscribeEventsRequest) -> FollowEvents {
-        FollowEvents::new(self.clone(), request)
+    pub fn subscribe_events_resumable(
+        &self,
+        request: SubscribeEventsRequest,
+    ) -> ResumableSubscription {
+        ResumableSubscription::new(self.clone(), request)
     }
 
     pub(crate) fn new(address: String, call_timeout: Duration, service: Signed<Channel>) -> Self {

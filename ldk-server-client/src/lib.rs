@@ -22,7 +22,7 @@
 //!
 //! # Events
 //!
-//! The server numbers its events and keeps them for a while. [`Client::follow_events`] is a stream
+//! The server numbers its events and keeps them for a while. [`Client::subscribe_events_resumable`] is a stream
 //! of them that outlives lost connections and restarts of the server; [`Client::subscribe_events`]
 //! is a single subscription. So that none is lost across restarts of your own program either, take
 //! a name, process each event, and acknowledge it only then. An event that was processed but not
@@ -39,7 +39,7 @@
 //! # async fn example(client: Client) -> Result<(), Error> {
 //! let consumer = "bookkeeping".to_owned();
 //! let request = SubscribeEventsRequest { consumer: consumer.clone(), ..Default::default() };
-//! let mut events = client.follow_events(request).await?;
+//! let mut events = client.subscribe_events_resumable(request).await?;
 //! while let Some(envelope) = events.next().await {
 //!     let envelope = envelope?;
 //!     process(&envelope).await?;
@@ -70,7 +70,7 @@ pub use builder::ClientBuilder;
 pub use client::Client;
 pub use error::Error;
 pub use event_stream::EventStream;
-pub use follow::{ConnectionChange, FollowEvents, FollowedEvents};
+pub use follow::{ConnectionChange, ResumableEventStream, ResumableSubscription};
 pub use ldk_server_grpc::{api, events, places, types};
 pub use tonic::Code;
 

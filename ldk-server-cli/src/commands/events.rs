@@ -46,7 +46,7 @@ impl Events {
 
     /// Prints events until the stream ends, which is a failure whatever the reason.
     async fn follow(self, client: &Client) -> Result<(), Failure> {
-        let subscription = client.follow_events((&self).into()).fail_fast();
+        let subscription = client.subscribe_events_resumable((&self).into()).fail_fast();
         let mut events = subscription.on_connection_change(connection_notes()).await?;
         while let Some(envelope) = events.next().await {
             let envelope = envelope?;

@@ -20,9 +20,9 @@ use follower::Follower;
 
 type Listener = Box<dyn FnMut(ConnectionChange<'_>) + Send>;
 
-/// How to follow the events; made by [`Client::follow_events`]. Await it to subscribe.
+/// How to follow the events; made by [`Client::subscribe_events_resumable`]. Await it to subscribe.
 #[must_use = "nothing is subscribed to until this is awaited"]
-pub struct FollowEvents {
+pub struct ResumableSubscription {
     client: Client,
     request: SubscribeEventsRequest,
     delays: Delays,
@@ -48,7 +48,7 @@ pub enum ConnectionChange<'a> {
     Restored,
 }
 
-impl FollowEvents {
+impl ResumableSubscription {
     pub(crate) fn new(client: Client, request: SubscribeEventsRequest) -> Self {
         Self {
             client,
@@ -93,8 +93,8 @@ impl FollowEvents {
     }
 }
 
-impl IntoFuture for FollowEvents {
-    type Output = Result<FollowedEvents, Error>;
+impl IntoFuture for ResumableSubscription {
+    type Output = Result<ResumableEventStream, Error>;
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
     /// Subscribes. Once this resolves, no later event is missed.
@@ -107,15 +107,15 @@ impl IntoFuture for FollowEvents {
                     let envelope = follower.next(&mut events).await?;
                     Ok(Some((envelope, (follower, events))))
                 });
-            Ok(FollowedEvents(events.boxed()))
+            Ok(ResumableEventStream(events.boxed()))
         })
     }
 }
 
-impl fmt::Debug for FollowEvents {
+impl fmt::Debug for ResumableSubscription {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
-            .debug_struct("FollowEvents")
+            .debug_struct("ResumableSubscription")
             .field("client", &self.client)
             .field("request", &self.request)
             .field("fail_fast", &self.fail_fast)
@@ -123,12 +123,12 @@ impl fmt::Debug for FollowEvents {
     }
 }
 
-/// The server's events, from [`Client::follow_events`]: each one once, in order, without gap.
+/// The server's events, from [`Client::subscribe_events_resumable`]: each one once, in order, without gap.
 /// It ends with an error only, after which nothing follows. To stop waiting for the next event, as
 /// `select!` does, loses none. Dropping the stream ends the subscription.
-pub struct FollowedEvents(BoxStream<'static, Result<EventEnvelope, Error>>);
+pub struct ResumableEventStream(BoxStream<'static, Result<EventEnvelope, Error>>);
 
-impl Stream for FollowedEvents {
+impl Stream for ResumableEventStream {
     type Item = Result<EventEnvelope, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -136,8 +136,8 @@ impl Stream for FollowedEvents {
     }
 }
 
-impl fmt::Debug for FollowedEvents {
+impl fmt::Debug for ResumableEventStream {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("FollowedEvents").finish_non_exhaustive()
+        formatter.debug_struct("ResumableEventStream").finish_non_exhaustive()
     }
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use ldk_server_client::api::SubscribeEventsRequest;
-use ldk_server_client::{Client, ConnectionChange, Error, FollowEvents, FollowedEvents};
+use ldk_server_client::{
+    Client, ConnectionChange, Error, ResumableEventStream, ResumableSubscription,
+};
 use tokio::time::timeout;
 use tonic::Status;
 
@@ -31,12 +33,12 @@ fn refused(status: Status) -> Scene {
     Scene::Refused(status)
 }
 
-fn follow(client: &Client, request: SubscribeEventsRequest) -> FollowEvents {
-    client.follow_events(request).retry_delays(MOMENT, 10 * MOMENT)
+fn follow(client: &Client, request: SubscribeEventsRequest) -> ResumableSubscription {
+    client.subscribe_events_resumable(request).retry_delays(MOMENT, 10 * MOMENT)
 }
 
 /// The numbers of the events that come, and the error that ends them.
-async fn followed(follow: FollowEvents) -> (Vec<u64>, Error) {
+async fn followed(follow: ResumableSubscription) -> (Vec<u64>, Error) {
     let followed = async {
         match follow.await {
             Ok(events) => until_it_ends(events).await,
@@ -46,7 +48,7 @@ async fn followed(follow: FollowEvents) -> (Vec<u64>, Error) {
     timeout(DEADLINE, followed).await.expect("it did not end")
 }
 
-async fn until_it_ends(mut events: FollowedEvents) -> (Vec<u64>, Error) {
+async fn until_it_ends(mut events: ResumableEventStream) -> (Vec<u64>, Error) {
     let mut numbers = Vec::new();
     loop {
         match events.next().await.expect("an end without an error") {
@@ -59,7 +61,7 @@ async fn until_it_ends(mut events: FollowedEvents) -> (Vec<u64>, Error) {
     }
 }
 
-async fn next(events: &mut FollowedEvents) -> u64 {
+async fn next(events: &mut ResumableEventStream) -> u64 {
     let next = timeout(DEADLINE, events.next()).await.expect("no event in time");
     next.expect("an end").expect("an error").event_index
 }
