@@ -1,6 +1,7 @@
 //! What is measured, one after the other.
 
 use std::fmt;
+use std::num::NonZeroUsize;
 
 /// How payments are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,12 +25,16 @@ pub(crate) struct Case {
 impl Case {
     /// Every kind with each number in flight. The direction changes from one to the next, so that
     /// the channel keeps its balance.
-    pub(crate) fn all(in_flight: &[usize]) -> Vec<Self> {
+    pub(crate) fn all(in_flight: &[NonZeroUsize]) -> Vec<Self> {
         let kinds = [Kind::Keysend, Kind::Bolt11];
         let cases = kinds.iter().flat_map(|kind| in_flight.iter().map(move |count| (kind, count)));
         cases
             .zip([false, true].into_iter().cycle())
-            .map(|((kind, in_flight), turned)| Self { kind: *kind, in_flight: *in_flight, turned })
+            .map(|((kind, in_flight), turned)| Self {
+                kind: *kind,
+                in_flight: in_flight.get(),
+                turned,
+            })
             .collect()
     }
 }

@@ -21,6 +21,8 @@ use crate::pair::{Pair, Side};
 
 /// Below the dust limit, for the event costs the same.
 const AMOUNT_MSAT: u64 = 1_000;
+/// What the daemon allows.
+const MAX_STREAMS_PER_CONNECTION: usize = 256;
 /// How long it may take until everybody has an event.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -66,8 +68,12 @@ pub(crate) async fn measure(
     connections: usize,
     payments: usize,
 ) -> Result<FanOut> {
+    ensure!(
+        subscribers <= connections * MAX_STREAMS_PER_CONNECTION,
+        "{connections} connections are too few for {subscribers} subscribers"
+    );
     let [payer, payee] = pair.sides();
-    let (sender, mut arrivals) = mpsc::channel(subscribers.max(1));
+    let (sender, mut arrivals) = mpsc::channel(subscribers);
     let _subscribers = subscribe(payer, subscribers, connections, &sender).await?;
     let before = payer.usage().await?;
     let mut deliveries = Vec::with_capacity(payments);
@@ -94,10 +100,9 @@ impl Delivery {
     }
 
     fn first_to_each_ms(&self) -> impl Iterator<Item = f64> {
-        let pairs = self.arrivals.first().into_iter().flat_map(|first| {
+        self.arrivals.first().into_iter().flat_map(|first| {
             self.arrivals.iter().skip(1).map(|arrival| millis_between(*first, *arrival))
-        });
-        pairs
+        })
     }
 
     fn answer_to_each_ms(&self) -> impl Iterator<Item = f64> {

@@ -12,9 +12,11 @@ mod pair;
 mod payments;
 mod report;
 mod settlements;
+mod slots;
 mod syncs;
 mod usage;
 
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
@@ -52,19 +54,19 @@ struct PaymentsArgs {
     #[command(flatten)]
     place: Place,
     /// Payments of each case.
-    #[arg(long, default_value_t = 2_000)]
-    payments: usize,
+    #[arg(long, default_value = "2000")]
+    payments: NonZeroUsize,
     /// How many payments are under way at once, a case each.
-    #[arg(long, value_delimiter = ',', default_values_t = [1, 16, 64])]
-    in_flight: Vec<usize>,
+    #[arg(long, value_delimiter = ',', default_value = "1,16,64")]
+    in_flight: Vec<NonZeroUsize>,
     /// What each payment pays, in millisatoshis. Less than 354,000 is below the dust limit, so that
     /// the commitment transactions have no outputs for it, and costs less.
-    #[arg(long, default_value_t = 1_000_000)]
-    amount_msat: u64,
+    #[arg(long, default_value = "1000000")]
+    amount_msat: NonZeroU64,
     /// Count fsync and fdatasync too, with so many payments of each case and with strace, on daemons
     /// of their own after the others.
     #[arg(long, value_name = "PAYMENTS", num_args = 0..=1, default_missing_value = "200")]
-    count_fsyncs: Option<usize>,
+    count_fsyncs: Option<NonZeroUsize>,
 }
 
 #[derive(Args)]
@@ -72,14 +74,14 @@ struct EventsArgs {
     #[command(flatten)]
     place: Place,
     /// Payments, and so events, of each case.
-    #[arg(long, default_value_t = 200)]
-    payments: usize,
+    #[arg(long, default_value = "200")]
+    payments: NonZeroUsize,
     /// How many subscribers there are, a case each.
-    #[arg(long, value_delimiter = ',', default_values_t = [1, 100, 1_000])]
-    subscribers: Vec<usize>,
-    /// The connections that they share.
-    #[arg(long, default_value_t = 8)]
-    connections: usize,
+    #[arg(long, value_delimiter = ',', default_value = "1,100,1000")]
+    subscribers: Vec<NonZeroUsize>,
+    /// The connections that they share. One carries 256 at most.
+    #[arg(long, default_value = "8")]
+    connections: NonZeroUsize,
 }
 
 #[derive(Args)]
@@ -134,25 +136,26 @@ async fn measure_payments(network: &Network, args: &PaymentsArgs) -> Result<()> 
 async fn rounds(
     network: &Network,
     args: &PaymentsArgs,
-    payments: usize,
+    payments: NonZeroUsize,
     tracing: Tracing,
 ) -> Result<Vec<Row>> {
+    let (payments, amount_msat) = (payments.get(), args.amount_msat.get());
+    let channel_sats = channel_sats(payments.max(WARM_UP_PAYMENTS), amount_msat)?;
     let mut pairs = Vec::new();
     for store in &args.place.stores {
-        let channel_sats = channel_sats(payments.max(WARM_UP_PAYMENTS), args.amount_msat)?;
         pairs.push(Pair::start(network, *store, tracing, channel_sats).await?);
     }
     for pair in &pairs {
         for turned in [false, true] {
             let case = Case { kind: Kind::Keysend, in_flight: 1, turned };
-            payments::measure(pair, case, WARM_UP_PAYMENTS, args.amount_msat).await?;
+            payments::measure(pair, case, WARM_UP_PAYMENTS, amount_msat).await?;
         }
     }
     let mut rows = Vec::new();
     for case in Case::all(&args.in_flight) {
         let mut taken = Vec::new();
         for pair in &pairs {
-            let measured = payments::measure(pair, case, payments, args.amount_msat).await?;
+            let measured = payments::measure(pair, case, payments, amount_msat).await?;
             eprintln!("{case}, {}: {:.1} payments/s", pair.store, measured.per_second);
             taken.push(Row { case, store: pair.store, measured });
         }
@@ -184,7 +187,8 @@ async fn measure_events(network: &Network, args: &EventsArgs) -> Result<()> {
         let pair = Pair::start(network, *store, Tracing::Off, MIN_CHANNEL_SATS).await?;
         let mut rows = Vec::new();
         for subscribers in subscribers {
-            let row = fan_out::measure(&pair, *subscribers, *connections, *payments).await?;
+            let row = fan_out::measure(&pair, subscribers.get(), connections.get(), payments.get())
+                .await?;
             eprintln!("{store}, {subscribers} subscribers: done");
             rows.push(row);
         }

@@ -16,6 +16,7 @@ use crate::case::{Case, Kind};
 use crate::figures::Millis;
 use crate::pair::Pair;
 use crate::settlements::{Settled, Settlements};
+use crate::slots::Slots;
 use crate::usage::Usage;
 
 /// How long one payment may take, with all its tries.
@@ -54,6 +55,7 @@ pub(crate) async fn measure(
         queue,
         amount_msat,
         payments,
+        slots: Slots::of(&payer.node, &payee.node, amount_msat).await?,
         begun: AtomicUsize::new(0),
         settlements: Settlements::default(),
         refused: AtomicUsize::new(0),
@@ -66,6 +68,7 @@ pub(crate) async fn measure(
     let latencies = tokio::select! {
         latencies = pay_all(&till, case.in_flight) => latencies?,
         failed = till.settlements.follow(events) => match failed? {},
+        failed = till.slots.find(&payer.node, &payee.node, &till.settlements) => match failed? {},
     };
     let took = started.elapsed();
 
@@ -104,6 +107,7 @@ struct Till {
     queue: Queue,
     amount_msat: u64,
     payments: usize,
+    slots: Slots,
     begun: AtomicUsize,
     settlements: Settlements,
     refused: AtomicUsize,
@@ -141,7 +145,7 @@ impl Till {
     async fn pay(&self, number: usize) -> Result<Duration> {
         let started = Instant::now();
         loop {
-            match self.send(number).await {
+            match self.slots.call(self.send(number)).await? {
                 Ok(payment_id) => match self.settlements.of(payment_id).await? {
                     Settled::Succeeded(at) => return Ok(at.duration_since(started)),
                     Settled::Failed => count(&self.failed),
@@ -150,7 +154,7 @@ impl Till {
                     if self.refused.fetch_add(1, Ordering::Relaxed) == 0 {
                         eprintln!("a payment was refused, and is tried again: {reason}");
                     }
-                    self.settlements.room().await;
+                    self.settlements.next().await;
                 },
                 Err(error) => return Err(error.into()),
             }

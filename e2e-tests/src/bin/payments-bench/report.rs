@@ -142,14 +142,16 @@ pub(crate) fn fan_out(rows: &[FanOut]) -> Table {
         let times = [first_to_each, first_to_last, answer_to_each, call];
         let times = times.into_iter().flat_map(|times| [50, 99].map(|at| times.percentile(at)));
         let each_us = millis(row.cpu) * 1e3 / row.deliveries() as f64;
-        let cpu = [each_us, further_delivery_us(&rows[0], row)];
-        table.add_row(
-            [subscribers.to_string()]
-                .into_iter()
-                .chain(times.chain(cpu).map(|figure| format!("{figure:.2}"))),
-        );
+        let cpu =
+            [each_us, rows.first().map_or(f64::NAN, |fewest| further_delivery_us(fewest, row))];
+        table.add_row([subscribers.to_string()].into_iter().chain(times.chain(cpu).map(shown)));
     }
     aligned(table, 0)
+}
+
+/// A figure, or a dash where there is none.
+fn shown(figure: f64) -> String {
+    if figure.is_nan() { "-".to_owned() } else { format!("{figure:.2}") }
 }
 
 /// What a delivery takes beyond those of the case with the fewest, in which the payment takes most.

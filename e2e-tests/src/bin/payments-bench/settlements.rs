@@ -12,8 +12,7 @@ use ldk_server_client::events::{PaymentFailed, PaymentSuccessful};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::timeout;
 
-/// When no payment settles, a refused one is tried again after so long.
-const TRY_AGAIN_AFTER: Duration = Duration::from_millis(20);
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(20);
 
 /// The end of a payment.
 #[derive(Clone, Copy, Debug)]
@@ -67,10 +66,10 @@ impl Settlements {
         Ok(coming.await?)
     }
 
-    /// Waits until a payment has made room for another, as far as can be told.
-    pub(crate) async fn room(&self) {
-        // That none did in time is no failure: the room may be there already.
-        let _ = timeout(TRY_AGAIN_AFTER, self.settled.notified()).await;
+    /// Waits for the next payment to be settled, but not for long: a place in the channel becomes free
+    /// at another moment.
+    pub(crate) async fn next(&self) {
+        let _ = timeout(LOOK_AGAIN_AFTER, self.settled.notified()).await;
     }
 
     fn note(&self, payment_id: String, settled: Settled) {
@@ -80,7 +79,7 @@ impl Settlements {
             Some(Entry::Awaited(sender)) => drop(sender.send(settled)),
             _ => drop(entries.insert(payment_id, Entry::Settled(settled))),
         }
-        self.settled.notify_one();
+        self.settled.notify_waiters();
     }
 
     fn entries(&self) -> MutexGuard<'_, HashMap<String, Entry>> {
