@@ -48,6 +48,13 @@ impl FanOut {
     }
 }
 
+/// Fails if the daemon would not let so many subscribers share so few connections.
+pub(crate) fn check(subscribers: usize, connections: usize) -> Result<()> {
+    let most = connections.saturating_mul(MAX_STREAMS_PER_CONNECTION);
+    ensure!(subscribers <= most, "{connections} connections carry {most} subscribers at most");
+    Ok(())
+}
+
 /// A subscriber has got the event of this payment.
 struct Arrival {
     payment_id: String,
@@ -68,10 +75,6 @@ pub(crate) async fn measure(
     connections: usize,
     payments: usize,
 ) -> Result<FanOut> {
-    ensure!(
-        subscribers <= connections * MAX_STREAMS_PER_CONNECTION,
-        "{connections} connections are too few for {subscribers} subscribers"
-    );
     let [payer, payee] = pair.sides();
     let (sender, mut arrivals) = mpsc::channel(subscribers);
     let _subscribers = subscribe(payer, subscribers, connections, &sender).await?;

@@ -99,8 +99,16 @@ struct Place {
 async fn main() -> Result<()> {
     let cli = Cli::parse();
     let place = match &cli.other {
-        Some(Other::Events(args)) => &args.place,
-        None => &cli.payments.place,
+        Some(Other::Events(args)) => {
+            for subscribers in &args.subscribers {
+                fan_out::check(subscribers.get(), args.connections.get())?;
+            }
+            &args.place
+        },
+        None => {
+            channel_sats(&cli.payments, cli.payments.payments)?;
+            &cli.payments.place
+        },
     };
     let dir = place.dir.clone().unwrap_or_else(std::env::temp_dir);
     let dir = tempfile::Builder::new().prefix("payments-bench.").tempdir_in(dir)?;
@@ -139,8 +147,8 @@ async fn rounds(
     payments: NonZeroUsize,
     tracing: Tracing,
 ) -> Result<Vec<Row>> {
+    let channel_sats = channel_sats(args, payments)?;
     let (payments, amount_msat) = (payments.get(), args.amount_msat.get());
-    let channel_sats = channel_sats(payments.max(WARM_UP_PAYMENTS), amount_msat)?;
     let mut pairs = Vec::new();
     for store in &args.place.stores {
         pairs.push(Pair::start(network, *store, tracing, channel_sats).await?);
@@ -170,7 +178,8 @@ async fn rounds(
 }
 
 /// A channel of which half is twice what goes through it in one direction.
-fn channel_sats(payments: usize, amount_msat: u64) -> Result<u64> {
+fn channel_sats(args: &PaymentsArgs, payments: NonZeroUsize) -> Result<u64> {
+    let (payments, amount_msat) = (payments.get().max(WARM_UP_PAYMENTS), args.amount_msat.get());
     let volume_sats = (payments as u64).saturating_mul(amount_msat).div_ceil(1_000);
     let channel_sats = volume_sats.saturating_mul(4).max(MIN_CHANNEL_SATS);
     ensure!(
