@@ -44,8 +44,10 @@ const LIBRARY_FILE: &str = "library_store.sqlite";
 
 /// The store of the library, and of what the server adds to it.
 pub struct Store {
-    writer: Writer,
+    /// Closed before the writer: the last connection moves the log into the database and removes
+    /// it, and one that only reads cannot.
     readers: Readers,
+    writer: Writer,
     payment_counts: Counts,
     event_log: EventLog,
     /// In its place, if the two are to be compared.

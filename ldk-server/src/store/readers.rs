@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use ldk_node::lightning::io;
 use rusqlite::{Connection, OpenFlags};
 
+use super::schema::STATEMENT_CACHE_CAPACITY;
 use super::sql_error;
 
 /// How many connections are kept for the next reader.
@@ -40,7 +41,9 @@ impl Readers {
 
     fn open(&self) -> rusqlite::Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        Connection::open_with_flags(&self.path, flags)
+        let database = Connection::open_with_flags(&self.path, flags)?;
+        database.set_prepared_statement_cache_capacity(STATEMENT_CACHE_CAPACITY);
+        Ok(database)
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {

@@ -5,7 +5,8 @@
 //! A caller is answered after the commit that holds its change is durable. Changes are made in the
 //! order in which they were asked for. When a commit fails nothing of it is kept, none of its callers
 //! is told otherwise, and nothing is written any more: what the disk holds is then the state as of the
-//! last commit, and only another process may go on from there.
+//! last commit, and only another process may go on from there. Until `on_failure` has returned nobody
+//! is told anything, those who come late included.
 
 use std::mem;
 use std::pin::Pin;
@@ -191,12 +192,12 @@ impl Shared {
         on_failure: impl FnOnce(&str),
     ) {
         let failure = Failure::from(format!("the database cannot be written: {error}"));
+        on_failure(&failure);
         let mut queue = self.queue();
         queue.state = State::Failed(Arc::clone(&failure));
         jobs.append(&mut queue.jobs);
         drop(queue);
         self.emptied.notify_all();
-        on_failure(&failure);
         jobs.into_iter().for_each(|job| job.answer(Err(Arc::clone(&failure))));
     }
 
