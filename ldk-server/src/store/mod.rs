@@ -222,3 +222,6 @@ mod testing {
         Store::open(dir, Backend::Server, |reason| panic!("{reason}")).unwrap()
     }
 }
+
+#[cfg(test)]
+mod trials;
