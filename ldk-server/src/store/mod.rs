@@ -5,6 +5,7 @@ mod events;
 mod forwards;
 mod holds;
 mod kv;
+mod log;
 mod migration;
 mod pages;
 mod payments;

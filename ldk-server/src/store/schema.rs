@@ -6,6 +6,7 @@
 
 use std::fs::File;
 use std::path::Path;
+use std::time::Duration;
 
 use ldk_node::io::sqlite_store::{KV_TABLE_NAME, SQLITE_DB_FILE_NAME, SqliteStore};
 use ldk_node::lightning::io;
@@ -17,15 +18,14 @@ use super::{invalid_data, migration, sql_error};
 /// The steps from each version of the server's tables to the next; 0 is a database without any.
 const STEPS: [fn(&Transaction<'_>) -> io::Result<()>; 1] = [migration::to_1];
 
-/// How much of the log is kept as a file when it has been moved into the database. It is larger
-/// only while a long transaction of a reader keeps it from being moved.
-const LOG_FILE_LIMIT_BYTES: u32 = 64 << 20;
+/// How much of the log is kept as a file when it begins anew.
+const LOG_FILE_BYTES: u32 = 8 << 20;
 
 /// How many statements a connection keeps prepared: more than there are.
 pub(super) const STATEMENT_CACHE_CAPACITY: usize = 64;
 
 /// How long to wait for another program that has the database for itself.
-const BUSY_TIMEOUT_MS: u32 = 10_000;
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Whether a commit that was answered outlives a loss of power.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,16 +49,16 @@ pub(super) fn open(dir: &Path, durability: Durability) -> io::Result<Connection>
     drop(SqliteStore::new(dir.to_owned(), Some(file), Some(table))?);
     let mut database = Connection::open(&path).map_err(sql_error)?;
     database.set_prepared_statement_cache_capacity(STATEMENT_CACHE_CAPACITY);
+    database.busy_timeout(BUSY_TIMEOUT).map_err(sql_error)?;
     let synchronous = match durability {
         Durability::Full => "FULL",
         Durability::None => "OFF",
     };
     database
         .execute_batch(&format!(
-            "PRAGMA busy_timeout = {BUSY_TIMEOUT_MS};
-             PRAGMA journal_mode = WAL;
+            "PRAGMA journal_mode = WAL;
              PRAGMA synchronous = {synchronous};
-             PRAGMA journal_size_limit = {LOG_FILE_LIMIT_BYTES};"
+             PRAGMA journal_size_limit = {LOG_FILE_BYTES};"
         ))
         .map_err(sql_error)?;
     let journal_mode: String = pragma(&database, "journal_mode")?;

@@ -17,6 +17,8 @@ use ldk_node::lightning::io;
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
 
+use super::log::Log;
+
 /// How many changes may wait. More callers are held up: by then each commit holds thousands.
 const QUEUE_CAPACITY: usize = 4096;
 
@@ -177,10 +179,14 @@ impl Shared {
     }
 
     fn write_all(&self, mut database: Connection, on_failure: impl FnOnce(&str)) {
+        let mut log = Log::of(&database);
         while let Some(mut jobs) = self.take() {
-            match commit(&mut database, &mut jobs) {
-                Ok(()) => jobs.into_iter().for_each(|job| job.answer(Ok(()))),
-                Err(error) => return self.fail(jobs, &error, on_failure),
+            if let Err(error) = commit(&mut database, &mut jobs) {
+                return self.fail(jobs, &error, on_failure);
+            }
+            jobs.into_iter().for_each(|job| job.answer(Ok(())));
+            if let Err(error) = log.bound(&database) {
+                return self.fail(Vec::new(), &error, on_failure);
             }
         }
     }

@@ -2,6 +2,7 @@
 
 mod compatibility;
 mod failure;
+mod log;
 mod names;
 mod order;
 
