@@ -3,7 +3,7 @@
 //! there is none, and one has to be made.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -46,4 +46,11 @@ impl Log {
         self.try_at_bytes = if is_busy { bytes + LIMIT_BYTES } else { LIMIT_BYTES };
         Ok(())
     }
+}
+
+/// Moves all of the log into the database in this file, unless a reader takes too long.
+pub(super) fn empty(path: &Path) -> rusqlite::Result<()> {
+    let database = Connection::open(path)?;
+    database.busy_timeout(READERS_PATIENCE)?;
+    database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
 }

@@ -92,6 +92,13 @@ impl Store {
         Ok(store)
     }
 
+    /// Writes what was asked for, and moves all of it into the file of the database: until the next
+    /// write a copy of that file alone is complete.
+    pub fn settle(&self) -> io::Result<()> {
+        self.writer.write(|_| Ok(()))?;
+        log::empty(self.readers.path()).map_err(sql_error)
+    }
+
     /// Whether the on-chain wallet knows this transaction, and so spends none of its coins again.
     ///
     /// The library has no call for that. It keeps the wallet's transactions under this key, each

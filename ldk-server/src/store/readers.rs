@@ -1,6 +1,6 @@
 //! Connections for reading. They see what was committed last, and never wait for the writer.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ldk_node::lightning::io;
@@ -22,6 +22,11 @@ impl Readers {
     /// Readers of the database in this file.
     pub(super) fn new(path: PathBuf) -> Self {
         Self { path, idle: Mutex::default() }
+    }
+
+    /// The file of the database.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Reads with a connection that nobody else has meanwhile.

@@ -99,6 +99,20 @@ fn we_open_what_is_left_of_a_process_that_was_killed() {
 }
 
 #[test]
+fn once_it_has_settled_the_file_alone_is_complete() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = testing::open(dir.path());
+    write_all(&store);
+    store.settle().unwrap();
+    let copy = tempfile::tempdir().unwrap();
+    let file = SQLITE_DB_FILE_NAME;
+    fs::copy(dir.path().join(file), copy.path().join(file)).unwrap();
+    all_are_in(&library(copy.path()).unwrap());
+    KVStoreSync::write(&store, "later", "", "key", vec![1]).unwrap();
+    assert_eq!(KVStoreSync::read(&store, "later", "", "key").unwrap(), [1]);
+}
+
+#[test]
 fn we_open_what_the_library_began_to_make() {
     let dir = tempfile::tempdir().unwrap();
     database(dir.path()).pragma_update(None, "user_version", 2).unwrap();
