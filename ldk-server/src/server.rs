@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ldk_node::Node;
+use ldk_node::{Node, NodeError};
 use ldk_server_grpc::api::lightning_node_server::LightningNodeServer;
 use ldk_server_grpc::{MAX_MESSAGE_BYTES, SERVICE_NAME};
 use tokio::sync::watch;
@@ -29,7 +29,7 @@ use crate::secrets;
 use crate::serve::{Front, Guard, Listener, MetricsEndpoint, OpenService};
 use crate::start::StartError;
 use crate::storage;
-use crate::store::Holds;
+use crate::store::{Holds, Store};
 use crate::tor::{self, Onions};
 
 /// How long connections may take to close once no call is left on them.
@@ -38,6 +38,7 @@ const LINGER: Duration = Duration::from_secs(2);
 /// A running daemon.
 pub struct Server {
     node: Arc<Node>,
+    store: Arc<Store>,
     onions: Arc<Onions>,
     cookie: CookieWatch,
     address: SocketAddr,
@@ -126,7 +127,7 @@ impl Server {
         };
         let started = started.inspect_err(|_| stop.serving.cancel())?;
         let app = assemble(&config, &started, &stop).await?;
-        let Started { node, store: _, onions, cookie } = started;
+        let Started { node, store, onions, cookie } = started;
 
         let hodl_blocks = config.hodl_fail_before_deadline_blocks;
         let hodl_guard =
@@ -145,6 +146,7 @@ impl Server {
         tracing::info!("ready");
         Ok(Self {
             node,
+            store,
             onions,
             cookie,
             address,
@@ -179,6 +181,7 @@ impl Server {
     pub async fn shutdown(self, grace: Duration) -> Result<(), String> {
         let Self {
             node,
+            store,
             onions,
             calls,
             health,
@@ -204,7 +207,14 @@ impl Server {
         let handled = event_loop.await.map_err(|error| error.to_string()).and_then(|ended| ended);
         let guarded = hodl_guard.await.map_err(|error| error.to_string()).and_then(|ended| ended);
         // Stopping and dropping the node both block, and the second needs a runtime that is alive.
-        let stopped = tokio::task::spawn_blocking(move || node.stop().map(|()| drop(node)));
+        let stopped = tokio::task::spawn_blocking(move || {
+            node.stop().map(|()| drop(node))?;
+            // What is not done is done at the next start.
+            if let Err(error) = store.settle() {
+                tracing::warn!("the log of the database stays beside it: {error}");
+            }
+            Ok::<_, NodeError>(())
+        });
         let stopped = stopped.await.map_err(|error| error.to_string())?;
         // Afterwards, so that the node's last words to onion peers get through.
         onions.close().await;

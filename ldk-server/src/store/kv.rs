@@ -271,11 +271,12 @@ impl KVStore for Store {
     }
 
     fn write(&self, primary: &str, secondary: &str, key: &str, value: Vec<u8>) -> Future<()> {
-        let change = match self.change(primary, secondary, key, Some(value.clone())) {
+        let for_library = self.library.as_ref().map(|library| (library, value.clone()));
+        let change = match self.change(primary, secondary, key, Some(value)) {
             Ok(change) => change,
             Err(error) => return ready(Err(error)),
         };
-        if let Some(library) = &self.library {
+        if let Some((library, value)) = for_library {
             let written = KVStore::write(library, primary, secondary, key, value);
             let beside = self.submit_beside(change);
             return Box::pin(async { written.await.and(beside) });
