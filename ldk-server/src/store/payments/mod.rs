@@ -100,10 +100,8 @@ pub(super) fn take_over(database: &Connection, key: &str, created_at: i64) -> io
 
 /// Makes the history agree with what the library has, in case another program wrote to its table.
 pub(super) fn reconcile(database: &Connection) -> io::Result<()> {
-    // As one, for each by itself would wait for the disk.
-    let all = database.unchecked_transaction().map_err(sql_error)?;
     let mut changed: u64 = 0;
-    let mut differing = all
+    let mut differing = database
         .prepare(
             "SELECT value FROM ldk_node_data
              LEFT JOIN ldk_server_payments ON id = unhex(key)
@@ -114,12 +112,9 @@ pub(super) fn reconcile(database: &Connection) -> io::Result<()> {
     while let Some(row) = rows.next().map_err(sql_error)? {
         let value: Vec<u8> = row.get(0).map_err(sql_error)?;
         let StatusChange { before, after } =
-            put(&all, &read(&value)?, &value, None).map_err(sql_error)?;
+            put(database, &read(&value)?, &value, None).map_err(sql_error)?;
         changed += u64::from(before != Some(after));
     }
-    drop(rows);
-    drop(differing);
-    all.commit().map_err(sql_error)?;
     if changed > 0 {
         tracing::info!(
             "{changed} payments were added to the history, or have another status in it"
