@@ -8,18 +8,20 @@ use anyhow::{Context as _, Result, bail, ensure};
 use e2e_tests::{Network, Node, invalid, until};
 use ldk_server_client::Code;
 use ldk_server_client::api::{
-    Bolt11FailForHashRequest, Bolt11ReceiveForHashRequest, Bolt11ReceiveRequest,
-    GetPaymentDetailsRequest, ListPaymentsRequest, ListPaymentsResponse,
+    Bolt11ClaimForHashRequest, Bolt11FailForHashRequest, Bolt11ReceiveForHashRequest,
+    Bolt11ReceiveRequest, GetPaymentDetailsRequest, ListPaymentsRequest, ListPaymentsResponse,
 };
 use ldk_server_client::types::payment_kind::Kind;
 use ldk_server_client::types::{
     PageToken, Payment, PaymentDirection, PaymentMethod, PaymentStatus,
 };
+use sha2::{Digest as _, Sha256};
 
 /// Rows on a page, unless another number is asked for.
 const PAGE: usize = 100;
 const MAX_PAGE: u32 = 1_000;
 const PATIENCE: Duration = Duration::from_secs(30);
+const PUT_AWAY_AT_ONCE: &str = "[history]\nkeep_expired_invoices_secs = 0\n";
 const FUNDS_SATS: u64 = 1_000_000;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -43,8 +45,7 @@ async fn payments_are_listed_to_the_last_in_their_order() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn invoices_that_expired_are_put_away_and_stay_in_the_history() -> Result<()> {
     let network = Network::start().await?;
-    let at_once = "[history]\nkeep_expired_invoices_secs = 0\n";
-    let alice = network.node_with("alice", at_once).await?;
+    let alice = network.node_with("alice", PUT_AWAY_AT_ONCE).await?;
     let hash = "5e".repeat(32);
     let (short, of_hash, long) = (
         expiring(&alice, 1).await?,
@@ -67,6 +68,38 @@ async fn invoices_that_expired_are_put_away_and_stay_in_the_history() -> Result<
     alice.stop().await?;
     alice.start_again().await?;
     assert_eq!(all(&alice).await?, before);
+    network.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_that_is_held_is_not_put_away() -> Result<()> {
+    let network = Network::start().await?;
+    let (alice, bob) =
+        tokio::try_join!(network.node("alice"), network.node_with("bob", PUT_AWAY_AT_ONCE))?;
+    network.fund(&[&alice, &bob], FUNDS_SATS).await?;
+    network.open_channel(&alice, &bob, FUNDS_SATS / 2, 0).await?;
+    let preimage = [0x5e; 32];
+    let request = Bolt11ReceiveForHashRequest {
+        amount_msat: Some(1_000_000),
+        // Long enough to be paid in.
+        expiry_secs: 5,
+        payment_hash: hex::encode(Sha256::digest(preimage)),
+        ..Default::default()
+    };
+    let mut events = bob.events().await?;
+    let invoice = bob.client().bolt11_receive_for_hash(request).await?.invoice;
+    let payment_id = alice.send(&invoice).await?;
+    events.payment_claimable(&payment_id).await?;
+    // It expires together with the last of these at the latest.
+    for _ in 0..2 {
+        put_away(&bob, &expiring(&bob, 5).await?).await?;
+    }
+    let held = bob.payment(&payment_id).await?;
+    assert_eq!((held.status(), held.expired), (PaymentStatus::Pending, false));
+    let request =
+        Bolt11ClaimForHashRequest { preimage: hex::encode(preimage), ..Default::default() };
+    bob.client().bolt11_claim_for_hash(request).await?;
+    assert_eq!(bob.settled(&payment_id).await?.status(), PaymentStatus::Succeeded);
     network.stop().await
 }
 

@@ -14,7 +14,7 @@ use ldk_server_grpc::types::{self, PaymentMethod};
 use tempfile::TempDir;
 
 use super::*;
-use crate::store::{Page, Store, testing};
+use crate::store::{Backend, Page, Store, testing};
 
 const PENDING: Status = Status::Pending;
 const SUCCEEDED: Status = Status::Succeeded;
@@ -442,6 +442,19 @@ async fn both_ways_to_write_are_written_down() {
     KVStore::remove(&library.store, NAMESPACE.0, NAMESPACE.1, &key(1), false).await.unwrap();
     assert!(library.payment(1).expired);
     assert_eq!(library.counts(), [1, 0, 0, 1]);
+}
+
+#[test]
+fn payments_in_the_librarys_own_store_are_written_down_too() {
+    let dir = TempDir::new().unwrap();
+    let failed = |reason: &str| panic!("{reason}");
+    let library = Library { store: Store::open(dir.path(), Backend::Library, failed).unwrap() };
+    making_invoice(60, || library.write(1, PENDING, 10));
+    library.write(2, SUCCEEDED, 20);
+    library.remove(1);
+    assert_eq!(library.listed(), [(2, 20), (1, 10)]);
+    assert!(library.payment(1).expired);
+    assert_eq!(library.counts(), [2, 0, 1, 1]);
 }
 
 #[test]
