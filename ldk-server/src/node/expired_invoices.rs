@@ -10,13 +10,13 @@
 //! kept, a payment that is on its way.
 
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
+use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_node::lightning_types::payment::PaymentHash;
 use ldk_node::payment::{PaymentDirection, PaymentStatus};
 use tokio::task::spawn_blocking;
-use tokio::time::{MissedTickBehavior, interval_at};
+use tokio::time::{MissedTickBehavior, interval_at, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::unix_secs;
@@ -44,36 +44,30 @@ pub async fn run(app: Arc<App>, keep: Duration, stop: CancellationToken) {
             () = stop.cancelled() => return,
             _ = ticks.tick() => {},
         }
-        let (app, stop) = (Arc::clone(&app), stop.clone());
-        match spawn_blocking(move || put_all_away(&app, keep, &stop)).await {
-            Ok(Ok(0)) => {},
-            Ok(Ok(number)) => tracing::info!("{number} invoices that expired unpaid are put away"),
-            Ok(Err(error)) => tracing::error!("cannot put expired invoices away: {error}"),
-            Err(error) => tracing::error!("putting expired invoices away was cut short: {error}"),
+        match put_all_away(&app, keep, &stop).await {
+            Ok(0) => {},
+            Ok(number) => tracing::info!("{number} invoices that expired unpaid are put away"),
+            Err(error) => tracing::error!("cannot put expired invoices away: {error}"),
         }
     }
 }
 
 /// Returns how many there were.
-fn put_all_away(app: &App, keep: Duration, stop: &CancellationToken) -> Result<u64, String> {
-    let now = unix_secs();
-    let seen = app.node.status().latest_lightning_wallet_sync_timestamp;
-    if seen.is_none_or(|seen| seen.saturating_add(MAX_CHAIN_AGE_SECS) < now) {
-        return Ok(0);
-    }
-    let expired_before = now.saturating_sub(keep.as_secs());
+async fn put_all_away(
+    app: &Arc<App>,
+    keep: Duration,
+    stop: &CancellationToken,
+) -> Result<u64, String> {
     let (mut number, mut last) = (0, None);
     loop {
-        let chunk = app.store.expired_invoices(expired_before, last, CHUNK);
-        let chunk = chunk.map_err(|error| error.to_string())?;
+        let chunk = blocking(app, move |app| expired(app, keep, last)).await?;
         for invoice in &chunk {
-            if stop.is_cancelled() {
+            let (id, started) = (invoice.id, Instant::now());
+            number += u64::from(blocking(app, move |app| put_away(app, id)).await?);
+            // The library holds the lock of its payments while it writes. Others need it as well.
+            if timeout(started.elapsed(), stop.cancelled()).await.is_ok() {
                 return Ok(number);
             }
-            let started = Instant::now();
-            number += u64::from(put_away(app, invoice)?);
-            // The library holds the lock of its payments while it writes. Others need it as well.
-            thread::sleep(started.elapsed());
         }
         last = chunk.last().copied();
         if chunk.len() < CHUNK {
@@ -82,17 +76,38 @@ fn put_all_away(app: &App, keep: Duration, stop: &CancellationToken) -> Result<u
     }
 }
 
+/// The library takes its locks, and both of us use the disk.
+async fn blocking<T: Send + 'static>(
+    app: &Arc<App>,
+    work: impl FnOnce(&App) -> Result<T, String> + Send + 'static,
+) -> Result<T, String> {
+    let app = Arc::clone(app);
+    spawn_blocking(move || work(&app)).await.map_err(|error| error.to_string())?
+}
+
+/// Those after `last` that may be put away now.
+fn expired(app: &App, keep: Duration, last: Option<Unpaid>) -> Result<Vec<Unpaid>, String> {
+    let now = unix_secs();
+    let seen = app.node.status().latest_lightning_wallet_sync_timestamp;
+    if seen.is_none_or(|seen| seen.saturating_add(MAX_CHAIN_AGE_SECS) < now) {
+        return Ok(Vec::new());
+    }
+    let expired_before = now.saturating_sub(keep.as_secs());
+    let chunk = app.store.expired_invoices(expired_before, last, CHUNK);
+    chunk.map_err(|error| error.to_string())
+}
+
 /// Tells whether it was. One that is being paid is left alone.
-fn put_away(app: &App, Unpaid { id, .. }: &Unpaid) -> Result<bool, String> {
+fn put_away(app: &App, id: PaymentId) -> Result<bool, String> {
     // A payment that arrives to be held waits for this lock.
     let holds = app.holds.lock();
     let is_held = holds.get(&PaymentHash(id.0)).is_some();
-    let is_unpaid = app.node.payment(id).is_some_and(|payment| {
+    let is_unpaid = app.node.payment(&id).is_some_and(|payment| {
         payment.direction == PaymentDirection::Inbound && payment.status == PaymentStatus::Pending
     });
     if is_held || !is_unpaid {
         return Ok(false);
     }
-    app.node.remove_payment(id).map_err(|error| error.to_string())?;
+    app.node.remove_payment(&id).map_err(|error| error.to_string())?;
     Ok(true)
 }
