@@ -22,7 +22,7 @@ use crate::node::cookie::CookieWatch;
 use crate::node::spending::Spending;
 use crate::node::splices::Splices;
 use crate::node::startup::{self, Started};
-use crate::node::{builder, events, hodl_guard, holding};
+use crate::node::{builder, events, expired_invoices, hodl_guard, holding};
 use crate::process;
 use crate::rpc::{App, Calls, Lsp, Names, Phase, Service};
 use crate::secrets;
@@ -48,6 +48,7 @@ pub struct Server {
     listener: JoinHandle<()>,
     event_loop: JoinHandle<Result<(), String>>,
     hodl_guard: JoinHandle<Result<(), String>>,
+    expired_invoices: JoinHandle<()>,
     /// Reads the metrics, if they are served.
     metrics: Option<JoinHandle<()>>,
     /// Held as long as the node may write its state.
@@ -132,6 +133,11 @@ impl Server {
         let hodl_blocks = config.hodl_fail_before_deadline_blocks;
         let hodl_guard =
             tokio::spawn(hodl_guard::run(Arc::clone(&app), hodl_blocks, stop.events.clone()));
+        let expired_invoices = tokio::spawn(expired_invoices::run(
+            Arc::clone(&app),
+            config.keep_expired_invoices,
+            stop.serving.clone(),
+        ));
         let metrics = config.metrics.enabled.then(|| {
             let (node, store) = (Arc::clone(&node), Arc::clone(&app.store));
             let (interval, stop) = (config.metrics.poll_interval, stop.serving.clone());
@@ -156,6 +162,7 @@ impl Server {
             listener,
             event_loop,
             hodl_guard,
+            expired_invoices,
             metrics,
             _lock: lock,
         })
@@ -189,6 +196,7 @@ impl Server {
             listener,
             event_loop,
             hodl_guard,
+            expired_invoices,
             metrics,
             _lock,
             ..
@@ -200,6 +208,7 @@ impl Server {
         }
         // What is left are answers on their way, and callers who only watch.
         let _ = timeout(LINGER, listener).await;
+        expired_invoices.await.map_err(|error| error.to_string())?;
         if let Some(metrics) = metrics {
             metrics.await.map_err(|error| error.to_string())?;
         }

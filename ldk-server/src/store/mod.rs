@@ -29,7 +29,7 @@ use ldk_node::lightning::util::persist::{
     CHANNEL_MONITOR_PERSISTENCE_PRIMARY_NAMESPACE, KVStoreSync,
 };
 pub use pages::Page;
-pub use payments::{PaymentCounts, PaymentFilter, PaymentPlace};
+pub use payments::{PaymentCounts, PaymentFilter, PaymentPlace, Unpaid, making_invoice};
 
 use events::EventLog;
 use payments::Counts;
