@@ -19,6 +19,7 @@ pub(super) struct File {
     pub(super) auth: Auth,
     pub(super) liquidity: Liquidity,
     pub(super) hodl: Hodl,
+    pub(super) events: Events,
     pub(super) hrn: Hrn,
     pub(super) metrics: Metrics,
     pub(super) tor: Option<Tor>,
@@ -131,6 +132,13 @@ pub(super) struct Lsps2Service {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Hodl {
     pub(super) fail_before_deadline_blocks: Option<u32>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Events {
+    pub(super) keep_secs: Option<u64>,
+    pub(super) keep_count: Option<u64>,
 }
 
 #[derive(Deserialize, Default)]

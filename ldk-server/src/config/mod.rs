@@ -59,6 +59,8 @@ pub struct Config {
     /// How many blocks before its deadline a held payment is failed back; 0 means that it is held
     /// to the end.
     pub hodl_fail_before_deadline_blocks: u32,
+    /// Which events are kept.
+    pub events: EventsConfig,
     /// How names like `₿user@domain` are resolved.
     pub hrn: HrnConfig,
     /// Metrics.
@@ -102,6 +104,15 @@ pub struct Lsps2ClientConfig {
     pub address: SocketAddress,
     /// What it wants to see before it serves us.
     pub token: Option<SecretString>,
+}
+
+/// Which events are kept: those that are neither too old nor too many, and always the newest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventsConfig {
+    /// For how many seconds.
+    pub keep_secs: u64,
+    /// How many.
+    pub keep_count: u64,
 }
 
 /// How human-readable names (BIP 353) are resolved.
@@ -221,6 +232,10 @@ impl Config {
             hodl_fail_before_deadline_blocks: parse::hodl_fail_before_deadline_blocks(
                 args.hodl_fail_before_deadline_blocks.or(file.hodl.fail_before_deadline_blocks),
             )?,
+            events: parse::events(file::Events {
+                keep_secs: args.events_keep_secs.or(file.events.keep_secs),
+                keep_count: args.events_keep_count.or(file.events.keep_count),
+            })?,
             hrn: parse::hrn(file.hrn)?,
             metrics: parse::metrics(file::Metrics {
                 enabled: args.metrics_enabled || file.metrics.enabled,
