@@ -38,6 +38,7 @@ const RUINOUS_SAT_PER_VB: u64 = 5_000;
 const OK: &[Code] = &[Code::Ok];
 const INVALID: &[Code] = &[Code::InvalidArgument];
 const REFUSED: &[Code] = &[Code::FailedPrecondition];
+const UNKNOWN: &[Code] = &[Code::NotFound];
 const UNIMPLEMENTED: &[Code] = &[];
 
 /// A sound request.
@@ -151,6 +152,7 @@ fn without_fields() -> Vec<Base> {
         Base::new("ExportPathfindingScores", OK, api::ExportPathfindingScoresRequest {}),
         Base::new("GraphListChannels", OK, api::GraphListChannelsRequest {}),
         Base::new("GraphListNodes", OK, api::GraphListNodesRequest {}),
+        Base::new("ListEventConsumers", OK, api::ListEventConsumersRequest {}),
     ]
 }
 
@@ -543,9 +545,21 @@ fn graph() -> Vec<Base> {
 }
 
 fn events() -> Vec<Base> {
+    let nobody = || "nobody".to_owned();
+    let subscribe = |resume_after_index, consumer: &str| {
+        let consumer = consumer.to_owned();
+        let request = api::SubscribeEventsRequest { resume_after_index, consumer };
+        Base::new("SubscribeEvents", OK, request)
+            .accepting("resume_after_index", |_| true)
+            .accepting("consumer", rules::absent_or_consumer)
+    };
+    let ack = api::AckEventsRequest { consumer: nobody(), event_index: 1 };
+    let delete = api::DeleteEventConsumerRequest { consumer: nobody() };
     vec![
-        Base::new("SubscribeEvents", OK, api::SubscribeEventsRequest::default())
-            .accepting("resume_after_index", |_| true),
+        subscribe(None, ""),
+        subscribe(Some(0), "somebody"),
+        Base::new("AckEvents", UNKNOWN, ack),
+        Base::new("DeleteEventConsumer", UNKNOWN, delete),
     ]
 }
 
