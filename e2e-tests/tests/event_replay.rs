@@ -74,7 +74,8 @@ async fn what_was_removed_is_not_passed_over_in_silence() -> Result<()> {
         Ok((oldest_index, head_index))
     })
     .await?;
-    let words = [&format!("oldest is {oldest}"), &format!("newest {head}")].map(String::as_str);
+    let words = [format!("oldest is {oldest}"), format!("newest {head}")];
+    let words = words.each_ref().map(String::as_str);
     for (resume_after_index, consumer) in
         [(Some(0), ""), (Some(oldest - 2), ""), (None, "slow"), (Some(0), "new")]
     {
@@ -162,7 +163,8 @@ async fn delete(node: &Node, consumer: &str) -> Result<(), Error> {
 }
 
 async fn what_lies_in_the_future_is_refused(node: &Node, head: u64) -> Result<()> {
-    let words = ["oldest is 1", &format!("newest {head}")];
+    let newest = format!("newest {head}");
+    let words = ["oldest is 1", newest.as_str()];
     for index in [head + 1, u64::MAX] {
         refused(subscribe(node, Some(index), "").await, Code::OutOfRange, &words);
         refused(subscribe(node, Some(index), "new").await, Code::OutOfRange, &words);
