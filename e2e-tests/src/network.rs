@@ -89,6 +89,11 @@ impl Network {
     pub async fn node_with(&self, alias: &str, sections: impl Into<String>) -> Result<Arc<Node>> {
         let mut config = self.config(alias)?;
         config.sections = sections.into();
+        self.node_of(config).await
+    }
+
+    /// Starts a node with this configuration. It has no money.
+    pub async fn node_of(&self, config: NodeConfig) -> Result<Arc<Node>> {
         let node = Arc::new(Node::start(config, self.tools, self.group).await?);
         self.nodes().push(Arc::clone(&node));
         Ok(node)

@@ -50,7 +50,7 @@ impl Node {
         let config_file = config.storage_dir.join("config.toml");
         fs::write(&config_file, config.to_toml())?;
         let log = Log::new(config.storage_dir.join("output.log"));
-        let mut process = spawn(&config.alias, tools, &config_file, &log, group)?;
+        let mut process = spawn(&config, tools, &config_file, &log, group)?;
         let (client, id) = ready(&config.alias, &mut process, &config_file, &log).await?;
         let process = Mutex::new(Some(process));
         Ok(Self { config, config_file, id, client, process, log, tools: tools.clone(), group })
@@ -61,7 +61,7 @@ impl Node {
         let mut slot = self.process.lock().await;
         ensure!(slot.is_none(), "{} is running", self.alias());
         let mut process =
-            spawn(self.alias(), &self.tools, &self.config_file, &self.log, self.group)?;
+            spawn(&self.config, &self.tools, &self.config_file, &self.log, self.group)?;
         let (_, id) = ready(self.alias(), &mut process, &self.config_file, &self.log).await?;
         ensure!(id == self.id, "{} came back as another node, {id}", self.alias());
         *slot = Some(process);
@@ -89,6 +89,13 @@ impl Node {
     pub async fn ensure_running(&self) -> Result<()> {
         let mut slot = self.process.lock().await;
         slot.as_mut().with_context(|| format!("{} is down", self.alias()))?.ensure_running()
+    }
+
+    /// The id of the daemon's process.
+    pub async fn pid(&self) -> Result<u32> {
+        let slot = self.process.lock().await;
+        let process = slot.as_ref().with_context(|| format!("{} is down", self.alias()))?;
+        Ok(process.pid()?.as_raw_nonzero().get().cast_unsigned())
     }
 
     /// Its name.
@@ -241,15 +248,14 @@ pub async fn refusal(tools: &Tools, args: &[&str]) -> Result<Finished> {
 }
 
 fn spawn(
-    alias: &str,
+    config: &NodeConfig,
     tools: &Tools,
     config_file: &Path,
     log: &Log,
     group: Group,
 ) -> Result<Process> {
-    let mut command = Command::new(&tools.ldk_server);
-    command.arg(config_file);
-    Process::spawn(alias, command, log, group)
+    let command = config.command(&tools.ldk_server, config_file);
+    Process::spawn(&config.alias, command, log, group)
 }
 
 /// Waits until the daemon answers; returns a client and the node's id.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use tokio::process::Command;
 
 use crate::bitcoind::Bitcoind;
 use crate::ports::Port;
@@ -20,6 +21,13 @@ pub struct NodeConfig {
     pub grpc: Port,
     /// More sections of the configuration file, as TOML.
     pub sections: String,
+    /// The level of its log.
+    pub log_level: &'static str,
+    /// More flags of the daemon.
+    pub args: Vec<String>,
+    /// A program and its arguments that the daemon is run by, such as a tracer; empty for none. It
+    /// must leave the daemon the process that was started.
+    pub run_by: Vec<String>,
     bitcoind_address: String,
     bitcoind_credentials: (&'static str, &'static str),
 }
@@ -33,9 +41,26 @@ impl NodeConfig {
             lightning: Port::claim()?,
             grpc: Port::claim()?,
             sections: String::new(),
+            log_level: "Debug",
+            args: Vec::new(),
+            run_by: Vec::new(),
             bitcoind_address: bitcoind.rpc_address(),
             bitcoind_credentials: bitcoind.credentials(),
         })
+    }
+
+    /// What starts the daemon.
+    pub(crate) fn command(&self, ldk_server: &Path, config_file: &Path) -> Command {
+        let mut command = match self.run_by.split_first() {
+            Some((program, args)) => {
+                let mut command = Command::new(program);
+                command.args(args).arg(ldk_server);
+                command
+            },
+            None => Command::new(ldk_server),
+        };
+        command.arg(config_file).args(&self.args);
+        command
     }
 
     /// The text of the configuration file.
@@ -57,7 +82,7 @@ impl NodeConfig {
              rpc_password = \"{password}\"\n\
              \n\
              [log]\n\
-             level = \"Debug\"\n\
+             level = \"{}\"\n\
              \n\
              {}",
             self.alias,
@@ -65,6 +90,7 @@ impl NodeConfig {
             self.grpc.address(),
             self.storage_dir.display(),
             self.bitcoind_address,
+            self.log_level,
             self.sections,
         )
     }

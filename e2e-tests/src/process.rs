@@ -103,7 +103,8 @@ impl Process {
         Ok(self.child.kill().await?)
     }
 
-    fn pid(&self) -> Result<Pid> {
+    /// Its id.
+    pub(crate) fn pid(&self) -> Result<Pid> {
         self.child
             .id()
             .and_then(|id| Pid::from_raw(id.cast_signed()))

@@ -103,7 +103,7 @@ async fn another_certificate_is_refused(node: &Node) -> Result<()> {
     let api_key = Places::of_storage_dir(&node.config().storage_dir, "regtest").read_api_key()?;
     let client = Client::builder(address.as_str(), api_key, &other).build()?;
     let refused = client.get_node_info(GetNodeInfoRequest {}).await;
-    let said = matches!(&refused, Err(Error::Transport(message)) if message.contains("pinned"));
+    let said = matches!(&refused, Err(Error::NotPinned(message)) if message.contains("pinned"));
     assert!(said, "{refused:?}");
 
     let file = node.config().storage_dir.join("other.crt");

@@ -9,10 +9,14 @@ use crate::failure::Failure;
 // A doc comment here would become the description of the command.
 #[derive(Debug, Args)]
 pub(crate) struct PageArgs {
-    /// Ask for pages until there are at least so many items; the number of items of a page is the
-    /// server's [default: one page]
+    /// Ask for pages until the number of items is at least this; the last page is printed whole
+    /// [default: one page]
     #[arg(short, long, value_name = "NUMBER")]
     number_of_payments: Option<u64>,
+
+    /// The largest number of items on a page, 1 to 1000 [default: 100]
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) page_size: Option<u32>,
 
     /// Where to go on: next_page_token of the answer before
     #[arg(long, value_name = "TOKEN:INDEX")]
@@ -79,7 +83,8 @@ mod tests {
     const ITEMS: u64 = 8;
 
     fn args(number_of_payments: Option<u64>, page_token: Option<&str>) -> PageArgs {
-        PageArgs { number_of_payments, page_token: page_token.map(ToOwned::to_owned) }
+        let page_token = page_token.map(ToOwned::to_owned);
+        PageArgs { number_of_payments, page_size: None, page_token }
     }
 
     /// The items listed, the token after them, and the number of pages that were asked for.

@@ -4,8 +4,11 @@
 
 use futures_util::StreamExt as _;
 use ldk_server_client::Client;
-use ldk_server_client::api::{Bolt11ReceiveRequest, SubscribeEventsRequest};
+use ldk_server_client::api::{AckEventsRequest, Bolt11ReceiveRequest, SubscribeEventsRequest};
 use ldk_server_client::events::event_envelope::Event;
+
+/// By this name the server knows which events the shop is done with.
+const CONSUMER: &str = "shop";
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -13,7 +16,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let client = Client::from_config_file(config_file)?;
 
     // Follow the events first: the payment may come before we would.
-    let mut events = client.subscribe_events(SubscribeEventsRequest::default()).await?;
+    let request = SubscribeEventsRequest { consumer: CONSUMER.to_owned(), ..Default::default() };
+    let mut events = client.subscribe_events_resumable(request).await?;
     let request = Bolt11ReceiveRequest {
         amount_msat: Some(1_000_000),
         expiry_secs: 3_600,
@@ -23,13 +27,29 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("{{\"invoice\": \"{}\"}}", made.invoice);
 
     while let Some(envelope) = events.next().await {
-        if let Some(Event::PaymentReceived(received)) = envelope?.event {
+        let envelope = envelope?;
+        let mut is_paid = false;
+        if let Some(Event::PaymentReceived(received)) = envelope.event {
             // The id of a BOLT 11 payment is its hash.
-            if received.payment.is_some_and(|payment| payment.id == made.payment_hash) {
-                println!("paid");
-                return Ok(());
-            }
+            is_paid = received.payment.is_some_and(|payment| payment.id == made.payment_hash);
+        }
+        if is_paid {
+            println!("paid"); // A real shop writes it to its books here.
+        }
+
+        // Acknowledge what is in the books only: the rest comes again when the shop is started anew.
+        let done =
+            AckEventsRequest { consumer: CONSUMER.to_owned(), event_index: envelope.event_index };
+        match client.ack_events(done).await {
+            // Each acknowledgement covers those before it, so the next one mends this.
+            Err(error) if error.is_temporary() => eprintln!("not acknowledged: {error}"),
+            acknowledged => {
+                acknowledged?;
+            },
+        }
+        if is_paid {
+            return Ok(());
         }
     }
-    Err("the server ended the stream of events".into())
+    Err("the stream of events ended".into())
 }

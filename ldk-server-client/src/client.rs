@@ -17,10 +17,12 @@ use tonic_prost::ProstCodec;
 use crate::builder::ClientBuilder;
 use crate::error::Error;
 use crate::event_stream::EventStream;
+use crate::follow::ResumableSubscription;
 use crate::signed::Signed;
 
 /// A client of one server. Clones share one connection, which is made at the first call and again
-/// at the next call after it was lost. No call is ever repeated by the client itself.
+/// at the next call after it was lost. No call is ever repeated by the client itself, except the
+/// subscriptions of [`Client::subscribe_events_resumable`].
 #[derive(Clone)]
 pub struct Client {
     address: String,
@@ -78,11 +80,12 @@ impl Client {
         Self::from_places(&Places::of_storage_dir(dir.as_ref(), network))
     }
 
-    /// Follows the server's events. Once this returns, no later event is missed.
+    /// Follows the server's events as long as the connection lasts. Once this returns, no later
+    /// event is missed.
     ///
     /// The stream has no time limit. It ends with an error when the server stops
-    /// ([`Error::Unavailable`]), when this subscriber fell too far behind ([`Error::DataLoss`]), or
-    /// when the connection is lost ([`Error::Transport`]).
+    /// ([`Error::Unavailable`]), when what this subscriber still needs is no longer kept
+    /// ([`Error::OutOfRange`]), or when the connection is lost ([`Error::Transport`]).
     pub async fn subscribe_events(
         &self,
         request: SubscribeEventsRequest,
@@ -93,7 +96,44 @@ impl Client {
             grpc.ready().await.map_err(Status::from_error)?;
             grpc.server_streaming(Request::new(request), path!("SubscribeEvents"), codec).await
         });
-        Ok(EventStream::new(accepted.await?.into_inner()))
+        Ok(EventStream::new(accepted.await?))
+    }
+
+    /// Follows the server's events for as long as the stream is kept, subscribing again after a lost
+    /// connection or a restart of the server, from where it was. Each event comes once, in the order
+    /// of `event_index` and without gap. Await it to subscribe; its methods are the settings.
+    ///
+    /// The first subscription is the request's: after `resume_after_index`, where `consumer` is, or
+    /// from now on. Errors that may pass ([`Error::is_temporary`]) lead to another attempt, for ever
+    /// unless [`ResumableSubscription::max_retries`] is set, the first subscription included unless
+    /// [`ResumableSubscription::fail_fast`] is. All others end the stream:
+    ///
+    /// - [`Error::OutOfRange`] when events after the place to go on at are no longer kept,
+    /// - [`Error::ResourceExhausted`] when there are too many consumers for a new one,
+    /// - [`Error::Unimplemented`] when the server does not number its events,
+    /// - [`Error::DataLoss`] when the server passed over an event,
+    /// - and any error that says that the request, the key or the server's certificate is wrong.
+    ///
+    /// ```no_run
+    /// use futures_util::StreamExt as _;
+    /// # use ldk_server_client::{Client, Error, api::SubscribeEventsRequest};
+    /// # async fn example(client: Client, last_index: u64) -> Result<(), Error> {
+    /// // The number of the last event that was processed is kept with what came of it.
+    /// let request =
+    ///     SubscribeEventsRequest { resume_after_index: Some(last_index), ..Default::default() };
+    /// let mut events = client.subscribe_events_resumable(request).await?;
+    /// while let Some(envelope) = events.next().await {
+    ///     let envelope = envelope?;
+    ///     println!("{}: {:?}", envelope.event_index, envelope.event);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn subscribe_events_resumable(
+        &self,
+        request: SubscribeEventsRequest,
+    ) -> ResumableSubscription {
+        ResumableSubscription::new(self.clone(), request)
     }
 
     pub(crate) fn new(address: String, call_timeout: Duration, service: Signed<Channel>) -> Self {

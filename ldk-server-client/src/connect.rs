@@ -1,5 +1,6 @@
 //! One TLS connection to the server.
 
+use std::error::Error as StdError;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,6 +80,11 @@ impl ConnectFailure {
             _ => Self::Handshake { address, source },
         }
     }
+}
+
+/// Whether it was for its certificate that a server is not connected to.
+pub(crate) fn is_not_pinned(error: &(dyn StdError + 'static)) -> bool {
+    matches!(error.downcast_ref(), Some(ConnectFailure::NotPinned { .. }))
 }
 
 /// Makes connections to one target. The URI it is called with is always that of the target.

@@ -5,6 +5,8 @@ use std::error::Error as StdError;
 use ldk_server_grpc::places::PlacesError;
 use tonic::{Code, Status, TimeoutExpired};
 
+use crate::connect::is_not_pinned;
+
 /// Declares [`Error`]: the variants for the statuses a server answers with, each with its code, and
 /// those for what goes wrong on this side.
 macro_rules! errors {
@@ -26,10 +28,13 @@ macro_rules! errors {
                 /// The server's message.
                 message: String,
             },
-            /// No answer was had: the server could not be reached, is not the pinned one, or the
-            /// connection broke. If it broke during a call, the outcome of that call is unknown.
+            /// No answer was had: the server could not be reached, or the connection broke. If it
+            /// broke during a call, the outcome of that call is unknown.
             #[error("{0}")]
             Transport(String),
+            /// Nothing was asked: the server's TLS certificate is not a pinned one, nor issued by one.
+            #[error("{0}")]
+            NotPinned(String),
             /// The address, the API key, the certificate or the place where they should be is wrong.
             #[error("{0}")]
             Configuration(String),
@@ -41,7 +46,7 @@ macro_rules! errors {
                 match self {
                     $(Self::$variant(_) => Some(Code::$code),)+
                     Self::Other { code, .. } => Some(*code),
-                    Self::Transport(_) | Self::Configuration(_) => None,
+                    Self::Transport(_) | Self::NotPinned(_) | Self::Configuration(_) => None,
                 }
             }
 
@@ -87,6 +92,23 @@ errors! {
     Auth = Unauthenticated,
 }
 
+impl Error {
+    /// Whether the same call may succeed a moment later: the server could not be reached, is
+    /// starting or stopping, has too much to do, or did not answer in time.
+    ///
+    /// This does not say that nothing was done. Before a payment is repeated, look up what became of
+    /// the first.
+    pub fn is_temporary(&self) -> bool {
+        matches!(
+            self,
+            Self::Transport(_)
+                | Self::Unavailable(_)
+                | Self::DeadlineExceeded(_)
+                | Self::ResourceExhausted(_)
+        )
+    }
+}
+
 impl From<Status> for Error {
     fn from(status: Status) -> Self {
         // A status that came over the wire has no source; one made on this side has.
@@ -97,6 +119,9 @@ impl From<Status> for Error {
             return Self::DeadlineExceeded(
                 "no answer in time; the outcome of the call is unknown".to_owned(),
             );
+        }
+        if chain(source).any(is_not_pinned) {
+            return Self::NotPinned(chain_text(source));
         }
         Self::Transport(chain_text(source))
     }

@@ -42,3 +42,31 @@ impl From<DeleteEventConsumer> for DeleteEventConsumerRequest {
         Self { consumer }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::testing::{request, usage_error};
+
+    #[test]
+    fn a_consumer_is_named_first_and_then_the_event() {
+        let consumer = || "shop.1".to_owned();
+        assert_eq!(
+            request::<AckEvents, _>("shop.1 18446744073709551615"),
+            Ok(AckEventsRequest { consumer: consumer(), event_index: u64::MAX })
+        );
+        assert_eq!(
+            request::<DeleteEventConsumer, _>("shop.1"),
+            Ok(DeleteEventConsumerRequest { consumer: consumer() })
+        );
+        assert_eq!(request::<ListEventConsumers, _>(""), Ok(ListEventConsumersRequest {}));
+    }
+
+    #[test]
+    fn nothing_is_acknowledged_by_default() {
+        assert!(usage_error::<AckEvents>("shop").contains("EVENT_INDEX"));
+        assert!(usage_error::<AckEvents>("shop -1").contains("-1"));
+        assert!(usage_error::<AckEvents>("7 shop").contains("EVENT_INDEX"));
+        assert!(usage_error::<DeleteEventConsumer>("").contains("CONSUMER"));
+    }
+}

@@ -1,11 +1,12 @@
 //! The history of payments.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use ldk_server_client::Client;
 use ldk_server_grpc::api::{
     GetPaymentDetailsRequest, ListForwardedPaymentsRequest, ListForwardedPaymentsResponse,
     ListPaymentsRequest, ListPaymentsResponse,
 };
+use ldk_server_grpc::types::{PaymentDirection, PaymentMethod, PaymentStatus};
 
 use crate::failure::Failure;
 use crate::output::{self, Format};
@@ -25,16 +26,22 @@ impl From<GetPaymentDetails> for GetPaymentDetailsRequest {
 }
 
 /// List the payments, the newest first
+///
+/// A filter leaves out the payments that do not match; of several filters, all have to.
 #[derive(Debug, Args)]
 pub(crate) struct ListPayments {
+    #[command(flatten)]
+    filters: Filters,
+
     #[command(flatten)]
     pages: PageArgs,
 }
 
 impl ListPayments {
     pub(crate) async fn run(self, client: &Client, format: Format) -> Result<(), Failure> {
+        let first = ListPaymentsRequest { page_size: self.pages.page_size, ..self.filters.into() };
         let list = pages::collect(self.pages, async |page_token| {
-            let request = ListPaymentsRequest { page_token, ..Default::default() };
+            let request = ListPaymentsRequest { page_token, ..first.clone() };
             let ListPaymentsResponse { payments, next_page_token } =
                 client.list_payments(request).await?;
             Ok(Page { items: payments, next: next_page_token })
@@ -43,21 +50,189 @@ impl ListPayments {
     }
 }
 
+// A doc comment here would become the description of the command.
+#[derive(Debug, Args)]
+struct Filters {
+    /// Only payments that have come so far
+    #[arg(long, value_enum)]
+    status: Option<Status>,
+
+    /// Only payments to the node, or from it
+    #[arg(long, value_enum)]
+    direction: Option<Direction>,
+
+    /// Only payments that are made in this way
+    #[arg(long, value_enum)]
+    method: Option<Method>,
+
+    #[command(flatten)]
+    period: Period,
+
+    /// Only payments with this hash, as hex
+    #[arg(long, value_name = "HEX")]
+    payment_hash: Option<String>,
+}
+
+impl From<Filters> for ListPaymentsRequest {
+    fn from(filters: Filters) -> Self {
+        let method = filters.method.map_or(PaymentMethod::Unspecified, PaymentMethod::from);
+        Self {
+            status: filters.status.map(|status| PaymentStatus::from(status).into()),
+            direction: filters.direction.map(|direction| PaymentDirection::from(direction).into()),
+            method: method.into(),
+            created_from: filters.period.created_from,
+            created_before: filters.period.created_before,
+            payment_hash: filters.payment_hash.unwrap_or_default(),
+            ..Self::default()
+        }
+    }
+}
+
+// A doc comment here would become the description of the command.
+#[derive(Debug, Args)]
+struct Period {
+    /// Only those of this time or later, in seconds since 1970 (Unix time, as `date +%s` prints it)
+    #[arg(long, value_name = "SECONDS")]
+    created_from: Option<u64>,
+
+    /// Only those from before this time, in seconds since 1970 (Unix time)
+    #[arg(long, value_name = "SECONDS")]
+    created_before: Option<u64>,
+}
+
+/// Declares the words for the values of an enum of the proto files.
+macro_rules! words {
+    ($words:ident for $proto:ident { $($(#[$doc:meta])+ $word:ident,)+ }) => {
+        #[derive(Clone, Copy, Debug, ValueEnum)]
+        enum $words {
+            $($(#[$doc])+ $word,)+
+        }
+
+        impl From<$words> for $proto {
+            fn from(word: $words) -> Self {
+                match word {
+                    $($words::$word => Self::$word,)+
+                }
+            }
+        }
+    };
+}
+
+words!(Status for PaymentStatus {
+    /// Not decided yet, unpaid invoices among them
+    Pending,
+    /// Paid
+    Succeeded,
+    /// Nothing was paid, and nothing will be
+    Failed,
+});
+
+words!(Direction for PaymentDirection {
+    /// To the node
+    Inbound,
+    /// From the node
+    Outbound,
+});
+
+words!(Method for PaymentMethod {
+    /// By a transaction of the on-chain wallet
+    Onchain,
+    /// To a BOLT 11 invoice
+    Bolt11,
+    /// To a BOLT 11 invoice over a channel that a liquidity provider opens for it
+    Bolt11Jit,
+    /// To a BOLT 12 offer
+    Bolt12Offer,
+    /// For a BOLT 12 refund
+    Bolt12Refund,
+    /// Without invoice (keysend)
+    Spontaneous,
+});
+
 /// List the payments forwarded for others, the newest first
 #[derive(Debug, Args)]
 pub(crate) struct ListForwardedPayments {
+    #[command(flatten)]
+    period: Period,
+
     #[command(flatten)]
     pages: PageArgs,
 }
 
 impl ListForwardedPayments {
     pub(crate) async fn run(self, client: &Client, format: Format) -> Result<(), Failure> {
+        let Period { created_from, created_before } = self.period;
+        let page_size = self.pages.page_size;
         let list = pages::collect(self.pages, async |page_token| {
-            let request = ListForwardedPaymentsRequest { page_token, ..Default::default() };
+            let request = ListForwardedPaymentsRequest {
+                page_token,
+                page_size,
+                created_from,
+                created_before,
+            };
             let ListForwardedPaymentsResponse { forwarded_payments, next_page_token } =
                 client.list_forwarded_payments(request).await?;
             Ok(Page { items: forwarded_payments, next: next_page_token })
         });
         output::print(&list.await?, format)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::testing::{request, usage_error};
+
+    fn filtered(arguments: &str) -> ListPaymentsRequest {
+        request::<Filters, _>(arguments).unwrap()
+    }
+
+    #[test]
+    fn without_filters_nothing_is_left_out() {
+        assert_eq!(filtered(""), ListPaymentsRequest::default());
+    }
+
+    #[test]
+    fn every_filter_reaches_its_field() {
+        let line = "--status failed --direction outbound --method bolt12-offer --created-from 5 \
+                    --created-before 9 --payment-hash 00ff";
+        let expected = ListPaymentsRequest {
+            page_token: None,
+            page_size: None,
+            status: Some(PaymentStatus::Failed.into()),
+            direction: Some(PaymentDirection::Outbound.into()),
+            method: PaymentMethod::Bolt12Offer.into(),
+            created_from: Some(5),
+            created_before: Some(9),
+            payment_hash: "00ff".to_owned(),
+        };
+        assert_eq!(filtered(line), expected);
+    }
+
+    #[test]
+    fn what_is_zero_on_the_wire_is_a_filter_too() {
+        let request = filtered("--status pending --direction inbound --created-from 0");
+        assert_eq!(request.status, Some(PaymentStatus::Pending.into()));
+        assert_eq!(request.direction, Some(PaymentDirection::Inbound.into()));
+        assert_eq!(request.created_from, Some(0));
+    }
+
+    #[test]
+    fn every_method_has_a_word() {
+        let words =
+            ["onchain", "bolt11", "bolt11-jit", "bolt12-offer", "bolt12-refund", "spontaneous"];
+        for (number, word) in (1..).zip(words) {
+            assert_eq!(filtered(&format!("--method {word}")).method, number, "{word}");
+        }
+        assert!(PaymentMethod::try_from(i32::try_from(words.len()).unwrap() + 1).is_err());
+    }
+
+    #[test]
+    fn other_words_are_refused_with_those_there_are() {
+        let told = usage_error::<ListPayments>("--status expired");
+        assert!(told.contains("pending") && told.contains("succeeded"), "{told}");
+        assert!(usage_error::<ListPayments>("--method BOLT11").contains("bolt11"));
+        assert!(usage_error::<ListPayments>("--created-from yesterday").contains("--created-from"));
+        assert!(usage_error::<ListForwardedPayments>("--status failed").contains("--status"));
     }
 }

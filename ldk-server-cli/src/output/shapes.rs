@@ -4,7 +4,7 @@ use ldk_server_grpc::api::{
     ConnectPeerResponse, DecodeInvoiceResponse, DecodeOfferResponse,
     ExportPathfindingScoresResponse, GetBalancesResponse, GetNodeInfoResponse,
     GetPaymentDetailsResponse, GraphListChannelsResponse, ListChannelsResponse,
-    UnifiedSendResponse, unified_send_response,
+    ListEventConsumersResponse, UnifiedSendResponse, unified_send_response,
 };
 use ldk_server_grpc::events::{
     ChannelState, ChannelStateChangeReason, ChannelStateChangeReasonKind, ChannelStateChanged,
@@ -14,9 +14,9 @@ use ldk_server_grpc::events::{
 };
 use ldk_server_grpc::types::{
     BalanceSource, BestBlock, Bolt11, Bolt11Feature, Channel, ChannelConfig,
-    ClaimableAwaitingConfirmations, CustomTlvRecord, Feature, LightningBalance, Network,
-    OfferAmount, OfferQuantity, OutPoint, Payment, PaymentDirection, PaymentKind, PaymentStatus,
-    lightning_balance, offer_amount, offer_quantity, payment_kind,
+    ClaimableAwaitingConfirmations, CustomTlvRecord, EventConsumer, Feature, ForwardedPayment,
+    LightningBalance, Network, OfferAmount, OfferQuantity, OutPoint, Payment, PaymentDirection,
+    PaymentKind, PaymentStatus, lightning_balance, offer_amount, offer_quantity, payment_kind,
 };
 use serde::Serialize;
 
@@ -161,7 +161,9 @@ fn a_payment_has_its_kind_nested_and_its_secret_as_hex() {
     "direction": "OUTBOUND",
     "status": "SUCCEEDED",
     "latest_update_timestamp": 1760000000,
-    "fee_paid_msat": null
+    "fee_paid_msat": null,
+    "created_at": 1759999999,
+    "expired": false
   }
 }"#,
     );
@@ -306,12 +308,14 @@ fn an_event_is_one_line() {
     };
     assert_eq!(
         line(event_envelope::Event::ChannelStateChanged(changed)),
-        r#"{"event_index":0,"event":{"channel_state_changed":{"channel_id":"cc","user_channel_id":"7","counterparty_node_id":null,"state":"CHANNEL_STATE_READY","funding_txo":null,"reason":null,"closure_initiator":"CHANNEL_CLOSURE_INITIATOR_UNSPECIFIED"}}}"#
+        r#"{"event_index":7,"created_at":1760000000,"event":{"channel_state_changed":{"channel_id":"cc","user_channel_id":"7","counterparty_node_id":null,"state":"CHANNEL_STATE_READY","funding_txo":null,"reason":null,"closure_initiator":"CHANNEL_CLOSURE_INITIATOR_UNSPECIFIED"}}}"#
     );
     let received =
         PaymentReceived { payment: Some(received_payment()), custom_records: Vec::new() };
     let line = line(event_envelope::Event::PaymentReceived(received));
-    assert!(line.starts_with(r#"{"event_index":0,"event":{"payment_received":{"payment":{"id""#));
+    assert!(line.starts_with(
+        r#"{"event_index":7,"created_at":1760000000,"event":{"payment_received":{"payment":{"id""#
+    ));
     assert!(!line.contains('\n'));
 }
 
@@ -341,7 +345,7 @@ fn a_held_payment_has_its_records_and_deadline() {
     };
     assert_eq!(
         line(event_envelope::Event::PaymentClaimable(claimable)),
-        r#"{"event_index":0,"event":{"payment_claimable":{"payment":null,"custom_records":[{"type_num":65537,"value":"00ff"}],"claim_deadline":144,"claimable_amount_msat":7000}}}"#
+        r#"{"event_index":7,"created_at":1760000000,"event":{"payment_claimable":{"payment":null,"custom_records":[{"type_num":65537,"value":"00ff"}],"claim_deadline":144,"claimable_amount_msat":7000}}}"#
     );
     let failed_back = PaymentFailedBack {
         payment: None,
@@ -350,7 +354,7 @@ fn a_held_payment_has_its_records_and_deadline() {
     };
     assert_eq!(
         line(event_envelope::Event::PaymentFailedBack(failed_back)),
-        r#"{"event_index":0,"event":{"payment_failed_back":{"payment":null,"reason":"PAYMENT_FAILED_BACK_REASON_DEADLINE","claim_deadline":null}}}"#
+        r#"{"event_index":7,"created_at":1760000000,"event":{"payment_failed_back":{"payment":null,"reason":"PAYMENT_FAILED_BACK_REASON_DEADLINE","claim_deadline":null}}}"#
     );
 }
 
@@ -365,6 +369,54 @@ fn a_splice_has_its_state_by_name() {
     };
     assert_eq!(
         line(event_envelope::Event::SpliceStateChanged(changed)),
-        r#"{"event_index":0,"event":{"splice_state_changed":{"channel_id":"cc","user_channel_id":"7","counterparty_node_id":"02aa","state":"SPLICE_STATE_PENDING","funding_txo":"dd:1"}}}"#
+        r#"{"event_index":7,"created_at":1760000000,"event":{"splice_state_changed":{"channel_id":"cc","user_channel_id":"7","counterparty_node_id":"02aa","state":"SPLICE_STATE_PENDING","funding_txo":"dd:1"}}}"#
     );
+}
+
+#[test]
+fn a_forwarded_payment_has_the_time_it_was_forwarded() {
+    let forwarded = ForwardedPayment { created_at: 1_760_000_000, ..Default::default() };
+    let json = serde_json::to_string(&forwarded).unwrap();
+    assert!(json.ends_with(r#""created_at":1760000000}"#), "{json}");
+}
+
+#[test]
+fn consumers_are_a_list_and_one_table() {
+    let shop = EventConsumer {
+        name: "shop".to_owned(),
+        acknowledged_index: 7,
+        unacknowledged_events: 2,
+        created_at: 1_760_000_000,
+        last_acknowledged_at: None,
+    };
+    let answer =
+        ListEventConsumersResponse { consumers: vec![shop], head_index: 9, oldest_index: 1 };
+    assert_json(
+        &answer,
+        r#"{
+  "consumers": [
+    {
+      "name": "shop",
+      "acknowledged_index": 7,
+      "unacknowledged_events": 2,
+      "created_at": 1760000000,
+      "last_acknowledged_at": null
+    }
+  ],
+  "head_index": 9,
+  "oldest_index": 1
+}"#,
+    );
+    let expected = "\
+┌──────────────┬───┐
+│ head_index   ┆ 9 │
+│ oldest_index ┆ 1 │
+└──────────────┴───┘
+consumers:
+┌──────┬────────────────────┬───────────────────────┬────────────┬──────────────────────┐
+│ name ┆ acknowledged_index ┆ unacknowledged_events ┆ created_at ┆ last_acknowledged_at │
+╞══════╪════════════════════╪═══════════════════════╪════════════╪══════════════════════╡
+│ shop ┆ 7                  ┆ 2                     ┆ 1760000000 ┆ -                    │
+└──────┴────────────────────┴───────────────────────┴────────────┴──────────────────────┘";
+    assert_eq!(render(&answer, Format::Table).unwrap(), expected);
 }

@@ -29,7 +29,11 @@ impl LightningNode for Node {
     ) -> Result<Response<BoxStream<EventEnvelope>>, Status> {
         let items = self.0.lock().unwrap().take();
         let items = items.ok_or_else(|| Status::resource_exhausted("one subscriber at most"))?;
-        Ok(Response::new(Box::pin(ReceiverStream::new(items))))
+        let mut response: Response<BoxStream<_>> =
+            Response::new(Box::pin(ReceiverStream::new(items)));
+        response.metadata_mut().insert("event-head-index", "41".parse().unwrap());
+        response.metadata_mut().insert("event-oldest-index", "7".parse().unwrap());
+        Ok(response)
     }
 }
 
@@ -63,6 +67,13 @@ async fn events_arrive_in_order_until_the_server_says_why_it_ends() {
     let lost = Error::DataLoss("3 events were lost".to_owned());
     assert_eq!(next(&mut events).await, Some(Err(lost)));
     assert_eq!(next(&mut events).await, None);
+}
+
+#[tokio::test]
+async fn a_stream_knows_what_the_server_had_when_it_began() {
+    let (_server, _sender, events) = subscribed().await;
+    assert_eq!(events.head_index(), Some(41));
+    assert_eq!(events.oldest_index(), Some(7));
 }
 
 #[tokio::test]

@@ -5,5 +5,8 @@
 mod calls;
 mod configuration;
 mod events;
+mod follow;
 mod pinning;
+#[allow(dead_code, reason = "the tests of the CLI use the rest")]
+mod script;
 mod server;

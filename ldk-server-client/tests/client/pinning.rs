@@ -33,6 +33,13 @@ fn assert_transport(error: &Error, text: &str) {
     assert_eq!(error.code(), None);
 }
 
+#[track_caller]
+fn assert_not_pinned(error: &Error, text: &str) {
+    assert!(matches!(error, Error::NotPinned(_)), "{error:?}");
+    assert!(error.to_string().contains(text), "{error}");
+    assert_eq!(error.code(), None);
+}
+
 #[tokio::test]
 async fn the_pinned_certificate_is_accepted_whatever_its_name() {
     let identity = Identity::self_signed("somewhere.else.example");
@@ -51,8 +58,8 @@ async fn one_of_several_pinned_certificates_is_enough() {
 async fn another_certificate_of_the_same_name_is_refused() {
     let server = TestServer::start(Stub).await;
     let error = call(server.address, &Identity::self_signed("localhost").pem()).await;
-    assert_transport(&error, "is not a pinned one");
-    assert_transport(&error, &server.address.to_string());
+    assert_not_pinned(&error, "is not a pinned one");
+    assert_not_pinned(&error, &server.address.to_string());
 }
 
 #[tokio::test]
@@ -63,7 +70,7 @@ async fn a_certificate_issued_by_the_pinned_one_is_accepted_for_its_name_only() 
     let port = server.address.port();
     assert_accepted(&call(format!("localhost:{port}"), &authority.pem()).await);
     let error = call(format!("127.0.0.1:{port}"), &authority.pem()).await;
-    assert_transport(&error, "not valid for name");
+    assert_not_pinned(&error, "not valid for name");
 }
 
 #[tokio::test]

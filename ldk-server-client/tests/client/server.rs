@@ -70,11 +70,20 @@ impl TestServer {
     }
 
     pub(crate) async fn start_as(identity: &Identity, node: impl LightningNode) -> Self {
+        Self::start_on(Listener::socket().await, identity, node)
+    }
+
+    /// Serves on a socket that listens already.
+    pub(crate) fn start_on(
+        socket: TcpListener,
+        identity: &Identity,
+        node: impl LightningNode,
+    ) -> Self {
         let acceptor = TlsAcceptor::from(Arc::new(tls(identity)));
         let service = LightningNodeServer::new(node)
             .max_decoding_message_size(ldk_server_grpc::MAX_MESSAGE_BYTES);
         let serve = move |tcp| serve_connection(acceptor.clone(), service.clone(), tcp);
-        let listener = Listener::start(serve).await;
+        let listener = Listener::start_on(socket, serve);
         Self { address: listener.address, pem: identity.pem(), listener }
     }
 
@@ -119,7 +128,18 @@ impl Listener {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_on(Self::socket().await, serve)
+    }
+
+    /// A listening socket whose connections nobody accepts yet.
+    pub(crate) async fn socket() -> TcpListener {
+        TcpListener::bind("127.0.0.1:0").await.unwrap()
+    }
+
+    fn start_on<F>(socket: TcpListener, serve: impl Fn(TcpStream) -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
         let address = socket.local_addr().unwrap();
         let connections = Arc::new(Mutex::new(JoinSet::new()));
         let spawner = Arc::clone(&connections);

@@ -82,8 +82,10 @@ impl Store {
                 (Some(library), Durability::None)
             },
         };
-        let database = schema::open(dir, durability)?;
-        payments::reconcile(&database)?;
+        let mut database = schema::open(dir, durability)?;
+        let changes = database.transaction().map_err(sql_error)?;
+        payments::reconcile(&changes)?;
+        changes.commit().map_err(sql_error)?;
         let payment_counts = Counts::load(&database)?;
         let event_log = EventLog::load(&database)?;
         let readers = Readers::new(dir.join(SQLITE_DB_FILE_NAME));

@@ -1,0 +1,111 @@
+//! Two daemons with a channel between them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use anyhow::Result;
+use clap::ValueEnum;
+use e2e_tests::{Network, Node};
+
+use crate::case::Case;
+use crate::syncs::SyncTrace;
+use crate::usage::Usage;
+
+/// What each gets on chain beyond the channel: fees, and the reserve for the channel.
+const RESERVE_SATS: u64 = 200_000;
+
+/// Where a daemon keeps its state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(crate) enum Store {
+    /// In the store of this project.
+    Ours,
+    /// In the SQLite store of the library.
+    Library,
+}
+
+/// Whether the daemons run under strace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tracing {
+    Off,
+    /// It writes down each fsync and fdatasync.
+    Syncs,
+}
+
+/// A daemon, and what tells of its fsyncs if it is traced.
+pub(crate) struct Side {
+    pub(crate) node: Arc<Node>,
+    trace: Option<SyncTrace>,
+}
+
+/// Alice and bob, who keep their state in the same kind of store.
+pub(crate) struct Pair {
+    pub(crate) store: Store,
+    alice: Side,
+    bob: Side,
+}
+
+impl Pair {
+    /// Starts both, and opens a channel of which half belongs to each.
+    pub(crate) async fn start(
+        network: &Network,
+        store: Store,
+        tracing: Tracing,
+        channel_sats: u64,
+    ) -> Result<Self> {
+        let alice = Side::start(network, "alice", store, tracing).await?;
+        let bob = Side::start(network, "bob", store, tracing).await?;
+        network.fund(&[&alice.node, &bob.node], channel_sats + RESERVE_SATS).await?;
+        network.open_channel(&alice.node, &bob.node, channel_sats, channel_sats / 2).await?;
+        Ok(Self { store, alice, bob })
+    }
+
+    /// The payer and the payee of a case.
+    pub(crate) fn payer_and_payee(&self, case: Case) -> [&Side; 2] {
+        let [alice, bob] = self.sides();
+        if case.turned { [bob, alice] } else { [alice, bob] }
+    }
+
+    /// Alice and bob.
+    pub(crate) fn sides(&self) -> [&Side; 2] {
+        [&self.alice, &self.bob]
+    }
+
+    /// Stops both.
+    pub(crate) async fn stop(&self) -> Result<()> {
+        self.alice.node.stop().await?;
+        self.bob.node.stop().await
+    }
+}
+
+impl Side {
+    async fn start(network: &Network, name: &str, store: Store, tracing: Tracing) -> Result<Self> {
+        let traced = if tracing == Tracing::Syncs { "-traced" } else { "" };
+        let alias = format!("{name}-{store}{traced}");
+        let mut config = network.config(&alias)?;
+        // What is measured is not to be the writing of the log.
+        config.log_level = "Info";
+        if store == Store::Library {
+            config.args.push("--library-store".to_owned());
+        }
+        let trace = match tracing {
+            Tracing::Off => None,
+            Tracing::Syncs => Some(SyncTrace::of(&mut config)),
+        };
+        Ok(Self { node: network.node_of(config).await?, trace })
+    }
+
+    /// What its process has used so far.
+    pub(crate) async fn usage(&self) -> Result<Usage> {
+        let syncs = self.trace.as_ref().map(SyncTrace::count).transpose()?;
+        Usage::of(self.node.pid().await?, syncs)
+    }
+}
+
+impl fmt::Display for Store {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Ours => "ours",
+            Self::Library => "library",
+        })
+    }
+}

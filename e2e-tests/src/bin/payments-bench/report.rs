@@ -1,0 +1,175 @@
+//! The figures as tables, which are Markdown.
+
+use comfy_table::presets::ASCII_MARKDOWN;
+use comfy_table::{CellAlignment, Table};
+
+use crate::case::Case;
+use crate::fan_out::FanOut;
+use crate::figures::millis;
+use crate::pair::Store;
+use crate::payments::Measured;
+use crate::usage::Usage;
+
+/// A case, and what it took with a store.
+pub(crate) struct Row {
+    pub(crate) case: Case,
+    pub(crate) store: Store,
+    pub(crate) measured: Measured,
+}
+
+impl Row {
+    fn name(&self) -> [String; 3] {
+        let Case { kind, in_flight, .. } = self.case;
+        [kind.to_string(), in_flight.to_string(), self.store.to_string()]
+    }
+
+    fn kib(&self, usage: &Usage) -> f64 {
+        usage.write_bytes as f64 / 1024.0 / self.measured.payments as f64
+    }
+
+    fn cpu_ms(&self, usage: &Usage) -> f64 {
+        millis(usage.cpu) / self.measured.payments as f64
+    }
+
+    fn syncs(&self, usage: &Usage) -> String {
+        let each = |syncs: u64| syncs as f64 / self.measured.payments as f64;
+        usage.syncs.map(each).map_or_else(|| "not counted".to_owned(), |each| format!("{each:.2}"))
+    }
+}
+
+/// What each case took.
+pub(crate) fn payments(rows: &[Row]) -> Table {
+    let mut table = table(&[
+        "kind",
+        "in flight",
+        "store",
+        "payments/s",
+        "p50 ms",
+        "p99 ms",
+        "refused",
+        "failed",
+        "payer KiB",
+        "payee KiB",
+        "payer CPU ms",
+        "payee CPU ms",
+    ]);
+    for row in rows {
+        let Measured { per_second, latency, refused, failed, payer, payee, .. } = &row.measured;
+        let figures = [
+            format!("{per_second:.1}"),
+            format!("{:.1}", latency.percentile(50)),
+            format!("{:.1}", latency.percentile(99)),
+            refused.to_string(),
+            failed.to_string(),
+            format!("{:.1}", row.kib(payer)),
+            format!("{:.1}", row.kib(payee)),
+            format!("{:.2}", row.cpu_ms(payer)),
+            format!("{:.2}", row.cpu_ms(payee)),
+        ];
+        table.add_row(row.name().into_iter().chain(figures));
+    }
+    aligned(table, 3)
+}
+
+/// What each case took with our store, in proportion to the library's.
+pub(crate) fn ratios(rows: &[Row]) -> Table {
+    let mut table = table(&[
+        "kind",
+        "in flight",
+        "payments/s",
+        "p50",
+        "p99",
+        "payer bytes",
+        "payee bytes",
+        "payer CPU",
+        "payee CPU",
+    ]);
+    for ours in rows.iter().filter(|row| row.store == Store::Ours) {
+        let theirs = rows.iter().find(|row| row.case == ours.case && row.store == Store::Library);
+        let Some(theirs) = theirs else { continue };
+        let figures = |row: &Row| {
+            let Measured { per_second, latency, payer, payee, .. } = &row.measured;
+            [
+                *per_second,
+                latency.percentile(50),
+                latency.percentile(99),
+                row.kib(payer),
+                row.kib(payee),
+                row.cpu_ms(payer),
+                row.cpu_ms(payee),
+            ]
+        };
+        let ratios = figures(ours).into_iter().zip(figures(theirs));
+        let [kind, in_flight, _] = ours.name();
+        table.add_row(
+            [kind, in_flight]
+                .into_iter()
+                .chain(ratios.map(|(ours, theirs)| format!("{:.2}", ours / theirs))),
+        );
+    }
+    aligned(table, 2)
+}
+
+/// The fsyncs of each case, for each payment.
+pub(crate) fn syncs(rows: &[Row]) -> Table {
+    let mut table =
+        table(&["kind", "in flight", "store", "payer", "payee", "payments/s when traced"]);
+    for row in rows {
+        let Measured { per_second, payer, payee, .. } = &row.measured;
+        let figures = [row.syncs(payer), row.syncs(payee), format!("{per_second:.1}")];
+        table.add_row(row.name().into_iter().chain(figures));
+    }
+    aligned(table, 3)
+}
+
+/// How events reached subscribers.
+pub(crate) fn fan_out(rows: &[FanOut]) -> Table {
+    let mut table = table(&[
+        "subscribers",
+        "first to each p50 ms",
+        "p99 ms",
+        "first to last p50 ms",
+        "p99 ms",
+        "answer to each p50 ms",
+        "p99 ms",
+        "call p50 ms",
+        "p99 ms",
+        "CPU µs a delivery",
+        "CPU µs a further delivery",
+    ]);
+    for row in rows {
+        let FanOut { subscribers, first_to_each, first_to_last, answer_to_each, call, .. } = row;
+        let times = [first_to_each, first_to_last, answer_to_each, call];
+        let times = times.into_iter().flat_map(|times| [50, 99].map(|at| times.percentile(at)));
+        let each_us = millis(row.cpu) * 1e3 / row.deliveries() as f64;
+        let cpu =
+            [each_us, rows.first().map_or(f64::NAN, |fewest| further_delivery_us(fewest, row))];
+        table.add_row([subscribers.to_string()].into_iter().chain(times.chain(cpu).map(shown)));
+    }
+    aligned(table, 0)
+}
+
+/// A figure, or a dash where there is none.
+fn shown(figure: f64) -> String {
+    if figure.is_nan() { "-".to_owned() } else { format!("{figure:.2}") }
+}
+
+/// What a delivery takes beyond those of the case with the fewest, in which the payment takes most.
+fn further_delivery_us(fewest: &FanOut, row: &FanOut) -> f64 {
+    let further = row.deliveries() as f64 - fewest.deliveries() as f64;
+    (millis(row.cpu) - millis(fewest.cpu)) * 1e3 / further
+}
+
+fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_preset(ASCII_MARKDOWN).set_header(header);
+    table
+}
+
+/// Aligns the figures, which begin with this column, to the right.
+fn aligned(mut table: Table, first: usize) -> Table {
+    for column in table.column_iter_mut().skip(first) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
