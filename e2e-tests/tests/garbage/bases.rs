@@ -558,8 +558,12 @@ fn events() -> Vec<Base> {
     vec![
         subscribe(None, ""),
         subscribe(Some(0), "somebody"),
-        Base::new("AckEvents", UNKNOWN, ack),
-        Base::new("DeleteEventConsumer", UNKNOWN, delete),
+        // Another name may be one that was subscribed with.
+        Base::new("AckEvents", UNKNOWN, ack)
+            .accepting("consumer", rules::absent_or_consumer)
+            .accepting("event_index", |_| true),
+        Base::new("DeleteEventConsumer", UNKNOWN, delete)
+            .accepting("consumer", rules::absent_or_consumer),
     ]
 }
 
