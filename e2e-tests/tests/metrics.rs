@@ -12,7 +12,8 @@ use http_body_util::Full;
 use hyper::header::{AUTHORIZATION, HeaderMap};
 use hyper::{Method, Request, StatusCode};
 use ldk_server_client::api::{
-    CloseChannelRequest, GetBalancesResponse, ListPaymentsRequest, ListPeersRequest,
+    CloseChannelRequest, GetBalancesResponse, ListEventConsumersRequest,
+    ListEventConsumersResponse, ListPaymentsRequest, ListPeersRequest,
 };
 use ldk_server_client::types::PaymentStatus;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -32,7 +33,7 @@ const LOGIN: &str = "prometheus:a secret";
 const GAUGE: &str = "gauge";
 const COUNTER: &str = "counter";
 /// Their names after `ldk_server_`.
-const METRICS: [(&str, &str); 12] = [
+const METRICS: [(&str, &str); 16] = [
     ("total_peers_count", GAUGE),
     ("total_payments_count", COUNTER),
     ("total_pending_payments_count", GAUGE),
@@ -45,6 +46,10 @@ const METRICS: [(&str, &str); 12] = [
     ("spendable_onchain_balance_sats", GAUGE),
     ("total_anchor_channels_reserve_sats", GAUGE),
     ("total_lightning_balance_sats", GAUGE),
+    ("events_head_index", GAUGE),
+    ("events_oldest_index", GAUGE),
+    ("event_consumers_count", GAUGE),
+    ("events_removed_unacknowledged_total", COUNTER),
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -297,7 +302,11 @@ async fn by_calls(node: &Node) -> Result<BTreeMap<String, u64>> {
     let channels = node.channels().await?;
     let public = channels.iter().filter(|channel| channel.is_announced).count();
     let peers = node.client().list_peers(ListPeersRequest {}).await?.peers.len();
+    let ListEventConsumersResponse { consumers, head_index, oldest_index } =
+        node.client().list_event_consumers(ListEventConsumersRequest {}).await?;
     let counts = [
+        ("event_consumers_count", consumers.len()),
+        ("events_removed_unacknowledged_total", 0),
         ("total_peers_count", peers),
         ("total_payments_count", payments.len()),
         ("total_pending_payments_count", with(PaymentStatus::Pending)),
@@ -307,14 +316,16 @@ async fn by_calls(node: &Node) -> Result<BTreeMap<String, u64>> {
         ("total_public_channels_count", public),
         ("total_private_channels_count", channels.len() - public),
     ];
-    let sats = [
+    let numbers = [
+        ("events_head_index", head_index),
+        ("events_oldest_index", oldest_index),
         ("total_onchain_balance_sats", total_onchain_balance_sats),
         ("spendable_onchain_balance_sats", spendable_onchain_balance_sats),
         ("total_anchor_channels_reserve_sats", total_anchor_channels_reserve_sats),
         ("total_lightning_balance_sats", total_lightning_balance_sats),
     ];
     let counts = counts.map(|(name, count)| (name.to_owned(), count as u64));
-    Ok(counts.into_iter().chain(sats.map(|(name, sats)| (name.to_owned(), sats))).collect())
+    Ok(counts.into_iter().chain(numbers.map(|(name, number)| (name.to_owned(), number))).collect())
 }
 
 async fn a_new_connection_is_no_new_channel(

@@ -9,6 +9,7 @@ pub mod logging;
 pub mod metrics;
 pub mod node;
 pub mod process;
+mod retention;
 pub mod rpc;
 pub mod secrets;
 pub mod serve;

@@ -1,12 +1,13 @@
 //! What Prometheus is told about the node.
 //!
-//! The node is asked in the background, every so often: peers, channels and balances are as of the
-//! last time. Payments are counted as they are written, and always up to date. Nothing is added up
+//! The node is asked in the background, every so often: peers, channels, balances and events are as
+//! of the last time. Payments are counted as they are written, and always up to date. Nothing is added up
 //! from events, so no number can go astray.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use ldk_node::lightning::io;
 use ldk_node::{BalanceDetails, ChannelDetails, Node};
 use prometheus::core::Collector;
 use prometheus::{IntCounter, IntGauge, Registry, TextEncoder};
@@ -15,7 +16,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::store::{PaymentCounts, Store};
+use crate::store::{EventCounts, PaymentCounts, Store};
 
 /// What there is to tell; nothing before the node was asked for the first time.
 pub type Latest = watch::Receiver<Option<Metrics>>;
@@ -40,6 +41,7 @@ struct Reading {
     spendable_onchain_sats: u64,
     anchor_reserve_sats: u64,
     lightning_sats: u64,
+    events: EventCounts,
 }
 
 /// Asks the node at once and then every `poll_interval`, until `stop` is cancelled.
@@ -58,19 +60,20 @@ pub async fn watch_node(
             () = stop.cancelled() => return,
             _ = ticks.tick() => {},
         }
-        let node = Arc::clone(&node);
-        match spawn_blocking(move || Reading::of(&node)).await {
-            Ok(reading) => {
+        let (node, reader) = (Arc::clone(&node), Arc::clone(&store));
+        match spawn_blocking(move || Reading::of(&node, &reader)).await {
+            Ok(Ok(reading)) => {
                 let store = Arc::clone(&store);
                 latest.send_replace(Some(Metrics { reading, store }));
             },
+            Ok(Err(error)) => tracing::error!("cannot read the metrics: {error}"),
             Err(error) => tracing::error!("cannot read the metrics: {error}"),
         }
     }
 }
 
 impl Reading {
-    fn of(node: &Node) -> Self {
+    fn of(node: &Node, store: &Store) -> io::Result<Self> {
         let channels = node.list_channels();
         let is_public = |channel: &&ChannelDetails| channel.is_announced;
         let public_channels = channels.iter().filter(is_public).count();
@@ -82,7 +85,7 @@ impl Reading {
             lightning_balances: _,
             pending_balances_from_channel_closures: _,
         } = node.list_balances();
-        Self {
+        Ok(Self {
             peers: node.list_peers().len(),
             public_channels,
             private_channels: channels.len() - public_channels,
@@ -90,7 +93,8 @@ impl Reading {
             spendable_onchain_sats: spendable_onchain_balance_sats,
             anchor_reserve_sats: total_anchor_channels_reserve_sats,
             lightning_sats: total_lightning_balance_sats,
-        }
+            events: store.event_counts()?,
+        })
     }
 }
 
@@ -110,7 +114,7 @@ fn text(reading: &Reading, payments: PaymentCounts) -> prometheus::Result<String
         gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
         add(Box::new(gauge))?;
     }
-    for (name, help, value) in counters(payments) {
+    for (name, help, value) in counters(payments, reading.events) {
         let counter = IntCounter::new(name, help)?;
         counter.inc_by(value);
         add(Box::new(counter))?;
@@ -121,7 +125,7 @@ fn text(reading: &Reading, payments: PaymentCounts) -> prometheus::Result<String
 /// A name, what it means, and its value.
 type Sample = (&'static str, &'static str, u64);
 
-fn gauges(reading: &Reading, payments: PaymentCounts) -> [Sample; 9] {
+fn gauges(reading: &Reading, payments: PaymentCounts) -> [Sample; 12] {
     let Reading {
         peers,
         public_channels,
@@ -130,6 +134,7 @@ fn gauges(reading: &Reading, payments: PaymentCounts) -> [Sample; 9] {
         spendable_onchain_sats,
         anchor_reserve_sats,
         lightning_sats,
+        events,
     } = *reading;
     let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
     [
@@ -179,10 +184,25 @@ fn gauges(reading: &Reading, payments: PaymentCounts) -> [Sample; 9] {
             "What would come back if every channel were closed now, in satoshis.",
             lightning_sats,
         ),
+        (
+            "ldk_server_events_head_index",
+            "The number of the newest event; 0 before the first.",
+            events.head_index,
+        ),
+        (
+            "ldk_server_events_oldest_index",
+            "The number of the oldest event that is kept; one more than the newest if none is.",
+            events.oldest_index,
+        ),
+        (
+            "ldk_server_event_consumers_count",
+            "Consumers of events whose place is remembered.",
+            count(events.consumers),
+        ),
     ]
 }
 
-fn counters(payments: PaymentCounts) -> [Sample; 3] {
+fn counters(payments: PaymentCounts, events: EventCounts) -> [Sample; 4] {
     let PaymentCounts { begun, pending: _, succeeded, failed } = payments;
     [
         (
@@ -201,6 +221,12 @@ fn counters(payments: PaymentCounts) -> [Sample; 3] {
             "Payments of every kind that had failed at the start, and each failure since.",
             failed,
         ),
+        (
+            "ldk_server_events_removed_unacknowledged_total",
+            "Events that were removed since the start before a consumer had acknowledged them, \
+             once for each such consumer.",
+            events.removed_unacknowledged,
+        ),
     ]
 }
 
@@ -218,6 +244,12 @@ mod tests {
             spendable_onchain_sats: 2_100_000_000_000_000,
             anchor_reserve_sats: 6,
             lightning_sats: 7,
+            events: EventCounts {
+                head_index: 12,
+                oldest_index: 13,
+                consumers: 14,
+                removed_unacknowledged: 15,
+            },
         };
         let counts = PaymentCounts { begun: 8, pending: 9, succeeded: 10, failed: 11 };
         let text = text(&reading, counts).unwrap();
@@ -234,12 +266,16 @@ mod tests {
             ("spendable_onchain_balance_sats", "gauge", 2_100_000_000_000_000_u64),
             ("total_anchor_channels_reserve_sats", "gauge", 6),
             ("total_lightning_balance_sats", "gauge", 7),
+            ("events_head_index", "gauge", 12),
+            ("events_oldest_index", "gauge", 13),
+            ("event_consumers_count", "gauge", 14),
+            ("events_removed_unacknowledged_total", "counter", 15),
         ] {
             let lines = format!("# TYPE ldk_server_{name} {kind}\nldk_server_{name} {value}\n");
             assert!(text.contains(&lines), "{lines} is not in {text}");
             assert!(text.contains(&format!("# HELP ldk_server_{name} ")), "{name}");
         }
-        assert_eq!(text.lines().count(), 12 * 3, "{text}");
+        assert_eq!(text.lines().count(), 16 * 3, "{text}");
     }
 
     #[test]
@@ -249,10 +285,10 @@ mod tests {
         for (kind, (name, ..)) in gauges(&reading, counts)
             .map(|sample| ("gauge", sample))
             .into_iter()
-            .chain(counters(counts).map(|sample| ("counter", sample)))
+            .chain(counters(counts, reading.events).map(|sample| ("counter", sample)))
         {
             assert!(document.contains(&format!("| `{name}` | {kind} |")), "{name}");
         }
-        assert_eq!(document.matches("| `ldk_server_").count(), 12);
+        assert_eq!(document.matches("| `ldk_server_").count(), 16);
     }
 }

@@ -24,6 +24,7 @@ use crate::node::splices::Splices;
 use crate::node::startup::{self, Started};
 use crate::node::{builder, events, expired_invoices, hodl_guard, holding};
 use crate::process;
+use crate::retention;
 use crate::rpc::{App, Calls, Lsp, Names, Phase, Service};
 use crate::secrets;
 use crate::serve::{Front, Guard, Listener, MetricsEndpoint, OpenService};
@@ -51,6 +52,7 @@ pub struct Server {
     expired_invoices: JoinHandle<()>,
     /// Reads the metrics, if they are served.
     metrics: Option<JoinHandle<()>>,
+    retention: JoinHandle<()>,
     /// Held as long as the node may write its state.
     _lock: File,
 }
@@ -143,6 +145,8 @@ impl Server {
             let (interval, stop) = (config.metrics.poll_interval, stop.serving.clone());
             tokio::spawn(metrics::watch_node(node, store, interval, latest_metrics, stop))
         });
+        let retention = retention::run(Arc::clone(&app.store), config.events, stop.serving.clone());
+        let retention = tokio::spawn(retention);
         let event_loop = tokio::spawn(events::run(Arc::clone(&app), stop.events.clone()));
         for address in node.announcement_addresses().unwrap_or_default() {
             tracing::info!("NODE_URI: {}@{address}", node.node_id());
@@ -164,6 +168,7 @@ impl Server {
             hodl_guard,
             expired_invoices,
             metrics,
+            retention,
             _lock: lock,
         })
     }
@@ -198,6 +203,7 @@ impl Server {
             hodl_guard,
             expired_invoices,
             metrics,
+            retention,
             _lock,
             ..
         } = self;
@@ -212,6 +218,7 @@ impl Server {
         if let Some(metrics) = metrics {
             metrics.await.map_err(|error| error.to_string())?;
         }
+        retention.await.map_err(|error| error.to_string())?;
         stop.events.cancel();
         let handled = event_loop.await.map_err(|error| error.to_string()).and_then(|ended| ended);
         let guarded = hodl_guard.await.map_err(|error| error.to_string()).and_then(|ended| ended);

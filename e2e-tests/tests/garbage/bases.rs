@@ -42,6 +42,7 @@ const SPAN_SECS: Range<u64> = 1_700_000_000..1_900_000_000;
 const OK: &[Code] = &[Code::Ok];
 const INVALID: &[Code] = &[Code::InvalidArgument];
 const REFUSED: &[Code] = &[Code::FailedPrecondition];
+const UNKNOWN: &[Code] = &[Code::NotFound];
 const UNIMPLEMENTED: &[Code] = &[];
 
 /// A sound request.
@@ -155,6 +156,7 @@ fn without_fields() -> Vec<Base> {
         Base::new("ExportPathfindingScores", OK, api::ExportPathfindingScoresRequest {}),
         Base::new("GraphListChannels", OK, api::GraphListChannelsRequest {}),
         Base::new("GraphListNodes", OK, api::GraphListNodesRequest {}),
+        Base::new("ListEventConsumers", OK, api::ListEventConsumersRequest {}),
     ]
 }
 
@@ -579,9 +581,25 @@ fn graph() -> Vec<Base> {
 }
 
 fn events() -> Vec<Base> {
+    let nobody = || "nobody".to_owned();
+    let subscribe = |resume_after_index, consumer: &str| {
+        let consumer = consumer.to_owned();
+        let request = api::SubscribeEventsRequest { resume_after_index, consumer };
+        Base::new("SubscribeEvents", OK, request)
+            .accepting("resume_after_index", |_| true)
+            .accepting("consumer", rules::absent_or_consumer)
+    };
+    let ack = api::AckEventsRequest { consumer: nobody(), event_index: 1 };
+    let delete = api::DeleteEventConsumerRequest { consumer: nobody() };
     vec![
-        Base::new("SubscribeEvents", OK, api::SubscribeEventsRequest::default())
-            .accepting("resume_after_index", |_| true),
+        subscribe(None, ""),
+        subscribe(Some(0), "somebody"),
+        // Another name may be one that was subscribed with.
+        Base::new("AckEvents", UNKNOWN, ack)
+            .accepting("consumer", rules::absent_or_consumer)
+            .accepting("event_index", |_| true),
+        Base::new("DeleteEventConsumer", UNKNOWN, delete)
+            .accepting("consumer", rules::absent_or_consumer),
     ]
 }
 

@@ -6,11 +6,16 @@ use prost_reflect::{DynamicMessage, FieldDescriptor, ReflectMessage as _, Value}
 use crate::bases::Base;
 
 /// What a bad request may be answered with.
-const REFUSALS: [Code; 4] =
-    [Code::InvalidArgument, Code::NotFound, Code::FailedPrecondition, Code::Unimplemented];
+const REFUSALS: [Code; 5] = [
+    Code::InvalidArgument,
+    Code::NotFound,
+    Code::FailedPrecondition,
+    Code::OutOfRange,
+    Code::Unimplemented,
+];
 
 /// The only calls that may say that they, or a part of them, cannot be done.
-const UNABLE: [&str; 3] = ["Bolt11SendUnderpaying", "OpenChannel", "SubscribeEvents"];
+const UNABLE: [&str; 2] = ["Bolt11SendUnderpaying", "OpenChannel"];
 
 /// No message is longer, in bytes.
 const MAX_MESSAGE_BYTES: usize = 1024;

@@ -50,6 +50,13 @@ pub(crate) fn hash(difference: &Difference) -> bool {
     difference.text().is_some_and(|text| text.len() == 64 && is_hex(text))
 }
 
+/// What may be the name of a consumer of events, or of none.
+pub(crate) fn absent_or_consumer(difference: &Difference) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    difference.value.is_none()
+        || difference.text().is_some_and(|name| name.len() <= 64 && name.bytes().all(is_plain))
+}
+
 /// What may be the key of another node.
 pub(crate) fn key(difference: &Difference) -> bool {
     difference.text().is_some_and(|text| {

@@ -3,16 +3,13 @@
 use anyhow::Result;
 use e2e_tests::{Node, NodeConfig, RawConnection, grpc_frame, refused, signed_request};
 use ldk_server_client::Code;
-use ldk_server_client::api::{Bolt11SendUnderpayingRequest, SubscribeEventsRequest};
+use ldk_server_client::api::Bolt11SendUnderpayingRequest;
 use ldk_server_grpc::RPC_NAMES;
 
 pub(super) async fn calls_say_so(node: &Node) -> Result<()> {
     let request = Bolt11SendUnderpayingRequest::default();
     let answer = node.client().bolt11_send_underpaying(request).await;
     refused(answer, Code::Unimplemented, &["0.7.1", "less than"]);
-    let request = SubscribeEventsRequest { resume_after_index: Some(0), ..Default::default() };
-    let answer = node.client().subscribe_events(request).await;
-    refused(answer, Code::Unimplemented, &["resume_after_index"]);
 
     // The answer to the second would have no end.
     let others = ["Bolt11SendUnderpaying", "SubscribeEvents"];

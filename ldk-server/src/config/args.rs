@@ -87,6 +87,14 @@ pub struct Args {
     #[arg(long, env = "LDK_SERVER_HISTORY_KEEP_EXPIRED_INVOICES_SECS", value_name = "SECONDS")]
     pub history_keep_expired_invoices_secs: Option<u64>,
 
+    /// Seconds for which events are kept [default: 7776000, 90 days].
+    #[arg(long, env = "LDK_SERVER_EVENTS_KEEP_SECS", value_name = "SECONDS")]
+    pub events_keep_secs: Option<u64>,
+
+    /// How many events are kept at most [default: 1000000].
+    #[arg(long, env = "LDK_SERVER_EVENTS_KEEP_COUNT", value_name = "EVENTS")]
+    pub events_keep_count: Option<u64>,
+
     /// Serve metrics to Prometheus, at /metrics of the gRPC address.
     #[arg(long, env = "LDK_SERVER_METRICS_ENABLED", value_parser = clap::builder::FalseyValueParser::new())]
     pub metrics_enabled: bool,

@@ -20,6 +20,7 @@ pub(super) struct File {
     pub(super) liquidity: Liquidity,
     pub(super) hodl: Hodl,
     pub(super) history: History,
+    pub(super) events: Events,
     pub(super) hrn: Hrn,
     pub(super) metrics: Metrics,
     pub(super) tor: Option<Tor>,
@@ -138,6 +139,13 @@ pub(super) struct Hodl {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct History {
     pub(super) keep_expired_invoices_secs: Option<u64>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Events {
+    pub(super) keep_secs: Option<u64>,
+    pub(super) keep_count: Option<u64>,
 }
 
 #[derive(Deserialize, Default)]

@@ -61,6 +61,8 @@ pub struct Config {
     pub hodl_fail_before_deadline_blocks: u32,
     /// How long an invoice that expired unpaid stays in the library, which keeps all it has in memory.
     pub keep_expired_invoices: Duration,
+    /// Which events are kept.
+    pub events: EventsConfig,
     /// How names like `₿user@domain` are resolved.
     pub hrn: HrnConfig,
     /// Metrics.
@@ -104,6 +106,15 @@ pub struct Lsps2ClientConfig {
     pub address: SocketAddress,
     /// What it wants to see before it serves us.
     pub token: Option<SecretString>,
+}
+
+/// Which events are kept: those that are neither too old nor too many, and always the newest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventsConfig {
+    /// For how many seconds.
+    pub keep_secs: u64,
+    /// How many.
+    pub keep_count: u64,
 }
 
 /// How human-readable names (BIP 353) are resolved.
@@ -227,6 +238,10 @@ impl Config {
                 args.history_keep_expired_invoices_secs.or(file.history.keep_expired_invoices_secs),
                 network,
             )?,
+            events: parse::events(file::Events {
+                keep_secs: args.events_keep_secs.or(file.events.keep_secs),
+                keep_count: args.events_keep_count.or(file.events.keep_count),
+            })?,
             hrn: parse::hrn(file.hrn)?,
             metrics: parse::metrics(file::Metrics {
                 enabled: args.metrics_enabled || file.metrics.enabled,

@@ -14,8 +14,8 @@ use ldk_server_grpc::places;
 use rustls_pki_types::DnsName;
 
 use super::{
-    BitcoindAuth, BitcoindConfig, ChainSource, ConfigError, HostPort, HrnConfig, LogConfig,
-    Lsps2ClientConfig, MetricsConfig, MetricsLogin, file,
+    BitcoindAuth, BitcoindConfig, ChainSource, ConfigError, EventsConfig, HostPort, HrnConfig,
+    LogConfig, Lsps2ClientConfig, MetricsConfig, MetricsLogin, file,
 };
 
 /// BOLT 7 gives the alias 32 bytes.
@@ -28,6 +28,11 @@ const DEFAULT_KEEP_EXPIRED_SECS: u64 = 604_800;
 /// A day. The library goes by the time of blocks, and takes a payment up to two hours after the
 /// invoice has expired by that; blocks may lag behind the clock by some hours more.
 const MIN_KEEP_EXPIRED_SECS: u64 = 86_400;
+/// 90 days.
+const DEFAULT_KEEP_SECS: u64 = 90 * 24 * 60 * 60;
+/// Less is no time to come back in.
+const MIN_KEEP_SECS: u64 = 60;
+const DEFAULT_KEEP_COUNT: u64 = 1_000_000;
 const DEFAULT_DNS_SERVER: &str = "8.8.8.8";
 const DNS_PORT: u16 = 53;
 const DEFAULT_HRN_TIMEOUT_SECS: u64 = 5;
@@ -256,6 +261,19 @@ pub(super) fn keep_expired_invoices(
         },
         secs => Ok(Duration::from_secs(secs)),
     }
+}
+
+pub(super) fn events(keys: file::Events) -> Result<EventsConfig, ConfigError> {
+    let keep_secs = keys.keep_secs.unwrap_or(DEFAULT_KEEP_SECS);
+    if keep_secs < MIN_KEEP_SECS {
+        let reason = format!("{keep_secs} is too small; at least {MIN_KEEP_SECS} seconds");
+        return Err(ConfigError::new("events.keep_secs", reason));
+    }
+    let keep_count = keys.keep_count.unwrap_or(DEFAULT_KEEP_COUNT);
+    if keep_count == 0 {
+        return Err(ConfigError::new("events.keep_count", "0 is too small; at least 1 event"));
+    }
+    Ok(EventsConfig { keep_secs, keep_count })
 }
 
 pub(super) fn hrn(keys: file::Hrn) -> Result<HrnConfig, ConfigError> {

@@ -45,6 +45,7 @@ fn the_smallest_file_gives_the_documented_defaults() {
     assert!(config.accept_timestamp_only_auth);
     assert_eq!(config.hodl_fail_before_deadline_blocks, 1);
     assert_eq!(config.keep_expired_invoices, Duration::from_secs(604_800));
+    assert_eq!(config.events, EventsConfig { keep_secs: 7_776_000, keep_count: 1_000_000 });
     assert_eq!(config.hrn.dns_server.to_string(), "8.8.8.8:53");
     assert_eq!(config.tor_proxy, None);
 }
@@ -160,6 +161,15 @@ fn expired_invoices_may_go_at_once_on_regtest_only() {
 }
 
 #[test]
+fn what_is_kept_of_the_events_is_in_the_file_or_a_flag() {
+    let file = format!("{MINIMAL}[events]\nkeep_secs = 60\nkeep_count = 1\n");
+    assert_eq!(load(&file, &[]).unwrap().events, EventsConfig { keep_secs: 60, keep_count: 1 });
+    let flags = ["--events-keep-secs=3600", "--events-keep-count=2"];
+    let events = load(&file, &flags).unwrap().events;
+    assert_eq!(events, EventsConfig { keep_secs: 3600, keep_count: 2 });
+}
+
+#[test]
 fn metrics_are_off_until_they_are_switched_on() {
     assert!(!load(MINIMAL, &[]).unwrap().metrics.enabled);
     let metrics = load(MINIMAL, &["--metrics-enabled"]).unwrap().metrics;
@@ -214,6 +224,9 @@ fn bad_files_are_refused_with_the_key_and_what_is_accepted() {
             "history.keep_expired_invoices_secs: 86399 is too small; at least 86400",
         ),
         (with("[history]\nkeep_expired_invoices_secs = -1\n"), "keep_expired_invoices_secs"),
+        (with("[events]\nkeep_secs = 59\n"), "events.keep_secs: 59 is too small; at least 60"),
+        (with("[events]\nkeep_count = 0\n"), "events.keep_count: 0 is too small; at least 1"),
+        (with("[events]\nkeep_days = 1\n"), "unknown field `keep_days`"),
         (with("[nodes]\n"), "unknown field `nodes`"),
         (with("[log]\nlevle = \"info\"\n"), "unknown field `levle`"),
         (
@@ -254,6 +267,8 @@ fn bad_flags_are_refused_with_the_key_and_what_is_accepted() {
             &["--node-network=bitcoin", "--history-keep-expired-invoices-secs=0"],
             "history.keep_expired_invoices_secs: 0 is too small",
         ),
+        (&["--events-keep-secs=0"], "events.keep_secs"),
+        (&["--events-keep-count=0"], "events.keep_count"),
         (&["--log-max-size-mb=1"], "log.max_size_mb"),
     ] {
         let message = refusal(MINIMAL, flags);

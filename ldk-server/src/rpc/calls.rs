@@ -24,6 +24,9 @@ const MAX_ORDERING: usize = 8;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Names being looked up at once, apart from the calls as well.
 const MAX_LOOKING_UP: usize = 32;
+/// Streams that read events from the disk at once. The others wait, each for a page of somebody
+/// else's at a time, so that calls find a free thread and core.
+const MAX_REPLAYING: usize = 4;
 
 /// The calls under way.
 #[derive(Clone)]
@@ -33,6 +36,7 @@ pub struct Calls {
     connecting: Arc<Semaphore>,
     ordering: Arc<Semaphore>,
     looking_up: Arc<Semaphore>,
+    replaying: Arc<Semaphore>,
     tracker: TaskTracker,
 }
 
@@ -44,6 +48,7 @@ impl Default for Calls {
             connecting: Arc::new(Semaphore::new(MAX_CONNECTING)),
             ordering: Arc::new(Semaphore::new(MAX_ORDERING)),
             looking_up: Arc::new(Semaphore::new(MAX_LOOKING_UP)),
+            replaying: Arc::new(Semaphore::new(MAX_REPLAYING)),
             tracker: TaskTracker::new(),
         }
     }
@@ -119,6 +124,20 @@ impl Calls {
             ))
         })?;
         work.await
+    }
+
+    /// Reads a page of events from the disk, in its turn.
+    pub(super) async fn replay<R, F>(&self, read: F) -> Result<R, Error>
+    where
+        R: Send + 'static,
+        F: FnOnce() -> Result<R, Error> + Send + 'static,
+    {
+        let permit = Arc::clone(&self.replaying).acquire_owned().await.map_err(closed)?;
+        let work = self.tracker.spawn_blocking(move || {
+            let _permit = permit;
+            read().inspect_err(|error| tracing::error!("a stream of events ends: {error}"))
+        });
+        work.await.map_err(|error| Error::Internal(format!("replay: {error}")))?
     }
 
     fn spawn<R, F>(&self, method: &'static str, work: F) -> JoinHandle<Result<R, Error>>

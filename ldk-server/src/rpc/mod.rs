@@ -7,9 +7,11 @@ mod bolt12;
 mod calls;
 mod channel_config;
 mod channels;
+mod consumers;
 mod crypto;
 mod decode;
 mod events;
+mod feed;
 mod fields;
 mod graph;
 mod hodl;
@@ -154,7 +156,8 @@ macro_rules! lightning_node {
                 request: Request<api::SubscribeEventsRequest>,
             ) -> Result<Response<events::Stream>, Status> {
                 let app = self.app()?;
-                Ok(Response::new(events::subscribe(&app, request, self.stopping.clone())?))
+                let stopping = self.stopping.clone();
+                Ok(events::subscribe(app, &self.calls, request, stopping).await?)
             }
 
             async fn connect_peer(
@@ -263,6 +266,11 @@ lightning_node! {
     list_payments(ListPaymentsRequest) -> ListPaymentsResponse = payments::list;
     list_forwarded_payments(ListForwardedPaymentsRequest) -> ListForwardedPaymentsResponse
         = payments::list_forwarded;
+    ack_events(AckEventsRequest) -> AckEventsResponse = consumers::ack;
+    list_event_consumers(ListEventConsumersRequest) -> ListEventConsumersResponse
+        = consumers::list;
+    delete_event_consumer(DeleteEventConsumerRequest) -> DeleteEventConsumerResponse
+        = consumers::delete;
     disconnect_peer(DisconnectPeerRequest) -> DisconnectPeerResponse = peers::disconnect;
     list_peers(ListPeersRequest) -> ListPeersResponse = peers::list;
     sign_message(SignMessageRequest) -> SignMessageResponse = crypto::sign_message;

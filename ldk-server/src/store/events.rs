@@ -8,7 +8,7 @@
 //! The library may also make an event again, when it is killed before it has written down that it
 //! made it. Of what can happen only once, such as that a payment succeeds, the second is not recorded.
 
-use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ldk_node::lightning::io;
@@ -66,6 +66,8 @@ struct Inner {
     is_acknowledging: AtomicBool,
     /// How many events the library's queue had when it was last written.
     queue_length: AtomicU16,
+    /// How many events were removed before a consumer had acknowledged them, once for each.
+    removed_unacknowledged: AtomicU64,
 }
 
 impl EventLog {
@@ -78,6 +80,7 @@ impl EventLog {
             unacknowledged: Mutex::new(unacknowledged),
             is_acknowledging: AtomicBool::new(false),
             queue_length: AtomicU16::new(0),
+            removed_unacknowledged: AtomicU64::new(0),
         })))
     }
 
@@ -98,6 +101,10 @@ impl EventLog {
 
     pub(super) fn acknowledged(&self) {
         *self.unacknowledged() = None;
+    }
+
+    pub(super) fn removed_unacknowledged(&self) -> &AtomicU64 {
+        &self.0.removed_unacknowledged
     }
 
     fn recorded(&self, envelope: EventEnvelope, of_library: Option<Digest>) {
@@ -249,3 +256,6 @@ pub(super) fn stored_queue(store: &Store) -> io::Result<Vec<u8>> {
 fn queue_length(queue: &[u8]) -> u16 {
     queue.first_chunk().map_or(0, |length| u16::from_be_bytes(*length))
 }
+
+#[cfg(test)]
+mod tests;

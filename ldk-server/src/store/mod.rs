@@ -1,6 +1,7 @@
 //! Where the node and the server keep their state: one SQLite file. The library's table is in its own
 //! format; beside it stand the history of payments and forwards, and the events.
 
+mod consumers;
 mod events;
 mod forwards;
 mod holds;
@@ -10,12 +11,14 @@ mod migration;
 mod pages;
 mod payments;
 mod readers;
+mod retention;
 mod schema;
 mod writer;
 
 use std::path::Path;
 use std::str::FromStr as _;
 
+pub use consumers::{Ack, MAX_EVENT_CONSUMERS};
 pub use events::{Digest, EventBounds, NewEvent};
 pub use forwards::{Forward, ForwardFilter, ForwardPlace};
 pub use holds::{Fate, Held, Holds, LockedHolds, Run, Why};
@@ -30,6 +33,7 @@ use ldk_node::lightning::util::persist::{
 };
 pub use pages::Page;
 pub use payments::{PaymentCounts, PaymentFilter, PaymentPlace, Unpaid, making_invoice};
+pub use retention::{EventCounts, Removed};
 
 use events::EventLog;
 use payments::Counts;
@@ -222,14 +226,30 @@ mod tests {
 }
 
 #[cfg(test)]
-mod testing {
+pub(crate) mod testing {
     use std::path::Path;
 
-    use super::{Backend, Store};
+    use ldk_server_grpc::events::PaymentReceived;
+    use ldk_server_grpc::events::event_envelope::Event;
+
+    use super::{Backend, NewEvent, Store};
 
     /// The store in this directory, whose writes do not fail.
-    pub(super) fn open(dir: &Path) -> Store {
+    pub(crate) fn open(dir: &Path) -> Store {
         Store::open(dir, Backend::Server, |reason| panic!("{reason}")).unwrap()
+    }
+
+    /// An event to record.
+    pub(crate) fn event() -> NewEvent {
+        let event = Event::PaymentReceived(PaymentReceived::default());
+        NewEvent { event, once: None, of_library: None, forward: None }
+    }
+
+    /// Records so many events.
+    pub(crate) fn record(store: &Store, number: usize) {
+        for _ in 0..number {
+            assert!(store.record_event(event()).unwrap());
+        }
     }
 }
 

@@ -1,0 +1,177 @@
+use ldk_node::lightning::util::persist::KVStoreSync;
+use ldk_server_grpc::events::{PaymentForwarded, PaymentReceived};
+use tempfile::TempDir;
+
+use super::*;
+use crate::store::ForwardFilter;
+use crate::store::testing::{self, event, record};
+
+/// The queue of the library with so many events.
+fn queue(length: u16) -> Vec<u8> {
+    [&length.to_be_bytes()[..], &[7; 9]].concat()
+}
+
+fn write_queue(store: &Store, length: u16) {
+    let (primary, secondary, key) = QUEUE;
+    KVStoreSync::write(store, primary, secondary, key, queue(length)).unwrap();
+}
+
+fn of_library(digest: u8) -> NewEvent {
+    NewEvent { of_library: Some([digest; 32]), ..event() }
+}
+
+fn indices(store: &Store, after: u64) -> Vec<u64> {
+    let events = store.events_after(after, 100).unwrap();
+    events.iter().map(|event| event.event_index).collect()
+}
+
+fn head(store: &Store) -> u64 {
+    store.event_bounds().unwrap().head_index
+}
+
+/// A store, and how to open it anew.
+fn store() -> (TempDir, Store) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = testing::open(dir.path());
+    (dir, store)
+}
+
+#[test]
+fn events_are_numbered_from_1_without_gap_also_over_a_restart() {
+    let (dir, store) = store();
+    assert_eq!(store.event_bounds().unwrap(), EventBounds { oldest_index: 1, head_index: 0 });
+    record(&store, 3);
+    drop(store);
+    let store = testing::open(dir.path());
+    record(&store, 2);
+    assert_eq!(indices(&store, 0), [1, 2, 3, 4, 5]);
+    assert_eq!(indices(&store, 3), [4, 5]);
+    assert!(indices(&store, 5).is_empty());
+    assert_eq!(store.event_bounds().unwrap(), EventBounds { oldest_index: 1, head_index: 5 });
+}
+
+#[test]
+fn what_is_listened_to_is_what_is_stored() {
+    let (_dir, store) = store();
+    let mut live = store.live_events();
+    record(&store, 2);
+    for stored in store.events_after(0, 100).unwrap() {
+        assert_eq!(*live.try_recv().unwrap(), stored);
+    }
+    assert!(live.try_recv().is_err());
+}
+
+#[test]
+fn an_event_that_was_recorded_before_a_crash_is_known_when_it_is_delivered_again() {
+    let (dir, store) = store();
+    assert!(!store.is_recorded(&[7; 32]));
+    store.record_event(of_library(7)).unwrap();
+    drop(store);
+
+    let store = testing::open(dir.path());
+    assert!(store.is_recorded(&[7; 32]));
+    assert!(!store.is_recorded(&[8; 32]));
+    write_queue(&store, 1);
+    store.acknowledging(|| Ok::<_, String>(write_queue(&store, 0))).unwrap();
+    assert!(!store.is_recorded(&[7; 32]));
+    drop(store);
+    assert!(!testing::open(dir.path()).is_recorded(&[7; 32]));
+}
+
+#[test]
+fn an_acknowledgement_that_failed_leaves_the_event_known() {
+    let (_dir, store) = store();
+    store.record_event(of_library(7)).unwrap();
+    assert!(store.acknowledging(|| Err("the disk is full")).is_err());
+    assert!(store.is_recorded(&[7; 32]));
+}
+
+#[test]
+fn only_the_write_that_takes_the_event_out_of_the_queue_acknowledges_it() {
+    let (dir, store) = store();
+    write_queue(&store, 2);
+    store.record_event(of_library(7)).unwrap();
+    // Nobody acknowledges: the library writes the queue for reasons of its own.
+    write_queue(&store, 1);
+    assert!(store.is_recorded(&[7; 32]));
+    write_queue(&store, 2);
+    let acknowledged = store.acknowledging(|| {
+        // Another event enters the queue before this one leaves it.
+        write_queue(&store, 3);
+        assert!(store.is_recorded(&[7; 32]));
+        on_disk(&dir, true);
+        write_queue(&store, 2);
+        on_disk(&dir, false);
+        Ok::<_, String>(())
+    });
+    acknowledged.unwrap();
+    assert!(!store.is_recorded(&[7; 32]));
+}
+
+/// Checks whether another process would find the event recorded and not acknowledged.
+#[track_caller]
+fn on_disk(dir: &TempDir, is_recorded: bool) {
+    let database = dir.path().join(ldk_node::io::sqlite_store::SQLITE_DB_FILE_NAME);
+    let database = Connection::open(database).unwrap();
+    let log = EventLog::load(&database).unwrap();
+    assert_eq!(log.unacknowledged().is_some(), is_recorded);
+}
+
+#[test]
+fn an_event_leaves_the_queue_unless_the_queue_grows() {
+    let (_dir, store) = store();
+    let log = &store.event_log;
+    assert!(!log.leaves_queue(&queue(1)));
+    store
+        .acknowledging(|| {
+            assert!(!log.leaves_queue(&queue(2)), "one more");
+            // One entered and one left before either was written.
+            assert!(log.leaves_queue(&queue(2)), "as many");
+            assert!(log.leaves_queue(&queue(1)), "one less");
+            Ok::<_, String>(())
+        })
+        .unwrap();
+    assert!(!log.leaves_queue(&queue(0)), "nobody acknowledges");
+}
+
+#[test]
+fn what_can_happen_only_once_is_recorded_once() {
+    let (dir, store) = store();
+    let once = |digest: u8| NewEvent { once: Some([digest; 32]), ..event() };
+    assert!(store.record_event(once(1)).unwrap());
+    let mut live = store.live_events();
+    assert!(!store.record_event(once(1)).unwrap());
+    assert!(live.try_recv().is_err());
+    assert!(store.record_event(once(2)).unwrap());
+    assert_eq!(head(&store), 2);
+    drop(store);
+    let store = testing::open(dir.path());
+    assert!(!store.record_event(once(1)).unwrap());
+    assert_eq!(indices(&store, 0), [1, 2]);
+}
+
+#[test]
+fn equal_forwards_are_as_many_as_happened() {
+    let (_dir, store) = store();
+    for _ in 0..2 {
+        let forward = ForwardedPayment { prev_channel_id: "a".to_owned(), ..Default::default() };
+        let forwarded = PaymentForwarded { forwarded_payment: Some(forward.clone()) };
+        let event = Event::PaymentForwarded(forwarded);
+        let forward = Some(forward);
+        let new = NewEvent { event, once: None, of_library: Some([7; 32]), forward };
+        assert!(store.record_event(new).unwrap());
+    }
+    assert_eq!(head(&store), 2);
+    let forwards = store.forwards(&ForwardFilter::default(), None, 10).unwrap();
+    assert_eq!(forwards.unwrap().rows.len(), 2);
+}
+
+#[test]
+fn an_event_is_read_as_it_was_recorded() {
+    let (_dir, store) = store();
+    let received = PaymentReceived { payment: None, custom_records: Vec::new() };
+    store.record_event(event()).unwrap();
+    let stored = store.events_after(0, 1).unwrap().remove(0);
+    assert_eq!(stored.event, Some(Event::PaymentReceived(received)));
+    assert!(stored.created_at > 1_700_000_000);
+}
