@@ -26,8 +26,8 @@ use crate::wire;
 pub enum Note {
     /// A payment waits to be claimed or failed.
     Held(Held),
-    /// An inbound payment is settled, so it is not held any more.
-    Settled(PaymentHash),
+    /// An inbound payment of so many msat is settled, so it is not held any more.
+    Settled(PaymentHash, u64),
     /// A channel has its funding transaction.
     ChannelFunded(UserChannelId, Txid),
     /// A splice has its transaction.
@@ -46,7 +46,9 @@ pub fn note(event: &Event) -> Option<Note> {
                 claim_deadline: *claim_deadline,
             }))
         },
-        Event::PaymentReceived { payment_hash, .. } => Some(Note::Settled(*payment_hash)),
+        Event::PaymentReceived { payment_hash, amount_msat, .. } => {
+            Some(Note::Settled(*payment_hash, *amount_msat))
+        },
         Event::ChannelPending { user_channel_id, funding_txo, .. } => {
             Some(Note::ChannelFunded(*user_channel_id, funding_txo.txid))
         },

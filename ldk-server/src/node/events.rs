@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use ldk_node::Event;
+use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_server_grpc::events::PaymentForwarded;
 use ldk_server_grpc::events::event_envelope::Event as Published;
 use tokio_util::sync::CancellationToken;
@@ -70,7 +71,14 @@ fn record(app: &App, event: Event, digest: Digest) -> Result<(), String> {
 fn take_note(app: &App, note: Note) -> Result<bool, String> {
     match note {
         Note::Held(held) => return holding::arrived(app, held),
-        Note::Settled(payment_hash) => app.holds.settled(payment_hash).map_err(text)?,
+        Note::Settled(payment_hash, amount_msat) => {
+            app.holds.settled(payment_hash).map_err(text)?;
+            let id = PaymentId(payment_hash.0);
+            if app.store.payment(id).map_err(text)?.is_some_and(|payment| payment.expired) {
+                tracing::warn!("payment {payment_hash} has arrived after it was put away");
+                app.store.paid_after_all(id, amount_msat).map_err(text)?;
+            }
+        },
         Note::ChannelFunded(channel, txid) => app.spending.channel_funded(channel, txid),
         Note::SplicePending(channel, txid) => app.spending.splice_pending(channel, txid),
         Note::SpliceFailed(channel) => app.spending.splice_failed(channel),

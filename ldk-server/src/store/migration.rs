@@ -15,14 +15,20 @@ pub(super) fn to_1(database: &Transaction<'_>) -> io::Result<()> {
     // of an index. The columns after these two spare a look at rows that are not listed.
     //
     // Most payments have their hash as their id, and the index by hash is for the others.
+    //
+    // What the server does not ask for, time of update and amounts, is for operators who look at the
+    // history with a program of their own.
     database
         .execute_batch(
             "CREATE TABLE ldk_server_payments (
                  id BLOB NOT NULL UNIQUE,
                  created_at INTEGER NOT NULL,
+                 updated_at INTEGER NOT NULL,
                  direction INTEGER NOT NULL,
                  status INTEGER NOT NULL,
                  method INTEGER NOT NULL,
+                 amount_msat INTEGER,
+                 fee_paid_msat INTEGER,
                  payment_hash BLOB,
                  expires_at INTEGER,
                  expired INTEGER NOT NULL DEFAULT 0,

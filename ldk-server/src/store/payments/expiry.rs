@@ -4,12 +4,14 @@ use std::cell::Cell;
 
 use ldk_node::lightning::io;
 use ldk_node::lightning::ln::channelmanager::PaymentId;
-use ldk_node::payment::{PaymentDetails, PaymentDirection};
-use ldk_server_grpc::types::PaymentStatus;
-use rusqlite::{Connection, params};
+use ldk_node::lightning::util::ser::Writeable as _;
+use ldk_node::payment::{PaymentDetails, PaymentDirection, PaymentStatus};
+use ldk_server_grpc::types;
+use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::StatusChange;
-use crate::store::{Store, as_i64};
+use super::{StatusChange, put, read};
+use crate::clock::unix_secs;
+use crate::store::{Store, as_i64, writer};
 
 thread_local! {
     /// How long the invoice is valid that is being made on this thread.
@@ -72,6 +74,45 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Takes note that an invoice was paid which had been put away. The library takes such a payment
+    /// if the chain it sees has stopped long ago, and has no record of it to change.
+    pub fn paid_after_all(&self, id: PaymentId, amount_msat: u64) -> io::Result<()> {
+        let counts = self.payment_counts.clone();
+        writer::wait(|answer| {
+            self.writer.submit(
+                move |database| paid_after_all(database, id, amount_msat),
+                move |change| {
+                    answer(
+                        change.map(|change| {
+                            change.into_iter().for_each(|change| counts.changed(change))
+                        }),
+                    )
+                },
+            );
+        })
+    }
+}
+
+fn paid_after_all(
+    database: &Connection,
+    id: PaymentId,
+    amount_msat: u64,
+) -> rusqlite::Result<Option<StatusChange>> {
+    let mut statement = database
+        .prepare_cached("SELECT payment FROM ldk_server_payments WHERE id = ?1 AND expired = 1")?;
+    let value: Option<Vec<u8>> = statement.query_row([id.0], |row| row.get(0)).optional()?;
+    // What cannot be read was not written by us.
+    let Some(Ok(details)) = value.as_deref().map(read) else { return Ok(None) };
+    let paid = PaymentDetails {
+        amount_msat: Some(amount_msat),
+        status: PaymentStatus::Succeeded,
+        latest_update_timestamp: unix_secs(),
+        ..details
+    };
+    put(database, &paid, &paid.encode(), None).map(Some)
+}
+
 /// Takes note that the library has removed a payment. It does that on request only, and the request
 /// is about invoices that nobody can pay any more.
 pub(in crate::store) fn removed(
@@ -84,7 +125,7 @@ pub(in crate::store) fn removed(
     )?;
     let has_expired = statement.execute([id])? > 0;
     Ok(has_expired.then_some(StatusChange {
-        before: Some(PaymentStatus::Pending),
-        after: PaymentStatus::Failed,
+        before: Some(types::PaymentStatus::Pending),
+        after: types::PaymentStatus::Failed,
     }))
 }

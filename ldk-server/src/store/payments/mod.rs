@@ -46,11 +46,11 @@ fn put_created(
     let PaymentDetails {
         id,
         kind,
-        amount_msat: _,
-        fee_paid_msat: _,
+        amount_msat,
+        fee_paid_msat,
         direction,
         status,
-        latest_update_timestamp: _,
+        latest_update_timestamp,
     } = details;
     let before = status_of(database, &id.0)?;
     let after = wire::payment_status(*status);
@@ -60,20 +60,25 @@ fn put_created(
         return Ok(StatusChange { before, after: PaymentStatus::Succeeded });
     }
     let mut statement = database.prepare_cached(
-        "INSERT INTO ldk_server_payments (id, created_at, direction, status, method, payment_hash,
-             expires_at, payment)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
-         ON CONFLICT (id) DO UPDATE SET direction = excluded.direction, status = excluded.status,
-             method = excluded.method, payment_hash = excluded.payment_hash,
+        "INSERT INTO ldk_server_payments (id, created_at, updated_at, direction, status, method,
+             amount_msat, fee_paid_msat, payment_hash, expires_at, payment)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+         ON CONFLICT (id) DO UPDATE SET updated_at = excluded.updated_at,
+             direction = excluded.direction, status = excluded.status, method = excluded.method,
+             amount_msat = excluded.amount_msat, fee_paid_msat = excluded.fee_paid_msat,
+             payment_hash = excluded.payment_hash,
              expires_at = coalesce(excluded.expires_at, expires_at), expired = 0,
              payment = excluded.payment",
     )?;
     statement.execute(params![
         id.0,
         created_at,
+        as_i64(*latest_update_timestamp),
         wire::payment_direction(*direction) as i32,
         after as i32,
         wire::payment_method(kind) as i32,
+        amount_msat.map(as_i64),
+        fee_paid_msat.map(as_i64),
         wire::payment_hash(kind).map(|hash| hash.0),
         expires_at.map(as_i64),
         value,

@@ -542,3 +542,22 @@ fn expired_invoices_are_found_in_bounded_steps() {
     }
     assert_eq!(found, (0..=9).collect::<Vec<_>>());
 }
+
+#[test]
+fn an_invoice_that_is_paid_after_all_has_succeeded() {
+    let dir = TempDir::new().unwrap();
+    let library = Library::open(dir.path());
+    library.write(1, PENDING, 10);
+    library.remove(1);
+    library.store.paid_after_all(PaymentId([1; 32]), 7).unwrap();
+    let payment = library.payment(1);
+    assert_eq!(payment.status(), types::PaymentStatus::Succeeded);
+    assert_eq!((payment.amount_msat, payment.created_at, payment.expired), (Some(7), 10, false));
+    assert_eq!(library.counts(), [1, 0, 1, 1]);
+    // Of others there is nothing to note.
+    library.write(2, PENDING, 10);
+    for id in [2, 3] {
+        library.store.paid_after_all(PaymentId([id; 32]), 7).unwrap();
+    }
+    assert_eq!(library.payment(2).status(), types::PaymentStatus::Pending);
+}
