@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
@@ -78,6 +79,19 @@ impl Node {
     /// Ends the daemon with SIGKILL.
     pub async fn kill(&self) -> Result<()> {
         self.take_process().await?.kill().await
+    }
+
+    /// Lets none of its files grow beyond this, from now on: as if the disk were full.
+    #[cfg(target_os = "linux")]
+    pub async fn limit_file_size(&self, bytes: u64) -> Result<()> {
+        let mut slot = self.process.lock().await;
+        let process = slot.as_mut().with_context(|| format!("{} is down", self.alias()))?;
+        process.limit_file_size(bytes)
+    }
+
+    /// Waits until the daemon, which cannot go on, has ended by itself.
+    pub async fn ended(&self) -> Result<ExitStatus> {
+        self.take_process().await?.ended().await
     }
 
     /// Whether it was started and has not been stopped.

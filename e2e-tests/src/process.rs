@@ -97,6 +97,16 @@ impl Process {
             .map_err(|_| anyhow!("{} is still running after {STOP_PATIENCE:?}", self.name))??)
     }
 
+    /// Lets no file grow beyond this, from now on: as if the disk were full.
+    #[cfg(target_os = "linux")]
+    pub fn limit_file_size(&mut self, bytes: u64) -> Result<()> {
+        use rustix::process::{Resource, Rlimit, prlimit};
+        self.ensure_running()?;
+        let limit = Rlimit { current: Some(bytes), maximum: None };
+        prlimit(Some(self.pid()?), Resource::Fsize, limit)?;
+        Ok(())
+    }
+
     /// Ends the process at once, with SIGKILL.
     pub async fn kill(&mut self) -> Result<()> {
         self.ensure_running()?;

@@ -71,9 +71,9 @@ async fn a_payer_that_is_killed_during_payments_loses_nothing() -> Result<()> {
 
 /// Waits until the node has written nothing for a while, and so has nothing left to write.
 async fn all_is_written(node: &Node) -> Result<()> {
-    let database = node.config().storage_dir.join("regtest/ldk_node_data.sqlite");
+    let log = node.config().storage_dir.join("regtest/ldk_node_data.sqlite-wal");
     until(&format!("{} has written everything", node.alias()), PATIENCE, async || {
-        let age = fs::metadata(&database)?.modified()?.elapsed()?;
+        let age = fs::metadata(&log)?.modified()?.elapsed()?;
         ensure!(age > QUIET, "the last write was {age:?} ago");
         Ok(())
     })

@@ -1,5 +1,6 @@
 //! Alice pays carol through bob, who earns a fee by it.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -177,10 +178,44 @@ async fn they_are_listed_newest_first(node: &Node, told: &[ForwardedPayment]) ->
     assert_eq!(first.forwarded_payments.len(), 100);
     let token = first.next_page_token.context("there is more than a page")?;
     assert_eq!(page(node, Some(token)).await?.forwarded_payments.len(), told.len() + 1 - 100);
-    let all = all(node).await?;
+    let listed = all(node).await?;
+    assert!(listed.is_sorted_by_key(|forward| Reverse(forward.created_at)), "{listed:?}");
+    in_a_span_of_time(node, &listed).await?;
+    let all = as_told(&listed);
     let newest_first: Vec<_> = told.iter().rev().cloned().collect();
     assert_eq!(all[..told.len()], newest_first);
     assert_eq!(all[told.len()].outbound_amount_forwarded_msat, Some(SMALL_MSAT));
+    Ok(())
+}
+
+/// An event has a time of its own, and what it tells of has none.
+fn as_told(listed: &[ForwardedPayment]) -> Vec<ForwardedPayment> {
+    let told = |forward: &ForwardedPayment| {
+        assert!(forward.created_at > 0, "{forward:?}");
+        ForwardedPayment { created_at: 0, ..forward.clone() }
+    };
+    listed.iter().map(told).collect()
+}
+
+async fn in_a_span_of_time(node: &Node, all: &[ForwardedPayment]) -> Result<()> {
+    let middle = all[all.len() / 2].created_at;
+    let page = async |created_from, created_before| -> Result<_> {
+        let page_size = Some(1_000);
+        let request = ListForwardedPaymentsRequest {
+            created_from,
+            created_before,
+            page_size,
+            ..Default::default()
+        };
+        Ok(node.client().list_forwarded_payments(request).await?.forwarded_payments)
+    };
+    let older = all.partition_point(|forward| forward.created_at >= middle);
+    assert_eq!(page(Some(middle), None).await?, all[..older]);
+    assert_eq!(page(None, Some(middle)).await?, all[older..]);
+    assert_eq!(
+        page(Some(middle), Some(middle + 1)).await?.first().map(|row| row.created_at),
+        Some(middle)
+    );
     Ok(())
 }
 
@@ -227,7 +262,7 @@ async fn a_restart_neither_loses_nor_repeats(
     alice.pays(carol, amount_msat).await?;
     assert_eq!(&next_forward(&mut events).await?, last);
     let after = all(bob).await?;
-    assert_eq!(&after[0], last);
+    assert_eq!(&as_told(&after)[0], last);
     assert_eq!(after[1..], before);
     Ok(())
 }

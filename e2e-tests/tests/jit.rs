@@ -7,7 +7,7 @@ use e2e_tests::{Events, Network, Node, invalid, refused, until};
 use ldk_server_client::Code;
 use ldk_server_client::api::{
     Bolt11ReceiveVariableAmountViaJitChannelRequest, Bolt11ReceiveViaJitChannelRequest,
-    Bolt11SendRequest,
+    Bolt11SendRequest, ListPaymentsRequest,
 };
 use ldk_server_client::events::ChannelState;
 use ldk_server_client::events::event_envelope::Event;
@@ -31,12 +31,14 @@ async fn a_client_with_nothing_is_paid() -> Result<()> {
         tokio::try_join!(network.node("payer"), network.node_with("lsp", service(FEE_PPM)))?;
     network.fund(&[&payer, &lsp], LSP_SATS).await?;
     network.open_channel(&payer, &lsp, CHANNEL_SATS, 0).await?;
-    let client = network.node_with("client", client_of(&lsp)).await?;
+    let sections = format!("{}[history]\nkeep_expired_invoices_secs = 0\n", client_of(&lsp));
+    let client = network.node_with("client", sections).await?;
 
     who_has_no_provider_is_told(&payer).await;
     unusable_fields_are_named(&client).await;
     fees_above_the_limit_are_refused(&client).await;
     amounts_the_provider_does_not_serve_are_refused(&client).await;
+    an_invoice_expires_like_any_other(&client).await?;
 
     let fixed = fixed(AMOUNT_MSAT, Some(FEE_MSAT));
     let invoice = client.client().bolt11_receive_via_jit_channel(fixed).await?.invoice;
@@ -133,6 +135,18 @@ fn variable(limit_ppm: Option<u64>) -> Bolt11ReceiveVariableAmountViaJitChannelR
         max_proportional_lsp_fee_limit_ppm_msat: limit_ppm,
         ..Default::default()
     }
+}
+
+async fn an_invoice_expires_like_any_other(client: &Node) -> Result<()> {
+    let request = Bolt11ReceiveViaJitChannelRequest { expiry_secs: 1, ..fixed(AMOUNT_MSAT, None) };
+    client.client().bolt11_receive_via_jit_channel(request).await?;
+    until("the invoice is put away", PATIENCE, async || {
+        let list = client.client().list_payments(ListPaymentsRequest::default()).await?;
+        let [invoice] = &list.payments[..] else { bail!("{list:?}") };
+        ensure!(invoice.expired, "{invoice:?}");
+        Ok(())
+    })
+    .await
 }
 
 async fn who_has_no_provider_is_told(node: &Node) {

@@ -15,6 +15,10 @@ async fn a_stopped_node_comes_back_with_its_data() -> Result<()> {
     let onchain_sats = alice.balances().await?.total_onchain_balance_sats;
 
     alice.stop().await?;
+    // What makes a copy of the database complete.
+    let log = alice.config().storage_dir.join("regtest/ldk_node_data.sqlite-wal");
+    let log_bytes = fs::metadata(log).map_or(0, |file| file.len());
+    assert_eq!(log_bytes, 0, "not all is in the database's own file");
     alice.start_again().await?;
 
     assert_eq!(alice.payment(&payment_id).await?, payment);

@@ -40,11 +40,11 @@ pub fn start(config: &LogConfig) -> io::Result<Option<LogFile>> {
     let targets = Targets::new().with_default(level).with_targets(quiet);
 
     let console = io::stderr.with_max_level(Level::ERROR).or_else(io::stdout);
-    let console_layer =
-        tracing_subscriber::fmt::layer().event_format(Line::default()).with_writer(console);
-    let file_layer = file.clone().map(|file| {
-        tracing_subscriber::fmt::layer().event_format(Line::default()).with_writer(file)
-    });
+    // A line that cannot be written would be told about on stderr, and to fail at that is a panic.
+    let line_layer = || tracing_subscriber::fmt::layer().log_internal_errors(false);
+    let console_layer = line_layer().event_format(Line::default()).with_writer(console);
+    let file_layer =
+        file.clone().map(|file| line_layer().event_format(Line::default()).with_writer(file));
     let subscriber = tracing_subscriber::registry()
         .with(console_layer.and_then(file_layer).with_filter(targets));
     tracing::subscriber::set_global_default(subscriber).map_err(io::Error::other)?;

@@ -103,7 +103,7 @@ pub struct Signals {
 
 impl Signals {
     /// Takes over SIGINT and SIGTERM, which stop the daemon (the second one at once), and SIGHUP,
-    /// which opens the log file anew.
+    /// which opens the log file anew. A limit on the size of files does not kill it any more.
     pub fn install(log_file: Option<LogFile>) -> io::Result<Self> {
         let stop = CancellationToken::new();
         let cancel = stop.clone();
@@ -120,6 +120,7 @@ impl Signals {
             std::process::exit(i32::from(FAILURE));
         });
         spawn_reopening(log_file)?;
+        survive_file_size_limit()?;
         Ok(Self { stop })
     }
 
@@ -164,6 +165,19 @@ fn spawn_reopening(log_file: Option<LogFile>) -> io::Result<()> {
             }
         }
     });
+    Ok(())
+}
+
+/// Makes a write beyond the limit on the size of files an error, as one to a full disk is, and not
+/// the end of the process. The handler stays when what it returns is dropped.
+#[cfg(unix)]
+fn survive_file_size_limit() -> io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw())).map(drop)
+}
+
+#[cfg(not(unix))]
+fn survive_file_size_limit() -> io::Result<()> {
     Ok(())
 }
 

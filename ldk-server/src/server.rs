@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ldk_node::Node;
+use ldk_node::{Node, NodeError};
 use ldk_server_grpc::api::lightning_node_server::LightningNodeServer;
 use ldk_server_grpc::{MAX_MESSAGE_BYTES, SERVICE_NAME};
 use tokio::sync::watch;
@@ -22,7 +22,7 @@ use crate::node::cookie::CookieWatch;
 use crate::node::spending::Spending;
 use crate::node::splices::Splices;
 use crate::node::startup::{self, Started};
-use crate::node::{builder, events, hodl_guard, holding};
+use crate::node::{builder, events, expired_invoices, hodl_guard, holding};
 use crate::process;
 use crate::retention;
 use crate::rpc::{App, Calls, Lsp, Names, Phase, Service};
@@ -30,7 +30,7 @@ use crate::secrets;
 use crate::serve::{Front, Guard, Listener, MetricsEndpoint, OpenService};
 use crate::start::StartError;
 use crate::storage;
-use crate::store::Holds;
+use crate::store::{Holds, Store};
 use crate::tor::{self, Onions};
 
 /// How long connections may take to close once no call is left on them.
@@ -39,6 +39,7 @@ const LINGER: Duration = Duration::from_secs(2);
 /// A running daemon.
 pub struct Server {
     node: Arc<Node>,
+    store: Arc<Store>,
     onions: Arc<Onions>,
     cookie: CookieWatch,
     address: SocketAddr,
@@ -48,6 +49,7 @@ pub struct Server {
     listener: JoinHandle<()>,
     event_loop: JoinHandle<Result<(), String>>,
     hodl_guard: JoinHandle<Result<(), String>>,
+    expired_invoices: JoinHandle<()>,
     /// Reads the metrics, if they are served.
     metrics: Option<JoinHandle<()>>,
     retention: JoinHandle<()>,
@@ -128,11 +130,16 @@ impl Server {
         };
         let started = started.inspect_err(|_| stop.serving.cancel())?;
         let app = assemble(&config, &started, &stop).await?;
-        let Started { node, store: _, onions, cookie } = started;
+        let Started { node, store, onions, cookie } = started;
 
         let hodl_blocks = config.hodl_fail_before_deadline_blocks;
         let hodl_guard =
             tokio::spawn(hodl_guard::run(Arc::clone(&app), hodl_blocks, stop.events.clone()));
+        let expired_invoices = tokio::spawn(expired_invoices::run(
+            Arc::clone(&app),
+            config.keep_expired_invoices,
+            stop.serving.clone(),
+        ));
         let metrics = config.metrics.enabled.then(|| {
             let (node, store) = (Arc::clone(&node), Arc::clone(&app.store));
             let (interval, stop) = (config.metrics.poll_interval, stop.serving.clone());
@@ -149,6 +156,7 @@ impl Server {
         tracing::info!("ready");
         Ok(Self {
             node,
+            store,
             onions,
             cookie,
             address,
@@ -158,6 +166,7 @@ impl Server {
             listener,
             event_loop,
             hodl_guard,
+            expired_invoices,
             metrics,
             retention,
             _lock: lock,
@@ -184,6 +193,7 @@ impl Server {
     pub async fn shutdown(self, grace: Duration) -> Result<(), String> {
         let Self {
             node,
+            store,
             onions,
             calls,
             health,
@@ -191,6 +201,7 @@ impl Server {
             listener,
             event_loop,
             hodl_guard,
+            expired_invoices,
             metrics,
             retention,
             _lock,
@@ -203,6 +214,7 @@ impl Server {
         }
         // What is left are answers on their way, and callers who only watch.
         let _ = timeout(LINGER, listener).await;
+        expired_invoices.await.map_err(|error| error.to_string())?;
         if let Some(metrics) = metrics {
             metrics.await.map_err(|error| error.to_string())?;
         }
@@ -211,7 +223,14 @@ impl Server {
         let handled = event_loop.await.map_err(|error| error.to_string()).and_then(|ended| ended);
         let guarded = hodl_guard.await.map_err(|error| error.to_string()).and_then(|ended| ended);
         // Stopping and dropping the node both block, and the second needs a runtime that is alive.
-        let stopped = tokio::task::spawn_blocking(move || node.stop().map(|()| drop(node)));
+        let stopped = tokio::task::spawn_blocking(move || {
+            node.stop().map(|()| drop(node))?;
+            // What is not done is done at the next start.
+            if let Err(error) = store.settle() {
+                tracing::warn!("the log of the database stays beside it: {error}");
+            }
+            Ok::<_, NodeError>(())
+        });
         let stopped = stopped.await.map_err(|error| error.to_string())?;
         // Afterwards, so that the node's last words to onion peers get through.
         onions.close().await;

@@ -5,6 +5,7 @@
 //! lose them: a request that pays asks for more than there is, one that closes names a channel that
 //! is not that peer's. Where a change would succeed nevertheless, the base `spares` the node of it.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ldk_server_client::Code;
@@ -34,6 +35,9 @@ pub(crate) const FORTUNE_SATS: u64 = 1_000_000_000;
 pub(crate) const FORTUNE_MSAT: u64 = FORTUNE_SATS * 1000;
 /// No transaction is so small that the node could pay its fee at this rate.
 const RUINOUS_SAT_PER_VB: u64 = 5_000;
+
+/// The times that a list is asked for, in Unix seconds.
+const SPAN_SECS: Range<u64> = 1_700_000_000..1_900_000_000;
 
 const OK: &[Code] = &[Code::Ok];
 const INVALID: &[Code] = &[Code::InvalidArgument];
@@ -441,10 +445,10 @@ fn history() -> Vec<Base> {
         OK,
         api::GetPaymentDetailsRequest { payment_id: FRESH_HASH.to_owned() },
     );
-    // A page begins at any time, whether or not there was a payment.
+    // That of a payment which this node has not seen, and of such a forwarded one.
     let payments = Base::new(
         "ListPayments",
-        OK,
+        INVALID,
         api::ListPaymentsRequest {
             page_token: Some(types::PageToken {
                 token: FRESH_HASH.to_owned(),
@@ -453,8 +457,6 @@ fn history() -> Vec<Base> {
             ..Default::default()
         },
     );
-    let first_page = Base::new("ListPayments", OK, api::ListPaymentsRequest::default());
-    // That of a forwarded payment which this node has not seen.
     let forwarded = Base::new(
         "ListForwardedPayments",
         INVALID,
@@ -463,18 +465,52 @@ fn history() -> Vec<Base> {
             ..Default::default()
         },
     );
+    let first_page = Base::new("ListPayments", OK, api::ListPaymentsRequest::default());
     let first_forwarded =
         Base::new("ListForwardedPayments", OK, api::ListForwardedPaymentsRequest::default());
-    vec![
-        details.accepting("payment_id", rules::hash),
-        payments
-            .accepting("page_token.token", rules::hash)
-            .accepting("page_token.index", rules::not_negative)
-            .accepting("page_token", rules::no_token),
-        first_page,
-        forwarded.accepting("page_token", rules::no_token),
-        first_forwarded,
-    ]
+    let filtered = Base::new(
+        "ListPayments",
+        OK,
+        api::ListPaymentsRequest {
+            page_token: None,
+            page_size: Some(1),
+            status: Some(types::PaymentStatus::Succeeded.into()),
+            direction: Some(types::PaymentDirection::Outbound.into()),
+            method: types::PaymentMethod::Bolt11.into(),
+            created_from: Some(SPAN_SECS.start),
+            created_before: Some(SPAN_SECS.end),
+            payment_hash: FRESH_HASH.to_owned(),
+        },
+    );
+    let filtered_forwarded = Base::new(
+        "ListForwardedPayments",
+        OK,
+        api::ListForwardedPaymentsRequest {
+            page_token: None,
+            page_size: Some(1),
+            created_from: Some(SPAN_SECS.start),
+            created_before: Some(SPAN_SECS.end),
+        },
+    );
+    let in_spans = [filtered, filtered_forwarded].map(|base| {
+        base.accepting("created_from", |time| time.number().is_none_or(|from| from < SPAN_SECS.end))
+            .accepting("created_before", |time| {
+                time.number().is_none_or(|before| before > SPAN_SECS.start)
+            })
+    });
+    let pages = [payments, forwarded].map(|base| base.accepting("page_token", rules::no_token));
+    let first_pages = [first_page, first_forwarded]
+        .map(|base| base.accepting("created_from", |_| true).accepting("created_before", |_| true));
+    let lists = pages.into_iter().chain(first_pages).chain(in_spans).map(|base| {
+        base.accepting("page_size", |size| {
+            size.number().is_none_or(|size| (1..=1_000).contains(&size))
+        })
+        .accepting("status", |status| rules::variant(status, 2))
+        .accepting("direction", |direction| rules::variant(direction, 1))
+        .accepting("method", |method| rules::variant(method, 6))
+        .accepting("payment_hash", |hash| hash.value.is_none() || rules::hash(hash))
+    });
+    lists.chain([details.accepting("payment_id", rules::hash)]).collect()
 }
 
 fn peers(network: &Fixture) -> Vec<Base> {

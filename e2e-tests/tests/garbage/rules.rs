@@ -13,8 +13,10 @@ pub(crate) fn positive(difference: &Difference) -> bool {
     difference.number().is_some_and(|number| number > 0)
 }
 
-pub(crate) fn not_negative(difference: &Difference) -> bool {
-    difference.value.as_ref().is_none_or(|value| value.as_i64().is_some_and(|index| index >= 0))
+/// A variant of an enumeration whose last one is this, or none.
+pub(crate) fn variant(difference: &Difference, last: i32) -> bool {
+    let number = difference.value.as_ref().map(prost_reflect::Value::as_enum_number);
+    number.is_none_or(|number| number.is_some_and(|number| (0..=last).contains(&number)))
 }
 
 /// The first page.

@@ -83,6 +83,10 @@ pub struct Args {
     #[arg(long, env = "LDK_SERVER_HODL_FAIL_BEFORE_DEADLINE_BLOCKS", value_name = "BLOCKS")]
     pub hodl_fail_before_deadline_blocks: Option<u32>,
 
+    /// Seconds after which an invoice that expired unpaid is in the history only [default: 604800].
+    #[arg(long, env = "LDK_SERVER_HISTORY_KEEP_EXPIRED_INVOICES_SECS", value_name = "SECONDS")]
+    pub history_keep_expired_invoices_secs: Option<u64>,
+
     /// Seconds for which events are kept [default: 7776000, 90 days].
     #[arg(long, env = "LDK_SERVER_EVENTS_KEEP_SECS", value_name = "SECONDS")]
     pub events_keep_secs: Option<u64>,

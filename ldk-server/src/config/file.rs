@@ -19,6 +19,7 @@ pub(super) struct File {
     pub(super) auth: Auth,
     pub(super) liquidity: Liquidity,
     pub(super) hodl: Hodl,
+    pub(super) history: History,
     pub(super) events: Events,
     pub(super) hrn: Hrn,
     pub(super) metrics: Metrics,
@@ -132,6 +133,12 @@ pub(super) struct Lsps2Service {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Hodl {
     pub(super) fail_before_deadline_blocks: Option<u32>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct History {
+    pub(super) keep_expired_invoices_secs: Option<u64>,
 }
 
 #[derive(Deserialize, Default)]

@@ -59,6 +59,8 @@ pub struct Config {
     /// How many blocks before its deadline a held payment is failed back; 0 means that it is held
     /// to the end.
     pub hodl_fail_before_deadline_blocks: u32,
+    /// How long an invoice that expired unpaid stays in the library, which keeps all it has in memory.
+    pub keep_expired_invoices: Duration,
     /// Which events are kept.
     pub events: EventsConfig,
     /// How names like `₿user@domain` are resolved.
@@ -231,6 +233,10 @@ impl Config {
             library_store: args.library_store,
             hodl_fail_before_deadline_blocks: parse::hodl_fail_before_deadline_blocks(
                 args.hodl_fail_before_deadline_blocks.or(file.hodl.fail_before_deadline_blocks),
+            )?,
+            keep_expired_invoices: parse::keep_expired_invoices(
+                args.history_keep_expired_invoices_secs.or(file.history.keep_expired_invoices_secs),
+                network,
             )?,
             events: parse::events(file::Events {
                 keep_secs: args.events_keep_secs.or(file.events.keep_secs),

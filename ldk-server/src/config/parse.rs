@@ -23,6 +23,11 @@ const MAX_ALIAS_BYTES: usize = 32;
 /// A day: no payment is held longer, so that a larger number could only be a mistake.
 const MAX_HODL_BLOCKS: u32 = 144;
 const DEFAULT_HODL_BLOCKS: u32 = 1;
+/// A week.
+const DEFAULT_KEEP_EXPIRED_SECS: u64 = 604_800;
+/// A day. The library goes by the time of blocks, and takes a payment up to two hours after the
+/// invoice has expired by that; blocks may lag behind the clock by some hours more.
+const MIN_KEEP_EXPIRED_SECS: u64 = 86_400;
 /// 90 days.
 const DEFAULT_KEEP_SECS: u64 = 90 * 24 * 60 * 60;
 /// Less is no time to come back in.
@@ -237,6 +242,24 @@ pub(super) fn hodl_fail_before_deadline_blocks(blocks: Option<u32>) -> Result<u3
             "hodl.fail_before_deadline_blocks",
             format!("{blocks} is too large; at most {MAX_HODL_BLOCKS}"),
         )),
+    }
+}
+
+pub(super) fn keep_expired_invoices(
+    secs: Option<u64>,
+    network: Network,
+) -> Result<Duration, ConfigError> {
+    match secs.unwrap_or(DEFAULT_KEEP_EXPIRED_SECS) {
+        secs if secs < MIN_KEEP_EXPIRED_SECS && network != Network::Regtest => {
+            Err(ConfigError::new(
+                "history.keep_expired_invoices_secs",
+                format!(
+                    "{secs} is too small; at least {MIN_KEEP_EXPIRED_SECS}, because until then an \
+                     invoice may still be paid"
+                ),
+            ))
+        },
+        secs => Ok(Duration::from_secs(secs)),
     }
 }
 

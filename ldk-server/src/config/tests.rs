@@ -44,6 +44,7 @@ fn the_smallest_file_gives_the_documented_defaults() {
     assert!(config.listening_addresses.is_empty());
     assert!(config.accept_timestamp_only_auth);
     assert_eq!(config.hodl_fail_before_deadline_blocks, 1);
+    assert_eq!(config.keep_expired_invoices, Duration::from_secs(604_800));
     assert_eq!(config.events, EventsConfig { keep_secs: 7_776_000, keep_count: 1_000_000 });
     assert_eq!(config.hrn.dns_server.to_string(), "8.8.8.8:53");
     assert_eq!(config.tor_proxy, None);
@@ -151,6 +152,15 @@ fn names_are_resolved_by_the_dns_server_of_the_file() {
 }
 
 #[test]
+fn expired_invoices_may_go_at_once_on_regtest_only() {
+    let keep = |file: &str, flags: &[&str]| load(file, flags).unwrap().keep_expired_invoices;
+    let file = format!("{MINIMAL}[history]\nkeep_expired_invoices_secs = 0\n");
+    assert_eq!(keep(&file, &[]), Duration::ZERO);
+    let flags = ["--node-network=signet", "--history-keep-expired-invoices-secs=86400"];
+    assert_eq!(keep(&file, &flags), Duration::from_secs(86_400));
+}
+
+#[test]
 fn what_is_kept_of_the_events_is_in_the_file_or_a_flag() {
     let file = format!("{MINIMAL}[events]\nkeep_secs = 60\nkeep_count = 1\n");
     assert_eq!(load(&file, &[]).unwrap().events, EventsConfig { keep_secs: 60, keep_count: 1 });
@@ -209,6 +219,11 @@ fn bad_files_are_refused_with_the_key_and_what_is_accepted() {
         (with("[hrn]\ntimeout_secs = 0\n"), "hrn.timeout_secs: 0"),
         (with("[hrn]\ndns_server_address = \"a b\"\n"), "hrn.dns_server_address"),
         (with("[hodl]\nfail_before_deadline_blocks = 145\n"), "at most 144"),
+        (
+            with("[history]\nkeep_expired_invoices_secs = 86399\n").replace("regtest", "signet"),
+            "history.keep_expired_invoices_secs: 86399 is too small; at least 86400",
+        ),
+        (with("[history]\nkeep_expired_invoices_secs = -1\n"), "keep_expired_invoices_secs"),
         (with("[events]\nkeep_secs = 59\n"), "events.keep_secs: 59 is too small; at least 60"),
         (with("[events]\nkeep_count = 0\n"), "events.keep_count: 0 is too small; at least 1"),
         (with("[events]\nkeep_days = 1\n"), "unknown field `keep_days`"),
@@ -248,6 +263,10 @@ fn bad_flags_are_refused_with_the_key_and_what_is_accepted() {
         (&["--probing-max-hops=3"], "probing"),
         (&["--tor-proxy-address=9050"], "tor.proxy_address"),
         (&["--hodl-fail-before-deadline-blocks=145"], "hodl.fail_before_deadline_blocks"),
+        (
+            &["--node-network=bitcoin", "--history-keep-expired-invoices-secs=0"],
+            "history.keep_expired_invoices_secs: 0 is too small",
+        ),
         (&["--events-keep-secs=0"], "events.keep_secs"),
         (&["--events-keep-count=0"], "events.keep_count"),
         (&["--log-max-size-mb=1"], "log.max_size_mb"),

@@ -5,6 +5,7 @@ pub mod builder;
 pub mod cookie;
 pub mod effects;
 pub mod events;
+pub mod expired_invoices;
 pub mod hodl_guard;
 pub mod holding;
 pub mod spending;

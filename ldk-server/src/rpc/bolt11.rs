@@ -14,6 +14,7 @@ use ldk_server_grpc::types::bolt11_invoice_description::Kind;
 use super::attempt::{Earlier, NotPaid};
 use super::{App, fields, route};
 use crate::error::Error;
+use crate::store::making_invoice;
 
 pub(super) fn receive(
     app: &App,
@@ -23,10 +24,10 @@ pub(super) fn receive(
     let Terms { amount_msat, description, expiry_secs } =
         parse_terms(amount_msat, description, expiry_secs)?;
     let bolt11 = app.node.bolt11_payment();
-    let invoice = match amount_msat {
-        Some(amount_msat) => bolt11.receive(amount_msat, &description, expiry_secs)?,
-        None => bolt11.receive_variable_amount(&description, expiry_secs)?,
-    };
+    let invoice = making_invoice(expiry_secs, || match amount_msat {
+        Some(amount_msat) => bolt11.receive(amount_msat, &description, expiry_secs),
+        None => bolt11.receive_variable_amount(&description, expiry_secs),
+    })?;
     Ok(Bolt11ReceiveResponse {
         payment_hash: hex::encode(invoice.payment_hash().to_byte_array()),
         payment_secret: hex::encode(invoice.payment_secret().0),

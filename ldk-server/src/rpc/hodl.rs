@@ -13,7 +13,7 @@ use ldk_server_grpc::api::{
 use super::{App, bolt11, fields};
 use crate::error::Error;
 use crate::node::holding;
-use crate::store::{Fate, Held, Run, Why};
+use crate::store::{Fate, Held, Run, Why, making_invoice};
 
 pub(super) fn receive(
     app: &App,
@@ -27,17 +27,17 @@ pub(super) fn receive(
 
     // Of two invoices for one hash, made at once, one must be refused.
     let _alone = app.holds.lock();
-    // The library would forget the payment that has this hash.
-    if app.node.payment(&PaymentId(hash.0)).is_some() {
+    // The library would forget the payment that has this hash, and minds none that was put away.
+    if app.store.payment(PaymentId(hash.0)).map_err(Error::internal)?.is_some() {
         return Err(Error::FailedPrecondition(format!(
             "payment_hash {hash} is that of a payment of this node already; use each hash once"
         )));
     }
     let bolt11 = app.node.bolt11_payment();
-    let invoice = match amount_msat {
-        Some(amount) => bolt11.receive_for_hash(amount, &description, expiry_secs, hash)?,
-        None => bolt11.receive_variable_amount_for_hash(&description, expiry_secs, hash)?,
-    };
+    let invoice = making_invoice(expiry_secs, || match amount_msat {
+        Some(amount) => bolt11.receive_for_hash(amount, &description, expiry_secs, hash),
+        None => bolt11.receive_variable_amount_for_hash(&description, expiry_secs, hash),
+    })?;
     Ok(Bolt11ReceiveForHashResponse { invoice: invoice.to_string() })
 }
 
@@ -106,9 +106,14 @@ fn parse_preimage(
 }
 
 fn known(app: &App, hash: &PaymentHash) -> Result<PaymentDetails, Error> {
-    app.node
-        .payment(&PaymentId(hash.0))
-        .ok_or_else(|| Error::invalid("payment_hash", format!("{hash} is unknown to this node")))
+    let id = PaymentId(hash.0);
+    if let Some(payment) = app.node.payment(&id) {
+        return Ok(payment);
+    }
+    match app.store.payment(id).map_err(Error::internal)? {
+        Some(_) => refused("the invoice has expired, and was put away"),
+        None => Err(Error::invalid("payment_hash", format!("{hash} is unknown to this node"))),
+    }
 }
 
 /// The payment to claim, and what was to become of it before.

@@ -16,6 +16,7 @@ use ldk_server_grpc::api::{
 
 use super::{App, bolt11, peers};
 use crate::error::Error;
+use crate::store::making_invoice;
 
 /// How long the library waits for each of the two answers of the LSP.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -98,14 +99,14 @@ pub(super) fn order(app: &App, order: Order) -> Result<String, Error> {
     let Order { price, description, expiry_secs } = order;
     let bolt11 = app.node.bolt11_payment();
     let started = Instant::now();
-    let invoice = match price {
+    let invoice = making_invoice(expiry_secs, || match price {
         Price::Fixed { amount_msat, max_fee_msat } => {
             bolt11.receive_via_jit_channel(amount_msat, &description, expiry_secs, max_fee_msat)
         },
         Price::Variable { max_fee_ppm } => {
             bolt11.receive_variable_amount_via_jit_channel(&description, expiry_secs, max_fee_ppm)
         },
-    };
+    });
     let invoice = invoice.map_err(|error| refusal(error, &price, started.elapsed()))?;
     if let Price::Variable { .. } = price {
         check_payable(app, &invoice)?;

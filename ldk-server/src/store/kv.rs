@@ -37,8 +37,8 @@ struct Change {
 enum Meaning {
     /// Nothing.
     None,
-    /// The payment is now this.
-    Payment(Box<PaymentDetails>),
+    /// The payment is now this. If it is an invoice that is being made, it expires then.
+    Payment(Box<PaymentDetails>, Option<u64>),
     /// The payment with this id is no longer the library's.
     PaymentRemoved(Vec<u8>),
     /// The event that was recorded last will not be delivered again.
@@ -109,9 +109,9 @@ impl Change {
     fn make_beside(self, database: &Connection) -> rusqlite::Result<Outcome> {
         Ok(match self.meaning {
             Meaning::None => Outcome::default(),
-            Meaning::Payment(details) => {
+            Meaning::Payment(details, expires_at) => {
                 let value = self.value.unwrap_or_default();
-                let payment = payments::put(database, &details, &value)?;
+                let payment = payments::put(database, &details, &value, expires_at)?;
                 Outcome { payment: Some(payment), ..Outcome::default() }
             },
             Meaning::PaymentRemoved(id) => {
@@ -180,7 +180,9 @@ impl Store {
                 }
             },
             Some(value) if name.is_in(payments::NAMESPACE) => {
-                Meaning::Payment(Box::new(payments::read(value)?))
+                let details = payments::read(value)?;
+                let expires_at = payments::expires_at(&details);
+                Meaning::Payment(Box::new(details), expires_at)
             },
             None if name.is_in(payments::NAMESPACE) => {
                 Meaning::PaymentRemoved(hex::decode(key).unwrap_or_default())
@@ -271,11 +273,12 @@ impl KVStore for Store {
     }
 
     fn write(&self, primary: &str, secondary: &str, key: &str, value: Vec<u8>) -> Future<()> {
-        let change = match self.change(primary, secondary, key, Some(value.clone())) {
+        let for_library = self.library.as_ref().map(|library| (library, value.clone()));
+        let change = match self.change(primary, secondary, key, Some(value)) {
             Ok(change) => change,
             Err(error) => return ready(Err(error)),
         };
-        if let Some(library) = &self.library {
+        if let Some((library, value)) = for_library {
             let written = KVStore::write(library, primary, secondary, key, value);
             let beside = self.submit_beside(change);
             return Box::pin(async { written.await.and(beside) });

@@ -6,6 +6,7 @@ mod events;
 mod forwards;
 mod holds;
 mod kv;
+mod log;
 mod migration;
 mod pages;
 mod payments;
@@ -31,7 +32,7 @@ use ldk_node::lightning::util::persist::{
     CHANNEL_MONITOR_PERSISTENCE_PRIMARY_NAMESPACE, KVStoreSync,
 };
 pub use pages::Page;
-pub use payments::{PaymentCounts, PaymentFilter, PaymentPlace};
+pub use payments::{PaymentCounts, PaymentFilter, PaymentPlace, Unpaid, making_invoice};
 pub use retention::{EventCounts, Removed};
 
 use events::EventLog;
@@ -48,8 +49,10 @@ const LIBRARY_FILE: &str = "library_store.sqlite";
 
 /// The store of the library, and of what the server adds to it.
 pub struct Store {
-    writer: Writer,
+    /// Closed before the writer: the last connection moves the log into the database and removes
+    /// it, and one that only reads cannot.
     readers: Readers,
+    writer: Writer,
     payment_counts: Counts,
     event_log: EventLog,
     /// In its place, if the two are to be compared.
@@ -93,6 +96,13 @@ impl Store {
         let store = Self { writer, readers, payment_counts, event_log, library };
         store.event_log.queue_is(&events::stored_queue(&store)?);
         Ok(store)
+    }
+
+    /// Writes what was asked for, and moves all of it into the file of the database: until the next
+    /// write a copy of that file alone is complete.
+    pub fn settle(&self) -> io::Result<()> {
+        self.writer.write(|_| Ok(()))?;
+        log::empty(self.readers.path()).map_err(sql_error)
     }
 
     /// Whether the on-chain wallet knows this transaction, and so spends none of its coins again.
@@ -242,3 +252,6 @@ pub(crate) mod testing {
         }
     }
 }
+
+#[cfg(test)]
+mod trials;

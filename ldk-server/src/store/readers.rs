@@ -1,11 +1,12 @@
 //! Connections for reading. They see what was committed last, and never wait for the writer.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ldk_node::lightning::io;
 use rusqlite::{Connection, OpenFlags};
 
+use super::schema::STATEMENT_CACHE_CAPACITY;
 use super::sql_error;
 
 /// How many connections are kept for the next reader.
@@ -21,6 +22,11 @@ impl Readers {
     /// Readers of the database in this file.
     pub(super) fn new(path: PathBuf) -> Self {
         Self { path, idle: Mutex::default() }
+    }
+
+    /// The file of the database.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Reads with a connection that nobody else has meanwhile.
@@ -40,7 +46,9 @@ impl Readers {
 
     fn open(&self) -> rusqlite::Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        Connection::open_with_flags(&self.path, flags)
+        let database = Connection::open_with_flags(&self.path, flags)?;
+        database.set_prepared_statement_cache_capacity(STATEMENT_CACHE_CAPACITY);
+        Ok(database)
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {

@@ -4,26 +4,28 @@
 //! them, so that either can open what the other wrote. The server's tables stand beside it, with a
 //! version of their own.
 
+use std::fs::File;
 use std::path::Path;
+use std::time::Duration;
 
 use ldk_node::io::sqlite_store::{KV_TABLE_NAME, SQLITE_DB_FILE_NAME, SqliteStore};
 use ldk_node::lightning::io;
+use rusqlite::types::FromSql;
 use rusqlite::{Connection, OptionalExtension as _, Transaction};
 
 use super::{invalid_data, migration, sql_error};
 
-/// The version of the library's table that its 0.7.1 knows.
-const LIBRARY_VERSION: u32 = 2;
-
 /// The steps from each version of the server's tables to the next; 0 is a database without any.
 const STEPS: [fn(&Transaction<'_>) -> io::Result<()>; 1] = [migration::to_1];
 
-/// How much of the log is kept as a file when it has been moved into the database. It is larger
-/// only while a long transaction of a reader keeps it from being moved.
-const LOG_FILE_LIMIT_BYTES: u32 = 64 << 20;
+/// How much of the log is kept as a file when it begins anew.
+const LOG_FILE_BYTES: u32 = 8 << 20;
+
+/// How many statements a connection keeps prepared: more than there are.
+pub(super) const STATEMENT_CACHE_CAPACITY: usize = 64;
 
 /// How long to wait for another program that has the database for itself.
-const BUSY_TIMEOUT_MS: u32 = 10_000;
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Whether a commit that was answered outlives a loss of power.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,27 +39,34 @@ pub(super) enum Durability {
 /// Opens the database in this directory for writing, makes it if need be, and brings it up to date.
 pub(super) fn open(dir: &Path, durability: Durability) -> io::Result<Connection> {
     let path = dir.join(SQLITE_DB_FILE_NAME);
+    make_private(&path)?;
+    // The library would panic over a file that is not a database.
+    pragma::<i64>(&Connection::open(&path).map_err(sql_error)?, "user_version")?;
+    // The library makes its table, brings an old one up to date, and refuses a newer one. That it
+    // closes the database again moves the log of a process that was killed into the database: what
+    // came there last may have been answered with an error, and be on disk in part.
+    let (file, table) = (SQLITE_DB_FILE_NAME.to_owned(), KV_TABLE_NAME.to_owned());
+    drop(SqliteStore::new(dir.to_owned(), Some(file), Some(table))?);
     let mut database = Connection::open(&path).map_err(sql_error)?;
-    let version: u32 = pragma(&database, "user_version")?;
-    if version != LIBRARY_VERSION {
-        // The library makes its table, brings an old one up to date, and refuses a newer one.
-        drop(database);
-        let (file, table) = (SQLITE_DB_FILE_NAME.to_owned(), KV_TABLE_NAME.to_owned());
-        drop(SqliteStore::new(dir.to_owned(), Some(file), Some(table))?);
-        database = Connection::open(&path).map_err(sql_error)?;
-    }
+    database.set_prepared_statement_cache_capacity(STATEMENT_CACHE_CAPACITY);
+    database.busy_timeout(BUSY_TIMEOUT).map_err(sql_error)?;
     let synchronous = match durability {
         Durability::Full => "FULL",
         Durability::None => "OFF",
     };
     database
         .execute_batch(&format!(
-            "PRAGMA busy_timeout = {BUSY_TIMEOUT_MS};
-             PRAGMA journal_mode = WAL;
+            "PRAGMA journal_mode = WAL;
              PRAGMA synchronous = {synchronous};
-             PRAGMA journal_size_limit = {LOG_FILE_LIMIT_BYTES};"
+             PRAGMA journal_size_limit = {LOG_FILE_BYTES};"
         ))
         .map_err(sql_error)?;
+    let journal_mode: String = pragma(&database, "journal_mode")?;
+    if journal_mode != "wal" {
+        return Err(invalid_data(
+            "the database cannot have a write-ahead log where it is: keep it on a local disk",
+        ));
+    }
     migrate(&mut database)?;
     Ok(database)
 }
@@ -91,6 +100,19 @@ fn migrate(database: &mut Connection) -> io::Result<()> {
     step.commit().map_err(sql_error)
 }
 
-fn pragma(database: &Connection, name: &str) -> io::Result<u32> {
+/// Lets nobody but this user read the database. SQLite gives its log the same mode.
+fn make_private(path: &Path) -> io::Result<()> {
+    let mut options = File::options();
+    options.create(true).truncate(false).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path)?;
+    #[cfg(unix)]
+    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    drop(file);
+    Ok(())
+}
+
+fn pragma<T: FromSql>(database: &Connection, name: &str) -> io::Result<T> {
     database.pragma_query_value(None, name, |row| row.get(0)).map_err(sql_error)
 }

@@ -5,7 +5,8 @@
 //! A caller is answered after the commit that holds its change is durable. Changes are made in the
 //! order in which they were asked for. When a commit fails nothing of it is kept, none of its callers
 //! is told otherwise, and nothing is written any more: what the disk holds is then the state as of the
-//! last commit, and only another process may go on from there.
+//! last commit, and only another process may go on from there. Until `on_failure` has returned nobody
+//! is told anything, those who come late included.
 
 use std::mem;
 use std::pin::Pin;
@@ -15,6 +16,8 @@ use std::thread::{self, JoinHandle};
 use ldk_node::lightning::io;
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
+
+use super::log::Log;
 
 /// How many changes may wait. More callers are held up: by then each commit holds thousands.
 const QUEUE_CAPACITY: usize = 4096;
@@ -176,10 +179,14 @@ impl Shared {
     }
 
     fn write_all(&self, mut database: Connection, on_failure: impl FnOnce(&str)) {
+        let mut log = Log::of(&database);
         while let Some(mut jobs) = self.take() {
-            match commit(&mut database, &mut jobs) {
-                Ok(()) => jobs.into_iter().for_each(|job| job.answer(Ok(()))),
-                Err(error) => return self.fail(jobs, &error, on_failure),
+            if let Err(error) = commit(&mut database, &mut jobs) {
+                return self.fail(jobs, &error, on_failure);
+            }
+            jobs.into_iter().for_each(|job| job.answer(Ok(())));
+            if let Err(error) = log.bound(&database) {
+                return self.fail(Vec::new(), &error, on_failure);
             }
         }
     }
@@ -191,12 +198,12 @@ impl Shared {
         on_failure: impl FnOnce(&str),
     ) {
         let failure = Failure::from(format!("the database cannot be written: {error}"));
+        on_failure(&failure);
         let mut queue = self.queue();
         queue.state = State::Failed(Arc::clone(&failure));
         jobs.append(&mut queue.jobs);
         drop(queue);
         self.emptied.notify_all();
-        on_failure(&failure);
         jobs.into_iter().for_each(|job| job.answer(Err(Arc::clone(&failure))));
     }
 

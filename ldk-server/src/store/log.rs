@@ -1,0 +1,56 @@
+//! The log that commits are added to, in a file beside the database. SQLite moves it into the database
+//! again and again, and begins it anew when there is a moment without any reader. Under constant load
+//! there is none, and one has to be made.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use super::schema::BUSY_TIMEOUT;
+
+/// With how much the log has to begin anew.
+pub(super) const LIMIT_BYTES: u64 = 16 << 20;
+
+/// How long the writer waits for readers who have begun: longer than any reader of ours takes. A
+/// program that copies the database takes longer, and is waited for by a longer log.
+const READERS_PATIENCE: Duration = Duration::from_millis(500);
+
+/// The file of the log, as its writer sees it.
+pub(super) struct Log {
+    path: PathBuf,
+    /// With how much to try next.
+    try_at_bytes: u64,
+}
+
+impl Log {
+    /// The log of this database.
+    pub(super) fn of(database: &Connection) -> Self {
+        let path = PathBuf::from(format!("{}-wal", database.path().unwrap_or_default()));
+        Self { path, try_at_bytes: LIMIT_BYTES }
+    }
+
+    /// Makes it begin anew if it is too large. Nobody writes meanwhile, and who begins to read
+    /// finds everything in the database.
+    pub(super) fn bound(&mut self, database: &Connection) -> rusqlite::Result<()> {
+        let bytes = fs::metadata(&self.path).map_or(0, |file| file.len());
+        if bytes < self.try_at_bytes {
+            return Ok(());
+        }
+        database.busy_timeout(READERS_PATIENCE)?;
+        let restart = "PRAGMA wal_checkpoint(RESTART)";
+        let is_busy: bool = database.query_row(restart, [], |row| row.get(0))?;
+        database.busy_timeout(BUSY_TIMEOUT)?;
+        // The file is made shorter with the next commit.
+        self.try_at_bytes = if is_busy { bytes + LIMIT_BYTES } else { LIMIT_BYTES };
+        Ok(())
+    }
+}
+
+/// Moves all of the log into the database in this file, unless a reader takes too long.
+pub(super) fn empty(path: &Path) -> rusqlite::Result<()> {
+    let database = Connection::open(path)?;
+    database.busy_timeout(READERS_PATIENCE)?;
+    database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+}

@@ -1,0 +1,90 @@
+//! Invoices that expire: when they do is known only as they are made, and is written with them.
+
+use std::cell::Cell;
+
+use ldk_node::lightning::io;
+use ldk_node::lightning::ln::channelmanager::PaymentId;
+use ldk_node::payment::{PaymentDetails, PaymentDirection};
+use ldk_server_grpc::types::PaymentStatus;
+use rusqlite::{Connection, params};
+
+use super::StatusChange;
+use crate::store::{Store, as_i64};
+
+thread_local! {
+    /// How long the invoice is valid that is being made on this thread.
+    static EXPIRY_SECS: Cell<Option<u32>> = const { Cell::new(None) };
+}
+
+/// An invoice that is not paid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unpaid {
+    /// When it expires, in Unix seconds.
+    pub expires_at: i64,
+    /// The row it is in, by which those of one second are in order.
+    row: i64,
+    /// The payment that it asks for.
+    pub id: PaymentId,
+}
+
+/// Has the library make an invoice that is valid so long. The library does not keep how long that
+/// is, but writes the payment before it returns, on the same thread. An invoice whose payment were
+/// written otherwise would not be known to expire, and stay.
+pub fn making_invoice<T>(expiry_secs: u32, make: impl FnOnce() -> T) -> T {
+    EXPIRY_SECS.set(Some(expiry_secs));
+    let made = make();
+    EXPIRY_SECS.set(None);
+    made
+}
+
+/// When the invoice expires that is being made on this thread, if this is the payment it asks for.
+pub(in crate::store) fn expires_at(details: &PaymentDetails) -> Option<u64> {
+    let expiry_secs =
+        EXPIRY_SECS.get().filter(|_| details.direction == PaymentDirection::Inbound)?;
+    Some(details.latest_update_timestamp.saturating_add(expiry_secs.into()))
+}
+
+pub(super) const EXPIRED: &str = "SELECT expires_at, rowid, id FROM ldk_server_payments
+     INDEXED BY ldk_server_payments_unpaid
+     WHERE expires_at IS NOT NULL AND status = 0
+         AND expires_at < ?1 AND (expires_at, rowid) > (?2, ?3)
+     ORDER BY expires_at, rowid LIMIT ?4";
+
+impl Store {
+    /// Invoices that expired before this, in Unix seconds, and are not paid: those after this one, or
+    /// from the first on, at most `limit`.
+    pub fn expired_invoices(
+        &self,
+        expired_before: u64,
+        after: Option<Unpaid>,
+        limit: usize,
+    ) -> io::Result<Vec<Unpaid>> {
+        let after = after.map_or((0, 0), |last| (last.expires_at, last.row));
+        self.readers.read(|database| {
+            let mut statement = database.prepare_cached(EXPIRED)?;
+            let values = params![as_i64(expired_before), after.0, after.1, as_i64(limit as u64)];
+            let rows = statement.query_map(values, |row| {
+                let id = PaymentId(row.get(2)?);
+                Ok(Unpaid { expires_at: row.get(0)?, row: row.get(1)?, id })
+            })?;
+            rows.collect()
+        })
+    }
+}
+
+/// Takes note that the library has removed a payment. It does that on request only, and the request
+/// is about invoices that nobody can pay any more.
+pub(in crate::store) fn removed(
+    database: &Connection,
+    id: &[u8],
+) -> rusqlite::Result<Option<StatusChange>> {
+    let mut statement = database.prepare_cached(
+        "UPDATE ldk_server_payments SET status = 2, expired = 1
+         WHERE id = ?1 AND status = 0 AND direction = 0",
+    )?;
+    let has_expired = statement.execute([id])? > 0;
+    Ok(has_expired.then_some(StatusChange {
+        before: Some(PaymentStatus::Pending),
+        after: PaymentStatus::Failed,
+    }))
+}

@@ -1,0 +1,141 @@
+//! The history of payments: a row for each that the library ever wrote, made and changed in the
+//! transaction of that write. A payment that the library has forgotten stays in the history.
+
+mod counts;
+mod expiry;
+mod list;
+
+use ldk_node::lightning::io;
+use ldk_node::lightning::util::ser::Readable as _;
+use ldk_node::payment::PaymentDirection::Outbound;
+use ldk_node::payment::{PaymentDetails, PaymentKind};
+use ldk_server_grpc::types::PaymentStatus;
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+pub use counts::PaymentCounts;
+pub(super) use counts::{Counts, StatusChange};
+pub use expiry::{Unpaid, making_invoice};
+pub(super) use expiry::{expires_at, removed};
+pub use list::{PaymentFilter, PaymentPlace};
+
+use super::{as_i64, invalid_data, sql_error};
+use crate::wire::payment as wire;
+
+/// Where the library keeps its payments, whose keys are ids in hexadecimal.
+pub(super) const NAMESPACE: (&str, &str) = ("payments", "");
+
+/// Writes a payment into the history. If it is an invoice that is being made, it expires then.
+pub(super) fn put(
+    database: &Connection,
+    details: &PaymentDetails,
+    value: &[u8],
+    expires_at: Option<u64>,
+) -> rusqlite::Result<StatusChange> {
+    let created_at = as_i64(details.latest_update_timestamp);
+    put_created(database, details, value, created_at, expires_at)
+}
+
+/// Writes a payment into the history; this is its time of creation unless it is there.
+fn put_created(
+    database: &Connection,
+    details: &PaymentDetails,
+    value: &[u8],
+    created_at: i64,
+    expires_at: Option<u64>,
+) -> rusqlite::Result<StatusChange> {
+    let PaymentDetails {
+        id,
+        kind,
+        amount_msat: _,
+        fee_paid_msat: _,
+        direction,
+        status,
+        latest_update_timestamp: _,
+    } = details;
+    let before = status_of(database, &id.0)?;
+    let after = wire::payment_status(*status);
+    // The library writes that a payment was sent when it may have arrived already, over that it has.
+    let is_sent = *direction == Outbound && !matches!(kind, PaymentKind::Onchain { .. });
+    if is_sent && (before, after) == (Some(PaymentStatus::Succeeded), PaymentStatus::Pending) {
+        return Ok(StatusChange { before, after: PaymentStatus::Succeeded });
+    }
+    let mut statement = database.prepare_cached(
+        "INSERT INTO ldk_server_payments (id, created_at, direction, status, method, payment_hash,
+             expires_at, payment)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+         ON CONFLICT (id) DO UPDATE SET direction = excluded.direction, status = excluded.status,
+             method = excluded.method, payment_hash = excluded.payment_hash,
+             expires_at = coalesce(excluded.expires_at, expires_at), expired = 0,
+             payment = excluded.payment",
+    )?;
+    statement.execute(params![
+        id.0,
+        created_at,
+        wire::payment_direction(*direction) as i32,
+        after as i32,
+        wire::payment_method(kind) as i32,
+        wire::payment_hash(kind).map(|hash| hash.0),
+        expires_at.map(as_i64),
+        value,
+    ])?;
+    Ok(StatusChange { before, after })
+}
+
+/// Takes over a payment from among the library's, with its time of creation.
+pub(super) fn take_over(database: &Connection, key: &str, created_at: i64) -> io::Result<()> {
+    let value: Option<Vec<u8>> = database
+        .query_row(
+            "SELECT value FROM ldk_node_data
+             WHERE primary_namespace = ?1 AND secondary_namespace = ?2 AND key = ?3",
+            [NAMESPACE.0, NAMESPACE.1, key],
+            |row| row.get(0),
+        )
+        .optional()
+        .map_err(sql_error)?;
+    // The time was written before the payment, and a crash may have been between.
+    let Some(value) = value else { return Ok(()) };
+    put_created(database, &read(&value)?, &value, created_at, None).map_err(sql_error)?;
+    Ok(())
+}
+
+/// Makes the history agree with what the library has, in case another program wrote to its table.
+pub(super) fn reconcile(database: &Connection) -> io::Result<()> {
+    let mut changed: u64 = 0;
+    let mut differing = database
+        .prepare(
+            "SELECT value FROM ldk_node_data
+             LEFT JOIN ldk_server_payments ON id = unhex(key)
+             WHERE primary_namespace = ?1 AND secondary_namespace = ?2 AND value IS NOT payment",
+        )
+        .map_err(sql_error)?;
+    let mut rows = differing.query([NAMESPACE.0, NAMESPACE.1]).map_err(sql_error)?;
+    while let Some(row) = rows.next().map_err(sql_error)? {
+        let value: Vec<u8> = row.get(0).map_err(sql_error)?;
+        let StatusChange { before, after } =
+            put(database, &read(&value)?, &value, None).map_err(sql_error)?;
+        changed += u64::from(before != Some(after));
+    }
+    if changed > 0 {
+        tracing::info!(
+            "{changed} payments were added to the history, or have another status in it"
+        );
+    }
+    Ok(())
+}
+
+fn status_of(database: &Connection, id: &[u8]) -> rusqlite::Result<Option<PaymentStatus>> {
+    let mut statement =
+        database.prepare_cached("SELECT status FROM ldk_server_payments WHERE id = ?1")?;
+    let status: Option<i32> = statement.query_row([id], |row| row.get(0)).optional()?;
+    Ok(status.and_then(|status| PaymentStatus::try_from(status).ok()))
+}
+
+/// Reads a payment as the library writes it.
+pub(super) fn read(value: &[u8]) -> io::Result<PaymentDetails> {
+    let mut bytes = value;
+    PaymentDetails::read(&mut bytes)
+        .map_err(|error| invalid_data(&format!("a payment cannot be read: {error}")))
+}
+
+#[cfg(test)]
+mod tests;
