@@ -86,7 +86,7 @@ impl<'a> Player<'a> {
         ensure!(self.nodes.contains_key(node), "{node:?} is no node");
         self.count += 1;
         if command == "events" {
-            return self.follow(node);
+            return self.follow(node, &words[1..]);
         }
         let repeatable = QUESTIONS.iter().any(|question| command.starts_with(question));
         let node = node.to_owned();
@@ -127,9 +127,9 @@ impl<'a> Player<'a> {
         self.settle(outcome, line, answer.trim_end())
     }
 
-    fn follow(&mut self, node: &str) -> Result<()> {
+    fn follow(&mut self, node: &str, command: &[&str]) -> Result<()> {
         let log = Log::new(self.network.dir().join(format!("{node}-events.log")));
-        let command = self.nodes[node].cli_command(&["events"]);
+        let command = self.nodes[node].cli_command(command);
         let process = Process::spawn("events", command, &log, Group::Shared)?;
         self.followers.insert(node.to_owned(), Follower { _process: process, log, seen: 0 });
         Ok(())
