@@ -49,6 +49,7 @@ pub fn keep_files_private() {
 /// What to do when the database cannot be written any more: nothing that is not written may go on,
 /// so callers are told that the server stops, and the process ends. The writes that wait are never
 /// answered; the library would take an error for a reason to panic.
+#[expect(clippy::disallowed_methods, reason = "this thread has nothing left to do but to end")]
 pub fn end_without_database(serving: CancellationToken) -> impl FnOnce(&str) + Send + 'static {
     move |reason| {
         tracing::error!(

@@ -83,11 +83,11 @@ impl Store {
             self.writer.submit(
                 move |database| paid_after_all(database, id, amount_msat),
                 move |change| {
-                    answer(
-                        change.map(|change| {
-                            change.into_iter().for_each(|change| counts.changed(change))
-                        }),
-                    )
+                    answer(change.map(|change| {
+                        if let Some(change) = change {
+                            counts.changed(change);
+                        }
+                    }));
                 },
             );
         })

@@ -94,7 +94,7 @@ fn write(store: &Store, writer: u8) -> (Acknowledged, io::Error) {
     let (mut acknowledged, namespace) = (Acknowledged::default(), format!("writer{writer}"));
     for round in 0..u8::MAX {
         let value = vec![round; 2_000];
-        let written = if writer % 2 == 0 {
+        let written = if writer.is_multiple_of(2) {
             KVStoreSync::write(store, &namespace, "", "key", value)
         } else {
             runtime.block_on(KVStore::write(store, &namespace, "", "key", value))
