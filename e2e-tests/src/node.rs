@@ -91,6 +91,11 @@ impl Node {
         slot.as_mut().with_context(|| format!("{} is down", self.alias()))?.ensure_running()
     }
 
+    /// Fails if the daemon has ended by itself; not if it was stopped or killed.
+    pub async fn ensure_not_crashed(&self) -> Result<()> {
+        self.process.lock().await.as_mut().map_or(Ok(()), Process::ensure_running)
+    }
+
     /// Its name.
     pub fn alias(&self) -> &str {
         &self.config.alias

@@ -125,14 +125,16 @@ impl Ledger {
         self.lock().iter().map(|(id, entry)| (id.clone(), entry.clone())).collect()
     }
 
-    /// By how much more than is booked the second node has become richer, in millisatoshis.
-    pub(super) fn unbooked_msat(&self) -> i64 {
-        let new = |entry: &&Entry| entry.has_arrived() && !entry.is_booked;
-        let moved = |entry: &Entry| {
+    /// What has arrived and is not booked yet, in millisatoshis from the first node to the second:
+    /// of the payments that began before that round, and of the others.
+    pub(super) fn unbooked_msat(&self, round: u32) -> [i64; 2] {
+        let mut moved_msat = [0; 2];
+        for entry in self.lock().values().filter(|entry| entry.has_arrived() && !entry.is_booked) {
             let amount_msat = entry.amount_msat.cast_signed();
-            if entry.payer == 0 { amount_msat } else { -amount_msat }
-        };
-        self.lock().values().filter(new).map(moved).sum()
+            moved_msat[usize::from(entry.round >= round)] +=
+                if entry.payer == 0 { amount_msat } else { -amount_msat };
+        }
+        moved_msat
     }
 
     /// Takes what has arrived as part of the balances.

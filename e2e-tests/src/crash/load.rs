@@ -8,7 +8,7 @@ use anyhow::Result;
 use ldk_server_client::api::{
     Bolt11ReceiveRequest, Bolt11SendRequest, GetPaymentDetailsRequest, SpontaneousSendRequest,
 };
-use ldk_server_client::types::PaymentStatus;
+use ldk_server_client::types::{PaymentStatus, RouteParametersConfig};
 use ldk_server_client::{Code, Error};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
@@ -21,9 +21,12 @@ use crate::node::Node;
 
 /// Of each way to pay, in each direction.
 const AT_ONCE: usize = 2;
-/// Each more than the fees of a closure, so that the balances tell of a payment that is lost.
-const AMOUNTS_SATS: std::ops::RangeInclusive<u64> = 10_000..=30_000;
+/// Each more than the fees of all closures between two sweeps, so that the balances tell of a payment that is lost.
+const AMOUNTS_SATS: std::ops::RangeInclusive<u64> = 30_000..=60_000;
 const EXPIRY_SECS: u32 = 3_600;
+/// The least that the library takes without an invoice. The more blocks an HTLC may stay, the more
+/// have to be mined after a closure.
+const MOST_BLOCKS: u32 = 145;
 /// How often the payer is asked for the outcome of a payment.
 const ASK_INTERVAL: Duration = Duration::from_millis(10);
 
@@ -109,7 +112,11 @@ impl Worker {
         };
         let made = self.nodes[1 - self.payer].client().bolt11_receive(request).await?;
         self.ledger.add(&made.payment_hash, Entry { has_invoice: true, ..self.entry(amount_msat) });
-        let request = Bolt11SendRequest { invoice: made.invoice, ..Default::default() };
+        let request = Bolt11SendRequest {
+            invoice: made.invoice,
+            route_parameters: Some(route_parameters()),
+            ..Default::default()
+        };
         let sent = self.nodes[self.payer].client().bolt11_send(request).await.map(drop);
         Ok((made.payment_hash, sent))
     }
@@ -123,6 +130,7 @@ impl Worker {
             node_id: self.nodes[1 - self.payer].id().to_owned(),
             // With it the id is known even if the answer is lost.
             preimage: Some(hex::encode(preimage)),
+            route_parameters: Some(route_parameters()),
             ..Default::default()
         };
         let sent = self.nodes[self.payer].client().spontaneous_send(request).await.map(drop);
@@ -152,6 +160,10 @@ impl Worker {
         }
         Ok(())
     }
+}
+
+fn route_parameters() -> RouteParametersConfig {
+    RouteParametersConfig { max_total_cltv_expiry_delta: MOST_BLOCKS, ..Default::default() }
 }
 
 fn outcome(sent: &Result<(), Error>) -> Sending {

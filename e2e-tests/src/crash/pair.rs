@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
-use ldk_server_client::api::ConnectPeerRequest;
+use anyhow::{Context as _, Error, Result, ensure};
+use ldk_server_client::api::{CloseChannelRequest, ConnectPeerRequest};
 use ldk_server_client::types::PaymentStatus;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
@@ -24,16 +24,20 @@ use crate::raw::now_secs;
 use crate::wait::until;
 
 const CHANNEL_SATS: u64 = 2_000_000;
-/// What each has at the beginning: enough for the channel and the fees of many closures.
-const FUNDS_SATS: u64 = 4_000_000;
-/// With less than that nobody can open the channel.
-const LEAST_FUNDS_SATS: u64 = CHANNEL_SATS + 200_000;
+/// So many channels are closed before all is swept, because sweeping takes many blocks.
+const CHANNELS_TO_SWEEP: u64 = 4;
+/// What each is given when it has too little: enough for the channels between two sweeps, and for
+/// the fees of many of them.
+const FUNDS_SATS: u64 = (CHANNELS_TO_SWEEP + 1) * CHANNEL_SATS;
+const LEAST_FUNDS_SATS: u64 = CHANNELS_TO_SWEEP * CHANNEL_SATS;
 /// The node is killed so long after the payments began, at most.
 const LONGEST_LOAD: Duration = Duration::from_millis(700);
 /// One kill in so many is of nodes between which nothing is paid.
 const IDLE_EVERY: u32 = 12;
 /// One in so many of the others is of nodes of which only one pays.
 const ONE_WAY_EVERY: u32 = 4;
+/// How often to look whether a node has ended by itself.
+const LOOK_INTERVAL: Duration = Duration::from_millis(200);
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How long the two ends of a payment may tell different things of it when its channel is at rest.
 const BOOKS_PATIENCE: Duration = Duration::from_secs(15);
@@ -49,16 +53,25 @@ pub(super) struct Pair {
     rng: StdRng,
     round: u32,
     channel: Channel,
+    since_sweep: SinceSweep,
     began_secs: u64,
 }
 
 /// The channel that is in use.
 struct Channel {
-    before: OnChain,
+    /// The round after which it was opened.
+    opened_after: u32,
     /// What each could send when it was last at rest.
     spendable_msat: [u64; 2],
-    /// What the first has given to the second since `before`.
+}
+
+/// What has happened since all money was on chain.
+struct SinceSweep {
+    before: OnChain,
+    /// What the first has given to the second.
     moved_msat: i64,
+    /// How many channels were opened.
+    channels: u64,
 }
 
 /// How a channel is after a kill.
@@ -78,16 +91,34 @@ impl Pair {
         for (follower, node) in followers.iter_mut().zip(&nodes) {
             follower.follow(node).await?;
         }
-        network.fund(&[&nodes[0], &nodes[1]], FUNDS_SATS).await?;
-        let channel = open(&network, &nodes).await?;
-        let rng = StdRng::seed_from_u64(seed);
         let began_secs = now_secs()?;
-        Ok(Self { network, nodes, followers, ledger, rng, round: 0, channel, began_secs })
+        let mut since_sweep = SinceSweep::begin(&network, &nodes).await?;
+        let channel = since_sweep.open(&network, &nodes, 0).await?;
+        let rng = StdRng::seed_from_u64(seed);
+        Ok(Self {
+            network,
+            nodes,
+            followers,
+            ledger,
+            rng,
+            round: 0,
+            channel,
+            since_sweep,
+            began_secs,
+        })
     }
 
     /// Kills a node amid payments, starts it again, and checks what must hold.
     pub(super) async fn round(&mut self) -> Result<Summary> {
         self.round += 1;
+        let nodes = self.nodes.clone();
+        tokio::select! {
+            crashed = crashed(&nodes) => Err(crashed),
+            checked = self.kill_and_check() => checked,
+        }
+    }
+
+    async fn kill_and_check(&mut self) -> Result<Summary> {
         let began_secs = now_secs()?;
         let mut summary = Summary::default();
         let victim = self.kill(&mut summary).await?;
@@ -102,23 +133,23 @@ impl Pair {
             Outcome::Closed => {
                 summary.closed_by_victim += u32::from(is_closed_by_victim);
                 summary.closed_by_peer += u32::from(!is_closed_by_victim);
-                self.settle(&mut summary).await?;
+                self.replace_channel(&mut summary).await?;
             },
         }
-        self.check_payments(self.round, began_secs, &mut summary).await?;
+        self.check_payments(began_secs, &mut summary).await?;
         self.check_events(&mut summary).await?;
         Ok(summary)
     }
 
-    /// Checks all payments once more, and stops the nodes.
+    /// Brings all money back on chain, checks all payments once more, and stops the nodes.
     pub(super) async fn end(mut self) -> Result<Summary> {
         let mut summary = Summary::default();
+        self.close_channel().await?;
+        self.sweep(&mut summary).await?;
         let all = self.ledger.all();
         books::look(&self.nodes, &self.ledger, &all).await?;
         let all = self.ledger.all();
-        for (id, entry) in &all {
-            summary.violations.extend(entry.violations(id));
-        }
+        summary.violations.extend(all.iter().flat_map(|(id, entry)| entry.violations(id)));
         let unlisted = books::unlisted(&self.nodes, &all, self.began_secs).await?;
         summary.violations.extend(unlisted);
         self.check_events(&mut summary).await?;
@@ -185,82 +216,117 @@ impl Pair {
         spendable_msat: [u64; 2],
         summary: &mut Summary,
     ) -> Result<()> {
-        let [first_msat, second_msat] = self.channel.spendable_msat.map(u64::cast_signed);
-        let adds_up =
-            until("the balances are those of what has arrived", BOOKS_PATIENCE, async || {
-                books::look(&self.nodes, &self.ledger, &self.ledger.open(self.round)).await?;
-                let moved_msat = self.ledger.unbooked_msat();
-                let awaited = [first_msat - moved_msat, second_msat + moved_msat];
-                ensure!(
-                    spendable_msat.map(u64::cast_signed) == awaited,
-                    "{spendable_msat:?} msat can be sent, not {awaited:?}"
-                );
-                Ok(())
-            });
-        if let Err(error) = adds_up.await {
-            summary.violations.push(Violation::new(Kind::Balance, format!("{error:#}")));
-        }
-        self.channel.moved_msat += self.ledger.unbooked_msat();
+        let had_msat = self.channel.spendable_msat.map(u64::cast_signed);
+        let has_msat = spendable_msat.map(u64::cast_signed);
+        let adds_up = until("the channel has what has arrived", BOOKS_PATIENCE, async || {
+            self.look().await?;
+            // What was in a channel before this one arrives on chain, or once more through this one.
+            let [late_msat, moved_msat] = self.ledger.unbooked_msat(self.channel.opened_after + 1);
+            let is_right = [moved_msat, moved_msat + late_msat]
+                .iter()
+                .any(|moved_msat| has_msat == [had_msat[0] - moved_msat, had_msat[1] + moved_msat]);
+            ensure!(
+                is_right,
+                "{had_msat:?} msat could be sent, then {moved_msat} msat arrived, and {late_msat} \
+                 from before; now it is {has_msat:?}"
+            );
+            Ok(())
+        });
+        summary.violations.extend(mismatch(adds_up.await));
         self.channel.spendable_msat = spendable_msat;
-        self.ledger.book();
+        self.book();
         Ok(())
     }
 
-    /// Brings what was in a closed channel back on chain, counts it, and opens another.
-    async fn settle(&mut self, summary: &mut Summary) -> Result<()> {
-        // The other side is told, if it does not know yet. It would see it on chain as well.
-        let _ = reconnect(&self.nodes[0], &self.nodes[1]).await;
-        settle::sweep(&self.network, &self.nodes).await?;
-        let before = &self.channel.before;
-        let fees_sats = before.fees_sats_since(&self.network).await?;
-        let adds_up =
-            until("the balances are those of what has arrived", BOOKS_PATIENCE, async || {
-                books::look(&self.nodes, &self.ledger, &self.ledger.open(self.round)).await?;
-                let moved_msat = self.channel.moved_msat + self.ledger.unbooked_msat();
-                let now = OnChain::now(&self.network, &self.nodes).await?;
-                before.check(&now, moved_msat, fees_sats)
-            });
-        if let Err(error) = adds_up.await {
-            summary.violations.push(Violation::new(Kind::Balance, format!("{error:#}")));
+    /// After a closure: opens another channel, and sweeps what was closed when it is time.
+    async fn replace_channel(&mut self, summary: &mut Summary) -> Result<()> {
+        let [one, other] = &self.nodes;
+        until("both have given up the channel", PATIENCE, async || {
+            // The one who does not know yet is told, or sees it on chain.
+            let connected = reconnect(one, other).await;
+            let channels = [one.channels().await?, other.channels().await?];
+            ensure!(channels.iter().all(Vec::is_empty), "{channels:?}, {connected:?}");
+            Ok(())
+        })
+        .await?;
+        if self.since_sweep.channels == CHANNELS_TO_SWEEP {
+            self.sweep(summary).await?;
+            self.since_sweep = SinceSweep::begin(&self.network, &self.nodes).await?;
         }
-        summary.fees_sats += fees_sats;
-        self.ledger.book();
-        self.channel = open(&self.network, &self.nodes).await?;
+        self.channel = self.since_sweep.open(&self.network, &self.nodes, self.round).await?;
         Ok(())
     }
 
-    async fn check_payments(
-        &self,
-        round: u32,
-        from_secs: u64,
-        summary: &mut Summary,
-    ) -> Result<()> {
+    /// Brings all that was in closed channels back on chain, and counts it.
+    async fn sweep(&mut self, summary: &mut Summary) -> Result<()> {
+        settle::sweep(&self.network, &self.nodes).await?;
+        let SinceSweep { before, channels, .. } = &self.since_sweep;
+        let fees_sats = before.fees_sats_since(&self.network).await?;
+        let adds_up = until("what has arrived is on chain", BOOKS_PATIENCE, async || {
+            self.look().await?;
+            let unbooked_msat: i64 = self.ledger.unbooked_msat(0).iter().sum();
+            let now = OnChain::now(&self.network, &self.nodes).await?;
+            before.check(&now, self.since_sweep.moved_msat + unbooked_msat, fees_sats, *channels)
+        });
+        summary.violations.extend(mismatch(adds_up.await));
+        summary.fees_sats += fees_sats;
+        self.book();
+        Ok(())
+    }
+
+    async fn look(&self) -> Result<()> {
+        books::look(&self.nodes, &self.ledger, &self.ledger.open(self.round)).await
+    }
+
+    fn book(&mut self) {
+        self.since_sweep.moved_msat += self.ledger.unbooked_msat(0).iter().sum::<i64>();
+        self.ledger.book();
+    }
+
+    async fn check_payments(&self, from_secs: u64, summary: &mut Summary) -> Result<()> {
         // Those that stay pending are counted at the end.
         let _ = until("nothing is pending", PENDING_PATIENCE, async || {
-            books::look(&self.nodes, &self.ledger, &self.ledger.open(round)).await?;
-            let open = self.ledger.open(round);
+            self.look().await?;
+            let open = self.ledger.open(self.round);
             let is_pending = open.iter().any(|(_, entry)| {
-                entry.round == round && entry.payer_says == Some(PaymentStatus::Pending)
+                entry.round == self.round && entry.payer_says == Some(PaymentStatus::Pending)
             });
-            ensure!(!is_pending, "pending");
+            ensure!(!is_pending, "there are some");
             Ok(())
         })
         .await;
         let mut violations = Vec::new();
         let all_is_right = until("the books are right", BOOKS_PATIENCE, async || {
-            books::look(&self.nodes, &self.ledger, &self.ledger.open(round)).await?;
-            let mut open = self.ledger.open(round);
+            self.look().await?;
+            let mut open = self.ledger.open(self.round);
             violations = open.iter().flat_map(|(id, entry)| entry.violations(id)).collect();
-            open.retain(|(_, entry)| entry.round == round);
+            open.retain(|(_, entry)| entry.round == self.round);
             violations.extend(books::unlisted(&self.nodes, &open, from_secs).await?);
             ensure!(violations.is_empty(), "they are not");
             Ok(())
         });
-        if all_is_right.await.is_err() {
-            ensure!(!violations.is_empty(), "the books could not be read");
+        if let Err(error) = all_is_right.await {
+            ensure!(!violations.is_empty(), "the books cannot be read: {error:#}");
             summary.violations.append(&mut violations);
         }
         Ok(())
+    }
+
+    /// By agreement, and with nothing on its way.
+    async fn close_channel(&self) -> Result<()> {
+        let [one, other] = &self.nodes;
+        let channel = one.usable_channel(other).await?;
+        let request = CloseChannelRequest {
+            user_channel_id: channel.user_channel_id,
+            counterparty_node_id: other.id().to_owned(),
+        };
+        one.client().close_channel(request).await?;
+        until("the channel is closed", PATIENCE, async || {
+            let channels = [one.channels().await?, other.channels().await?];
+            ensure!(channels.iter().all(Vec::is_empty), "{channels:?}");
+            Ok(())
+        })
+        .await
     }
 
     async fn check_events(&mut self, summary: &mut Summary) -> Result<()> {
@@ -271,20 +337,49 @@ impl Pair {
     }
 }
 
-/// Opens a channel of which half belongs to each.
-async fn open(network: &Network, nodes: &[Arc<Node>; 2]) -> Result<Channel> {
-    let mut before = OnChain::now(network, nodes).await?;
-    if before.sats(0).max(before.sats(1)) < LEAST_FUNDS_SATS {
-        network.fund(&[&nodes[0], &nodes[1]], FUNDS_SATS).await?;
-        before = OnChain::now(network, nodes).await?;
+impl SinceSweep {
+    /// All money is on chain.
+    async fn begin(network: &Network, nodes: &[Arc<Node>; 2]) -> Result<Self> {
+        let mut before = OnChain::now(network, nodes).await?;
+        if before.richer().1 < LEAST_FUNDS_SATS {
+            network.fund(&[&nodes[0], &nodes[1]], FUNDS_SATS).await?;
+            before = OnChain::now(network, nodes).await?;
+        }
+        Ok(Self { before, moved_msat: 0, channels: 0 })
     }
-    let opener = usize::from(before.sats(1) > before.sats(0));
-    let (one, other) = (&nodes[opener], &nodes[1 - opener]);
-    network.open_channel(one, other, CHANNEL_SATS, CHANNEL_SATS / 2).await?;
-    let spendable_msat = Network::at_rest(&nodes[0], &nodes[1]).await?;
-    let pushed_msat = (CHANNEL_SATS * 500).cast_signed();
-    let moved_msat = if opener == 0 { pushed_msat } else { -pushed_msat };
-    Ok(Channel { before, spendable_msat, moved_msat })
+
+    /// Opens a channel of which half belongs to each.
+    async fn open(
+        &mut self,
+        network: &Network,
+        nodes: &[Arc<Node>; 2],
+        round: u32,
+    ) -> Result<Channel> {
+        let (opener, _) = OnChain::now(network, nodes).await?.richer();
+        let (one, other) = (&nodes[opener], &nodes[1 - opener]);
+        network.open_channel(one, other, CHANNEL_SATS, CHANNEL_SATS / 2).await?;
+        let spendable_msat = Network::at_rest(&nodes[0], &nodes[1]).await?;
+        let pushed_msat = (CHANNEL_SATS / 2 * 1_000).cast_signed();
+        self.moved_msat += if opener == 0 { pushed_msat } else { -pushed_msat };
+        self.channels += 1;
+        Ok(Channel { opened_after: round, spendable_msat })
+    }
+}
+
+fn mismatch(adds_up: Result<()>) -> Option<Violation> {
+    adds_up.err().map(|error| Violation::new(Kind::Balance, format!("{error:#}")))
+}
+
+/// Waits until a node ends that nobody has killed.
+async fn crashed(nodes: &[Arc<Node>; 2]) -> Error {
+    loop {
+        for node in nodes {
+            if let Err(ended) = node.ensure_not_crashed().await {
+                return ended;
+            }
+        }
+        sleep(LOOK_INTERVAL).await;
+    }
 }
 
 /// Nodes reconnect by themselves, but look for lost peers only once a minute.

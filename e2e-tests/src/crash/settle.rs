@@ -1,9 +1,9 @@
-//! A channel that was force-closed: all that was in it comes back on chain, and is counted.
+//! Channels that were closed: all that was in them comes back on chain, and is counted.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use ldk_server_client::api::GetBalancesResponse;
 use ldk_server_client::types::lightning_balance::BalanceType as InChannel;
 use ldk_server_client::types::pending_sweep_balance::BalanceType as Swept;
@@ -14,13 +14,11 @@ use crate::node::Node;
 use crate::wait::until;
 
 const PATIENCE: Duration = Duration::from_secs(120);
-/// An output of one's own commitment can be spent after 144 blocks.
-const BLOCKS_AT_A_TIME: u32 = 150;
-/// What a commitment transaction holds beyond what belongs to the two: two anchors, which nobody
-/// may have taken.
+/// What a commitment transaction holds beyond what belongs to the two: two anchors, which it may be
+/// that nobody takes.
 const ANCHORS_SATS: u64 = 660;
 
-/// What each has on chain before a channel is opened, which is all it has.
+/// What each has on chain when no channel is open, which is all it has.
 pub(super) struct OnChain {
     height: u32,
     sats: [u64; 2],
@@ -33,8 +31,10 @@ impl OnChain {
         Ok(Self { height, sats })
     }
 
-    pub(super) fn sats(&self, node: usize) -> u64 {
-        self.sats[node]
+    /// Which of the two has more, and how much.
+    pub(super) fn richer(&self) -> (usize, u64) {
+        let [first, second] = self.sats;
+        if first >= second { (0, first) } else { (1, second) }
     }
 
     /// What has been paid to miners since, in satoshis. Nobody else pays anything on this chain.
@@ -48,8 +48,16 @@ impl OnChain {
         Ok(fees_sats)
     }
 
-    /// Checks what each has now, when so much has gone from the first to the second since.
-    pub(super) fn check(&self, now: &Self, moved_msat: i64, fees_sats: u64) -> Result<()> {
+    /// Checks what each has now, when so much has gone from the first to the second since, through
+    /// so many channels.
+    pub(super) fn check(
+        &self,
+        now: &Self,
+        moved_msat: i64,
+        fees_sats: u64,
+        channels: u64,
+    ) -> Result<()> {
+        let anchors_sats = channels * ANCHORS_SATS;
         let moved_sats = moved_msat / 1_000;
         let awaited = [
             self.sats[0]
@@ -64,58 +72,51 @@ impl OnChain {
             )
         };
         for (has, most) in now.sats.iter().zip(awaited) {
-            ensure!((most.saturating_sub(fees_sats + ANCHORS_SATS)..=most).contains(has), seen());
+            ensure!((most.saturating_sub(fees_sats + anchors_sats)..=most).contains(has), seen());
         }
         let lost_sats = awaited.iter().sum::<u64>() - now.sats.iter().sum::<u64>();
-        ensure!((fees_sats..=fees_sats + ANCHORS_SATS).contains(&lost_sats), seen());
+        ensure!((fees_sats..=fees_sats + anchors_sats).contains(&lost_sats), seen());
         Ok(())
     }
 }
 
 /// Mines until neither node has anything in a closed channel or on the way out of one.
 pub(super) async fn sweep(network: &Network, nodes: &[Arc<Node>; 2]) -> Result<()> {
-    until("the commitment transaction is in a block", PATIENCE, async || {
-        let [one, other] = balances(nodes).await?;
-        if is_confirmed(&one) && is_confirmed(&other) {
-            return Ok(());
-        }
-        let mempool = network.bitcoind().mempool().await?;
-        ensure!(!mempool.is_empty(), "nothing is broadcast");
-        network.mine(1).await?;
-        ensure!(false, "{one:?} and {other:?}");
-        Ok(())
-    })
-    .await?;
     until("all is swept", PATIENCE, async || {
-        let [one, other] = balances(nodes).await?;
-        if is_swept(&one) && is_swept(&other) {
+        let both = [nodes[0].balances().await?, nodes[1].balances().await?];
+        if both.iter().all(is_swept) {
             return Ok(());
         }
-        // A claim has to be in a block before the other side can take the money back.
-        let is_contested = has_claims(&one) || has_claims(&other);
-        network.mine(if is_contested { 1 } else { BLOCKS_AT_A_TIME }).await?;
-        ensure!(false, "{one:?} and {other:?}");
-        Ok(())
+        let height = network.bitcoind().height().await?;
+        let is_contested = both.iter().flat_map(in_channels).any(is_contested);
+        let awaited = both.iter().flat_map(in_channels).filter_map(awaited_height).max();
+        let blocks = awaited.filter(|_| !is_contested).unwrap_or(0).saturating_sub(height).max(1);
+        network.mine(blocks).await?;
+        bail!("at {height} there were {both:?}");
     })
     .await
-}
-
-async fn balances(nodes: &[Arc<Node>; 2]) -> Result<[GetBalancesResponse; 2]> {
-    Ok([nodes[0].balances().await?, nodes[1].balances().await?])
 }
 
 async fn onchain_sats(node: &Node) -> Result<u64> {
     Ok(node.balances().await?.total_onchain_balance_sats)
 }
 
-/// Whether no channel is as if it were still open.
-fn is_confirmed(balances: &GetBalancesResponse) -> bool {
-    !in_channels(balances).any(|part| matches!(part, InChannel::ClaimableOnChannelClose(_)))
+/// Whether it has to be in a block before the other side can take it, or before anything else can
+/// happen.
+fn is_contested(part: &InChannel) -> bool {
+    matches!(part, InChannel::ClaimableOnChannelClose(_) | InChannel::ContentiousClaimable(_))
 }
 
-/// Whether there are payments to us that the peer could take back.
-fn has_claims(balances: &GetBalancesResponse) -> bool {
-    in_channels(balances).any(|part| matches!(part, InChannel::ContentiousClaimable(_)))
+/// The height of the chain at which it can be moved.
+fn awaited_height(part: &InChannel) -> Option<u32> {
+    match part {
+        InChannel::ClaimableAwaitingConfirmations(part) => Some(part.confirmation_height),
+        InChannel::MaybeTimeoutClaimableHtlc(part) => Some(part.claimable_height),
+        InChannel::MaybePreimageClaimableHtlc(part) => Some(part.expiry_height),
+        InChannel::ClaimableOnChannelClose(_)
+        | InChannel::ContentiousClaimable(_)
+        | InChannel::CounterpartyRevokedOutputClaimable(_) => None,
+    }
 }
 
 /// What is swept and confirmed stays listed for thousands of blocks.
