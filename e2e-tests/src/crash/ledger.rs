@@ -125,16 +125,14 @@ impl Ledger {
         self.lock().iter().map(|(id, entry)| (id.clone(), entry.clone())).collect()
     }
 
-    /// What has arrived and is not booked yet, in millisatoshis from the first node to the second:
-    /// of the payments that began before that round, and of the others.
-    pub(super) fn unbooked_msat(&self, round: u32) -> [i64; 2] {
-        let mut moved_msat = [0; 2];
-        for entry in self.lock().values().filter(|entry| entry.has_arrived() && !entry.is_booked) {
+    /// What has arrived and is not booked yet, in millisatoshis from the first node to the second.
+    pub(super) fn unbooked_msat(&self) -> i64 {
+        let new = |entry: &&Entry| entry.has_arrived() && !entry.is_booked;
+        let moved_msat = |entry: &Entry| {
             let amount_msat = entry.amount_msat.cast_signed();
-            moved_msat[usize::from(entry.round >= round)] +=
-                if entry.payer == 0 { amount_msat } else { -amount_msat };
-        }
-        moved_msat
+            if entry.payer == 0 { amount_msat } else { -amount_msat }
+        };
+        self.lock().values().filter(new).map(moved_msat).sum()
     }
 
     /// Takes what has arrived as part of the balances.

@@ -22,7 +22,7 @@ use crate::node::Node;
 /// Of each way to pay, in each direction.
 const AT_ONCE: usize = 2;
 /// Each more than the fees of all closures between two sweeps, so that the balances tell of a payment that is lost.
-const AMOUNTS_SATS: std::ops::RangeInclusive<u64> = 30_000..=60_000;
+const AMOUNTS_SATS: std::ops::RangeInclusive<u64> = 60_000..=100_000;
 const EXPIRY_SECS: u32 = 3_600;
 /// The least that the library takes without an invoice. The more blocks an HTLC may stay, the more
 /// have to be mined after a closure.

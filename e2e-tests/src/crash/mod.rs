@@ -12,7 +12,8 @@ mod pair;
 mod settle;
 mod summary;
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
@@ -43,14 +44,13 @@ pub struct Plan {
 ///
 /// # Errors
 ///
-/// When the nodes cannot be started in the first place.
+/// When what is not needed any more cannot be removed.
 pub async fn run(plan: &Plan) -> Result<Summary> {
     let begin = Instant::now();
     let total = Total { kills: plan.kills, begin, state: Mutex::default() };
     let pairs = (0..plan.pairs).map(|number| {
-        let dir = plan.dir.join(format!("pair-{number}"));
         let seed = plan.seed.wrapping_add(u64::from(number) << 32);
-        keep_killing(dir, seed, &total)
+        keep_killing(&plan.dir, number, seed, &total)
     });
     try_join_all(pairs).await?;
     let mut summary = total.with(|state| state.summary.clone());
@@ -58,19 +58,45 @@ pub async fn run(plan: &Plan) -> Result<Summary> {
     Ok(summary)
 }
 
-/// Takes part until all kills are done, or this pair is beyond repair.
-async fn keep_killing(dir: PathBuf, seed: u64, total: &Total) -> Result<()> {
-    let mut pair = Pair::start(&dir, seed).await?;
-    while total.begin_kill() {
+/// Takes part until all kills are done, with one pair after the other. What is left of a pair that
+/// was right in everything is removed.
+async fn keep_killing(dir: &Path, number: u32, seed: u64, total: &Total) -> Result<()> {
+    for life in 0.. {
+        if !total.begin_kill() {
+            break;
+        }
+        let dir = dir.join(format!("pair-{number}-{life}"));
+        match Pair::start(&dir, seed.wrapping_add(life)).await {
+            Ok(pair) => {
+                if live(pair, total).await {
+                    fs::remove_dir_all(&dir)?;
+                }
+            },
+            Err(error) => {
+                total.end_kill(Err(error), &format!("{} did not start", dir.display()));
+                break;
+            },
+        }
+    }
+    Ok(())
+}
+
+/// Its first kill has begun. Returns whether it was right in everything.
+async fn live(mut pair: Pair, total: &Total) -> bool {
+    let mut is_right = true;
+    loop {
         let round = pair.round().await;
-        let place = pair.place();
-        if !total.end_kill(round, &place) {
-            return Ok(());
+        let has_ended = round.is_err();
+        is_right &= total.end_kill(round, &pair.place());
+        if has_ended {
+            return false;
+        }
+        if pair.is_worn_out() || !total.begin_kill() {
+            break;
         }
     }
     let place = pair.place();
-    total.end_kill(pair.end().await, &place);
-    Ok(())
+    total.end_kill(pair.end().await, &place) && is_right
 }
 
 /// What all pairs have done together.
@@ -97,15 +123,15 @@ impl Total {
         })
     }
 
-    /// Adds what came of it. False if the pair cannot go on.
+    /// Adds what came of it. False if something was violated.
     fn end_kill(&self, outcome: Result<Summary>, place: &str) -> bool {
-        let is_done = outcome.is_ok();
         let mut summary = outcome.unwrap_or_else(|error| Summary {
             violations: vec![Violation::new(Kind::Stuck, format!("{error:#}"))],
             ..Default::default()
         });
         summary.violations =
             summary.violations.into_iter().map(|violation| violation.at(place)).collect();
+        let is_right = summary.violations.is_empty();
         for violation in &summary.violations {
             say(&violation.to_string());
         }
@@ -117,7 +143,7 @@ impl Total {
                 say(&self.progress(&state.summary));
             }
         });
-        is_done
+        is_right
     }
 
     fn progress(&self, summary: &Summary) -> String {

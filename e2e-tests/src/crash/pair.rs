@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Error, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use ldk_server_client::api::{CloseChannelRequest, ConnectPeerRequest};
 use ldk_server_client::types::PaymentStatus;
 use rand::rngs::StdRng;
@@ -15,7 +15,7 @@ use super::books;
 use super::follow::Follower;
 use super::ledger::Ledger;
 use super::load::Load;
-use super::settle::{self, OnChain};
+use super::settle::{self, ANCHORS_SATS, OnChain};
 use super::summary::{Kind, Summary, Violation};
 use crate::network::Network;
 use crate::node::Node;
@@ -23,13 +23,17 @@ use crate::process::Group;
 use crate::raw::now_secs;
 use crate::wait::until;
 
-const CHANNEL_SATS: u64 = 2_000_000;
-/// So many channels are closed before all is swept, because sweeping takes many blocks.
-const CHANNELS_TO_SWEEP: u64 = 4;
-/// What each is given when it has too little: enough for the channels between two sweeps, and for
-/// the fees of many of them.
-const FUNDS_SATS: u64 = (CHANNELS_TO_SWEEP + 1) * CHANNEL_SATS;
-const LEAST_FUNDS_SATS: u64 = CHANNELS_TO_SWEEP * CHANNEL_SATS;
+const CHANNEL_SATS: u64 = 8_000_000;
+/// What each side has to keep in the channel.
+const RESERVE_SATS: u64 = CHANNEL_SATS / 100;
+/// So many channels a pair has in its life. Sweeping takes many blocks, and each block the longer
+/// the more channels were closed: the library tries for ever to claim what the other side has
+/// claimed (rust-lightning issue 3859).
+const CHANNELS: u64 = 4;
+/// What each has at the beginning: enough for all these channels.
+const FUNDS_SATS: u64 = (CHANNELS + 1) * CHANNEL_SATS;
+/// How often a node may end by itself after one kill.
+const MOST_PANICS: u32 = 3;
 /// The node is killed so long after the payments began, at most.
 const LONGEST_LOAD: Duration = Duration::from_millis(700);
 /// One kill in so many is of nodes between which nothing is paid.
@@ -52,27 +56,19 @@ pub(super) struct Pair {
     ledger: Arc<Ledger>,
     rng: StdRng,
     round: u32,
-    channel: Channel,
-    since_sweep: SinceSweep,
+    /// How many channels were opened, and whether the last of them is closed.
+    channels: u64,
+    is_closed: bool,
+    /// What each could send when the channel was last at rest.
+    spendable_msat: [u64; 2],
+    before: OnChain,
+    /// What the first has given to the second since, as far as it is booked.
+    moved_msat: i64,
     began_secs: u64,
 }
 
-/// The channel that is in use.
-struct Channel {
-    /// The round after which it was opened.
-    opened_after: u32,
-    /// What each could send when it was last at rest.
-    spendable_msat: [u64; 2],
-}
-
-/// What has happened since all money was on chain.
-struct SinceSweep {
-    before: OnChain,
-    /// What the first has given to the second.
-    moved_msat: i64,
-    /// How many channels were opened.
-    channels: u64,
-}
+/// What the log of a node has that the library has ended.
+const LIBRARY_PANIC: &str = "/lightning-0.2.7/src/chain/channelmonitor.rs";
 
 /// How a channel is after a kill.
 #[derive(PartialEq, Eq)]
@@ -91,49 +87,53 @@ impl Pair {
         for (follower, node) in followers.iter_mut().zip(&nodes) {
             follower.follow(node).await?;
         }
+        network.fund(&[&nodes[0], &nodes[1]], FUNDS_SATS).await?;
         let began_secs = now_secs()?;
-        let mut since_sweep = SinceSweep::begin(&network, &nodes).await?;
-        let channel = since_sweep.open(&network, &nodes, 0).await?;
-        let rng = StdRng::seed_from_u64(seed);
-        Ok(Self {
+        let mut pair = Self {
+            before: OnChain::now(&network, &nodes).await?,
             network,
             nodes,
             followers,
             ledger,
-            rng,
+            rng: StdRng::seed_from_u64(seed),
             round: 0,
-            channel,
-            since_sweep,
+            channels: 0,
+            is_closed: false,
+            spendable_msat: [0; 2],
+            moved_msat: 0,
             began_secs,
-        })
+        };
+        pair.open_channel().await?;
+        Ok(pair)
+    }
+
+    /// Whether all of its channels were closed.
+    pub(super) fn is_worn_out(&self) -> bool {
+        self.is_closed && self.channels == CHANNELS
     }
 
     /// Kills a node amid payments, starts it again, and checks what must hold.
     pub(super) async fn round(&mut self) -> Result<Summary> {
         self.round += 1;
-        let nodes = self.nodes.clone();
-        tokio::select! {
-            crashed = crashed(&nodes) => Err(crashed),
-            checked = self.kill_and_check() => checked,
-        }
-    }
-
-    async fn kill_and_check(&mut self) -> Result<Summary> {
-        let began_secs = now_secs()?;
         let mut summary = Summary::default();
+        if self.is_closed {
+            self.open_channel().await?;
+        }
+        let began_secs = now_secs()?;
         let victim = self.kill(&mut summary).await?;
-        let node = &self.nodes[victim];
-        node.start_again().await?;
-        self.followers[victim].follow(node).await?;
-        let is_closed_by_victim = node.channels().await?.is_empty();
-        match self.come_to_rest().await? {
+        let is_closed_by_victim = self.start_again(victim).await?;
+        match self.come_to_rest(&mut summary).await? {
             Outcome::Open(spendable_msat) => {
+                self.wait_for_pending().await;
                 self.check_channel(spendable_msat, &mut summary).await?;
             },
             Outcome::Closed => {
                 summary.closed_by_victim += u32::from(is_closed_by_victim);
                 summary.closed_by_peer += u32::from(!is_closed_by_victim);
-                self.replace_channel(&mut summary).await?;
+                self.is_closed = true;
+                self.claim().await?;
+                self.look().await?;
+                self.book();
             },
         }
         self.check_payments(began_secs, &mut summary).await?;
@@ -144,7 +144,10 @@ impl Pair {
     /// Brings all money back on chain, checks all payments once more, and stops the nodes.
     pub(super) async fn end(mut self) -> Result<Summary> {
         let mut summary = Summary::default();
-        self.close_channel().await?;
+        if !self.is_closed {
+            self.close_channel().await?;
+            self.claim().await?;
+        }
         self.sweep(&mut summary).await?;
         let all = self.ledger.all();
         books::look(&self.nodes, &self.ledger, &all).await?;
@@ -178,7 +181,7 @@ impl Pair {
             0 => &[],
             _ if self.rng.random_range(0..ONE_WAY_EVERY) == 0 => {
                 // The one who has more, so that neither runs out of money.
-                let [first, second] = self.channel.spendable_msat;
+                let [first, second] = self.spendable_msat;
                 if first >= second { &[0] } else { &[1] }
             },
             _ => &[0, 1],
@@ -197,17 +200,46 @@ impl Pair {
         Ok(victim)
     }
 
-    /// Waits until nothing is on its way in the channel, or it is closed.
-    async fn come_to_rest(&self) -> Result<Outcome> {
-        let [one, other] = &self.nodes;
-        until("the channel is at rest or closed", PATIENCE, async || {
-            if one.channels().await?.is_empty() || other.channels().await?.is_empty() {
-                return Ok(Outcome::Closed);
-            }
-            reconnect(one, other).await?;
-            Network::spendable_at_rest(one, other).await.map(Outcome::Open)
+    /// Returns whether the node has closed the channel at its start.
+    async fn start_again(&mut self, victim: usize) -> Result<bool> {
+        let node = &self.nodes[victim];
+        node.start_again().await?;
+        self.followers[victim].follow(node).await?;
+        Ok(node.channels().await?.is_empty())
+    }
+
+    /// Waits until nothing is on its way in the channel, or it is closed. A node that the library
+    /// ends with a panic meanwhile is started again.
+    async fn come_to_rest(&mut self, summary: &mut Summary) -> Result<Outcome> {
+        for _ in 0..MOST_PANICS {
+            let nodes = self.nodes.clone();
+            let crashed = tokio::select! {
+                outcome = rest(&nodes) => return outcome,
+                crashed = crashed(&nodes) => crashed,
+            };
+            let log = nodes[crashed].log().text();
+            ensure!(log.contains(LIBRARY_PANIC), "{} ended by itself", nodes[crashed].alias());
+            summary.library_panics += 1;
+            // It is dead; what is left is to forget it.
+            let _ = nodes[crashed].kill().await;
+            self.start_again(crashed).await?;
+        }
+        bail!("a node has ended by itself {MOST_PANICS} times");
+    }
+
+    /// Payments that are pending although nothing is on its way in the channel may be tried again,
+    /// or stay so for ever, which is counted at the end.
+    async fn wait_for_pending(&self) {
+        let _ = until("nothing is pending", PENDING_PATIENCE, async || {
+            self.look().await?;
+            let open = self.ledger.open(self.round);
+            let is_pending = open.iter().any(|(_, entry)| {
+                entry.round == self.round && entry.payer_says == Some(PaymentStatus::Pending)
+            });
+            ensure!(!is_pending, "there are some");
+            Ok(())
         })
-        .await
+        .await;
     }
 
     /// Checks that what the two can send has changed by what has arrived.
@@ -216,30 +248,26 @@ impl Pair {
         spendable_msat: [u64; 2],
         summary: &mut Summary,
     ) -> Result<()> {
-        let had_msat = self.channel.spendable_msat.map(u64::cast_signed);
+        let had_msat = self.spendable_msat.map(u64::cast_signed);
         let has_msat = spendable_msat.map(u64::cast_signed);
         let adds_up = until("the channel has what has arrived", BOOKS_PATIENCE, async || {
             self.look().await?;
-            // What was in a channel before this one arrives on chain, or once more through this one.
-            let [late_msat, moved_msat] = self.ledger.unbooked_msat(self.channel.opened_after + 1);
-            let is_right = [moved_msat, moved_msat + late_msat]
-                .iter()
-                .any(|moved_msat| has_msat == [had_msat[0] - moved_msat, had_msat[1] + moved_msat]);
+            let moved_msat = self.ledger.unbooked_msat();
             ensure!(
-                is_right,
-                "{had_msat:?} msat could be sent, then {moved_msat} msat arrived, and {late_msat} \
-                 from before; now it is {has_msat:?}"
+                has_msat == [had_msat[0] - moved_msat, had_msat[1] + moved_msat],
+                "{had_msat:?} msat could be sent, then {moved_msat} msat arrived, and now it is \
+                 {has_msat:?}"
             );
             Ok(())
         });
         summary.violations.extend(mismatch(adds_up.await));
-        self.channel.spendable_msat = spendable_msat;
+        self.spendable_msat = spendable_msat;
         self.book();
         Ok(())
     }
 
-    /// After a closure: opens another channel, and sweeps what was closed when it is time.
-    async fn replace_channel(&mut self, summary: &mut Summary) -> Result<()> {
+    /// After a closure: both know of it, and all claims are in blocks.
+    async fn claim(&self) -> Result<()> {
         let [one, other] = &self.nodes;
         until("both have given up the channel", PATIENCE, async || {
             // The one who does not know yet is told, or sees it on chain.
@@ -249,24 +277,33 @@ impl Pair {
             Ok(())
         })
         .await?;
-        if self.since_sweep.channels == CHANNELS_TO_SWEEP {
-            self.sweep(summary).await?;
-            self.since_sweep = SinceSweep::begin(&self.network, &self.nodes).await?;
-        }
-        self.channel = self.since_sweep.open(&self.network, &self.nodes, self.round).await?;
+        settle::claim(&self.network, &self.nodes).await
+    }
+
+    /// Opens a channel of which half belongs to each.
+    async fn open_channel(&mut self) -> Result<()> {
+        let opener = OnChain::now(&self.network, &self.nodes).await?.richer();
+        let (one, other) = (&self.nodes[opener], &self.nodes[1 - opener]);
+        self.network.open_channel(one, other, CHANNEL_SATS, CHANNEL_SATS / 2).await?;
+        // Not what it has now: payments of a channel before may have been tried again at once.
+        self.spendable_msat = [(CHANNEL_SATS / 2 - RESERVE_SATS) * 1_000; 2];
+        self.spendable_msat[opener] -= ANCHORS_SATS * 1_000;
+        let pushed_msat = (CHANNEL_SATS / 2 * 1_000).cast_signed();
+        self.moved_msat += if opener == 0 { pushed_msat } else { -pushed_msat };
+        self.channels += 1;
+        self.is_closed = false;
         Ok(())
     }
 
     /// Brings all that was in closed channels back on chain, and counts it.
     async fn sweep(&mut self, summary: &mut Summary) -> Result<()> {
         settle::sweep(&self.network, &self.nodes).await?;
-        let SinceSweep { before, channels, .. } = &self.since_sweep;
-        let fees_sats = before.fees_sats_since(&self.network).await?;
+        let fees_sats = self.before.fees_sats_since(&self.network).await?;
         let adds_up = until("what has arrived is on chain", BOOKS_PATIENCE, async || {
             self.look().await?;
-            let unbooked_msat: i64 = self.ledger.unbooked_msat(0).iter().sum();
+            let moved_msat = self.moved_msat + self.ledger.unbooked_msat();
             let now = OnChain::now(&self.network, &self.nodes).await?;
-            before.check(&now, self.since_sweep.moved_msat + unbooked_msat, fees_sats, *channels)
+            self.before.check(&now, moved_msat, fees_sats, self.channels)
         });
         summary.violations.extend(mismatch(adds_up.await));
         summary.fees_sats += fees_sats;
@@ -279,22 +316,11 @@ impl Pair {
     }
 
     fn book(&mut self) {
-        self.since_sweep.moved_msat += self.ledger.unbooked_msat(0).iter().sum::<i64>();
+        self.moved_msat += self.ledger.unbooked_msat();
         self.ledger.book();
     }
 
     async fn check_payments(&self, from_secs: u64, summary: &mut Summary) -> Result<()> {
-        // Those that stay pending are counted at the end.
-        let _ = until("nothing is pending", PENDING_PATIENCE, async || {
-            self.look().await?;
-            let open = self.ledger.open(self.round);
-            let is_pending = open.iter().any(|(_, entry)| {
-                entry.round == self.round && entry.payer_says == Some(PaymentStatus::Pending)
-            });
-            ensure!(!is_pending, "there are some");
-            Ok(())
-        })
-        .await;
         let mut violations = Vec::new();
         let all_is_right = until("the books are right", BOOKS_PATIENCE, async || {
             self.look().await?;
@@ -337,45 +363,29 @@ impl Pair {
     }
 }
 
-impl SinceSweep {
-    /// All money is on chain.
-    async fn begin(network: &Network, nodes: &[Arc<Node>; 2]) -> Result<Self> {
-        let mut before = OnChain::now(network, nodes).await?;
-        if before.richer().1 < LEAST_FUNDS_SATS {
-            network.fund(&[&nodes[0], &nodes[1]], FUNDS_SATS).await?;
-            before = OnChain::now(network, nodes).await?;
-        }
-        Ok(Self { before, moved_msat: 0, channels: 0 })
-    }
-
-    /// Opens a channel of which half belongs to each.
-    async fn open(
-        &mut self,
-        network: &Network,
-        nodes: &[Arc<Node>; 2],
-        round: u32,
-    ) -> Result<Channel> {
-        let (opener, _) = OnChain::now(network, nodes).await?.richer();
-        let (one, other) = (&nodes[opener], &nodes[1 - opener]);
-        network.open_channel(one, other, CHANNEL_SATS, CHANNEL_SATS / 2).await?;
-        let spendable_msat = Network::at_rest(&nodes[0], &nodes[1]).await?;
-        let pushed_msat = (CHANNEL_SATS / 2 * 1_000).cast_signed();
-        self.moved_msat += if opener == 0 { pushed_msat } else { -pushed_msat };
-        self.channels += 1;
-        Ok(Channel { opened_after: round, spendable_msat })
-    }
-}
-
 fn mismatch(adds_up: Result<()>) -> Option<Violation> {
     adds_up.err().map(|error| Violation::new(Kind::Balance, format!("{error:#}")))
 }
 
-/// Waits until a node ends that nobody has killed.
-async fn crashed(nodes: &[Arc<Node>; 2]) -> Error {
+async fn rest(nodes: &[Arc<Node>; 2]) -> Result<Outcome> {
+    let [one, other] = nodes;
+    until("the channel is at rest or closed", PATIENCE, async || {
+        if one.channels().await?.is_empty() || other.channels().await?.is_empty() {
+            reconnect(one, other).await?;
+            return Ok(Outcome::Closed);
+        }
+        reconnect(one, other).await?;
+        Network::spendable_at_rest(one, other).await.map(Outcome::Open)
+    })
+    .await
+}
+
+/// Waits until a node ends that nobody has killed, and tells which.
+async fn crashed(nodes: &[Arc<Node>; 2]) -> usize {
     loop {
-        for node in nodes {
-            if let Err(ended) = node.ensure_not_crashed().await {
-                return ended;
+        for (index, node) in nodes.iter().enumerate() {
+            if node.ensure_not_crashed().await.is_err() {
+                return index;
             }
         }
         sleep(LOOK_INTERVAL).await;

@@ -16,7 +16,7 @@ use crate::wait::until;
 const PATIENCE: Duration = Duration::from_secs(120);
 /// What a commitment transaction holds beyond what belongs to the two: two anchors, which it may be
 /// that nobody takes.
-const ANCHORS_SATS: u64 = 660;
+pub(super) const ANCHORS_SATS: u64 = 660;
 
 /// What each has on chain when no channel is open, which is all it has.
 pub(super) struct OnChain {
@@ -31,10 +31,9 @@ impl OnChain {
         Ok(Self { height, sats })
     }
 
-    /// Which of the two has more, and how much.
-    pub(super) fn richer(&self) -> (usize, u64) {
-        let [first, second] = self.sats;
-        if first >= second { (0, first) } else { (1, second) }
+    /// Which of the two has more.
+    pub(super) fn richer(&self) -> usize {
+        usize::from(self.sats[1] > self.sats[0])
     }
 
     /// What has been paid to miners since, in satoshis. Nobody else pays anything on this chain.
@@ -80,21 +79,42 @@ impl OnChain {
     }
 }
 
-/// Mines until neither node has anything in a closed channel or on the way out of one.
-pub(super) async fn sweep(network: &Network, nodes: &[Arc<Node>; 2]) -> Result<()> {
-    until("all is swept", PATIENCE, async || {
-        let both = [nodes[0].balances().await?, nodes[1].balances().await?];
-        if both.iter().all(is_swept) {
+/// Mines, one at a time, the blocks that decide who gets what: after that only time has to pass.
+/// From then on the wallets of both know of the coins that they have spent for fees.
+pub(super) async fn claim(network: &Network, nodes: &[Arc<Node>; 2]) -> Result<()> {
+    until("all claims are in blocks", PATIENCE, async || {
+        let both = balances(nodes).await?;
+        if !both.iter().flat_map(in_channels).any(is_contested) {
             return Ok(());
         }
+        network.mine(1).await?;
+        bail!("there were {both:?}");
+    })
+    .await
+}
+
+/// Mines until neither node has anything in a closed channel or on the way out of one. All claims
+/// are in blocks.
+pub(super) async fn sweep(network: &Network, nodes: &[Arc<Node>; 2]) -> Result<()> {
+    let mut was_swept = false;
+    until("all is swept", PATIENCE, async || {
+        let both = balances(nodes).await?;
+        let is_swept = both.iter().all(is_swept);
+        // For a moment what is going to be swept is in neither list.
+        if is_swept && was_swept {
+            return Ok(());
+        }
+        was_swept = is_swept;
         let height = network.bitcoind().height().await?;
-        let is_contested = both.iter().flat_map(in_channels).any(is_contested);
         let awaited = both.iter().flat_map(in_channels).filter_map(awaited_height).max();
-        let blocks = awaited.filter(|_| !is_contested).unwrap_or(0).saturating_sub(height).max(1);
-        network.mine(blocks).await?;
+        network.mine(awaited.unwrap_or(0).saturating_sub(height).max(1)).await?;
         bail!("at {height} there were {both:?}");
     })
     .await
+}
+
+async fn balances(nodes: &[Arc<Node>; 2]) -> Result<[GetBalancesResponse; 2]> {
+    Ok([nodes[0].balances().await?, nodes[1].balances().await?])
 }
 
 async fn onchain_sats(node: &Node) -> Result<u64> {

@@ -37,6 +37,8 @@ pub struct Summary {
     pub closed_by_victim: u32,
     /// Kills after which the other node did.
     pub closed_by_peer: u32,
+    /// How often the library ended a node with a panic; it was started again and had to be right.
+    pub library_panics: u32,
     /// What the miners got for these closures, and for the channels opened in their place.
     pub fees_sats: u64,
     /// Numbered events that were taken.
@@ -75,6 +77,7 @@ impl Summary {
         self.arrived_and_unknown += other.arrived_and_unknown;
         self.closed_by_victim += other.closed_by_victim;
         self.closed_by_peer += other.closed_by_peer;
+        self.library_panics += other.library_panics;
         self.fees_sats += other.fees_sats;
         self.events += other.events;
         self.without_event += other.without_event;
@@ -116,6 +119,11 @@ impl fmt::Display for Summary {
             out,
             "events       {} numbered; {} successes without an event",
             self.events, self.without_event
+        )?;
+        writeln!(
+            out,
+            "panics       {} by the library, in nodes started again",
+            self.library_panics
         )?;
         writeln!(
             out,
