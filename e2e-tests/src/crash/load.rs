@@ -19,14 +19,16 @@ use tokio::time::sleep;
 use super::ledger::{Entry, Ledger, Sending};
 use crate::node::Node;
 
-/// Of each way to pay, in each direction.
-const AT_ONCE: usize = 2;
+/// In each direction, of which so many have an invoice.
+const AT_ONCE: usize = 3;
+const WITH_INVOICE: usize = 2;
 /// Each more than the fees of all closures between two sweeps, so that the balances tell of a payment that is lost.
-const AMOUNTS_SATS: std::ops::RangeInclusive<u64> = 60_000..=100_000;
+const AMOUNTS_SATS: std::ops::RangeInclusive<u64> = 150_000..=250_000;
 const EXPIRY_SECS: u32 = 3_600;
-/// The least that the library takes without an invoice. The more blocks an HTLC may stay, the more
-/// have to be mined after a closure.
-const MOST_BLOCKS: u32 = 145;
+/// Little more than the least that the library takes, with an invoice and without. The more blocks an HTLC may stay,
+/// the more have to be mined after a closure.
+const INVOICE_BLOCKS: u32 = 60;
+const SPONTANEOUS_BLOCKS: u32 = 145;
 /// How often the payer is asked for the outcome of a payment.
 const ASK_INTERVAL: Duration = Duration::from_millis(10);
 
@@ -48,11 +50,11 @@ impl Load {
         let stop = Arc::<AtomicBool>::default();
         let mut workers = JoinSet::new();
         for &payer in payers {
-            for worker in 0..2 * AT_ONCE {
+            for worker in 0..AT_ONCE {
                 let worker = Worker {
                     nodes: nodes.clone(),
                     payer,
-                    has_invoices: worker < AT_ONCE,
+                    has_invoices: worker < WITH_INVOICE,
                     ledger: Arc::clone(ledger),
                     round,
                     stop: Arc::clone(&stop),
@@ -114,7 +116,7 @@ impl Worker {
         self.ledger.add(&made.payment_hash, Entry { has_invoice: true, ..self.entry(amount_msat) });
         let request = Bolt11SendRequest {
             invoice: made.invoice,
-            route_parameters: Some(route_parameters()),
+            route_parameters: Some(route_parameters(INVOICE_BLOCKS)),
             ..Default::default()
         };
         let sent = self.nodes[self.payer].client().bolt11_send(request).await.map(drop);
@@ -130,7 +132,7 @@ impl Worker {
             node_id: self.nodes[1 - self.payer].id().to_owned(),
             // With it the id is known even if the answer is lost.
             preimage: Some(hex::encode(preimage)),
-            route_parameters: Some(route_parameters()),
+            route_parameters: Some(route_parameters(SPONTANEOUS_BLOCKS)),
             ..Default::default()
         };
         let sent = self.nodes[self.payer].client().spontaneous_send(request).await.map(drop);
@@ -162,8 +164,8 @@ impl Worker {
     }
 }
 
-fn route_parameters() -> RouteParametersConfig {
-    RouteParametersConfig { max_total_cltv_expiry_delta: MOST_BLOCKS, ..Default::default() }
+fn route_parameters(max_total_cltv_expiry_delta: u32) -> RouteParametersConfig {
+    RouteParametersConfig { max_total_cltv_expiry_delta, ..Default::default() }
 }
 
 fn outcome(sent: &Result<(), Error>) -> Sending {

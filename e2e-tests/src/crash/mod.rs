@@ -36,7 +36,8 @@ pub struct Plan {
     pub pairs: u32,
     /// What the random choices are made from: whom to kill when, and what to pay until then.
     pub seed: u64,
-    /// Where all data and logs are left, in a directory for each pair.
+    /// Where data and logs are, in a directory for each pair. What is left are those of a pair with
+    /// which something was wrong.
     pub dir: PathBuf,
 }
 

@@ -13,7 +13,7 @@ use crate::network::Network;
 use crate::node::Node;
 use crate::wait::until;
 
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(240);
 /// What a commitment transaction holds beyond what belongs to the two: two anchors, which it may be
 /// that nobody takes.
 pub(super) const ANCHORS_SATS: u64 = 660;

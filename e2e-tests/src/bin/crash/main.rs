@@ -20,8 +20,8 @@ struct Args {
     /// What to make the random choices from [default: a random one].
     #[arg(long)]
     seed: Option<u64>,
-    /// Keep all data and logs in this directory, which must be empty or new [default: a temporary
-    /// one, which is removed if all went well].
+    /// Keep data and logs in this directory, which must be empty or new [default: a temporary one].
+    /// Those of a pair that was right in everything are removed.
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 }
@@ -47,7 +47,7 @@ async fn run(args: &Args) -> Result<ExitCode> {
         temporary.disable_cleanup(false);
         return Ok(ExitCode::SUCCESS);
     }
-    println!("seed {seed}; all data and logs are in {}", plan.dir.display());
+    println!("seed {seed}; data and logs are in {}", plan.dir.display());
     Ok(ExitCode::FAILURE)
 }
 
