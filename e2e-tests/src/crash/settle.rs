@@ -14,6 +14,8 @@ use crate::node::Node;
 use crate::wait::until;
 
 const PATIENCE: Duration = Duration::from_secs(240);
+/// After so many the library takes a claim, its own or that of the other side, for certain.
+const BLOCKS_TO_CERTAINTY: u32 = 6;
 /// What a commitment transaction holds beyond what belongs to the two: two anchors, which it may be
 /// that nobody takes.
 pub(super) const ANCHORS_SATS: u64 = 660;
@@ -84,7 +86,8 @@ impl OnChain {
 pub(super) async fn claim(network: &Network, nodes: &[Arc<Node>; 2]) -> Result<()> {
     until("all claims are in blocks", PATIENCE, async || {
         let both = balances(nodes).await?;
-        if !both.iter().flat_map(in_channels).any(is_contested) {
+        let is_contested = both.iter().flat_map(in_channels).any(is_contested);
+        if !is_contested && network.bitcoind().mempool().await?.is_empty() {
             return Ok(());
         }
         network.mine(1).await?;
@@ -96,7 +99,7 @@ pub(super) async fn claim(network: &Network, nodes: &[Arc<Node>; 2]) -> Result<(
 /// Mines until neither node has anything in a closed channel or on the way out of one. All claims
 /// are in blocks.
 pub(super) async fn sweep(network: &Network, nodes: &[Arc<Node>; 2]) -> Result<()> {
-    let mut was_swept = false;
+    let (mut was_swept, mut was_claimed) = (false, false);
     until("all is swept", PATIENCE, async || {
         let both = balances(nodes).await?;
         let is_swept = both.iter().all(is_swept);
@@ -106,10 +109,16 @@ pub(super) async fn sweep(network: &Network, nodes: &[Arc<Node>; 2]) -> Result<(
         }
         was_swept = is_swept;
         let height = network.bitcoind().height().await?;
-        // Never beyond what can be claimed next: with each block without the claim the library
+        // Never far beyond what can be claimed next: with each block without the claim the library
         // offers a quarter more for it.
         let next = both.iter().flat_map(in_channels).filter_map(awaited_height).min();
-        network.mine(next.unwrap_or(0).saturating_sub(height).max(1)).await?;
+        let blocks = match next.unwrap_or(0).saturating_sub(height) {
+            0 if was_claimed => BLOCKS_TO_CERTAINTY,
+            0 => 1,
+            blocks => blocks,
+        };
+        was_claimed = blocks == 1;
+        network.mine(blocks).await?;
         bail!("at {height} there were {both:?}");
     })
     .await
