@@ -17,6 +17,7 @@
 //! belongs to a failed test and prints the tails of all its logs.
 
 mod bitcoind;
+pub mod crash;
 mod daemon;
 mod dns;
 mod draft;

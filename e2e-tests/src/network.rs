@@ -199,15 +199,19 @@ impl Network {
     /// millisatoshis: a payment succeeds a moment before both sides have it out of their books.
     pub async fn at_rest(one: &Node, other: &Node) -> Result<[u64; 2]> {
         until("nothing is on its way in the channel", SYNC_PATIENCE, async || {
-            let [ours, theirs] =
-                [one.usable_channel(other).await?, other.usable_channel(one).await?];
-            let spendable = [ours.outbound_capacity_msat, theirs.outbound_capacity_msat];
-            let mirrored = [theirs.inbound_capacity_msat, ours.inbound_capacity_msat];
-            let whole = spendable.iter().sum::<u64>() == spendable_in_all_msat(&ours);
-            ensure!(whole && spendable == mirrored, "{ours:?} and {theirs:?}");
-            Ok(spendable)
+            Self::spendable_at_rest(one, other).await
         })
         .await
+    }
+
+    /// As [`at_rest`](Self::at_rest), and fails if something is on its way now.
+    pub async fn spendable_at_rest(one: &Node, other: &Node) -> Result<[u64; 2]> {
+        let [ours, theirs] = [one.usable_channel(other).await?, other.usable_channel(one).await?];
+        let spendable = [ours.outbound_capacity_msat, theirs.outbound_capacity_msat];
+        let mirrored = [theirs.inbound_capacity_msat, ours.inbound_capacity_msat];
+        let whole = spendable.iter().sum::<u64>() == spendable_in_all_msat(&ours);
+        ensure!(whole && spendable == mirrored, "{ours:?} and {theirs:?}");
+        Ok(spendable)
     }
 
     /// Mines so many blocks, and waits until every node that is up has seen the last of them.

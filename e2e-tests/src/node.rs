@@ -112,6 +112,11 @@ impl Node {
         Ok(process.pid()?.as_raw_nonzero().get().cast_unsigned())
     }
 
+    /// Fails if the daemon has ended by itself; not if it was stopped or killed.
+    pub async fn ensure_not_crashed(&self) -> Result<()> {
+        self.process.lock().await.as_mut().map_or(Ok(()), Process::ensure_running)
+    }
+
     /// Its name.
     pub fn alias(&self) -> &str {
         &self.config.alias

@@ -1,0 +1,80 @@
+//! What the two nodes say of their payments, by id and in their lists.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::Result;
+use ldk_server_client::api::{GetPaymentDetailsRequest, ListPaymentsRequest};
+use ldk_server_client::types::PaymentStatus;
+
+use super::ledger::{Entry, Ledger};
+use super::summary::{Kind, Violation};
+use crate::node::Node;
+
+const PAGE: u32 = 1_000;
+/// Records are made a moment after the request, and their time is in whole seconds.
+const SLACK_SECS: u64 = 2;
+
+/// Asks both ends for these payments, and notes what they say.
+pub(super) async fn look(
+    nodes: &[Arc<Node>; 2],
+    ledger: &Ledger,
+    payments: &[(String, Entry)],
+) -> Result<()> {
+    for (id, entry) in payments {
+        let (payer_says, payee_says) =
+            tokio::try_join!(status(&nodes[entry.payer], id), status(&nodes[1 - entry.payer], id))?;
+        ledger.change(id, |entry| {
+            entry.payer_says = payer_says;
+            entry.payee_says = payee_says;
+        });
+    }
+    Ok(())
+}
+
+/// What of these payments the lists of both do not have, or have in another state. Only what was
+/// made from that time on is listed.
+pub(super) async fn unlisted(
+    nodes: &[Arc<Node>; 2],
+    payments: &[(String, Entry)],
+    from_secs: u64,
+) -> Result<Vec<Violation>> {
+    let lists = [list(&nodes[0], from_secs).await?, list(&nodes[1], from_secs).await?];
+    let mut violations = Vec::new();
+    for (id, entry) in payments {
+        let ends = [(entry.payer, entry.payer_says), (1 - entry.payer, entry.payee_says)];
+        for (node, says) in ends {
+            let listed = lists[node].get(id).copied();
+            if listed != says {
+                let alias = nodes[node].alias();
+                let text = format!("{alias} lists {id} as {listed:?}, and says it is {says:?}");
+                violations.push(Violation::new(Kind::Missing, text));
+            }
+        }
+    }
+    Ok(violations)
+}
+
+async fn status(node: &Node, payment_id: &str) -> Result<Option<PaymentStatus>> {
+    let request = GetPaymentDetailsRequest { payment_id: payment_id.to_owned() };
+    let payment = node.client().get_payment_details(request).await?.payment;
+    Ok(payment.map(|payment| payment.status()))
+}
+
+/// Lists are in the order of time, the newest first.
+async fn list(node: &Node, from_secs: u64) -> Result<BTreeMap<String, PaymentStatus>> {
+    let mut payments = BTreeMap::new();
+    let mut page_token = None;
+    loop {
+        let request =
+            ListPaymentsRequest { page_token, page_size: Some(PAGE), ..Default::default() };
+        let page = node.client().list_payments(request).await?;
+        let is_old = |created_at: u64| created_at + SLACK_SECS < from_secs;
+        let has_old = page.payments.last().is_some_and(|payment| is_old(payment.created_at));
+        payments.extend(page.payments.iter().map(|payment| (payment.id.clone(), payment.status())));
+        page_token = page.next_page_token;
+        if has_old || page_token.is_none() {
+            return Ok(payments);
+        }
+    }
+}

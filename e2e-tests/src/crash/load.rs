@@ -1,0 +1,177 @@
+//! Payments, several at a time, until they are told to stop.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::Result;
+use ldk_server_client::api::{
+    Bolt11ReceiveRequest, Bolt11SendRequest, GetPaymentDetailsRequest, SpontaneousSendRequest,
+};
+use ldk_server_client::types::{PaymentStatus, RouteParametersConfig};
+use ldk_server_client::{Code, Error};
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
+use sha2::{Digest as _, Sha256};
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use super::ledger::{Entry, Ledger, Sending};
+use crate::node::Node;
+
+/// In each direction, of which so many have an invoice.
+const AT_ONCE: usize = 3;
+const WITH_INVOICE: usize = 2;
+/// Each more than the fees of all closures between two sweeps, so that the balances tell of a payment that is lost.
+const AMOUNTS_SATS: std::ops::RangeInclusive<u64> = 150_000..=250_000;
+const EXPIRY_SECS: u32 = 3_600;
+/// Little more than the least that the library takes, with an invoice and without. The more blocks an HTLC may stay,
+/// the more have to be mined after a closure.
+const INVOICE_BLOCKS: u32 = 60;
+const SPONTANEOUS_BLOCKS: u32 = 145;
+/// How often the payer is asked for the outcome of a payment.
+const ASK_INTERVAL: Duration = Duration::from_millis(10);
+
+/// Payments that are being made.
+pub(super) struct Load {
+    stop: Arc<AtomicBool>,
+    workers: JoinSet<()>,
+}
+
+impl Load {
+    /// Begins to pay: for each of `payers`, which of the two nodes it is.
+    pub(super) fn start(
+        nodes: &[Arc<Node>; 2],
+        payers: &[usize],
+        ledger: &Arc<Ledger>,
+        round: u32,
+        rng: &mut StdRng,
+    ) -> Self {
+        let stop = Arc::<AtomicBool>::default();
+        let mut workers = JoinSet::new();
+        for &payer in payers {
+            for worker in 0..AT_ONCE {
+                let worker = Worker {
+                    nodes: nodes.clone(),
+                    payer,
+                    has_invoices: worker < WITH_INVOICE,
+                    ledger: Arc::clone(ledger),
+                    round,
+                    stop: Arc::clone(&stop),
+                    rng: StdRng::seed_from_u64(rng.random()),
+                };
+                workers.spawn(worker.run());
+            }
+        }
+        Self { stop, workers }
+    }
+
+    /// Begins no more payments, and waits for the answers to the calls that are under way.
+    pub(super) async fn stop(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.workers.join_all().await;
+    }
+}
+
+/// Makes one payment after the other.
+struct Worker {
+    nodes: [Arc<Node>; 2],
+    payer: usize,
+    has_invoices: bool,
+    ledger: Arc<Ledger>,
+    round: u32,
+    stop: Arc<AtomicBool>,
+    rng: StdRng,
+}
+
+impl Worker {
+    async fn run(mut self) {
+        // Any failure means that a node is down, or that the payer has run out of money.
+        while !self.has_to_stop() && self.pay().await.is_ok() {}
+    }
+
+    fn has_to_stop(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    async fn pay(&mut self) -> Result<()> {
+        let amount_msat = self.rng.random_range(AMOUNTS_SATS) * 1_000;
+        let (id, sent) = if self.has_invoices {
+            self.pay_invoice(amount_msat).await?
+        } else {
+            self.pay_spontaneously(amount_msat).await
+        };
+        self.ledger.change(&id, |entry| entry.sending = outcome(&sent));
+        sent?;
+        self.see_through(&id).await
+    }
+
+    async fn pay_invoice(&self, amount_msat: u64) -> Result<(String, Result<(), Error>)> {
+        let request = Bolt11ReceiveRequest {
+            amount_msat: Some(amount_msat),
+            expiry_secs: EXPIRY_SECS,
+            ..Default::default()
+        };
+        let made = self.nodes[1 - self.payer].client().bolt11_receive(request).await?;
+        self.ledger.add(&made.payment_hash, Entry { has_invoice: true, ..self.entry(amount_msat) });
+        let request = Bolt11SendRequest {
+            invoice: made.invoice,
+            route_parameters: Some(route_parameters(INVOICE_BLOCKS)),
+            ..Default::default()
+        };
+        let sent = self.nodes[self.payer].client().bolt11_send(request).await.map(drop);
+        Ok((made.payment_hash, sent))
+    }
+
+    async fn pay_spontaneously(&mut self, amount_msat: u64) -> (String, Result<(), Error>) {
+        let preimage: [u8; 32] = self.rng.random();
+        let id = hex::encode(Sha256::digest(preimage));
+        self.ledger.add(&id, self.entry(amount_msat));
+        let request = SpontaneousSendRequest {
+            amount_msat,
+            node_id: self.nodes[1 - self.payer].id().to_owned(),
+            // With it the id is known even if the answer is lost.
+            preimage: Some(hex::encode(preimage)),
+            route_parameters: Some(route_parameters(SPONTANEOUS_BLOCKS)),
+            ..Default::default()
+        };
+        let sent = self.nodes[self.payer].client().spontaneous_send(request).await.map(drop);
+        (id, sent)
+    }
+
+    fn entry(&self, amount_msat: u64) -> Entry {
+        Entry { payer: self.payer, amount_msat, round: self.round, ..Default::default() }
+    }
+
+    /// Waits for the outcome that the payer tells.
+    async fn see_through(&self, id: &str) -> Result<()> {
+        while !self.has_to_stop() {
+            let request = GetPaymentDetailsRequest { payment_id: id.to_owned() };
+            let answer = self.nodes[self.payer].client().get_payment_details(request).await?;
+            match answer.payment.map(|payment| payment.status()) {
+                Some(PaymentStatus::Succeeded) => {
+                    self.ledger.change(id, |entry| entry.payer_told_success = true);
+                    break;
+                },
+                Some(PaymentStatus::Failed) => {
+                    self.ledger.change(id, |entry| entry.payer_told_failure = true);
+                    break;
+                },
+                _ => sleep(ASK_INTERVAL).await,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn route_parameters(max_total_cltv_expiry_delta: u32) -> RouteParametersConfig {
+    RouteParametersConfig { max_total_cltv_expiry_delta, ..Default::default() }
+}
+
+fn outcome(sent: &Result<(), Error>) -> Sending {
+    match sent {
+        Ok(()) => Sending::Accepted,
+        Err(error) if error.code() == Some(Code::FailedPrecondition) => Sending::Refused,
+        Err(_) => Sending::Unknown,
+    }
+}

@@ -1,0 +1,164 @@
+//! Channels that were closed: all that was in them comes back on chain, and is counted.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use ldk_server_client::api::GetBalancesResponse;
+use ldk_server_client::types::lightning_balance::BalanceType as InChannel;
+use ldk_server_client::types::pending_sweep_balance::BalanceType as Swept;
+use serde_json::json;
+
+use crate::network::Network;
+use crate::node::Node;
+use crate::wait::until;
+
+const PATIENCE: Duration = Duration::from_secs(240);
+/// After so many the library takes a claim, its own or that of the other side, for certain.
+const BLOCKS_TO_CERTAINTY: u32 = 6;
+/// What a commitment transaction holds beyond what belongs to the two: two anchors, which it may be
+/// that nobody takes.
+pub(super) const ANCHORS_SATS: u64 = 660;
+
+/// What each has on chain when no channel is open, which is all it has.
+pub(super) struct OnChain {
+    height: u32,
+    sats: [u64; 2],
+}
+
+impl OnChain {
+    pub(super) async fn now(network: &Network, nodes: &[Arc<Node>; 2]) -> Result<Self> {
+        let height = network.bitcoind().height().await?;
+        let sats = [onchain_sats(&nodes[0]).await?, onchain_sats(&nodes[1]).await?];
+        Ok(Self { height, sats })
+    }
+
+    /// Which of the two has more.
+    pub(super) fn richer(&self) -> usize {
+        usize::from(self.sats[1] > self.sats[0])
+    }
+
+    /// What has been paid to miners since, in satoshis. Nobody else pays anything on this chain.
+    pub(super) async fn fees_sats_since(&self, network: &Network) -> Result<u64> {
+        let mut fees_sats = 0;
+        for height in self.height + 1..=network.bitcoind().height().await? {
+            let params = [json!(height), json!(["totalfee"])];
+            let stats = network.bitcoind().call("getblockstats", &params).await?;
+            fees_sats += stats["totalfee"].as_u64().context("no totalfee")?;
+        }
+        Ok(fees_sats)
+    }
+
+    /// Checks what each has now, when so much has gone from the first to the second since, through
+    /// so many channels.
+    pub(super) fn check(
+        &self,
+        now: &Self,
+        moved_msat: i64,
+        fees_sats: u64,
+        channels: u64,
+    ) -> Result<()> {
+        let anchors_sats = channels * ANCHORS_SATS;
+        let moved_sats = moved_msat / 1_000;
+        let awaited = [
+            self.sats[0]
+                .checked_add_signed(-moved_sats)
+                .context("more was moved than was there")?,
+            self.sats[1].checked_add_signed(moved_sats).context("more was moved than was there")?,
+        ];
+        let seen = || {
+            format!(
+                "on chain were {:?}, moved {moved_sats} sat, fees {fees_sats} sat, and now are {:?}",
+                self.sats, now.sats
+            )
+        };
+        for (has, most) in now.sats.iter().zip(awaited) {
+            ensure!((most.saturating_sub(fees_sats + anchors_sats)..=most).contains(has), seen());
+        }
+        let lost_sats = awaited.iter().sum::<u64>() - now.sats.iter().sum::<u64>();
+        ensure!((fees_sats..=fees_sats + anchors_sats).contains(&lost_sats), seen());
+        Ok(())
+    }
+}
+
+/// Mines, one at a time, the blocks that decide who gets what: after that only time has to pass.
+/// From then on the wallets of both know of the coins that they have spent for fees.
+pub(super) async fn claim(network: &Network, nodes: &[Arc<Node>; 2]) -> Result<()> {
+    until("all claims are in blocks", PATIENCE, async || {
+        let both = balances(nodes).await?;
+        let is_contested = both.iter().flat_map(in_channels).any(is_contested);
+        if !is_contested && network.bitcoind().mempool().await?.is_empty() {
+            return Ok(());
+        }
+        network.mine(1).await?;
+        bail!("there were {both:?}");
+    })
+    .await
+}
+
+/// Mines until neither node has anything in a closed channel or on the way out of one. All claims
+/// are in blocks.
+pub(super) async fn sweep(network: &Network, nodes: &[Arc<Node>; 2]) -> Result<()> {
+    let (mut was_swept, mut was_claimed) = (false, false);
+    until("all is swept", PATIENCE, async || {
+        let both = balances(nodes).await?;
+        let is_swept = both.iter().all(is_swept);
+        // For a moment what is going to be swept is in neither list.
+        if is_swept && was_swept {
+            return Ok(());
+        }
+        was_swept = is_swept;
+        let height = network.bitcoind().height().await?;
+        // Never far beyond what can be claimed next: with each block without the claim the library
+        // offers a quarter more for it.
+        let next = both.iter().flat_map(in_channels).filter_map(awaited_height).min();
+        let blocks = match next.unwrap_or(0).saturating_sub(height) {
+            0 if was_claimed => BLOCKS_TO_CERTAINTY,
+            0 => 1,
+            blocks => blocks,
+        };
+        was_claimed = blocks == 1;
+        network.mine(blocks).await?;
+        bail!("at {height} there were {both:?}");
+    })
+    .await
+}
+
+async fn balances(nodes: &[Arc<Node>; 2]) -> Result<[GetBalancesResponse; 2]> {
+    Ok([nodes[0].balances().await?, nodes[1].balances().await?])
+}
+
+async fn onchain_sats(node: &Node) -> Result<u64> {
+    Ok(node.balances().await?.total_onchain_balance_sats)
+}
+
+/// Whether it has to be in a block before the other side can take it, or before anything else can
+/// happen.
+fn is_contested(part: &InChannel) -> bool {
+    matches!(part, InChannel::ClaimableOnChannelClose(_) | InChannel::ContentiousClaimable(_))
+}
+
+/// The height of the chain at which it can be moved.
+fn awaited_height(part: &InChannel) -> Option<u32> {
+    match part {
+        InChannel::ClaimableAwaitingConfirmations(part) => Some(part.confirmation_height),
+        InChannel::MaybeTimeoutClaimableHtlc(part) => Some(part.claimable_height),
+        InChannel::MaybePreimageClaimableHtlc(part) => Some(part.expiry_height),
+        InChannel::ClaimableOnChannelClose(_)
+        | InChannel::ContentiousClaimable(_)
+        | InChannel::CounterpartyRevokedOutputClaimable(_) => None,
+    }
+}
+
+/// What is swept and confirmed stays listed for thousands of blocks.
+fn is_swept(balances: &GetBalancesResponse) -> bool {
+    in_channels(balances).next().is_none()
+        && balances
+            .pending_balances_from_channel_closures
+            .iter()
+            .all(|part| matches!(part.balance_type, Some(Swept::AwaitingThresholdConfirmations(_))))
+}
+
+fn in_channels(balances: &GetBalancesResponse) -> impl Iterator<Item = &InChannel> {
+    balances.lightning_balances.iter().filter_map(|balance| balance.balance_type.as_ref())
+}
