@@ -50,16 +50,14 @@ impl Follower {
 
     /// Waits until the newest event has been taken. Returns what has been wrong with the events.
     pub(super) async fn violations(&self, node: &Node) -> Result<Vec<Violation>> {
-        if lock(&self.seen).is_numbered {
-            until(&format!("all events of {} are taken", node.alias()), PATIENCE, async || {
-                let request = ListEventConsumersRequest {};
-                let head = node.client().list_event_consumers(request).await?.head_index;
-                let taken = lock(&self.seen).taken;
-                ensure!(taken >= head, "{taken} of {head}");
-                Ok(())
-            })
-            .await?;
-        }
+        until(&format!("all events of {} are taken", node.alias()), PATIENCE, async || {
+            let request = ListEventConsumersRequest {};
+            let head = node.client().list_event_consumers(request).await?.head_index;
+            let taken = lock(&self.seen).taken;
+            ensure!(taken >= head, "{taken} of {head}");
+            Ok(())
+        })
+        .await?;
         Ok(std::mem::take(&mut lock(&self.seen).violations))
     }
 
@@ -89,12 +87,10 @@ async fn take_all(
     while let Some(Ok(envelope)) = stream.next().await {
         let event_index = envelope.event_index;
         lock(&seen).take(envelope, &ledger);
-        if event_index > 0 {
-            let request = AckEventsRequest { consumer: CONSUMER.to_owned(), event_index };
-            match client.ack_events(request).await {
-                Ok(answer) => lock(&seen).acknowledged = answer.acknowledged_index,
-                Err(_) => break,
-            }
+        let request = AckEventsRequest { consumer: CONSUMER.to_owned(), event_index };
+        match client.ack_events(request).await {
+            Ok(answer) => lock(&seen).acknowledged = answer.acknowledged_index,
+            Err(_) => break,
         }
     }
 }
@@ -103,7 +99,6 @@ async fn take_all(
 /// acknowledged comes again, the same, after the next start.
 #[derive(Default)]
 struct Seen {
-    is_numbered: bool,
     taken: u64,
     acknowledged: u64,
     /// The number that the next event of this stream must have; `None` if it is the first.
@@ -123,9 +118,7 @@ impl Seen {
     }
 
     fn take(&mut self, envelope: EventEnvelope, ledger: &Ledger) {
-        // Events of a server that does not number them are not stored, and get lost with it.
-        self.is_numbered = envelope.event_index > 0;
-        if self.is_numbered && !self.is_next(&envelope) {
+        if !self.is_next(&envelope) {
             return;
         }
         match &envelope.event {
@@ -148,10 +141,8 @@ impl Seen {
             },
             _ => {},
         }
-        if self.is_numbered {
-            self.taken = envelope.event_index;
-            self.unacknowledged.insert(envelope.event_index, envelope);
-        }
+        self.taken = envelope.event_index;
+        self.unacknowledged.insert(envelope.event_index, envelope);
     }
 
     /// Checks the number of an event. False for one that was taken before.
@@ -180,7 +171,7 @@ impl Seen {
     fn once(&mut self, what: &str, payment: &Payment) {
         let told =
             if what == "PaymentReceived" { &mut self.received } else { &mut self.successful };
-        if !told.insert(payment.id.clone()) && self.is_numbered {
+        if !told.insert(payment.id.clone()) {
             self.violate(format!("{what} has come twice for {}", payment.id));
         }
     }

@@ -164,8 +164,15 @@ impl Pair {
             let payee_told = self.followers[1 - entry.payer].has_received(id);
             let payer_told = self.followers[entry.payer].has_paid(id);
             let has_paid = entry.payer_says == Some(PaymentStatus::Succeeded);
-            summary.without_event += u32::from(entry.has_arrived() && !payee_told);
-            summary.without_event += u32::from(has_paid && !payer_told);
+            for (is_lost, what) in [
+                (entry.has_arrived() && !payee_told, "arrived, and no event told so"),
+                (has_paid && !payer_told, "succeeded, and no event told so"),
+            ] {
+                if is_lost {
+                    let text = format!("payment {id} has {what}: {entry:?}");
+                    summary.violations.push(Violation::new(Kind::Events, text));
+                }
+            }
         }
         self.ledger.count(&mut summary);
         summary.events = self.followers.iter().map(Follower::count).sum();

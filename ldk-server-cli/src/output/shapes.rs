@@ -44,6 +44,7 @@ fn received_payment() -> Payment {
         fee_paid_msat: None,
         created_at: 1_759_999_999,
         expired: false,
+        outcome_unknown: false,
     }
 }
 

@@ -53,6 +53,15 @@ fn record(app: &App, event: Event, digest: Digest) -> Result<(), String> {
     let once = effects::once(&event);
     let payment = effects::payment_id(&event).map(|id| app.store.payment(id));
     let payment = payment.transpose().map_err(text)?.flatten();
+    if let (Event::PaymentFailed { .. }, Some(payment)) = (&event, &payment)
+        && payment.outcome_unknown
+    {
+        tracing::warn!(
+            "payment {} was given up by the library, which had lost sight of it: it may have arrived",
+            payment.id
+        );
+        return Ok(());
+    }
     let Some(mut event) = effects::published(event, payment) else { return Ok(()) };
     if has_failed_to_open {
         effects::failed_to_open(&mut event);

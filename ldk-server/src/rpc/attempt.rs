@@ -2,7 +2,7 @@
 
 use ldk_node::NodeError;
 use ldk_node::lightning::ln::channelmanager::PaymentId;
-use ldk_node::payment::{PaymentDirection, PaymentStatus};
+use ldk_server_grpc::types::{PaymentDirection, PaymentStatus};
 
 use super::App;
 use crate::error::Error;
@@ -62,14 +62,16 @@ pub(super) enum Earlier {
 
 impl Earlier {
     /// Looks for the payment with this id. One that failed may be tried again.
-    pub(super) fn find(app: &App, id: &PaymentId) -> Option<Self> {
-        let payment = app.node.payment(id)?;
-        match (payment.direction, payment.status) {
+    ///
+    /// The history knows better than the library which failures are to be believed.
+    pub(super) fn find(app: &App, id: PaymentId) -> Result<Option<Self>, Error> {
+        let payment = app.store.payment(id).map_err(Error::internal)?;
+        Ok(payment.and_then(|payment| match (payment.direction(), payment.status()) {
             (PaymentDirection::Inbound, _) => Some(Self::Own),
             (PaymentDirection::Outbound, PaymentStatus::Pending) => Some(Self::Pending),
             (PaymentDirection::Outbound, PaymentStatus::Succeeded) => Some(Self::Succeeded),
             (PaymentDirection::Outbound, PaymentStatus::Failed) => None,
-        }
+        }))
     }
 
     /// The refusal, in the words for this case.

@@ -103,7 +103,7 @@ pub(super) fn pay(
     let amount_msat = amount_to_send(invoice, amount_msat)?;
     route::leave_blocks(limits, invoice.min_final_cltv_expiry_delta())?;
     let id = PaymentId(invoice.payment_hash().to_byte_array());
-    if let Some(earlier) = Earlier::find(app, &id) {
+    if let Some(earlier) = Earlier::find(app, id)? {
         return Err(Earlier::refused(match earlier {
             Earlier::Own => "the invoice is this node's own",
             Earlier::Pending => "the invoice is being paid: its payment is pending",

@@ -68,7 +68,7 @@ pub(super) fn send(
 
 /// Who knows a preimage can take any later payment with it.
 fn refuse_known(app: &App, preimage: PaymentPreimage) -> Result<(), NotPaid> {
-    let Some(earlier) = Earlier::find(app, &PaymentId(PaymentHash::from(preimage).0)) else {
+    let Some(earlier) = Earlier::find(app, PaymentId(PaymentHash::from(preimage).0))? else {
         return Ok(());
     };
     Err(Earlier::refused(match earlier {

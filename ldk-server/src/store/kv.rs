@@ -43,6 +43,8 @@ enum Meaning {
     PaymentRemoved(Vec<u8>),
     /// The event that was recorded last will not be delivered again.
     Acknowledged,
+    /// What is on its way may have arrived, even if the library says that it failed.
+    OutdatedState,
 }
 
 /// What is to be told when a change is durable.
@@ -118,6 +120,10 @@ impl Change {
                 let payment = payments::removed(database, &id)?;
                 Outcome { payment, ..Outcome::default() }
             },
+            Meaning::OutdatedState => {
+                payments::doubt_pending(database)?;
+                Outcome::default()
+            },
             Meaning::Acknowledged => {
                 events::acknowledged(database)?;
                 Outcome { acknowledged: true, ..Outcome::default() }
@@ -175,6 +181,8 @@ impl Store {
             Some(value) if name.is_event_queue() => {
                 if self.event_log.leaves_queue(value) {
                     Meaning::Acknowledged
+                } else if payments::reveals_outdated_state(value) {
+                    Meaning::OutdatedState
                 } else {
                     Meaning::None
                 }

@@ -32,6 +32,7 @@ pub(super) fn to_1(database: &Transaction<'_>) -> io::Result<()> {
                  payment_hash BLOB,
                  expires_at INTEGER,
                  expired INTEGER NOT NULL DEFAULT 0,
+                 doubt INTEGER NOT NULL DEFAULT 0,
                  payment BLOB NOT NULL,
                  newest_first INTEGER NOT NULL GENERATED ALWAYS AS (-created_at) VIRTUAL
              ) STRICT;

@@ -31,6 +31,7 @@ pub fn payment(details: PaymentDetails, created_at: u64, expired: bool) -> types
         fee_paid_msat,
         created_at,
         expired,
+        outcome_unknown: false,
     }
 }
 

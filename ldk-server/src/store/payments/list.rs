@@ -7,6 +7,7 @@ use ldk_server_grpc::types::{Payment, PaymentDirection, PaymentMethod, PaymentSt
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter};
 
+use super::doubt::{self, Doubt};
 use super::read;
 use crate::store::{Page, Store, as_i64, as_u64};
 use crate::wire;
@@ -42,7 +43,7 @@ impl Store {
     pub fn payment(&self, id: PaymentId) -> io::Result<Option<Payment>> {
         let row = self.readers.read(|database| {
             let mut statement = database.prepare_cached(
-                "SELECT payment, created_at, expired FROM ldk_server_payments WHERE id = ?1",
+                "SELECT payment, created_at, expired, doubt FROM ldk_server_payments WHERE id = ?1",
             )?;
             statement.query_row([id.0], Stored::read).optional()
         })?;
@@ -78,16 +79,25 @@ struct Stored {
     value: Vec<u8>,
     created_at: u64,
     expired: bool,
+    doubt: Doubt,
 }
 
 impl Stored {
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
-        Ok(Self { value: row.get(0)?, created_at: as_u64(row.get(1)?), expired: row.get(2)? })
+        Ok(Self {
+            value: row.get(0)?,
+            created_at: as_u64(row.get(1)?),
+            expired: row.get(2)?,
+            doubt: row.get(3)?,
+        })
     }
 
     fn payment(self) -> io::Result<Payment> {
-        let Self { value, created_at, expired } = self;
-        Ok(wire::payment::payment(read(&value)?, created_at, expired))
+        let Self { value, created_at, expired, doubt } = self;
+        let payment = wire::payment::payment(read(&value)?, created_at, expired);
+        let outcome_unknown =
+            doubt == doubt::GIVEN_UP && payment.status() == PaymentStatus::Pending;
+        Ok(Payment { outcome_unknown, ..payment })
     }
 }
 
@@ -97,7 +107,8 @@ fn exists(database: &Connection, place: PaymentPlace) -> rusqlite::Result<bool> 
         .exists(params![place.id.0, as_i64(place.created_at)])
 }
 
-const ROWS: &str = "SELECT payment, created_at, expired, newest_first, id FROM ldk_server_payments";
+const ROWS: &str =
+    "SELECT payment, created_at, expired, doubt, newest_first, id FROM ldk_server_payments";
 
 /// A page is one range of an index, in which the rows are in order. What an index does not begin
 /// with is in it all the same, so that no row is read only to be left out.

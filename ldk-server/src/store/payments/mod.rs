@@ -2,6 +2,7 @@
 //! transaction of that write. A payment that the library has forgotten stays in the history.
 
 mod counts;
+mod doubt;
 mod expiry;
 mod list;
 
@@ -14,6 +15,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 pub use counts::PaymentCounts;
 pub(super) use counts::{Counts, StatusChange};
+pub(super) use doubt::{doubt_pending, reveals_outdated_state};
 pub use expiry::{Unpaid, making_invoice};
 pub(super) use expiry::{expires_at, removed};
 pub use list::{PaymentFilter, PaymentPlace};
@@ -58,6 +60,10 @@ fn put_created(
     let is_sent = *direction == Outbound && !matches!(kind, PaymentKind::Onchain { .. });
     if is_sent && (before, after) == (Some(PaymentStatus::Succeeded), PaymentStatus::Pending) {
         return Ok(StatusChange { before, after: PaymentStatus::Succeeded });
+    }
+    let fails = (before, after) == (Some(PaymentStatus::Pending), PaymentStatus::Failed);
+    if fails && doubt::is_doubted(database, &id.0)? {
+        return Ok(StatusChange { before, after: PaymentStatus::Pending });
     }
     let mut statement = database.prepare_cached(
         "INSERT INTO ldk_server_payments (id, created_at, updated_at, direction, status, method,

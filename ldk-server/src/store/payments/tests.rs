@@ -4,12 +4,15 @@ use std::thread;
 use ldk_node::bitcoin::Txid;
 use ldk_node::bitcoin::hashes::Hash as _;
 use ldk_node::io::sqlite_store::{KV_TABLE_NAME, SQLITE_DB_FILE_NAME, SqliteStore};
+use ldk_node::lightning::events::ClosureReason;
 use ldk_node::lightning::ln::channelmanager::PaymentId;
+use ldk_node::lightning::ln::types::ChannelId;
 use ldk_node::lightning::offers::offer::OfferId;
 use ldk_node::lightning::util::persist::{KVStore, KVStoreSync};
 use ldk_node::lightning::util::ser::Writeable as _;
 use ldk_node::lightning_types::payment::PaymentHash;
 use ldk_node::payment::{ConfirmationStatus, PaymentDirection, PaymentStatus as Status};
+use ldk_node::{Event, UserChannelId};
 use ldk_server_grpc::types::{self, PaymentMethod};
 use tempfile::TempDir;
 
@@ -560,4 +563,61 @@ fn an_invoice_that_is_paid_after_all_has_succeeded() {
         library.store.paid_after_all(PaymentId([id; 32]), 7).unwrap();
     }
     assert_eq!(library.payment(2).status(), types::PaymentStatus::Pending);
+}
+
+/// Writes the library's queue, in which these events are.
+fn write_queue(library: &Library, events: &[Event]) {
+    let length = u16::try_from(events.len()).unwrap();
+    let queue = length.to_be_bytes().into_iter().chain(events.iter().flat_map(Event::encode));
+    KVStoreSync::write(&library.store, "", "", "events", queue.collect()).unwrap();
+}
+
+fn closed(reason: ClosureReason) -> Event {
+    Event::ChannelClosed {
+        channel_id: ChannelId([7; 32]),
+        user_channel_id: UserChannelId(7),
+        counterparty_node_id: None,
+        reason: Some(reason),
+    }
+}
+
+#[test]
+fn a_failure_after_an_outdated_state_is_not_believed() {
+    let dir = TempDir::new().unwrap();
+    let library = Library::open(dir.path());
+    library.put(&sent(1, PENDING, 10));
+    library.put(&sent(2, PENDING, 10));
+    library.put(&sent(3, FAILED, 10));
+    library.write(4, PENDING, 10);
+    // Other closures are no reason to doubt.
+    write_queue(&library, &[closed(ClosureReason::CommitmentTxConfirmed)]);
+    library.put(&sent(2, FAILED, 11));
+    let earlier = closed(ClosureReason::CommitmentTxConfirmed);
+    write_queue(&library, &[earlier, closed(ClosureReason::OutdatedChannelManager)]);
+    library.put(&sent(5, PENDING, 12));
+    for id in [1, 5] {
+        library.put(&sent(id, FAILED, 13));
+    }
+    library.write(4, FAILED, 13);
+
+    let check = |library: &Library| {
+        let seen = |id| {
+            let payment = library.payment(id);
+            (payment.status(), payment.outcome_unknown)
+        };
+        assert_eq!(seen(1), (types::PaymentStatus::Pending, true));
+        for id in 2..=5 {
+            assert_eq!(seen(id), (types::PaymentStatus::Failed, false), "{id}");
+        }
+        assert_eq!(library.counts(), [5, 1, 0, 4]);
+    };
+    check(&library);
+    // The library's own record is another, also after a restart.
+    drop(library);
+    let library = Library::open(dir.path());
+    check(&library);
+    library.put(&sent(1, SUCCEEDED, 14));
+    let payment = library.payment(1);
+    assert_eq!(payment.status(), types::PaymentStatus::Succeeded);
+    assert!(!payment.outcome_unknown);
 }
