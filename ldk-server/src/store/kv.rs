@@ -41,10 +41,13 @@ enum Meaning {
     Payment(Box<PaymentDetails>, Option<u64>),
     /// The payment with this id is no longer the library's.
     PaymentRemoved(Vec<u8>),
-    /// The event that was recorded last will not be delivered again.
-    Acknowledged,
-    /// What is on its way may have arrived, even if the library says that it failed.
-    OutdatedState,
+    /// An event came into the library's queue or left it.
+    Queue {
+        /// The event that was recorded last will not be delivered again.
+        acknowledges: bool,
+        /// What is on its way may have arrived, even if the library says that it failed.
+        reveals_outdated_state: bool,
+    },
 }
 
 /// What is to be told when a change is durable.
@@ -120,13 +123,14 @@ impl Change {
                 let payment = payments::removed(database, &id)?;
                 Outcome { payment, ..Outcome::default() }
             },
-            Meaning::OutdatedState => {
-                payments::doubt_pending(database)?;
-                Outcome::default()
-            },
-            Meaning::Acknowledged => {
-                events::acknowledged(database)?;
-                Outcome { acknowledged: true, ..Outcome::default() }
+            Meaning::Queue { acknowledges, reveals_outdated_state } => {
+                if reveals_outdated_state {
+                    payments::doubt_pending(database)?;
+                }
+                if acknowledges {
+                    events::acknowledged(database)?;
+                }
+                Outcome { acknowledged: acknowledges, ..Outcome::default() }
             },
         })
     }
@@ -178,14 +182,9 @@ impl Store {
     ) -> io::Result<Change> {
         let name = Name::new(primary, secondary, key)?;
         let meaning = match &value {
-            Some(value) if name.is_event_queue() => {
-                if self.event_log.leaves_queue(value) {
-                    Meaning::Acknowledged
-                } else if payments::reveals_outdated_state(value) {
-                    Meaning::OutdatedState
-                } else {
-                    Meaning::None
-                }
+            Some(value) if name.is_event_queue() => Meaning::Queue {
+                acknowledges: self.event_log.leaves_queue(value),
+                reveals_outdated_state: payments::reveals_outdated_state(value),
             },
             Some(value) if name.is_in(payments::NAMESPACE) => {
                 let details = payments::read(value)?;

@@ -582,6 +582,21 @@ fn closed(reason: ClosureReason) -> Event {
 }
 
 #[test]
+fn an_outdated_state_is_noticed_while_another_event_is_acknowledged() {
+    let dir = TempDir::new().unwrap();
+    let library = Library::open(dir.path());
+    library.put(&sent(1, PENDING, 10));
+    write_queue(&library, &[closed(ClosureReason::CommitmentTxConfirmed)]);
+    let acknowledge = || {
+        write_queue(&library, &[closed(ClosureReason::OutdatedChannelManager)]);
+        Ok::<_, String>(())
+    };
+    library.store.acknowledging(acknowledge).unwrap();
+    library.put(&sent(1, FAILED, 11));
+    assert!(library.payment(1).outcome_unknown);
+}
+
+#[test]
 fn a_failure_after_an_outdated_state_is_not_believed() {
     let dir = TempDir::new().unwrap();
     let library = Library::open(dir.path());
