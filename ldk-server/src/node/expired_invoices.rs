@@ -1,13 +1,12 @@
 //! Puts away invoices that expired unpaid. The library keeps every payment in memory, and whoever may
 //! ask for invoices could fill it. They stay in the history, as failed.
 //!
-//! The library takes a payment until the invoice has expired by the time of blocks, and it must then
-//! still have it: money that comes for a payment which it has forgotten is on the channel all the
-//! same, but the history says that the invoice was not paid. So an invoice goes only long after that
-//! time, while the node follows the chain, and not right after a start, when the library still tells
-//! of payments that came before. What remains is a chain source that follows a chain which has
-//! stopped, while somebody pays an invoice that is long expired; and on regtest, where nothing need be
-//! kept, a payment that is on its way.
+//! The library takes a payment until the invoice has expired by the time of blocks, and it should then
+//! still have it: of money that comes for a payment which it has forgotten, only its event tells the
+//! history. So an invoice goes only long after that time, while the node follows the chain, and not
+//! right after a start, when the library still tells of payments that came before. What remains is a
+//! chain source that follows a chain which has stopped, while somebody pays an invoice that is long
+//! expired; and on regtest, where nothing need be kept, a payment that is on its way.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
