@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use ldk_server_client::api::{CloseChannelRequest, ConnectPeerRequest};
+use ldk_server_client::api::{CloseChannelRequest, ConnectPeerRequest, ForceCloseChannelRequest};
 use ldk_server_client::types::PaymentStatus;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
@@ -21,6 +21,7 @@ use crate::network::Network;
 use crate::node::Node;
 use crate::process::Group;
 use crate::raw::now_secs;
+use crate::say::say;
 use crate::wait::until;
 
 const CHANNEL_SATS: u64 = 16_000_000;
@@ -132,8 +133,9 @@ impl Pair {
                 self.check_channel(spendable_msat, &mut summary).await?;
             },
             Outcome::Closed => {
-                summary.closed_by_victim += u32::from(is_closed_by_victim);
-                summary.closed_by_peer += u32::from(!is_closed_by_victim);
+                let has_stalled = summary.stalled > 0;
+                summary.closed_by_victim += u32::from(!has_stalled && is_closed_by_victim);
+                summary.closed_by_peer += u32::from(!has_stalled && !is_closed_by_victim);
                 self.is_closed = true;
                 self.claim().await?;
                 self.look().await?;
@@ -238,7 +240,16 @@ impl Pair {
         loop {
             let nodes = self.nodes.clone();
             let crashed = tokio::select! {
-                outcome = rest(&nodes) => return outcome,
+                outcome = rest(&nodes) => match outcome {
+                    Ok(outcome) => return Ok(outcome),
+                    Err(stalled) if summary.stalled == 0 => {
+                        say(&format!("a channel is closed because it has stalled: {stalled:#}"));
+                        summary.stalled += 1;
+                        force_close(&nodes).await?;
+                        continue;
+                    },
+                    Err(still_open) => return Err(still_open),
+                },
                 crashed = crashed(&nodes) => crashed,
             };
             self.excuse(crashed, summary)?;
@@ -411,6 +422,17 @@ async fn rest(nodes: &[Arc<Node>; 2]) -> Result<Outcome> {
         Network::spendable_at_rest(one, other).await.map(Outcome::Open)
     })
     .await
+}
+
+/// Does what an operator has to do when the library gets no further with a channel.
+async fn force_close([one, other]: &[Arc<Node>; 2]) -> Result<()> {
+    let channel = one.usable_channel(other).await?;
+    let request = ForceCloseChannelRequest {
+        user_channel_id: channel.user_channel_id,
+        counterparty_node_id: other.id().to_owned(),
+        ..Default::default()
+    };
+    one.client().force_close_channel(request).await.map(drop).context("closing by force")
 }
 
 /// Waits until a node ends that nobody has killed, and tells which.

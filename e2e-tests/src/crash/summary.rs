@@ -37,6 +37,9 @@ pub struct Summary {
     pub closed_by_victim: u32,
     /// Kills after which the other node did.
     pub closed_by_peer: u32,
+    /// Kills after which payments stayed in the channel and moved no further, although both nodes
+    /// were connected, until the channel was closed by force.
+    pub stalled: u32,
     /// How often the library ended a node with a panic; it was started again and had to be right.
     pub library_panics: u32,
     /// What the miners got for these closures, and for the channels opened in their place.
@@ -75,6 +78,7 @@ impl Summary {
         self.arrived_and_unknown += other.arrived_and_unknown;
         self.closed_by_victim += other.closed_by_victim;
         self.closed_by_peer += other.closed_by_peer;
+        self.stalled += other.stalled;
         self.library_panics += other.library_panics;
         self.fees_sats += other.fees_sats;
         self.events += other.events;
@@ -115,8 +119,8 @@ impl fmt::Display for Summary {
         writeln!(out, "events       {}, without gap or repetition unless told below", self.events)?;
         writeln!(
             out,
-            "panics       {} by the library, in nodes started again",
-            self.library_panics
+            "library      {} panics, in nodes started again; {} channels stalled, and were closed",
+            self.library_panics, self.stalled
         )?;
         writeln!(
             out,
