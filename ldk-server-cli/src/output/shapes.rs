@@ -164,7 +164,8 @@ fn a_payment_has_its_kind_nested_and_its_secret_as_hex() {
     "latest_update_timestamp": 1760000000,
     "fee_paid_msat": null,
     "created_at": 1759999999,
-    "expired": false
+    "expired": false,
+    "outcome_unknown": false
   }
 }"#,
     );
