@@ -1,6 +1,9 @@
-//! What time it is.
+//! What time it is, and when it is time again.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
+use tokio_util::sync::CancellationToken;
 
 /// The time since the Unix epoch; nothing for a clock that is set before it.
 pub(crate) fn since_epoch() -> Duration {
@@ -10,4 +13,28 @@ pub(crate) fn since_epoch() -> Duration {
 /// The time in Unix seconds.
 pub(crate) fn unix_secs() -> u64 {
     since_epoch().as_secs()
+}
+
+/// When something is to be done again and again, until it is to stop.
+pub(crate) struct Ticks {
+    interval: Interval,
+    stop: CancellationToken,
+}
+
+impl Ticks {
+    /// First after `delay`, then every `period`. Ticks that were missed are not made up for.
+    pub(crate) fn after(delay: Duration, period: Duration, stop: CancellationToken) -> Self {
+        let mut interval = interval_at(Instant::now() + delay, period);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self { interval, stop }
+    }
+
+    /// Waits for the next; false if there will be none, because `stop` is cancelled.
+    pub(crate) async fn next(&mut self) -> bool {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => false,
+            _ = self.interval.tick() => true,
+        }
+    }
 }

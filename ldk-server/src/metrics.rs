@@ -13,9 +13,9 @@ use prometheus::core::Collector;
 use prometheus::{IntCounter, IntGauge, Registry, TextEncoder};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
-use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+use crate::clock::Ticks;
 use crate::store::{EventCounts, PaymentCounts, Store};
 
 /// What there is to tell; nothing before the node was asked for the first time.
@@ -52,14 +52,8 @@ pub async fn watch_node(
     latest: watch::Sender<Option<Metrics>>,
     stop: CancellationToken,
 ) {
-    let mut ticks = interval(poll_interval);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => return,
-            _ = ticks.tick() => {},
-        }
+    let mut ticks = Ticks::after(Duration::ZERO, poll_interval, stop);
+    while ticks.next().await {
         let (node, reader) = (Arc::clone(&node), Arc::clone(&store));
         match spawn_blocking(move || Reading::of(&node, &reader)).await {
             Ok(Ok(reading)) => {

@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use ldk_node::lightning::io;
 use tokio::task::spawn_blocking;
-use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::unix_secs;
+use crate::clock::{Ticks, unix_secs};
 use crate::config::EventsConfig;
 use crate::store::{Removed, Store};
 
@@ -17,14 +16,8 @@ const INTERVAL: Duration = Duration::from_secs(5);
 
 /// Looks at once and then at intervals, until `stop` is cancelled.
 pub(crate) async fn run(store: Arc<Store>, config: EventsConfig, stop: CancellationToken) {
-    let mut ticks = interval(INTERVAL);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => return,
-            _ = ticks.tick() => {},
-        }
+    let mut ticks = Ticks::after(Duration::ZERO, INTERVAL, stop.clone());
+    while ticks.next().await {
         let (store, stop) = (Arc::clone(&store), stop.clone());
         match spawn_blocking(move || remove(&store, config, &stop)).await {
             Ok(Ok(removed)) => report(&removed),

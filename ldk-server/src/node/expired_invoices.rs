@@ -15,10 +15,10 @@ use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_node::lightning_types::payment::PaymentHash;
 use ldk_node::payment::{PaymentDirection, PaymentStatus};
 use tokio::task::spawn_blocking;
-use tokio::time::{MissedTickBehavior, interval_at, timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::unix_secs;
+use crate::clock::{Ticks, unix_secs};
 use crate::rpc::App;
 use crate::store::Unpaid;
 
@@ -34,15 +34,8 @@ const CHUNK: usize = 100;
 /// Puts invoices away that expired longer than `keep` ago, until `stop` is cancelled.
 pub async fn run(app: Arc<App>, keep: Duration, stop: CancellationToken) {
     let interval = keep.clamp(Duration::from_secs(1), INTERVAL);
-    let first = tokio::time::Instant::now() + keep.min(PAYMENTS_ARE_KNOWN_AFTER);
-    let mut ticks = interval_at(first, interval);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => return,
-            _ = ticks.tick() => {},
-        }
+    let mut ticks = Ticks::after(keep.min(PAYMENTS_ARE_KNOWN_AFTER), interval, stop.clone());
+    while ticks.next().await {
         match put_all_away(&app, keep, &stop).await {
             Ok(0) => {},
             Ok(number) => tracing::info!("{number} invoices that expired unpaid are put away"),
