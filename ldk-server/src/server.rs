@@ -178,6 +178,11 @@ impl Server {
         self.address
     }
 
+    /// What the server keeps on disk.
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
     /// Waits until the server cannot go on.
     pub async fn ended(&mut self) -> End {
         tokio::select! {

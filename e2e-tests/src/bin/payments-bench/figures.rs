@@ -1,6 +1,6 @@
 //! Times, and how they are distributed.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Times in milliseconds, in order.
 #[derive(Clone, Debug, Default)]
@@ -34,12 +34,6 @@ pub(crate) fn millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }
 
-/// The time from one moment to another, in milliseconds; negative if the other came first.
-pub(crate) fn millis_between(earlier: Instant, later: Instant) -> f64 {
-    millis(later.saturating_duration_since(earlier))
-        - millis(earlier.saturating_duration_since(later))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,12 +43,5 @@ mod tests {
         let times: Millis = [30.0, 10.0, 20.0].into_iter().collect();
         assert_eq!([0, 50, 99, 100].map(|at| times.percentile(at)), [10.0, 20.0, 30.0, 30.0]);
         assert!(Millis::default().percentile(50).is_nan());
-    }
-
-    #[test]
-    fn a_time_may_be_negative() {
-        let begin = Instant::now();
-        let end = begin + Duration::from_millis(3);
-        assert_eq!((millis_between(begin, end), millis_between(end, begin)), (3.0, -3.0));
     }
 }

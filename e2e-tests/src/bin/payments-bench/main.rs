@@ -2,11 +2,10 @@
 //! daemon's own store and once with the library's, and what each payment takes is told side by side.
 //!
 //! `cargo run --release -p e2e-tests --bin payments-bench`; docs/performance.md says what the figures
-//! mean. `payments-bench events` measures how events reach subscribers instead.
+//! mean.
 
 mod case;
 mod facts;
-mod fan_out;
 mod figures;
 mod pair;
 mod payments;
@@ -20,7 +19,7 @@ use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
-use clap::{Args, Parser, Subcommand};
+use clap::Parser;
 use e2e_tests::{Group, Network};
 
 use crate::case::{Case, Kind};
@@ -35,24 +34,15 @@ const WARM_UP_PAYMENTS: usize = 20;
 
 /// Measures payments between two daemons on regtest.
 #[derive(Parser)]
-#[command(name = "payments-bench", args_conflicts_with_subcommands = true)]
+#[command(name = "payments-bench")]
 struct Cli {
-    #[command(subcommand)]
-    other: Option<Other>,
-    #[command(flatten)]
-    payments: PaymentsArgs,
-}
-
-#[derive(Subcommand)]
-enum Other {
-    /// Measures instead how events reach 1, 100 and 1,000 subscribers.
-    Events(EventsArgs),
-}
-
-#[derive(Args)]
-struct PaymentsArgs {
-    #[command(flatten)]
-    place: Place,
+    /// The stores to compare, of `ours` and `library`.
+    #[arg(long, value_delimiter = ',', default_value = "ours,library")]
+    stores: Vec<Store>,
+    /// Keep the daemons' data below this directory, on the file system to be measured [default: that
+    /// of temporary files].
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
     /// Payments of each case.
     #[arg(long, default_value = "2000")]
     payments: NonZeroUsize,
@@ -69,64 +59,24 @@ struct PaymentsArgs {
     count_fsyncs: Option<NonZeroUsize>,
 }
 
-#[derive(Args)]
-struct EventsArgs {
-    #[command(flatten)]
-    place: Place,
-    /// Payments, and so events, of each case.
-    #[arg(long, default_value = "200")]
-    payments: NonZeroUsize,
-    /// How many subscribers there are, a case each.
-    #[arg(long, value_delimiter = ',', default_value = "1,100,1000")]
-    subscribers: Vec<NonZeroUsize>,
-    /// The connections that they share. One carries 256 at most.
-    #[arg(long, default_value = "8")]
-    connections: NonZeroUsize,
-}
-
-#[derive(Args)]
-struct Place {
-    /// The stores to compare, of `ours` and `library`.
-    #[arg(long, value_delimiter = ',', default_value = "ours,library")]
-    stores: Vec<Store>,
-    /// Keep the daemons' data below this directory, on the file system to be measured [default: that
-    /// of temporary files].
-    #[arg(long, value_name = "DIR")]
-    dir: Option<PathBuf>,
-}
-
 #[tokio::main]
 async fn main() -> Result<()> {
-    let cli = Cli::parse();
-    let place = match &cli.other {
-        Some(Other::Events(args)) => {
-            for subscribers in &args.subscribers {
-                fan_out::check(subscribers.get(), args.connections.get())?;
-            }
-            &args.place
-        },
-        None => {
-            channel_sats(&cli.payments, cli.payments.payments)?;
-            &cli.payments.place
-        },
-    };
-    let dir = place.dir.clone().unwrap_or_else(std::env::temp_dir);
+    let args = Cli::parse();
+    channel_sats(&args, args.payments)?;
+    let dir = args.dir.clone().unwrap_or_else(std::env::temp_dir);
     let dir = tempfile::Builder::new().prefix("payments-bench.").tempdir_in(dir)?;
     println!("{}", facts::machine(dir.path())?);
     let network = Network::start_in(dir.path(), Group::Shared).await?;
-    match &cli.other {
-        Some(Other::Events(args)) => measure_events(&network, args).await?,
-        None => measure_payments(&network, &cli.payments).await?,
-    }
+    measure(&network, &args).await?;
     network.stop().await
 }
 
-async fn measure_payments(network: &Network, args: &PaymentsArgs) -> Result<()> {
-    let PaymentsArgs { place, payments, amount_msat, count_fsyncs, .. } = args;
+async fn measure(network: &Network, args: &Cli) -> Result<()> {
+    let Cli { stores, payments, amount_msat, count_fsyncs, .. } = args;
     let rows = rounds(network, args, *payments, Tracing::Off).await?;
     println!("\n{payments} payments of {amount_msat} msat a case, over one channel\n");
     println!("{}", report::payments(&rows));
-    if place.stores.len() > 1 {
+    if stores.len() > 1 {
         println!("\nours / library\n\n{}", report::ratios(&rows));
     }
     let Some(payments) = count_fsyncs else { return Ok(()) };
@@ -143,14 +93,14 @@ async fn measure_payments(network: &Network, args: &PaymentsArgs) -> Result<()> 
 /// Runs every case with every store, the stores taking turns in beginning.
 async fn rounds(
     network: &Network,
-    args: &PaymentsArgs,
+    args: &Cli,
     payments: NonZeroUsize,
     tracing: Tracing,
 ) -> Result<Vec<Row>> {
     let channel_sats = channel_sats(args, payments)?;
     let (payments, amount_msat) = (payments.get(), args.amount_msat.get());
     let mut pairs = Vec::new();
-    for store in &args.place.stores {
+    for store in &args.stores {
         pairs.push(Pair::start(network, *store, tracing, channel_sats).await?);
     }
     for pair in &pairs {
@@ -178,7 +128,7 @@ async fn rounds(
 }
 
 /// A channel of which half is twice what goes through it in one direction.
-fn channel_sats(args: &PaymentsArgs, payments: NonZeroUsize) -> Result<u64> {
+fn channel_sats(args: &Cli, payments: NonZeroUsize) -> Result<u64> {
     let (payments, amount_msat) = (payments.get().max(WARM_UP_PAYMENTS), args.amount_msat.get());
     let volume_sats = (payments as u64).saturating_mul(amount_msat).div_ceil(1_000);
     let channel_sats = volume_sats.saturating_mul(4).max(MIN_CHANNEL_SATS);
@@ -188,22 +138,4 @@ fn channel_sats(args: &PaymentsArgs, payments: NonZeroUsize) -> Result<u64> {
          {MAX_CHANNEL_SATS}: pay less, or fewer"
     );
     Ok(channel_sats)
-}
-
-async fn measure_events(network: &Network, args: &EventsArgs) -> Result<()> {
-    let EventsArgs { place, payments, subscribers, connections } = args;
-    for store in &place.stores {
-        let pair = Pair::start(network, *store, Tracing::Off, MIN_CHANNEL_SATS).await?;
-        let mut rows = Vec::new();
-        for subscribers in subscribers {
-            let row = fan_out::measure(&pair, subscribers.get(), connections.get(), payments.get())
-                .await?;
-            eprintln!("{store}, {subscribers} subscribers: done");
-            rows.push(row);
-        }
-        println!("\n{payments} events a case over {connections} connections, store {store}\n");
-        println!("{}", report::fan_out(&rows));
-        pair.stop().await?;
-    }
-    Ok(())
 }

@@ -4,7 +4,6 @@ use comfy_table::presets::ASCII_MARKDOWN;
 use comfy_table::{CellAlignment, Table};
 
 use crate::case::Case;
-use crate::fan_out::FanOut;
 use crate::figures::millis;
 use crate::pair::Store;
 use crate::payments::Measured;
@@ -120,44 +119,6 @@ pub(crate) fn syncs(rows: &[Row]) -> Table {
         table.add_row(row.name().into_iter().chain(figures));
     }
     aligned(table, 3)
-}
-
-/// How events reached subscribers.
-pub(crate) fn fan_out(rows: &[FanOut]) -> Table {
-    let mut table = table(&[
-        "subscribers",
-        "first to each p50 ms",
-        "p99 ms",
-        "first to last p50 ms",
-        "p99 ms",
-        "answer to each p50 ms",
-        "p99 ms",
-        "call p50 ms",
-        "p99 ms",
-        "CPU µs a delivery",
-        "CPU µs a further delivery",
-    ]);
-    for row in rows {
-        let FanOut { subscribers, first_to_each, first_to_last, answer_to_each, call, .. } = row;
-        let times = [first_to_each, first_to_last, answer_to_each, call];
-        let times = times.into_iter().flat_map(|times| [50, 99].map(|at| times.percentile(at)));
-        let each_us = millis(row.cpu) * 1e3 / row.deliveries() as f64;
-        let cpu =
-            [each_us, rows.first().map_or(f64::NAN, |fewest| further_delivery_us(fewest, row))];
-        table.add_row([subscribers.to_string()].into_iter().chain(times.chain(cpu).map(shown)));
-    }
-    aligned(table, 0)
-}
-
-/// A figure, or a dash where there is none.
-fn shown(figure: f64) -> String {
-    if figure.is_nan() { "-".to_owned() } else { format!("{figure:.2}") }
-}
-
-/// What a delivery takes beyond those of the case with the fewest, in which the payment takes most.
-fn further_delivery_us(fewest: &FanOut, row: &FanOut) -> f64 {
-    let further = row.deliveries() as f64 - fewest.deliveries() as f64;
-    (millis(row.cpu) - millis(fewest.cpu)) * 1e3 / further
 }
 
 fn table(header: &[&str]) -> Table {
