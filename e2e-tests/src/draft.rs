@@ -2,18 +2,21 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use tokio::process::Command;
 use toml::{Table, Value};
 
 use crate::daemon::Daemon;
-use crate::finished::Finished;
+use crate::finished::{Finished, run};
 use crate::network::Network;
 use crate::node::refusal;
 use crate::node_config::NodeConfig;
 use crate::process::Log;
 use crate::tools::Tools;
+
+const CHECK_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The configuration of a node, to be changed. Its storage directory is left for the daemon to
 /// make; the configuration file is beside it.
@@ -69,6 +72,14 @@ impl Draft {
     pub async fn refused(&self) -> Result<Finished> {
         let file = self.write()?;
         refusal(&self.tools, &[&file.display().to_string()]).await
+    }
+
+    /// Has the daemon check the configuration, with more flags and variables.
+    pub async fn checked(&self, adjust: impl FnOnce(&mut Command)) -> Result<Finished> {
+        let mut command = Command::new(&self.tools.ldk_server);
+        command.arg(self.write()?).arg("--check-config");
+        adjust(&mut command);
+        run(command, CHECK_PATIENCE).await
     }
 
     /// Starts a daemon, and does not wait for it.

@@ -53,7 +53,52 @@ async fn what_cannot_be_configured_is_refused_before_anything_is_made() -> Resul
         assert!(!draft.storage_dir().exists(), "{} was made", draft.storage_dir().display());
     }
     files_that_are_no_configuration(&network).await?;
+    a_configuration_can_be_looked_at(&network).await?;
+    who_has_none_is_told_how_to_begin(&network).await?;
     network.stop().await
+}
+
+async fn a_configuration_can_be_looked_at(network: &Network) -> Result<()> {
+    let draft = Draft::new(network, "looked-at")?;
+    let shown = draft.checked(|command| {
+        command.env("LDK_SERVER_LOG_LEVEL", "Info").arg("--events-keep-count=5");
+    });
+    let shown = shown.await?.success()?;
+    for (setting, origin) in [
+        ("node.network = \"regtest\"", "file"),
+        ("log.level = \"Info\"", "variable LDK_SERVER_LOG_LEVEL"),
+        ("events.keep_count = 5", "flag --events-keep-count"),
+        ("events.keep_secs = 7776000", "default"),
+    ] {
+        let line = shown.lines().find(|line| line.starts_with(setting));
+        assert!(line.is_some_and(|line| line.ends_with(&format!("# {origin}"))), "{shown}");
+    }
+    assert!(!shown.contains(RPC_PASSWORD), "{shown}");
+    let wrong = draft.checked(|command| {
+        command.env("LDK_SERVER_EVENTS_KEEP_SECS", "1");
+    });
+    check(&wrong.await?, &["events.keep_secs", "60"]);
+    assert!(!draft.storage_dir().exists(), "{} was made", draft.storage_dir().display());
+    Ok(())
+}
+
+async fn who_has_none_is_told_how_to_begin(network: &Network) -> Result<()> {
+    let mut command = Command::new(&network.tools().ldk_server);
+    command.env("HOME", network.dir().join("nobody"));
+    let told = run(command, PATIENCE).await?;
+    check(&told, &["--bitcoind-rpc-address", "--esplora-server-url", "--print-default-config"]);
+    assert!(!network.dir().join("nobody").exists(), "a directory was made");
+
+    let mut command = Command::new(&network.tools().ldk_server);
+    command.arg("--print-default-config");
+    let template = run(command, PATIENCE).await?.success()?;
+    let file = network.dir().join("template.toml");
+    fs::write(&file, &template)?;
+    let mut command = Command::new(&network.tools().ldk_server);
+    command.arg(&file).arg("--check-config").env("HOME", network.dir());
+    let shown = run(command, PATIENCE).await?.success()?;
+    assert!(shown.contains("node.network = \"signet\""), "{shown}");
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,7 +14,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use clap::Parser as _;
 use e2e_tests::Network;
 use futures_util::StreamExt as _;
 use ldk_node::bitcoin::hashes::{Hash as _, sha256};
@@ -85,8 +84,8 @@ fn write_config(network: &Network) -> Result<PathBuf> {
 }
 
 async fn start(config_file: &Path) -> Result<Server> {
-    let args = Args::parse_from([Path::new("ldk-server"), config_file]);
-    let config = Config::load(args)?;
+    let args = Args::try_parse_from([Path::new("ldk-server"), config_file])?;
+    let config = Config::load(&args)?;
     storage::make_dirs(&config.network_dir())?;
     Ok(Server::start(config, future::pending()).await?)
 }

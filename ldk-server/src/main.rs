@@ -3,8 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser as _;
-use ldk_server::config::{Args, Config};
+use ldk_server::config::{Args, Config, Only, TEMPLATE};
 use ldk_server::{End, Server, StartError, logging, process, storage};
 
 /// How long calls under way may take once the daemon was told to stop.
@@ -12,7 +11,11 @@ const GRACE: Duration = Duration::from_secs(20);
 
 fn main() -> ExitCode {
     process::die_of_panics();
-    let config = match Config::load(Args::parse()) {
+    let args = Args::parse();
+    if let Some(only) = args.only() {
+        return show(only, &args);
+    }
+    let config = match Config::load(&args) {
         Ok(config) => config,
         Err(error) => return process::refuse(&error),
     };
@@ -39,6 +42,21 @@ fn main() -> ExitCode {
     match then {
         Then::Exit(code) => code,
         Then::StartAgain => process::refuse(&process::start_again()),
+    }
+}
+
+/// Prints what was asked for, without starting anything.
+fn show(only: Only, args: &Args) -> ExitCode {
+    let text = match only {
+        Only::PrintDefaultConfig => Ok(TEMPLATE.to_owned()),
+        Only::CheckConfig => Config::explain(args),
+    };
+    match text {
+        Ok(text) => {
+            print!("{text}");
+            ExitCode::SUCCESS
+        },
+        Err(error) => process::refuse(&error),
     }
 }
 

@@ -7,12 +7,12 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use clap::CommandFactory as _;
-use ldk_server::config::{Args, Config, ConfigError};
+use ldk_server::config::keys::{KEYS, Refused};
+use ldk_server::config::{Args, Config, ConfigError, TEMPLATE};
 
 const REPOSITORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 const REFERENCE: &str = "docs/configuration.md";
-const TEMPLATE: &str = "contrib/ldk-server-config.toml";
+const TEMPLATE_FILE: &str = "contrib/ldk-server-config.toml";
 
 /// What cannot be in one file with the rest of the template: all but one of the chain sources, and
 /// one of the two ways to log in to bitcoind.
@@ -30,38 +30,15 @@ fn read(path: impl AsRef<Path>) -> String {
 fn load(text: &str) -> Result<Config, ConfigError> {
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(file.path(), text).unwrap();
-    Config::load(Args { config_file: Some(file.path().to_owned()), ..Args::default() })
+    Config::load(&Args::try_parse_from([Path::new("ldk-server"), file.path()]).unwrap())
 }
 
 fn refusal(text: &str) -> Option<String> {
     load(text).err().map(|error| error.to_string())
 }
 
-/// Every key of the file's shape, as `section.key`. A section whose content does not matter, because
-/// it is refused whole, counts as a key.
 fn known_keys() -> BTreeSet<String> {
-    let mut keys = BTreeSet::new();
-    let mut sections = vec![String::new()];
-    while let Some(section) = sections.pop() {
-        for field in fields(&section).unwrap() {
-            let path = if section.is_empty() { field } else { format!("{section}.{field}") };
-            if fields(&path).is_some() {
-                sections.push(path);
-            } else {
-                keys.insert(path);
-            }
-        }
-    }
-    keys
-}
-
-/// The fields of a section, which the parser lists when it finds one that does not exist; `None` for
-/// what is no section.
-fn fields(section: &str) -> Option<Vec<String>> {
-    let header = if section.is_empty() { String::new() } else { format!("[{section}]\n") };
-    let message = refusal(&format!("{header}no_such_key = 1\n"))?;
-    let (_, expected) = message.split_once("unknown field `no_such_key`, expected ")?;
-    Some(code_spans(expected).map(str::to_owned).collect())
+    KEYS.iter().filter(|key| key.is_in_file()).map(|key| key.name.to_owned()).collect()
 }
 
 fn code_spans(text: &str) -> impl Iterator<Item = &str> {
@@ -82,7 +59,7 @@ struct Entry {
 fn template_entries() -> Vec<Entry> {
     let mut section = String::new();
     let mut entries = Vec::new();
-    for line in read(TEMPLATE).lines() {
+    for line in TEMPLATE.lines() {
         let line = line.strip_prefix('#').unwrap_or(line);
         if let Some(header) = line.strip_prefix('[') {
             section = header.trim_end_matches(']').to_owned();
@@ -124,48 +101,45 @@ fn the_reference_names_the_keys_that_the_daemon_knows() {
 }
 
 #[test]
-fn the_reference_names_the_flags_and_variables_that_the_daemon_knows() {
+fn the_reference_names_the_flags_and_variables_that_the_rule_does_not_give() {
     let reference = read(REFERENCE);
     let documented: BTreeSet<&str> = table_rows(&reference)
         .flat_map(code_spans)
         .filter(|span| span.starts_with("--") || span.starts_with("LDK_SERVER_"))
         .collect();
-    let command = Args::command();
     let mut known = BTreeSet::new();
-    for argument in command.get_arguments().filter(|argument| !argument.is_positional()) {
-        let flag = format!("--{}", argument.get_long().unwrap());
-        // What has no variable is for measuring, and hidden.
-        let Some(variable) = argument.get_env() else {
-            assert!(argument.is_hide_set(), "{flag}");
-            continue;
-        };
-        let variable = variable.to_str().unwrap().to_owned();
-        let together = [format!("`{flag}` | `{variable}` |"), format!("`{flag}` `{variable}`")];
-        assert!(together.iter().any(|text| reference.contains(text)), "{flag} {variable}");
+    for key in KEYS.iter().filter(|key| key.has_short_name() || !key.is_in_file()) {
+        let (flag, variable) = (format!("--{}", key.flag()), key.variable());
+        let row = format!("`{flag}` | `{variable}` |");
+        assert!(reference.contains(&row), "{row}");
         known.extend([flag, variable]);
     }
     assert_eq!(documented, known.iter().map(String::as_str).collect());
 }
 
 #[test]
+fn every_key_has_a_flag_and_a_variable_that_no_other_has() {
+    let flags: BTreeSet<String> = KEYS.iter().map(|key| key.flag()).collect();
+    let variables: BTreeSet<String> = KEYS.iter().map(|key| key.variable()).collect();
+    assert_eq!((flags.len(), variables.len()), (KEYS.len(), KEYS.len()));
+}
+
+#[test]
 fn the_template_has_every_key_or_says_that_it_is_refused() {
-    let template = read(TEMPLATE);
+    assert_eq!(TEMPLATE, read(TEMPLATE_FILE), "copy src/config/template.toml to {TEMPLATE_FILE}");
     let shown: BTreeSet<String> = template_entries().into_iter().map(|entry| entry.path).collect();
-    let (_, said_to_be_refused) = template.split_once("# Refused whatever their value").unwrap();
-    for key in known_keys().difference(&shown) {
-        assert!(said_to_be_refused.contains(key), "{key} is not in {TEMPLATE}");
-        // A value of each type that such a key may have.
-        let is_refused = ["1", "\"text\"", "{}"].iter().any(|value| {
-            let refusal = refusal(&format!("{key} = {value}\n")).unwrap_or_default();
-            refusal.contains("not supported")
-        });
-        assert!(is_refused, "{key} is not refused");
+    let (_, said_to_be_refused) = TEMPLATE.split_once("# Refused whatever their value").unwrap();
+    for key in KEYS.iter().filter(|key| key.is_in_file() && !shown.contains(key.name)) {
+        let (section, _) = key.name.split_once('.').unwrap();
+        let is_said = said_to_be_refused.contains(key.name)
+            || said_to_be_refused.contains(&format!("section {section}"));
+        assert!(is_said && matches!(key.refused, Some(Refused::Always(_))), "{}", key.name);
     }
 }
 
 #[test]
 fn the_template_is_accepted_as_it_is_and_with_every_key_on() {
-    assert_eq!(refusal(&read(TEMPLATE)), None);
+    assert_eq!(refusal(TEMPLATE), None);
     for left_out in ALTERNATIVES {
         let text = template_without(left_out);
         assert_eq!(refusal(&text), None, "{text}");

@@ -18,6 +18,8 @@ pub enum ChainSource {
     Esplora {
         /// `http://` or `https://`.
         server_url: String,
+        /// Headers of each request.
+        headers: Vec<(String, SecretString)>,
     },
 }
 
@@ -28,7 +30,9 @@ impl fmt::Display for ChainSource {
             Self::Electrum { server_url } => {
                 write!(formatter, "electrum at {}", origin(server_url))
             },
-            Self::Esplora { server_url } => write!(formatter, "esplora at {}", origin(server_url)),
+            Self::Esplora { server_url, headers: _ } => {
+                write!(formatter, "esplora at {}", origin(server_url))
+            },
         }
     }
 }

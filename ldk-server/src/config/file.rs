@@ -1,182 +1,114 @@
-//! The shape of the configuration file. A key that is not here is refused by the parser.
+//! The configuration file: which keys it has, and that each is known and of its kind.
 
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
-use secrecy::SecretString;
-use serde::Deserialize;
-use serde::de::{Deserializer, Error as _};
+use ldk_server_grpc::places;
+use toml::de::{DeTable, DeValue};
+use toml::{Table, Value};
 
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
+use super::keys::{KEYS, Kind};
+
+/// How alike a name must be to be taken for a misspelling of another.
+const LIKENESS: f64 = 0.6;
+
+/// What is in the file.
+#[derive(Default)]
 pub(super) struct File {
-    pub(super) node: Node,
-    pub(super) storage: Storage,
-    pub(super) bitcoind: Option<Bitcoind>,
-    pub(super) electrum: Option<Server>,
-    pub(super) esplora: Option<Server>,
-    pub(super) log: Log,
-    pub(super) tls: Tls,
-    pub(super) auth: Auth,
-    pub(super) liquidity: Liquidity,
-    pub(super) hodl: Hodl,
-    pub(super) history: History,
-    pub(super) events: Events,
-    pub(super) hrn: Hrn,
-    pub(super) metrics: Metrics,
-    pub(super) tor: Option<Tor>,
-    // Refused whole, so what is in it does not matter.
-    pub(super) probing: Option<toml::Table>,
+    pub(super) values: BTreeMap<&'static str, Value>,
+    pub(super) sections: BTreeSet<String>,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Node {
-    pub(super) network: Option<String>,
-    pub(super) listening_addresses: Option<Vec<String>>,
-    pub(super) announcement_addresses: Option<Vec<String>>,
-    pub(super) grpc_service_address: Option<String>,
-    pub(super) alias: Option<String>,
-    pub(super) pathfinding_scores_source_url: Option<String>,
-    pub(super) rgs_server_url: Option<String>,
-    pub(super) async_payments_role: Option<String>,
-    pub(super) enable_zero_fee_commitments: Option<bool>,
+impl File {
+    /// Reads the text of a file; or says what is wrong with it, and in which line.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let table: Table = text.parse().map_err(|error| places::toml_error(text, &error))?;
+        let mut file = Self::default();
+        file.walk("", table).map_err(|(path, reason)| match line(text, &path) {
+            Some(line) => format!("line {line}, {path}: {reason}"),
+            None => format!("{path}: {reason}"),
+        })?;
+        Ok(file)
+    }
+
+    /// Takes the values of a section; or says which key is wrong, and why.
+    fn walk(&mut self, section: &str, table: Table) -> Result<(), (String, String)> {
+        for (name, value) in table {
+            let path = if section.is_empty() { name } else { format!("{section}.{name}") };
+            let key = KEYS.iter().find(|key| key.is_in_file() && key.name == path);
+            match (key, value) {
+                (Some(key), value) => {
+                    check(key.kind, &value).map_err(|reason| (path, reason))?;
+                    self.values.insert(key.name, value);
+                },
+                (None, value) if is_section(&path) => match value {
+                    Value::Table(table) => {
+                        self.walk(&path, table)?;
+                        self.sections.insert(path);
+                    },
+                    other => {
+                        let reason = format!("expected a section, found {}", other.type_str());
+                        return Err((path, reason));
+                    },
+                },
+                (None, _) => {
+                    let reason = unknown(&path);
+                    return Err((path, reason));
+                },
+            }
+        }
+        Ok(())
+    }
 }
 
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Storage {
-    pub(super) disk: Disk,
+fn is_section(path: &str) -> bool {
+    sections().any(|section| section == path)
 }
 
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Disk {
-    pub(super) dir_path: Option<PathBuf>,
+/// Every section that keys are in, and every section that those are in.
+fn sections() -> impl Iterator<Item = &'static str> {
+    KEYS.iter()
+        .filter(|key| key.is_in_file())
+        .flat_map(|key| key.name.match_indices('.').filter_map(|(end, _)| key.name.get(..end)))
 }
 
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Bitcoind {
-    pub(super) rpc_address: Option<String>,
-    pub(super) rpc_user: Option<String>,
-    #[serde(deserialize_with = "secret")]
-    pub(super) rpc_password: Option<SecretString>,
-    pub(super) rpc_cookie_file: Option<PathBuf>,
-    pub(super) rest_address: Option<String>,
+/// The value is not quoted: it may be a secret.
+fn check(kind: Kind, value: &Value) -> Result<(), String> {
+    let (expected, is_right) = match kind {
+        Kind::Text => ("a string", value.is_str()),
+        Kind::Number => ("an integer", value.is_integer()),
+        Kind::Boolean | Kind::Switch => ("true or false", value.is_bool()),
+        Kind::List => {
+            let is_list = value.as_array().is_some_and(|list| list.iter().all(Value::is_str));
+            ("a list of strings", is_list)
+        },
+    };
+    if is_right { Ok(()) } else { Err(format!("expected {expected}, found {}", value.type_str())) }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Server {
-    pub(super) server_url: String,
+fn unknown(path: &str) -> String {
+    let known = KEYS.iter().filter(|key| key.is_in_file()).map(|key| key.name).chain(sections());
+    let likeness = |name: &str| strsim::normalized_damerau_levenshtein(path, name);
+    let nearest = known.max_by(|one, other| likeness(one).total_cmp(&likeness(other)));
+    match nearest.filter(|name| likeness(name) >= LIKENESS) {
+        Some(name) => format!("is not known; did you mean {name}?"),
+        None => "is not known; --print-default-config shows every key".to_owned(),
+    }
 }
 
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Log {
-    pub(super) level: Option<String>,
-    pub(super) file: Option<PathBuf>,
-    pub(super) log_to_file: Option<bool>,
-    pub(super) max_size_mb: Option<toml::Value>,
-    pub(super) rotation_interval_hours: Option<toml::Value>,
-    pub(super) max_files: Option<toml::Value>,
+/// The line that a key is in, counted from 1.
+fn line(text: &str, path: &str) -> Option<usize> {
+    let document = DeTable::parse(text).ok()?;
+    let start = span(document.get_ref(), path)?.start;
+    Some(text.get(..start)?.matches('\n').count() + 1)
 }
 
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Tls {
-    pub(super) cert_path: Option<PathBuf>,
-    pub(super) key_path: Option<PathBuf>,
-    pub(super) hosts: Vec<String>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Auth {
-    pub(super) accept_timestamp_only: Option<bool>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Liquidity {
-    pub(super) lsps2_client: Option<Lsps2Client>,
-    pub(super) lsps2_service: Option<Lsps2Service>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Lsps2Client {
-    pub(super) node_pubkey: String,
-    pub(super) address: String,
-    #[serde(default, deserialize_with = "secret")]
-    pub(super) token: Option<SecretString>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Lsps2Service {
-    pub(super) advertise_service: bool,
-    pub(super) channel_opening_fee_ppm: u32,
-    pub(super) channel_over_provisioning_ppm: u32,
-    pub(super) min_channel_opening_fee_msat: u64,
-    pub(super) min_channel_lifetime: u32,
-    pub(super) max_client_to_self_delay: u32,
-    pub(super) min_payment_size_msat: u64,
-    pub(super) max_payment_size_msat: u64,
-    pub(super) client_trusts_lsp: bool,
-    pub(super) require_token: Option<String>,
-    pub(super) allow_client_0reserve: Option<bool>,
-    pub(super) disable_client_reserve: Option<bool>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Hodl {
-    pub(super) fail_before_deadline_blocks: Option<u32>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct History {
-    pub(super) keep_expired_invoices_secs: Option<u64>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Events {
-    pub(super) keep_secs: Option<u64>,
-    pub(super) keep_count: Option<u64>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Hrn {
-    pub(super) mode: Option<String>,
-    pub(super) dns_server_address: Option<String>,
-    pub(super) timeout_secs: Option<u64>,
-    pub(super) enable_resolution_service: Option<bool>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Tor {
-    pub(super) proxy_address: String,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Metrics {
-    pub(super) enabled: bool,
-    pub(super) poll_metrics_interval: Option<u64>,
-    pub(super) username: Option<String>,
-    #[serde(deserialize_with = "secret")]
-    pub(super) password: Option<SecretString>,
-}
-
-/// A text that no error quotes, as serde's own would a value of the wrong type.
-fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretString>, D::Error> {
-    match toml::Value::deserialize(deserializer)? {
-        toml::Value::String(text) => Ok(Some(text.into())),
-        other => Err(D::Error::custom(format!("expected a string, found {}", other.type_str()))),
+fn span(table: &DeTable<'_>, path: &str) -> Option<Range<usize>> {
+    let (name, rest) = path.split_once('.').map_or((path, None), |(name, rest)| (name, Some(rest)));
+    let (key, value) = table.iter().find(|(key, _)| key.get_ref().as_ref() == name)?;
+    match (rest, value.get_ref()) {
+        (None, _) => Some(key.span()),
+        (Some(rest), DeValue::Table(table)) => span(table, rest),
+        (Some(_), _) => None,
     }
 }

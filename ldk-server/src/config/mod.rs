@@ -1,28 +1,33 @@
 //! The configuration: flags over environment over file over defaults. A [`Config`] that exists is
 //! valid.
+//!
+//! The table in [`keys`] has every key. [`Values`] gathers what is set, of whatever kind, and `parse`
+//! makes of it what the daemon works with.
 
 mod args;
 mod chain_source;
 mod file;
+pub mod keys;
 mod parse;
-mod refused;
+mod values;
 
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-pub use args::Args;
+pub use args::{Args, Only};
 pub use chain_source::{BitcoindAuth, BitcoindConfig, ChainSource, HostPort};
 use file::File;
 use ldk_node::bitcoin::Network;
 use ldk_node::bitcoin::secp256k1::PublicKey;
-use ldk_node::config::AsyncPaymentsRole;
+use ldk_node::config::{AsyncPaymentsRole, BackgroundSyncConfig};
 use ldk_node::lightning::ln::msgs::SocketAddress;
 use ldk_node::liquidity::LSPS2ServiceConfig;
 use ldk_server_grpc::places;
 use secrecy::SecretString;
+use values::Values;
 
 /// Everything the daemon needs to know before it starts.
 pub struct Config {
@@ -40,6 +45,10 @@ pub struct Config {
     pub alias: Option<String>,
     /// Where blocks and fee rates come from.
     pub chain_source: ChainSource,
+    /// How often the chain source is asked, unless it is Bitcoin Core.
+    pub sync: BackgroundSyncConfig,
+    /// Whom to trust with channels, and what to keep for them.
+    pub channels: ChannelsConfig,
     /// The Rapid Gossip Sync server; without one, gossip comes from peers.
     pub rgs_server_url: Option<String>,
     /// Where external pathfinding scores come from.
@@ -78,6 +87,17 @@ impl Config {
     pub fn network_dir(&self) -> PathBuf {
         places::network_dir(&self.storage_dir, &self.network.to_string())
     }
+}
+
+/// Whom to trust with channels, and what to keep for them.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ChannelsConfig {
+    /// Peers whose channels are used before their funding transaction is confirmed.
+    pub trusted_peers_0conf: Vec<PublicKey>,
+    /// What stays on chain for each anchor channel, in satoshis, to pay for closing it.
+    pub anchor_reserve_sats: u64,
+    /// Peers for whose channels nothing stays on chain.
+    pub anchor_trusted_peers: Vec<PublicKey>,
 }
 
 /// Logging.
@@ -143,6 +163,9 @@ pub struct MetricsLogin {
     pub password: SecretString,
 }
 
+/// A configuration file with every key, explained.
+pub const TEMPLATE: &str = include_str!("template.toml");
+
 /// A configuration that cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("Invalid configuration: {0}")]
@@ -156,110 +179,62 @@ impl ConfigError {
 
 impl Config {
     /// Reads the file that `args` names, or else the default one, and merges `args` over it.
-    pub fn load(args: Args) -> Result<Self, ConfigError> {
-        let file = read_file(args.config_file.as_deref())?;
-        Self::merge(args, file)
+    pub fn load(args: &Args) -> Result<Self, ConfigError> {
+        Self::of(args).map(|(config, _)| config)
     }
 
-    fn merge(args: Args, file: File) -> Result<Self, ConfigError> {
-        refused::check(&args, &file)?;
-        let network = parse::network(args.node_network.or(file.node.network))?;
-        let storage_dir = match args.storage_dir_path.or(file.storage.disk.dir_path) {
-            Some(dir) => dir,
-            None => places::default_dir().ok_or_else(|| {
-                ConfigError::new("storage.disk.dir_path", "must be set: there is no home directory")
-            })?,
-        };
-        let network_dir = places::network_dir(&storage_dir, &network.to_string());
-        let listening_addresses = parse::peer_addresses(
-            "node.listening_addresses",
-            args.node_listening_addresses.or(file.node.listening_addresses),
-        )?;
-        let alias = parse::alias(args.node_alias.or(file.node.alias))?;
-        let announcement_addresses = parse::peer_addresses(
-            "node.announcement_addresses",
-            args.node_announcement_addresses.or(file.node.announcement_addresses),
-        )?;
-        parse::check_announceable(&listening_addresses, &announcement_addresses, alias.as_deref())?;
-        let async_payments_role = parse::async_payments_role(
-            args.node_async_payments_role.or(file.node.async_payments_role),
-            alias.is_some() && !listening_addresses.is_empty(),
-        )?;
-        let bitcoind = merge_bitcoind(
-            file.bitcoind,
-            file::Bitcoind {
-                rpc_address: args.bitcoind_rpc_address,
-                rpc_user: args.bitcoind_rpc_user,
-                rpc_password: args.bitcoind_rpc_password.map(Into::into),
-                rpc_cookie_file: args.bitcoind_rpc_cookie_file,
-                rest_address: args.bitcoind_rest_address,
-            },
-        );
-        let scores_url =
-            args.pathfinding_scores_source_url.or(file.node.pathfinding_scores_source_url);
+    /// The configuration as [`load`](Self::load) finds it: every key on a line of its own, as TOML,
+    /// with where it comes from. Secrets are not shown.
+    pub fn explain(args: &Args) -> Result<String, ConfigError> {
+        let (_, values) = Self::of(args)?;
+        Ok(values.to_string())
+    }
+
+    fn of(args: &Args) -> Result<(Self, Values), ConfigError> {
+        let mut values = Values::gather(args, read_file(args.config_file())?)?;
+        if values.are_all_defaults() {
+            return Err(ConfigError(parse::FIRST_STEPS.to_owned()));
+        }
+        let config = Self::merge(&mut values, args.library_store())?;
+        Ok((config, values))
+    }
+
+    fn merge(values: &mut Values, library_store: bool) -> Result<Self, ConfigError> {
+        let network = parse::network(values)?;
+        let storage_dir = parse::storage_dir(values)?;
+        parse::set_paths(values, &storage_dir, network);
+        parse::choose_bitcoind_login(values);
+        let identity = parse::identity(values)?;
         Ok(Self {
             network,
-            grpc_address: parse::grpc_address(
-                args.node_grpc_service_address.or(file.node.grpc_service_address),
-            )?,
-            listening_addresses,
-            announcement_addresses,
-            alias,
-            chain_source: parse::chain_source(bitcoind, file.electrum, file.esplora)?,
-            rgs_server_url: parse::http_url("node.rgs_server_url", file.node.rgs_server_url)?,
-            pathfinding_scores_url: parse::http_url(
-                "node.pathfinding_scores_source_url",
-                scores_url.filter(|url| !url.is_empty()),
-            )?,
-            async_payments_role,
-            log: parse::log(
-                file.log.level,
-                args.log_to_file.or(file.log.log_to_file).unwrap_or(true),
-                file.log.file,
-                &storage_dir,
-                &network_dir,
-            )?,
-            tls: TlsConfig {
-                cert_path: file
-                    .tls
-                    .cert_path
-                    .unwrap_or_else(|| places::tls_cert_file(&storage_dir)),
-                key_path: file.tls.key_path.unwrap_or_else(|| places::tls_key_file(&storage_dir)),
-                hosts: parse::tls_hosts(file.tls.hosts)?,
-            },
-            accept_timestamp_only_auth: file.auth.accept_timestamp_only.unwrap_or(true),
-            lsps2_client: file.liquidity.lsps2_client.map(parse::lsps2_client).transpose()?,
-            lsps2_service: file.liquidity.lsps2_service.map(parse::lsps2_service),
-            library_store: args.library_store,
-            hodl_fail_before_deadline_blocks: parse::hodl_fail_before_deadline_blocks(
-                args.hodl_fail_before_deadline_blocks.or(file.hodl.fail_before_deadline_blocks),
-            )?,
-            keep_expired_invoices: parse::keep_expired_invoices(
-                args.history_keep_expired_invoices_secs.or(file.history.keep_expired_invoices_secs),
-                network,
-            )?,
-            events: parse::events(file::Events {
-                keep_secs: args.events_keep_secs.or(file.events.keep_secs),
-                keep_count: args.events_keep_count.or(file.events.keep_count),
-            })?,
-            hrn: parse::hrn(file.hrn)?,
-            metrics: parse::metrics(file::Metrics {
-                enabled: args.metrics_enabled || file.metrics.enabled,
-                poll_metrics_interval: args
-                    .poll_metrics_interval
-                    .or(file.metrics.poll_metrics_interval),
-                username: args.metrics_username.or(file.metrics.username),
-                password: args.metrics_password.map(Into::into).or(file.metrics.password),
-            })?,
-            tor_proxy: parse::tor_proxy(
-                args.tor_proxy_address.or(file.tor.map(|tor| tor.proxy_address)),
-            )?,
+            grpc_address: parse::grpc_address(values)?,
+            async_payments_role: parse::async_payments_role(values, identity.is_announceable())?,
+            listening_addresses: identity.listening_addresses,
+            announcement_addresses: identity.announcement_addresses,
+            alias: identity.alias,
+            chain_source: parse::chain_source(values)?,
+            sync: parse::sync(values)?,
+            channels: parse::channels(values)?,
+            rgs_server_url: parse::http_url(values, "node.rgs_server_url")?,
+            pathfinding_scores_url: parse::http_url(values, "node.pathfinding_scores_source_url")?,
+            log: parse::log(values, &storage_dir, network)?,
+            tls: parse::tls(values)?,
+            accept_timestamp_only_auth: values.is_on("auth.accept_timestamp_only"),
+            lsps2_client: parse::lsps2_client(values)?,
+            lsps2_service: parse::lsps2_service(values)?,
+            hodl_fail_before_deadline_blocks: parse::hodl_fail_before_deadline_blocks(values)?,
+            keep_expired_invoices: parse::keep_expired_invoices(values, network)?,
+            events: parse::events(values)?,
+            hrn: parse::hrn(values)?,
+            metrics: parse::metrics(values)?,
+            tor_proxy: parse::tor_proxy(values)?,
+            library_store,
             storage_dir,
         })
     }
 }
 
-fn read_file(named: Option<&Path>) -> Result<File, ConfigError> {
+fn read_file(named: Option<&PathBuf>) -> Result<File, ConfigError> {
     let (path, may_be_missing) = match named {
         Some(path) => (path.to_owned(), false),
         None => match places::default_config_file() {
@@ -267,43 +242,14 @@ fn read_file(named: Option<&Path>) -> Result<File, ConfigError> {
             None => return Ok(File::default()),
         },
     };
+    let refused = |reason| ConfigError::new(&path.display().to_string(), reason);
     match fs::read_to_string(&path) {
-        Ok(text) => toml::from_str(&text).map_err(|error| {
-            ConfigError::new(&path.display().to_string(), places::toml_error(&text, &error))
-        }),
+        Ok(text) => File::parse(&text).map_err(refused),
         Err(error) if may_be_missing && error.kind() == io::ErrorKind::NotFound => {
             Ok(File::default())
         },
-        Err(error) => {
-            Err(ConfigError::new(&path.display().to_string(), format!("cannot be read: {error}")))
-        },
+        Err(error) => Err(refused(format!("cannot be read: {error}"))),
     }
-}
-
-/// The bitcoind keys of the file with those of flags and environment laid over; `None` if neither
-/// has any.
-fn merge_bitcoind(file: Option<file::Bitcoind>, args: file::Bitcoind) -> Option<file::Bitcoind> {
-    let in_file = file.is_some();
-    let file = file.unwrap_or_default();
-    // A password in the environment replaces a cookie file in the file, and the other way round.
-    let file = match (&args.rpc_cookie_file, args.rpc_user.is_some() || args.rpc_password.is_some())
-    {
-        (Some(_), _) => file::Bitcoind { rpc_user: None, rpc_password: None, ..file },
-        (None, true) => file::Bitcoind { rpc_cookie_file: None, ..file },
-        (None, false) => file,
-    };
-    let in_args = args.rpc_address.is_some()
-        || args.rpc_user.is_some()
-        || args.rpc_password.is_some()
-        || args.rpc_cookie_file.is_some()
-        || args.rest_address.is_some();
-    (in_file || in_args).then(|| file::Bitcoind {
-        rpc_address: args.rpc_address.or(file.rpc_address),
-        rpc_user: args.rpc_user.or(file.rpc_user),
-        rpc_password: args.rpc_password.or(file.rpc_password),
-        rpc_cookie_file: args.rpc_cookie_file.or(file.rpc_cookie_file),
-        rest_address: args.rest_address.or(file.rest_address),
-    })
 }
 
 #[cfg(test)]

@@ -1,4 +1,6 @@
-use clap::Parser as _;
+use std::path::Path;
+
+use secrecy::ExposeSecret as _;
 
 use super::*;
 
@@ -20,9 +22,15 @@ rpc_password = \"hunter2\"
 /// Merges flags over a file, as the daemon does; the test process's environment has no
 /// LDK_SERVER_ variables.
 fn load(file: &str, flags: &[&str]) -> Result<Config, String> {
+    loaded(file, flags).map(|(config, _)| config)
+}
+
+fn loaded(file: &str, flags: &[&str]) -> Result<(Config, Values), String> {
     let args = Args::try_parse_from([&["ldk-server"], flags].concat()).unwrap();
-    let file = toml::from_str(file).map_err(|error: toml::de::Error| error.to_string())?;
-    Config::merge(args, file).map_err(|error| error.to_string())
+    let mut values =
+        Values::gather(&args, File::parse(file)?).map_err(|error| error.to_string())?;
+    let config = Config::merge(&mut values, false).map_err(|error| error.to_string())?;
+    Ok((config, values))
 }
 
 fn refusal(file: &str, flags: &[&str]) -> String {
@@ -30,6 +38,11 @@ fn refusal(file: &str, flags: &[&str]) -> String {
         Ok(_) => panic!("accepted: {file} {flags:?}"),
         Err(message) => message,
     }
+}
+
+fn refusal_of_file(path: &Path) -> String {
+    let args = Args::try_parse_from([Path::new("ldk-server"), path]).unwrap();
+    Config::load(&args).err().unwrap().to_string()
 }
 
 #[test]
@@ -105,6 +118,38 @@ fn each_chain_source_is_read() {
         of("[esplora]\nserver_url = \"https://esplora.example/api\"\n"),
         ChainSource::Esplora { .. }
     ));
+}
+
+#[test]
+fn an_esplora_server_may_need_headers() {
+    let file = "[node]\nnetwork = \"regtest\"\n[esplora]\nserver_url = \"http://a\"\n";
+    let headers = |text: &str| {
+        let file = format!("{file}headers = [{text}]\n");
+        match loaded(&file, &[])?.0.chain_source {
+            ChainSource::Esplora { headers, .. } => Ok(headers),
+            _ => Err("not esplora".to_owned()),
+        }
+    };
+    let read = headers("\"Authorization: Bearer a:b\"").unwrap();
+    assert_eq!(read[0].0, "Authorization");
+    assert_eq!(read[0].1.expose_secret(), "Bearer a:b");
+    for wrong in ["\"hunter2\"", "\"a b: hunter2\"", "\"a: hunter2\\u0001\""] {
+        let message = headers(wrong).unwrap_err();
+        assert!(message.contains("esplora.headers: "), "{message}");
+        assert!(!message.contains("hunter2"), "{message}");
+    }
+    let shown = loaded(&format!("{file}headers = [\"a: hunter2\"]\n"), &[]).unwrap().1.to_string();
+    assert!(!shown.contains("hunter2"), "{shown}");
+}
+
+#[test]
+fn peers_are_trusted_by_name() {
+    let flag = format!("--channels-trusted-peers-0conf={KEY}");
+    let file = format!("{MINIMAL}[channels]\nanchor_reserve_sats = 0\n");
+    let channels = load(&file, &[&flag]).unwrap().channels;
+    assert_eq!(channels.anchor_reserve_sats, 0);
+    assert_eq!(channels.trusted_peers_0conf[0].to_string(), KEY);
+    assert!(channels.anchor_trusted_peers.is_empty());
 }
 
 #[test]
@@ -200,7 +245,14 @@ fn bad_files_are_refused_with_the_key_and_what_is_accepted() {
             "[node]\nnetwork = \"regtest\"\n[storage.disk]\ndir_path = \"/data\"\n".to_owned(),
             "found: none",
         ),
-        (with("[esplora]\n"), "server_url"),
+        (
+            with("").replace("[bitcoind]", "[electrum]"),
+            "line 7, electrum.rpc_address: is not known",
+        ),
+        (
+            "[node]\nnetwork = \"regtest\"\n[esplora]\n".to_owned(),
+            "esplora.server_url: must be set",
+        ),
         (with("[tls]\nhosts = [\"no host\"]\n"), "tls.hosts"),
         (with("[log]\nlevel = \"loud\"\n"), "log.level: \"loud\""),
         (with("[log]\nfile = \"/data\"\n"), "log.file"),
@@ -216,19 +268,42 @@ fn bad_files_are_refused_with_the_key_and_what_is_accepted() {
         (with("[hrn]\nmode = \"blip32\"\n"), "hrn.mode"),
         (with("[hrn]\nmode = \"lnurl\"\n"), "hrn.mode: \"lnurl\"; accepted is dns"),
         (with("[hrn]\nenable_resolution_service = true\n"), "hrn.enable_resolution_service"),
-        (with("[hrn]\ntimeout_secs = 0\n"), "hrn.timeout_secs: 0"),
+        (
+            with("[hrn]\ntimeout_secs = 0\n"),
+            "hrn.timeout_secs: 0 is out of range; accepted are 1 to 60",
+        ),
         (with("[hrn]\ndns_server_address = \"a b\"\n"), "hrn.dns_server_address"),
-        (with("[hodl]\nfail_before_deadline_blocks = 145\n"), "at most 144"),
+        (
+            with("[hodl]\nfail_before_deadline_blocks = 145\n"),
+            "145 is out of range; accepted are 0 to 144",
+        ),
         (
             with("[history]\nkeep_expired_invoices_secs = 86399\n").replace("regtest", "signet"),
             "history.keep_expired_invoices_secs: 86399 is too small; at least 86400",
         ),
         (with("[history]\nkeep_expired_invoices_secs = -1\n"), "keep_expired_invoices_secs"),
-        (with("[events]\nkeep_secs = 59\n"), "events.keep_secs: 59 is too small; at least 60"),
-        (with("[events]\nkeep_count = 0\n"), "events.keep_count: 0 is too small; at least 1"),
-        (with("[events]\nkeep_days = 1\n"), "unknown field `keep_days`"),
-        (with("[nodes]\n"), "unknown field `nodes`"),
-        (with("[log]\nlevle = \"info\"\n"), "unknown field `levle`"),
+        (
+            with("[events]\nkeep_secs = 59\n"),
+            "events.keep_secs: 59 is out of range; accepted are 60 to",
+        ),
+        (
+            with("[events]\nkeep_count = 0\n"),
+            "events.keep_count: 0 is out of range; accepted are 1 to",
+        ),
+        (
+            with("[events]\nkeep_days = 1\n"),
+            "events.keep_days: is not known; did you mean events.keep_secs?",
+        ),
+        (with("[nodes]\n"), "line 10, nodes: is not known; did you mean node?"),
+        (with("x = 1\n"), "bitcoind.x: is not known"),
+        (with("[log]\nfile = 1\n"), "log.file: expected a string, found integer"),
+        (with("[tls]\nhosts = [1]\n"), "tls.hosts: expected a list of strings, found array"),
+        (with("[events]\nkeep_count = \"1\"\n"), "events.keep_count: expected an integer"),
+        (with("[metrics]\nenabled = 1\n"), "metrics.enabled: expected true or false"),
+        (
+            with("[log]\nlevle = \"info\"\n"),
+            "line 11, log.levle: is not known; did you mean log.level?",
+        ),
         (
             with("[liquidity.lsps2_client]\nnode_pubkey = \"02\"\naddress = \"127.0.0.1:9735\"\n"),
             "liquidity.lsps2_client.node_pubkey",
@@ -270,6 +345,9 @@ fn bad_flags_are_refused_with_the_key_and_what_is_accepted() {
         (&["--events-keep-secs=0"], "events.keep_secs"),
         (&["--events-keep-count=0"], "events.keep_count"),
         (&["--log-max-size-mb=1"], "log.max_size_mb"),
+        (&["--sync-fee-rates-interval-secs=9"], "sync.fee_rates_interval_secs: 9 is out of range"),
+        (&["--channels-anchor-trusted-peers=02"], "channels.anchor_trusted_peers: \"02\""),
+        (&["--channels-anchor-reserve-sats=-1"], "channels.anchor_reserve_sats: -1 is out of"),
     ] {
         let message = refusal(MINIMAL, flags);
         assert!(message.contains(expected), "wanted {expected:?} in {message:?}");
@@ -284,9 +362,8 @@ fn a_mistake_beside_a_secret_does_not_show_it() {
         let path = dir.path().join("config.toml");
         let text = MINIMAL.replace("\"hunter2\"", value);
         fs::write(&path, text).unwrap();
-        let args = Args { config_file: Some(path), ..Args::default() };
-        let message = Config::load(args).err().unwrap().to_string();
-        assert!(message.contains("line 9, rpc_password: "), "{message}");
+        let message = refusal_of_file(&path);
+        assert!(message.contains("line 9, ") && message.contains("rpc_password: "), "{message}");
         assert!(!message.contains("hunter2") && !message.contains("1234567"), "{message}");
     }
 }
@@ -294,13 +371,68 @@ fn a_mistake_beside_a_secret_does_not_show_it() {
 #[test]
 fn a_chain_source_is_named_without_its_password() {
     let server_url = "https://me:hunter2@esplora.example:8443/api?x".to_owned();
-    let shown = ChainSource::Esplora { server_url }.to_string();
+    let shown = ChainSource::Esplora { server_url, headers: Vec::new() }.to_string();
     assert_eq!(shown, "esplora at https://esplora.example:8443");
 }
 
 #[test]
 fn a_named_file_must_exist() {
-    let args = Args { config_file: Some("/nowhere.toml".into()), ..Args::default() };
-    let message = Config::load(args).err().unwrap().to_string();
+    let message = refusal_of_file(Path::new("/nowhere.toml"));
     assert!(message.contains("/nowhere.toml: cannot be read"), "{message}");
+}
+
+#[test]
+fn every_key_is_shown_with_where_it_comes_from() {
+    let file = MINIMAL.replace("127.0.0.1:18443", "127.0.0.1:18444");
+    let (_, values) = loaded(&file, &["--node-network=signet"]).unwrap();
+    let shown = values.to_string();
+    for (key, value, source) in [
+        ("node.network", "\"signet\"", "flag --node-network"),
+        ("bitcoind.rpc_address", "\"127.0.0.1:18444\"", "file"),
+        ("bitcoind.rpc_password", "\"********\"", "file"),
+        ("log.file", "\"/data/signet/ldk-server.log\"", "default"),
+        ("events.keep_count", "1000000", "default"),
+        ("tls.hosts", "", ""),
+    ] {
+        let line = shown.lines().find(|line| line.contains(key)).unwrap();
+        match value {
+            "" => assert_eq!(line, format!("# {key} is not set")),
+            _ => {
+                let (setting, origin) = line.split_once('#').unwrap();
+                assert_eq!(setting.trim_end(), format!("{key} = {value}"));
+                assert_eq!(origin.trim(), source);
+            },
+        }
+    }
+    assert!(!shown.contains("hunter2"), "{shown}");
+    // It is a configuration again, but for the password.
+    let again = shown.replace("********", "hunter2");
+    assert_eq!(loaded(&again, &[]).unwrap().0.network_dir(), Path::new("/data/signet"));
+}
+
+#[test]
+fn a_login_in_a_url_is_not_shown() {
+    let file = "[node]\nnetwork = \"regtest\"\n[esplora]\nserver_url = \"http://me:hunter2@a/b\"\n";
+    let shown = loaded(file, &[]).unwrap().1.to_string();
+    assert!(shown.contains("\"http://********@a/b\""), "{shown}");
+    assert!(!shown.contains("hunter2"), "{shown}");
+}
+
+#[test]
+fn every_default_is_accepted_as_a_value() {
+    for key in keys::KEYS {
+        let Some(default) = key.default else { continue };
+        let file = format!("{} = {default}\n", key.name);
+        let values = File::parse(&file).unwrap().values;
+        assert_eq!(values.len(), 1, "{file}");
+    }
+}
+
+#[test]
+fn who_has_configured_nothing_is_told_how_to_begin() {
+    let args = Args::try_parse_from(["ldk-server"]).unwrap();
+    let values = Values::gather(&args, File::default()).unwrap();
+    assert!(values.are_all_defaults());
+    let values = Values::gather(&args, File::parse("[node]\n").unwrap()).unwrap();
+    assert!(!values.are_all_defaults());
 }

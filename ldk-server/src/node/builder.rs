@@ -4,12 +4,12 @@ use std::net::TcpListener;
 use std::net::ToSocketAddrs as _;
 use std::sync::Arc;
 
-use ldk_node::config::{Config as NodeConfig, EsploraSyncConfig};
+use ldk_node::config::{Config as NodeConfig, ElectrumSyncConfig, EsploraSyncConfig};
 use ldk_node::{Builder, Node};
 use secrecy::ExposeSecret as _;
 
-use crate::config::{ChainSource, Config, ConfigError};
-use crate::node::bitcoind;
+use crate::config::{ChainSource, ChannelsConfig, Config, ConfigError};
+use crate::node::bitcoind as core;
 use crate::secrets::Entropy;
 use crate::start::StartError;
 use crate::store::Store;
@@ -53,7 +53,7 @@ pub fn build(
         );
         builder.set_liquidity_provider_lsps2(service.clone());
     }
-    set_chain_source(&mut builder, &config.chain_source)?;
+    set_chain_source(&mut builder, config)?;
     set_identity(&mut builder, config)?;
     Ok(builder.build_with_store(Arc::new(NodeStore::new(store, onions)))?)
 }
@@ -61,29 +61,36 @@ pub fn build(
 /// What there is no setter for.
 fn node_config(config: &Config) -> NodeConfig {
     let mut node_config = NodeConfig::default();
-    // The library accepts an anchor channel only from those whose closing transactions the wallet
-    // could pay for, unless they are trusted. Who has an LSP may have nothing on chain, and gets
-    // the first channel from it; that it may be used before it is confirmed is trust as well.
-    if let (Some(lsp), Some(anchors)) =
-        (&config.lsps2_client, &mut node_config.anchor_channels_config)
-    {
-        anchors.trusted_peers_no_reserve.push(lsp.node_id);
-        tracing::info!(
-            "liquidity.lsps2_client is set: {} is trusted with channels that are not confirmed, and \
-             with closing them on chain",
-            lsp.node_id
-        );
+    let ChannelsConfig { trusted_peers_0conf, anchor_reserve_sats, anchor_trusted_peers } =
+        &config.channels;
+    node_config.trusted_peers_0conf.clone_from(trusted_peers_0conf);
+    if let Some(anchors) = &mut node_config.anchor_channels_config {
+        anchors.per_channel_reserve_sats = *anchor_reserve_sats;
+        anchors.trusted_peers_no_reserve.clone_from(anchor_trusted_peers);
+        // The library accepts an anchor channel only from those whose closing transactions the
+        // wallet could pay for, unless they are trusted. Who has an LSP may have nothing on chain,
+        // and gets the first channel from it; that it may be used before it is confirmed is trust
+        // as well.
+        if let Some(lsp) = &config.lsps2_client {
+            anchors.trusted_peers_no_reserve.push(lsp.node_id);
+            tracing::info!(
+                "liquidity.lsps2_client is set: {} is trusted with channels that are not confirmed, \
+                 and with closing them on chain",
+                lsp.node_id
+            );
+        }
     }
     node_config
 }
 
-fn set_chain_source(builder: &mut Builder, source: &ChainSource) -> Result<(), StartError> {
-    match source {
-        ChainSource::Bitcoind(config) => {
-            let (user, password) = bitcoind::credentials(&config.auth)?;
+fn set_chain_source(builder: &mut Builder, config: &Config) -> Result<(), StartError> {
+    let background_sync_config = Some(config.sync);
+    match &config.chain_source {
+        ChainSource::Bitcoind(bitcoind) => {
+            let (user, password) = core::credentials(&bitcoind.auth)?;
             let password = password.expose_secret().to_owned();
-            let (host, port) = (config.rpc.host.clone(), config.rpc.port);
-            match &config.rest {
+            let (host, port) = (bitcoind.rpc.host.clone(), bitcoind.rpc.port);
+            match &bitcoind.rest {
                 None => builder.set_chain_source_bitcoind_rpc(host, port, user, password),
                 Some(rest) => builder.set_chain_source_bitcoind_rest(
                     rest.host.clone(),
@@ -96,11 +103,17 @@ fn set_chain_source(builder: &mut Builder, source: &ChainSource) -> Result<(), S
             };
         },
         ChainSource::Electrum { server_url } => {
-            builder.set_chain_source_electrum(server_url.clone(), None);
+            let sync = ElectrumSyncConfig { background_sync_config };
+            builder.set_chain_source_electrum(server_url.clone(), Some(sync));
         },
-        ChainSource::Esplora { server_url } => {
-            let sync = EsploraSyncConfig::default();
-            builder.set_chain_source_esplora(server_url.clone(), Some(sync));
+        ChainSource::Esplora { server_url, headers } => {
+            let sync = EsploraSyncConfig { background_sync_config };
+            let headers = headers
+                .iter()
+                .map(|(name, value)| (name.clone(), value.expose_secret().to_owned()))
+                .collect();
+            let url = server_url.clone();
+            builder.set_chain_source_esplora_with_headers(url, headers, Some(sync));
         },
     }
     Ok(())

@@ -1,0 +1,186 @@
+//! The value of each key, and where it comes from.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr as _;
+
+use secrecy::SecretString;
+use toml::Value;
+
+use super::ConfigError;
+use super::args::{Args, Given};
+use super::file::File;
+use super::keys::{KEYS, Key, Kind, Refused};
+
+/// Where a value comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// Nobody has set it.
+    Default,
+    /// The configuration file.
+    File,
+    /// The key's environment variable.
+    Variable,
+    /// The key's flag.
+    Flag,
+}
+
+/// The keys that have a value.
+pub(super) struct Values {
+    of: BTreeMap<&'static str, (Value, Source)>,
+    /// The sections that the file has, be they empty.
+    sections: BTreeSet<String>,
+}
+
+impl Values {
+    /// Lays the flags over the variables, those over the file, and that over the defaults.
+    pub(super) fn gather(args: &Args, file: File) -> Result<Self, ConfigError> {
+        let File { mut values, sections } = file;
+        let mut of = BTreeMap::new();
+        for key in KEYS {
+            let in_file = values.remove(key.name).map(|value| (value, Source::File));
+            let given = args.get(key).map(|(value, given)| match given {
+                Given::Flag => (value, Source::Flag),
+                Given::Variable => (value, Source::Variable),
+            });
+            let is_on = |(value, _): &(Value, Source)| value.as_bool().unwrap_or(true);
+            let chosen =
+                given.or(in_file).filter(|chosen| key.kind != Kind::Switch || is_on(chosen));
+            if let Some((value, _)) = &chosen {
+                refuse(key, value)?;
+            }
+            let default = || {
+                let table = toml::Table::from_str(&format!("value = {}", key.default?)).ok()?;
+                Some((table.get("value")?.clone(), Source::Default))
+            };
+            if let Some(value) = chosen.or_else(default) {
+                of.insert(key.name, value);
+            }
+        }
+        Ok(Self { of, sections })
+    }
+
+    /// Whether nobody has set anything.
+    pub(super) fn are_all_defaults(&self) -> bool {
+        self.sections.is_empty() && self.of.values().all(|(_, source)| *source == Source::Default)
+    }
+
+    /// Whether the file has this section, or one of its keys is set otherwise.
+    pub(super) fn have_section(&self, section: &str) -> bool {
+        let is_in_section =
+            |name: &str| name.strip_prefix(section).is_some_and(|rest| rest.starts_with('.'));
+        self.sections.contains(section) || self.of.keys().any(|name| is_in_section(name))
+    }
+
+    pub(super) fn source(&self, name: &str) -> Option<Source> {
+        self.of.get(name).map(|(_, source)| *source)
+    }
+
+    /// Forgets a value that something else has taken the place of.
+    pub(super) fn remove(&mut self, name: &str) {
+        self.of.remove(name);
+    }
+
+    /// Gives a key the default that follows from others.
+    pub(super) fn set_default(&mut self, name: &'static str, value: String) {
+        self.of.entry(name).or_insert((value.into(), Source::Default));
+    }
+
+    pub(super) fn text(&self, name: &str) -> Option<String> {
+        self.of.get(name)?.0.as_str().map(str::to_owned)
+    }
+
+    pub(super) fn path(&self, name: &str) -> Option<PathBuf> {
+        self.text(name).map(PathBuf::from)
+    }
+
+    pub(super) fn secret(&self, name: &str) -> Option<SecretString> {
+        self.text(name).map(SecretString::from)
+    }
+
+    pub(super) fn list(&self, name: &str) -> Vec<String> {
+        let texts = self.of.get(name).and_then(|(value, _)| value.as_array());
+        texts.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+    }
+
+    /// Whether it is set and `true`.
+    pub(super) fn is_on(&self, name: &str) -> bool {
+        self.of.get(name).and_then(|(value, _)| value.as_bool()).unwrap_or(false)
+    }
+
+    /// A number, which must be from `least` to `most`.
+    pub(super) fn number<T>(&self, name: &str, least: T, most: T) -> Result<Option<T>, ConfigError>
+    where
+        T: TryFrom<i64> + PartialOrd + fmt::Display,
+    {
+        let Some(number) = self.of.get(name).and_then(|(value, _)| value.as_integer()) else {
+            return Ok(None);
+        };
+        match T::try_from(number).ok().filter(|number| (&least..=&most).contains(&number)) {
+            Some(number) => Ok(Some(number)),
+            None => {
+                let reason = format!("{number} is out of range; accepted are {least} to {most}");
+                Err(ConfigError::new(name, reason))
+            },
+        }
+    }
+}
+
+fn refuse(key: &Key, value: &Value) -> Result<(), ConfigError> {
+    match key.refused {
+        Some(Refused::Always(reason)) => Err(ConfigError::new(key.name, reason)),
+        Some(Refused::IfTrue(reason)) if value.as_bool() == Some(true) => {
+            Err(ConfigError::new(key.name, reason))
+        },
+        _ => Ok(()),
+    }
+}
+
+/// Every key on a line of its own, with where it comes from. What is secret is not shown.
+impl fmt::Display for Values {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for key in KEYS.iter().filter(|key| key.refused.is_none()) {
+            match self.of.get(key.name) {
+                None => writeln!(formatter, "# {} is not set", key.name)?,
+                Some((value, source)) => {
+                    let shown = format!("{} = {}", key.name, shown(key, value));
+                    writeln!(formatter, "{shown:<64} # {}", origin(key, *source))?;
+                },
+            }
+        }
+        Ok(())
+    }
+}
+
+fn origin(key: &Key, source: Source) -> String {
+    match source {
+        Source::Default => "default".to_owned(),
+        Source::File => "file".to_owned(),
+        Source::Variable => format!("variable {}", key.variable()),
+        Source::Flag => format!("flag --{}", key.flag()),
+    }
+}
+
+fn shown(key: &Key, value: &Value) -> String {
+    if key.is_secret {
+        return "\"********\"".to_owned();
+    }
+    match value.as_str() {
+        Some(text) => Value::from(without_login(text)).to_string(),
+        None => value.to_string(),
+    }
+}
+
+/// A URL without the user and the password that may be in it.
+fn without_login(text: &str) -> String {
+    let login = text.split_once("://").and_then(|(scheme, rest)| {
+        let authority = rest.split(['/', '?', '#']).next()?;
+        let (login, _) = authority.rsplit_once('@')?;
+        Some((scheme, rest.get(login.len()..)?))
+    });
+    match login {
+        Some((scheme, rest)) => format!("{scheme}://********{rest}"),
+        None => text.to_owned(),
+    }
+}
