@@ -77,9 +77,11 @@ pub(super) struct Log {
     pub(super) level: Option<String>,
     pub(super) file: Option<PathBuf>,
     pub(super) log_to_file: Option<bool>,
-    pub(super) max_size_mb: Option<toml::Value>,
-    pub(super) rotation_interval_hours: Option<toml::Value>,
-    pub(super) max_files: Option<toml::Value>,
+    pub(super) format: Option<String>,
+    pub(super) targets: Vec<String>,
+    pub(super) max_size_mb: Option<u64>,
+    pub(super) rotation_interval_hours: Option<u64>,
+    pub(super) max_files: Option<usize>,
 }
 
 #[derive(Deserialize, Default)]

@@ -84,8 +84,34 @@ impl Config {
 pub struct LogConfig {
     /// The least severe level that is written.
     pub level: log::LevelFilter,
+    /// Other levels for the targets that begin with these.
+    pub targets: Vec<(String, log::LevelFilter)>,
+    /// What a line looks like.
+    pub format: LogFormat,
     /// The log file, beside the console.
     pub file: Option<PathBuf>,
+    /// When another file is begun.
+    pub rotation: LogRotation,
+}
+
+/// What a log line looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// An object each.
+    Json,
+}
+
+/// When another log file is begun, and how many of the older ones are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogRotation {
+    /// How large a file becomes, unless a single line is larger; `None`: of any size.
+    pub max_bytes: Option<u64>,
+    /// How old a file becomes; `None`: of any age.
+    pub max_age: Option<Duration>,
+    /// How many older files are kept.
+    pub max_files: usize,
 }
 
 /// The certificate of the gRPC service.
@@ -213,9 +239,7 @@ impl Config {
             )?,
             async_payments_role,
             log: parse::log(
-                file.log.level,
-                args.log_to_file.or(file.log.log_to_file).unwrap_or(true),
-                file.log.file,
+                file::Log { log_to_file: args.log_to_file.or(file.log.log_to_file), ..file.log },
                 &storage_dir,
                 &network_dir,
             )?,

@@ -1,7 +1,7 @@
 //! From the text of one key to its value, or a message that names the key.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::str::FromStr as _;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use rustls_pki_types::DnsName;
 
 use super::{
     BitcoindAuth, BitcoindConfig, ChainSource, ConfigError, EventsConfig, HostPort, HrnConfig,
-    LogConfig, Lsps2ClientConfig, MetricsConfig, MetricsLogin, file,
+    LogConfig, LogFormat, LogRotation, Lsps2ClientConfig, MetricsConfig, MetricsLogin, file,
 };
 
 /// BOLT 7 gives the alias 32 bytes.
@@ -23,6 +23,10 @@ const MAX_ALIAS_BYTES: usize = 32;
 /// A day: no payment is held longer, so that a larger number could only be a mistake.
 const MAX_HODL_BLOCKS: u32 = 144;
 const DEFAULT_HODL_BLOCKS: u32 = 1;
+const BYTES_PER_MIB: u64 = 1024 * 1024;
+const DEFAULT_LOG_MAX_SIZE_MB: u64 = 50;
+const DEFAULT_LOG_ROTATION_HOURS: u64 = 24;
+const DEFAULT_LOG_MAX_FILES: usize = 5;
 /// A week.
 const DEFAULT_KEEP_EXPIRED_SECS: u64 = 604_800;
 /// A day. The library goes by the time of blocks, and takes a payment up to two hours after the
@@ -215,24 +219,70 @@ fn host_port(key: &str, text: &str) -> Result<HostPort, ConfigError> {
 }
 
 pub(super) fn log(
-    level: Option<String>,
-    to_file: bool,
-    file: Option<PathBuf>,
+    keys: file::Log,
     storage_dir: &Path,
     network_dir: &Path,
 ) -> Result<LogConfig, ConfigError> {
+    let file::Log {
+        level,
+        file,
+        log_to_file,
+        format,
+        targets,
+        max_size_mb,
+        rotation_interval_hours,
+        max_files,
+    } = keys;
     let level = match level {
         None => log::LevelFilter::Debug,
-        Some(text) => text.parse().map_err(|_| {
-            let accepted = "accepted are Error, Warn, Info, Debug, Trace and Off";
-            ConfigError::new("log.level", format!("\"{text}\"; {accepted}"))
-        })?,
+        Some(text) => log_level("log.level", &text)?,
+    };
+    let format = match format.as_deref() {
+        None | Some("text") => LogFormat::Text,
+        Some("json") => LogFormat::Json,
+        Some(other) => {
+            let reason = format!("\"{other}\"; accepted are text and json");
+            return Err(ConfigError::new("log.format", reason));
+        },
     };
     let file = file.unwrap_or_else(|| network_dir.join("ldk-server.log"));
     if file == storage_dir || file == network_dir {
         return Err(ConfigError::new("log.file", "must name a file, not the storage directory"));
     }
-    Ok(LogConfig { level, file: to_file.then_some(file) })
+    let max_size_mb = max_size_mb.unwrap_or(DEFAULT_LOG_MAX_SIZE_MB);
+    let max_hours = rotation_interval_hours.unwrap_or(DEFAULT_LOG_ROTATION_HOURS);
+    let rotation = LogRotation {
+        max_bytes: (max_size_mb > 0).then(|| max_size_mb.saturating_mul(BYTES_PER_MIB)),
+        max_age: (max_hours > 0).then(|| Duration::from_secs(max_hours.saturating_mul(60 * 60))),
+        max_files: max_files.unwrap_or(DEFAULT_LOG_MAX_FILES),
+    };
+    Ok(LogConfig {
+        level,
+        targets: targets.iter().map(|text| log_target(text)).collect::<Result<_, _>>()?,
+        format,
+        file: log_to_file.unwrap_or(true).then_some(file),
+        rotation,
+    })
+}
+
+fn log_target(text: &str) -> Result<(String, log::LevelFilter), ConfigError> {
+    const KEY: &str = "log.targets";
+    match text.split_once('=') {
+        Some((target, level)) if !target.trim().is_empty() => {
+            Ok((target.trim().to_owned(), log_level(KEY, level.trim())?))
+        },
+        _ => {
+            let reason = format!("\"{text}\" must be target=level, as in lightning::chain=Info");
+            Err(ConfigError::new(KEY, reason))
+        },
+    }
+}
+
+fn log_level(key: &str, text: &str) -> Result<log::LevelFilter, ConfigError> {
+    text.parse().map_err(|_| {
+        let accepted = "accepted are Error, Warn, Info, Debug, Trace and Off";
+        ConfigError::new(key, format!("\"{text}\"; {accepted}"))
+    })
 }
 
 pub(super) fn hodl_fail_before_deadline_blocks(blocks: Option<u32>) -> Result<u32, ConfigError> {

@@ -44,18 +44,6 @@ pub(super) fn check(args: &Args, file: &File) -> Result<(), ConfigError> {
         (flags.force_wallet_full_scan, "--force-wallet-full-scan", NOT_YET),
         (blip32, "hrn.mode = \"blip32\"", ONLY_IN_NEWER_LIBRARY),
         (resolves_for_others, "hrn.enable_resolution_service", ONLY_IN_NEWER_LIBRARY),
-        (
-            file.log.max_size_mb.is_some() || flags.log_max_size_mb.is_some(),
-            "log.max_size_mb",
-            NOT_YET,
-        ),
-        (
-            file.log.rotation_interval_hours.is_some()
-                || flags.log_rotation_interval_hours.is_some(),
-            "log.rotation_interval_hours",
-            NOT_YET,
-        ),
-        (file.log.max_files.is_some() || flags.log_max_files.is_some(), "log.max_files", NOT_YET),
     ] {
         if is_set {
             return Err(ConfigError::new(key, reason));

@@ -39,6 +39,13 @@ fn the_smallest_file_gives_the_documented_defaults() {
     assert_eq!(config.grpc_address.to_string(), "127.0.0.1:3536");
     assert_eq!(config.log.level, log::LevelFilter::Debug);
     assert_eq!(config.log.file.unwrap(), Path::new("/data/regtest/ldk-server.log"));
+    assert_eq!((config.log.format, config.log.targets), (LogFormat::Text, vec![]));
+    let rotation = LogRotation {
+        max_bytes: Some(50 * 1024 * 1024),
+        max_age: Some(Duration::from_secs(24 * 60 * 60)),
+        max_files: 5,
+    };
+    assert_eq!(config.log.rotation, rotation);
     assert_eq!(config.tls.cert_path, Path::new("/data/tls.crt"));
     assert_eq!(config.tls.key_path, Path::new("/data/tls.key"));
     assert!(config.listening_addresses.is_empty());
@@ -204,7 +211,11 @@ fn bad_files_are_refused_with_the_key_and_what_is_accepted() {
         (with("[tls]\nhosts = [\"no host\"]\n"), "tls.hosts"),
         (with("[log]\nlevel = \"loud\"\n"), "log.level: \"loud\""),
         (with("[log]\nfile = \"/data\"\n"), "log.file"),
-        (with("[log]\nmax_files = 3\n"), "log.max_files"),
+        (with("[log]\nformat = \"xml\"\n"), "log.format: \"xml\"; accepted are text and json"),
+        (with("[log]\ntargets = [\"lightning\"]\n"), "must be target=level"),
+        (with("[log]\ntargets = [\"=Info\"]\n"), "must be target=level"),
+        (with("[log]\ntargets = [\"lightning=loud\"]\n"), "log.targets: \"loud\""),
+        (with("[log]\nmax_files = -1\n"), "max_files"),
         (with("[tor]\nproxy_address = \"127.0.0.1\"\n"), "tor.proxy_address"),
         (with(&format!("[tor]\nproxy_address = \"{ONION}\"\n")), "tor.proxy_address"),
         (with("[tor]\n"), "proxy_address"),
@@ -269,7 +280,6 @@ fn bad_flags_are_refused_with_the_key_and_what_is_accepted() {
         ),
         (&["--events-keep-secs=0"], "events.keep_secs"),
         (&["--events-keep-count=0"], "events.keep_count"),
-        (&["--log-max-size-mb=1"], "log.max_size_mb"),
     ] {
         let message = refusal(MINIMAL, flags);
         assert!(message.contains(expected), "wanted {expected:?} in {message:?}");
@@ -303,4 +313,15 @@ fn a_named_file_must_exist() {
     let args = Args { config_file: Some("/nowhere.toml".into()), ..Args::default() };
     let message = Config::load(args).err().unwrap().to_string();
     assert!(message.contains("/nowhere.toml: cannot be read"), "{message}");
+}
+
+#[test]
+fn the_log_is_as_configured() {
+    let log = "[log]\nformat = \"json\"\ntargets = [\"lightning::chain=info\", \"h2 = Off\"]\n\
+               max_size_mb = 0\nrotation_interval_hours = 0\nmax_files = 0\n";
+    let log = load(&format!("{MINIMAL}{log}"), &[]).unwrap().log;
+    assert_eq!(log.format, LogFormat::Json);
+    let targets = [("lightning::chain", log::LevelFilter::Info), ("h2", log::LevelFilter::Off)];
+    assert_eq!(log.targets, targets.map(|(target, level)| (target.to_owned(), level)));
+    assert_eq!(log.rotation, LogRotation { max_bytes: None, max_age: None, max_files: 0 });
 }
