@@ -1,6 +1,5 @@
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -201,8 +200,8 @@ fn a_target_has_its_own_level() {
         tracing::warn!(target: "lightning::ln", "one");
         tracing::trace!(target: "lightning::chain::channelmonitor", "two");
         tracing::trace!(target: "h2::codec", "three");
-        tracing::error!(target: "bdk_wallet", "four");
-        tracing::error!(target: "bdk", "no");
+        tracing::info!(target: "ldk_node", "four");
+        tracing::error!(target: "bdk_wallet", "no");
         tracing::debug!("no");
     });
     let messages: Vec<_> =
