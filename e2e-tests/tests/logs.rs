@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use e2e_tests::{
     Network, Node, NodeConfig, RPC_PASSWORD, RawConnection, grpc_frame, refused, signed_request,
     until,
@@ -80,7 +80,7 @@ async fn paid(payer: &Node, payee: &Node) -> Result<Vec<String>> {
     let mut secrets = Vec::new();
     for node in [payer, payee] {
         let kind = node.payment(&id).await?.kind.and_then(|kind| kind.kind);
-        let Some(Kind::Bolt11(bolt11)) = kind else { panic!("{kind:?}") };
+        let Some(Kind::Bolt11(bolt11)) = kind else { bail!("{} has {kind:?}", node.alias()) };
         secrets.push(bolt11.preimage.context("no preimage")?);
         secrets.extend(bolt11.secret.map(hex::encode));
     }
@@ -100,7 +100,7 @@ async fn sent_without_being_asked(payer: &Node, payee: &Node) -> Result<String> 
     Ok(preimage)
 }
 
-/// A payment that is claimed with a wrong preimage, and then with the right one.
+/// Has a payment claimed, first with a preimage that is too short, and returns that one.
 async fn held_and_claimed(payer: &Node, payee: &Node) -> Result<String> {
     let preimage = "b9".repeat(32);
     let hash = hex::encode(Sha256::digest(hex::decode(&preimage)?));
@@ -123,7 +123,6 @@ async fn held_and_claimed(payer: &Node, payee: &Node) -> Result<String> {
     refused(claim(&preimage[2..]).await, Code::InvalidArgument, &["preimage"]);
     claim(&preimage).await?;
     payer.settled(&hash).await?;
-    // Without the digits that were missing in the wrong one.
     Ok(preimage[2..].to_owned())
 }
 

@@ -90,15 +90,14 @@ impl Open {
 
     /// Moves the file away and begins another; goes on with this one if that fails.
     fn replace(&mut self, path: &Path, rotation: &LogRotation) {
-        match rotation::rotate(path, rotation.max_files).and_then(|()| Self::append(path, rotation))
-        {
-            Ok(open) => *self = open,
-            Err(error) => {
-                self.keep_until = SystemTime::now() + RETRY;
-                // Not into the log, which is being written.
-                let path = path.display();
-                let _ = writeln!(io::stderr(), "cannot begin a new log file {path}: {error}");
-            },
+        let moved = rotation::rotate(path, rotation.max_files);
+        // By its name in any case: it can be that only an older one was not removed.
+        let opened = Self::append(path, rotation).map(|open| *self = open);
+        if let Err(error) = moved.and(opened) {
+            self.keep_until = SystemTime::now() + RETRY;
+            // Not into the log, which is being written.
+            let path = path.display();
+            let _ = writeln!(io::stderr(), "cannot begin a new log file {path}: {error}");
         }
     }
 }

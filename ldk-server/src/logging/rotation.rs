@@ -71,7 +71,8 @@ impl SuffixScheme for ByTime {
 
     /// The library's own panics in a directory that cannot be listed; there, none is removed.
     fn scan_suffixes(&self, log: &Path) -> BTreeSet<SuffixInfo<MovedAt>> {
-        let names = fs::read_dir(log.parent().unwrap_or(Path::new("."))).into_iter().flatten();
+        let dir = log.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let names = fs::read_dir(dir).into_iter().flatten();
         let prefix = log.file_name().unwrap_or_default().to_string_lossy();
         names
             .filter_map(|entry| {
