@@ -113,6 +113,17 @@ fn a_file_that_somebody_moved_away_is_not_missed() {
 }
 
 #[test]
+fn a_file_that_cannot_be_removed_does_not_keep_a_new_one_from_being_begun() {
+    let dir = TempDir::new().unwrap();
+    fs::create_dir(dir.path().join("node.log.2020-01-02T03-04-05Z")).unwrap();
+    let rotation = LogRotation { max_bytes: Some(1), max_files: 1, ..NEVER };
+    let log = LogFile::open(log_in(&dir), rotation).unwrap();
+    log.write(b"1\n").unwrap();
+    log.write(b"2\n").unwrap();
+    assert_eq!((moved_away(&dir).len(), text(&log_in(&dir))), (2, "2\n".to_owned()));
+}
+
+#[test]
 fn a_directory_that_is_gone_stops_nothing() {
     let dir = TempDir::new().unwrap();
     let rotation = LogRotation { max_bytes: Some(1), ..NEVER };
