@@ -70,7 +70,7 @@ async fn a_log_file_that_was_moved_away_is_opened_anew() -> Result<()> {
     until("the new file has lines", PATIENCE, async || {
         client.get_node_info(GetNodeInfoRequest {}).await?;
         let text = fs::read_to_string(&log).context("there is no new file")?;
-        ensure!(text.contains("get_node_info"), "it has {text:?}");
+        ensure!(text.contains("GetNodeInfo OK"), "it has {text:?}");
         Ok(())
     })
     .await?;

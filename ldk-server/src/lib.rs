@@ -9,6 +9,7 @@ pub mod logging;
 pub mod metrics;
 pub mod node;
 pub mod process;
+mod request_id;
 mod retention;
 pub mod rpc;
 pub mod secrets;

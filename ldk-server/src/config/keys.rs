@@ -228,9 +228,16 @@ pub static KEYS: &[Key] = &[
     boolean("log.log_to_file", "Whether to write the log to a file too, besides the console")
         .default("true")
         .short("log_to_file"),
-    number("log.max_size_mb", "").refused(Refused::Always(NOT_YET)),
-    number("log.rotation_interval_hours", "").refused(Refused::Always(NOT_YET)),
-    number("log.max_files", "").refused(Refused::Always(NOT_YET)),
+    list("log.targets", "Other level for a part of the daemon, as target=level; may be repeated")
+        .value("TARGET=LEVEL"),
+    text("log.format", "What a line looks like: text or json").value("FORMAT").default("\"text\""),
+    number("log.max_size_mb", "Size at which another log file is begun; 0 means never")
+        .value("MIB")
+        .default("50"),
+    number("log.rotation_interval_hours", "Age at which another log file is begun; 0 means never")
+        .value("HOURS")
+        .default("24"),
+    number("log.max_files", "How many older log files are kept").value("FILES").default("5"),
     text("tls.cert_path", "Certificate of the service, PEM [default: tls.crt in the storage directory]")
         .value("FILE"),
     text("tls.key_path", "Its key, PEM [default: tls.key in the storage directory]").value("FILE"),

@@ -104,8 +104,34 @@ pub struct ChannelsConfig {
 pub struct LogConfig {
     /// The least severe level that is written.
     pub level: log::LevelFilter,
+    /// Other levels for the targets that begin with these.
+    pub targets: Vec<(String, log::LevelFilter)>,
+    /// What a line looks like.
+    pub format: LogFormat,
     /// The log file, beside the console.
     pub file: Option<PathBuf>,
+    /// When another file is begun.
+    pub rotation: LogRotation,
+}
+
+/// What a log line looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// An object each.
+    Json,
+}
+
+/// When another log file is begun, and how many of the older ones are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogRotation {
+    /// How large a file becomes, unless a single line is larger; `None`: of any size.
+    pub max_bytes: Option<u64>,
+    /// How old a file becomes; `None`: of any age.
+    pub max_age: Option<Duration>,
+    /// How many older files are kept.
+    pub max_files: usize,
 }
 
 /// The certificate of the gRPC service.

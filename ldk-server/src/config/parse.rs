@@ -37,6 +37,7 @@ nothing is configured. At least a Bitcoin network and a source of blocks are nee
     (then change the network and the chain source in it, and start ldk-server)
 ";
 
+const BYTES_PER_MIB: u64 = 1024 * 1024;
 /// BOLT 7 gives the alias 32 bytes.
 const MAX_ALIAS_BYTES: usize = 32;
 /// A day: no payment is held longer, so that a larger number could only be a mistake.
@@ -348,16 +349,56 @@ pub(super) fn log(
     storage_dir: &Path,
     network: Network,
 ) -> Result<LogConfig, ConfigError> {
-    let text = values.text("log.level").ok_or_else(|| missing("log.level"))?;
-    let level = text.parse().map_err(|_| {
-        let accepted = "accepted are Error, Warn, Info, Debug, Trace and Off";
-        ConfigError::new("log.level", format!("\"{text}\"; {accepted}"))
-    })?;
+    let text = |key| values.text(key).ok_or_else(|| missing(key));
+    let number = |key| values.number(key, 0, MAX_INTEGER)?.ok_or_else(|| missing(key));
+    let format = match text("log.format")?.as_str() {
+        "text" => LogFormat::Text,
+        "json" => LogFormat::Json,
+        other => {
+            let reason = format!("\"{other}\"; accepted are text and json");
+            return Err(ConfigError::new("log.format", reason));
+        },
+    };
     let file = values.path("log.file").ok_or_else(|| missing("log.file"))?;
     if file == storage_dir || file == places::network_dir(storage_dir, &network.to_string()) {
         return Err(ConfigError::new("log.file", "must name a file, not the storage directory"));
     }
-    Ok(LogConfig { level, file: values.is_on("log.log_to_file").then_some(file) })
+    let max_mib = number("log.max_size_mb")?;
+    let max_hours = number("log.rotation_interval_hours")?;
+    let max_files = number("log.max_files")?;
+    let rotation = LogRotation {
+        max_bytes: (max_mib > 0).then(|| max_mib.saturating_mul(BYTES_PER_MIB)),
+        max_age: (max_hours > 0).then(|| Duration::from_secs(max_hours.saturating_mul(60 * 60))),
+        max_files: usize::try_from(max_files).unwrap_or(usize::MAX),
+    };
+    let targets = values.list("log.targets");
+    Ok(LogConfig {
+        level: log_level("log.level", &text("log.level")?)?,
+        targets: targets.iter().map(|text| log_target(text)).collect::<Result<_, _>>()?,
+        format,
+        file: values.is_on("log.log_to_file").then_some(file),
+        rotation,
+    })
+}
+
+fn log_target(text: &str) -> Result<(String, log::LevelFilter), ConfigError> {
+    const KEY: &str = "log.targets";
+    match text.split_once('=') {
+        Some((target, level)) if !target.trim().is_empty() => {
+            Ok((target.trim().to_owned(), log_level(KEY, level.trim())?))
+        },
+        _ => {
+            let reason = format!("\"{text}\" must be target=level, as in lightning::chain=Info");
+            Err(ConfigError::new(KEY, reason))
+        },
+    }
+}
+
+fn log_level(key: &str, text: &str) -> Result<log::LevelFilter, ConfigError> {
+    text.parse().map_err(|_| {
+        let accepted = "accepted are Error, Warn, Info, Debug, Trace and Off";
+        ConfigError::new(key, format!("\"{text}\"; {accepted}"))
+    })
 }
 
 pub(super) fn hodl_fail_before_deadline_blocks(values: &Values) -> Result<u32, ConfigError> {

@@ -52,6 +52,13 @@ fn the_smallest_file_gives_the_documented_defaults() {
     assert_eq!(config.grpc_address.to_string(), "127.0.0.1:3536");
     assert_eq!(config.log.level, log::LevelFilter::Debug);
     assert_eq!(config.log.file.unwrap(), Path::new("/data/regtest/ldk-server.log"));
+    assert_eq!((config.log.format, config.log.targets), (LogFormat::Text, vec![]));
+    let rotation = LogRotation {
+        max_bytes: Some(50 * 1024 * 1024),
+        max_age: Some(Duration::from_secs(24 * 60 * 60)),
+        max_files: 5,
+    };
+    assert_eq!(config.log.rotation, rotation);
     assert_eq!(config.tls.cert_path, Path::new("/data/tls.crt"));
     assert_eq!(config.tls.key_path, Path::new("/data/tls.key"));
     assert!(config.listening_addresses.is_empty());
@@ -256,7 +263,11 @@ fn bad_files_are_refused_with_the_key_and_what_is_accepted() {
         (with("[tls]\nhosts = [\"no host\"]\n"), "tls.hosts"),
         (with("[log]\nlevel = \"loud\"\n"), "log.level: \"loud\""),
         (with("[log]\nfile = \"/data\"\n"), "log.file"),
-        (with("[log]\nmax_files = 3\n"), "log.max_files"),
+        (with("[log]\nformat = \"xml\"\n"), "log.format: \"xml\"; accepted are text and json"),
+        (with("[log]\ntargets = [\"lightning\"]\n"), "must be target=level"),
+        (with("[log]\ntargets = [\"=Info\"]\n"), "must be target=level"),
+        (with("[log]\ntargets = [\"lightning=loud\"]\n"), "log.targets: \"loud\""),
+        (with("[log]\nmax_files = -1\n"), "log.max_files: -1 is out of range"),
         (with("[tor]\nproxy_address = \"127.0.0.1\"\n"), "tor.proxy_address"),
         (with(&format!("[tor]\nproxy_address = \"{ONION}\"\n")), "tor.proxy_address"),
         (with("[tor]\n"), "proxy_address"),
@@ -344,7 +355,7 @@ fn bad_flags_are_refused_with_the_key_and_what_is_accepted() {
         ),
         (&["--events-keep-secs=0"], "events.keep_secs"),
         (&["--events-keep-count=0"], "events.keep_count"),
-        (&["--log-max-size-mb=1"], "log.max_size_mb"),
+        (&["--log-max-size-mb=-1"], "log.max_size_mb: -1 is out of range"),
         (&["--sync-fee-rates-interval-secs=9"], "sync.fee_rates_interval_secs: 9 is out of range"),
         (&["--channels-anchor-trusted-peers=02"], "channels.anchor_trusted_peers: \"02\""),
         (&["--channels-anchor-reserve-sats=-1"], "channels.anchor_reserve_sats: -1 is out of"),
@@ -435,4 +446,15 @@ fn who_has_configured_nothing_is_told_how_to_begin() {
     assert!(values.are_all_defaults());
     let values = Values::gather(&args, File::parse("[node]\n").unwrap()).unwrap();
     assert!(!values.are_all_defaults());
+}
+
+#[test]
+fn the_log_is_as_configured() {
+    let log = "[log]\nformat = \"json\"\ntargets = [\"lightning::chain=info\", \"h2 = Off\"]\n\
+               max_size_mb = 0\nrotation_interval_hours = 0\nmax_files = 7\n";
+    let log = load(&format!("{MINIMAL}{log}"), &["--log-max-files=0"]).unwrap().log;
+    assert_eq!(log.format, LogFormat::Json);
+    let targets = [("lightning::chain", log::LevelFilter::Info), ("h2", log::LevelFilter::Off)];
+    assert_eq!(log.targets, targets.map(|(target, level)| (target.to_owned(), level)));
+    assert_eq!(log.rotation, LogRotation { max_bytes: None, max_age: None, max_files: 0 });
 }

@@ -1,7 +1,7 @@
-//! Running calls off the async threads: bounded, timed, logged, and waited for at shutdown.
+//! Running calls off the async threads: bounded, and waited for at shutdown.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -9,6 +9,7 @@ use tokio_util::task::TaskTracker;
 
 use super::{App, jit, peers};
 use crate::error::Error;
+use crate::request_id::RequestId;
 
 /// Calls that run at once. The library serialises most of its work on a few locks, so more would
 /// only wait there.
@@ -145,14 +146,12 @@ impl Calls {
         R: Send + 'static,
         F: FnOnce() -> Result<R, Error> + Send + 'static,
     {
+        let request = RequestId::current();
         self.tracker.spawn_blocking(move || {
-            let started = Instant::now();
             let result = work();
-            let took = started.elapsed();
-            match &result {
-                Ok(_) => tracing::debug!("{method} took {took:?}"),
-                Err(Error::Internal(reason)) => tracing::error!("{method} failed: {reason}"),
-                Err(error) => tracing::debug!("{method} refused after {took:?}: {error}"),
+            // Here, because the caller may not wait for it, and is not told.
+            if let Err(Error::Internal(reason)) = &result {
+                tracing::error!("request {request} {method} failed: {reason}");
             }
             result
         })

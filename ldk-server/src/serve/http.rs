@@ -10,9 +10,13 @@ use tonic::body::Body;
 use tower::ServiceExt as _;
 use tower::util::BoxCloneSyncService;
 
+use super::request_line::RequestLine;
 use super::{Guard, MetricsEndpoint};
+use crate::request_id::RequestId;
 use crate::rpc;
 
+/// Tells a caller what its request is called in the log.
+const REQUEST_ID_HEADER: &str = "x-request-id";
 const METRICS_PATH: &str = "/metrics";
 const HEALTH_PREFIX: &str = "/grpc.health.v1.Health/";
 const REFLECTION_PREFIX: &str = "/grpc.reflection.v1.ServerReflection/";
@@ -68,16 +72,30 @@ impl Front {
         if request.version() != Version::HTTP_2 {
             return Ok(plain(StatusCode::HTTP_VERSION_NOT_SUPPORTED, "gRPC needs HTTP/2\n"));
         }
-        let response = if path.starts_with(HEALTH_PREFIX) {
-            self.health.oneshot(request).await?
+        let id = RequestId::next();
+        let line = RequestLine::begin(id, path);
+        let mut response = with_contract_headers(id.accompany(self.call(request)).await?);
+        if let Ok(id) = HeaderValue::try_from(id.to_string()) {
+            response.headers_mut().insert(REQUEST_ID_HEADER, id);
+        }
+        Ok(match line {
+            Some(line) => line.answer(response),
+            None => response,
+        })
+    }
+
+    /// Takes a gRPC call to its service.
+    async fn call(self, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+        let path = request.uri().path();
+        if path.starts_with(HEALTH_PREFIX) {
+            self.health.oneshot(request).await
         } else if path.starts_with(REFLECTION_PREFIX) {
-            self.reflection.oneshot(request).await?
+            self.reflection.oneshot(request).await
         } else if path.starts_with(OLD_REFLECTION_PREFIX) {
-            self.old_reflection.oneshot(request).await?
+            self.old_reflection.oneshot(request).await
         } else {
-            self.lightning.oneshot(request).await?
-        };
-        Ok(with_contract_headers(response))
+            self.lightning.oneshot(request).await
+        }
     }
 }
 

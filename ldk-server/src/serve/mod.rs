@@ -5,6 +5,7 @@ mod guard;
 mod http;
 mod listener;
 mod metrics;
+mod request_line;
 
 pub use guard::Guard;
 pub use http::{Front, OpenService};

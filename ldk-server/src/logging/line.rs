@@ -1,0 +1,126 @@
+//! What a line looks like.
+
+use std::fmt;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Subscriber};
+use tracing_log::NormalizeEvent as _;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::{ChronoUtc, FormatTime as _};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
+
+use crate::config::LogFormat;
+
+/// The field that is the message itself.
+const MESSAGE: &str = "message";
+/// What records of the `log` crate, which the node library writes, carry their origin in.
+const ORIGIN_PREFIX: &str = "log.";
+
+/// Writes a line in the configured format. As text it is
+/// `[<RFC 3339 UTC, ms> <level> <target>:<line>] <message>`.
+pub(super) struct Line {
+    time: ChronoUtc,
+    format: LogFormat,
+}
+
+impl Line {
+    pub(super) fn new(format: LogFormat) -> Self {
+        Self { time: ChronoUtc::new("%Y-%m-%dT%H:%M:%S%.3fZ".to_owned()), format }
+    }
+}
+
+impl<S, N> FormatEvent<S, N> for Line
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let normalized = event.normalized_metadata();
+        let metadata = normalized.as_ref().unwrap_or_else(|| event.metadata());
+        let line = metadata.line().unwrap_or(0);
+        match self.format {
+            LogFormat::Text => {
+                writer.write_char('[')?;
+                self.time.format_time(&mut writer)?;
+                write!(writer, " {:<5} {}:{line}] ", metadata.level(), metadata.target())?;
+                context.field_format().format_fields(writer.by_ref(), event)?;
+                writeln!(writer)
+            },
+            LogFormat::Json => {
+                let mut timestamp = String::new();
+                self.time.format_time(&mut Writer::new(&mut timestamp))?;
+                let mut object = Object {
+                    timestamp,
+                    level: metadata.level().as_str(),
+                    target: metadata.target(),
+                    line,
+                    message: String::new(),
+                    fields: Map::new(),
+                };
+                event.record(&mut object);
+                let text = serde_json::to_string(&object).map_err(|_| fmt::Error)?;
+                writeln!(writer, "{text}")
+            },
+        }
+    }
+}
+
+/// A line as JSON.
+#[derive(Serialize)]
+struct Object<'a> {
+    timestamp: String,
+    level: &'a str,
+    target: &'a str,
+    line: u32,
+    message: String,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    fields: Map<String, Value>,
+}
+
+impl Object<'_> {
+    fn insert(&mut self, field: &Field, value: impl Into<Value>) {
+        if !field.name().starts_with(ORIGIN_PREFIX) {
+            self.fields.insert(field.name().to_owned(), value.into());
+        }
+    }
+}
+
+impl Visit for Object<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        match field.name() {
+            MESSAGE => self.message = format!("{value:?}"),
+            _ => self.insert(field, format!("{value:?}")),
+        }
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        match field.name() {
+            MESSAGE => value.clone_into(&mut self.message),
+            _ => self.insert(field, value),
+        }
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.insert(field, value);
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.insert(field, value);
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.insert(field, value);
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.insert(field, value);
+    }
+}
