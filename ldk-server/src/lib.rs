@@ -9,6 +9,7 @@ pub mod logging;
 pub mod metrics;
 pub mod node;
 pub mod process;
+pub mod readiness;
 mod retention;
 pub mod rpc;
 pub mod secrets;
@@ -17,6 +18,7 @@ mod server;
 mod start;
 pub mod storage;
 pub mod store;
+pub mod supervisor;
 pub mod tor;
 pub mod wire;
 

@@ -2,11 +2,13 @@
 
 mod body;
 mod guard;
+mod health;
 mod http;
 mod listener;
 mod metrics;
 
 pub use guard::Guard;
+pub use health::{HealthPages, keep_reported};
 pub use http::{Front, OpenService};
 pub use listener::Listener;
 pub use metrics::MetricsEndpoint;
