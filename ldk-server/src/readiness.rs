@@ -22,6 +22,8 @@ pub enum Reason {
     Starting(&'static str),
     /// It stops.
     Stopping,
+    /// It does not even say how it is.
+    Node,
     /// It has not caught up with the chain since its start.
     Syncing,
     /// It has heard nothing of the chain since this time, in Unix seconds.
@@ -43,6 +45,7 @@ impl fmt::Display for Reason {
         match self {
             Self::Starting(doing) => write!(formatter, "starting: {doing}"),
             Self::Stopping => write!(formatter, "stopping"),
+            Self::Node => write!(formatter, "node: does not answer"),
             Self::Syncing => write!(formatter, "syncing: not in step with the chain yet"),
             Self::ChainSource { silent_since } => {
                 let age_secs = unix_secs().saturating_sub(*silent_since);
@@ -113,6 +116,12 @@ impl Readiness {
         self.becomes(reasons, Some(Instant::now()));
     }
 
+    /// The node was asked and takes too long.
+    pub(crate) fn node_is_silent(&self) {
+        let answered_before = self.0.borrow().node_answered;
+        self.becomes(vec![Reason::Node], answered_before);
+    }
+
     pub(crate) fn stopping(&self) {
         self.becomes(vec![Reason::Stopping], None);
     }
@@ -143,6 +152,7 @@ mod tests {
         for (reason, expected) in [
             (Reason::Starting("loading the node"), "starting: loading the node".to_owned()),
             (Reason::Stopping, "stopping".to_owned()),
+            (Reason::Node, "node: does not answer".to_owned()),
             (Reason::Syncing, "syncing: not in step with the chain yet".to_owned()),
             (Reason::Disk { left_mib: 12 }, "disk: nearly full, 12 MiB left".to_owned()),
             (Reason::Database, "database: cannot be written".to_owned()),
@@ -168,6 +178,9 @@ mod tests {
         assert!(state.borrow().is_ready());
         readiness.node_answered(vec![Reason::Syncing]);
         assert!(!state.borrow().is_ready());
+        let answered = state.borrow().node_answered;
+        readiness.node_is_silent();
+        assert_eq!(state.borrow().node_answered, answered);
         readiness.stopping();
         readiness.node_answered(Vec::new());
         readiness.database_failed();

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ldk_node::{Node, NodeStatus};
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::{Readiness, Reason};
@@ -14,6 +15,9 @@ use crate::config::{ChainSource, Config};
 
 /// From one look to the next.
 const INTERVAL: Duration = Duration::from_secs(2);
+
+/// The node is asked for what it has in memory.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(20);
 
 /// The library looks at Bitcoin Core every 2 seconds, and gives up a look at its tip after 10.
 const BITCOIND_SILENCE: Duration = Duration::from_secs(60);
@@ -64,7 +68,15 @@ impl Look {
         let mut ticks = Ticks::after(Duration::ZERO, INTERVAL, stop);
         while ticks.next().await {
             let look = self.clone();
-            match spawn_blocking(move || look.once()).await {
+            let mut looking = spawn_blocking(move || look.once());
+            let found = match timeout(ANSWER_PATIENCE, &mut looking).await {
+                Ok(found) => found,
+                Err(_) => {
+                    readiness.node_is_silent();
+                    looking.await
+                },
+            };
+            match found {
                 Ok(reasons) => readiness.node_answered(reasons),
                 Err(error) => tracing::error!("cannot ask the node how it is: {error}"),
             }
