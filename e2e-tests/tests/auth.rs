@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use e2e_tests::{
     Draft, Network, Node, NodeConfig, RPC_PASSWORD, RawConnection, grpc_frame, grpc_request,
-    grpc_request_to, now_secs, x_auth,
+    grpc_request_to, now_secs, until, x_auth,
 };
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -20,6 +21,7 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_reflection::pb::v1::ServerReflectionRequest;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 
+const PATIENCE: Duration = Duration::from_secs(30);
 const OK: i32 = 0;
 const UNAUTHENTICATED: i32 = 16;
 /// Beyond the skew that is accepted, and by more than a test may be delayed.
@@ -125,7 +127,13 @@ async fn the_wrong_key_is_an_authentication_error(node: &Node) -> Result<()> {
 async fn health_and_reflection_are_open(node: &NodeConfig) -> Result<()> {
     let mut connection = RawConnection::open(node).await?;
     for service in ["", SERVICE_NAME] {
-        assert_eq!(connection.health(node, service).await?, ServingStatus::Serving, "{service:?}");
+        // It is once the node has looked at the chain.
+        until("it is said to serve", PATIENCE, async || {
+            let health = connection.health(node, service).await?;
+            ensure!(health == ServingStatus::Serving, "{service:?} is {health:?}");
+            Ok(())
+        })
+        .await?;
     }
 
     let list = ServerReflectionRequest {

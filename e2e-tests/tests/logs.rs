@@ -131,8 +131,7 @@ fn secrets_of(config: &NodeConfig) -> Result<Vec<String>> {
     let words: Vec<&str> = mnemonic.split_whitespace().collect();
     assert_eq!(words.len(), 24);
     let mut secrets: Vec<_> = words.windows(TELLING_WORDS).map(|words| words.join(" ")).collect();
-    secrets
-        .push(Places::of_storage_dir(&config.storage_dir, "regtest").read_api_key()?.to_string());
+    secrets.push(Places::of_storage_dir(&config.storage_dir, "regtest").read_api_key()?.clone());
     secrets.extend([RPC_PASSWORD, "xprv", "tprv"].map(str::to_owned));
     Ok(secrets)
 }

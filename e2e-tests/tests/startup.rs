@@ -6,12 +6,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use e2e_tests::{Daemon, Draft, Network, Port, RawConnection, until};
+use e2e_tests::{Daemon, Door, Draft, Network, Port, RawConnection, until};
 use ldk_server_client::api::{GetNodeInfoRequest, GetNodeInfoResponse};
 use ldk_server_client::{Client, Error};
 use ldk_server_grpc::{SERVICE_NAME, places};
-use tokio::io::copy_bidirectional;
-use tokio::net::{TcpListener, TcpStream};
 use tonic_health::pb::health_check_response::ServingStatus;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -19,8 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[tokio::test(flavor = "multi_thread")]
 async fn it_waits_for_bitcoind_and_makes_no_wallet_before() -> Result<()> {
     let network = Network::start().await?;
-    // Nobody listens there until the door is opened.
-    let door = Port::claim()?;
+    let door = Door::closed()?;
     let draft = || {
         let draft = Draft::new(&network, "early")?;
         draft.set("bitcoind.rpc_address", door.address())
@@ -35,14 +32,11 @@ async fn it_waits_for_bitcoind_and_makes_no_wallet_before() -> Result<()> {
 
     let mut early = draft()?.start()?;
     is_waiting_for(&mut early, &door.address()).await?;
-    open(&door, network.bitcoind().rpc_address()).await?;
+    door.open(network.bitcoind().rpc_address()).await?;
     let info = info(&early.ready().await?).await?;
     let height = info.current_best_block.context("no best block")?.height;
     assert_eq!(height, network.bitcoind().height().await?);
     assert!(wallet.exists());
-    let mut connection = RawConnection::open(early.config()).await?;
-    let health = connection.health(early.config(), SERVICE_NAME).await?;
-    assert_eq!(health, ServingStatus::Serving);
     early.stop().await?;
     network.stop().await
 }
@@ -118,20 +112,6 @@ async fn is_waiting_for(daemon: &mut Daemon, address: &str) -> Result<()> {
         ensure!(health == ServingStatus::NotServing, "the health of {service:?} is {health:?}");
     }
     daemon.ensure_running()
-}
-
-/// Passes on to `target` what comes to `door`, from now on.
-async fn open(door: &Port, target: String) -> Result<()> {
-    let listener = TcpListener::bind(door.address()).await?;
-    tokio::spawn(async move {
-        while let Ok((mut inside, _)) = listener.accept().await {
-            let mut outside = TcpStream::connect(&target).await?;
-            // One that breaks off is an end like another.
-            tokio::spawn(async move { copy_bidirectional(&mut inside, &mut outside).await });
-        }
-        anyhow::Ok(())
-    });
-    Ok(())
 }
 
 async fn by_rest(network: &Network) -> Result<()> {

@@ -91,6 +91,8 @@ async fn the_head_of_a_request_is_checked(node: &NodeConfig) -> Result<()> {
         "/api.LightningNode/GetNodeInfo/",
         "/api.OtherNode/GetNodeInfo",
         "/metrics",
+        "/livez",
+        "/readyz",
     ] {
         let mut request = good()?;
         *request.uri_mut() = format!("https://{}{path}", node.grpc.address()).parse()?;

@@ -9,6 +9,7 @@ pub mod logging;
 pub mod metrics;
 pub mod node;
 pub mod process;
+pub mod readiness;
 mod request_id;
 mod retention;
 pub mod rpc;
@@ -18,6 +19,7 @@ mod server;
 mod start;
 pub mod storage;
 pub mod store;
+pub mod supervisor;
 pub mod tor;
 pub mod wire;
 

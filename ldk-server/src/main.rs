@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use ldk_server::config::{Args, Config, Only, TEMPLATE};
+use ldk_server::supervisor::{Notice, tell};
 use ldk_server::{End, Server, StartError, logging, process, storage};
 
 /// How long calls under way may take once the daemon was told to stop.
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
         Ok(log_file) => log_file,
         Err(error) => return process::refuse(&error),
     };
+    process::allow_many_open_files();
     let runtime = match process::runtime() {
         Ok(runtime) => runtime,
         Err(error) => return process::refuse(&error),
@@ -68,9 +70,13 @@ enum Then {
 async fn run(config: Config, signals: process::Signals) -> Then {
     let mut server = match Server::start(config, signals.stop()).await {
         Ok(server) => server,
-        Err(StartError::Interrupted) => return Then::Exit(ExitCode::SUCCESS),
+        Err(StartError::Interrupted) => {
+            tell(Notice::Stopping).await;
+            return Then::Exit(ExitCode::SUCCESS);
+        },
         Err(error) => return Then::Exit(process::refuse(&error)),
     };
+    tell(Notice::Ready).await;
     let then = tokio::select! {
         () = signals.stop() => Then::Exit(ExitCode::SUCCESS),
         end = server.ended() => match end {
@@ -81,6 +87,11 @@ async fn run(config: Config, signals: process::Signals) -> Then {
             },
         },
     };
+    tell(match then {
+        Then::Exit(_) => Notice::Stopping,
+        Then::StartAgain => Notice::StartingAgain,
+    })
+    .await;
     match server.shutdown(GRACE).await {
         Ok(()) => then,
         Err(error) => Then::Exit(process::refuse(&error)),

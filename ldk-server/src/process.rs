@@ -25,6 +25,9 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// disconnects every peer when its timer is not run for a second.
 const SPARE_WORKERS: usize = 6;
 
+/// Fewer open files than this are said to be few. The gRPC listener alone may take 1,024.
+const FEW_OPEN_FILES: u64 = 4096;
+
 /// Signals that follow one another this closely count as one.
 const SAME_SIGNAL: Duration = Duration::from_millis(100);
 
@@ -45,6 +48,29 @@ pub fn keep_files_private() {
     #[cfg(unix)]
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
 }
+
+/// Lets this process have as many files open as it is allowed. Each peer and each client takes one,
+/// and the library panics when there is none left for a peer that connects.
+#[cfg(unix)]
+pub fn allow_many_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+        tracing::debug!("cannot raise the limit of open files: {error}");
+    }
+    let Some(limit) = getrlimit(Resource::Nofile).current else { return };
+    tracing::debug!("{limit} files can be open at once");
+    if limit < FEW_OPEN_FILES {
+        tracing::warn!(
+            "only {limit} files can be open at once, which many peers and clients may use up; \
+             raise the hard limit (ulimit -n, LimitNOFILE) to {FEW_OPEN_FILES} or more"
+        );
+    }
+}
+
+/// There is no such limit.
+#[cfg(not(unix))]
+pub fn allow_many_open_files() {}
 
 /// What to do when the database cannot be written any more: nothing that is not written may go on,
 /// so callers are told that the server stops, and the process ends. The writes that wait are never

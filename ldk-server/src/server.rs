@@ -7,30 +7,33 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ldk_node::{Node, NodeError};
+use ldk_server_grpc::MAX_MESSAGE_BYTES;
 use ldk_server_grpc::api::lightning_node_server::LightningNodeServer;
-use ldk_server_grpc::{MAX_MESSAGE_BYTES, SERVICE_NAME};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tonic_health::ServingStatus;
-use tonic_health::server::HealthReporter;
 
+use crate::clock::unix_secs;
 use crate::config::Config;
 use crate::metrics;
 use crate::node::cookie::CookieWatch;
 use crate::node::spending::Spending;
 use crate::node::splices::Splices;
-use crate::node::startup::{self, Started};
+use crate::node::startup::{self, Doing, Started};
 use crate::node::{builder, events, expired_invoices, hodl_guard, holding};
 use crate::process;
+use crate::readiness::{Look, Readiness};
 use crate::retention;
 use crate::rpc::{App, Calls, Lsp, Names, Phase, Service};
 use crate::secrets;
-use crate::serve::{Front, Guard, Listener, MetricsEndpoint, OpenService};
+use crate::serve::{
+    Front, Guard, HealthPages, Listener, MetricsEndpoint, OpenService, keep_reported,
+};
 use crate::start::StartError;
 use crate::storage;
 use crate::store::{Holds, Store};
+use crate::supervisor;
 use crate::tor::{self, Onions};
 
 /// How long connections may take to close once no call is left on them.
@@ -44,7 +47,11 @@ pub struct Server {
     cookie: CookieWatch,
     address: SocketAddr,
     calls: Calls,
-    health: HealthReporter,
+    readiness: Readiness,
+    /// Tells `grpc.health.v1` how it is, until the end has begun.
+    health: JoinHandle<()>,
+    /// Looks whether the node is ready.
+    look: JoinHandle<()>,
     stop: Stop,
     listener: JoinHandle<()>,
     event_loop: JoinHandle<Result<(), String>>,
@@ -82,6 +89,7 @@ impl Server {
         config: Config,
         interrupt: impl Future<Output = ()>,
     ) -> Result<Self, StartError> {
+        let started_at_secs = unix_secs();
         let lock = storage::lock(&config.network_dir())?;
         let entropy = secrets::entropy(&config.storage_dir)?;
         let api_key = secrets::api_key(&config.storage_dir, &config.network.to_string())?;
@@ -96,8 +104,9 @@ impl Server {
             ))
         })?;
         let address = listener.address().map_err(|error| StartError::Listen(error.to_string()))?;
-        let (phase, phase_receiver) =
-            watch::channel(Phase::Starting("loading the node".to_owned()));
+        let (phase, phase_receiver) = watch::channel(Phase::Starting(Doing::Loading.to_string()));
+        let readiness = Readiness::starting();
+        tokio::spawn(supervisor::follow(readiness.subscribe()));
         let (calls, stop) = (Calls::default(), Stop::default());
         let service = LightningNodeServer::new(Service::new(
             phase_receiver,
@@ -106,25 +115,34 @@ impl Server {
         ))
         .max_decoding_message_size(MAX_MESSAGE_BYTES);
         let (health, health_service) = tonic_health::server::health_reporter();
-        set_health(&health, ServingStatus::NotServing).await;
+        let health = keep_reported(health, readiness.subscribe()).await;
         let lightning = Guard::new(service, api_key, config.accept_timestamp_only_auth);
         let (latest_metrics, latest) = watch::channel(None);
         let metrics = MetricsEndpoint::new(&config.metrics, latest);
-        let front = Front::new(lightning, OpenService::new(health_service), metrics)
+        let health_pages = HealthPages::new(readiness.subscribe());
+        let health_service = OpenService::new(health_service);
+        let front = Front::new(lightning, health_service, health_pages, metrics)
             .map_err(|error| StartError::Listen(error.to_string()))?;
         let listener = tokio::spawn(listener.serve(front, stop.serving.clone()));
         tracing::info!("gRPC service listening on {address}");
 
         let config = Arc::new(config);
-        let report = |doing: &str| {
-            phase.send_replace(Phase::Starting(doing.to_owned()));
+        let report = |doing: Doing| {
+            readiness.starts_with(&doing);
+            phase.send_replace(Phase::Starting(doing.to_string()));
+        };
+        let end_without_database = process::end_without_database(stop.serving.clone());
+        let failing = readiness.clone();
+        let on_store_failure = move |reason: &str| {
+            failing.database_failed();
+            end_without_database(reason);
         };
         let started = tokio::select! {
             started = startup::start(
                 Arc::clone(&config),
                 entropy,
                 &report,
-                process::end_without_database(stop.serving.clone()),
+                on_store_failure,
             ) => started,
             () = interrupt => Err(StartError::Interrupted),
         };
@@ -152,7 +170,8 @@ impl Server {
             tracing::info!("NODE_URI: {}@{address}", node.node_id());
         }
         phase.send_replace(Phase::Ready(app));
-        set_health(&health, ServingStatus::Serving).await;
+        let look = Look::new(Arc::clone(&node), &config, started_at_secs);
+        let look = tokio::spawn(look.repeat(readiness.clone(), stop.serving.clone()));
         tracing::info!("ready");
         Ok(Self {
             node,
@@ -161,7 +180,9 @@ impl Server {
             cookie,
             address,
             calls,
+            readiness,
             health,
+            look,
             stop,
             listener,
             event_loop,
@@ -201,7 +222,9 @@ impl Server {
             store,
             onions,
             calls,
+            readiness,
             health,
+            look,
             stop,
             listener,
             event_loop,
@@ -212,13 +235,15 @@ impl Server {
             _lock,
             ..
         } = self;
-        set_health(&health, ServingStatus::NotServing).await;
+        readiness.stopping();
+        health.await.map_err(|error| error.to_string())?;
         stop.serving.cancel();
         if timeout(grace, calls.drained()).await.is_err() {
             tracing::warn!("calls are still running after {grace:?}; stopping all the same");
         }
         // What is left are answers on their way, and callers who only watch.
         let _ = timeout(LINGER, listener).await;
+        look.await.map_err(|error| error.to_string())?;
         expired_invoices.await.map_err(|error| error.to_string())?;
         if let Some(metrics) = metrics {
             metrics.await.map_err(|error| error.to_string())?;
@@ -273,11 +298,4 @@ async fn assemble(
         Ok(app)
     });
     assembling.await.map_err(StartError::task)?
-}
-
-/// The empty name stands for the server as a whole.
-async fn set_health(health: &HealthReporter, status: ServingStatus) {
-    for service in ["", SERVICE_NAME] {
-        health.set_service_status(service, status).await;
-    }
 }

@@ -18,7 +18,8 @@ use secrecy::SecretString;
 use super::values::{Source, Values};
 use super::{
     BitcoindAuth, BitcoindConfig, ChainSource, ChannelsConfig, ConfigError, EventsConfig, HostPort,
-    HrnConfig, LogConfig, Lsps2ClientConfig, MetricsConfig, MetricsLogin, TlsConfig,
+    HrnConfig, LogConfig, LogFormat, LogRotation, Lsps2ClientConfig, MetricsConfig, MetricsLogin,
+    TlsConfig,
 };
 
 /// What to tell somebody who has configured nothing yet.

@@ -1,5 +1,6 @@
 //! Getting the node to run, however long its chain source takes to be there.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,11 +31,39 @@ pub struct Started {
     pub cookie: CookieWatch,
 }
 
+/// What a start is doing.
+pub enum Doing {
+    /// Reading the state of the node.
+    Loading,
+    /// Waiting for the chain source, for this reason.
+    Waiting(String),
+}
+
+/// For the operator: a reason names addresses.
+impl fmt::Display for Doing {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Loading => formatter.write_str(self.in_public()),
+            Self::Waiting(reason) => formatter.write_str(reason),
+        }
+    }
+}
+
+impl Doing {
+    /// The same for strangers.
+    pub fn in_public(&self) -> &'static str {
+        match self {
+            Self::Loading => "loading the node",
+            Self::Waiting(_) => "waiting for the chain source",
+        }
+    }
+}
+
 /// Builds and starts the node, and tells `report` what it is doing meanwhile.
 pub async fn start(
     config: Arc<Config>,
     entropy: Entropy,
-    report: &(dyn Fn(&str) + Sync),
+    report: &(dyn Fn(Doing) + Sync),
     on_store_failure: impl FnOnce(&str) + Send + 'static,
 ) -> Result<Started, StartError> {
     let mut retry = Retry::new(report);
@@ -46,7 +75,7 @@ pub async fn start(
             }
         }
     }
-    report("loading the node");
+    report(Doing::Loading);
     let cookie = CookieWatch::new(&config.chain_source);
     let source = config.chain_source.to_string();
     let onions = Arc::new(Onions::new(config.tor_proxy.clone(), &config.listening_addresses));
@@ -85,18 +114,18 @@ fn can_start_again(error: &NodeError) -> bool {
 
 /// Pauses that grow.
 struct Retry<'a> {
-    report: &'a (dyn Fn(&str) + Sync),
+    report: &'a (dyn Fn(Doing) + Sync),
     pause: Duration,
 }
 
 impl<'a> Retry<'a> {
-    fn new(report: &'a (dyn Fn(&str) + Sync)) -> Self {
+    fn new(report: &'a (dyn Fn(Doing) + Sync)) -> Self {
         Self { report, pause: FIRST_RETRY }
     }
 
     async fn wait(&mut self, reason: &str) {
         tracing::warn!("{reason}; trying again in {} s", self.pause.as_secs());
-        (self.report)(reason);
+        (self.report)(Doing::Waiting(reason.to_owned()));
         tokio::time::sleep(self.pause).await;
         self.pause = (self.pause * 2).min(LAST_RETRY);
     }

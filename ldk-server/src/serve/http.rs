@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use ldk_server_grpc::DESCRIPTOR_SET;
 use ldk_server_grpc::api::lightning_node_server::LightningNodeServer;
@@ -11,12 +12,14 @@ use tower::ServiceExt as _;
 use tower::util::BoxCloneSyncService;
 
 use super::request_line::RequestLine;
-use super::{Guard, MetricsEndpoint};
+use super::{Guard, HealthPages, MetricsEndpoint};
 use crate::request_id::RequestId;
 use crate::rpc;
 
 /// Tells a caller what its request is called in the log.
 const REQUEST_ID_HEADER: &str = "x-request-id";
+/// What is allowed where there is only something to read.
+pub(super) const READING: HeaderValue = HeaderValue::from_static("GET, HEAD");
 const METRICS_PATH: &str = "/metrics";
 const HEALTH_PREFIX: &str = "/grpc.health.v1.Health/";
 const REFLECTION_PREFIX: &str = "/grpc.reflection.v1.ServerReflection/";
@@ -36,6 +39,7 @@ pub struct Front {
     /// `grpc.reflection.v1.ServerReflection`.
     reflection: OpenService,
     old_reflection: OpenService,
+    health_pages: HealthPages,
     metrics: MetricsEndpoint,
 }
 
@@ -44,6 +48,7 @@ impl Front {
     pub fn new(
         lightning: Guard<LightningNodeServer<rpc::Service>>,
         health: OpenService,
+        health_pages: HealthPages,
         metrics: MetricsEndpoint,
     ) -> Result<Self, tonic_reflection::server::Error> {
         let describe = || {
@@ -56,6 +61,7 @@ impl Front {
             health,
             reflection: OpenService::new(describe().build_v1()?),
             old_reflection: OpenService::new(describe().build_v1alpha()?),
+            health_pages,
             metrics,
         })
     }
@@ -66,8 +72,13 @@ impl Front {
         request: Request<Incoming>,
     ) -> Result<Response<Body>, Infallible> {
         let path = request.uri().path();
-        if path == METRICS_PATH && !is_grpc_call(&request) {
-            return Ok(self.metrics.answer(request.method(), request.headers()));
+        if !is_grpc_call(&request) {
+            if path == METRICS_PATH {
+                return Ok(self.metrics.answer(request.method(), request.headers()));
+            }
+            if let Some(answer) = self.health_pages.answer(request.method(), path) {
+                return Ok(answer);
+            }
         }
         if request.version() != Version::HTTP_2 {
             return Ok(plain(StatusCode::HTTP_VERSION_NOT_SUPPORTED, "gRPC needs HTTP/2\n"));
@@ -116,10 +127,29 @@ fn with_contract_headers(mut response: Response<Body>) -> Response<Body> {
     response
 }
 
-pub(super) fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
-    let mut response = Response::new(Body::new(text.to_owned()));
+pub(super) fn plain(status: StatusCode, text: impl Into<String>) -> Response<Body> {
+    let mut response = Response::new(Body::new(text.into()));
     *response.status_mut() = status;
     let content_type = HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    response
+}
+
+/// The answer to HEAD: what GET would be answered with, and how long it would be.
+pub(super) fn without_body(answer: Response<Body>) -> Response<Body> {
+    let (head, body) = answer.into_parts();
+    let bare = Response::from_parts(head, Body::empty());
+    match body.size_hint().exact() {
+        Some(length) => with_header(bare, header::CONTENT_LENGTH, HeaderValue::from(length)),
+        None => bare,
+    }
+}
+
+pub(super) fn with_header(
+    mut response: Response<Body>,
+    name: header::HeaderName,
+    value: HeaderValue,
+) -> Response<Body> {
+    response.headers_mut().insert(name, value);
     response
 }

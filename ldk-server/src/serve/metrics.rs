@@ -5,17 +5,15 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
-use http_body::Body as _;
 use ldk_node::bitcoin::hashes::{Hash as _, cmp, sha256};
 use secrecy::ExposeSecret as _;
 use tonic::body::Body;
 
-use super::http::plain;
+use super::http::{READING, plain, with_header, without_body};
 use crate::config::{MetricsConfig, MetricsLogin};
 use crate::metrics::Latest;
 
 const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"metrics\"");
-const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD");
 const CONTENT_TYPE: HeaderValue = HeaderValue::from_static(prometheus::TEXT_FORMAT);
 
 /// What answers requests for the metrics.
@@ -50,7 +48,7 @@ impl MetricsEndpoint {
         };
         if method != Method::GET && method != Method::HEAD {
             let refused = plain(StatusCode::METHOD_NOT_ALLOWED, "metrics are read with GET\n");
-            return with_header(refused, header::ALLOW, METHODS);
+            return with_header(refused, header::ALLOW, READING);
         }
         let text = latest.borrow().as_ref().map(crate::metrics::Metrics::text);
         match text {
@@ -68,25 +66,6 @@ impl MetricsEndpoint {
             ),
         }
     }
-}
-
-/// The answer to HEAD: what GET would be answered with, and how long it would be.
-fn without_body(answer: Response<Body>) -> Response<Body> {
-    let (head, body) = answer.into_parts();
-    let bare = Response::from_parts(head, Body::empty());
-    match body.size_hint().exact() {
-        Some(length) => with_header(bare, header::CONTENT_LENGTH, HeaderValue::from(length)),
-        None => bare,
-    }
-}
-
-fn with_header(
-    mut response: Response<Body>,
-    name: header::HeaderName,
-    value: HeaderValue,
-) -> Response<Body> {
-    response.headers_mut().insert(name, value);
-    response
 }
 
 /// The user and password that must be given (RFC 7617).
@@ -120,6 +99,7 @@ fn credentials(headers: &HeaderMap) -> Option<Vec<u8>> {
 mod tests {
     use std::time::Duration;
 
+    use http_body::Body as _;
     use tokio::sync::watch;
 
     use super::*;

@@ -2,12 +2,14 @@
 
 mod body;
 mod guard;
+mod health;
 mod http;
 mod listener;
 mod metrics;
 mod request_line;
 
 pub use guard::Guard;
+pub use health::{HealthPages, keep_reported};
 pub use http::{Front, OpenService};
 pub use listener::Listener;
 pub use metrics::MetricsEndpoint;

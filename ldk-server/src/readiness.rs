@@ -1,0 +1,189 @@
+//! Whether the node can be relied on, and if not, why.
+//!
+//! What is said here is told to strangers: it names no addresses, no paths and no money.
+
+mod look;
+
+use std::fmt;
+
+use chrono::{DateTime, SecondsFormat};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::clock::unix_secs;
+use crate::node::startup::Doing;
+
+pub(crate) use look::Look;
+
+/// A reason not to rely on the node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// It starts, and is doing this.
+    Starting(&'static str),
+    /// It stops.
+    Stopping,
+    /// It does not even say how it is.
+    Node,
+    /// It has not caught up with the chain since its start.
+    Syncing,
+    /// It has heard nothing of the chain since this time, in Unix seconds.
+    ChainSource {
+        /// When it last did.
+        silent_since: u64,
+    },
+    /// There are only so many MiB left for its state.
+    Disk {
+        /// Rounded down.
+        left_mib: u64,
+    },
+    /// Its state cannot be written any more, and the process ends.
+    Database,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Starting(doing) => write!(formatter, "starting: {doing}"),
+            Self::Stopping => write!(formatter, "stopping"),
+            Self::Node => write!(formatter, "node: does not answer"),
+            Self::Syncing => write!(formatter, "syncing: not in step with the chain yet"),
+            Self::ChainSource { silent_since } => {
+                let age_secs = unix_secs().saturating_sub(*silent_since);
+                let since = rfc_3339(*silent_since);
+                write!(formatter, "chain source: no answer since {since} ({age_secs} s)")
+            },
+            Self::Disk { left_mib } => {
+                write!(formatter, "disk: nearly full, {left_mib} MiB left")
+            },
+            Self::Database => write!(formatter, "database: cannot be written"),
+        }
+    }
+}
+
+fn rfc_3339(unix_secs: u64) -> String {
+    let time = i64::try_from(unix_secs).ok().and_then(|secs| DateTime::from_timestamp(secs, 0));
+    time.map_or_else(String::new, |time| time.to_rfc3339_opts(SecondsFormat::Secs, true))
+}
+
+/// How the server is.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// Why the node is not ready; empty if it is.
+    pub reasons: Vec<Reason>,
+    /// When the node last answered; `None` while there is none that could be asked.
+    pub node_answered: Option<Instant>,
+}
+
+impl State {
+    /// Whether the node can be relied on.
+    pub fn is_ready(&self) -> bool {
+        self.reasons.is_empty()
+    }
+
+    /// Whether the server is on its way to be ready for the first time.
+    pub fn is_starting(&self) -> bool {
+        matches!(self.reasons[..], [Reason::Starting(_)])
+    }
+
+    /// Whether the server will not be ready any more.
+    pub fn is_ending(&self) -> bool {
+        matches!(self.reasons[..], [Reason::Stopping | Reason::Database])
+    }
+}
+
+/// How the server is, for those who change it and for those who follow.
+#[derive(Clone)]
+pub struct Readiness(watch::Sender<State>);
+
+impl Readiness {
+    /// That of a server that starts.
+    pub(crate) fn starting() -> Self {
+        let reasons = vec![Reason::Starting(Doing::Loading.in_public())];
+        Self(watch::Sender::new(State { reasons, node_answered: None }))
+    }
+
+    /// Follows the state.
+    pub(crate) fn subscribe(&self) -> watch::Receiver<State> {
+        self.0.subscribe()
+    }
+
+    pub(crate) fn starts_with(&self, doing: &Doing) {
+        self.becomes(vec![Reason::Starting(doing.in_public())], None);
+    }
+
+    /// The node has answered, and nothing but this speaks against it.
+    pub(crate) fn node_answered(&self, reasons: Vec<Reason>) {
+        self.becomes(reasons, Some(Instant::now()));
+    }
+
+    /// The node was asked and takes too long.
+    pub(crate) fn node_is_silent(&self) {
+        let answered_before = self.0.borrow().node_answered;
+        self.becomes(vec![Reason::Node], answered_before);
+    }
+
+    pub(crate) fn stopping(&self) {
+        self.becomes(vec![Reason::Stopping], None);
+    }
+
+    pub(crate) fn database_failed(&self) {
+        self.becomes(vec![Reason::Database], None);
+    }
+
+    /// There is no way back from an end: what is found out about the node meanwhile comes too late.
+    fn becomes(&self, reasons: Vec<Reason>, node_answered: Option<Instant>) {
+        self.0.send_if_modified(|state| {
+            let changes = !state.is_ending();
+            if changes {
+                *state = State { reasons, node_answered };
+            }
+            changes
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_says_what_it_is_first() {
+        let silent_since = unix_secs() - 75;
+        for (reason, expected) in [
+            (Reason::Starting("loading the node"), "starting: loading the node".to_owned()),
+            (Reason::Stopping, "stopping".to_owned()),
+            (Reason::Node, "node: does not answer".to_owned()),
+            (Reason::Syncing, "syncing: not in step with the chain yet".to_owned()),
+            (Reason::Disk { left_mib: 12 }, "disk: nearly full, 12 MiB left".to_owned()),
+            (Reason::Database, "database: cannot be written".to_owned()),
+            (
+                Reason::ChainSource { silent_since },
+                format!("chain source: no answer since {} (75 s)", rfc_3339(silent_since)),
+            ),
+        ] {
+            assert_eq!(reason.to_string(), expected);
+        }
+        assert_eq!(rfc_3339(1_700_000_000), "2023-11-14T22:13:20Z");
+        assert_eq!(rfc_3339(u64::MAX), "");
+    }
+
+    #[test]
+    fn nothing_follows_an_end() {
+        let readiness = Readiness::starting();
+        let state = readiness.subscribe();
+        assert!(state.borrow().is_starting());
+        readiness.starts_with(&Doing::Waiting("the reason".to_owned()));
+        assert_eq!(state.borrow().reasons, [Reason::Starting("waiting for the chain source")]);
+        readiness.node_answered(Vec::new());
+        assert!(state.borrow().is_ready());
+        readiness.node_answered(vec![Reason::Syncing]);
+        assert!(!state.borrow().is_ready());
+        let answered = state.borrow().node_answered;
+        readiness.node_is_silent();
+        assert_eq!(state.borrow().node_answered, answered);
+        readiness.stopping();
+        readiness.node_answered(Vec::new());
+        readiness.database_failed();
+        assert_eq!(state.borrow().reasons, [Reason::Stopping]);
+    }
+}

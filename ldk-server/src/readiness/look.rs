@@ -1,0 +1,186 @@
+//! The look at the node, again and again, that tells whether it is ready.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ldk_node::config::BackgroundSyncConfig;
+use ldk_node::{Node, NodeStatus};
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::{Readiness, Reason};
+use crate::clock::{Ticks, unix_secs};
+use crate::config::{ChainSource, Config};
+
+/// From one look to the next.
+const INTERVAL: Duration = Duration::from_secs(2);
+
+/// The node is asked for what it has in memory.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(20);
+
+/// The library looks at Bitcoin Core every 2 seconds, and gives up a look at its tip after 10.
+const BITCOIND_SILENCE: Duration = Duration::from_secs(60);
+
+/// How long the library waits for a server's answer to a sync, in seconds.
+const SYNC_TIMEOUT_SECS: u64 = 20;
+
+/// So many syncs that fail one after the other are a silence.
+const FAILED_SYNCS: u64 = 3;
+
+/// With less than this the disk counts as nearly full. It leaves the time to do something: the
+/// database fails, and with it the daemon, only when nothing is left.
+const LOW_DISK_MIB: u64 = 256;
+
+/// What is looked at, and what it is held against.
+#[derive(Clone)]
+pub(crate) struct Look {
+    node: Arc<Node>,
+    network_dir: PathBuf,
+    limits: Limits,
+}
+
+#[derive(Clone, Copy)]
+struct Limits {
+    /// The library keeps the time of its last sync on disk. One before this was by another process.
+    started_at_secs: u64,
+    silence: Duration,
+}
+
+/// What a look finds.
+struct Facts {
+    /// When both wallets were in step with the chain, in Unix seconds; `None` if they never were.
+    synced_at_secs: Option<u64>,
+    /// What the disk has room for; `None` if it does not say.
+    left_mib: Option<u64>,
+}
+
+impl Look {
+    /// At this node, whose start began at this time, in Unix seconds.
+    pub(crate) fn new(node: Arc<Node>, config: &Config, started_at_secs: u64) -> Self {
+        let silence = match config.chain_source {
+            ChainSource::Bitcoind(_) => BITCOIND_SILENCE,
+            ChainSource::Electrum { .. } | ChainSource::Esplora { .. } => {
+                server_silence(&config.sync)
+            },
+        };
+        let limits = Limits { started_at_secs, silence };
+        Self { node, network_dir: config.network_dir(), limits }
+    }
+
+    /// Looks at once and then at intervals, and tells `readiness`, until `stop` is cancelled.
+    pub(crate) async fn repeat(self, readiness: Readiness, stop: CancellationToken) {
+        let mut ticks = Ticks::after(Duration::ZERO, INTERVAL, stop);
+        while ticks.next().await {
+            let look = self.clone();
+            let mut looking = spawn_blocking(move || look.once());
+            let found = match timeout(ANSWER_PATIENCE, &mut looking).await {
+                Ok(found) => found,
+                Err(_) => {
+                    readiness.node_is_silent();
+                    looking.await
+                },
+            };
+            match found {
+                Ok(reasons) => readiness.node_answered(reasons),
+                Err(error) => tracing::error!("cannot ask the node how it is: {error}"),
+            }
+        }
+    }
+
+    fn once(&self) -> Vec<Reason> {
+        let NodeStatus {
+            latest_lightning_wallet_sync_timestamp: lightning,
+            latest_onchain_wallet_sync_timestamp: onchain,
+            ..
+        } = self.node.status();
+        let synced_at_secs = lightning.zip(onchain).map(|(one, other)| one.min(other));
+        let facts = Facts { synced_at_secs, left_mib: left_mib(&self.network_dir) };
+        self.limits.reasons(&facts, unix_secs())
+    }
+}
+
+impl Limits {
+    fn reasons(&self, facts: &Facts, now_secs: u64) -> Vec<Reason> {
+        let Facts { synced_at_secs, left_mib } = *facts;
+        let mut reasons = Vec::new();
+        match synced_at_secs.filter(|synced_at| *synced_at >= self.started_at_secs) {
+            None => reasons.push(Reason::Syncing),
+            Some(silent_since)
+                if now_secs.saturating_sub(silent_since) > self.silence.as_secs() =>
+            {
+                reasons.push(Reason::ChainSource { silent_since });
+            },
+            Some(_) => {},
+        }
+        if let Some(left_mib) = left_mib.filter(|left| *left < LOW_DISK_MIB) {
+            reasons.push(Reason::Disk { left_mib });
+        }
+        reasons
+    }
+}
+
+/// The MiB that this user can still write where this directory is.
+#[cfg(unix)]
+fn left_mib(dir: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(dir).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize) >> 20)
+}
+
+#[cfg(not(unix))]
+fn left_mib(_: &Path) -> Option<u64> {
+    None
+}
+
+/// How long an Electrum or Esplora server may be silent.
+fn server_silence(sync: &BackgroundSyncConfig) -> Duration {
+    let interval_secs =
+        sync.onchain_wallet_sync_interval_secs.max(sync.lightning_wallet_sync_interval_secs);
+    Duration::from_secs(FAILED_SYNCS * (interval_secs + SYNC_TIMEOUT_SECS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits { started_at_secs: 1_000, silence: Duration::from_secs(60) };
+
+    fn reasons(synced_at_secs: Option<u64>, left_mib: Option<u64>, now_secs: u64) -> Vec<Reason> {
+        LIMITS.reasons(&Facts { synced_at_secs, left_mib }, now_secs)
+    }
+
+    #[test]
+    fn a_sync_counts_if_it_was_since_the_start() {
+        assert_eq!(reasons(None, None, 1_001), [Reason::Syncing]);
+        assert_eq!(reasons(Some(999), None, 1_001), [Reason::Syncing]);
+        assert_eq!(reasons(Some(1_000), None, 1_001), []);
+    }
+
+    #[test]
+    fn a_chain_source_may_be_silent_for_a_while() {
+        assert_eq!(reasons(Some(2_000), None, 2_060), []);
+        let silent = Reason::ChainSource { silent_since: 2_000 };
+        assert_eq!(reasons(Some(2_000), None, 2_061), [silent]);
+        // The clock was set back.
+        assert_eq!(reasons(Some(2_000), None, 1_500), []);
+    }
+
+    #[test]
+    fn a_disk_is_nearly_full_before_it_is_full() {
+        assert_eq!(reasons(Some(2_000), Some(256), 2_000), []);
+        for left_mib in [0, 255] {
+            assert_eq!(reasons(Some(2_000), Some(left_mib), 2_000), [Reason::Disk { left_mib }]);
+        }
+        let both = [Reason::Syncing, Reason::Disk { left_mib: 1 }];
+        assert_eq!(reasons(None, Some(1), 2_000), both);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_disk_says_what_is_left() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(left_mib(dir.path()).is_some());
+        assert_eq!(left_mib(&dir.path().join("missing")), None);
+    }
+}

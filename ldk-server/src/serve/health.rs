@@ -1,0 +1,120 @@
+//! Health: `grpc.health.v1`, and the pages `/livez` and `/readyz` for those who do not speak gRPC.
+
+use std::fmt::Write as _;
+
+use http::{Method, Response, StatusCode, header};
+use ldk_server_grpc::SERVICE_NAME;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tonic::body::Body;
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+
+use super::http::{READING, plain, with_header, without_body};
+use crate::readiness::State;
+
+/// Whether the process serves.
+const LIVENESS_PATH: &str = "/livez";
+/// Whether the node can be relied on.
+const READINESS_PATH: &str = "/readyz";
+
+/// What answers requests for the pages.
+#[derive(Clone)]
+pub struct HealthPages(watch::Receiver<State>);
+
+impl HealthPages {
+    /// Tells what this state is when the question comes.
+    pub fn new(state: watch::Receiver<State>) -> Self {
+        Self(state)
+    }
+
+    /// The answer, if this is the path of a page.
+    pub(super) fn answer(&self, method: &Method, path: &str) -> Option<Response<Body>> {
+        let found = match path {
+            LIVENESS_PATH => plain(StatusCode::OK, "ok\n"),
+            READINESS_PATH => readiness(&self.0.borrow()),
+            _ => return None,
+        };
+        Some(match *method {
+            Method::GET => found,
+            Method::HEAD => without_body(found),
+            _ => {
+                let refused = plain(StatusCode::METHOD_NOT_ALLOWED, "health is read with GET\n");
+                with_header(refused, header::ALLOW, READING)
+            },
+        })
+    }
+}
+
+fn readiness(state: &State) -> Response<Body> {
+    if state.is_ready() {
+        return plain(StatusCode::OK, "ready\n");
+    }
+    let mut text = String::new();
+    for reason in &state.reasons {
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "{reason}");
+    }
+    plain(StatusCode::SERVICE_UNAVAILABLE, text)
+}
+
+/// Lets `grpc.health.v1` tell what the state is: that of now once this returns, and later ones by the
+/// task, until one is an end.
+pub async fn keep_reported(
+    reporter: HealthReporter,
+    mut states: watch::Receiver<State>,
+) -> JoinHandle<()> {
+    let state = states.borrow_and_update().clone();
+    report(&reporter, &state).await;
+    tokio::spawn(async move {
+        while states.changed().await.is_ok() {
+            let state = states.borrow_and_update().clone();
+            report(&reporter, &state).await;
+            if state.is_ending() {
+                return;
+            }
+        }
+    })
+}
+
+/// The empty name stands for the server as a whole.
+async fn report(reporter: &HealthReporter, state: &State) {
+    let status = if state.is_ready() { ServingStatus::Serving } else { ServingStatus::NotServing };
+    for service in ["", SERVICE_NAME] {
+        reporter.set_service_status(service, status).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::readiness::Reason;
+
+    fn status(reasons: &[Reason], method: &Method, path: &str) -> Option<StatusCode> {
+        let state = State { reasons: reasons.to_vec(), node_answered: None };
+        let pages = HealthPages::new(watch::Sender::new(state).subscribe());
+        pages.answer(method, path).map(|answer| answer.status())
+    }
+
+    #[test]
+    fn who_is_not_ready_is_alive() {
+        let reasons = [Reason::Syncing, Reason::Disk { left_mib: 1 }];
+        for method in [Method::GET, Method::HEAD] {
+            assert_eq!(status(&[], &method, "/livez"), Some(StatusCode::OK));
+            assert_eq!(status(&[], &method, "/readyz"), Some(StatusCode::OK));
+            assert_eq!(status(&reasons, &method, "/livez"), Some(StatusCode::OK));
+            let unavailable = Some(StatusCode::SERVICE_UNAVAILABLE);
+            assert_eq!(status(&reasons, &method, "/readyz"), unavailable);
+        }
+    }
+
+    #[test]
+    fn the_pages_are_read_and_there_are_no_others() {
+        for path in ["/livez", "/readyz"] {
+            assert_eq!(status(&[], &Method::POST, path), Some(StatusCode::METHOD_NOT_ALLOWED));
+        }
+        for path in ["/", "/livez/", "/readyz/", "/healthz", "/api.LightningNode/livez"] {
+            assert_eq!(status(&[], &Method::GET, path), None, "{path}");
+        }
+    }
+}

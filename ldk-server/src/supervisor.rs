@@ -1,0 +1,141 @@
+//! What systemd is told, if it asks (`sd_notify(3)`): nothing where `NOTIFY_SOCKET` is not set.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use crate::readiness::{Reason, State};
+
+/// How much longer a start may take, counted from each time this is said.
+const MORE_TIME: Duration = Duration::from_secs(60);
+
+/// How often that is said at least.
+const LONGEST_SILENCE: Duration = Duration::from_secs(15);
+
+/// How long systemd may take to listen.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What there is to tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// The daemon serves.
+    Ready,
+    /// The daemon stops for good.
+    Stopping,
+    /// The daemon stops, and starts again in the same process.
+    StartingAgain,
+    /// What it does, in a line.
+    Status(String),
+    /// The start takes longer.
+    MoreTime,
+    /// It is well.
+    Alive,
+}
+
+/// Tells systemd. It may be slow to listen, so not from an async worker, and not for long.
+pub async fn tell(notice: Notice) {
+    match timeout(PATIENCE, spawn_blocking(move || send(&notice))).await {
+        Ok(Ok(Ok(()))) => {},
+        Ok(Ok(Err(error))) => tracing::warn!("cannot notify systemd: {error}"),
+        Ok(Err(error)) => tracing::warn!("cannot notify systemd: {error}"),
+        Err(_) => tracing::warn!("systemd does not listen"),
+    }
+}
+
+#[cfg(unix)]
+fn send(notice: &Notice) -> std::io::Result<()> {
+    use sd_notify::NotifyState;
+    let more_time_usec = u32::try_from(MORE_TIME.as_micros()).unwrap_or(u32::MAX);
+    sd_notify::notify(&[match notice {
+        Notice::Ready => NotifyState::Ready,
+        Notice::Stopping => NotifyState::Stopping,
+        Notice::StartingAgain => NotifyState::Reloading,
+        Notice::Status(text) => NotifyState::Status(text),
+        Notice::MoreTime => NotifyState::ExtendTimeoutUsec(more_time_usec),
+        Notice::Alive => NotifyState::Watchdog,
+    }])
+}
+
+#[cfg(not(unix))]
+fn send(_: &Notice) -> std::io::Result<()> {
+    Ok(())
+}
+
+/// How long systemd waits for a sign of life; `None` if it does not.
+fn watchdog() -> Option<Duration> {
+    #[cfg(unix)]
+    return sd_notify::watchdog_enabled().filter(|limit| !limit.is_zero());
+    #[cfg(not(unix))]
+    return None;
+}
+
+/// Tells systemd how the server is, as long as the runtime runs.
+pub(crate) async fn follow(mut states: watch::Receiver<State>) {
+    if std::env::var_os("NOTIFY_SOCKET").is_none() {
+        return;
+    }
+    let watchdog = watchdog();
+    let period = watchdog.map_or(LONGEST_SILENCE, |limit| (limit / 2).min(LONGEST_SILENCE));
+    let mut ticks = interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut told = None;
+    loop {
+        let state = states.borrow_and_update().clone();
+        if told.as_ref() != Some(&state.reasons) {
+            tell(Notice::Status(status(&state.reasons))).await;
+            told = Some(state.reasons);
+        }
+        tokio::select! {
+            changed = states.changed() => if changed.is_err() { return },
+            _ = ticks.tick() => {
+                let state = states.borrow().clone();
+                if state.is_starting() {
+                    tell(Notice::MoreTime).await;
+                }
+                if watchdog.is_some_and(|limit| is_alive(&state, limit)) {
+                    tell(Notice::Alive).await;
+                }
+            },
+        }
+    }
+}
+
+/// A node that does not answer is not alive, though the process may be.
+fn is_alive(state: &State, limit: Duration) -> bool {
+    state.node_answered.is_none_or(|at| at.elapsed() < limit)
+}
+
+fn status(reasons: &[Reason]) -> String {
+    if reasons.is_empty() {
+        return "ready".to_owned();
+    }
+    reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::{Instant, advance};
+
+    use super::*;
+
+    #[test]
+    fn the_status_is_one_line() {
+        assert_eq!(status(&[]), "ready");
+        let reasons = [Reason::Syncing, Reason::Disk { left_mib: 7 }];
+        let expected = "syncing: not in step with the chain yet; disk: nearly full, 7 MiB left";
+        assert_eq!(status(&reasons), expected);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_node_that_does_not_answer_in_time_is_not_alive() {
+        let limit = Duration::from_secs(10);
+        let state = |node_answered| State { reasons: Vec::new(), node_answered };
+        assert!(is_alive(&state(None), limit));
+        let answered = state(Some(Instant::now()));
+        assert!(is_alive(&answered, limit));
+        advance(limit).await;
+        assert!(!is_alive(&answered, limit));
+    }
+}
