@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::ops::{Bound, RangeBounds};
 use std::path::PathBuf;
 use std::str::FromStr as _;
 
@@ -109,21 +110,38 @@ impl Values {
         self.of.get(name).and_then(|(value, _)| value.as_bool()).unwrap_or(false)
     }
 
-    /// A number, which must be from `least` to `most`.
-    pub(super) fn number<T>(&self, name: &str, least: T, most: T) -> Result<Option<T>, ConfigError>
+    /// A number, which must be within these bounds.
+    pub(super) fn number<T>(
+        &self,
+        name: &str,
+        accepted: impl RangeBounds<T>,
+    ) -> Result<Option<T>, ConfigError>
     where
         T: TryFrom<i64> + PartialOrd + fmt::Display,
     {
         let Some(number) = self.of.get(name).and_then(|(value, _)| value.as_integer()) else {
             return Ok(None);
         };
-        match T::try_from(number).ok().filter(|number| (&least..=&most).contains(&number)) {
+        match T::try_from(number).ok().filter(|number| accepted.contains(number)) {
             Some(number) => Ok(Some(number)),
             None => {
-                let reason = format!("{number} is out of range; accepted are {least} to {most}");
+                let reason =
+                    format!("{number} is out of range; accepted are {}", shown_range(&accepted));
                 Err(ConfigError::new(name, reason))
             },
         }
+    }
+}
+
+fn shown_range<T: fmt::Display>(range: &impl RangeBounds<T>) -> String {
+    let bound = |bound: Bound<&T>| match bound {
+        Bound::Included(number) | Bound::Excluded(number) => Some(number.to_string()),
+        Bound::Unbounded => None,
+    };
+    match (bound(range.start_bound()), bound(range.end_bound())) {
+        (least, Some(most)) => format!("{} to {most}", least.unwrap_or_default()),
+        (Some(least), None) => format!("{least} and more"),
+        (None, None) => "all".to_owned(),
     }
 }
 

@@ -1,0 +1,119 @@
+//! Where blocks and fee rates come from.
+
+use std::str::FromStr as _;
+
+use http::{HeaderName, HeaderValue};
+use ldk_node::config::BackgroundSyncConfig;
+use secrecy::SecretString;
+
+use super::{host_port, missing, url_of};
+use crate::config::values::{Source, Values};
+use crate::config::{BitcoindAuth, BitcoindConfig, ChainSource, ConfigError};
+
+/// The node library goes no lower.
+const MIN_SYNC_INTERVAL_SECS: u64 = 10;
+/// An hour: a node that looks at the chain less often is not safe.
+const MAX_SYNC_INTERVAL_SECS: u64 = 3_600;
+
+/// A password that is given by flag or variable replaces a cookie file in the file, and the other
+/// way round.
+pub(in crate::config) fn choose_bitcoind_login(values: &mut Values) {
+    const COOKIE_FILE: &str = "bitcoind.rpc_cookie_file";
+    const LOGIN: [&str; 2] = ["bitcoind.rpc_user", "bitcoind.rpc_password"];
+    let is_given =
+        |values: &Values, key| matches!(values.source(key), Some(Source::Flag | Source::Variable));
+    let replaced: &[&str] = if is_given(values, COOKIE_FILE) {
+        &LOGIN
+    } else if LOGIN.iter().any(|key| is_given(values, key)) {
+        &[COOKIE_FILE]
+    } else {
+        &[]
+    };
+    for key in replaced {
+        if values.source(key) == Some(Source::File) {
+            values.remove(key);
+        }
+    }
+}
+
+pub(in crate::config) fn chain_source(values: &Values) -> Result<ChainSource, ConfigError> {
+    let server_url = |key: &str, schemes: &[&str]| {
+        url_of(key, values.text(key).ok_or_else(|| missing(key))?, schemes)
+    };
+    let sections = ["bitcoind", "electrum", "esplora"];
+    let set: Vec<&str> =
+        sections.into_iter().filter(|section| values.have_section(section)).collect();
+    match set[..] {
+        ["bitcoind"] => bitcoind(values).map(ChainSource::Bitcoind),
+        ["electrum"] => Ok(ChainSource::Electrum {
+            server_url: server_url("electrum.server_url", &["tcp", "ssl"])?,
+        }),
+        ["esplora"] => Ok(ChainSource::Esplora {
+            server_url: server_url("esplora.server_url", &["http", "https"])?,
+            headers: headers(values)?,
+        }),
+        _ => {
+            let found = if set.is_empty() { "none is set".to_owned() } else { set.join(" and ") };
+            Err(ConfigError::new(
+                "chain source",
+                format!("set a single one of [bitcoind], [electrum] and [esplora]; found: {found}"),
+            ))
+        },
+    }
+}
+
+fn bitcoind(values: &Values) -> Result<BitcoindConfig, ConfigError> {
+    let missing = |key| ConfigError::new(key, "must be set when bitcoind is the chain source");
+    let rpc_address =
+        values.text("bitcoind.rpc_address").ok_or_else(|| missing("bitcoind.rpc_address"))?;
+    let auth = match (
+        values.path("bitcoind.rpc_cookie_file"),
+        values.text("bitcoind.rpc_user"),
+        values.secret("bitcoind.rpc_password"),
+    ) {
+        (Some(file), None, None) => BitcoindAuth::CookieFile(file),
+        (Some(_), _, _) => {
+            return Err(ConfigError::new(
+                "bitcoind.rpc_cookie_file",
+                "set it, or rpc_user and rpc_password, not both",
+            ));
+        },
+        (None, Some(user), Some(password)) => BitcoindAuth::Password { user, password },
+        (None, None, _) => return Err(missing("bitcoind.rpc_user (or bitcoind.rpc_cookie_file)")),
+        (None, Some(_), None) => return Err(missing("bitcoind.rpc_password")),
+    };
+    let rest_address = values.text("bitcoind.rest_address");
+    Ok(BitcoindConfig {
+        rpc: host_port("bitcoind.rpc_address", &rpc_address)?,
+        auth,
+        rest: rest_address
+            .map(|address| host_port("bitcoind.rest_address", &address))
+            .transpose()?,
+    })
+}
+
+/// The text is not quoted: it may hold a password.
+fn headers(values: &Values) -> Result<Vec<(String, SecretString)>, ConfigError> {
+    let header = |text: &String| {
+        let (name, value) = text.split_once(':')?;
+        let (name, value) = (name.trim(), value.trim());
+        HeaderName::from_str(name).ok()?;
+        HeaderValue::from_str(value).ok()?;
+        Some((name.to_owned(), SecretString::from(value)))
+    };
+    let headers: Option<Vec<_>> = values.list("esplora.headers").iter().map(header).collect();
+    headers.ok_or_else(|| ConfigError::new("esplora.headers", "each must be \"Name: value\""))
+}
+
+pub(in crate::config) fn sync(values: &Values) -> Result<BackgroundSyncConfig, ConfigError> {
+    let interval = |key| {
+        values
+            .number(key, MIN_SYNC_INTERVAL_SECS..=MAX_SYNC_INTERVAL_SECS)?
+            .ok_or_else(|| missing(key))
+    };
+    Ok(BackgroundSyncConfig {
+        onchain_wallet_sync_interval_secs: interval("sync.onchain_wallet_interval_secs")?,
+        lightning_wallet_sync_interval_secs: interval("sync.lightning_wallet_interval_secs")?,
+        fee_rate_cache_update_interval_secs: interval("sync.fee_rates_interval_secs")?,
+    })
+}

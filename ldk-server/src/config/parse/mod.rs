@@ -1,0 +1,236 @@
+//! From the values of the keys to what the daemon works with, or a message that names the key.
+
+mod chain;
+mod liquidity;
+mod log;
+mod node;
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr as _;
+use std::time::Duration;
+
+pub(super) use self::log::log;
+pub(super) use chain::{chain_source, choose_bitcoind_login, sync};
+use ldk_node::bitcoin::Network;
+use ldk_node::bitcoin::secp256k1::PublicKey;
+use ldk_node::lightning::ln::msgs::SocketAddress;
+use ldk_server_grpc::places;
+pub(super) use liquidity::{lsps2_client, lsps2_service};
+pub(super) use node::{async_payments_role, channels, grpc_address, identity};
+use rustls_pki_types::DnsName;
+
+use super::values::Values;
+use super::{
+    ConfigError, EventsConfig, HostPort, HrnConfig, MetricsConfig, MetricsLogin, TlsConfig,
+};
+
+/// What to tell somebody who has configured nothing yet.
+pub(super) const FIRST_STEPS: &str = "\
+nothing is configured. At least a Bitcoin network and a source of blocks are needed. Three short ways:
+
+  With Bitcoin Core on this machine:
+    ldk-server --node-network signet --bitcoind-rpc-address 127.0.0.1:38332 \\
+        --bitcoind-rpc-cookie-file ~/.bitcoin/signet/.cookie
+
+  With an Electrum or Esplora server:
+    ldk-server --node-network signet --esplora-server-url https://esplora.example.org/api
+
+  With a file, to keep:
+    mkdir -p ~/.ldk-server && ldk-server --print-default-config > ~/.ldk-server/config.toml
+    (then change the network and the chain source in it, and start ldk-server)
+";
+
+/// A day: no payment is held longer, so that a larger number could only be a mistake.
+const MAX_HODL_BLOCKS: u32 = 144;
+/// A day. The library goes by the time of blocks, and takes a payment up to two hours after the
+/// invoice has expired by that; blocks may lag behind the clock by some hours more.
+const MIN_KEEP_EXPIRED_SECS: u64 = 86_400;
+/// Less is no time to come back in.
+const MIN_KEEP_SECS: u64 = 60;
+const DNS_PORT: u16 = 53;
+const MAX_HRN_TIMEOUT_SECS: u64 = 60;
+/// What the log is called in the directory of the network.
+const LOG_FILE: &str = "ldk-server.log";
+
+fn missing(key: &str) -> ConfigError {
+    ConfigError::new(key, "must be set")
+}
+
+pub(super) fn storage_dir(values: &Values) -> Result<PathBuf, ConfigError> {
+    const KEY: &str = "storage.disk.dir_path";
+    values
+        .path(KEY)
+        .or_else(places::default_dir)
+        .ok_or_else(|| ConfigError::new(KEY, "must be set: there is no home directory"))
+}
+
+/// Sets the defaults of paths that depend on the storage directory.
+pub(super) fn set_paths(values: &mut Values, storage_dir: &Path, network: Network) {
+    let network_dir = places::network_dir(storage_dir, &network.to_string());
+    for (key, path) in [
+        ("storage.disk.dir_path", storage_dir.to_owned()),
+        ("log.file", network_dir.join(LOG_FILE)),
+        ("tls.cert_path", places::tls_cert_file(storage_dir)),
+        ("tls.key_path", places::tls_key_file(storage_dir)),
+    ] {
+        values.set_default(key, path.display().to_string());
+    }
+}
+
+pub(super) fn network(values: &Values) -> Result<Network, ConfigError> {
+    let text = values.text("node.network");
+    let error = |reason| {
+        let accepted = "set it to bitcoin, testnet, testnet4, signet or regtest";
+        ConfigError::new("node.network", format!("{reason}; {accepted}"))
+    };
+    match text.as_deref() {
+        Some("bitcoin") => Ok(Network::Bitcoin),
+        Some("testnet") => Ok(Network::Testnet),
+        Some("testnet4") => Ok(Network::Testnet4),
+        Some("signet") => Ok(Network::Signet),
+        Some("regtest") => Ok(Network::Regtest),
+        Some(other) => Err(error(format!("\"{other}\" is no network"))),
+        None => Err(error("not set".to_owned())),
+    }
+}
+
+fn peer_address(key: &str, text: &str) -> Result<SocketAddress, ConfigError> {
+    SocketAddress::from_str(text).map_err(|_| {
+        let accepted = "accepted are ipv4:port, [ipv6]:port, onion-v3:port and host:port";
+        ConfigError::new(key, format!("\"{text}\" is not a peer address; {accepted}"))
+    })
+}
+
+/// The empty text is no URL, and no mistake.
+pub(super) fn http_url(values: &Values, key: &str) -> Result<Option<String>, ConfigError> {
+    let url = values.text(key).filter(|url| !url.is_empty());
+    url.map(|url| url_of(key, url, &["http", "https"])).transpose()
+}
+
+fn url_of(key: &str, url: String, schemes: &[&str]) -> Result<String, ConfigError> {
+    let known = url.split_once("://").is_some_and(|(scheme, rest)| {
+        schemes.contains(&scheme) && !rest.is_empty() && !rest.contains(char::is_whitespace)
+    });
+    if known {
+        Ok(url)
+    } else {
+        let accepted = schemes.join(":// or ");
+        Err(ConfigError::new(key, format!("\"{url}\" must be a URL with {accepted}://")))
+    }
+}
+
+fn public_key(key: &str, text: &str) -> Result<PublicKey, ConfigError> {
+    PublicKey::from_str(text).map_err(|_| {
+        ConfigError::new(key, format!("\"{text}\" is not a public key of 66 hex digits"))
+    })
+}
+
+fn host_port(key: &str, text: &str) -> Result<HostPort, ConfigError> {
+    text.rsplit_once(':')
+        .and_then(|(host, port)| Some((host.trim_matches(['[', ']']), port.parse().ok()?)))
+        .filter(|(host, _)| !host.is_empty())
+        .map(|(host, port)| HostPort { host: host.to_owned(), port })
+        .ok_or_else(|| ConfigError::new(key, format!("\"{text}\" must be host:port")))
+}
+
+pub(super) fn hodl_fail_before_deadline_blocks(values: &Values) -> Result<u32, ConfigError> {
+    const KEY: &str = "hodl.fail_before_deadline_blocks";
+    values.number(KEY, 0..=MAX_HODL_BLOCKS)?.ok_or_else(|| missing(KEY))
+}
+
+pub(super) fn keep_expired_invoices(
+    values: &Values,
+    network: Network,
+) -> Result<Duration, ConfigError> {
+    const KEY: &str = "history.keep_expired_invoices_secs";
+    match values.number(KEY, 0..)?.ok_or_else(|| missing(KEY))? {
+        secs if secs < MIN_KEEP_EXPIRED_SECS && network != Network::Regtest => {
+            Err(ConfigError::new(
+                KEY,
+                format!(
+                    "{secs} is too small; at least {MIN_KEEP_EXPIRED_SECS}, because until then an \
+                     invoice may still be paid"
+                ),
+            ))
+        },
+        secs => Ok(Duration::from_secs(secs)),
+    }
+}
+
+pub(super) fn events(values: &Values) -> Result<EventsConfig, ConfigError> {
+    let number = |key, least| values.number(key, least..)?.ok_or_else(|| missing(key));
+    Ok(EventsConfig {
+        keep_secs: number("events.keep_secs", MIN_KEEP_SECS)?,
+        keep_count: number("events.keep_count", 1)?,
+    })
+}
+
+pub(super) fn hrn(values: &Values) -> Result<HrnConfig, ConfigError> {
+    match values.text("hrn.mode").as_deref() {
+        None | Some("dns") => {},
+        Some("blip32") => {
+            let reason =
+                "not supported: LDK Node 0.7.1 cannot ask peers for names; accepted is dns";
+            return Err(ConfigError::new("hrn.mode", format!("\"blip32\" is {reason}")));
+        },
+        Some(mode) => {
+            return Err(ConfigError::new("hrn.mode", format!("\"{mode}\"; accepted is dns")));
+        },
+    }
+    let (address_key, timeout_key) = ("hrn.dns_server_address", "hrn.timeout_secs");
+    let timeout_secs = values.number(timeout_key, 1..=MAX_HRN_TIMEOUT_SECS)?;
+    let address = values.text(address_key).ok_or_else(|| missing(address_key))?;
+    Ok(HrnConfig {
+        dns_server: host_and_maybe_port(address_key, &address, DNS_PORT)?,
+        timeout: Duration::from_secs(timeout_secs.ok_or_else(|| missing(timeout_key))?),
+    })
+}
+
+fn host_and_maybe_port(key: &str, text: &str, port: u16) -> Result<HostPort, ConfigError> {
+    let host = text.trim_matches(['[', ']']);
+    if host.parse::<IpAddr>().is_ok() || DnsName::try_from(host).is_ok() {
+        return Ok(HostPort { host: host.to_owned(), port });
+    }
+    host_port(key, text)
+}
+
+pub(super) fn metrics(values: &Values) -> Result<MetricsConfig, ConfigError> {
+    const POLL_INTERVAL: &str = "metrics.poll_metrics_interval";
+    let enabled = values.is_on("metrics.enabled");
+    let poll_secs = values.number(POLL_INTERVAL, 1..)?.ok_or_else(|| missing(POLL_INTERVAL))?;
+    let half = |key| ConfigError::new(key, "set it together with the other half of the login");
+    let login = match (values.text("metrics.username"), values.secret("metrics.password")) {
+        (Some(username), Some(password)) => Some(MetricsLogin { username, password }),
+        (None, Some(_)) if enabled => return Err(half("metrics.username")),
+        (Some(_), None) if enabled => return Err(half("metrics.password")),
+        _ => None,
+    };
+    Ok(MetricsConfig { enabled, poll_interval: Duration::from_secs(poll_secs), login })
+}
+
+pub(super) fn tor_proxy(values: &Values) -> Result<Option<HostPort>, ConfigError> {
+    const KEY: &str = "tor.proxy_address";
+    if !values.have_section("tor") {
+        return Ok(None);
+    }
+    let text = values.text(KEY).ok_or_else(|| missing(KEY))?;
+    match peer_address(KEY, &text)? {
+        SocketAddress::OnionV3 { .. } | SocketAddress::OnionV2(_) => {
+            Err(ConfigError::new(KEY, "must be the address of Tor's own proxy, not behind Tor"))
+        },
+        _ => host_port(KEY, &text).map(Some),
+    }
+}
+
+pub(super) fn tls(values: &Values) -> Result<TlsConfig, ConfigError> {
+    let path = |key| values.path(key).ok_or_else(|| missing(key));
+    let hosts = values.list("tls.hosts");
+    for host in &hosts {
+        if host.parse::<IpAddr>().is_err() && DnsName::try_from(host.as_str()).is_err() {
+            let reason = format!("\"{host}\" is neither an IP address nor a DNS name");
+            return Err(ConfigError::new("tls.hosts", reason));
+        }
+    }
+    Ok(TlsConfig { cert_path: path("tls.cert_path")?, key_path: path("tls.key_path")?, hosts })
+}

@@ -1,0 +1,116 @@
+//! What the network is told of the node, and whom it trusts with channels.
+
+use std::net::SocketAddr;
+
+use ldk_node::bitcoin::secp256k1::PublicKey;
+use ldk_node::config::AsyncPaymentsRole;
+use ldk_node::lightning::ln::msgs::SocketAddress;
+
+use super::{missing, peer_address, public_key};
+use crate::config::values::Values;
+use crate::config::{ChannelsConfig, ConfigError};
+
+/// BOLT 7 gives the alias 32 bytes.
+const MAX_ALIAS_BYTES: usize = 32;
+/// The node library takes no more.
+const MAX_PEER_ADDRESSES: usize = 100;
+/// A hundredth of a coin: more could only be a mistake.
+const MAX_ANCHOR_RESERVE_SATS: u64 = 1_000_000;
+
+/// What the network is told of the node.
+pub(in crate::config) struct Identity {
+    pub(in crate::config) listening_addresses: Vec<SocketAddress>,
+    pub(in crate::config) announcement_addresses: Vec<SocketAddress>,
+    pub(in crate::config) alias: Option<String>,
+}
+
+impl Identity {
+    pub(in crate::config) fn is_announceable(&self) -> bool {
+        self.alias.is_some() && !self.listening_addresses.is_empty()
+    }
+}
+
+/// What the node library would refuse later with less of an explanation is refused here.
+pub(in crate::config) fn identity(values: &Values) -> Result<Identity, ConfigError> {
+    let identity = Identity {
+        listening_addresses: peer_addresses(values, "node.listening_addresses")?,
+        announcement_addresses: peer_addresses(values, "node.announcement_addresses")?,
+        alias: alias(values)?,
+    };
+    if identity.alias.is_some() && identity.listening_addresses.is_empty() {
+        return Err(ConfigError::new("node.alias", "needs node.listening_addresses to be set too"));
+    }
+    if !identity.announcement_addresses.is_empty() && !identity.is_announceable() {
+        return Err(ConfigError::new(
+            "node.announcement_addresses",
+            "needs node.alias and node.listening_addresses to be set too",
+        ));
+    }
+    Ok(identity)
+}
+
+fn peer_addresses(values: &Values, key: &str) -> Result<Vec<SocketAddress>, ConfigError> {
+    let texts = values.list(key);
+    if texts.len() > MAX_PEER_ADDRESSES {
+        let reason = format!("{} addresses; at most {MAX_PEER_ADDRESSES}", texts.len());
+        return Err(ConfigError::new(key, reason));
+    }
+    texts.iter().map(|text| peer_address(key, text)).collect()
+}
+
+fn alias(values: &Values) -> Result<Option<String>, ConfigError> {
+    let Some(alias) = values.text("node.alias").map(|text| text.trim().to_owned()) else {
+        return Ok(None);
+    };
+    match alias.len() {
+        0 => Err(ConfigError::new("node.alias", "must not be empty; remove the key for no alias")),
+        1..=MAX_ALIAS_BYTES => Ok(Some(alias)),
+        bytes => Err(ConfigError::new(
+            "node.alias",
+            format!("\"{alias}\" has {bytes} bytes; at most {MAX_ALIAS_BYTES}"),
+        )),
+    }
+}
+
+pub(in crate::config) fn async_payments_role(
+    values: &Values,
+    is_announceable: bool,
+) -> Result<Option<AsyncPaymentsRole>, ConfigError> {
+    const KEY: &str = "node.async_payments_role";
+    match values.text(KEY).map(|text| text.trim().to_ascii_lowercase()).as_deref() {
+        None => Ok(None),
+        Some("client") => Ok(Some(AsyncPaymentsRole::Client)),
+        Some("server") if is_announceable => Ok(Some(AsyncPaymentsRole::Server)),
+        Some("server") => Err(ConfigError::new(
+            KEY,
+            "\"server\" needs node.alias and node.listening_addresses to be set too",
+        )),
+        Some(other) => Err(ConfigError::new(
+            KEY,
+            format!("\"{other}\" is no role; set it to client or server"),
+        )),
+    }
+}
+
+pub(in crate::config) fn grpc_address(values: &Values) -> Result<SocketAddr, ConfigError> {
+    const KEY: &str = "node.grpc_service_address";
+    let text = values.text(KEY).ok_or_else(|| missing(KEY))?;
+    text.parse().map_err(|_| {
+        let accepted = "accepted are ipv4:port and [ipv6]:port, not host names";
+        ConfigError::new(KEY, format!("\"{text}\"; {accepted}"))
+    })
+}
+
+pub(in crate::config) fn channels(values: &Values) -> Result<ChannelsConfig, ConfigError> {
+    const RESERVE: &str = "channels.anchor_reserve_sats";
+    let peers = |key| -> Result<Vec<PublicKey>, ConfigError> {
+        values.list(key).iter().map(|text| public_key(key, text)).collect()
+    };
+    Ok(ChannelsConfig {
+        trusted_peers_0conf: peers("channels.trusted_peers_0conf")?,
+        anchor_reserve_sats: values
+            .number(RESERVE, 0..=MAX_ANCHOR_RESERVE_SATS)?
+            .ok_or_else(|| missing(RESERVE))?,
+        anchor_trusted_peers: peers("channels.anchor_trusted_peers")?,
+    })
+}
