@@ -59,17 +59,20 @@ fn readiness(state: &State) -> Response<Body> {
 }
 
 /// Lets `grpc.health.v1` tell what the state is: that of now once this returns, and later ones by the
-/// task, until one is an end.
+/// task, until one is an end. Who watches is told when it changes, not each time it was looked at.
 pub async fn keep_reported(
     reporter: HealthReporter,
     mut states: watch::Receiver<State>,
 ) -> JoinHandle<()> {
-    let state = states.borrow_and_update().clone();
-    report(&reporter, &state).await;
+    let mut is_ready = states.borrow_and_update().is_ready();
+    report(&reporter, is_ready).await;
     tokio::spawn(async move {
         while states.changed().await.is_ok() {
-            let state = states.borrow_and_update().clone();
-            report(&reporter, &state).await;
+            let (was_ready, state) = (is_ready, states.borrow_and_update().clone());
+            is_ready = state.is_ready();
+            if is_ready != was_ready {
+                report(&reporter, is_ready).await;
+            }
             if state.is_ending() {
                 return;
             }
@@ -78,8 +81,8 @@ pub async fn keep_reported(
 }
 
 /// The empty name stands for the server as a whole.
-async fn report(reporter: &HealthReporter, state: &State) {
-    let status = if state.is_ready() { ServingStatus::Serving } else { ServingStatus::NotServing };
+async fn report(reporter: &HealthReporter, is_ready: bool) {
+    let status = if is_ready { ServingStatus::Serving } else { ServingStatus::NotServing };
     for service in ["", SERVICE_NAME] {
         reporter.set_service_status(service, status).await;
     }
@@ -87,8 +90,14 @@ async fn report(reporter: &HealthReporter, state: &State) {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+    use tokio_stream::StreamExt as _;
+    use tonic_health::pb::HealthCheckRequest;
+    use tonic_health::pb::health_server::Health as _;
+    use tonic_health::server::HealthService;
+
     use super::*;
-    use crate::readiness::Reason;
+    use crate::readiness::{Readiness, Reason};
 
     fn status(reasons: &[Reason], method: &Method, path: &str) -> Option<StatusCode> {
         let state = State { reasons: reasons.to_vec(), node_answered: None };
@@ -116,5 +125,29 @@ mod tests {
         for path in ["/", "/livez/", "/readyz/", "/healthz", "/api.LightningNode/livez"] {
             assert_eq!(status(&[], &Method::GET, path), None, "{path}");
         }
+    }
+
+    #[tokio::test]
+    async fn who_watches_is_told_of_changes_only() {
+        let (reporter, readiness) = (HealthReporter::new(), Readiness::starting());
+        let task = keep_reported(reporter.clone(), readiness.subscribe()).await;
+        let service = HealthService::from_health_reporter(reporter);
+        let request = HealthCheckRequest { service: SERVICE_NAME.to_owned() };
+        let mut statuses = service.watch(tonic::Request::new(request)).await.unwrap().into_inner();
+        let mut told = async |reasons| {
+            readiness.node_answered(reasons);
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+            let status = statuses.next().now_or_never().flatten()?.unwrap().status();
+            Some(status.as_str_name())
+        };
+        assert_eq!(told(vec![Reason::Syncing]).await, Some("NOT_SERVING"));
+        assert_eq!(told(vec![Reason::Disk { left_mib: 1 }]).await, None);
+        assert_eq!(told(Vec::new()).await, Some("SERVING"));
+        assert_eq!(told(Vec::new()).await, None);
+        assert_eq!(told(vec![Reason::Syncing]).await, Some("NOT_SERVING"));
+        readiness.stopping();
+        task.await.unwrap();
     }
 }
