@@ -86,6 +86,20 @@ pub(super) fn to_1(database: &Transaction<'_>) -> io::Result<()> {
     Ok(())
 }
 
+/// Counts the commits. The lineage is drawn by lot: nobody has another copy of this state yet.
+pub(super) fn to_2(database: &Transaction<'_>) -> io::Result<()> {
+    database
+        .execute_batch(
+            "CREATE TABLE ldk_server_epoch (
+                 lineage BLOB NOT NULL,
+                 restores INTEGER NOT NULL,
+                 commits INTEGER NOT NULL
+             ) STRICT;
+             INSERT INTO ldk_server_epoch VALUES (randomblob(16), 0, 0);",
+        )
+        .map_err(sql_error)
+}
+
 fn take_over_forwards(database: &Transaction<'_>) -> io::Result<()> {
     for (key, value) in records(database, "forward")? {
         let number = bytes(&key).map(u64::from_be_bytes)?;

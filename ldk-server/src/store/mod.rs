@@ -2,6 +2,7 @@
 //! format; beside it stand the history of payments and forwards, and the events.
 
 mod consumers;
+mod epoch;
 mod events;
 mod forwards;
 mod holds;
@@ -19,6 +20,7 @@ use std::path::Path;
 use std::str::FromStr as _;
 
 pub use consumers::{Ack, MAX_EVENT_CONSUMERS};
+pub use epoch::{Epoch, Lineage};
 pub use events::{Digest, EventBounds, NewEvent};
 pub use forwards::{Forward, ForwardFilter, ForwardPlace};
 pub use holds::{Fate, Held, Holds, LockedHolds, Run, Why};

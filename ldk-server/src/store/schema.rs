@@ -16,7 +16,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction};
 use super::{invalid_data, migration, sql_error};
 
 /// The steps from each version of the server's tables to the next; 0 is a database without any.
-const STEPS: [fn(&Transaction<'_>) -> io::Result<()>; 1] = [migration::to_1];
+const STEPS: [fn(&Transaction<'_>) -> io::Result<()>; 2] = [migration::to_1, migration::to_2];
 
 /// How much of the log is kept as a file when it begins anew.
 const LOG_FILE_BYTES: u32 = 8 << 20;

@@ -17,6 +17,7 @@ use ldk_node::lightning::io;
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
 
+use super::epoch;
 use super::log::Log;
 
 /// How many changes may wait. More callers are held up: by then each commit holds thousands.
@@ -217,6 +218,7 @@ fn commit(database: &mut Connection, jobs: &mut [Box<dyn Job>]) -> rusqlite::Res
     for job in jobs {
         job.apply(&transaction)?;
     }
+    epoch::advance(&transaction)?;
     transaction.commit()
 }
 
