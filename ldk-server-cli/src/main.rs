@@ -50,6 +50,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Completions(command) => command.run(),
         Command::Events(command) => command.run(&cli.connection.client()?).await,
+        Command::Backup(command) => command.run(&cli.connection.client()?, cli.format).await,
         Command::ListPayments(command) => command.run(&cli.connection.client()?, cli.format).await,
         Command::ListForwardedPayments(command) => {
             command.run(&cli.connection.client()?, cli.format).await

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use http::uri::PathAndQuery;
-use ldk_server_grpc::api::SubscribeEventsRequest;
+use ldk_server_grpc::api::{CreateBackupRequest, CreateBackupResponse, SubscribeEventsRequest};
 use ldk_server_grpc::events::EventEnvelope;
 use ldk_server_grpc::places::Places;
 use prost::Message;
@@ -14,6 +14,7 @@ use tonic::transport::Channel;
 use tonic::{Request, Status};
 use tonic_prost::ProstCodec;
 
+use crate::backup::BackupStream;
 use crate::builder::ClientBuilder;
 use crate::error::Error;
 use crate::event_stream::EventStream;
@@ -97,6 +98,21 @@ impl Client {
             grpc.server_streaming(Request::new(request), path!("SubscribeEvents"), codec).await
         });
         Ok(EventStream::new(accepted.await?))
+    }
+
+    /// Has the server make a backup, and streams it. Write the bytes to a file in their order, and
+    /// keep it only if the summary came: without it the backup is not whole. See
+    /// [`BackupStream::summary`].
+    ///
+    /// The stream has no time limit.
+    pub async fn create_backup(&self, request: CreateBackupRequest) -> Result<BackupStream, Error> {
+        let mut grpc = self.grpc.clone();
+        let codec = ProstCodec::<CreateBackupRequest, CreateBackupResponse>::default();
+        let accepted = self.in_time(async move {
+            grpc.ready().await.map_err(Status::from_error)?;
+            grpc.server_streaming(Request::new(request), path!("CreateBackup"), codec).await
+        });
+        Ok(BackupStream::new(accepted.await?.into_inner()))
     }
 
     /// Follows the server's events for as long as the stream is kept, subscribing again after a lost

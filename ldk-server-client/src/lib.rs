@@ -57,6 +57,7 @@
 //! # }
 //! ```
 
+mod backup;
 mod builder;
 mod client;
 mod connect;
@@ -66,6 +67,7 @@ mod follow;
 mod signed;
 mod tls;
 
+pub use backup::BackupStream;
 pub use builder::ClientBuilder;
 pub use client::Client;
 pub use error::Error;

@@ -17,10 +17,15 @@ use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use zeroize::Zeroizing;
 
+use crate::backup::Keys;
 use crate::config::TlsConfig;
 
 const API_KEY_BYTES: usize = 32;
 const MNEMONIC_WORDS: usize = 24;
+const MNEMONIC_FILE: &str = "keys_mnemonic";
+const SEED_FILE: &str = "keys_seed";
+/// What the file of the node's keys may be called.
+pub const KEY_FILES: [&str; 2] = [MNEMONIC_FILE, SEED_FILE];
 
 /// A file that could not be made or used.
 #[derive(Debug, thiserror::Error)]
@@ -46,8 +51,8 @@ pub enum Entropy {
 
 /// Reads the entropy of `storage_dir`, or makes a mnemonic if there is none.
 pub fn entropy(storage_dir: &Path) -> Result<Entropy, SecretError> {
-    let mnemonic_path = storage_dir.join("keys_mnemonic");
-    let seed_path = storage_dir.join("keys_seed");
+    let mnemonic_path = storage_dir.join(MNEMONIC_FILE);
+    let seed_path = storage_dir.join(SEED_FILE);
     match (exists(&mnemonic_path)?, exists(&seed_path)?) {
         (true, true) => Err(SecretError::new(
             &mnemonic_path,
@@ -63,6 +68,22 @@ pub fn entropy(storage_dir: &Path) -> Result<Entropy, SecretError> {
             Ok(Entropy::Mnemonic(mnemonic))
         },
     }
+}
+
+/// The file of the node's keys, if there is one.
+pub fn keys(storage_dir: &Path) -> Result<Option<Keys>, SecretError> {
+    for name in KEY_FILES {
+        let path = storage_dir.join(name);
+        if exists(&path)? {
+            return Ok(Some(Keys { name, bytes: Zeroizing::new(read(&path)?) }));
+        }
+    }
+    Ok(None)
+}
+
+/// Writes the file of the node's keys, which must not exist.
+pub fn write_keys(storage_dir: &Path, keys: &Keys) -> Result<(), SecretError> {
+    create_once(&storage_dir.join(keys.name), &keys.bytes, 0o600)
 }
 
 fn read_mnemonic(path: &Path) -> Result<Entropy, SecretError> {

@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::backup::{self, Backups};
 use crate::clock::unix_secs;
 use crate::config::Config;
 use crate::metrics;
@@ -91,6 +92,9 @@ impl Server {
     ) -> Result<Self, StartError> {
         let started_at_secs = unix_secs();
         let lock = storage::lock(&config.network_dir())?;
+        backup::remove_partial(&config.network_dir()).map_err(|error| {
+            StartError::Storage(format!("cannot remove a partial backup: {error}"))
+        })?;
         let entropy = secrets::entropy(&config.storage_dir)?;
         let api_key = secrets::api_key(&config.storage_dir, &config.network.to_string())?;
         let identity = secrets::identity(&config.tls)?;
@@ -290,6 +294,12 @@ async fn assemble(
             lsp,
             names: Names::new(&config.hrn),
             onions,
+            backups: Backups {
+                storage_dir: config.storage_dir.clone(),
+                network_dir: config.network_dir(),
+                network: config.network,
+                allow_keys: config.allow_keys_in_backups,
+            },
             spending: Spending::new(Arc::clone(&node), Arc::clone(&store), config, stopping),
             node,
             store,

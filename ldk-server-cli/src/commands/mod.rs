@@ -1,6 +1,7 @@
 //! The commands, a file for each noun. Most of them are one unary call: their arguments become the
 //! request, and the response is printed.
 
+mod backup;
 mod bolt11;
 mod bolt12;
 mod channels;
@@ -25,6 +26,7 @@ use ldk_server_client::Client;
 use crate::failure::Failure;
 use crate::output::{self, Format};
 
+use backup::Backup;
 use bolt11::{Bolt11Receive, Bolt11Send, Bolt11SendUnderpaying};
 use bolt12::{Bolt12Receive, Bolt12Send};
 use channels::{
@@ -55,6 +57,7 @@ pub(crate) enum Command {
     ListPayments(ListPayments),
     ListForwardedPayments(ListForwardedPayments),
     Events(Events),
+    Backup(Backup),
     Completions(Completions),
 }
 

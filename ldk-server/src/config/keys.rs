@@ -300,6 +300,11 @@ pub static KEYS: &[Key] = &[
     number("events.keep_count", "How many events are kept at most")
         .value("EVENTS")
         .default("1000000"),
+    boolean(
+        "backup.allow_keys",
+        "Whether a caller may have the node's keys put into a backup",
+    )
+    .default("false"),
     text("hrn.mode", "How names like user@domain are resolved: dns")
         .value("MODE")
         .default("\"dns\""),

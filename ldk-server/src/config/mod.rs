@@ -72,6 +72,8 @@ pub struct Config {
     pub keep_expired_invoices: Duration,
     /// Which events are kept.
     pub events: EventsConfig,
+    /// Whether a caller may have the node's keys put into a backup.
+    pub allow_keys_in_backups: bool,
     /// How names like `₿user@domain` are resolved.
     pub hrn: HrnConfig,
     /// Metrics.
@@ -251,6 +253,7 @@ impl Config {
             hodl_fail_before_deadline_blocks: parse::hodl_fail_before_deadline_blocks(values)?,
             keep_expired_invoices: parse::keep_expired_invoices(values, network)?,
             events: parse::events(values)?,
+            allow_keys_in_backups: values.is_on("backup.allow_keys"),
             hrn: parse::hrn(values)?,
             metrics: parse::metrics(values)?,
             tor_proxy: parse::tor_proxy(values)?,

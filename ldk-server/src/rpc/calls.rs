@@ -38,6 +38,7 @@ pub struct Calls {
     ordering: Arc<Semaphore>,
     looking_up: Arc<Semaphore>,
     replaying: Arc<Semaphore>,
+    backing_up: Arc<Semaphore>,
     tracker: TaskTracker,
 }
 
@@ -50,6 +51,7 @@ impl Default for Calls {
             ordering: Arc::new(Semaphore::new(MAX_ORDERING)),
             looking_up: Arc::new(Semaphore::new(MAX_LOOKING_UP)),
             replaying: Arc::new(Semaphore::new(MAX_REPLAYING)),
+            backing_up: Arc::new(Semaphore::new(1)),
             tracker: TaskTracker::new(),
         }
     }
@@ -139,6 +141,21 @@ impl Calls {
             read().inspect_err(|error| tracing::error!("a stream of events ends: {error}"))
         });
         work.await.map_err(|error| Error::Internal(format!("replay: {error}")))?
+    }
+
+    /// Makes a backup, if no other is being made. It ends by itself when nobody takes it.
+    pub(super) fn back_up(
+        &self,
+        work: impl FnOnce() -> Result<(), Error> + Send + 'static,
+    ) -> Result<(), Error> {
+        let permit = Arc::clone(&self.backing_up).try_acquire_owned().map_err(|_| {
+            Error::ResourceExhausted("another backup is being made; try again later".to_owned())
+        })?;
+        self.spawn("create_backup", move || {
+            let _permit = permit;
+            work()
+        });
+        Ok(())
     }
 
     fn spawn<R, F>(&self, method: &'static str, work: F) -> JoinHandle<Result<R, Error>>

@@ -2,6 +2,7 @@
 //! async runtime.
 
 mod attempt;
+mod backup;
 mod bolt11;
 mod bolt12;
 mod calls;
@@ -40,6 +41,7 @@ pub use calls::Calls;
 pub use jit::Lsp;
 pub use names::Names;
 
+use crate::backup::Backups;
 use crate::error::Error;
 use crate::node::spending::Spending;
 use crate::node::splices::Splices;
@@ -66,6 +68,8 @@ pub struct App {
     pub names: Names,
     /// The ways to onion peers.
     pub onions: Arc<Onions>,
+    /// What backups are made of.
+    pub backups: Backups,
 }
 
 /// How far the server is.
@@ -158,6 +162,15 @@ macro_rules! lightning_node {
                 let app = self.app()?;
                 let stopping = self.stopping.clone();
                 Ok(events::subscribe(app, &self.calls, request, stopping).await?)
+            }
+
+            async fn create_backup(
+                &self,
+                request: Request<api::CreateBackupRequest>,
+            ) -> Result<Response<backup::Stream>, Status> {
+                let app = self.app()?;
+                let stopping = self.stopping.clone();
+                Ok(backup::create(app, &self.calls, request, stopping)?)
             }
 
             async fn connect_peer(

@@ -14,6 +14,7 @@ mod payments;
 mod readers;
 mod retention;
 mod schema;
+mod snapshot;
 mod writer;
 
 use std::path::Path;
