@@ -23,6 +23,7 @@ pub mod store;
 pub mod supervisor;
 pub mod tor;
 pub mod wire;
+mod witness;
 
 pub use server::{End, Server};
 pub use start::StartError;

@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use ldk_server::config::{Args, Config, Only, TEMPLATE};
+use ldk_server::backup::restore;
+use ldk_server::config::{Args, Config, Only, Rescue, TEMPLATE};
 use ldk_server::supervisor::{Notice, tell};
 use ldk_server::{End, Server, StartError, logging, process, storage};
 
@@ -21,6 +22,9 @@ fn main() -> ExitCode {
         Err(error) => return process::refuse(&error),
     };
     process::keep_files_private();
+    if let Some(rescue) = args.rescue() {
+        return run_rescue(rescue, &config);
+    }
     if let Err(error) = storage::make_dirs(&config.network_dir()) {
         return process::refuse(&error);
     }
@@ -62,6 +66,21 @@ fn show(only: Only, args: &Args) -> ExitCode {
     }
 }
 
+/// Does what is done while the daemon does not run, and tells what came of it.
+fn run_rescue(rescue: &Rescue, config: &Config) -> ExitCode {
+    let done = match rescue {
+        Rescue::Restore(order) => restore::restore(config, order),
+        Rescue::Recover => restore::recover(config),
+    };
+    match done {
+        Ok(text) => {
+            print!("{text}");
+            ExitCode::SUCCESS
+        },
+        Err(error) => process::refuse(&error),
+    }
+}
+
 enum Then {
     Exit(ExitCode),
     StartAgain,
@@ -81,6 +100,10 @@ async fn run(config: Config, signals: process::Signals) -> Then {
         () = signals.stop() => Then::Exit(ExitCode::SUCCESS),
         end = server.ended() => match end {
             End::Failed(error) => return Then::Exit(process::refuse(&error)),
+            End::ChannelClosed => {
+                tracing::warn!("starting again, to claim what is ours of a closed channel");
+                Then::StartAgain
+            },
             End::NewCookie => {
                 tracing::warn!("bitcoind has a new cookie; starting again with it");
                 Then::StartAgain

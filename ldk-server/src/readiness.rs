@@ -6,11 +6,10 @@ mod look;
 
 use std::fmt;
 
-use chrono::{DateTime, SecondsFormat};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::clock::unix_secs;
+use crate::clock::{rfc_3339, unix_secs};
 use crate::node::startup::Doing;
 
 pub(crate) use look::Look;
@@ -58,11 +57,6 @@ impl fmt::Display for Reason {
             Self::Database => write!(formatter, "database: cannot be written"),
         }
     }
-}
-
-fn rfc_3339(unix_secs: u64) -> String {
-    let time = i64::try_from(unix_secs).ok().and_then(|secs| DateTime::from_timestamp(secs, 0));
-    time.map_or_else(String::new, |time| time.to_rfc3339_opts(SecondsFormat::Secs, true))
 }
 
 /// How the server is.

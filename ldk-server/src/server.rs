@@ -18,7 +18,9 @@ use crate::backup::{self, Backups};
 use crate::clock::unix_secs;
 use crate::config::Config;
 use crate::metrics;
+use crate::node::age;
 use crate::node::cookie::CookieWatch;
+use crate::node::recovery::Recovery;
 use crate::node::spending::Spending;
 use crate::node::splices::Splices;
 use crate::node::startup::{self, Doing, Started};
@@ -46,6 +48,8 @@ pub struct Server {
     store: Arc<Store>,
     onions: Arc<Onions>,
     cookie: CookieWatch,
+    recovery: Recovery,
+    witness: JoinHandle<()>,
     address: SocketAddr,
     calls: Calls,
     readiness: Readiness,
@@ -81,6 +85,8 @@ pub enum End {
     Failed(String),
     /// Bitcoin Core was restarted and has a new cookie: another server must be started.
     NewCookie,
+    /// The peer has closed a channel that is in recovery: another server will claim what is ours.
+    ChannelClosed,
 }
 
 impl Server {
@@ -152,7 +158,7 @@ impl Server {
         };
         let started = started.inspect_err(|_| stop.serving.cancel())?;
         let app = assemble(&config, &started, &stop).await?;
-        let Started { node, store, onions, cookie } = started;
+        let Started { node, store, onions, cookie, recovery } = started;
 
         let hodl_blocks = config.hodl_fail_before_deadline_blocks;
         let hodl_guard =
@@ -169,6 +175,9 @@ impl Server {
         });
         let retention = retention::run(Arc::clone(&app.store), config.events, stop.serving.clone());
         let retention = tokio::spawn(retention);
+        let witness =
+            age::remember(Arc::clone(&app.store), Arc::clone(&config), stop.serving.clone());
+        let witness = tokio::spawn(witness);
         let event_loop = tokio::spawn(events::run(Arc::clone(&app), stop.events.clone()));
         for address in node.announcement_addresses().unwrap_or_default() {
             tracing::info!("NODE_URI: {}@{address}", node.node_id());
@@ -182,6 +191,8 @@ impl Server {
             store,
             onions,
             cookie,
+            recovery,
+            witness,
             address,
             calls,
             readiness,
@@ -215,6 +226,7 @@ impl Server {
             ended = &mut self.event_loop => End::Failed(format!("the event loop ended: {ended:?}")),
             ended = &mut self.hodl_guard => End::Failed(format!("the hodl guard ended: {ended:?}")),
             () = self.cookie.replaced() => End::NewCookie,
+            () = self.recovery.progress() => End::ChannelClosed,
         }
     }
 
@@ -236,6 +248,7 @@ impl Server {
             expired_invoices,
             metrics,
             retention,
+            witness,
             _lock,
             ..
         } = self;
@@ -253,6 +266,7 @@ impl Server {
             metrics.await.map_err(|error| error.to_string())?;
         }
         retention.await.map_err(|error| error.to_string())?;
+        witness.await.map_err(|error| error.to_string())?;
         stop.events.cancel();
         let handled = event_loop.await.map_err(|error| error.to_string()).and_then(|ended| ended);
         let guarded = hodl_guard.await.map_err(|error| error.to_string()).and_then(|ended| ended);
@@ -279,7 +293,7 @@ async fn assemble(
     started: &Started,
     stop: &Stop,
 ) -> Result<Arc<App>, StartError> {
-    let Started { node, store, onions, cookie: _ } = started;
+    let Started { node, store, onions, .. } = started;
     let (node, store, onions) = (Arc::clone(node), Arc::clone(store), Arc::clone(onions));
     let (config, stopping) = (Arc::clone(config), stop.serving.clone());
     let lsp = config

@@ -19,6 +19,9 @@ pub enum StartError {
     /// A file or directory cannot be made or used.
     #[error("{0}")]
     Storage(String),
+    /// The state is older than one that was seen of the same node.
+    #[error("{0}")]
+    TooOld(String),
     /// Another process runs on the same state.
     #[error("{0}")]
     AlreadyRunning(String),

@@ -6,6 +6,7 @@
 
 pub mod archive;
 mod protection;
+pub mod restore;
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};

@@ -9,14 +9,35 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use super::keys::{KEYS, Key, Kind};
+use crate::backup::restore;
 
 const CONFIG_FILE: &str = "config_file";
 const CHECK_CONFIG: &str = "check-config";
 const PRINT_DEFAULT_CONFIG: &str = "print-default-config";
 const LIBRARY_STORE: &str = "library-store";
 
+const RESTORE: &str = "restore";
+const RECOVER_NODE: &str = "recover";
+const BACKUP: &str = "backup-file";
+const IDENTITY_FILE: &str = "identity-file";
+const PASSPHRASE_FILE: &str = "passphrase-file";
+const RECOVER: &str = "recover";
+const ACCEPT_OLD_STATE: &str = "accept-old-state";
+
 /// What the daemon was started with.
-pub struct Args(ArgMatches);
+pub struct Args {
+    matches: ArgMatches,
+    rescue: Option<Rescue>,
+}
+
+/// What the program may be asked for while the daemon does not run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rescue {
+    /// To restore a backup.
+    Restore(restore::Order),
+    /// To have the peers close the channels.
+    Recover,
+}
 
 /// What else the daemon may be asked for than to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,30 +58,33 @@ pub(super) enum Given {
 impl Args {
     /// Those of this process. Ends it if they cannot be read, or if help is asked for.
     pub fn parse() -> Self {
-        Self(Self::command().get_matches())
+        Self::of(Self::command().get_matches())
     }
 
     /// These, of which the first is the name of the program, and the environment of this process.
     pub fn try_parse_from<T: Into<OsString> + Clone>(
         args: impl IntoIterator<Item = T>,
     ) -> Result<Self, clap::Error> {
-        Self::command().try_get_matches_from(args).map(Self)
+        Self::command().try_get_matches_from(args).map(Self::of)
+    }
+
+    fn of(matches: ArgMatches) -> Self {
+        match matches.subcommand() {
+            Some((RESTORE, rescue)) => {
+                let rescue = rescue.clone();
+                let order = order(&rescue);
+                Self { matches: rescue, rescue: Some(Rescue::Restore(order)) }
+            },
+            Some((_, rescue)) => Self { matches: rescue.clone(), rescue: Some(Rescue::Recover) },
+            None => Self { matches, rescue: None },
+        }
     }
 
     /// What may be on the command line.
     pub fn command() -> Command {
-        Command::new("ldk-server")
+        let command = Command::new("ldk-server")
             .version(env!("CARGO_PKG_VERSION"))
             .about("A standalone Lightning node with a gRPC API")
-            .arg(
-                Arg::new(CONFIG_FILE)
-                    .value_name("CONFIG_FILE")
-                    .value_parser(value_parser!(PathBuf))
-                    .help(
-                        "Configuration file, in TOML [default: ~/.ldk-server/config.toml, if it \
-                         exists]",
-                    ),
-            )
             .args([
                 Arg::new(CHECK_CONFIG)
                     .long(CHECK_CONFIG)
@@ -70,50 +94,122 @@ impl Args {
                     .long(PRINT_DEFAULT_CONFIG)
                     .action(ArgAction::SetTrue)
                     .help("Print a configuration file with every key, explained"),
-                Arg::new(LIBRARY_STORE).long(LIBRARY_STORE).action(ArgAction::SetTrue).hide(true).help(
-                    "Keep the library's state in the library's own store, to measure the server's by. \
-                     What the server itself writes down is then not safe from a loss of power",
-                ),
             ])
-            .args(KEYS.iter().map(flag))
+            .subcommands([restore_command(), recover_command()])
+            .args_conflicts_with_subcommands(true);
+        with_configuration(command)
+    }
+
+    /// What the program is asked for in place of the daemon.
+    pub fn rescue(&self) -> Option<&Rescue> {
+        self.rescue.as_ref()
     }
 
     /// What to do instead of running.
     pub fn only(&self) -> Option<Only> {
-        if self.0.get_flag(PRINT_DEFAULT_CONFIG) {
+        if self.rescue.is_some() {
+            return None;
+        }
+        if self.matches.get_flag(PRINT_DEFAULT_CONFIG) {
             Some(Only::PrintDefaultConfig)
         } else {
-            self.0.get_flag(CHECK_CONFIG).then_some(Only::CheckConfig)
+            self.matches.get_flag(CHECK_CONFIG).then_some(Only::CheckConfig)
         }
     }
 
     pub(super) fn config_file(&self) -> Option<&PathBuf> {
-        self.0.get_one(CONFIG_FILE)
+        self.matches.get_one(CONFIG_FILE)
     }
 
     pub(super) fn library_store(&self) -> bool {
-        self.0.get_flag(LIBRARY_STORE)
+        self.matches.get_flag(LIBRARY_STORE)
     }
 
     /// The value of a key that is set here, and how.
     pub(super) fn get(&self, key: &Key) -> Option<(toml::Value, Given)> {
-        let given = match self.0.value_source(key.name)? {
+        let given = match self.matches.value_source(key.name)? {
             ValueSource::CommandLine => Given::Flag,
             ValueSource::EnvVariable => Given::Variable,
             _ => return None,
         };
         let value = match key.kind {
-            Kind::Text => self.0.get_one::<String>(key.name)?.as_str().into(),
-            Kind::Number => (*self.0.get_one::<i64>(key.name)?).into(),
-            Kind::Boolean => (*self.0.get_one::<bool>(key.name)?).into(),
+            Kind::Text => self.matches.get_one::<String>(key.name)?.as_str().into(),
+            Kind::Number => (*self.matches.get_one::<i64>(key.name)?).into(),
+            Kind::Boolean => (*self.matches.get_one::<bool>(key.name)?).into(),
             // It can only switch on.
-            Kind::Switch => self.0.get_flag(key.name).then(|| true.into())?,
+            Kind::Switch => self.matches.get_flag(key.name).then(|| true.into())?,
             Kind::List => {
-                let texts = self.0.get_many::<String>(key.name)?;
+                let texts = self.matches.get_many::<String>(key.name)?;
                 texts.map(|text| text.as_str().into()).collect::<Vec<toml::Value>>().into()
             },
         };
         Some((value, given))
+    }
+}
+
+/// With the file of the configuration and its keys.
+fn with_configuration(command: Command) -> Command {
+    command
+        .arg(
+            Arg::new(CONFIG_FILE)
+                .value_name("CONFIG_FILE")
+                .value_parser(value_parser!(PathBuf))
+                .help(
+                    "Configuration file, in TOML [default: ~/.ldk-server/config.toml, if it exists]",
+                ),
+        )
+        .arg(Arg::new(LIBRARY_STORE).long(LIBRARY_STORE).action(ArgAction::SetTrue).hide(true).help(
+            "Keep the library's state in the library's own store, to measure the server's by. \
+             What the server itself writes down is then not safe from a loss of power",
+        ))
+        .args(KEYS.iter().map(flag))
+}
+
+fn restore_command() -> Command {
+    let path = |name: &'static str| {
+        Arg::new(name).long(name).value_name("FILE").value_parser(value_parser!(PathBuf))
+    };
+    let command = Command::new(RESTORE)
+        .about("Restore a node from a backup, or from its mirror, where there is none")
+        .arg(
+            Arg::new(BACKUP)
+                .value_name("BACKUP")
+                .value_parser(value_parser!(PathBuf))
+                .required(true)
+                .help("The backup, or the ldk_node_data.sqlite of a mirror"),
+        )
+        .args([
+            path(IDENTITY_FILE).help("File of the secret key that opens the backup"),
+            path(PASSPHRASE_FILE)
+                .conflicts_with(IDENTITY_FILE)
+                .help("File of the passphrase that opens the backup [default: it is asked for]"),
+            Arg::new(RECOVER).long(RECOVER).action(ArgAction::SetTrue).help(
+                "Put the channels' state aside, and let the peers close the channels: safe with a \
+                 state of any age",
+            ),
+            Arg::new(ACCEPT_OLD_STATE)
+                .long(ACCEPT_OLD_STATE)
+                .value_name("WORDS")
+                .conflicts_with(RECOVER)
+                .help("Words by which a state that is too old is accepted"),
+        ]);
+    with_configuration(command)
+}
+
+fn recover_command() -> Command {
+    with_configuration(Command::new(RECOVER_NODE).about(
+        "Put the state of all channels aside, because it is too old, and let the peers close them",
+    ))
+}
+
+fn order(matches: &ArgMatches) -> restore::Order {
+    let path = |name| matches.get_one::<PathBuf>(name).cloned();
+    restore::Order {
+        file: path(BACKUP).unwrap_or_default(),
+        identity_file: path(IDENTITY_FILE),
+        passphrase_file: path(PASSPHRASE_FILE),
+        recover: matches.get_flag(RECOVER),
+        accept_old_state: matches.get_one::<String>(ACCEPT_OLD_STATE).cloned(),
     }
 }
 

@@ -300,6 +300,8 @@ pub static KEYS: &[Key] = &[
     number("events.keep_count", "How many events are kept at most")
         .value("EVENTS")
         .default("1000000"),
+    text("backup.directory", "Directory to copy every change of the node's state to, as a mirror")
+        .value("DIR"),
     boolean(
         "backup.allow_keys",
         "Whether a caller may have the node's keys put into a backup",

@@ -17,7 +17,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use args::{Args, Only};
+pub use args::{Args, Only, Rescue};
 pub use chain_source::{BitcoindAuth, BitcoindConfig, ChainSource, HostPort};
 use file::File;
 use ldk_node::bitcoin::Network;
@@ -72,6 +72,8 @@ pub struct Config {
     pub keep_expired_invoices: Duration,
     /// Which events are kept.
     pub events: EventsConfig,
+    /// Where every change of the state is copied to.
+    pub mirror_dir: Option<PathBuf>,
     /// Whether a caller may have the node's keys put into a backup.
     pub allow_keys_in_backups: bool,
     /// How names like `₿user@domain` are resolved.
@@ -253,6 +255,7 @@ impl Config {
             hodl_fail_before_deadline_blocks: parse::hodl_fail_before_deadline_blocks(values)?,
             keep_expired_invoices: parse::keep_expired_invoices(values, network)?,
             events: parse::events(values)?,
+            mirror_dir: parse::mirror_dir(values, network),
             allow_keys_in_backups: values.is_on("backup.allow_keys"),
             hrn: parse::hrn(values)?,
             metrics: parse::metrics(values)?,

@@ -4,7 +4,7 @@
 use std::fs;
 use std::time::Duration;
 
-use ldk_node::bitcoin::{Network, Txid};
+use ldk_node::bitcoin::{Network, OutPoint, Txid};
 use reqwest::{Client, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
@@ -88,6 +88,15 @@ pub async fn is_in_mempool(config: &BitcoindConfig, txid: &Txid) -> Result<bool,
     match ask::<serde_json::Value>(config, "getmempoolentry", &[txid]).await? {
         (_, Some(Answer { result: Some(_), error: None })) => Ok(true),
         (_, Some(Answer { error: Some(Refusal { code: NOT_FOUND }), .. })) => Ok(false),
+        (status, _) => Err(not_ready(config, status)),
+    }
+}
+
+/// Whether this output is there and no transaction in a block spends it.
+pub async fn is_unspent(config: &BitcoindConfig, output: OutPoint) -> Result<bool, ProbeError> {
+    let params = [output.txid.to_string().into(), output.vout.into(), false.into()];
+    match ask::<serde_json::Value>(config, "gettxout", &params).await? {
+        (_, Some(Answer { result, error: None })) => Ok(result.is_some()),
         (status, _) => Err(not_ready(config, status)),
     }
 }

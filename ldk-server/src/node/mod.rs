@@ -1,5 +1,6 @@
 //! The Lightning node: building it, and the one consumer of its events.
 
+pub mod age;
 pub mod bitcoind;
 pub mod builder;
 pub mod cookie;
@@ -8,6 +9,8 @@ pub mod events;
 pub mod expired_invoices;
 pub mod hodl_guard;
 pub mod holding;
+mod outputs;
+pub mod recovery;
 pub mod spending;
 pub mod splices;
 pub mod startup;

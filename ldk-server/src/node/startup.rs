@@ -7,9 +7,11 @@ use std::time::Duration;
 use ldk_node::{Node, NodeError};
 use tokio::task::spawn_blocking;
 
+use super::age;
 use super::bitcoind::{self, ProbeError};
 use super::builder;
 use super::cookie::CookieWatch;
+use super::recovery::Recovery;
 use crate::config::{ChainSource, Config};
 use crate::secrets::Entropy;
 use crate::start::StartError;
@@ -29,6 +31,8 @@ pub struct Started {
     pub onions: Arc<Onions>,
     /// Tells when it can no longer reach Bitcoin Core.
     pub cookie: CookieWatch,
+    /// Tells when a channel that was closed by its peer can be claimed.
+    pub recovery: Recovery,
 }
 
 /// What a start is doing.
@@ -80,9 +84,16 @@ pub async fn start(
     let source = config.chain_source.to_string();
     let onions = Arc::new(Onions::new(config.tor_proxy.clone(), &config.listening_addresses));
     let ways = Arc::clone(&onions);
+    let opening = Arc::clone(&config);
+    let open = spawn_blocking(move || {
+        let backend = if opening.library_store { Backend::Library } else { Backend::Server };
+        let store = Arc::new(Store::open(&opening.network_dir(), backend, on_store_failure)?);
+        age::check(&store, &opening)?;
+        Ok::<_, StartError>(store)
+    });
+    let store = open.await.map_err(StartError::task)??;
+    let recovery = Recovery::begin(Arc::clone(&config), &store).await?;
     let build = spawn_blocking(move || {
-        let backend = if config.library_store { Backend::Library } else { Backend::Server };
-        let store = Arc::new(Store::open(&config.network_dir(), backend, on_store_failure)?);
         let node = builder::build(&config, &entropy, Arc::clone(&store), ways)?;
         Ok::<_, StartError>((Arc::new(node), store))
     });
@@ -92,7 +103,7 @@ pub async fn start(
     loop {
         let starting = Arc::clone(&node);
         match spawn_blocking(move || starting.start()).await.map_err(StartError::task)? {
-            Ok(()) => return Ok(Started { node, store, onions, cookie }),
+            Ok(()) => return Ok(Started { node, store, onions, cookie, recovery }),
             Err(error) if can_start_again(&error) => {
                 retry.wait(&format!("{source} gives no fee rates: {error}")).await;
             },

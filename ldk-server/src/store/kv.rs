@@ -8,14 +8,16 @@ use std::pin::Pin;
 
 use ldk_node::lightning::io;
 use ldk_node::lightning::util::persist::{
-    KVSTORE_NAMESPACE_KEY_ALPHABET, KVSTORE_NAMESPACE_KEY_MAX_LEN, KVStore, KVStoreSync,
+    CHANNEL_MONITOR_PERSISTENCE_PRIMARY_NAMESPACE,
+    CHANNEL_MONITOR_UPDATE_PERSISTENCE_PRIMARY_NAMESPACE, KVSTORE_NAMESPACE_KEY_ALPHABET,
+    KVSTORE_NAMESPACE_KEY_MAX_LEN, KVStore, KVStoreSync,
 };
 use ldk_node::payment::PaymentDetails;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::payments::StatusChange;
 use super::writer::{self, Answer};
-use super::{Store, events, payments};
+use super::{Store, epoch, events, payments};
 
 /// Where one of the library's records is.
 #[derive(Clone, Debug)]
@@ -72,6 +74,14 @@ impl Name {
         self.primary == primary && self.secondary == secondary
     }
 
+    fn is_channel_state(&self) -> bool {
+        let of_monitors = [
+            CHANNEL_MONITOR_PERSISTENCE_PRIMARY_NAMESPACE,
+            CHANNEL_MONITOR_UPDATE_PERSISTENCE_PRIMARY_NAMESPACE,
+        ];
+        of_monitors.contains(&self.primary.as_str())
+    }
+
     fn is_event_queue(&self) -> bool {
         let (primary, secondary, key) = events::QUEUE;
         self.is_in((primary, secondary)) && self.key == key
@@ -106,6 +116,9 @@ impl Change {
             put(database, &self.name, value)?;
         } else {
             delete(database, &self.name)?;
+        }
+        if self.name.is_channel_state() {
+            epoch::channel_changed(database)?;
         }
         self.make_beside(database)
     }

@@ -1,6 +1,7 @@
 //! Where the node and the server keep their state: one SQLite file. The library's table is in its own
 //! format; beside it stand the history of payments and forwards, and the events.
 
+mod aside;
 mod consumers;
 mod epoch;
 mod events;
@@ -20,8 +21,9 @@ mod writer;
 use std::path::Path;
 use std::str::FromStr as _;
 
+pub use aside::{Closed, MonitorAside};
 pub use consumers::{Ack, MAX_EVENT_CONSUMERS};
-pub use epoch::{Epoch, Lineage};
+pub use epoch::{Epoch, Lineage, epoch_of};
 pub use events::{Digest, EventBounds, NewEvent};
 pub use forwards::{Forward, ForwardFilter, ForwardPlace};
 pub use holds::{Fate, Held, Holds, LockedHolds, Run, Why};

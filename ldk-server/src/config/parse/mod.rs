@@ -166,6 +166,12 @@ pub(super) fn events(values: &Values) -> Result<EventsConfig, ConfigError> {
     })
 }
 
+/// Where the mirror of the database is.
+pub(super) fn mirror_dir(values: &Values, network: Network) -> Option<PathBuf> {
+    let dir = values.path("backup.directory")?;
+    Some(places::network_dir(&dir, &network.to_string()))
+}
+
 pub(super) fn hrn(values: &Values) -> Result<HrnConfig, ConfigError> {
     match values.text("hrn.mode").as_deref() {
         None | Some("dns") => {},

@@ -1,0 +1,270 @@
+//! Backups, and nodes made of them: one that goes on where it was, and one whose state is too old.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use e2e_tests::{Finished, Network, Node, refusal, until};
+use ldk_server_client::Error;
+use ldk_server_client::api::CreateBackupRequest;
+use tokio::sync::watch;
+
+const CHANNEL_SATS: u64 = 1_000_000;
+const PATIENCE: Duration = Duration::from_secs(120);
+const PASSPHRASE: &str = "correct horse battery staple";
+const DATABASE: &str = "ldk_node_data.sqlite";
+/// Payments before the one backup and after it.
+const PAYMENTS: usize = 5;
+/// What its transactions on chain may cost a node.
+const MAX_FEES_SATS: u64 = 20_000;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_comes_back_from_its_backup_and_an_old_one_only_to_close() -> Result<()> {
+    let network = Network::start().await?;
+    let alice = network.node_with("alice", "[backup]\nallow_keys = true\n").await?;
+    let bob = network.node("bob").await?;
+    network.fund(&[&alice, &bob], 2 * CHANNEL_SATS).await?;
+    network.open_channel(&alice, &bob, CHANNEL_SATS, CHANNEL_SATS / 2).await?;
+    let files = Files::new(&network, &alice)?;
+
+    refused_requests(&alice, &bob).await?;
+    let early = backup_under_load(&files, &alice, &bob).await?;
+    let late = files.back_up(&alice, "late.age").await?;
+    let before = (Network::at_rest(&alice, &bob).await?, onchain(&alice).await?);
+    wrong_ways(&files, &late).await?;
+
+    // The machine is gone, but for what clients know the node by.
+    alice.kill().await?;
+    files.lose_machine()?;
+    let restored = files.restore(&late, &[]).await?.success()?;
+    assert!(restored.contains(alice.id()), "{restored}");
+    alice.start_again().await?;
+    assert_eq!((Network::at_rest(&alice, &bob).await?, onchain(&alice).await?), before);
+    alice.pays(&bob, 1_000_000).await?;
+    bob.pays(&alice, 2_000_000).await?;
+
+    an_old_database_is_not_started_on(&network, &files, &alice, &bob).await?;
+    the_peers_close_what_is_too_old(&network, &files, &early, &alice, &bob).await?;
+    network.stop().await
+}
+
+/// What the operator of alice handles.
+struct Files {
+    ldk_server: e2e_tests::Tools,
+    config_file: PathBuf,
+    storage_dir: PathBuf,
+    network_dir: PathBuf,
+    /// Where backups and what was moved away is.
+    elsewhere: PathBuf,
+    passphrase: PathBuf,
+}
+
+impl Files {
+    fn new(network: &Network, node: &Node) -> Result<Self> {
+        let elsewhere = network.dir().join("elsewhere");
+        fs::create_dir(&elsewhere)?;
+        let passphrase = elsewhere.join("passphrase");
+        fs::write(&passphrase, format!("{PASSPHRASE}\n"))?;
+        let storage_dir = node.config().storage_dir.clone();
+        Ok(Self {
+            ldk_server: network.tools().clone(),
+            config_file: node.config_file().to_owned(),
+            network_dir: storage_dir.join("regtest"),
+            storage_dir,
+            elsewhere,
+            passphrase,
+        })
+    }
+
+    /// Makes a backup by the command-line client.
+    async fn back_up(&self, node: &Node, name: &str) -> Result<PathBuf> {
+        let file = self.elsewhere.join(name);
+        let (path, passphrase) =
+            (file.display().to_string(), self.passphrase.display().to_string());
+        let summary = node
+            .cli(&["backup", &path, "--passphrase-file", &passphrase, "--include-keys"])
+            .await?;
+        assert_eq!(summary["node_id"], node.id());
+        assert_eq!(summary["network"], "regtest");
+        assert_eq!(summary["includes_keys"], true);
+        assert_eq!(summary["total_bytes"], fs::metadata(&file)?.len());
+        Ok(file)
+    }
+
+    /// Runs `ldk-server restore`.
+    async fn restore(&self, backup: &Path, more: &[&str]) -> Result<Finished> {
+        let (backup, config) =
+            (backup.display().to_string(), self.config_file.display().to_string());
+        let passphrase = self.passphrase.display().to_string();
+        let args = ["restore", &backup, &config, "--passphrase-file", &passphrase];
+        refusal(&self.ldk_server, &[&args[..], more].concat()).await
+    }
+
+    /// Leaves nothing of the node but the configuration and what clients know it by.
+    fn lose_machine(&self) -> Result<()> {
+        fs::rename(&self.network_dir, self.elsewhere.join("lost"))?;
+        fs::remove_file(self.storage_dir.join("keys_mnemonic"))?;
+        fs::remove_file(self.storage_dir.join("regtest.epochs"))?;
+        self.bring_api_key("lost")
+    }
+
+    fn bring_api_key(&self, from: &str) -> Result<()> {
+        fs::create_dir(&self.network_dir)?;
+        fs::copy(self.elsewhere.join(from).join("api_key"), self.network_dir.join("api_key"))?;
+        Ok(())
+    }
+}
+
+async fn onchain(node: &Node) -> Result<u64> {
+    Ok(node.balances().await?.total_onchain_balance_sats)
+}
+
+async fn refused_requests(alice: &Node, bob: &Node) -> Result<()> {
+    let request = |passphrase: &str, recipients: &[&str]| CreateBackupRequest {
+        passphrase: passphrase.to_owned(),
+        recipients: recipients.iter().map(|text| (*text).to_owned()).collect(),
+        include_keys: false,
+    };
+    for (request, named) in [
+        (request("", &[]), "passphrase"),
+        (request("short", &[]), "passphrase"),
+        (request(PASSPHRASE, &["age1"]), "passphrase"),
+        (request("", &["age1"]), "recipients"),
+    ] {
+        let error = alice.client().create_backup(request).await.err();
+        ensure!(
+            matches!(&error, Some(Error::InvalidRequest(text)) if text.starts_with(named)),
+            "{error:?} for {named}"
+        );
+    }
+    let with_keys = CreateBackupRequest { include_keys: true, ..request(PASSPHRASE, &[]) };
+    let error = bob.client().create_backup(with_keys).await.err();
+    let text = error.context("bob does not allow it")?.to_string();
+    assert!(text.contains("backup.allow_keys"), "{text}");
+    Ok(())
+}
+
+/// A backup that is made amid payments is whole. More are paid afterwards, so that it is old.
+async fn backup_under_load(files: &Files, alice: &Node, bob: &Node) -> Result<PathBuf> {
+    let (paid, mut payments) = watch::channel(0);
+    let (made, is_made) = watch::channel(false);
+    let pay = async {
+        let mut after = 0;
+        while after < PAYMENTS {
+            alice.pays(bob, 10_000_000).await?;
+            paid.send_modify(|payments| *payments += 1);
+            after += usize::from(*is_made.borrow());
+        }
+        anyhow::Ok(())
+    };
+    let back_up = async {
+        payments.wait_for(|payments| *payments >= PAYMENTS).await?;
+        let early = files.back_up(alice, "early.age").await?;
+        made.send(true)?;
+        Ok(early)
+    };
+    let ((), early) = tokio::try_join!(pay, back_up)?;
+    Ok(early)
+}
+
+/// What does not restore anything.
+async fn wrong_ways(files: &Files, backup: &Path) -> Result<()> {
+    let refused = files.restore(backup, &[]).await?;
+    assert_eq!(refused.code, Some(255));
+    assert!(refused.stderr.contains("another ldk-server is running"), "{refused:?}");
+    let damaged = files.elsewhere.join("damaged.age");
+    let mut bytes = fs::read(backup)?;
+    bytes.truncate(bytes.len() - 1);
+    fs::write(&damaged, bytes)?;
+    let fresh = files.elsewhere.join("fresh");
+    let dir = format!("--storage-dir-path={}", fresh.display());
+    let wrong = files.elsewhere.join("wrong");
+    fs::write(&wrong, "another passphrase\n")?;
+    let wrong = wrong.display().to_string();
+    for (file, more) in [
+        (&damaged, &[&*dir][..]),
+        (&files.config_file, &[&dir]),
+        (&files.elsewhere.join("missing.age"), &[&dir]),
+    ] {
+        let refused = files.restore(file, more).await?;
+        assert_eq!(refused.code, Some(255), "{refused:?}");
+        assert!(refused.stderr.contains(&file.display().to_string()), "{refused:?}");
+    }
+    let (backup, config) = (backup.display().to_string(), files.config_file.display().to_string());
+    let args = ["restore", &backup, &config, &dir, "--passphrase-file", &wrong];
+    let refused = refusal(&files.ldk_server, &args).await?;
+    assert_eq!(refused.code, Some(255), "{refused:?}");
+    assert!(
+        !fresh.join("keys_mnemonic").exists() && !fresh.join("regtest").join(DATABASE).exists()
+    );
+    Ok(())
+}
+
+/// As after the disk image of last week was put back.
+async fn an_old_database_is_not_started_on(
+    network: &Network,
+    files: &Files,
+    alice: &Node,
+    bob: &Node,
+) -> Result<()> {
+    let (database, old) = (files.network_dir.join(DATABASE), files.elsewhere.join("old.sqlite"));
+    alice.stop().await?;
+    fs::copy(&database, &old)?;
+    alice.start_again().await?;
+    network.usable(alice, bob).await?;
+    alice.pays(bob, 1_000_000).await?;
+    alice.stop().await?;
+    let new = files.elsewhere.join("new.sqlite");
+    fs::rename(&database, &new)?;
+    fs::copy(&old, &database)?;
+    let config = files.config_file.display().to_string();
+    let refused = refusal(&files.ldk_server, &[&config]).await?;
+    assert_eq!(refused.code, Some(255), "{refused:?}");
+    assert!(refused.stderr.contains("the state is too old"), "{refused:?}");
+    fs::rename(&new, &database)?;
+    alice.start_again().await?;
+    network.usable(alice, bob).await
+}
+
+async fn the_peers_close_what_is_too_old(
+    network: &Network,
+    files: &Files,
+    early: &Path,
+    alice: &Node,
+    bob: &Node,
+) -> Result<()> {
+    let [in_channel_msat, _] = Network::at_rest(alice, bob).await?;
+    let expected_sats = onchain(alice).await? + in_channel_msat / 1_000 - MAX_FEES_SATS;
+    alice.stop().await?;
+    fs::rename(&files.network_dir, files.elsewhere.join("moved"))?;
+    files.bring_api_key("moved")?;
+    let refused = files.restore(early, &[]).await?;
+    assert_eq!(refused.code, Some(255), "{refused:?}");
+    for part in ["too old", "this machine has seen", "--recover", "--accept-old-state"] {
+        assert!(refused.stderr.contains(part), "{refused:?}");
+    }
+    let wrong_words = files.restore(early, &["--accept-old-state", "yes"]).await?;
+    assert_eq!(wrong_words.code, Some(255), "{wrong_words:?}");
+    assert!(!files.network_dir.join(DATABASE).exists());
+
+    let restored = files.restore(early, &["--recover"]).await?.success()?;
+    assert!(restored.contains("state of 1 channels is put aside"), "{restored}");
+    alice.start_again().await?;
+    assert!(alice.channels().await?.is_empty());
+    until("bob has closed the channel", PATIENCE, async || {
+        let channels = bob.channels().await?;
+        ensure!(channels.is_empty(), "{channels:?}");
+        ensure!(!network.bitcoind().mempool().await?.is_empty(), "nothing is broadcast");
+        Ok(())
+    })
+    .await?;
+    network.bitcoind().mine(6).await?;
+    until("alice has her money on chain", PATIENCE, async || {
+        network.bitcoind().mine(1).await?;
+        let balances = alice.balances().await?;
+        ensure!(balances.spendable_onchain_balance_sats >= expected_sats, "{balances:?}");
+        Ok(())
+    })
+    .await
+}

@@ -1,0 +1,285 @@
+//! From a backup, or from the mirror, to a state that a node can be started on.
+//!
+//! Old channel state loses money: whoever publishes a state that was revoked loses the channel to the
+//! peer. So what is older than anything known of the node is refused, and there is a way that is safe
+//! with state of any age: the peers are asked to close, and nothing of ours is published.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+
+use super::{Keys, Manifest, PARTIAL_PREFIX, Unlock, archive};
+use crate::StartError;
+use crate::clock::rfc_3339;
+use crate::config::Config;
+use crate::secrets::{self, SecretError};
+use crate::storage;
+use crate::store::{Closed, Epoch, Lineage, epoch_of};
+use crate::witness::Witness;
+
+/// What has to be typed by somebody who insists on a state that is too old.
+pub const OLD_STATE_WORDS: &str = "I may lose the money in my channels";
+
+/// What every database begins with.
+const DATABASE_MAGIC: &[u8; 16] = b"SQLite format 3\0";
+
+/// What to restore, and how.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Order {
+    /// The backup, or the database of a mirror.
+    pub file: PathBuf,
+    /// The file of the secret key to open it with.
+    pub identity_file: Option<PathBuf>,
+    /// The file of the passphrase to open it with.
+    pub passphrase_file: Option<PathBuf>,
+    /// Whether the peers are to close the channels.
+    pub recover: bool,
+    /// What was typed to have an old state.
+    pub accept_old_state: Option<String>,
+}
+
+/// Why nothing was restored.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// The text says what to do.
+    #[error("{0}")]
+    Refused(String),
+    /// The backup cannot be read.
+    #[error("{}: {reason}", path.display())]
+    Backup {
+        /// Its file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// A file or directory of the node cannot be used.
+    #[error("{0}")]
+    Storage(#[from] io::Error),
+    /// The database cannot be used.
+    #[error("the database: {0}")]
+    Database(#[from] ldk_node::lightning::io::Error),
+    /// The keys cannot be written.
+    #[error(transparent)]
+    Keys(#[from] SecretError),
+    /// The directory cannot be had for this.
+    #[error(transparent)]
+    Start(#[from] StartError),
+}
+
+/// Restores a state, and tells in words what came of it. Nothing that is there is overwritten.
+pub fn restore(config: &Config, order: &Order) -> Result<String, RestoreError> {
+    let network_dir = config.network_dir();
+    storage::make_dirs(&network_dir)?;
+    let _lock = storage::lock(&network_dir)?;
+    let database = network_dir.join(archive::DATABASE);
+    if database.try_exists()? {
+        return Err(RestoreError::Refused(format!(
+            "{} exists, and is not overwritten. If it is to be given up, move {} away; if its \
+             channels are to be closed by the peers, use ldk-server recover",
+            database.display(),
+            network_dir.display()
+        )));
+    }
+    let stage = tempfile::Builder::new().prefix(PARTIAL_PREFIX).tempdir_in(&network_dir)?;
+    let (manifest, keys) = bring(order, stage.path())?;
+    check_network(config, manifest.as_ref())?;
+    check_keys(config, keys.as_ref())?;
+    let mut state = Closed::open(stage.path())?;
+    let (lineage, epoch) = state.epoch()?;
+    let known = newest_known(config, lineage)?;
+    check_age(order, epoch, manifest.as_ref(), known.as_ref())?;
+
+    let newest = known.map_or(epoch, |known| known.epoch.max(epoch));
+    let aside = if order.recover { Some(state.set_channels_aside()?) } else { None };
+    let restored = state.restored(newest)?;
+    state.close()?;
+    if let Some(keys) =
+        keys.filter(|_| secrets::keys(&config.storage_dir).is_ok_and(|keys| keys.is_none()))
+    {
+        secrets::write_keys(&config.storage_dir, &keys)?;
+    }
+    fs::rename(stage.path().join(archive::DATABASE), &database)?;
+    File::open(&network_dir)?.sync_all()?;
+    Witness::new(&config.storage_dir, config.network).note(lineage, restored)?;
+    Ok(outcome(manifest.as_ref(), epoch, aside))
+}
+
+/// Sets the channel state of a node that is there aside, and tells in words what came of it.
+pub fn recover(config: &Config) -> Result<String, RestoreError> {
+    let network_dir = config.network_dir();
+    let _lock = storage::lock(&network_dir)?;
+    let mut state = Closed::open(&network_dir)?;
+    let (lineage, epoch) = state.epoch()?;
+    let newest = newest_known(config, lineage)?.map_or(epoch, |known| known.epoch.max(epoch));
+    let channels = state.set_channels_aside()?;
+    let restored = state.restored(newest)?;
+    state.close()?;
+    Witness::new(&config.storage_dir, config.network).note(lineage, restored)?;
+    Ok(in_recovery(channels))
+}
+
+/// Puts the database of the backup into this directory.
+fn bring(order: &Order, stage: &Path) -> Result<(Option<Manifest>, Option<Keys>), RestoreError> {
+    let failed = |reason: io::Error| {
+        let (path, reason) = (order.file.clone(), reason.to_string());
+        RestoreError::Backup { path, reason }
+    };
+    let database = stage.join(archive::DATABASE);
+    let mut file = File::open(&order.file).map_err(failed)?;
+    let mut magic = Vec::new();
+    file.by_ref().take(DATABASE_MAGIC.len() as u64).read_to_end(&mut magic).map_err(failed)?;
+    if magic == DATABASE_MAGIC {
+        copy_mirror(&order.file, &database).map_err(failed)?;
+        return Ok((None, None));
+    }
+    let unlock = unlock(order)?;
+    let sealed = magic.chain(io::BufReader::new(file));
+    let (manifest, keys) = archive::unpack(sealed, &unlock, &database).map_err(failed)?;
+    Ok((Some(manifest), keys))
+}
+
+/// A mirror is a database with its log.
+fn copy_mirror(mirror: &Path, database: &Path) -> io::Result<()> {
+    fs::copy(mirror, database)?;
+    match fs::copy(log_of(mirror), log_of(database)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        copied => copied.map(drop),
+    }
+}
+
+fn log_of(database: &Path) -> PathBuf {
+    let mut path = database.as_os_str().to_owned();
+    path.push("-wal");
+    path.into()
+}
+
+fn unlock(order: &Order) -> Result<Unlock, RestoreError> {
+    let named = |path: &Path, error: io::Error| {
+        io::Error::other(format!("cannot read {}: {error}", path.display()))
+    };
+    if let Some(path) = &order.identity_file {
+        return Unlock::by_identity_file(path).map_err(|error| named(path, error).into());
+    }
+    let passphrase = match &order.passphrase_file {
+        Some(path) => {
+            let text = fs::read_to_string(path).map_err(|error| named(path, error))?;
+            text.lines().next().unwrap_or_default().to_owned()
+        },
+        None => rpassword::prompt_password("Passphrase of the backup: ").map_err(|error| {
+            RestoreError::Refused(format!(
+                "name the --passphrase-file or the --identity-file that opens the backup: the \
+                 passphrase cannot be asked for ({error})"
+            ))
+        })?,
+    };
+    Ok(Unlock::Passphrase(SecretString::from(passphrase)))
+}
+
+fn check_network(config: &Config, manifest: Option<&Manifest>) -> Result<(), RestoreError> {
+    match manifest {
+        Some(Manifest { network, .. }) if *network != config.network.to_string() => {
+            Err(RestoreError::Refused(format!(
+                "the backup is of a node on {network}, but node.network is {}",
+                config.network
+            )))
+        },
+        _ => Ok(()),
+    }
+}
+
+/// The keys must come from somewhere, and must not be those of another node.
+fn check_keys(config: &Config, in_backup: Option<&Keys>) -> Result<(), RestoreError> {
+    let dir = config.storage_dir.display();
+    match (in_backup, secrets::keys(&config.storage_dir)?) {
+        (Some(_), None) | (None, Some(_)) => Ok(()),
+        (Some(one), Some(other)) if one.name == other.name && one.bytes == other.bytes => Ok(()),
+        (Some(_), Some(other)) => Err(RestoreError::Refused(format!(
+            "{dir} holds a {} that is not that of the backup: name another storage.disk.dir_path",
+            other.name
+        ))),
+        (None, None) => Err(RestoreError::Refused(format!(
+            "the node's keys are not in the backup: put its keys_mnemonic (24 words) into {dir} first"
+        ))),
+    }
+}
+
+/// The newest epoch of the node that anybody here has seen, and who has.
+pub(crate) struct Known {
+    pub(crate) epoch: Epoch,
+    by: String,
+}
+
+/// What this machine and its mirror know of the node.
+pub(crate) fn newest_known(
+    config: &Config,
+    lineage: Lineage,
+) -> Result<Option<Known>, RestoreError> {
+    let witness = Witness::new(&config.storage_dir, config.network).newest(lineage)?;
+    let here = witness.map(|epoch| Known { epoch, by: "this machine".to_owned() });
+    let Some(dir) = &config.mirror_dir else { return Ok(here) };
+    let path = dir.join(archive::DATABASE);
+    let mirror = epoch_of(&path)?.filter(|(of, _)| *of == lineage);
+    let there =
+        mirror.map(|(_, epoch)| Known { epoch, by: format!("the mirror {}", path.display()) });
+    Ok(here.into_iter().chain(there).max_by_key(|known| known.epoch))
+}
+
+/// Why a state of this epoch must not be used, if something newer is known.
+pub(crate) fn too_old(epoch: Epoch, known: Option<&Known>) -> Option<String> {
+    let Known { epoch: newest, by } =
+        known.filter(|known| epoch.has_older_channels_than(&known.epoch))?;
+    Some(format!(
+        "the state is too old: it is of epoch {epoch}, and {by} has seen epoch {newest} of the same \
+         node. A node that goes on from there may publish channel states that were revoked since, \
+         and whoever does that loses the channel to the peer."
+    ))
+}
+
+fn check_age(
+    order: &Order,
+    epoch: Epoch,
+    manifest: Option<&Manifest>,
+    known: Option<&Known>,
+) -> Result<(), RestoreError> {
+    let Some(reason) = too_old(epoch, known) else { return Ok(()) };
+    if order.recover || order.accept_old_state.as_deref() == Some(OLD_STATE_WORDS) {
+        return Ok(());
+    }
+    let made = manifest.map_or_else(String::new, |manifest| {
+        format!(" The backup was made at {}.", rfc_3339(manifest.created_at))
+    });
+    Err(RestoreError::Refused(format!(
+        "{reason}{made}\nThree ways from here:\n\
+         - restore a newer copy, if there is one: the newest backup, or the mirror;\n\
+         - add --recover: the channels' state is put aside, the peers close the channels, and the \
+         money comes on chain. This is safe with a state of any age;\n\
+         - add --accept-old-state \"{OLD_STATE_WORDS}\", if you know better."
+    )))
+}
+
+fn outcome(manifest: Option<&Manifest>, epoch: Epoch, aside: Option<usize>) -> String {
+    let what = match manifest {
+        Some(Manifest { node_id, created_at, .. }) => {
+            format!("Restored node {node_id} as of {} (epoch {epoch}).", rfc_3339(*created_at))
+        },
+        None => format!("Restored the mirror as of epoch {epoch}."),
+    };
+    match aside {
+        Some(channels) => format!("{what}\n{}", in_recovery(channels)),
+        None => format!(
+            "{what}\nStart it only if the node has not run since, anywhere: if it has, its channels \
+             are in newer states, and old ones lose money. Then run ldk-server recover first.\n"
+        ),
+    }
+}
+
+fn in_recovery(channels: usize) -> String {
+    format!(
+        "The state of {channels} channels is put aside. Start ldk-server with Bitcoin Core or an \
+         Esplora server, and let it run: it connects to the peers, who close the channels; when a \
+         closing transaction is confirmed, the daemon starts again by itself and claims what is \
+         yours.\n"
+    )
+}

@@ -1,0 +1,114 @@
+//! Channels whose state was put aside because it is too old: their peers close them, and afterwards
+//! the library gets the monitors back, to claim what is ours.
+//!
+//! While the library does not know a channel it answers the peer in a way that makes it close the
+//! channel, with its own latest transaction. An old monitor must not watch meanwhile: at a timeout it
+//! would publish a state that may have been revoked. Once the funding output is spent it cannot.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ldk_node::bitcoin::{BlockHash, OutPoint};
+use ldk_node::lightning::chain::channelmonitor::ChannelMonitor;
+use ldk_node::lightning::sign::{InMemorySigner, KeysManager};
+use ldk_node::lightning::util::persist::MONITOR_UPDATING_PERSISTER_PREPEND_SENTINEL;
+use ldk_node::lightning::util::ser::ReadableArgs as _;
+use tokio::task::spawn_blocking;
+
+use super::outputs;
+use crate::config::{ChainSource, Config};
+use crate::start::StartError;
+use crate::store::{MonitorAside, Store};
+
+/// From one look at the chain to the next.
+const INTERVAL: Duration = Duration::from_secs(10);
+
+/// The channels that are still to be closed by their peers.
+pub struct Recovery {
+    config: Arc<Config>,
+    waiting: Vec<Waiting>,
+}
+
+/// A channel that is to be closed by its peer.
+struct Waiting {
+    monitor: String,
+    funding: OutPoint,
+}
+
+impl Recovery {
+    /// Puts the monitors of channels that are closed back, before the library reads them, and
+    /// remembers the others.
+    pub async fn begin(config: Arc<Config>, store: &Arc<Store>) -> Result<Self, StartError> {
+        let reading = Arc::clone(store);
+        let aside = spawn_blocking(move || reading.monitors_aside());
+        let aside = aside.await.map_err(StartError::task)??;
+        let mut waiting = Vec::new();
+        for monitor in aside {
+            let funding = funding(&monitor)?;
+            if is_spent(&config, funding).await {
+                tracing::info!("the channel funded by {funding} is closed; claiming what is ours");
+                let store = Arc::clone(store);
+                let putting = spawn_blocking(move || store.put_monitor_back(monitor.name));
+                putting.await.map_err(StartError::task)??;
+            } else {
+                waiting.push(Waiting { monitor: monitor.name, funding });
+            }
+        }
+        if !waiting.is_empty() {
+            tracing::warn!(
+                "in recovery: waiting for the peers to close {} channels; let the server run",
+                waiting.len()
+            );
+        }
+        Ok(Self { config, waiting })
+    }
+
+    /// Waits until the monitor of one more channel can be put back, which takes another start;
+    /// forever if no channel is in recovery.
+    pub async fn progress(&self) {
+        if self.waiting.is_empty() {
+            return std::future::pending().await;
+        }
+        loop {
+            tokio::time::sleep(INTERVAL).await;
+            for Waiting { monitor, funding } in &self.waiting {
+                if is_spent(&self.config, *funding).await {
+                    tracing::info!("the peer has closed the channel of the monitor {monitor}");
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Whether a transaction in a block spends this output, as far as can be known.
+async fn is_spent(config: &Config, output: OutPoint) -> bool {
+    let asked = match &config.chain_source {
+        ChainSource::Bitcoind(bitcoind) => outputs::is_spent_by_core(bitcoind, output).await,
+        ChainSource::Esplora { server_url, headers } => {
+            outputs::is_spent_by_esplora(server_url, headers, output).await
+        },
+        ChainSource::Electrum { .. } => {
+            Err("an Electrum server is not asked for it; set bitcoind or esplora for the recovery"
+                .to_owned())
+        },
+    };
+    asked.unwrap_or_else(|error| {
+        tracing::warn!("in recovery: cannot tell whether {output} is spent: {error}");
+        false
+    })
+}
+
+/// The output that the channel of a monitor is funded by.
+fn funding(monitor: &MonitorAside) -> Result<OutPoint, StartError> {
+    // The keys are not those of the node: they are for signing, and nothing is signed.
+    let keys = KeysManager::new(&[0; 32], 0, 0, true);
+    let bytes = monitor.bytes.as_slice();
+    let mut bytes =
+        bytes.strip_prefix(MONITOR_UPDATING_PERSISTER_PREPEND_SENTINEL).unwrap_or(bytes);
+    let read = <(BlockHash, ChannelMonitor<InMemorySigner>)>::read(&mut bytes, (&keys, &keys));
+    let (_, state) = read.map_err(|error| {
+        StartError::Storage(format!("cannot read the monitor {}: {error}", monitor.name))
+    })?;
+    Ok(state.get_funding_txo().into_bitcoin_outpoint())
+}
