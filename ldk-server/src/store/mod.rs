@@ -3,6 +3,7 @@
 
 mod consumers;
 mod events;
+mod figures;
 mod forwards;
 mod holds;
 mod kv;
@@ -20,6 +21,7 @@ use std::str::FromStr as _;
 
 pub use consumers::{Ack, MAX_EVENT_CONSUMERS};
 pub use events::{Digest, EventBounds, NewEvent};
+pub use figures::StoreState;
 pub use forwards::{Forward, ForwardFilter, ForwardPlace};
 pub use holds::{Fate, Held, Holds, LockedHolds, Run, Why};
 use ldk_node::bitcoin::Txid;
