@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ldk_server_grpc::RPC_NAMES;
 use prometheus::core::Collector;
-use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts};
+use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts};
 
 /// The method of every request that is not one of `api.LightningNode`: callers choose the paths.
 const OTHER: &str = "other";
@@ -24,6 +24,7 @@ pub struct Requests {
 pub(crate) struct Counted {
     requests: Requests,
     method: &'static str,
+    in_flight: IntGauge,
 }
 
 impl Requests {
@@ -50,8 +51,9 @@ impl Requests {
     pub(crate) fn begin(&self, method: &str) -> Counted {
         let known = RPC_NAMES.iter().find(|known| **known == method);
         let method = known.map_or(OTHER, |known| *known);
-        self.in_flight.with_label_values(&[method]).inc();
-        Counted { requests: self.clone(), method }
+        let in_flight = self.in_flight.with_label_values(&[method]);
+        in_flight.inc();
+        Counted { requests: self.clone(), method, in_flight }
     }
 
     pub(super) fn collectors(&self) -> [Box<dyn Collector>; 3] {
@@ -73,7 +75,7 @@ impl Counted {
     /// It has ended with this code.
     pub(crate) fn ended(&self, code: &str) {
         self.requests.ended.with_label_values(&[self.method, code]).inc();
-        self.requests.in_flight.with_label_values(&[self.method]).dec();
+        self.in_flight.dec();
     }
 }
 

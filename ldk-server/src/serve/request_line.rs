@@ -20,8 +20,8 @@ const OTHER_METHODS: [&str; 3] = ["Check", "Watch", "ServerReflectionInfo"];
 /// Methods whose answer goes on after it has begun.
 const STREAMS: [&str; 3] = ["SubscribeEvents", "Watch", "ServerReflectionInfo"];
 
-/// Writes `request 1f3a GetNodeInfo OK in 97 µs`; if it is dropped before, that the caller has
-/// given up.
+/// Writes `request 1f3a GetNodeInfo OK in 97 µs`, and counts it; if it is dropped before, that the
+/// caller has given up.
 pub(super) struct RequestLine {
     id: RequestId,
     method: &'static str,
