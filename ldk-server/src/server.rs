@@ -128,7 +128,10 @@ impl Server {
         let health = keep_reported(health, readiness.subscribe()).await;
         let lightning = Guard::new(service, api_key, config.accept_timestamp_only_auth);
         let (latest_metrics, latest) = watch::channel(None);
-        let metrics = MetricsEndpoint::new(&config.metrics, latest);
+        let requests =
+            metrics::Requests::new().map_err(|error| StartError::Task(error.to_string()))?;
+        let metrics =
+            MetricsEndpoint::new(&config.metrics, latest, requests, readiness.subscribe());
         let health_pages = HealthPages::new(readiness.subscribe());
         let health_service = OpenService::new(health_service);
         let front = Front::new(lightning, health_service, health_pages, metrics)

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Readiness, Reason};
 use crate::clock::{Ticks, unix_secs};
 use crate::config::{ChainSource, Config};
+use crate::storage::available_bytes;
 
 /// From one look to the next.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -122,15 +123,8 @@ impl Limits {
 }
 
 /// The MiB that this user can still write where this directory is.
-#[cfg(unix)]
 fn left_mib(dir: &Path) -> Option<u64> {
-    let disk = rustix::fs::statvfs(dir).ok()?;
-    Some(disk.f_bavail.saturating_mul(disk.f_frsize) >> 20)
-}
-
-#[cfg(not(unix))]
-fn left_mib(_: &Path) -> Option<u64> {
-    None
+    Some(available_bytes(dir)? >> 20)
 }
 
 /// How long an Electrum or Esplora server may be silent.

@@ -74,7 +74,7 @@ impl Front {
         let path = request.uri().path();
         if !is_grpc_call(&request) {
             if path == METRICS_PATH {
-                return Ok(self.metrics.answer(request.method(), request.headers()));
+                return Ok(self.metrics.answer(request.method(), request.headers()).await);
             }
             if let Some(answer) = self.health_pages.answer(request.method(), path) {
                 return Ok(answer);
@@ -84,15 +84,12 @@ impl Front {
             return Ok(plain(StatusCode::HTTP_VERSION_NOT_SUPPORTED, "gRPC needs HTTP/2\n"));
         }
         let id = RequestId::next();
-        let line = RequestLine::begin(id, path);
+        let line = RequestLine::begin(id, path, self.metrics.requests());
         let mut response = with_contract_headers(id.accompany(self.call(request)).await?);
         if let Ok(id) = HeaderValue::try_from(id.to_string()) {
             response.headers_mut().insert(REQUEST_ID_HEADER, id);
         }
-        Ok(match line {
-            Some(line) => line.answer(response),
-            None => response,
-        })
+        Ok(line.answer(response))
     }
 
     /// Takes a gRPC call to its service.

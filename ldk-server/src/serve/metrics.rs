@@ -7,14 +7,20 @@ use base64::prelude::BASE64_STANDARD;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use ldk_node::bitcoin::hashes::{Hash as _, cmp, sha256};
 use secrecy::ExposeSecret as _;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::spawn_blocking;
 use tonic::body::Body;
 
 use super::http::{READING, plain, with_header, without_body};
 use crate::config::{MetricsConfig, MetricsLogin};
-use crate::metrics::Latest;
+use crate::metrics::{Latest, Metrics, Requests};
+use crate::readiness::State;
 
 const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"metrics\"");
 const CONTENT_TYPE: HeaderValue = HeaderValue::from_static(prometheus::TEXT_FORMAT);
+
+/// Answers that are put together at once; further ones wait.
+const MAX_AT_ONCE: usize = 2;
 
 /// What answers requests for the metrics.
 #[derive(Clone)]
@@ -22,23 +28,40 @@ pub struct MetricsEndpoint {
     login: Option<Arc<Login>>,
     /// `None` if they are not enabled.
     latest: Option<Latest>,
+    requests: Requests,
+    state: watch::Receiver<State>,
+    slots: Arc<Semaphore>,
 }
 
 impl MetricsEndpoint {
-    /// Answers with the latest metrics, if they are configured.
-    pub fn new(config: &MetricsConfig, latest: Latest) -> Self {
+    /// Answers with the latest metrics, if they are configured, with those of `requests` and with
+    /// whether the node is ready.
+    pub fn new(
+        config: &MetricsConfig,
+        latest: Latest,
+        requests: Requests,
+        state: watch::Receiver<State>,
+    ) -> Self {
         Self {
             login: config.login.as_ref().map(|login| Arc::new(Login::new(login))),
             latest: config.enabled.then_some(latest),
+            requests,
+            state,
+            slots: Arc::new(Semaphore::new(MAX_AT_ONCE)),
         }
     }
 
-    pub(super) fn answer(&self, method: &Method, headers: &HeaderMap) -> Response<Body> {
-        let answer = self.looked_up(method, headers);
+    /// Where requests are counted.
+    pub(super) fn requests(&self) -> &Requests {
+        &self.requests
+    }
+
+    pub(super) async fn answer(&self, method: &Method, headers: &HeaderMap) -> Response<Body> {
+        let answer = self.looked_up(method, headers).await;
         if method == Method::HEAD { without_body(answer) } else { answer }
     }
 
-    fn looked_up(&self, method: &Method, headers: &HeaderMap) -> Response<Body> {
+    async fn looked_up(&self, method: &Method, headers: &HeaderMap) -> Response<Body> {
         if !self.login.as_ref().is_none_or(|login| login.is_given(headers)) {
             let refused = plain(StatusCode::UNAUTHORIZED, "missing or wrong user and password\n");
             return with_header(refused, header::WWW_AUTHENTICATE, CHALLENGE);
@@ -50,21 +73,31 @@ impl MetricsEndpoint {
             let refused = plain(StatusCode::METHOD_NOT_ALLOWED, "metrics are read with GET\n");
             return with_header(refused, header::ALLOW, READING);
         }
-        let text = latest.borrow().as_ref().map(crate::metrics::Metrics::text);
-        match text {
-            Some(Ok(text)) => {
+        let Some(metrics) = latest.borrow().clone() else {
+            let reason = "the node is starting; there are no metrics yet\n";
+            return plain(StatusCode::SERVICE_UNAVAILABLE, reason);
+        };
+        match self.text(metrics).await {
+            Ok(text) => {
                 let found = Response::new(Body::new(text));
                 with_header(found, header::CONTENT_TYPE, CONTENT_TYPE)
             },
-            Some(Err(error)) => {
-                tracing::error!("cannot write the metrics: {error}");
+            Err(reason) => {
+                tracing::error!("cannot write the metrics: {reason}");
                 plain(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n")
             },
-            None => plain(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "the node is starting; there are no metrics yet\n",
-            ),
         }
+    }
+
+    async fn text(&self, metrics: Metrics) -> Result<String, String> {
+        let slot = Arc::clone(&self.slots).acquire_owned().await;
+        let slot = slot.map_err(|error| error.to_string())?;
+        let (requests, is_ready) = (self.requests.clone(), self.state.borrow().is_ready());
+        let text = spawn_blocking(move || {
+            let _slot = slot;
+            metrics.text(&requests, is_ready)
+        });
+        text.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
     }
 }
 
@@ -100,13 +133,15 @@ mod tests {
     use std::time::Duration;
 
     use http_body::Body as _;
-    use tokio::sync::watch;
 
     use super::*;
+    use crate::readiness::Readiness;
 
     fn with(enabled: bool, login: Option<MetricsLogin>) -> MetricsEndpoint {
         let config = MetricsConfig { enabled, poll_interval: Duration::from_secs(1), login };
-        MetricsEndpoint::new(&config, watch::channel(None).1)
+        let state = Readiness::starting().subscribe();
+        let requests = Requests::new().unwrap();
+        MetricsEndpoint::new(&config, watch::channel(None).1, requests, state)
     }
 
     fn login() -> MetricsLogin {
@@ -117,29 +152,33 @@ mod tests {
         with(true, Some(login()))
     }
 
-    fn status(endpoint: &MetricsEndpoint, method: &Method, authorization: &str) -> StatusCode {
+    async fn status(
+        endpoint: &MetricsEndpoint,
+        method: &Method,
+        authorization: &str,
+    ) -> StatusCode {
         let mut headers = HeaderMap::new();
         headers.insert(header::AUTHORIZATION, authorization.parse().unwrap());
-        endpoint.answer(method, &headers).status()
+        endpoint.answer(method, &headers).await.status()
     }
 
     fn basic(credentials: &str) -> String {
         format!("Basic {}", BASE64_STANDARD.encode(credentials))
     }
 
-    #[test]
-    fn the_right_login_passes() {
+    #[tokio::test]
+    async fn the_right_login_passes() {
         let right = basic("user:pass:word");
         let lower_case = right.replace("Basic", "basic");
         for authorization in [right, lower_case] {
             // There is nothing to tell yet.
-            let status = status(&endpoint(), &Method::GET, &authorization);
+            let status = status(&endpoint(), &Method::GET, &authorization).await;
             assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{authorization}");
         }
     }
 
-    #[test]
-    fn everything_else_is_refused() {
+    #[tokio::test]
+    async fn everything_else_is_refused() {
         let right = BASE64_STANDARD.encode("user:pass:word");
         for authorization in [
             String::new(),
@@ -158,29 +197,30 @@ mod tests {
             basic("user:pass:word "),
             basic("other:pass:word"),
         ] {
-            let status = status(&endpoint(), &Method::GET, &authorization);
+            let status = status(&endpoint(), &Method::GET, &authorization).await;
             assert_eq!(status, StatusCode::UNAUTHORIZED, "{authorization}");
         }
-        let answer = endpoint().answer(&Method::GET, &HeaderMap::new());
+        let answer = endpoint().answer(&Method::GET, &HeaderMap::new()).await;
         assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
         assert_eq!(answer.headers()[header::WWW_AUTHENTICATE], CHALLENGE);
     }
 
-    #[test]
-    fn the_login_is_asked_for_before_the_method_is_looked_at() {
+    #[tokio::test]
+    async fn the_login_is_asked_for_before_the_method_is_looked_at() {
         let endpoint = endpoint();
-        assert_eq!(status(&endpoint, &Method::PUT, "Basic "), StatusCode::UNAUTHORIZED);
+        assert_eq!(status(&endpoint, &Method::PUT, "Basic ").await, StatusCode::UNAUTHORIZED);
         let right = basic("user:pass:word");
-        assert_eq!(status(&endpoint, &Method::PUT, &right), StatusCode::METHOD_NOT_ALLOWED);
+        assert_eq!(status(&endpoint, &Method::PUT, &right).await, StatusCode::METHOD_NOT_ALLOWED);
     }
 
-    #[test]
-    fn the_answer_to_head_has_no_body_whatever_it_is() {
+    #[tokio::test]
+    async fn the_answer_to_head_has_no_body_whatever_it_is() {
         for authorization in ["Basic ", &basic("user:pass:word")] {
             let mut headers = HeaderMap::new();
             headers.insert(header::AUTHORIZATION, authorization.parse().unwrap());
-            let [get, head] =
-                [Method::GET, Method::HEAD].map(|method| endpoint().answer(&method, &headers));
+            let endpoint = endpoint();
+            let get = endpoint.answer(&Method::GET, &headers).await;
+            let head = endpoint.answer(&Method::HEAD, &headers).await;
             assert_eq!(head.status(), get.status());
             assert!(head.body().is_end_stream());
             let length = get.body().size_hint().exact().unwrap().to_string();
@@ -188,13 +228,13 @@ mod tests {
         }
     }
 
-    #[test]
-    fn without_metrics_there_is_nothing_for_who_may_ask() {
+    #[tokio::test]
+    async fn without_metrics_there_is_nothing_for_who_may_ask() {
         let nobody = with(false, None);
-        assert_eq!(status(&nobody, &Method::GET, "Basic "), StatusCode::NOT_FOUND);
+        assert_eq!(status(&nobody, &Method::GET, "Basic ").await, StatusCode::NOT_FOUND);
         let guarded = with(false, Some(login()));
-        assert_eq!(status(&guarded, &Method::GET, "Basic "), StatusCode::UNAUTHORIZED);
+        assert_eq!(status(&guarded, &Method::GET, "Basic ").await, StatusCode::UNAUTHORIZED);
         let right = format!("Basic {}", BASE64_STANDARD.encode("user:pass:word"));
-        assert_eq!(status(&guarded, &Method::GET, &right), StatusCode::NOT_FOUND);
+        assert_eq!(status(&guarded, &Method::GET, &right).await, StatusCode::NOT_FOUND);
     }
 }

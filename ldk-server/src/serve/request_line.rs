@@ -1,4 +1,5 @@
-//! What the log says of a request: one line when it has ended, and one more when a stream begins.
+//! What is said of a request: one line in the log when it has ended, and one more when a stream
+//! begins; and its place in the metrics.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -10,8 +11,8 @@ use http_body::Frame;
 use ldk_server_grpc::RPC_NAMES;
 use tonic::body::Body;
 use tonic::{Code, Status};
-use tracing::Level;
 
+use crate::metrics::{Counted, Requests};
 use crate::request_id::RequestId;
 
 /// Methods that are not of our own service.
@@ -19,28 +20,27 @@ const OTHER_METHODS: [&str; 3] = ["Check", "Watch", "ServerReflectionInfo"];
 /// Methods whose answer goes on after it has begun.
 const STREAMS: [&str; 3] = ["SubscribeEvents", "Watch", "ServerReflectionInfo"];
 
-/// Writes `request 1f3a GetNodeInfo OK in 97 µs`; if it is dropped before, that the caller has
-/// given up.
+/// Writes `request 1f3a GetNodeInfo OK in 97 µs`, and counts it; if it is dropped before, that the
+/// caller has given up.
 pub(super) struct RequestLine {
     id: RequestId,
     method: &'static str,
     begun: Instant,
+    counted: Counted,
     has_ended: bool,
 }
 
 impl RequestLine {
-    /// `None` where nobody would read it.
-    pub(super) fn begin(id: RequestId, path: &str) -> Option<Self> {
-        tracing::enabled!(Level::DEBUG).then(|| Self {
-            id,
-            method: known_method(path),
-            begun: Instant::now(),
-            has_ended: false,
-        })
+    /// Of a request that begins now.
+    pub(super) fn begin(id: RequestId, path: &str, requests: &Requests) -> Self {
+        let method = known_method(path);
+        let counted = requests.begin(method);
+        Self { id, method, begun: Instant::now(), counted, has_ended: false }
     }
 
     /// Says how the request ended; for a stream, that it begins, and how it ends when it does.
     pub(super) fn answer(mut self, response: Response<Body>) -> Response<Body> {
+        self.counted.answered(self.begun.elapsed());
         match Status::from_header_map(response.headers()) {
             Some(status) => self.end(&status),
             None if STREAMS.contains(&self.method) => {
@@ -54,8 +54,9 @@ impl RequestLine {
 
     fn end(&mut self, status: &Status) {
         self.has_ended = true;
-        let Self { id, method, begun, .. } = self;
+        let Self { id, method, begun, counted, .. } = self;
         let (code, micros) = (name(status.code()), begun.elapsed().as_micros());
+        counted.ended(code);
         match status.message() {
             "" => tracing::debug!("request {id} {method} {code} in {micros} µs"),
             reason => tracing::debug!("request {id} {method} {code} in {micros} µs: {reason:?}"),

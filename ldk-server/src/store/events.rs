@@ -8,6 +8,8 @@
 //! The library may also make an event again, when it is killed before it has written down that it
 //! made it. Of what can happen only once, such as that a payment succeeds, the second is not recorded.
 
+mod figures;
+
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -23,6 +25,7 @@ use tokio::sync::broadcast;
 use super::writer;
 use super::{Store, as_i64, as_u64, forwards, invalid_data, sql_error};
 use crate::clock::unix_secs;
+use figures::EventFigures;
 
 /// How many events a subscriber may fall behind before it has to read them from the disk.
 const BROADCAST_CAPACITY: usize = 1024;
@@ -68,6 +71,7 @@ struct Inner {
     queue_length: AtomicU16,
     /// How many events were removed before a consumer had acknowledged them, once for each.
     removed_unacknowledged: AtomicU64,
+    figures: EventFigures,
 }
 
 impl EventLog {
@@ -81,6 +85,7 @@ impl EventLog {
             is_acknowledging: AtomicBool::new(false),
             queue_length: AtomicU16::new(0),
             removed_unacknowledged: AtomicU64::new(0),
+            figures: EventFigures::new()?,
         })))
     }
 
@@ -107,9 +112,21 @@ impl EventLog {
         &self.0.removed_unacknowledged
     }
 
+    pub(super) fn figures(&self) -> &EventFigures {
+        &self.0.figures
+    }
+
+    /// How many listen.
+    pub(super) fn subscribers(&self) -> usize {
+        self.0.live.receiver_count()
+    }
+
     fn recorded(&self, envelope: EventEnvelope, of_library: Option<Digest>) {
         if of_library.is_some() {
             *self.unacknowledged() = of_library;
+        }
+        if let Some(event) = &envelope.event {
+            self.0.figures.recorded(event);
         }
         // An error means that nobody listens.
         let _ = self.0.live.send(Arc::new(envelope));

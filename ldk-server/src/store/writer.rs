@@ -8,10 +8,13 @@
 //! last commit, and only another process may go on from there. Until `on_failure` has returned nobody
 //! is told anything, those who come late included.
 
+mod figures;
+
 use std::mem;
 use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use ldk_node::lightning::io;
 use rusqlite::{Connection, TransactionBehavior};
@@ -19,6 +22,7 @@ use tokio::sync::oneshot;
 
 use super::epoch;
 use super::log::Log;
+use figures::CommitFigures;
 
 /// How many changes may wait. More callers are held up: by then each commit holds thousands.
 const QUEUE_CAPACITY: usize = 4096;
@@ -35,6 +39,7 @@ struct Shared {
     filled: Condvar,
     /// There is room again, or it makes no difference any more.
     emptied: Condvar,
+    figures: CommitFigures,
 }
 
 struct Queue {
@@ -101,6 +106,7 @@ impl Writer {
             queue: Mutex::new(Queue { jobs: Vec::new(), state: State::Open }),
             filled: Condvar::new(),
             emptied: Condvar::new(),
+            figures: CommitFigures::new()?,
         });
         let for_thread = Arc::clone(&shared);
         let thread = thread::Builder::new()
@@ -108,6 +114,16 @@ impl Writer {
             .spawn(move || for_thread.write_all(database, on_failure))
             .map_err(|error| io::Error::new(io::ErrorKind::Other, error))?;
         Ok(Self { shared, thread: Some(thread) })
+    }
+
+    /// What is measured of commits.
+    pub(super) fn figures(&self) -> &CommitFigures {
+        &self.shared.figures
+    }
+
+    /// How many changes wait for the commit after the one under way.
+    pub(super) fn queued(&self) -> usize {
+        self.shared.queue().jobs.len()
     }
 
     /// Makes a change; it is durable once this returns.
@@ -182,9 +198,11 @@ impl Shared {
     fn write_all(&self, mut database: Connection, on_failure: impl FnOnce(&str)) {
         let mut log = Log::of(&database);
         while let Some(mut jobs) = self.take() {
+            let begun = Instant::now();
             if let Err(error) = commit(&mut database, &mut jobs) {
                 return self.fail(jobs, &error, on_failure);
             }
+            self.figures.committed(jobs.len(), begun.elapsed());
             jobs.into_iter().for_each(|job| job.answer(Ok(())));
             if let Err(error) = log.bound(&database) {
                 return self.fail(Vec::new(), &error, on_failure);

@@ -1,12 +1,14 @@
 //! How many payments there are, kept in memory: metrics must not cost a look at every row.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ldk_node::lightning::io;
-use ldk_server_grpc::types::PaymentStatus;
-use rusqlite::Connection;
+use ldk_server_grpc::types::{PaymentDirection, PaymentMethod, PaymentStatus};
+use rusqlite::{Connection, Row};
 
-use crate::store::{Store, as_u64, sql_error};
+use super::figures::PaymentFigures;
+use crate::store::{Store, sql_error};
 
 /// How many payments there are, of all kinds and in both directions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,53 +25,113 @@ pub struct PaymentCounts {
 }
 
 /// The counts as they are now.
-#[derive(Clone, Default)]
-pub(in crate::store) struct Counts(Arc<Mutex<PaymentCounts>>);
+#[derive(Clone)]
+pub(in crate::store) struct Counts {
+    totals: Arc<Mutex<PaymentCounts>>,
+    figures: PaymentFigures,
+}
 
-/// From which status to which a payment went; from none when it is new.
+/// What is told apart of payments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::store) struct Class {
+    pub(super) status: PaymentStatus,
+    pub(super) direction: PaymentDirection,
+    pub(super) method: PaymentMethod,
+}
+
+/// From which class to which a payment went; from none when it is new.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::store) struct StatusChange {
-    pub(super) before: Option<PaymentStatus>,
-    pub(super) after: PaymentStatus,
+    pub(super) before: Option<Class>,
+    pub(super) after: Class,
+    /// 0 where it is not known.
+    pub(super) amount_msat: u64,
+    /// 0 where it is not known.
+    pub(super) fee_paid_msat: u64,
+}
+
+impl Class {
+    /// Reads it from the columns `status, direction, method`; `None` for what we did not write.
+    pub(super) fn from_row(row: &Row<'_>) -> rusqlite::Result<Option<Self>> {
+        let (status, direction, method): (i32, i32, i32) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let read = || {
+            Some(Self {
+                status: PaymentStatus::try_from(status).ok()?,
+                direction: PaymentDirection::try_from(direction).ok()?,
+                method: PaymentMethod::try_from(method).ok()?,
+            })
+        };
+        Ok(read())
+    }
+}
+
+impl StatusChange {
+    /// Whether the status is another one now.
+    pub(super) fn is_news(&self) -> bool {
+        self.before.map(|before| before.status) != Some(self.after.status)
+    }
 }
 
 impl Store {
     /// How many there are.
     pub fn payment_counts(&self) -> PaymentCounts {
-        *self.payment_counts.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.payment_counts.totals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Counts {
     pub(in crate::store) fn load(database: &Connection) -> io::Result<Self> {
-        // An expression for each is one search of the index by status each.
-        let counts = database.query_row(
-            "SELECT (SELECT count(*) FROM ldk_server_payments WHERE status = 0),
-                    (SELECT count(*) FROM ldk_server_payments WHERE status = 1),
-                    (SELECT count(*) FROM ldk_server_payments WHERE status = 2)",
-            [],
-            |row| Ok([row.get::<_, i64>(0)?, row.get(1)?, row.get(2)?].map(as_u64)),
-        );
-        let [pending, succeeded, failed] = counts.map_err(sql_error)?;
-        let begun = pending + succeeded + failed;
-        Ok(Self(Arc::new(Mutex::new(PaymentCounts { begun, pending, succeeded, failed }))))
+        let (mut totals, figures) = (PaymentCounts::default(), PaymentFigures::new()?);
+        for (class, number) in stored(database).map_err(sql_error)? {
+            totals.begun += number;
+            match class.status {
+                PaymentStatus::Pending => totals.pending += number,
+                PaymentStatus::Succeeded => totals.succeeded += number,
+                PaymentStatus::Failed => totals.failed += number,
+            }
+            figures.are_stored(class, number);
+        }
+        Ok(Self { totals: Arc::new(Mutex::new(totals)), figures })
     }
 
-    pub(in crate::store) fn changed(&self, StatusChange { before, after }: StatusChange) {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(in crate::store) fn figures(&self) -> &PaymentFigures {
+        &self.figures
+    }
+
+    pub(in crate::store) fn changed(&self, change: StatusChange) {
+        self.figures.changed(&change);
+        let before = change.before.map(|before| before.status);
+        let mut totals = self.totals.lock().unwrap_or_else(PoisonError::into_inner);
         if before.is_none() {
-            counts.begun += 1;
+            totals.begun += 1;
         }
-        if before == Some(after) {
+        if !change.is_news() {
             return;
         }
         if before == Some(PaymentStatus::Pending) {
-            counts.pending -= 1;
+            totals.pending -= 1;
         }
-        match after {
-            PaymentStatus::Pending => counts.pending += 1,
-            PaymentStatus::Succeeded => counts.succeeded += 1,
-            PaymentStatus::Failed => counts.failed += 1,
+        match change.after.status {
+            PaymentStatus::Pending => totals.pending += 1,
+            PaymentStatus::Succeeded => totals.succeeded += 1,
+            PaymentStatus::Failed => totals.failed += 1,
         }
     }
+}
+
+/// How many of each class are stored. Counted here, because SQLite would sort them first, which
+/// takes several times as long.
+fn stored(database: &Connection) -> rusqlite::Result<BTreeMap<Class, u64>> {
+    let mut numbers = BTreeMap::new();
+    let mut statement = database.prepare(
+        "SELECT status, direction, method FROM ldk_server_payments
+         INDEXED BY ldk_server_payments_status",
+    )?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        if let Some(class) = Class::from_row(row)? {
+            *numbers.entry(class).or_default() += 1;
+        }
+    }
+    Ok(numbers)
 }

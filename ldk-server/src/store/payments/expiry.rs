@@ -9,6 +9,7 @@ use ldk_node::payment::{PaymentDetails, PaymentDirection, PaymentStatus};
 use ldk_server_grpc::types;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::counts::Class;
 use super::{StatusChange, put, read};
 use crate::clock::unix_secs;
 use crate::store::{Store, as_i64, writer};
@@ -121,11 +122,14 @@ pub(in crate::store) fn removed(
 ) -> rusqlite::Result<Option<StatusChange>> {
     let mut statement = database.prepare_cached(
         "UPDATE ldk_server_payments SET status = 2, expired = 1
-         WHERE id = ?1 AND status = 0 AND direction = 0",
+         WHERE id = ?1 AND status = 0 AND direction = 0
+         RETURNING status, direction, method",
     )?;
-    let has_expired = statement.execute([id])? > 0;
-    Ok(has_expired.then_some(StatusChange {
-        before: Some(types::PaymentStatus::Pending),
-        after: types::PaymentStatus::Failed,
+    let after = statement.query_row([id], Class::from_row).optional()?.flatten();
+    Ok(after.map(|after| StatusChange {
+        before: Some(Class { status: types::PaymentStatus::Pending, ..after }),
+        after,
+        amount_msat: 0,
+        fee_paid_msat: 0,
     }))
 }

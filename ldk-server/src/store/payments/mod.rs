@@ -4,6 +4,7 @@
 mod counts;
 mod doubt;
 mod expiry;
+mod figures;
 mod list;
 
 use ldk_node::lightning::io;
@@ -13,6 +14,7 @@ use ldk_node::payment::{PaymentDetails, PaymentKind};
 use ldk_server_grpc::types::PaymentStatus;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use counts::Class;
 pub use counts::PaymentCounts;
 pub(super) use counts::{Counts, StatusChange};
 pub(super) use doubt::{doubt_pending, reveals_outdated_state};
@@ -54,16 +56,27 @@ fn put_created(
         status,
         latest_update_timestamp,
     } = details;
-    let before = status_of(database, &id.0)?;
-    let after = wire::payment_status(*status);
+    let before = class_of(database, &id.0)?;
+    let after = Class {
+        status: wire::payment_status(*status),
+        direction: wire::payment_direction(*direction),
+        method: wire::payment_method(kind),
+    };
+    let became = |status| StatusChange {
+        before,
+        after: Class { status, ..after },
+        amount_msat: amount_msat.unwrap_or(0),
+        fee_paid_msat: fee_paid_msat.unwrap_or(0),
+    };
+    let statuses = (before.map(|before| before.status), after.status);
     // The library writes that a payment was sent when it may have arrived already, over that it has.
     let is_sent = *direction == Outbound && !matches!(kind, PaymentKind::Onchain { .. });
-    if is_sent && (before, after) == (Some(PaymentStatus::Succeeded), PaymentStatus::Pending) {
-        return Ok(StatusChange { before, after: PaymentStatus::Succeeded });
+    if is_sent && statuses == (Some(PaymentStatus::Succeeded), PaymentStatus::Pending) {
+        return Ok(became(PaymentStatus::Succeeded));
     }
-    let fails = (before, after) == (Some(PaymentStatus::Pending), PaymentStatus::Failed);
+    let fails = statuses == (Some(PaymentStatus::Pending), PaymentStatus::Failed);
     if fails && doubt::is_doubted(database, &id.0)? {
-        return Ok(StatusChange { before, after: PaymentStatus::Pending });
+        return Ok(became(PaymentStatus::Pending));
     }
     let mut statement = database.prepare_cached(
         "INSERT INTO ldk_server_payments (id, created_at, updated_at, direction, status, method,
@@ -80,16 +93,16 @@ fn put_created(
         id.0,
         created_at,
         as_i64(*latest_update_timestamp),
-        wire::payment_direction(*direction) as i32,
-        after as i32,
-        wire::payment_method(kind) as i32,
+        after.direction as i32,
+        after.status as i32,
+        after.method as i32,
         amount_msat.map(as_i64),
         fee_paid_msat.map(as_i64),
         wire::payment_hash(kind).map(|hash| hash.0),
         expires_at.map(as_i64),
         value,
     ])?;
-    Ok(StatusChange { before, after })
+    Ok(became(after.status))
 }
 
 /// Takes over a payment from among the library's, with its time of creation.
@@ -122,9 +135,8 @@ pub(super) fn reconcile(database: &Connection) -> io::Result<()> {
     let mut rows = differing.query([NAMESPACE.0, NAMESPACE.1]).map_err(sql_error)?;
     while let Some(row) = rows.next().map_err(sql_error)? {
         let value: Vec<u8> = row.get(0).map_err(sql_error)?;
-        let StatusChange { before, after } =
-            put(database, &read(&value)?, &value, None).map_err(sql_error)?;
-        changed += u64::from(before != Some(after));
+        let change = put(database, &read(&value)?, &value, None).map_err(sql_error)?;
+        changed += u64::from(change.is_news());
     }
     if changed > 0 {
         tracing::info!(
@@ -134,11 +146,11 @@ pub(super) fn reconcile(database: &Connection) -> io::Result<()> {
     Ok(())
 }
 
-fn status_of(database: &Connection, id: &[u8]) -> rusqlite::Result<Option<PaymentStatus>> {
-    let mut statement =
-        database.prepare_cached("SELECT status FROM ldk_server_payments WHERE id = ?1")?;
-    let status: Option<i32> = statement.query_row([id], |row| row.get(0)).optional()?;
-    Ok(status.and_then(|status| PaymentStatus::try_from(status).ok()))
+fn class_of(database: &Connection, id: &[u8]) -> rusqlite::Result<Option<Class>> {
+    let mut statement = database.prepare_cached(
+        "SELECT status, direction, method FROM ldk_server_payments WHERE id = ?1",
+    )?;
+    Ok(statement.query_row([id], Class::from_row).optional()?.flatten())
 }
 
 /// Reads a payment as the library writes it.

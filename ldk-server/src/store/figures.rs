@@ -1,0 +1,74 @@
+//! What the metrics tell of the store: measured as it happens, or looked up when they are asked for.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ldk_node::lightning::io;
+use prometheus::core::Collector;
+
+use super::Store;
+use crate::storage::available_bytes;
+
+/// What is measured as it happens.
+pub(super) trait Figures {
+    /// It, for a registry.
+    fn collectors(&self) -> Vec<Box<dyn Collector>>;
+}
+
+/// How the store is at the moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StoreState {
+    /// Changes that wait for the commit after the one under way.
+    pub queued_writes: usize,
+    /// The size of the database's file.
+    pub database_bytes: u64,
+    /// The size of the write-ahead log beside it.
+    pub log_bytes: u64,
+    /// What the disk has room for; `None` if it does not say.
+    pub disk_available_bytes: Option<u64>,
+    /// Those who listen to events.
+    pub event_subscribers: usize,
+}
+
+impl Store {
+    /// How it is at the moment. Asks the file system.
+    pub fn state(&self) -> StoreState {
+        let database = self.readers.path();
+        let mut log = database.as_os_str().to_owned();
+        log.push("-wal");
+        StoreState {
+            queued_writes: self.writer.queued(),
+            database_bytes: file_bytes(database),
+            log_bytes: file_bytes(&PathBuf::from(log)),
+            disk_available_bytes: available_bytes(database),
+            event_subscribers: self.event_log.subscribers(),
+        }
+    }
+
+    /// What is measured since the start, for a registry.
+    pub fn collectors(&self) -> Vec<Box<dyn Collector>> {
+        let parts: [&dyn Figures; 3] =
+            [self.writer.figures(), self.event_log.figures(), self.payment_counts.figures()];
+        parts.into_iter().flat_map(Figures::collectors).collect()
+    }
+}
+
+/// 0 for a file that is not there.
+fn file_bytes(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |file| file.len())
+}
+
+/// A metric that cannot be made, which is one with a wrong name.
+pub(super) fn metrics_error(error: prometheus::Error) -> io::Error {
+    io::Error::new(io::ErrorKind::Other, error)
+}
+
+/// A histogram with these upper ends of its buckets.
+pub(super) fn histogram(
+    name: &str,
+    help: &str,
+    buckets: &[f64],
+) -> io::Result<prometheus::Histogram> {
+    let options = prometheus::HistogramOpts::new(name, help).buckets(buckets.to_vec());
+    prometheus::Histogram::with_opts(options).map_err(metrics_error)
+}
