@@ -108,3 +108,6 @@ pub(crate) fn remove_partial(network_dir: &Path) -> io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
