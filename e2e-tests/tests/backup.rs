@@ -32,7 +32,7 @@ async fn a_node_comes_back_from_its_backup_and_an_old_one_only_to_close() -> Res
     let early = backup_under_load(&files, &alice, &bob).await?;
     let late = files.back_up(&alice, "late.age").await?;
     let before = (Network::at_rest(&alice, &bob).await?, onchain(&alice).await?);
-    wrong_ways(&files, &late).await?;
+    wrong_ways(&files, &alice, &late).await?;
 
     // The machine is gone, but for what clients know the node by.
     alice.kill().await?;
@@ -169,7 +169,20 @@ async fn backup_under_load(files: &Files, alice: &Node, bob: &Node) -> Result<Pa
 }
 
 /// What does not restore anything.
-async fn wrong_ways(files: &Files, backup: &Path) -> Result<()> {
+async fn wrong_ways(files: &Files, node: &Node, backup: &Path) -> Result<()> {
+    let (there, new) = (backup.display().to_string(), files.elsewhere.join("new.age"));
+    let new = new.display().to_string();
+    for (args, reason) in [
+        (["backup", &there, "--recipient=age1"], "exists already"),
+        (["backup", &new, "--recipient=age1"], "recipients: "),
+        (["backup", &new, "--include-keys"], "--passphrase-file"),
+        (["backup", &new, "--passphrase-file=/dev/null"], "passphrase: "),
+    ] {
+        let refused = node.cli_finished(&args).await?;
+        assert_eq!(refused.code, Some(1), "{refused:?}");
+        assert!(refused.stderr.contains(reason), "{refused:?}");
+        assert!(!files.elsewhere.join("new.age").exists());
+    }
     let refused = files.restore(backup, &[]).await?;
     assert_eq!(refused.code, Some(255));
     assert!(refused.stderr.contains("another ldk-server is running"), "{refused:?}");

@@ -28,6 +28,9 @@ const SPARE_WORKERS: usize = 6;
 /// Fewer open files than this are said to be few. The gRPC listener alone may take 1,024.
 const FEW_OPEN_FILES: u64 = 4096;
 
+/// How the library says, before it panics, that a channel was in a later state.
+const FALLEN_BEHIND: &str = "We have fallen behind";
+
 /// Signals that follow one another this closely count as one.
 const SAME_SIGNAL: Duration = Duration::from_millis(100);
 
@@ -39,6 +42,12 @@ pub fn die_of_panics() {
         report(info);
         let place = info.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!("panic at {place}; ending the process");
+        if info.payload_as_str().is_some_and(|reason| reason.contains(FALLEN_BEHIND)) {
+            tracing::error!(
+                "a peer has proved that the state of a channel here is too old: do not start again \
+                 on it. Bring back the newest state, or run ldk-server recover"
+            );
+        }
         std::process::abort();
     }));
 }
