@@ -1,6 +1,7 @@
 //! The ldk-server daemon as a library: [`Server`] is what `main` runs, and what a test may run
 //! in-process.
 
+pub mod certificate;
 mod clock;
 pub mod config;
 mod deadline;

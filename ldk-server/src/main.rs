@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ldk_server::config::{Args, Config, Only, TEMPLATE};
 use ldk_server::supervisor::{Notice, tell};
-use ldk_server::{End, Server, StartError, logging, process, storage};
+use ldk_server::{End, Server, StartError, logging, process, secrets, storage};
 
 /// How long calls under way may take once the daemon was told to stop.
 const GRACE: Duration = Duration::from_secs(20);
@@ -47,11 +47,12 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prints what was asked for, without starting anything.
+/// Does what was asked for and prints it, without starting anything.
 fn show(only: Only, args: &Args) -> ExitCode {
     let text = match only {
         Only::PrintDefaultConfig => Ok(TEMPLATE.to_owned()),
-        Only::CheckConfig => Config::explain(args),
+        Only::CheckConfig => Config::explain(args).map_err(StartError::from),
+        Only::RenewCertificate => renew_certificate(args),
     };
     match text {
         Ok(text) => {
@@ -60,6 +61,11 @@ fn show(only: Only, args: &Args) -> ExitCode {
         },
         Err(error) => process::refuse(&error),
     }
+}
+
+fn renew_certificate(args: &Args) -> Result<String, StartError> {
+    let config = Config::load(args)?;
+    Ok(secrets::renew_certificate(&config.tls)?.to_string())
 }
 
 enum Then {

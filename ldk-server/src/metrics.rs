@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
+use crate::certificate::Certificate;
 use crate::clock::Ticks;
 use crate::store::{EventCounts, PaymentCounts, Store};
 
@@ -25,6 +26,7 @@ pub type Latest = watch::Receiver<Option<Metrics>>;
 pub struct Metrics {
     reading: Reading,
     store: Arc<Store>,
+    certificate: Certificate,
 }
 
 /// What the node answered.
@@ -48,6 +50,7 @@ struct Reading {
 pub async fn watch_node(
     node: Arc<Node>,
     store: Arc<Store>,
+    certificate: Certificate,
     poll_interval: Duration,
     latest: watch::Sender<Option<Metrics>>,
     stop: CancellationToken,
@@ -57,8 +60,8 @@ pub async fn watch_node(
         let (node, reader) = (Arc::clone(&node), Arc::clone(&store));
         match spawn_blocking(move || Reading::of(&node, &reader)).await {
             Ok(Ok(reading)) => {
-                let store = Arc::clone(&store);
-                latest.send_replace(Some(Metrics { reading, store }));
+                let (store, certificate) = (Arc::clone(&store), certificate.clone());
+                latest.send_replace(Some(Metrics { reading, store, certificate }));
             },
             Ok(Err(error)) => tracing::error!("cannot read the metrics: {error}"),
             Err(error) => tracing::error!("cannot read the metrics: {error}"),
@@ -95,7 +98,9 @@ impl Reading {
 impl Metrics {
     /// The text that Prometheus reads.
     pub fn text(&self) -> prometheus::Result<String> {
-        text(&self.reading, self.store.payment_counts())
+        let text = text(&self.reading, self.store.payment_counts())?;
+        let certificate = self.certificate.metric()?.collect();
+        Ok(text + &TextEncoder::new().encode_to_string(&certificate)?)
     }
 }
 

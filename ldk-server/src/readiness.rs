@@ -6,11 +6,10 @@ mod look;
 
 use std::fmt;
 
-use chrono::{DateTime, SecondsFormat};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::clock::unix_secs;
+use crate::clock::{rfc_3339, unix_secs};
 use crate::node::startup::Doing;
 
 pub(crate) use look::Look;
@@ -31,6 +30,8 @@ pub enum Reason {
         /// When it last did.
         silent_since: u64,
     },
+    /// The certificate of the service has expired, so that most clients refuse it.
+    Certificate,
     /// There are only so many MiB left for its state.
     Disk {
         /// Rounded down.
@@ -52,17 +53,13 @@ impl fmt::Display for Reason {
                 let since = rfc_3339(*silent_since);
                 write!(formatter, "chain source: no answer since {since} ({age_secs} s)")
             },
+            Self::Certificate => write!(formatter, "certificate: has expired"),
             Self::Disk { left_mib } => {
                 write!(formatter, "disk: nearly full, {left_mib} MiB left")
             },
             Self::Database => write!(formatter, "database: cannot be written"),
         }
     }
-}
-
-fn rfc_3339(unix_secs: u64) -> String {
-    let time = i64::try_from(unix_secs).ok().and_then(|secs| DateTime::from_timestamp(secs, 0));
-    time.map_or_else(String::new, |time| time.to_rfc3339_opts(SecondsFormat::Secs, true))
 }
 
 /// How the server is.
@@ -154,6 +151,7 @@ mod tests {
             (Reason::Stopping, "stopping".to_owned()),
             (Reason::Node, "node: does not answer".to_owned()),
             (Reason::Syncing, "syncing: not in step with the chain yet".to_owned()),
+            (Reason::Certificate, "certificate: has expired".to_owned()),
             (Reason::Disk { left_mib: 12 }, "disk: nearly full, 12 MiB left".to_owned()),
             (Reason::Database, "database: cannot be written".to_owned()),
             (
@@ -163,8 +161,6 @@ mod tests {
         ] {
             assert_eq!(reason.to_string(), expected);
         }
-        assert_eq!(rfc_3339(1_700_000_000), "2023-11-14T22:13:20Z");
-        assert_eq!(rfc_3339(u64::MAX), "");
     }
 
     #[test]

@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::certificate::Certificate;
 use crate::clock::unix_secs;
 use crate::config::Config;
 use crate::metrics;
@@ -93,21 +94,23 @@ impl Server {
         let lock = storage::lock(&config.network_dir())?;
         let entropy = secrets::entropy(&config.storage_dir)?;
         let api_key = secrets::api_key(&config.storage_dir, &config.network.to_string())?;
-        let identity = secrets::identity(&config.tls)?;
+        let (certificate, certificate_keeper) = Certificate::open(config.tls.clone())?;
         tor::check(&config)?;
         builder::check_listening_addresses(&config)?;
 
-        let listener = Listener::bind(config.grpc_address, identity).await.map_err(|error| {
-            let address = config.grpc_address;
-            StartError::Listen(format!(
-                "cannot listen on node.grpc_service_address {address}: {error}"
-            ))
-        })?;
+        let listener =
+            Listener::bind(config.grpc_address, certificate.clone()).await.map_err(|error| {
+                let address = config.grpc_address;
+                StartError::Listen(format!(
+                    "cannot listen on node.grpc_service_address {address}: {error}"
+                ))
+            })?;
         let address = listener.address().map_err(|error| StartError::Listen(error.to_string()))?;
         let (phase, phase_receiver) = watch::channel(Phase::Starting(Doing::Loading.to_string()));
         let readiness = Readiness::starting();
         tokio::spawn(supervisor::follow(readiness.subscribe()));
         let (calls, stop) = (Calls::default(), Stop::default());
+        tokio::spawn(certificate_keeper.keep(stop.serving.clone()));
         let service = LightningNodeServer::new(Service::new(
             phase_receiver,
             calls.clone(),
@@ -161,7 +164,10 @@ impl Server {
         let metrics = config.metrics.enabled.then(|| {
             let (node, store) = (Arc::clone(&node), Arc::clone(&app.store));
             let (interval, stop) = (config.metrics.poll_interval, stop.serving.clone());
-            tokio::spawn(metrics::watch_node(node, store, interval, latest_metrics, stop))
+            let certificate = certificate.clone();
+            let watching =
+                metrics::watch_node(node, store, certificate, interval, latest_metrics, stop);
+            tokio::spawn(watching)
         });
         let retention = retention::run(Arc::clone(&app.store), config.events, stop.serving.clone());
         let retention = tokio::spawn(retention);
@@ -170,7 +176,7 @@ impl Server {
             tracing::info!("NODE_URI: {}@{address}", node.node_id());
         }
         phase.send_replace(Phase::Ready(app));
-        let look = Look::new(Arc::clone(&node), &config, started_at_secs);
+        let look = Look::new(Arc::clone(&node), &config, certificate, started_at_secs);
         let look = tokio::spawn(look.repeat(readiness.clone(), stop.serving.clone()));
         tracing::info!("ready");
         Ok(Self {

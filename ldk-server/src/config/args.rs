@@ -13,6 +13,7 @@ use super::keys::{KEYS, Key, Kind};
 const CONFIG_FILE: &str = "config_file";
 const CHECK_CONFIG: &str = "check-config";
 const PRINT_DEFAULT_CONFIG: &str = "print-default-config";
+const RENEW_CERTIFICATE: &str = "renew-certificate";
 const LIBRARY_STORE: &str = "library-store";
 
 /// What the daemon was started with.
@@ -25,6 +26,8 @@ pub enum Only {
     CheckConfig,
     /// To show a configuration file with every key.
     PrintDefaultConfig,
+    /// To make another certificate for the same key.
+    RenewCertificate,
 }
 
 /// Where a flag's value comes from.
@@ -70,6 +73,13 @@ impl Args {
                     .long(PRINT_DEFAULT_CONFIG)
                     .action(ArgAction::SetTrue)
                     .help("Print a configuration file with every key, explained"),
+                Arg::new(RENEW_CERTIFICATE)
+                    .long(RENEW_CERTIFICATE)
+                    .action(ArgAction::SetTrue)
+                    .help(
+                        "Make another self-signed certificate for the same key and the configured \
+                         hosts; a daemon that runs takes it within seconds",
+                    ),
                 Arg::new(LIBRARY_STORE).long(LIBRARY_STORE).action(ArgAction::SetTrue).hide(true).help(
                     "Keep the library's state in the library's own store, to measure the server's by. \
                      What the server itself writes down is then not safe from a loss of power",
@@ -80,11 +90,13 @@ impl Args {
 
     /// What to do instead of running.
     pub fn only(&self) -> Option<Only> {
-        if self.0.get_flag(PRINT_DEFAULT_CONFIG) {
-            Some(Only::PrintDefaultConfig)
-        } else {
-            self.0.get_flag(CHECK_CONFIG).then_some(Only::CheckConfig)
-        }
+        [
+            (PRINT_DEFAULT_CONFIG, Only::PrintDefaultConfig),
+            (CHECK_CONFIG, Only::CheckConfig),
+            (RENEW_CERTIFICATE, Only::RenewCertificate),
+        ]
+        .into_iter()
+        .find_map(|(flag, only)| self.0.get_flag(flag).then_some(only))
     }
 
     pub(super) fn config_file(&self) -> Option<&PathBuf> {

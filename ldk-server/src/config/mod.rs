@@ -135,10 +135,11 @@ pub struct LogRotation {
 }
 
 /// The certificate of the gRPC service.
+#[derive(Clone)]
 pub struct TlsConfig {
-    /// The PEM certificate.
+    /// The PEM certificate, with those of its issuers after it.
     pub cert_path: PathBuf,
-    /// Its PKCS#8 PEM key.
+    /// Its PEM key: PKCS#8, SEC 1 or PKCS#1.
     pub key_path: PathBuf,
     /// Names and addresses a generated certificate is valid for, besides localhost and 127.0.0.1.
     pub hosts: Vec<String>,

@@ -11,8 +11,6 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use rustls::ServerConfig;
-use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -22,6 +20,7 @@ use tokio_util::task::TaskTracker;
 use tonic::body::Body;
 
 use super::Front;
+use crate::certificate::Certificate;
 
 /// Connections at once; further ones wait to be accepted.
 const MAX_CONNECTIONS: usize = 1024;
@@ -42,15 +41,14 @@ const TLS_HANDSHAKE_RECORD: u8 = 22;
 /// A bound socket, with what it takes to speak TLS on its connections.
 pub struct Listener {
     socket: TcpListener,
-    tls: TlsAcceptor,
+    certificate: Certificate,
 }
 
 impl Listener {
     /// Binds `address`, without accepting connections yet.
-    pub async fn bind(address: SocketAddr, identity: CertifiedKey) -> io::Result<Self> {
+    pub async fn bind(address: SocketAddr, certificate: Certificate) -> io::Result<Self> {
         let socket = TcpListener::bind(address).await?;
-        let tls = tls_config(identity).map_err(io::Error::other)?;
-        Ok(Self { socket, tls: TlsAcceptor::from(Arc::new(tls)) })
+        Ok(Self { socket, certificate })
     }
 
     /// The address that was bound.
@@ -74,7 +72,7 @@ impl Listener {
                 continue;
             };
             let connection =
-                serve_connection(stream, self.tls.clone(), front.clone(), stop.clone());
+                serve_connection(stream, self.certificate.acceptor(), front.clone(), stop.clone());
             connections.spawn(async move {
                 let _slot = slot;
                 if let Err(error) = connection.await {
@@ -97,16 +95,6 @@ impl Listener {
         stream.set_nodelay(true)?;
         Ok((slot, stream, peer))
     }
-}
-
-fn tls_config(identity: CertifiedKey) -> Result<ServerConfig, rustls::Error> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
-        .with_no_client_auth()
-        .with_cert_resolver(Arc::new(SingleCertAndKey::from(identity)));
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(config)
 }
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
