@@ -33,7 +33,7 @@ const LOGIN: &str = "prometheus:a secret";
 const GAUGE: &str = "gauge";
 const COUNTER: &str = "counter";
 /// Their names after `ldk_server_`.
-const METRICS: [(&str, &str); 16] = [
+const METRICS: [(&str, &str); 17] = [
     ("total_peers_count", GAUGE),
     ("total_payments_count", COUNTER),
     ("total_pending_payments_count", GAUGE),
@@ -50,6 +50,7 @@ const METRICS: [(&str, &str); 16] = [
     ("events_oldest_index", GAUGE),
     ("event_consumers_count", GAUGE),
     ("events_removed_unacknowledged_total", COUNTER),
+    ("tls_certificate_expiry_timestamp_seconds", GAUGE),
 ];
 
 #[tokio::test(flavor = "multi_thread")]
