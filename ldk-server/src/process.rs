@@ -25,7 +25,8 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// disconnects every peer when its timer is not run for a second.
 const SPARE_WORKERS: usize = 6;
 
-/// Fewer open files than this are said to be few. The gRPC listener alone may take 1,024.
+/// Fewer open files than this are said to be few. The gRPC listener alone takes up to 1,024
+/// by default.
 const FEW_OPEN_FILES: u64 = 4096;
 
 /// Signals that follow one another this closely count as one.

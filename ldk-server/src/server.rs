@@ -29,7 +29,8 @@ use crate::retention;
 use crate::rpc::{App, Calls, Lsp, Names, Phase, Service};
 use crate::secrets;
 use crate::serve::{
-    Front, Guard, HealthPages, Listener, MetricsEndpoint, OpenService, keep_reported,
+    Bodies, Front, Guard, HealthPages, Listener, MAX_OPEN_MESSAGE_BYTES, MetricsEndpoint,
+    OpenService, keep_reported,
 };
 use crate::start::StartError;
 use crate::storage;
@@ -98,8 +99,9 @@ impl Server {
         tor::check(&config)?;
         builder::check_listening_addresses(&config)?;
 
-        let listener =
-            Listener::bind(config.grpc_address, certificate.clone()).await.map_err(|error| {
+        let listener = Listener::bind(config.grpc_address, certificate.clone(), config.limits)
+            .await
+            .map_err(|error| {
                 let address = config.grpc_address;
                 StartError::Listen(format!(
                     "cannot listen on node.grpc_service_address {address}: {error}"
@@ -109,7 +111,7 @@ impl Server {
         let (phase, phase_receiver) = watch::channel(Phase::Starting(Doing::Loading.to_string()));
         let readiness = Readiness::starting();
         tokio::spawn(supervisor::follow(readiness.subscribe()));
-        let (calls, stop) = (Calls::default(), Stop::default());
+        let (calls, stop) = (Calls::new(config.limits.max_calls_in_flight), Stop::default());
         tokio::spawn(certificate_keeper.keep(stop.serving.clone()));
         let service = LightningNodeServer::new(Service::new(
             phase_receiver,
@@ -119,10 +121,12 @@ impl Server {
         .max_decoding_message_size(MAX_MESSAGE_BYTES);
         let (health, health_service) = tonic_health::server::health_reporter();
         let health = keep_reported(health, readiness.subscribe()).await;
-        let lightning = Guard::new(service, api_key, config.accept_timestamp_only_auth);
+        let bodies = Bodies::new(config.limits.request_timeout);
+        let lightning = Guard::new(service, api_key, config.accept_timestamp_only_auth, bodies);
         let (latest_metrics, latest) = watch::channel(None);
         let metrics = MetricsEndpoint::new(&config.metrics, latest);
         let health_pages = HealthPages::new(readiness.subscribe());
+        let health_service = health_service.max_decoding_message_size(MAX_OPEN_MESSAGE_BYTES);
         let health_service = OpenService::new(health_service);
         let front = Front::new(lightning, health_service, health_pages, metrics)
             .map_err(|error| StartError::Listen(error.to_string()))?;
