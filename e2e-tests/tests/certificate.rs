@@ -160,7 +160,7 @@ async fn presented(
     let stream = tls_connect_trusting(node.config(), trusted, versions, &["h2"]).await?;
     let (_, session) = stream.get_ref();
     let chain = session.peer_certificates().context("no certificate")?;
-    Ok(chain.first().context("an empty chain")?.clone().into_owned())
+    Ok(chain.first().context("an empty chain")?.clone())
 }
 
 /// Waits until new connections get the certificate in the file.

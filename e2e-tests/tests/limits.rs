@@ -168,13 +168,14 @@ async fn a_head_without_a_body(
 /// Waits until the other side closes the connection, whatever it says before.
 async fn closed(mut stream: impl AsyncRead + Unpin) -> Result<()> {
     let mut said = Vec::new();
-    match timeout(PATIENCE, stream.read_to_end(&mut said)).await {
-        Err(_) => bail!("the connection is not closed"),
-        // It is closed in any of the ways that there are.
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(()),
-        Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionReset => Ok(()),
-        Ok(Err(error)) => Err(error.into()),
+    let ended = timeout(PATIENCE, stream.read_to_end(&mut said)).await;
+    match ended.context("the connection is not closed")? {
+        // The polite ways, and the short ones.
+        Ok(_) => Ok(()),
+        Err(error) => match error.kind() {
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => Ok(()),
+            _ => Err(error.into()),
+        },
     }
 }
 
@@ -207,6 +208,8 @@ async fn too_many_calls_in_a_second_are_refused(node: &Node) -> Result<()> {
     let [mut busy, mut other] =
         [RawConnection::open(config).await?, RawConnection::open(config).await?];
     let request = || signed_request(config, "GetNodeInfo", grpc_frame(&[]));
+    // Before the first answer it does not know how many it may send at once.
+    ensure!(busy.send(request()?).await?.grpc_code()? == Code::Ok);
     let calls = (0..50).map(|_| {
         let mut connection = busy.clone();
         async move { connection.send(request()?).await }
@@ -223,7 +226,7 @@ async fn too_many_calls_in_a_second_are_refused(node: &Node) -> Result<()> {
             ensure!(answer.grpc_code()? == Code::Ok, "{answer:?}");
         }
     }
-    ensure!((1..=45).contains(&refused), "{refused} of 50 calls were refused");
+    ensure!((1..=46).contains(&refused), "{refused} of 50 calls were refused");
     ensure!(other.send(request()?).await?.grpc_code()? == Code::Ok);
     until("the next second has come", PATIENCE, async || {
         let answer = busy.send(request()?).await?;

@@ -147,9 +147,7 @@ impl Signals {
             tracing::warn!("second signal; ending at once");
             std::process::exit(i32::from(FAILURE));
         });
-        if let Some(log_file) = log_file {
-            tokio::spawn(reopen(log_file, Hangups::listen()));
-        }
+        tokio::spawn(reopen(log_file, Hangups::listen()));
         survive_file_size_limit()?;
         Ok(Self { stop })
     }
@@ -184,10 +182,10 @@ impl Terminations {
     }
 }
 
-async fn reopen(log_file: LogFile, mut hangups: Hangups) {
+async fn reopen(log_file: Option<LogFile>, mut hangups: Hangups) {
     loop {
         hangups.next().await;
-        if let Err(error) = log_file.reopen() {
+        if let Some(Err(error)) = log_file.as_ref().map(LogFile::reopen) {
             tracing::error!("cannot open the log file anew: {error}");
         }
     }

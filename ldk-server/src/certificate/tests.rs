@@ -5,6 +5,11 @@ use tempfile::TempDir;
 
 use super::*;
 
+/// The last day of 2049.
+const MADE_HERE_SECS: u64 = 2_524_521_600;
+/// The beginning of 2050, and of 2060, when the other form of dates is used.
+const OTHERS_SECS: [u64; 2] = [2_524_608_000, 2_840_140_800];
+
 fn opened() -> (TempDir, TlsConfig, Certificate, Keeper) {
     let dir = tempfile::tempdir().unwrap();
     let path = |name: &str| -> PathBuf { dir.path().join(name) };
@@ -21,11 +26,6 @@ fn replace(tls: &TlsConfig, (year, month, day): (i32, u8, u8)) {
     params.not_after = rcgen::date_time_ymd(year, month, day);
     fs::write(&tls.cert_path, params.self_signed(&key).unwrap().pem()).unwrap();
 }
-
-/// The end of 2049.
-const MADE_HERE_SECS: u64 = 2_524_521_600;
-/// The beginning of 2050, and of 2060, when the other form of dates is used.
-const OTHERS_SECS: [u64; 2] = [2_524_608_000, 2_840_140_800];
 
 #[test]
 fn another_pair_is_taken_when_its_files_change() {
