@@ -18,6 +18,7 @@ use hyper::body::{Bytes, Frame};
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use ldk_server_client::Code;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -56,6 +57,7 @@ const MAX_CONCURRENT_STREAMS: u16 = 3;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn limits_are_kept() -> Result<()> {
+    allow_many_open_files()?;
     let network = Network::start().await?;
     let alice = network.node_with("alice", WIDE).await?;
     let idle = the_slow_hold_up_nobody(&alice).await?;
@@ -70,6 +72,12 @@ async fn limits_are_kept() -> Result<()> {
     the_streams_of_a_connection_are_announced(alice.config()).await?;
     who_does_not_answer_is_not_kept(&alice).await?;
     network.stop().await
+}
+
+/// Each connection is one here, too.
+fn allow_many_open_files() -> Result<()> {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    Ok(setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?)
 }
 
 /// Returns the connections that are still open then.
