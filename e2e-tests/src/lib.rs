@@ -58,6 +58,6 @@ pub use raw::{
 pub use refusal::{invalid, refused};
 pub use say::say;
 pub use socks::{Exit, HOST_UNREACHABLE, SocksProxy, SocksRequest};
-pub use tls::tls_connect;
+pub use tls::{tls_connect, tls_connect_trusting};
 pub use tools::{Tools, example};
 pub use wait::until;

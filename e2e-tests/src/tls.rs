@@ -20,18 +20,28 @@ pub async fn tls_connect(
     versions: &[&'static SupportedProtocolVersion],
     protocols: &[&str],
 ) -> Result<TlsStream<TcpStream>> {
-    let connector = TlsConnector::from(Arc::new(config(node, versions, protocols)?));
+    let certificate = CertificateDer::from_pem_file(places::tls_cert_file(&node.storage_dir))?;
+    tls_connect_trusting(node, certificate, versions, protocols).await
+}
+
+/// As [`tls_connect`], trusting this certificate in place of the one in the node's file.
+pub async fn tls_connect_trusting(
+    node: &NodeConfig,
+    certificate: CertificateDer<'static>,
+    versions: &[&'static SupportedProtocolVersion],
+    protocols: &[&str],
+) -> Result<TlsStream<TcpStream>> {
+    let connector = TlsConnector::from(Arc::new(config(certificate, versions, protocols)?));
     let tcp = TcpStream::connect(node.grpc.address()).await?;
     tcp.set_nodelay(true)?;
     Ok(connector.connect(ServerName::try_from("localhost")?, tcp).await?)
 }
 
 fn config(
-    node: &NodeConfig,
+    certificate: CertificateDer<'static>,
     versions: &[&'static SupportedProtocolVersion],
     protocols: &[&str],
 ) -> Result<ClientConfig> {
-    let certificate = CertificateDer::from_pem_file(places::tls_cert_file(&node.storage_dir))?;
     let mut roots = RootCertStore::empty();
     roots.add(certificate)?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());

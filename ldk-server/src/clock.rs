@@ -16,7 +16,7 @@ pub(crate) fn unix_secs() -> u64 {
     since_epoch().as_secs()
 }
 
-/// A time in Unix seconds, for people; empty for one that no calendar has.
+/// A time in Unix seconds as text, in UTC; empty for one that is beyond the calendar.
 pub(crate) fn rfc_3339(unix_secs: u64) -> String {
     let time = i64::try_from(unix_secs).ok().and_then(|secs| DateTime::from_timestamp(secs, 0));
     time.map_or_else(String::new, |time| time.to_rfc3339_opts(SecondsFormat::Secs, true))
@@ -43,5 +43,16 @@ impl Ticks {
             () = self.stop.cancelled() => false,
             _ = self.interval.tick() => true,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_written_in_utc() {
+        assert_eq!(rfc_3339(1_700_000_000), "2023-11-14T22:13:20Z");
+        assert_eq!(rfc_3339(u64::MAX), "");
     }
 }

@@ -2,6 +2,7 @@
 //! in-process.
 
 pub mod backup;
+pub mod certificate;
 mod clock;
 pub mod config;
 mod deadline;

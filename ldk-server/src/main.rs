@@ -6,7 +6,7 @@ use std::time::Duration;
 use ldk_server::backup::restore;
 use ldk_server::config::{Args, Config, Only, Rescue, TEMPLATE};
 use ldk_server::supervisor::{Notice, tell};
-use ldk_server::{End, Server, StartError, logging, process, storage};
+use ldk_server::{End, Server, StartError, logging, process, secrets, storage};
 
 /// How long calls under way may take once the daemon was told to stop.
 const GRACE: Duration = Duration::from_secs(20);
@@ -51,11 +51,12 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prints what was asked for, without starting anything.
+/// Does what was asked for and prints it, without starting anything.
 fn show(only: Only, args: &Args) -> ExitCode {
     let text = match only {
         Only::PrintDefaultConfig => Ok(TEMPLATE.to_owned()),
-        Only::CheckConfig => Config::explain(args),
+        Only::CheckConfig => Config::explain(args).map_err(StartError::from),
+        Only::RenewCertificate => renew_certificate(args),
     };
     match text {
         Ok(text) => {
@@ -79,6 +80,11 @@ fn run_rescue(rescue: &Rescue, config: &Config) -> ExitCode {
         },
         Err(error) => process::refuse(&error),
     }
+}
+
+fn renew_certificate(args: &Args) -> Result<String, StartError> {
+    let config = Config::load(args)?;
+    Ok(secrets::renew_certificate(&config.tls)?.to_string())
 }
 
 enum Then {

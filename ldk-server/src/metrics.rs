@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use requests::Counted;
 pub use requests::Requests;
 
+use crate::certificate::Certificate;
 use crate::clock::Ticks;
 use crate::store::{PaymentCounts, Store, StoreState};
 use page::{Page, signed};
@@ -33,12 +34,14 @@ pub type Latest = watch::Receiver<Option<Metrics>>;
 pub struct Metrics {
     reading: Arc<Reading>,
     store: Arc<Store>,
+    certificate: Certificate,
 }
 
 /// Asks the node at once and then every `poll_interval`, until `stop` is cancelled.
 pub async fn watch_node(
     node: Arc<Node>,
     store: Arc<Store>,
+    certificate: Certificate,
     poll_interval: Duration,
     latest: watch::Sender<Option<Metrics>>,
     stop: CancellationToken,
@@ -49,7 +52,8 @@ pub async fn watch_node(
         match spawn_blocking(move || Reading::of(&node, &reader)).await {
             Ok(Ok(reading)) => {
                 let (reading, store) = (Arc::new(reading), Arc::clone(&store));
-                latest.send_replace(Some(Metrics { reading, store }));
+                let certificate = certificate.clone();
+                latest.send_replace(Some(Metrics { reading, store, certificate }));
             },
             Ok(Err(error)) => tracing::error!("cannot read the metrics: {error}"),
             Err(error) => tracing::error!("cannot read the metrics: {error}"),
@@ -72,6 +76,11 @@ impl Metrics {
             "ldk_server_ready",
             "1 if the node can be relied on, as /readyz tells, otherwise 0.",
             i64::from(is_ready),
+        )?;
+        page.gauge(
+            "ldk_server_tls_certificate_expiry_timestamp_seconds",
+            "The last second in which the certificate of the service is valid, in Unix time.",
+            signed(self.certificate.expires_at_secs()),
         )?;
         process::add(&page)?;
         page.text()

@@ -25,7 +25,8 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// disconnects every peer when its timer is not run for a second.
 const SPARE_WORKERS: usize = 6;
 
-/// Fewer open files than this are said to be few. The gRPC listener alone may take 1,024.
+/// Fewer open files than this are said to be few. The gRPC listener alone takes up to 1,024
+/// by default.
 const FEW_OPEN_FILES: u64 = 4096;
 
 /// How the library says, before it panics, that a channel was in a later state.
@@ -155,7 +156,7 @@ impl Signals {
             tracing::warn!("second signal; ending at once");
             std::process::exit(i32::from(FAILURE));
         });
-        spawn_reopening(log_file)?;
+        tokio::spawn(reopen(log_file, Hangups::listen()));
         survive_file_size_limit()?;
         Ok(Self { stop })
     }
@@ -190,18 +191,43 @@ impl Terminations {
     }
 }
 
-#[cfg(unix)]
-fn spawn_reopening(log_file: Option<LogFile>) -> io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut hangup = signal(SignalKind::hangup())?;
-    tokio::spawn(async move {
-        while hangup.recv().await.is_some() {
-            if let Some(Err(error)) = log_file.as_ref().map(LogFile::reopen) {
-                tracing::error!("cannot open the log file anew: {error}");
-            }
+async fn reopen(log_file: Option<LogFile>, mut hangups: Hangups) {
+    loop {
+        hangups.next().await;
+        if let Some(Err(error)) = log_file.as_ref().map(LogFile::reopen) {
+            tracing::error!("cannot open the log file anew: {error}");
         }
-    });
-    Ok(())
+    }
+}
+
+/// SIGHUP, which tells the daemon to look at its files anew.
+pub(crate) struct Hangups(#[cfg(unix)] Option<tokio::signal::unix::Signal>);
+
+impl Hangups {
+    /// Takes over the signal, which does not end the process from now on. Each listener gets all.
+    #[cfg(unix)]
+    pub(crate) fn listen() -> Self {
+        use tokio::signal::unix::{SignalKind, signal};
+        let hangups = signal(SignalKind::hangup());
+        Self(hangups.inspect_err(|error| tracing::error!("cannot listen to SIGHUP: {error}")).ok())
+    }
+
+    /// There is no such signal.
+    #[cfg(not(unix))]
+    pub(crate) fn listen() -> Self {
+        Self()
+    }
+
+    /// Waits for the next; forever where there is none.
+    pub(crate) async fn next(&mut self) {
+        #[cfg(unix)]
+        if let Some(hangups) = &mut self.0
+            && hangups.recv().await.is_some()
+        {
+            return;
+        }
+        std::future::pending().await
+    }
 }
 
 /// Makes a write beyond the limit on the size of files an error, as one to a full disk is, and not
@@ -229,9 +255,4 @@ impl Terminations {
     async fn next(&mut self) {
         let _ = tokio::signal::ctrl_c().await;
     }
-}
-
-#[cfg(not(unix))]
-fn spawn_reopening(_: Option<LogFile>) -> io::Result<()> {
-    Ok(())
 }

@@ -1,9 +1,9 @@
-//! The files a server makes once and then keeps: mnemonic, API key, certificate. Each is created
-//! with its final permissions under a temporary name, synced, and only then given its own name, so
-//! that it is there whole or not at all, and an existing one is never overwritten.
+//! The files a server makes once and then keeps: mnemonic, API key, certificate.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+mod certificate;
+mod files;
+mod x509;
+
 use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 
@@ -11,14 +11,12 @@ use ldk_node::bip39::Mnemonic;
 use ldk_node::config::WALLET_KEYS_SEED_LEN;
 use ldk_node::{WordCount, generate_entropy_mnemonic};
 use ldk_server_grpc::places;
-use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, PKCS_ECDSA_P256_SHA256};
-use rustls::sign::CertifiedKey;
-use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use zeroize::Zeroizing;
 
 use crate::backup::Keys;
-use crate::config::TlsConfig;
+pub(crate) use certificate::read_identity;
+pub use certificate::{Identity, Renewed, identity, renew_certificate};
+use files::{create_once, exists, read};
 
 const API_KEY_BYTES: usize = 32;
 const MNEMONIC_WORDS: usize = 24;
@@ -36,7 +34,7 @@ pub struct SecretError {
 }
 
 impl SecretError {
-    fn new(path: &Path, reason: impl ToString) -> Self {
+    pub(crate) fn new(path: &Path, reason: impl ToString) -> Self {
         Self { path: path.to_owned(), reason: reason.to_string() }
     }
 }
@@ -125,123 +123,6 @@ pub fn api_key(storage_dir: &Path, network: &str) -> Result<Zeroizing<String>, S
         return Err(SecretError::new(&path, reason));
     }
     Ok(Zeroizing::new(hex::encode(bytes.as_slice())))
-}
-
-/// Reads the certificate chain of the gRPC service and its key, or makes a self-signed pair if
-/// neither exists.
-pub fn identity(tls: &TlsConfig) -> Result<CertifiedKey, SecretError> {
-    match (exists(&tls.cert_path)?, exists(&tls.key_path)?) {
-        (false, false) => make_identity(tls)?,
-        (true, true) => {},
-        (true, false) => return Err(lone_file(&tls.key_path, &tls.cert_path)),
-        // The certificate is written last, so a start that was cut short leaves its key alone.
-        (false, true) => make_certificate(tls, &read_key_pair(&tls.key_path)?)?,
-    }
-    read_identity(tls)
-}
-
-fn lone_file(missing: &Path, found: &Path) -> SecretError {
-    let reason = format!(
-        "is missing, but {} exists; restore it, or remove the other to have both made anew",
-        found.display()
-    );
-    SecretError::new(missing, reason)
-}
-
-fn read_identity(tls: &TlsConfig) -> Result<CertifiedKey, SecretError> {
-    let certificates = CertificateDer::pem_slice_iter(&read(&tls.cert_path)?)
-        .collect::<Result<Vec<_>, _>>()
-        .ok()
-        .filter(|certificates| !certificates.is_empty())
-        .ok_or_else(|| SecretError::new(&tls.cert_path, "holds no PEM certificate"))?;
-    let key = PrivateKeyDer::from_pem_slice(&Zeroizing::new(read(&tls.key_path)?))
-        .map_err(|_| SecretError::new(&tls.key_path, "holds no PEM private key"))?;
-    let provider = rustls::crypto::ring::default_provider();
-    CertifiedKey::from_der(certificates, key, &provider).map_err(|error| match error {
-        rustls::Error::InconsistentKeys(_) => {
-            let certificate = tls.cert_path.display();
-            SecretError::new(
-                &tls.key_path,
-                format!("does not belong to the certificate {certificate}"),
-            )
-        },
-        rustls::Error::InvalidCertificate(error) => {
-            SecretError::new(&tls.cert_path, format!("is not a valid certificate: {error}"))
-        },
-        error => SecretError::new(&tls.key_path, format!("cannot be used: {error}")),
-    })
-}
-
-fn make_identity(tls: &TlsConfig) -> Result<(), SecretError> {
-    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)
-        .map_err(|error| SecretError::new(&tls.key_path, error))?;
-    let key_pem = Zeroizing::new(key.serialize_pem());
-    create_once(&tls.key_path, key_pem.as_bytes(), 0o400)?;
-    make_certificate(tls, &key)
-}
-
-fn make_certificate(tls: &TlsConfig, key: &KeyPair) -> Result<(), SecretError> {
-    let failed = |error: rcgen::Error| SecretError::new(&tls.cert_path, error);
-    let mut hosts = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-    for host in &tls.hosts {
-        if !hosts.contains(host) {
-            hosts.push(host.clone());
-        }
-    }
-    let mut params = CertificateParams::new(hosts).map_err(failed)?;
-    params.distinguished_name = DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, "localhost");
-    params.not_before = rcgen::date_time_ymd(2026, 1, 1);
-    params.not_after = rcgen::date_time_ymd(2049, 12, 31);
-    let certificate = params.self_signed(key).map_err(failed)?;
-    create_once(&tls.cert_path, certificate.pem().as_bytes(), 0o644)
-}
-
-fn read_key_pair(path: &Path) -> Result<KeyPair, SecretError> {
-    let pem = Zeroizing::new(read(path)?);
-    std::str::from_utf8(&pem)
-        .ok()
-        .and_then(|pem| KeyPair::from_pem(pem).ok())
-        .ok_or_else(|| SecretError::new(path, "holds no PKCS#8 PEM private key"))
-}
-
-fn exists(path: &Path) -> Result<bool, SecretError> {
-    path.try_exists().map_err(|error| SecretError::new(path, error))
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, SecretError> {
-    fs::read(path).map_err(|error| SecretError::new(path, format!("cannot be read: {error}")))
-}
-
-/// Makes `path` with `bytes` and `mode`, durably, or changes nothing.
-fn create_once(path: &Path, bytes: &[u8], mode: u32) -> Result<(), SecretError> {
-    let failed = |error: io::Error| SecretError::new(path, format!("cannot be written: {error}"));
-    let dir = path.parent().unwrap_or(Path::new("."));
-    let mut partial = path.as_os_str().to_owned();
-    partial.push(format!(".{}.partial", std::process::id()));
-    let partial = PathBuf::from(partial);
-
-    let written = write_synced(&partial, bytes, mode)
-        // A hard link fails where the name is taken, which a rename would not.
-        .and_then(|()| fs::hard_link(&partial, path))
-        .and_then(|()| File::open(dir)?.sync_all());
-    let removed = fs::remove_file(&partial);
-    written.and(removed).map_err(failed)
-}
-
-fn write_synced(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
-    #[cfg(not(unix))]
-    let _ = mode;
-    let mut file = options.open(path)?;
-    // The mode at creation is subject to the umask.
-    #[cfg(unix)]
-    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(mode))?;
-    file.write_all(bytes)?;
-    file.sync_all()
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::backup::{self, Backups};
+use crate::certificate::Certificate;
 use crate::clock::unix_secs;
 use crate::config::Config;
 use crate::metrics;
@@ -31,7 +32,8 @@ use crate::retention;
 use crate::rpc::{App, Calls, Lsp, Names, Phase, Service};
 use crate::secrets;
 use crate::serve::{
-    Front, Guard, HealthPages, Listener, MetricsEndpoint, OpenService, keep_reported,
+    Bodies, Front, Guard, HealthPages, Listener, MAX_OPEN_MESSAGE_BYTES, MetricsEndpoint,
+    OpenService, keep_reported,
 };
 use crate::start::StartError;
 use crate::storage;
@@ -103,21 +105,24 @@ impl Server {
         })?;
         let entropy = secrets::entropy(&config.storage_dir)?;
         let api_key = secrets::api_key(&config.storage_dir, &config.network.to_string())?;
-        let identity = secrets::identity(&config.tls)?;
+        let (certificate, certificate_keeper) = Certificate::open(config.tls.clone())?;
         tor::check(&config)?;
         builder::check_listening_addresses(&config)?;
 
-        let listener = Listener::bind(config.grpc_address, identity).await.map_err(|error| {
-            let address = config.grpc_address;
-            StartError::Listen(format!(
-                "cannot listen on node.grpc_service_address {address}: {error}"
-            ))
-        })?;
+        let listener = Listener::bind(config.grpc_address, certificate.clone(), config.limits)
+            .await
+            .map_err(|error| {
+                let address = config.grpc_address;
+                StartError::Listen(format!(
+                    "cannot listen on node.grpc_service_address {address}: {error}"
+                ))
+            })?;
         let address = listener.address().map_err(|error| StartError::Listen(error.to_string()))?;
         let (phase, phase_receiver) = watch::channel(Phase::Starting(Doing::Loading.to_string()));
         let readiness = Readiness::starting();
         tokio::spawn(supervisor::follow(readiness.subscribe()));
-        let (calls, stop) = (Calls::default(), Stop::default());
+        let (calls, stop) = (Calls::new(config.limits.max_calls_in_flight), Stop::default());
+        tokio::spawn(certificate_keeper.keep(stop.serving.clone()));
         let service = LightningNodeServer::new(Service::new(
             phase_receiver,
             calls.clone(),
@@ -126,13 +131,15 @@ impl Server {
         .max_decoding_message_size(MAX_MESSAGE_BYTES);
         let (health, health_service) = tonic_health::server::health_reporter();
         let health = keep_reported(health, readiness.subscribe()).await;
-        let lightning = Guard::new(service, api_key, config.accept_timestamp_only_auth);
+        let bodies = Bodies::new(config.limits.request_timeout);
+        let lightning = Guard::new(service, api_key, config.accept_timestamp_only_auth, bodies);
         let (latest_metrics, latest) = watch::channel(None);
         let requests =
             metrics::Requests::new().map_err(|error| StartError::Task(error.to_string()))?;
         let metrics =
             MetricsEndpoint::new(&config.metrics, latest, requests, readiness.subscribe());
         let health_pages = HealthPages::new(readiness.subscribe());
+        let health_service = health_service.max_decoding_message_size(MAX_OPEN_MESSAGE_BYTES);
         let health_service = OpenService::new(health_service);
         let front = Front::new(lightning, health_service, health_pages, metrics)
             .map_err(|error| StartError::Listen(error.to_string()))?;
@@ -174,7 +181,10 @@ impl Server {
         let metrics = config.metrics.enabled.then(|| {
             let (node, store) = (Arc::clone(&node), Arc::clone(&app.store));
             let (interval, stop) = (config.metrics.poll_interval, stop.serving.clone());
-            tokio::spawn(metrics::watch_node(node, store, interval, latest_metrics, stop))
+            let certificate = certificate.clone();
+            let watching =
+                metrics::watch_node(node, store, certificate, interval, latest_metrics, stop);
+            tokio::spawn(watching)
         });
         let retention = retention::run(Arc::clone(&app.store), config.events, stop.serving.clone());
         let retention = tokio::spawn(retention);
@@ -186,7 +196,7 @@ impl Server {
             tracing::info!("NODE_URI: {}@{address}", node.node_id());
         }
         phase.send_replace(Phase::Ready(app));
-        let look = Look::new(Arc::clone(&node), &config, started_at_secs);
+        let look = Look::new(Arc::clone(&node), &config, certificate, started_at_secs);
         let look = tokio::spawn(look.repeat(readiness.clone(), stop.serving.clone()));
         tracing::info!("ready");
         Ok(Self {

@@ -25,10 +25,13 @@ const WITH_LOGIN: &str = "[metrics]\nenabled = true\npoll_metrics_interval = 1\n
                           username = \"prometheus\"\npassword = \"a secret\"\n";
 const LOGIN: &str = "prometheus:a secret";
 
+/// The last day of 2049.
+const CERTIFICATE_EXPIRES_AT_SECS: u64 = 2_524_521_600;
+
 const GAUGE: &str = "gauge";
 const COUNTER: &str = "counter";
 /// Their names after `ldk_server_`.
-const METRICS: [(&str, &str); 16] = [
+const METRICS: [(&str, &str); 17] = [
     ("total_peers_count", GAUGE),
     ("total_payments_count", COUNTER),
     ("total_pending_payments_count", GAUGE),
@@ -45,6 +48,7 @@ const METRICS: [(&str, &str); 16] = [
     ("events_oldest_index", GAUGE),
     ("event_consumers_count", GAUGE),
     ("events_removed_unacknowledged_total", COUNTER),
+    ("tls_certificate_expiry_timestamp_seconds", GAUGE),
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -181,6 +185,7 @@ async fn by_calls(node: &Node) -> Result<BTreeMap<String, u64>> {
         ("spendable_onchain_balance_sats", spendable_onchain_balance_sats),
         ("total_anchor_channels_reserve_sats", total_anchor_channels_reserve_sats),
         ("total_lightning_balance_sats", total_lightning_balance_sats),
+        ("tls_certificate_expiry_timestamp_seconds", CERTIFICATE_EXPIRES_AT_SECS),
     ];
     let counts = counts.map(|(name, count)| (name.to_owned(), count as u64));
     Ok(counts.into_iter().chain(numbers.map(|(name, number)| (name.to_owned(), number))).collect())

@@ -14,6 +14,7 @@ use crate::backup::restore;
 const CONFIG_FILE: &str = "config_file";
 const CHECK_CONFIG: &str = "check-config";
 const PRINT_DEFAULT_CONFIG: &str = "print-default-config";
+const RENEW_CERTIFICATE: &str = "renew-certificate";
 const LIBRARY_STORE: &str = "library-store";
 
 const RESTORE: &str = "restore";
@@ -46,6 +47,8 @@ pub enum Only {
     CheckConfig,
     /// To show a configuration file with every key.
     PrintDefaultConfig,
+    /// To make another certificate for the same key.
+    RenewCertificate,
 }
 
 /// Where a flag's value comes from.
@@ -94,6 +97,13 @@ impl Args {
                     .long(PRINT_DEFAULT_CONFIG)
                     .action(ArgAction::SetTrue)
                     .help("Print a configuration file with every key, explained"),
+                Arg::new(RENEW_CERTIFICATE)
+                    .long(RENEW_CERTIFICATE)
+                    .action(ArgAction::SetTrue)
+                    .help(
+                        "Make another self-signed certificate for the same key and the configured \
+                         hosts; a daemon that runs takes it within seconds",
+                    ),
             ])
             .subcommands([restore_command(), recover_command()])
             .args_conflicts_with_subcommands(true);
@@ -110,11 +120,13 @@ impl Args {
         if self.rescue.is_some() {
             return None;
         }
-        if self.matches.get_flag(PRINT_DEFAULT_CONFIG) {
-            Some(Only::PrintDefaultConfig)
-        } else {
-            self.matches.get_flag(CHECK_CONFIG).then_some(Only::CheckConfig)
-        }
+        [
+            (PRINT_DEFAULT_CONFIG, Only::PrintDefaultConfig),
+            (CHECK_CONFIG, Only::CheckConfig),
+            (RENEW_CERTIFICATE, Only::RenewCertificate),
+        ]
+        .into_iter()
+        .find_map(|(flag, only)| self.matches.get_flag(flag).then_some(only))
     }
 
     pub(super) fn config_file(&self) -> Option<&PathBuf> {

@@ -252,6 +252,39 @@ pub static KEYS: &[Key] = &[
         "Whether an x-auth header that does not cover the request is accepted",
     )
     .default("true"),
+    number("limits.max_connections", "Connections to the service at once; more are closed")
+        .value("CONNECTIONS")
+        .default("1024"),
+    number("limits.max_streams_per_connection", "Requests at once on one connection; more wait")
+        .value("STREAMS")
+        .default("256"),
+    number("limits.max_calls_in_flight", "Calls that run or wait at once; more are refused")
+        .value("CALLS")
+        .default("4096"),
+    number(
+        "limits.max_calls_per_second_per_connection",
+        "Calls that one connection may make in a second; more are refused; 0 means any number",
+    )
+    .value("CALLS")
+    .default("0"),
+    number("limits.handshake_timeout_secs", "How long a new connection may take for TLS")
+        .value("SECONDS")
+        .default("10"),
+    number("limits.header_timeout_secs", "How long it may then take to begin with HTTP")
+        .value("SECONDS")
+        .default("10"),
+    number("limits.request_timeout_secs", "How long a caller may take to send the body of a call")
+        .value("SECONDS")
+        .default("30"),
+    number(
+        "limits.keep_alive_interval_secs",
+        "Seconds of silence after which the other side is asked whether it is still there",
+    )
+    .value("SECONDS")
+    .default("60"),
+    number("limits.keep_alive_timeout_secs", "How long its answer may take")
+        .value("SECONDS")
+        .default("20"),
     text("liquidity.lsps2_client.node_pubkey", "Node id of the provider of just-in-time channels")
         .value("PUBKEY"),
     text("liquidity.lsps2_client.address", "Where it listens").value("HOST:PORT"),

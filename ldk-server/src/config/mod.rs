@@ -14,6 +14,7 @@ mod values;
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -59,6 +60,8 @@ pub struct Config {
     pub log: LogConfig,
     /// The certificate of the gRPC service.
     pub tls: TlsConfig,
+    /// What callers may ask of the service.
+    pub limits: LimitsConfig,
     /// Whether an `x-auth` header that does not cover the request body is accepted.
     pub accept_timestamp_only_auth: bool,
     /// The LSP that opens just-in-time channels to us.
@@ -139,13 +142,37 @@ pub struct LogRotation {
 }
 
 /// The certificate of the gRPC service.
+#[derive(Clone)]
 pub struct TlsConfig {
-    /// The PEM certificate.
+    /// The PEM certificate, with those of its issuers after it.
     pub cert_path: PathBuf,
-    /// Its PKCS#8 PEM key.
+    /// Its PEM key: PKCS#8, SEC 1 or PKCS#1.
     pub key_path: PathBuf,
     /// Names and addresses a generated certificate is valid for, besides localhost and 127.0.0.1.
     pub hosts: Vec<String>,
+}
+
+/// What callers may ask of the service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LimitsConfig {
+    /// Connections at once; further ones are closed.
+    pub max_connections: usize,
+    /// Requests at once on one connection; the caller holds back further ones.
+    pub max_streams_per_connection: u32,
+    /// Calls that run or wait at once, over all connections; further ones are refused.
+    pub max_calls_in_flight: usize,
+    /// Calls that one connection may make in a second; `None`: any number.
+    pub max_calls_per_second_per_connection: Option<NonZeroU32>,
+    /// How long a new connection may take for its TLS handshake.
+    pub handshake_timeout: Duration,
+    /// How long it may then take to begin with HTTP, and in HTTP/1 for the head of each request.
+    pub header_timeout: Duration,
+    /// How long a caller may take to send the body of a call.
+    pub request_timeout: Duration,
+    /// After so long a silence the other side is asked whether it is still there …
+    pub keep_alive_interval: Duration,
+    /// … and the connection is closed if it does not answer for so long.
+    pub keep_alive_timeout: Duration,
 }
 
 /// The LSP that opens just-in-time channels to us.
@@ -249,6 +276,7 @@ impl Config {
             pathfinding_scores_url: parse::http_url(values, "node.pathfinding_scores_source_url")?,
             log: parse::log(values, &storage_dir, network)?,
             tls: parse::tls(values)?,
+            limits: parse::limits(values)?,
             accept_timestamp_only_auth: values.is_on("auth.accept_timestamp_only"),
             lsps2_client: parse::lsps2_client(values)?,
             lsps2_service: parse::lsps2_service(values)?,

@@ -222,6 +222,46 @@ fn what_is_kept_of_the_events_is_in_the_file_or_a_flag() {
 }
 
 #[test]
+fn callers_are_limited_as_the_file_says() {
+    let default = load(MINIMAL, &[]).unwrap().limits;
+    let expected = LimitsConfig {
+        max_connections: 1024,
+        max_streams_per_connection: 256,
+        max_calls_in_flight: 4096,
+        max_calls_per_second_per_connection: None,
+        handshake_timeout: Duration::from_secs(10),
+        header_timeout: Duration::from_secs(10),
+        request_timeout: Duration::from_secs(30),
+        keep_alive_interval: Duration::from_secs(60),
+        keep_alive_timeout: Duration::from_secs(20),
+    };
+    assert_eq!(default, expected);
+    let file = format!("{MINIMAL}[limits]\nmax_calls_per_second_per_connection = 5\n");
+    let limits = load(&file, &["--limits-request-timeout-secs=1"]).unwrap().limits;
+    let expected = LimitsConfig {
+        max_calls_per_second_per_connection: NonZeroU32::new(5),
+        request_timeout: Duration::from_secs(1),
+        ..expected
+    };
+    assert_eq!(limits, expected);
+    for (key, value, accepted) in [
+        ("max_connections", 0, "1 to 65536"),
+        ("max_streams_per_connection", 4097, "1 to 4096"),
+        ("max_calls_in_flight", 65_537, "1 to 65536"),
+        ("max_calls_per_second_per_connection", -1, "0 to 1000000"),
+        ("handshake_timeout_secs", 0, "1 to 300"),
+        ("header_timeout_secs", 301, "1 to 300"),
+        ("request_timeout_secs", 3601, "1 to 3600"),
+        ("keep_alive_interval_secs", 0, "1 to 3600"),
+        ("keep_alive_timeout_secs", 0, "1 to 3600"),
+    ] {
+        let file = format!("{MINIMAL}[limits]\n{key} = {value}\n");
+        let expected = format!("limits.{key}: {value} is out of range; accepted are {accepted}");
+        assert!(refusal(&file, &[]).contains(&expected), "{expected}");
+    }
+}
+
+#[test]
 fn metrics_are_off_until_they_are_switched_on() {
     assert!(!load(MINIMAL, &[]).unwrap().metrics.enabled);
     let metrics = load(MINIMAL, &["--metrics-enabled"]).unwrap().metrics;

@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use super::reading::{Channels, Synced};
 use super::*;
 use crate::clock::unix_secs;
+use crate::config::TlsConfig;
 use crate::store::{EventCounts, NewEvent, testing};
 
 const DOCUMENT: &str = include_str!("../../../docs/metrics.md");
@@ -106,7 +107,10 @@ fn eventful(dir: &TempDir) -> String {
         request.ended(code);
     }
     let under_way = requests.begin("SubscribeEvents");
-    let metrics = Metrics { reading: Arc::new(reading()), store: Arc::new(store) };
+    let [cert_path, key_path] = ["tls.crt", "tls.key"].map(|name| dir.path().join(name));
+    let tls = TlsConfig { cert_path, key_path, hosts: Vec::new() };
+    let (certificate, _) = Certificate::open(tls).unwrap();
+    let metrics = Metrics { reading: Arc::new(reading()), store: Arc::new(store), certificate };
     let text = metrics.text(&requests, true).unwrap();
     drop((listener, under_way));
     text

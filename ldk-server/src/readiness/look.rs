@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::{Readiness, Reason};
+use crate::certificate::Certificate;
 use crate::clock::{Ticks, unix_secs};
 use crate::config::{ChainSource, Config};
 use crate::storage::available_bytes;
@@ -39,6 +40,7 @@ const LOW_DISK_MIB: u64 = 256;
 pub(crate) struct Look {
     node: Arc<Node>,
     network_dir: PathBuf,
+    certificate: Certificate,
     limits: Limits,
 }
 
@@ -55,11 +57,18 @@ struct Facts {
     synced_at_secs: Option<u64>,
     /// What the disk has room for; `None` if it does not say.
     left_mib: Option<u64>,
+    /// The last second in which the certificate is valid, in Unix time.
+    certificate_expires_at_secs: u64,
 }
 
 impl Look {
-    /// At this node, whose start began at this time, in Unix seconds.
-    pub(crate) fn new(node: Arc<Node>, config: &Config, started_at_secs: u64) -> Self {
+    /// At this node, whose start began at this time, in Unix seconds, and at its certificate.
+    pub(crate) fn new(
+        node: Arc<Node>,
+        config: &Config,
+        certificate: Certificate,
+        started_at_secs: u64,
+    ) -> Self {
         let silence = match config.chain_source {
             ChainSource::Bitcoind(_) => BITCOIND_SILENCE,
             ChainSource::Electrum { .. } | ChainSource::Esplora { .. } => {
@@ -67,7 +76,7 @@ impl Look {
             },
         };
         let limits = Limits { started_at_secs, silence };
-        Self { node, network_dir: config.network_dir(), limits }
+        Self { node, network_dir: config.network_dir(), certificate, limits }
     }
 
     /// Looks at once and then at intervals, and tells `readiness`, until `stop` is cancelled.
@@ -97,14 +106,18 @@ impl Look {
             ..
         } = self.node.status();
         let synced_at_secs = lightning.zip(onchain).map(|(one, other)| one.min(other));
-        let facts = Facts { synced_at_secs, left_mib: left_mib(&self.network_dir) };
+        let facts = Facts {
+            synced_at_secs,
+            left_mib: left_mib(&self.network_dir),
+            certificate_expires_at_secs: self.certificate.expires_at_secs(),
+        };
         self.limits.reasons(&facts, unix_secs())
     }
 }
 
 impl Limits {
     fn reasons(&self, facts: &Facts, now_secs: u64) -> Vec<Reason> {
-        let Facts { synced_at_secs, left_mib } = *facts;
+        let Facts { synced_at_secs, left_mib, certificate_expires_at_secs } = *facts;
         let mut reasons = Vec::new();
         match synced_at_secs.filter(|synced_at| *synced_at >= self.started_at_secs) {
             None => reasons.push(Reason::Syncing),
@@ -114,6 +127,9 @@ impl Limits {
                 reasons.push(Reason::ChainSource { silent_since });
             },
             Some(_) => {},
+        }
+        if certificate_expires_at_secs < now_secs {
+            reasons.push(Reason::Certificate);
         }
         if let Some(left_mib) = left_mib.filter(|left| *left < LOW_DISK_MIB) {
             reasons.push(Reason::Disk { left_mib });
@@ -141,7 +157,8 @@ mod tests {
     const LIMITS: Limits = Limits { started_at_secs: 1_000, silence: Duration::from_secs(60) };
 
     fn reasons(synced_at_secs: Option<u64>, left_mib: Option<u64>, now_secs: u64) -> Vec<Reason> {
-        LIMITS.reasons(&Facts { synced_at_secs, left_mib }, now_secs)
+        let facts = Facts { synced_at_secs, left_mib, certificate_expires_at_secs: 3_000 };
+        LIMITS.reasons(&facts, now_secs)
     }
 
     #[test]
@@ -168,6 +185,12 @@ mod tests {
         }
         let both = [Reason::Syncing, Reason::Disk { left_mib: 1 }];
         assert_eq!(reasons(None, Some(1), 2_000), both);
+    }
+
+    #[test]
+    fn a_certificate_is_valid_to_its_last_second() {
+        assert_eq!(reasons(Some(2_950), None, 3_000), []);
+        assert_eq!(reasons(Some(2_950), None, 3_001), [Reason::Certificate]);
     }
 
     #[cfg(unix)]

@@ -14,8 +14,6 @@ use crate::request_id::RequestId;
 /// Calls that run at once. The library serialises most of its work on a few locks, so more would
 /// only wait there.
 const MAX_RUNNING: usize = 64;
-/// Calls that run or wait; one more is refused.
-const MAX_ADMITTED: usize = 4096;
 /// Connection attempts at once, apart from the calls, which they would otherwise hold up: each
 /// takes until the peer answers.
 const MAX_CONNECTING: usize = 32;
@@ -34,6 +32,7 @@ const MAX_REPLAYING: usize = 4;
 pub struct Calls {
     running: Arc<Semaphore>,
     admitted: Arc<Semaphore>,
+    max_in_flight: usize,
     connecting: Arc<Semaphore>,
     ordering: Arc<Semaphore>,
     looking_up: Arc<Semaphore>,
@@ -42,11 +41,13 @@ pub struct Calls {
     tracker: TaskTracker,
 }
 
-impl Default for Calls {
-    fn default() -> Self {
+impl Calls {
+    /// Admits so many calls that run or wait; one more is refused.
+    pub fn new(max_in_flight: usize) -> Self {
         Self {
             running: Arc::new(Semaphore::new(MAX_RUNNING)),
-            admitted: Arc::new(Semaphore::new(MAX_ADMITTED)),
+            admitted: Arc::new(Semaphore::new(max_in_flight)),
+            max_in_flight,
             connecting: Arc::new(Semaphore::new(MAX_CONNECTING)),
             ordering: Arc::new(Semaphore::new(MAX_ORDERING)),
             looking_up: Arc::new(Semaphore::new(MAX_LOOKING_UP)),
@@ -55,9 +56,7 @@ impl Default for Calls {
             tracker: TaskTracker::new(),
         }
     }
-}
 
-impl Calls {
     /// Runs `work` on a blocking thread. It goes on even if the caller gives up.
     pub(super) async fn run<R, F>(&self, method: &'static str, work: F) -> Result<R, Error>
     where
@@ -65,7 +64,10 @@ impl Calls {
         F: FnOnce() -> Result<R, Error> + Send + 'static,
     {
         let admitted = Arc::clone(&self.admitted).try_acquire_owned().map_err(|_| {
-            Error::ResourceExhausted(format!("{MAX_ADMITTED} calls are under way; try again later"))
+            Error::ResourceExhausted(format!(
+                "limits.max_calls_in_flight: {} calls are under way; try again later",
+                self.max_in_flight
+            ))
         })?;
         let running = Arc::clone(&self.running).acquire_owned().await.map_err(closed)?;
         let work = self.spawn(method, move || {
@@ -183,4 +185,38 @@ impl Calls {
 
 fn closed(_: tokio::sync::AcquireError) -> Error {
     Error::Unavailable("the server is stopping".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn one_call_more_than_the_limit_is_refused_until_one_has_ended() {
+        let calls = Calls::new(2);
+        let (go_on, wait) = mpsc::channel::<()>();
+        let wait = Arc::new(std::sync::Mutex::new(wait));
+        let slow: Vec<_> = (0..2)
+            .map(|_| {
+                let (calls, wait) = (calls.clone(), Arc::clone(&wait));
+                tokio::spawn(async move {
+                    calls.run("slow", move || Ok(wait.lock().unwrap().recv().is_ok())).await
+                })
+            })
+            .collect();
+        while calls.admitted.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        let refused = calls.run("quick", || Ok(())).await.unwrap_err();
+        let Error::ResourceExhausted(reason) = refused else { panic!("{refused:?}") };
+        assert!(reason.starts_with("limits.max_calls_in_flight: 2 calls"), "{reason}");
+        go_on.send(()).unwrap();
+        go_on.send(()).unwrap();
+        for call in slow {
+            assert!(call.await.unwrap().unwrap());
+        }
+        calls.run("quick", || Ok(())).await.unwrap();
+    }
 }

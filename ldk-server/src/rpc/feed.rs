@@ -116,7 +116,7 @@ mod tests {
         fn feed(&self, after: u64) -> Feed {
             let live = self.live.subscribe();
             let head = self.store.event_bounds().unwrap().head_index;
-            Feed::new(Arc::clone(&self.store), Calls::default(), live, after, head)
+            Feed::new(Arc::clone(&self.store), Calls::new(1), live, after, head)
         }
 
         /// Records events and sends them to who listens.

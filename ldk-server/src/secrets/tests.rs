@@ -1,16 +1,9 @@
+use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::*;
 
-fn tls_in(dir: &Path) -> TlsConfig {
-    TlsConfig {
-        cert_path: dir.join("tls.crt"),
-        key_path: dir.join("tls.key"),
-        hosts: vec!["node.example".to_owned(), "10.0.0.1".to_owned()],
-    }
-}
-
-fn mode_of(path: &Path) -> u32 {
+pub(super) fn mode_of(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
 }
 
@@ -86,62 +79,23 @@ fn a_short_api_key_is_refused() {
 }
 
 #[test]
-fn certificate_and_key_are_made_together_and_kept() {
-    let dir = tempfile::tempdir().unwrap();
-    let tls = tls_in(dir.path());
-    let made = identity(&tls).unwrap();
-    assert_eq!(mode_of(&tls.key_path), 0o400);
-    let kept = identity(&tls).unwrap();
-    assert_eq!(made.cert, kept.cert);
-    assert_eq!(mode_of(&tls.cert_path), 0o644);
-}
-
-#[test]
-fn a_start_cut_short_after_the_key_is_completed() {
-    let dir = tempfile::tempdir().unwrap();
-    let tls = tls_in(dir.path());
-    identity(&tls).unwrap();
-    let key = fs::read(&tls.key_path).unwrap();
-    fs::remove_file(&tls.cert_path).unwrap();
-    identity(&tls).unwrap();
-    assert_eq!(fs::read(&tls.key_path).unwrap(), key);
-}
-
-#[test]
-fn unusable_certificates_are_refused_with_the_file() {
-    let dir = tempfile::tempdir().unwrap();
-    let tls = tls_in(dir.path());
-    identity(&tls).unwrap();
-    for (path, name) in [(&tls.cert_path, "tls.crt"), (&tls.key_path, "tls.key")] {
-        let kept = fs::read(path).unwrap();
-        fs::remove_file(path).unwrap();
-        fs::write(path, "garbage").unwrap();
-        let message = identity(&tls).err().unwrap().to_string();
-        assert!(message.contains(name) && message.contains("holds no PEM"), "{message}");
-        fs::remove_file(path).unwrap();
-        fs::write(path, kept).unwrap();
-    }
-    fs::remove_file(&tls.key_path).unwrap();
-    assert!(identity(&tls).err().unwrap().to_string().contains("is missing"));
-}
-
-#[test]
-fn a_key_of_another_certificate_is_refused() {
-    let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let tls = tls_in(dir.path());
-    identity(&tls).unwrap();
-    identity(&tls_in(other.path())).unwrap();
-    fs::rename(other.path().join("tls.key"), &tls.key_path).unwrap();
-    let message = identity(&tls).err().unwrap().to_string();
-    assert!(message.contains("tls.key: does not belong to the certificate"), "{message}");
-}
-
-#[test]
 fn an_existing_file_is_never_overwritten() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("api_key");
     fs::write(&path, "first").unwrap();
     assert!(create_once(&path, b"second", 0o400).is_err());
     assert_eq!(fs::read_to_string(&path).unwrap(), "first");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_file_is_replaced_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("tls.crt");
+    fs::write(&path, "first").unwrap();
+    files::replace(&path, b"second", 0o644).unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "second");
+    assert_eq!(mode_of(&path), 0o644);
+    assert!(files::replace(&dir.path().join("missing/tls.crt"), b"", 0o644).is_err());
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
 }

@@ -1,28 +1,77 @@
 //! Request bodies: read whole up to the cap, and checked to be one gRPC frame.
 
-use bytes::Bytes;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use http_body::Body;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use ldk_server_grpc::MAX_MESSAGE_BYTES;
+use tokio::sync::Semaphore;
 use tonic::Status;
 
 /// One byte of flags and four of length.
 const FRAME_HEADER_BYTES: usize = 5;
 
-/// Reads a request body.
-pub(super) async fn read<B>(body: B) -> Result<Bytes, Status>
-where
-    B: Body,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    let read = Limited::new(body, MAX_MESSAGE_BYTES).collect().await;
-    read.map(http_body_util::Collected::to_bytes).map_err(|error| {
-        if error.is::<LengthLimitError>() {
-            Status::invalid_argument(format!("the request body is over {MAX_MESSAGE_BYTES} bytes"))
-        } else {
-            Status::cancelled("the request body was not sent completely")
+/// What a body may have before it counts as large. Nearly all calls have less.
+const SMALL_BYTES: usize = 16 * 1024;
+/// Large bodies that are read at once, so that callers without a key cannot fill the memory. Further
+/// ones wait within their time.
+const MAX_LARGE: usize = 16;
+
+/// Reads the bodies of requests, which are not known to come from somebody who has the key.
+#[derive(Clone)]
+pub struct Bodies {
+    timeout: Duration,
+    large: Arc<Semaphore>,
+}
+
+impl Bodies {
+    /// Gives each body so much time to arrive.
+    pub fn new(timeout: Duration) -> Self {
+        Self { timeout, large: Arc::new(Semaphore::new(MAX_LARGE)) }
+    }
+
+    /// Reads a request body.
+    pub(super) async fn read<B>(&self, body: B) -> Result<Bytes, Status>
+    where
+        B: Body,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let secs = self.timeout.as_secs();
+        tokio::time::timeout(self.timeout, self.collect(body)).await.unwrap_or_else(|_| {
+            Err(Status::deadline_exceeded(format!(
+                "limits.request_timeout_secs: the request body was not sent within {secs} s"
+            )))
+        })
+    }
+
+    async fn collect<B>(&self, body: B) -> Result<Bytes, Status>
+    where
+        B: Body,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let mut body = std::pin::pin!(Limited::new(body, MAX_MESSAGE_BYTES));
+        let (mut read, mut permit) = (BytesMut::new(), None);
+        while let Some(frame) = body.frame().await {
+            // Trailers say nothing to us.
+            let Ok(data) = frame.map_err(unreadable)?.into_data() else { continue };
+            if permit.is_none() && read.len() + data.remaining() > SMALL_BYTES {
+                let stopping = |_| Status::unavailable("the server is stopping");
+                permit = Some(self.large.acquire().await.map_err(stopping)?);
+            }
+            read.put(data);
         }
-    })
+        Ok(read.freeze())
+    }
+}
+
+fn unreadable(error: Box<dyn std::error::Error + Send + Sync>) -> Status {
+    if error.is::<LengthLimitError>() {
+        Status::invalid_argument(format!("the request body is over {MAX_MESSAGE_BYTES} bytes"))
+    } else {
+        Status::cancelled("the request body was not sent completely")
+    }
 }
 
 /// Checks that `body` is exactly one uncompressed frame.
@@ -49,7 +98,12 @@ pub(super) fn check_frame(body: &[u8]) -> Result<(), Status> {
 
 #[cfg(test)]
 mod tests {
-    use http_body_util::Full;
+    use std::convert::Infallible;
+    use std::pin::pin;
+
+    use futures_util::{FutureExt as _, StreamExt as _, stream};
+    use http_body::Frame;
+    use http_body_util::{Full, StreamBody};
     use proptest::prelude::*;
     use tonic::Code;
 
@@ -83,11 +137,54 @@ mod tests {
         }
     }
 
+    fn bodies() -> Bodies {
+        Bodies::new(Duration::from_secs(30))
+    }
+
+    /// A body of which this comes, and then nothing.
+    fn trickle(begin: &'static [u8]) -> impl Body<Data = Bytes, Error = Infallible> {
+        let frame = Ok(Frame::data(Bytes::from_static(begin)));
+        StreamBody::new(stream::iter([frame]).chain(stream::pending()))
+    }
+
     #[tokio::test]
     async fn a_body_over_the_cap_is_refused() {
         let at_cap = Bytes::from(vec![0; MAX_MESSAGE_BYTES]);
-        assert!(read(Full::new(at_cap)).await.is_ok());
+        assert_eq!(bodies().read(Full::new(at_cap.clone())).await.unwrap(), at_cap);
         let over = Bytes::from(vec![0; MAX_MESSAGE_BYTES + 1]);
-        assert_eq!(read(Full::new(over)).await.unwrap_err().code(), Code::InvalidArgument);
+        let refused = bodies().read(Full::new(over)).await.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_does_not_end_is_given_up() {
+        for begin in [&[][..], &[0, 0]] {
+            let refused = bodies().read(trickle(begin)).await.unwrap_err();
+            assert_eq!(refused.code(), Code::DeadlineExceeded);
+            assert!(refused.message().contains("limits.request_timeout_secs"), "{refused}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_large_body_waits_its_turn_and_a_small_one_does_not() {
+        static LARGE: [u8; SMALL_BYTES + 1] = [0; SMALL_BYTES + 1];
+        let bodies = bodies();
+        let slow: Vec<_> = (0..MAX_LARGE)
+            .map(|_| {
+                let bodies = bodies.clone();
+                tokio::spawn(async move { bodies.read(trickle(&LARGE)).await })
+            })
+            .collect();
+        while bodies.large.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        let small = bodies.read(Full::new(Bytes::from_static(&LARGE[1..]))).now_or_never();
+        assert_eq!(small.unwrap().unwrap().len(), SMALL_BYTES);
+        let mut large = pin!(bodies.read(Full::new(Bytes::from_static(&LARGE))));
+        assert!((&mut large).now_or_never().is_none());
+        for read in slow {
+            assert_eq!(read.await.unwrap().unwrap_err().code(), Code::DeadlineExceeded);
+        }
+        assert_eq!(large.await.unwrap().len(), LARGE.len());
     }
 }

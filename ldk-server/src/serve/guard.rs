@@ -17,7 +17,7 @@ use tonic::body::Body;
 use tower::{Service, ServiceExt as _};
 use zeroize::Zeroizing;
 
-use super::body;
+use super::body::{self, Bodies};
 use crate::clock::unix_secs;
 use crate::deadline::Deadline;
 
@@ -27,13 +27,19 @@ pub struct Guard<S> {
     inner: S,
     api_key: Arc<Zeroizing<String>>,
     accept_timestamp_only: bool,
+    bodies: Bodies,
 }
 
 impl<S> Guard<S> {
     /// Guards `inner` with `api_key`. Unless `accept_timestamp_only`, the signature must cover the
-    /// request body.
-    pub fn new(inner: S, api_key: Zeroizing<String>, accept_timestamp_only: bool) -> Self {
-        Self { inner, api_key: Arc::new(api_key), accept_timestamp_only }
+    /// request body, which is read by `bodies`.
+    pub fn new(
+        inner: S,
+        api_key: Zeroizing<String>,
+        accept_timestamp_only: bool,
+        bodies: Bodies,
+    ) -> Self {
+        Self { inner, api_key: Arc::new(api_key), accept_timestamp_only, bodies }
     }
 
     fn verify(&self, credential: &Credential, body: &[u8]) -> Result<(), Status> {
@@ -60,7 +66,7 @@ impl<S> Guard<S> {
         // Counted from the arrival of the headers, but a mistake in it is told only to callers who
         // hold the key.
         let deadline = Deadline::of(&parts.headers);
-        let body = body::read(body).await?;
+        let body = self.bodies.read(body).await?;
         self.verify(&credential, &body)?;
         let deadline = deadline?;
         check_path(parts.uri.path())?;
@@ -137,6 +143,8 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use tonic::Code;
 
     use super::*;
@@ -165,7 +173,8 @@ mod tests {
         let inner = tower::service_fn(|_: Request<Body>| async {
             Ok::<_, Infallible>(Response::new(Body::empty()))
         });
-        let guard = Guard::new(inner, Zeroizing::new(KEY.to_owned()), accept_timestamp_only);
+        let (key, bodies) = (Zeroizing::new(KEY.to_owned()), Bodies::new(Duration::from_secs(30)));
+        let guard = Guard::new(inner, key, accept_timestamp_only, bodies);
         let response = guard.oneshot(request).await.unwrap();
         Status::from_header_map(response.headers()).map_or(Code::Ok, |status| status.code())
     }

@@ -1,6 +1,7 @@
 //! Which service a request is for.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body::Body as _;
@@ -11,6 +12,7 @@ use tonic::body::Body;
 use tower::ServiceExt as _;
 use tower::util::BoxCloneSyncService;
 
+use super::rate::Rate;
 use super::request_line::RequestLine;
 use super::{Guard, HealthPages, MetricsEndpoint};
 use crate::request_id::RequestId;
@@ -25,6 +27,9 @@ const HEALTH_PREFIX: &str = "/grpc.health.v1.Health/";
 const REFLECTION_PREFIX: &str = "/grpc.reflection.v1.ServerReflection/";
 /// What the same was called before; some tools ask for nothing else.
 const OLD_REFLECTION_PREFIX: &str = "/grpc.reflection.v1alpha.ServerReflection/";
+
+/// What a message to a service that needs no key may have: names are all they are asked for.
+pub const MAX_OPEN_MESSAGE_BYTES: usize = 16 * 1024;
 
 /// A service that needs no key, because it tells nothing private.
 pub type OpenService = BoxCloneSyncService<Request<Incoming>, Response<Body>, Infallible>;
@@ -59,17 +64,22 @@ impl Front {
         Ok(Self {
             lightning,
             health,
-            reflection: OpenService::new(describe().build_v1()?),
-            old_reflection: OpenService::new(describe().build_v1alpha()?),
+            reflection: OpenService::new(
+                describe().build_v1()?.max_decoding_message_size(MAX_OPEN_MESSAGE_BYTES),
+            ),
+            old_reflection: OpenService::new(
+                describe().build_v1alpha()?.max_decoding_message_size(MAX_OPEN_MESSAGE_BYTES),
+            ),
             health_pages,
             metrics,
         })
     }
 
-    /// Answers a request.
+    /// Answers a request of a connection that has this rate.
     pub(super) async fn serve(
         self,
         request: Request<Incoming>,
+        rate: Arc<Rate>,
     ) -> Result<Response<Body>, Infallible> {
         let path = request.uri().path();
         if !is_grpc_call(&request) {
@@ -85,7 +95,11 @@ impl Front {
         }
         let id = RequestId::next();
         let line = RequestLine::begin(id, path, self.metrics.requests());
-        let mut response = with_contract_headers(id.accompany(self.call(request)).await?);
+        let answer = match rate.admit() {
+            Ok(()) => id.accompany(self.call(request)).await?,
+            Err(refusal) => refusal.into_http(),
+        };
+        let mut response = with_contract_headers(answer);
         if let Ok(id) = HeaderValue::try_from(id.to_string()) {
             response.headers_mut().insert(REQUEST_ID_HEADER, id);
         }

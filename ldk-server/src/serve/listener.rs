@@ -11,46 +11,45 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use rustls::ServerConfig;
-use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::body::Body;
 
 use super::Front;
+use super::opening::Opening;
+use super::rate::Rate;
+use crate::certificate::Certificate;
+use crate::config::LimitsConfig;
 
-/// Connections at once; further ones wait to be accepted.
-const MAX_CONNECTIONS: usize = 1024;
-/// Calls at once on one connection.
-const MAX_STREAMS_PER_CONNECTION: u32 = 256;
 const MAX_HEADER_BYTES: u32 = 16 * 1024;
-/// How long a new connection may take to complete its TLS handshake.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// A connection that is silent for this long is asked whether it is still there …
-const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(60);
-/// … and is closed if it does not answer for this long.
-const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 /// The pause after accepting failed, which it does when the process is out of file descriptors.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+/// It is said once in this time that connections are refused.
+const REFUSAL_LOG_INTERVAL: Duration = Duration::from_secs(60);
 /// The first byte of every TLS connection.
 const TLS_HANDSHAKE_RECORD: u8 = 22;
 
 /// A bound socket, with what it takes to speak TLS on its connections.
 pub struct Listener {
     socket: TcpListener,
-    tls: TlsAcceptor,
+    certificate: Certificate,
+    limits: LimitsConfig,
 }
 
 impl Listener {
     /// Binds `address`, without accepting connections yet.
-    pub async fn bind(address: SocketAddr, identity: CertifiedKey) -> io::Result<Self> {
+    pub async fn bind(
+        address: SocketAddr,
+        certificate: Certificate,
+        limits: LimitsConfig,
+    ) -> io::Result<Self> {
         let socket = TcpListener::bind(address).await?;
-        let tls = tls_config(identity).map_err(io::Error::other)?;
-        Ok(Self { socket, tls: TlsAcceptor::from(Arc::new(tls)) })
+        Ok(Self { socket, certificate, limits })
     }
 
     /// The address that was bound.
@@ -61,20 +60,31 @@ impl Listener {
     /// Serves `front` until `stop` is cancelled, then waits for the calls under way.
     pub async fn serve(self, front: Front, stop: CancellationToken) {
         let connections = TaskTracker::new();
-        let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let slots = Arc::new(Semaphore::new(self.limits.max_connections));
+        let mut refusals = Refusals::default();
         loop {
             let accepted = tokio::select! {
                 () = stop.cancelled() => break,
-                accepted = self.accept(&slots) => accepted,
+                accepted = self.socket.accept() => accepted,
             };
-            let Ok((slot, stream, peer)) = accepted.inspect_err(|error| {
+            let Ok((stream, peer)) = accepted.inspect_err(|error| {
                 tracing::error!("cannot accept a connection: {error}");
             }) else {
                 tokio::time::sleep(ACCEPT_RETRY).await;
                 continue;
             };
-            let connection =
-                serve_connection(stream, self.tls.clone(), front.clone(), stop.clone());
+            // Closed, and not left waiting: who gets no answer would not know why.
+            let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
+                refusals.count(self.limits.max_connections);
+                continue;
+            };
+            let connection = serve_connection(
+                stream,
+                self.certificate.acceptor(),
+                self.limits,
+                front.clone(),
+                stop.clone(),
+            );
             connections.spawn(async move {
                 let _slot = slot;
                 if let Err(error) = connection.await {
@@ -86,27 +96,27 @@ impl Listener {
         connections.close();
         connections.wait().await;
     }
-
-    async fn accept(
-        &self,
-        slots: &Arc<Semaphore>,
-    ) -> io::Result<(tokio::sync::OwnedSemaphorePermit, TcpStream, SocketAddr)> {
-        let slot = Arc::clone(slots).acquire_owned().await.map_err(io::Error::other)?;
-        let (stream, peer) = self.socket.accept().await?;
-        // Without it each unary call waits for the caller's delayed acknowledgement.
-        stream.set_nodelay(true)?;
-        Ok((slot, stream, peer))
-    }
 }
 
-fn tls_config(identity: CertifiedKey) -> Result<ServerConfig, rustls::Error> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
-        .with_no_client_auth()
-        .with_cert_resolver(Arc::new(SingleCertAndKey::from(identity)));
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(config)
+/// The connections that are refused, said once in a while.
+#[derive(Default)]
+struct Refusals {
+    told_at: Option<Instant>,
+    since_told: u64,
+}
+
+impl Refusals {
+    fn count(&mut self, max_connections: usize) {
+        self.since_told += 1;
+        if self.told_at.is_some_and(|at| at.elapsed() < REFUSAL_LOG_INTERVAL) {
+            return;
+        }
+        let refused = self.since_told;
+        tracing::warn!(
+            "limits.max_connections: {max_connections} connections are open; refused: {refused}"
+        );
+        *self = Self { told_at: Some(Instant::now()), since_told: 0 };
+    }
 }
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -114,15 +124,33 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 async fn serve_connection(
     stream: TcpStream,
     tls: TlsAcceptor,
+    limits: LimitsConfig,
     front: Front,
     stop: CancellationToken,
 ) -> Result<(), BoxError> {
+    // Without it each unary call waits for the caller's delayed acknowledgement.
+    stream.set_nodelay(true)?;
     let stream = tokio::select! {
         () = stop.cancelled() => return Ok(()),
-        done = tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake(stream, tls)) => done??,
+        done = timeout(limits.handshake_timeout, handshake(stream, tls)) => {
+            done.map_err(|_| "no TLS handshake in time")??
+        },
     };
-    let service = service_fn(move |request: Request<Incoming>| front.clone().serve(request));
-    serve_http(TokioIo::new(stream), service, stop).await
+    let (stream, has_begun) = Opening::new(stream);
+    let rate = Arc::new(Rate::new(limits.max_calls_per_second_per_connection));
+    let service = service_fn(move |request: Request<Incoming>| {
+        front.clone().serve(request, Arc::clone(&rate))
+    });
+    let is_late = async {
+        match timeout(limits.header_timeout, has_begun).await {
+            Ok(_) => std::future::pending().await,
+            Err(_) => (),
+        }
+    };
+    tokio::select! {
+        done = serve_http(TokioIo::new(stream), service, limits, stop) => done,
+        () = is_late => Err("no HTTP in time".into()),
+    }
 }
 
 async fn handshake(
@@ -149,7 +177,12 @@ async fn refuse_plain_text(stream: &mut TcpStream) -> io::Result<()> {
     stream.shutdown().await
 }
 
-async fn serve_http<I, S, F>(io: I, service: S, stop: CancellationToken) -> Result<(), BoxError>
+async fn serve_http<I, S, F>(
+    io: I,
+    service: S,
+    limits: LimitsConfig,
+    stop: CancellationToken,
+) -> Result<(), BoxError>
 where
     I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
     S: hyper::service::Service<
@@ -161,14 +194,14 @@ where
     F: Future<Output = Result<Response<Body>, std::convert::Infallible>> + Send + 'static,
 {
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HANDSHAKE_TIMEOUT);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.header_timeout);
     builder
         .http2()
         .timer(TokioTimer::new())
-        .max_concurrent_streams(MAX_STREAMS_PER_CONNECTION)
+        .max_concurrent_streams(limits.max_streams_per_connection)
         .max_header_list_size(MAX_HEADER_BYTES)
-        .keep_alive_interval(KEEP_ALIVE_INTERVAL)
-        .keep_alive_timeout(KEEP_ALIVE_TIMEOUT);
+        .keep_alive_interval(limits.keep_alive_interval)
+        .keep_alive_timeout(limits.keep_alive_timeout);
     let connection = builder.serve_connection(io, service);
     tokio::pin!(connection);
     tokio::select! {

@@ -6,10 +6,13 @@ mod health;
 mod http;
 mod listener;
 mod metrics;
+mod opening;
+mod rate;
 mod request_line;
 
+pub use body::Bodies;
 pub use guard::Guard;
 pub use health::{HealthPages, keep_reported};
-pub use http::{Front, OpenService};
+pub use http::{Front, MAX_OPEN_MESSAGE_BYTES, OpenService};
 pub use listener::Listener;
 pub use metrics::MetricsEndpoint;

@@ -1,6 +1,7 @@
 //! From the values of the keys to what the daemon works with, or a message that names the key.
 
 mod chain;
+mod limits;
 mod liquidity;
 mod log;
 mod node;
@@ -16,6 +17,7 @@ use ldk_node::bitcoin::Network;
 use ldk_node::bitcoin::secp256k1::PublicKey;
 use ldk_node::lightning::ln::msgs::SocketAddress;
 use ldk_server_grpc::places;
+pub(super) use limits::limits;
 pub(super) use liquidity::{lsps2_client, lsps2_service};
 pub(super) use node::{async_payments_role, channels, grpc_address, identity};
 use rustls_pki_types::DnsName;

@@ -1,0 +1,174 @@
+//! The certificate of the gRPC service and its key.
+
+use std::fmt;
+use std::fs;
+use std::path::Path;
+
+use ldk_node::bitcoin::hashes::{Hash as _, sha256};
+use rcgen::{
+    CertificateParams, DistinguishedName, DnType, KeyPair, PKCS_ECDSA_P256_SHA256, SerialNumber,
+};
+use rustls::sign::CertifiedKey;
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use zeroize::Zeroizing;
+
+use super::SecretError;
+use super::files::{create_once, exists, read, replace};
+use super::x509::Facts;
+use crate::clock::rfc_3339;
+use crate::config::TlsConfig;
+
+const SERIAL_BYTES: usize = 16;
+
+/// A certificate chain that can be presented.
+#[derive(Debug)]
+pub struct Identity {
+    /// The chain, its leaf first, and the key of the leaf.
+    pub key: CertifiedKey,
+    /// The last second in which the leaf is valid, in Unix time.
+    pub expires_at_secs: u64,
+}
+
+/// Reads the certificate chain of the gRPC service and its key, or makes a self-signed pair if
+/// neither exists.
+pub fn identity(tls: &TlsConfig) -> Result<Identity, SecretError> {
+    match (exists(&tls.cert_path)?, exists(&tls.key_path)?) {
+        (false, false) => make_identity(tls)?,
+        (true, true) => {},
+        (true, false) => return Err(lone_file(&tls.key_path, &tls.cert_path)),
+        // The certificate is written last, so a start that was cut short leaves its key alone.
+        (false, true) => make_certificate(tls, &read_key_pair(&tls.key_path)?, create_once)?,
+    }
+    read_identity(tls)
+}
+
+fn lone_file(missing: &Path, found: &Path) -> SecretError {
+    let reason = format!(
+        "is missing, but {} exists; restore it, or remove the other to have both made anew",
+        found.display()
+    );
+    SecretError::new(missing, reason)
+}
+
+/// Reads the certificate chain of the gRPC service and its key, which must both exist.
+pub(crate) fn read_identity(tls: &TlsConfig) -> Result<Identity, SecretError> {
+    let (certificates, facts) = read_chain(&tls.cert_path)?;
+    let key = PrivateKeyDer::from_pem_slice(&Zeroizing::new(read(&tls.key_path)?))
+        .map_err(|_| SecretError::new(&tls.key_path, "holds no PEM private key"))?;
+    let provider = rustls::crypto::ring::default_provider();
+    let key =
+        CertifiedKey::from_der(certificates, key, &provider).map_err(|error| match error {
+            rustls::Error::InconsistentKeys(_) => {
+                let certificate = tls.cert_path.display();
+                SecretError::new(
+                    &tls.key_path,
+                    format!("does not belong to the certificate {certificate}"),
+                )
+            },
+            rustls::Error::InvalidCertificate(error) => {
+                SecretError::new(&tls.cert_path, format!("is not a valid certificate: {error}"))
+            },
+            error => SecretError::new(&tls.key_path, format!("cannot be used: {error}")),
+        })?;
+    Ok(Identity { key, expires_at_secs: facts.expires_at_secs })
+}
+
+/// The certificates of a file, and what the first says of itself.
+fn read_chain(path: &Path) -> Result<(Vec<CertificateDer<'static>>, Facts), SecretError> {
+    let certificates = CertificateDer::pem_slice_iter(&read(path)?)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|_| SecretError::new(path, "holds no PEM certificate"))?;
+    let Some(leaf) = certificates.first() else {
+        return Err(SecretError::new(path, "holds no PEM certificate"));
+    };
+    let facts = Facts::of(leaf)
+        .map_err(|error| SecretError::new(path, format!("is not a valid certificate: {error}")))?;
+    Ok((certificates, facts))
+}
+
+fn make_identity(tls: &TlsConfig) -> Result<(), SecretError> {
+    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)
+        .map_err(|error| SecretError::new(&tls.key_path, error))?;
+    let key_pem = Zeroizing::new(key.serialize_pem());
+    create_once(&tls.key_path, key_pem.as_bytes(), 0o400)?;
+    make_certificate(tls, &key, create_once)
+}
+
+fn make_certificate(
+    tls: &TlsConfig,
+    key: &KeyPair,
+    write: fn(&Path, &[u8], u32) -> Result<(), SecretError>,
+) -> Result<(), SecretError> {
+    let failed = |error: rcgen::Error| SecretError::new(&tls.cert_path, error);
+    let mut params = CertificateParams::new(hosts(tls)).map_err(failed)?;
+    // Two certificates of one issuer must not have the same number, and renewing makes another.
+    params.serial_number = Some(SerialNumber::from_slice(&rand::random::<[u8; SERIAL_BYTES]>()));
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, "localhost");
+    params.not_before = rcgen::date_time_ymd(2026, 1, 1);
+    params.not_after = rcgen::date_time_ymd(2049, 12, 31);
+    let certificate = params.self_signed(key).map_err(failed)?;
+    write(&tls.cert_path, certificate.pem().as_bytes(), 0o644)
+}
+
+/// What a certificate made here is valid for.
+fn hosts(tls: &TlsConfig) -> Vec<String> {
+    let mut hosts = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+    for host in &tls.hosts {
+        if !hosts.contains(host) {
+            hosts.push(host.clone());
+        }
+    }
+    hosts
+}
+
+/// Makes another self-signed certificate for the key in use and the hosts of the configuration. A
+/// certificate that somebody else has issued is left alone.
+pub fn renew_certificate(tls: &TlsConfig) -> Result<Renewed, SecretError> {
+    read_identity(tls)?;
+    // Through a link, so that it goes on to lead to the certificate.
+    let cert_path = fs::canonicalize(&tls.cert_path)
+        .map_err(|error| SecretError::new(&tls.cert_path, error))?;
+    let (certificates, facts) = read_chain(&cert_path)?;
+    if certificates.len() > 1 || !facts.is_self_issued {
+        let reason = "was issued by an authority, which alone can renew it; nothing was changed";
+        return Err(SecretError::new(&cert_path, reason));
+    }
+    let tls = TlsConfig { cert_path, ..tls.clone() };
+    make_certificate(&tls, &read_key_pair(&tls.key_path)?, replace)?;
+    let Identity { key, .. } = read_identity(&tls)?;
+    let (_, Facts { valid_from_secs, expires_at_secs, .. }) = read_chain(&tls.cert_path)?;
+    let digest = key.cert.first().map(|leaf| sha256::Hash::hash(leaf).to_byte_array());
+    Ok(Renewed { tls, digest: digest.unwrap_or_default(), valid_from_secs, expires_at_secs })
+}
+
+/// A certificate that was renewed, for its operator to read.
+pub struct Renewed {
+    tls: TlsConfig,
+    digest: [u8; 32],
+    valid_from_secs: u64,
+    expires_at_secs: u64,
+}
+
+impl fmt::Display for Renewed {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fingerprint = self.digest.map(|byte| format!("{byte:02X}")).join(":");
+        writeln!(formatter, "certificate: {}", self.tls.cert_path.display())?;
+        writeln!(formatter, "SHA-256 fingerprint: {fingerprint}")?;
+        writeln!(formatter, "valid from: {}", rfc_3339(self.valid_from_secs))?;
+        writeln!(formatter, "valid until: {}", rfc_3339(self.expires_at_secs))?;
+        writeln!(formatter, "valid for: {}", hosts(&self.tls).join(", "))
+    }
+}
+
+fn read_key_pair(path: &Path) -> Result<KeyPair, SecretError> {
+    let pem = Zeroizing::new(read(path)?);
+    std::str::from_utf8(&pem)
+        .ok()
+        .and_then(|pem| KeyPair::from_pem(pem).ok())
+        .ok_or_else(|| SecretError::new(path, "holds no PKCS#8 PEM private key"))
+}
+
+#[cfg(test)]
+mod tests;
