@@ -167,6 +167,8 @@ pub static KEYS: &[Key] = &[
     text("storage.disk.dir_path", "Directory of keys and state [default: ~/.ldk-server]")
         .value("DIR")
         .short("storage_dir_path"),
+    text("backup.directory", "Directory to which every change of the database is copied at once")
+        .value("DIR"),
     text("bitcoind.rpc_address", "Bitcoin Core's RPC server").value("HOST:PORT"),
     text("bitcoind.rpc_user", "User of Bitcoin Core's RPC server").value("USER"),
     text(

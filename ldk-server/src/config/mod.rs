@@ -35,6 +35,8 @@ pub struct Config {
     pub network: Network,
     /// Where keys are kept, and one directory of state for each network.
     pub storage_dir: PathBuf,
+    /// Where the mirror of the database is kept, in a directory for each network.
+    pub backup_directory: Option<PathBuf>,
     /// Where the gRPC service listens.
     pub grpc_address: SocketAddr,
     /// Where Lightning peers are accepted.
@@ -86,6 +88,12 @@ impl Config {
     /// The directory of this network's state.
     pub fn network_dir(&self) -> PathBuf {
         places::network_dir(&self.storage_dir, &self.network.to_string())
+    }
+
+    /// The directory of the mirror of this network's state.
+    pub fn mirror_dir(&self) -> Option<PathBuf> {
+        let directory = self.backup_directory.as_ref()?;
+        Some(places::network_dir(directory, &self.network.to_string()))
     }
 }
 
@@ -233,6 +241,7 @@ impl Config {
         let identity = parse::identity(values)?;
         Ok(Self {
             network,
+            backup_directory: parse::backup_directory(values)?,
             grpc_address: parse::grpc_address(values)?,
             async_payments_role: parse::async_payments_role(values, identity.is_announceable())?,
             listening_addresses: identity.listening_addresses,

@@ -83,6 +83,9 @@ pub async fn start(
     let build = spawn_blocking(move || {
         let backend = if config.library_store { Backend::Library } else { Backend::Server };
         let store = Arc::new(Store::open(&config.network_dir(), backend, on_store_failure)?);
+        if let Some(dir) = config.mirror_dir() {
+            store.mirror_to(&dir).map_err(|error| StartError::Storage(error.to_string()))?;
+        }
         let node = builder::build(&config, &entropy, Arc::clone(&store), ways)?;
         Ok::<_, StartError>((Arc::new(node), store))
     });

@@ -24,6 +24,13 @@ pub struct Epoch {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lineage([u8; 16]);
 
+impl Lineage {
+    /// The one that is written with these bytes.
+    pub(super) fn of(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+}
+
 impl fmt::Display for Epoch {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}.{}", self.restores, self.commits)

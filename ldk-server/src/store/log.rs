@@ -3,7 +3,7 @@
 //! there is none, and one has to be made.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -48,9 +48,9 @@ impl Log {
     }
 }
 
-/// Moves all of the log into the database in this file, unless a reader takes too long.
-pub(super) fn empty(path: &Path) -> rusqlite::Result<()> {
-    let database = Connection::open(path)?;
+/// Moves all of the log into the database, unless a reader takes too long.
+pub(super) fn empty(database: &Connection) -> rusqlite::Result<()> {
     database.busy_timeout(READERS_PATIENCE)?;
-    database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+    database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    database.busy_timeout(BUSY_TIMEOUT)
 }

@@ -9,6 +9,7 @@ mod holds;
 mod kv;
 mod log;
 mod migration;
+mod mirror;
 mod pages;
 mod payments;
 mod readers;
@@ -18,6 +19,7 @@ mod writer;
 
 use std::path::Path;
 use std::str::FromStr as _;
+use std::sync::OnceLock;
 
 pub use consumers::{Ack, MAX_EVENT_CONSUMERS};
 pub use epoch::{Epoch, Lineage};
@@ -33,11 +35,13 @@ use ldk_node::lightning::util::persist::{
     ARCHIVED_CHANNEL_MONITOR_PERSISTENCE_PRIMARY_NAMESPACE,
     CHANNEL_MONITOR_PERSISTENCE_PRIMARY_NAMESPACE, KVStoreSync,
 };
+pub use mirror::{MirrorState, epoch_of};
 pub use pages::Page;
 pub use payments::{PaymentCounts, PaymentFilter, PaymentPlace, Unpaid, making_invoice};
 pub use retention::{EventCounts, Removed};
 
 use events::EventLog;
+use mirror::Mirror;
 use payments::Counts;
 use readers::Readers;
 use schema::Durability;
@@ -55,6 +59,8 @@ pub struct Store {
     /// it, and one that only reads cannot.
     readers: Readers,
     writer: Writer,
+    /// Closed after the writer, who tells it that nothing more will come.
+    mirror: OnceLock<Mirror>,
     payment_counts: Counts,
     event_log: EventLog,
     /// In its place, if the two are to be compared.
@@ -95,16 +101,21 @@ impl Store {
         let event_log = EventLog::load(&database)?;
         let readers = Readers::new(dir.join(SQLITE_DB_FILE_NAME));
         let writer = Writer::start(database, on_failure)?;
-        let store = Self { writer, readers, payment_counts, event_log, library };
+        let mirror = OnceLock::new();
+        let store = Self { writer, readers, mirror, payment_counts, event_log, library };
         store.event_log.queue_is(&events::stored_queue(&store)?);
         Ok(store)
     }
 
     /// Writes what was asked for, and moves all of it into the file of the database: until the next
-    /// write a copy of that file alone is complete.
+    /// write a copy of that file alone is complete. Then waits until the mirror has it, if there is
+    /// one that does not take too long.
     pub fn settle(&self) -> io::Result<()> {
-        self.writer.write(|_| Ok(()))?;
-        log::empty(self.readers.path()).map_err(sql_error)
+        self.writer.errands().run(|database, _| log::empty(database))?.map_err(sql_error)?;
+        if self.mirror.get().is_some_and(|mirror| !mirror.wait_until_level()) {
+            tracing::warn!("the mirror is not level with the database");
+        }
+        Ok(())
     }
 
     /// Whether the on-chain wallet knows this transaction, and so spends none of its coins again.
