@@ -19,7 +19,7 @@ mod writer;
 
 use std::path::Path;
 use std::str::FromStr as _;
-use std::sync::OnceLock;
+use std::sync::{OnceLock, mpsc};
 
 pub use consumers::{Ack, MAX_EVENT_CONSUMERS};
 pub use epoch::{Epoch, Lineage};
@@ -41,7 +41,7 @@ pub use payments::{PaymentCounts, PaymentFilter, PaymentPlace, Unpaid, making_in
 pub use retention::{EventCounts, Removed};
 
 use events::EventLog;
-use mirror::Mirror;
+use mirror::{Mirror, Tail};
 use payments::Counts;
 use readers::Readers;
 use schema::Durability;
@@ -108,11 +108,18 @@ impl Store {
     }
 
     /// Writes what was asked for, and moves all of it into the file of the database: until the next
-    /// write a copy of that file alone is complete. Then waits until the mirror has it, if there is
-    /// one that does not take too long.
+    /// write a copy of that file alone is complete. So is the mirror, unless it takes too long.
     pub fn settle(&self) -> io::Result<()> {
-        self.writer.errands().run(|database, _| log::empty(database))?.map_err(sql_error)?;
-        if self.mirror.get().is_some_and(|mirror| !mirror.wait_until_level()) {
+        let (settled, mirror_settled) = mpsc::channel();
+        let settle = |database: &_, tail: &mut Tail| {
+            log::empty(database).map(|is_empty| {
+                if is_empty {
+                    tail.settle(settled)
+                }
+            })
+        };
+        self.writer.errands().run(settle)?.map_err(sql_error)?;
+        if self.mirror.get().is_some() && mirror_settled.recv_timeout(mirror::PATIENCE).is_err() {
             tracing::warn!("the mirror is not level with the database");
         }
         Ok(())

@@ -43,7 +43,8 @@ pub(super) struct Copy {
     disk: Disk,
     dir: PathBuf,
     database: File,
-    log: File,
+    /// None after both were made one file.
+    log: Option<File>,
     log_bytes: u64,
 }
 
@@ -73,7 +74,7 @@ impl Copy {
         let partial = partial_in(dir);
         disk.make_dir(dir)?;
         let database = disk.create(&partial)?;
-        let log = disk.create(&log_of(&partial))?;
+        let log = Some(disk.create(&log_of(&partial))?);
         Ok(Self { disk, dir: dir.to_owned(), database, log, log_bytes: 0 })
     }
 
@@ -84,17 +85,28 @@ impl Copy {
 
     /// Adds to the log, or begins it anew if the offset is 0.
     pub(super) fn append(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        if offset == 0 && self.log_bytes > 0 {
-            self.disk.sync(&self.log)?;
-            fold(&self.disk, &self.log, &self.database)?;
-            self.disk.set_len(&self.log, 0)?;
-            self.disk.sync(&self.log)?;
-        } else if offset != self.log_bytes {
-            let reason = format!("commits are missing at {} of the log", self.log_bytes);
-            return Err(io::Error::other(reason));
-        }
-        self.disk.write(&self.log, offset, bytes)?;
+        let log = match self.log.take() {
+            Some(log) if offset == 0 && self.log_bytes > 0 => {
+                self.disk.sync(&log)?;
+                fold(&self.disk, &log, &self.database)?;
+                self.disk.set_len(&log, 0)?;
+                self.disk.sync(&log)?;
+                log
+            },
+            Some(log) if offset == self.log_bytes => log,
+            None if offset == 0 => {
+                let log = self.disk.create(&log_of(&database_in(&self.dir)))?;
+                self.disk.sync_names(&self.dir)?;
+                log
+            },
+            _ => {
+                let reason = format!("commits are missing at {} of the log", self.log_bytes);
+                return Err(io::Error::other(reason));
+            },
+        };
+        self.disk.write(&log, offset, bytes)?;
         self.log_bytes = offset + bytes.len() as u64;
+        self.log = Some(log);
         Ok(())
     }
 
@@ -103,8 +115,10 @@ impl Copy {
     pub(super) fn place(&self) -> io::Result<()> {
         let Self { disk, dir, database, log, .. } = self;
         let (old, partial) = (database_in(dir), partial_in(dir));
-        disk.sync(log)?;
-        fold(disk, log, database)?;
+        if let Some(log) = log {
+            disk.sync(log)?;
+            fold(disk, log, database)?;
+        }
         disk.sync(database)?;
         match (File::options().write(true).open(&old), File::open(log_of(&old))) {
             (Ok(database), Ok(log)) => {
@@ -126,19 +140,26 @@ impl Copy {
 
     /// Makes sure that what was added outlives a loss of power, and that it is where others find it.
     pub(super) fn sync(&self) -> io::Result<()> {
-        self.disk.sync(&self.log)?;
+        let Some(log) = &self.log else {
+            return Ok(());
+        };
+        self.disk.sync(log)?;
         let database = database_in(&self.dir);
         let is_there = fs::metadata(log_of(&database))?.len() == self.log_bytes
             && fs::metadata(&database)?.len() == self.database.metadata()?.len();
         if is_there { Ok(()) } else { Err(io::Error::other("another program has changed it")) }
     }
 
-    /// Makes one file of the two.
-    pub(super) fn finish(self) -> io::Result<()> {
+    /// Makes one file of the two, until the log begins anew.
+    pub(super) fn settle(&mut self) -> io::Result<()> {
         self.sync()?;
-        fold(&self.disk, &self.log, &self.database)?;
-        self.disk.remove(&log_of(&database_in(&self.dir)))?;
-        self.disk.sync_names(&self.dir)
+        if let Some(log) = self.log.take() {
+            fold(&self.disk, &log, &self.database)?;
+            self.disk.remove(&log_of(&database_in(&self.dir)))?;
+            self.disk.sync_names(&self.dir)?;
+        }
+        self.log_bytes = 0;
+        Ok(())
     }
 
     /// Removes what was copied in vain, to make room.

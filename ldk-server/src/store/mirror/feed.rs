@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 /// How much may wait for the mirror. More is given up, and the mirror begins anew.
@@ -17,6 +17,9 @@ pub(super) enum Message {
     Commits(Commits),
     /// What was committed before is in the messages before this.
     Mark,
+    /// All of the log is in the file of the database: the mirror's is to be as well, and then this is
+    /// to be told.
+    Settle(mpsc::Sender<()>),
     /// Nothing more will come.
     End,
 }
@@ -193,20 +196,6 @@ impl Feed {
     /// Whether the mirror has become level since it failed last.
     pub(super) fn was_level(&self) -> bool {
         self.state().was_level
-    }
-
-    /// Waits until the mirror is level with the database; tells whether it is.
-    pub(super) fn wait_until_level(&self, patience: Duration) -> bool {
-        let until = Instant::now() + patience;
-        let mut state = self.state();
-        while state.behind_since.is_some() {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return false;
-            }
-            state = self.wait(state, Some(left));
-        }
-        true
     }
 
     pub(super) fn mirror_state(&self) -> MirrorState {

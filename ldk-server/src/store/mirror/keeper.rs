@@ -126,7 +126,7 @@ impl Keeper {
             while let Some(message) = self.feed.next(Some(Instant::now()))? {
                 match message {
                     Message::Commits(commits) => copy.append(commits.offset, &commits.bytes)?,
-                    Message::Mark => {},
+                    Message::Mark | Message::Settle(_) => {},
                     Message::End => return self.give_up(),
                 }
             }
@@ -139,6 +139,7 @@ impl Keeper {
                     copy.append(commits.offset, &commits.bytes)?;
                     last = Some(commits.made_at());
                 },
+                Message::Settle(_) => {},
                 Message::Mark => break,
                 Message::End => return self.give_up(),
             }
@@ -165,7 +166,13 @@ impl Keeper {
                     copy.append(commits.offset, &commits.bytes)?;
                     unsynced = Some(commits.made_at());
                 },
-                Ok(Some(Message::End)) => return copy.finish(),
+                Ok(Some(Message::Settle(settled))) => {
+                    copy.settle()?;
+                    self.feed.synced(unsynced.take());
+                    // Who has stopped waiting does not mind.
+                    let _ = settled.send(());
+                },
+                Ok(Some(Message::End)) => return copy.settle(),
                 Ok(Some(Message::Mark) | None) => {},
                 Err(error) => {
                     // What came before is of use.

@@ -31,7 +31,7 @@ use super::{Lineage, Store};
 
 /// How long a start waits to hear whose mirror it is, and a stop until all is in it. A share that
 /// hangs takes longer, and is not waited for.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The mirror of a store.
 pub(super) struct Mirror {
@@ -98,11 +98,6 @@ impl Mirror {
             Ok(reason) => Err(io::Error::other(reason)),
             Err(_) => Ok(Self { feed, ended: Mutex::new(ended), _database: database }),
         }
-    }
-
-    /// Waits until all that was committed is in the mirror, but not for ever; tells whether it is.
-    pub(super) fn wait_until_level(&self) -> bool {
-        self.feed.wait_until_level(PATIENCE)
     }
 }
 

@@ -8,7 +8,7 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 
 use rusqlite::Connection;
 
@@ -66,6 +66,13 @@ impl Tail {
     pub(super) fn mark(&self) {
         if let Some(following) = &self.following {
             following.feed.tell(Message::Mark);
+        }
+    }
+
+    /// Tells the mirror that the log is empty.
+    pub(in crate::store) fn settle(&self, settled: mpsc::Sender<()>) {
+        if let Some(following) = &self.following {
+            following.feed.tell(Message::Settle(settled));
         }
     }
 

@@ -21,7 +21,7 @@ enum Step {
     Log(u64, Vec<u8>),
     Place,
     Sync,
-    Finish,
+    Settle,
 }
 
 /// A store, and what its mirror would do.
@@ -69,6 +69,13 @@ impl Recorder {
         self
     }
 
+    fn settle(mut self) -> Self {
+        self.store.settle().unwrap();
+        self = self.take();
+        self.steps.push(Step::Settle);
+        self
+    }
+
     fn follow(mut self) -> Self {
         for _ in 0..2 {
             self.write();
@@ -92,18 +99,17 @@ impl Recorder {
 /// Does so many steps on the disk; tells whether those were all.
 fn run(dir: &Path, steps: &[Step], on_disk: Option<usize>) -> bool {
     let disk = Disk { steps: on_disk.map(Cell::new) };
-    let Ok(copy) = Copy::begin(disk, dir) else {
+    let Ok(mut copy) = Copy::begin(disk, dir) else {
         return false;
     };
-    let mut copy = Some(copy);
-    steps.iter().all(|step| match (step, &mut copy) {
-        (Step::Database(offset, bytes), Some(copy)) => copy.write_database(*offset, bytes).is_ok(),
-        (Step::Log(offset, bytes), Some(copy)) => copy.append(*offset, bytes).is_ok(),
-        (Step::Place, Some(copy)) => copy.place().is_ok(),
-        (Step::Sync, Some(copy)) => copy.sync().is_ok(),
-        (Step::Finish, copy) => copy.take().unwrap().finish().is_ok(),
-        (_, None) => unreachable!(),
-    })
+    let mut take = |step: &_| match step {
+        Step::Database(offset, bytes) => copy.write_database(*offset, bytes),
+        Step::Log(offset, bytes) => copy.append(*offset, bytes),
+        Step::Place => copy.place(),
+        Step::Sync => copy.sync(),
+        Step::Settle => copy.settle(),
+    };
+    steps.iter().all(|step| take(step).is_ok())
 }
 
 fn copy_dir(from: &Path, to: &Path) {
@@ -120,11 +126,10 @@ fn at_each_step_it_is_the_state_of_a_commit() {
     let mut recorder = Recorder::new(dir.path());
     recorder.write();
     let before_first = commits(&recorder.store) - recorder.number;
-    let mut recorder = recorder.copy().follow();
+    recorder = recorder.copy().follow();
     let first = std::mem::take(&mut recorder.steps);
     let after_first = commits(&recorder.store);
-    let mut recorder = recorder.copy().follow();
-    recorder.steps.push(Step::Finish);
+    recorder = recorder.copy().settle().follow().settle();
     let (newest, second) = (commits(&recorder.store), recorder.steps);
 
     let (killed, mirror) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());

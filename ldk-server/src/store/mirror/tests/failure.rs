@@ -10,9 +10,7 @@ use rusqlite::Connection;
 
 use super::super::Tail;
 use super::super::feed::Feed;
-use super::{Store, commits, database_in, find, level, open, write};
-
-const PATIENCE: Duration = Duration::from_secs(60);
+use super::{PATIENCE, Store, commits, database_in, find, level, open, write};
 
 /// Waits until the mirror fails.
 fn failing(store: &Store) {
