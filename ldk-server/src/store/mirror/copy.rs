@@ -40,7 +40,7 @@ const PARTIAL: &str = ".partial";
 
 /// A mirror that is written.
 pub(super) struct Copy {
-    disk: Disk,
+    pub(super) disk: Disk,
     dir: PathBuf,
     database: File,
     /// None after both were made one file.
@@ -83,6 +83,11 @@ impl Copy {
         self.disk.write(&self.database, offset, bytes)
     }
 
+    /// Makes sure that what was copied of the database outlives a loss of power.
+    pub(super) fn sync_database(&self) -> io::Result<()> {
+        self.disk.sync(&self.database)
+    }
+
     /// Adds to the log, or begins it anew if the offset is 0.
     pub(super) fn append(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         let log = match self.log.take() {
@@ -120,7 +125,7 @@ impl Copy {
             fold(disk, log, database)?;
         }
         disk.sync(database)?;
-        match (File::options().write(true).open(&old), File::open(log_of(&old))) {
+        match (File::options().read(true).write(true).open(&old), File::open(log_of(&old))) {
             (Ok(database), Ok(log)) => {
                 disk.sync(&log)?;
                 fold(disk, &log, &database)?;

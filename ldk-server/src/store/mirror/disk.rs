@@ -1,4 +1,5 @@
-//! Changes of the mirror's files. Tests let them end at each step, as a crash does.
+//! Changes of the mirror's files. Tests let them end at each step, as a crash does, and lose what was
+//! not synced, as a loss of power does.
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Seek as _, SeekFrom, Write as _};
@@ -10,6 +11,9 @@ pub(super) struct Disk {
     /// How many more steps are taken; of the one after these a write does the half.
     #[cfg(test)]
     pub(super) steps: Option<std::cell::Cell<usize>>,
+    /// What has become durable.
+    #[cfg(test)]
+    pub(super) durable: Option<super::tests::durable::Durable>,
 }
 
 impl Disk {
@@ -52,6 +56,10 @@ impl Disk {
 
     pub(super) fn sync(&self, file: &File) -> io::Result<()> {
         self.step()?;
+        #[cfg(test)]
+        if let Some(durable) = &self.durable {
+            durable.synced(file);
+        }
         file.sync_data()
     }
 
@@ -60,6 +68,10 @@ impl Disk {
         self.step()?;
         #[cfg(unix)]
         File::open(dir)?.sync_all()?;
+        #[cfg(test)]
+        if let Some(durable) = &self.durable {
+            durable.synced_names(dir);
+        }
         Ok(())
     }
 

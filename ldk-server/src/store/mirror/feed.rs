@@ -208,7 +208,9 @@ impl Feed {
 
     /// Told once, until it is level again.
     fn failed(&self, state: &mut State, reason: &str) {
-        if !state.is_failing {
+        if state.is_failing {
+            tracing::debug!("the mirror in {} still fails: {reason}", self.place);
+        } else {
             tracing::error!(
                 "the mirror in {} fails: {reason}; it is tried again until it succeeds",
                 self.place

@@ -24,6 +24,9 @@ const LAST_PAUSE: Duration = Duration::from_secs(60);
 /// How much of the database is copied at once, before what was committed meanwhile is written.
 const PART_BYTES: u64 = 1 << 20;
 
+/// After how much of the database what was copied is synced.
+const SYNC_BYTES: u64 = 32 << 20;
+
 /// Who keeps the mirror level with the database.
 pub(super) struct Keeper {
     /// Where the mirror is.
@@ -123,6 +126,10 @@ impl Keeper {
             copy.write_database(offset, &part)?;
             offset += part.len() as u64;
             part.clear();
+            // So that not all of a large one is left to do for the last sync.
+            if offset % SYNC_BYTES == 0 {
+                copy.sync_database()?;
+            }
             while let Some(message) = self.feed.next(Some(Instant::now()))? {
                 match message {
                     Message::Commits(commits) => copy.append(commits.offset, &commits.bytes)?,

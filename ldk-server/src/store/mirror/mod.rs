@@ -26,8 +26,7 @@ use keeper::Keeper;
 pub use peek::epoch_of;
 pub(super) use tail::Tail;
 
-use super::writer::Errands;
-use super::{Lineage, Store};
+use super::Store;
 
 /// How long a start waits to hear whose mirror it is, and a stop until all is in it. A share that
 /// hangs takes longer, and is not waited for.
@@ -50,11 +49,24 @@ impl Store {
     /// logged, and tried again.
     pub fn mirror_to(&self, dir: &Path) -> io::Result<()> {
         let (lineage, _) = self.epoch().map_err(io::Error::from)?;
-        let database = File::open(self.readers.path())?;
-        let mirror =
-            Mirror::start(dir, self.readers.path(), database, lineage, self.writer.errands())?;
+        let feed = Arc::new(Feed::new(dir.display().to_string()));
+        let database = Arc::new(File::open(self.readers.path())?);
+        let keeper = Keeper {
+            dir: dir.to_owned(),
+            path: self.readers.path().to_owned(),
+            database: Arc::clone(&database),
+            lineage,
+            errands: self.writer.errands(),
+            feed: Arc::clone(&feed),
+        };
+        let (ended, foreign) = start(keeper)?;
+        let mirror = Mirror { feed, ended: Mutex::new(ended), _database: database };
         // There is only one: a second would get the commits in place of the first.
-        self.mirror.set(mirror).map_err(|_| io::Error::other("there is a mirror already"))
+        self.mirror.set(mirror).map_err(|_| io::Error::other("there is a mirror already"))?;
+        match foreign.recv_timeout(PATIENCE) {
+            Ok(reason) => Err(io::Error::other(reason)),
+            Err(_) => Ok(()),
+        }
     }
 
     /// How the mirror is; `None` if there is none.
@@ -63,42 +75,23 @@ impl Store {
     }
 }
 
-impl Mirror {
-    fn start(
-        dir: &Path,
-        path: &Path,
-        database: File,
-        lineage: Lineage,
-        errands: Errands,
-    ) -> io::Result<Self> {
-        let feed = Arc::new(Feed::new(dir.display().to_string()));
-        let database = Arc::new(database);
-        let (tell_end, ended) = mpsc::channel();
-        let (tell_foreign, foreign) = mpsc::channel();
-        let keeper = Keeper {
-            dir: dir.to_owned(),
-            path: path.to_owned(),
-            database: Arc::clone(&database),
-            lineage,
-            errands,
-            feed: Arc::clone(&feed),
-        };
-        thread::Builder::new().name("mirror".to_owned()).spawn(move || {
-            let _tell_end: mpsc::Sender<()> = tell_end;
-            match keeper.foreign() {
-                Ok(Some(reason)) => drop(tell_foreign.send(reason)),
-                // What else is wrong is found again, and logged.
-                Ok(None) | Err(_) => {
-                    drop(tell_foreign);
-                    keeper.keep();
-                },
-            }
-        })?;
-        match foreign.recv_timeout(PATIENCE) {
-            Ok(reason) => Err(io::Error::other(reason)),
-            Err(_) => Ok(Self { feed, ended: Mutex::new(ended), _database: database }),
+/// Starts the thread. The first channel tells by its end that the thread has ended; the second why
+/// the mirror must not be written, or by its end that it may be.
+fn start(keeper: Keeper) -> io::Result<(mpsc::Receiver<()>, mpsc::Receiver<String>)> {
+    let (tell_end, ended) = mpsc::channel();
+    let (tell_foreign, foreign) = mpsc::channel();
+    thread::Builder::new().name("mirror".to_owned()).spawn(move || {
+        let _tell_end = tell_end;
+        match keeper.foreign() {
+            Ok(Some(reason)) => drop(tell_foreign.send(reason)),
+            // What else is wrong is found again, and logged.
+            Ok(None) | Err(_) => {
+                drop(tell_foreign);
+                keeper.keep();
+            },
         }
-    }
+    })?;
+    Ok((ended, foreign))
 }
 
 impl Drop for Mirror {

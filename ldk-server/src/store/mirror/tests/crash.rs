@@ -7,9 +7,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
+use tempfile::TempDir;
+
 use super::super::copy::{Copy, database_in};
 use super::super::disk::Disk;
 use super::super::feed::{Feed, Message};
+use super::durable::Durable;
 use super::{Store, commits, find, open, shipped, write};
 
 /// How many parts the database is copied in.
@@ -98,9 +103,14 @@ impl Recorder {
 
 /// Does so many steps on the disk; tells whether those were all.
 fn run(dir: &Path, steps: &[Step], on_disk: Option<usize>) -> bool {
-    let disk = Disk { steps: on_disk.map(Cell::new) };
+    let disk = Disk { steps: on_disk.map(Cell::new), ..Default::default() };
+    run_on(disk, dir, steps).0
+}
+
+/// Tells also on which disk.
+fn run_on(disk: Disk, dir: &Path, steps: &[Step]) -> (bool, Option<Disk>) {
     let Ok(mut copy) = Copy::begin(disk, dir) else {
-        return false;
+        return (false, None);
     };
     let mut take = |step: &_| match step {
         Step::Database(offset, bytes) => copy.write_database(*offset, bytes),
@@ -109,7 +119,8 @@ fn run(dir: &Path, steps: &[Step], on_disk: Option<usize>) -> bool {
         Step::Sync => copy.sync(),
         Step::Settle => copy.settle(),
     };
-    steps.iter().all(|step| take(step).is_ok())
+    let are_all = steps.iter().all(|step| take(step).is_ok());
+    (are_all, Some(copy.disk))
 }
 
 fn copy_dir(from: &Path, to: &Path) {
@@ -120,38 +131,77 @@ fn copy_dir(from: &Path, to: &Path) {
     }
 }
 
+/// A mirror that a process which was killed has left, and what the next one does.
+struct Turn {
+    killed: TempDir,
+    steps: Vec<Step>,
+    /// The epochs are those after this one.
+    begin: u64,
+    least: u64,
+    newest: u64,
+}
+
+impl Turn {
+    fn new() -> Self {
+        let (dir, killed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let mut recorder = Recorder::new(dir.path());
+        recorder.write();
+        let begin = commits(&recorder.store) - recorder.number;
+        recorder = recorder.copy().follow();
+        let first = std::mem::take(&mut recorder.steps);
+        let least = commits(&recorder.store);
+        let generations = first.iter().filter(|step| matches!(step, Step::Log(0, _))).count();
+        assert!(generations > 2, "the log began anew {generations} times");
+        recorder = recorder.copy().settle().follow().settle();
+        assert!(run(killed.path(), &first, None));
+        let newest = commits(&recorder.store);
+        Self { killed, steps: recorder.steps, begin, least, newest }
+    }
+
+    /// Returns the epoch that is found there.
+    fn check(&self, mirror: &Path, on_disk: usize) -> u64 {
+        let found = find(mirror).unwrap();
+        let commits = found.epoch.commits;
+        assert!((self.least..=self.newest).contains(&commits), "step {on_disk}");
+        assert_eq!(found.numbers, commits - self.begin, "step {on_disk}");
+        commits
+    }
+}
+
 #[test]
 fn at_each_step_it_is_the_state_of_a_commit() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut recorder = Recorder::new(dir.path());
-    recorder.write();
-    let before_first = commits(&recorder.store) - recorder.number;
-    recorder = recorder.copy().follow();
-    let first = std::mem::take(&mut recorder.steps);
-    let after_first = commits(&recorder.store);
-    recorder = recorder.copy().settle().follow().settle();
-    let (newest, second) = (commits(&recorder.store), recorder.steps);
-
-    let (killed, mirror) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    assert!(run(killed.path(), &first, None));
-    assert_eq!(find(killed.path()).unwrap().epoch.commits, after_first);
-    let generations = first.iter().filter(|step| matches!(step, Step::Log(0, _))).count();
-    assert!(generations > 2, "the log began anew {generations} times");
-    let mut least = after_first;
+    let (mut turn, mirror) = (Turn::new(), tempfile::tempdir().unwrap());
     for on_disk in 0.. {
         fs::remove_dir_all(mirror.path()).unwrap();
-        copy_dir(killed.path(), mirror.path());
-        let is_all = run(mirror.path(), &second, Some(on_disk));
-        let found = find(mirror.path()).unwrap();
-        assert!((least..=newest).contains(&found.epoch.commits), "step {on_disk}");
-        assert_eq!(found.numbers, found.epoch.commits - before_first, "step {on_disk}");
-        least = found.epoch.commits;
+        copy_dir(turn.killed.path(), mirror.path());
+        let is_all = run(mirror.path(), &turn.steps, Some(on_disk));
+        turn.least = turn.check(mirror.path(), on_disk);
         if is_all {
             break;
         }
     }
-    assert_eq!(least, newest);
+    assert_eq!(turn.least, turn.newest);
     assert_eq!(fs::read_dir(mirror.path()).unwrap().count(), 1, "it is one file");
+}
+
+#[test]
+fn it_outlives_a_loss_of_power_at_each_step() {
+    let (turn, mirror) = (Turn::new(), tempfile::tempdir().unwrap());
+    let mut random = StdRng::seed_from_u64(7);
+    for on_disk in 1.. {
+        fs::remove_dir_all(mirror.path()).unwrap();
+        copy_dir(turn.killed.path(), mirror.path());
+        let durable = Durable::of(mirror.path());
+        let disk = Disk { steps: Some(Cell::new(on_disk)), durable: Some(durable) };
+        let (is_all, disk) = run_on(disk, mirror.path(), &turn.steps);
+        if let Some(durable) = disk.and_then(|disk| disk.durable) {
+            durable.lose_power(mirror.path(), |below| random.random_range(0..below));
+        }
+        turn.check(mirror.path(), on_disk);
+        if is_all {
+            break;
+        }
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What the mirror promises, whatever happens to either side.
 
 mod crash;
+pub(super) mod durable;
 mod failure;
 mod formats;
 mod kill;
@@ -13,9 +14,9 @@ use std::{fs, thread};
 use ldk_node::lightning::util::persist::KVStoreSync;
 use rusqlite::Connection;
 
-use super::super::{Epoch, Store, epoch, testing};
+use super::super::{Epoch, Lineage, Store, epoch, testing};
 use super::copy::{database_in, log_of};
-use super::{Lineage, epoch_of};
+use super::epoch_of;
 
 const NAMESPACE: &str = "mirrored";
 
