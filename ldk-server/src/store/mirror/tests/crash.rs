@@ -20,6 +20,12 @@ use super::{Store, commits, find, open, shipped, write};
 /// How many parts the database is copied in.
 const PARTS: u64 = 3;
 
+/// How many values are written, one after the other.
+const KEYS: u64 = 5;
+
+/// How many losses of power are tried at each step.
+const LOSSES: usize = 5;
+
 /// What the mirror is told to do, as it was with a real store.
 enum Step {
     Database(u64, Vec<u8>),
@@ -49,7 +55,9 @@ impl Recorder {
     fn write(&mut self) {
         for _ in 0..12 {
             self.number += 1;
-            write(&self.store, "key", self.number);
+            // All numbers together are how often this was done.
+            let key = self.number % KEYS;
+            write(&self.store, &key.to_string(), self.number.div_ceil(KEYS));
         }
     }
 
@@ -195,9 +203,13 @@ fn it_outlives_a_loss_of_power_at_each_step() {
         let disk = Disk { steps: Some(Cell::new(on_disk)), durable: Some(durable) };
         let (is_all, disk) = run_on(disk, mirror.path(), &turn.steps);
         if let Some(durable) = disk.and_then(|disk| disk.durable) {
-            durable.lose_power(mirror.path(), |below| random.random_range(0..below));
+            for _ in 0..LOSSES {
+                let left = tempfile::tempdir().unwrap();
+                let chance = |below| random.random_range(0..below);
+                durable.lose_power(mirror.path(), left.path(), chance);
+                turn.check(left.path(), on_disk);
+            }
         }
-        turn.check(mirror.path(), on_disk);
         if is_all {
             break;
         }

@@ -1,7 +1,7 @@
 //! What is left after a loss of power: what was synced, and of what was not synced some.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::{self, File};
 use std::io::{Read as _, Seek as _};
 use std::os::unix::fs::MetadataExt as _;
@@ -43,20 +43,28 @@ impl Durable {
         *self.names.borrow_mut() = names(dir);
     }
 
-    /// Loses what `chance` decides of what was not synced.
-    pub(super) fn lose_power(&self, dir: &Path, mut chance: impl FnMut(usize) -> usize) {
-        let now = names(dir);
-        let mut contents = self.contents.borrow().clone();
-        for (path, inode) in &now {
-            let written = fs::read(path).unwrap();
-            let synced = contents.remove(inode).unwrap_or_default();
-            contents.insert(*inode, mixed(&written, &synced, &mut chance));
-        }
-        let names = if chance(2) == 0 { now } else { self.names.borrow().clone() };
-        fs::remove_dir_all(dir).unwrap();
-        fs::create_dir(dir).unwrap();
-        for (path, inode) in names {
-            fs::write(path, contents.get(&inode).cloned().unwrap_or_default()).unwrap();
+    /// Leaves in another directory what `chance` decides of what was not synced.
+    pub(super) fn lose_power(
+        &self,
+        dir: &Path,
+        left: &Path,
+        mut chance: impl FnMut(usize) -> usize,
+    ) {
+        let (written, synced) = (names(dir), self.names.borrow());
+        let contents = self.contents.borrow();
+        let all: BTreeSet<_> = written.keys().chain(synced.keys()).collect();
+        for path in all {
+            let names = if chance(2) == 0 { &written } else { &*synced };
+            let Some(inode) = names.get(path) else {
+                continue;
+            };
+            let synced = contents.get(inode).cloned().unwrap_or_default();
+            let now = written.iter().find(|(_, other)| *other == inode);
+            let bytes = match now {
+                Some((path, _)) => mixed(&fs::read(path).unwrap(), &synced, &mut chance),
+                None => synced,
+            };
+            fs::write(left.join(path.file_name().unwrap()), bytes).unwrap();
         }
     }
 }
