@@ -21,10 +21,10 @@ use super::{Store, commits, find, open, shipped, write};
 const PARTS: u64 = 3;
 
 /// How many values are written, one after the other.
-const KEYS: u64 = 5;
+const KEYS: u64 = 40;
 
 /// How many losses of power are tried at each step.
-const LOSSES: usize = 5;
+const LOSSES: usize = 4;
 
 /// What the mirror is told to do, as it was with a real store.
 enum Step {

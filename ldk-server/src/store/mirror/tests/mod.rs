@@ -24,7 +24,7 @@ const NAMESPACE: &str = "mirrored";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How large the log becomes before it begins anew, in pages.
-const LOG_PAGES: u32 = 40;
+const LOG_PAGES: u32 = 25;
 
 /// A store whose log begins anew often.
 fn open(dir: &Path) -> Store {
