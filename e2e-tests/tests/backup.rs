@@ -30,6 +30,7 @@ async fn a_node_comes_back_from_its_backup_and_an_old_one_only_to_close() -> Res
 
     refused_requests(&alice, &bob).await?;
     let early = backup_under_load(&files, &alice, &bob).await?;
+    Network::at_rest(&alice, &bob).await?;
     let late = files.back_up(&alice, "late.age").await?;
     let before = (Network::at_rest(&alice, &bob).await?, onchain(&alice).await?);
     wrong_ways(&files, &alice, &late).await?;
@@ -152,7 +153,7 @@ async fn backup_under_load(files: &Files, alice: &Node, bob: &Node) -> Result<Pa
     let pay = async {
         let mut after = 0;
         while after < PAYMENTS {
-            alice.pays(bob, 10_000_000).await?;
+            alice.pays(bob, 1_000_000).await?;
             paid.send_modify(|payments| *payments += 1);
             after += usize::from(*is_made.borrow());
         }

@@ -9,7 +9,8 @@ mod protection;
 pub mod restore;
 
 use std::path::{Path, PathBuf};
-use std::{fs, io};
+use std::time::{Duration, Instant};
+use std::{fs, io, thread};
 
 use ldk_node::bitcoin::Network;
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,10 @@ pub use protection::{Protection, Unlock};
 
 /// The version of the format of backups.
 const FORMAT: u32 = 1;
+/// How long nothing may happen in the channels before a backup is made.
+const CALM: Duration = Duration::from_millis(300);
+/// How long to wait for that.
+const CALM_PATIENCE: Duration = Duration::from_secs(10);
 /// What directories are called in which a backup is being made.
 const PARTIAL_PREFIX: &str = ".backup-";
 
@@ -78,6 +83,7 @@ impl Backups {
     ) -> io::Result<Manifest> {
         let dir = tempfile::Builder::new().prefix(PARTIAL_PREFIX).tempdir_in(&self.network_dir)?;
         let path = dir.path().join(archive::DATABASE);
+        wait_for_calm(store)?;
         let (lineage, epoch) = store.snapshot(&path)?;
         let manifest = Manifest {
             format: FORMAT,
@@ -96,6 +102,22 @@ impl Backups {
         archive::write(&manifest, &path, keys.as_ref(), protection, out)?;
         Ok(manifest)
     }
+}
+
+/// Waits for a moment in which no payment is on its way through the library's books, unless there is
+/// none. A node that is made of a backup from amid a payment closes the channel of that payment.
+#[expect(clippy::disallowed_methods, reason = "a backup has a thread of its own")]
+fn wait_for_calm(store: &Store) -> io::Result<()> {
+    let begun = Instant::now();
+    while begun.elapsed() < CALM_PATIENCE {
+        let settled = store.settled_channels()?;
+        thread::sleep(CALM);
+        if settled.is_some() && store.settled_channels()? == settled {
+            return Ok(());
+        }
+    }
+    tracing::info!("the channels are never at rest; making a backup all the same");
+    Ok(())
 }
 
 /// Removes what is left of backups that were being made when a process was killed.

@@ -7,6 +7,9 @@
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use secrecy::SecretString;
 
@@ -21,6 +24,9 @@ use crate::witness::Witness;
 
 /// What has to be typed by somebody who insists on a state that is too old.
 pub const OLD_STATE_WORDS: &str = "I may lose the money in my channels";
+
+/// How long the mirror may take to be read.
+const MIRROR_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What every database begins with.
 const DATABASE_MAGIC: &[u8; 16] = b"SQLite format 3\0";
@@ -205,25 +211,44 @@ fn check_keys(config: &Config, in_backup: Option<&Keys>) -> Result<(), RestoreEr
     }
 }
 
-/// The newest epoch of the node that anybody here has seen, and who has.
+/// The newest epoch of the node that somebody has seen, and who has.
 pub(crate) struct Known {
     pub(crate) epoch: Epoch,
     by: String,
 }
 
 /// What this machine and its mirror know of the node.
-pub(crate) fn newest_known(
-    config: &Config,
-    lineage: Lineage,
-) -> Result<Option<Known>, RestoreError> {
-    let witness = Witness::new(&config.storage_dir, config.network).newest(lineage)?;
-    let here = witness.map(|epoch| Known { epoch, by: "this machine".to_owned() });
-    let Some(dir) = &config.mirror_dir else { return Ok(here) };
+fn newest_known(config: &Config, lineage: Lineage) -> Result<Option<Known>, RestoreError> {
+    let there = known_by_mirror(config, lineage).map_err(|error| {
+        RestoreError::Refused(format!("{error}; unset backup.directory to restore without it"))
+    })?;
+    Ok(newer(known_here(config, lineage)?, there))
+}
+
+/// What this machine knows of the node.
+pub(crate) fn known_here(config: &Config, lineage: Lineage) -> io::Result<Option<Known>> {
+    let epoch = Witness::new(&config.storage_dir, config.network).newest(lineage)?;
+    Ok(epoch.map(|epoch| Known { epoch, by: "this machine".to_owned() }))
+}
+
+/// What the mirror knows of the node; or that it cannot be read. A share that hangs is not waited for.
+pub(crate) fn known_by_mirror(config: &Config, lineage: Lineage) -> Result<Option<Known>, String> {
+    let Some(dir) = config.mirror_dir() else { return Ok(None) };
     let path = dir.join(archive::DATABASE);
-    let mirror = epoch_of(&path)?.filter(|(of, _)| *of == lineage);
-    let there =
-        mirror.map(|(_, epoch)| Known { epoch, by: format!("the mirror {}", path.display()) });
-    Ok(here.into_iter().chain(there).max_by_key(|known| known.epoch))
+    let (by, reading) = (format!("the mirror {}", path.display()), path);
+    let (sender, receiver) = mpsc::sync_channel(1);
+    let read = move || drop(sender.send(epoch_of(&reading)));
+    thread::Builder::new().name("mirror".to_owned()).spawn(read).map_err(|e| e.to_string())?;
+    let found =
+        receiver.recv_timeout(MIRROR_PATIENCE).map_err(|_| format!("{by} does not answer"))?;
+    let found = found.map_err(|error| format!("cannot read {by}: {error}"))?;
+    let of_node = found.filter(|(of, _)| *of == lineage);
+    Ok(of_node.map(|(_, epoch)| Known { epoch, by }))
+}
+
+/// The one that has seen more.
+pub(crate) fn newer(one: Option<Known>, other: Option<Known>) -> Option<Known> {
+    one.into_iter().chain(other).max_by_key(|known| known.epoch)
 }
 
 /// Why a state of this epoch must not be used, if something newer is known.

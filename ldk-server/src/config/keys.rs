@@ -333,7 +333,7 @@ pub static KEYS: &[Key] = &[
     number("events.keep_count", "How many events are kept at most")
         .value("EVENTS")
         .default("1000000"),
-    text("backup.directory", "Directory to copy every change of the node's state to, as a mirror")
+    text("backup.directory", "Directory to which every change of the database is copied at once")
         .value("DIR"),
     boolean(
         "backup.allow_keys",

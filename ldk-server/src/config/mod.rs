@@ -36,6 +36,8 @@ pub struct Config {
     pub network: Network,
     /// Where keys are kept, and one directory of state for each network.
     pub storage_dir: PathBuf,
+    /// Where the mirror of the database is kept, in a directory for each network.
+    pub backup_directory: Option<PathBuf>,
     /// Where the gRPC service listens.
     pub grpc_address: SocketAddr,
     /// Where Lightning peers are accepted.
@@ -75,8 +77,6 @@ pub struct Config {
     pub keep_expired_invoices: Duration,
     /// Which events are kept.
     pub events: EventsConfig,
-    /// Where every change of the state is copied to.
-    pub mirror_dir: Option<PathBuf>,
     /// Whether a caller may have the node's keys put into a backup.
     pub allow_keys_in_backups: bool,
     /// How names like `₿user@domain` are resolved.
@@ -93,6 +93,12 @@ impl Config {
     /// The directory of this network's state.
     pub fn network_dir(&self) -> PathBuf {
         places::network_dir(&self.storage_dir, &self.network.to_string())
+    }
+
+    /// The directory of the mirror of this network's state.
+    pub fn mirror_dir(&self) -> Option<PathBuf> {
+        let directory = self.backup_directory.as_ref()?;
+        Some(places::network_dir(directory, &self.network.to_string()))
     }
 }
 
@@ -264,6 +270,7 @@ impl Config {
         let identity = parse::identity(values)?;
         Ok(Self {
             network,
+            backup_directory: parse::backup_directory(values)?,
             grpc_address: parse::grpc_address(values)?,
             async_payments_role: parse::async_payments_role(values, identity.is_announceable())?,
             listening_addresses: identity.listening_addresses,
@@ -283,7 +290,6 @@ impl Config {
             hodl_fail_before_deadline_blocks: parse::hodl_fail_before_deadline_blocks(values)?,
             keep_expired_invoices: parse::keep_expired_invoices(values, network)?,
             events: parse::events(values)?,
-            mirror_dir: parse::mirror_dir(values, network),
             allow_keys_in_backups: values.is_on("backup.allow_keys"),
             hrn: parse::hrn(values)?,
             metrics: parse::metrics(values)?,

@@ -308,6 +308,7 @@ fn bad_files_are_refused_with_the_key_and_what_is_accepted() {
         (with("[log]\ntargets = [\"=Info\"]\n"), "must be target=level"),
         (with("[log]\ntargets = [\"lightning=loud\"]\n"), "log.targets: \"loud\""),
         (with("[log]\nmax_files = -1\n"), "log.max_files: -1 is out of range"),
+        (with("[backup]\ndirectory = \"\"\n"), "backup.directory: must not be empty"),
         (with("[tor]\nproxy_address = \"127.0.0.1\"\n"), "tor.proxy_address"),
         (with(&format!("[tor]\nproxy_address = \"{ONION}\"\n")), "tor.proxy_address"),
         (with("[tor]\n"), "proxy_address"),

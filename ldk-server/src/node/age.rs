@@ -8,7 +8,7 @@ use ldk_node::lightning::io;
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
-use crate::backup::restore::{OLD_STATE_WORDS, newest_known, too_old};
+use crate::backup::restore::{OLD_STATE_WORDS, known_by_mirror, known_here, newer, too_old};
 use crate::clock::Ticks;
 use crate::config::Config;
 use crate::start::StartError;
@@ -21,8 +21,13 @@ const INTERVAL: Duration = Duration::from_secs(10);
 /// Refuses a state that is too old, and writes down how far this one has come.
 pub(super) fn check(store: &Store, config: &Config) -> Result<(), StartError> {
     let (lineage, epoch) = store.epoch()?;
-    let known =
-        newest_known(config, lineage).map_err(|error| StartError::TooOld(error.to_string()))?;
+    let here =
+        known_here(config, lineage).map_err(|error| StartError::Storage(error.to_string()))?;
+    let there = known_by_mirror(config, lineage).unwrap_or_else(|error| {
+        tracing::warn!("{error}: it is not known whether it has seen a newer state than this");
+        None
+    });
+    let known = newer(here, there);
     if let Some(reason) = too_old(epoch, known.as_ref()) {
         return Err(StartError::TooOld(format!(
             "{reason} Bring back the newest state; or stop using this one and run ldk-server \

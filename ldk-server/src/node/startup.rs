@@ -89,6 +89,9 @@ pub async fn start(
         let backend = if opening.library_store { Backend::Library } else { Backend::Server };
         let store = Arc::new(Store::open(&opening.network_dir(), backend, on_store_failure)?);
         age::check(&store, &opening)?;
+        if let Some(dir) = opening.mirror_dir() {
+            store.mirror_to(&dir).map_err(|error| StartError::Storage(error.to_string()))?;
+        }
         Ok::<_, StartError>(store)
     });
     let store = open.await.map_err(StartError::task)??;

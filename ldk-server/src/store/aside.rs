@@ -97,7 +97,7 @@ impl Store {
     /// The monitors that are set aside.
     pub fn monitors_aside(&self) -> io::Result<Vec<MonitorAside>> {
         self.readers.read(|database| {
-            if !is_anything_aside(database)? {
+            if !epoch::has_table(database, "ldk_server_aside")? {
                 return Ok(Vec::new());
             }
             let mut statement = database.prepare(
@@ -129,14 +129,6 @@ impl Store {
             database.execute(&sql, params![name]).map(drop)
         })
     }
-}
-
-fn is_anything_aside(database: &Connection) -> rusqlite::Result<bool> {
-    database.query_row(
-        "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'ldk_server_aside')",
-        [],
-        |row| row.get(0),
-    )
 }
 
 #[cfg(test)]

@@ -2,9 +2,9 @@
 //! tell which of two copies of a node's state is the newer one. One whose channels are older must not
 //! be used: the states they are in were revoked.
 
-use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::{fmt, fs};
 
 use ldk_node::lightning::io;
 use rusqlite::{Connection, OpenFlags};
@@ -92,19 +92,56 @@ pub(super) fn channel_changed(database: &Connection) -> rusqlite::Result<()> {
     statement.execute([]).map(drop)
 }
 
-/// The lineage and the epoch of the database in this file; `None` if there is none.
+/// Writes down that the library's manager of the channels knows of all changes so far. The library
+/// writes it a moment after the state of a channel, and closes channels that the manager is behind.
+pub(super) fn managed(database: &Connection) -> rusqlite::Result<()> {
+    let mut statement =
+        database.prepare_cached("UPDATE ldk_server_epoch SET managed = channels")?;
+    statement.execute([]).map(drop)
+}
+
+/// The lineage and the epoch of the database in this file, with the log beside it; `None` if there is
+/// none, or one that has none of them. Nothing but SQLite's locks is written meanwhile, and they are
+/// removed afterwards: of the database that this or another process uses, ask its [`Store`].
 pub fn epoch_of(path: &Path) -> io::Result<Option<(Lineage, Epoch)>> {
     if !path.try_exists()? {
         return Ok(None);
     }
-    let database = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY);
-    read(&database.map_err(sql_error)?).map(Some).map_err(sql_error)
+    let beside = |suffix| PathBuf::from(format!("{}{suffix}", path.display()));
+    let made: Vec<_> =
+        ["-wal", "-shm"].map(beside).into_iter().filter(|file| !file.exists()).collect();
+    let found = read_only(path).map_err(sql_error);
+    for file in made.iter().filter(|file| file.exists()) {
+        fs::remove_file(file)?;
+    }
+    found
+}
+
+/// Whoever only reads moves nothing from the log into the database.
+fn read_only(path: &Path) -> rusqlite::Result<Option<(Lineage, Epoch)>> {
+    let database = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    if has_table(&database, "ldk_server_epoch")? { read(&database).map(Some) } else { Ok(None) }
+}
+
+/// Whether the database has a table of this name.
+pub(super) fn has_table(database: &Connection, name: &str) -> rusqlite::Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1)";
+    database.query_row(sql, [name], |row| row.get(0))
 }
 
 impl Store {
     /// The lineage of the state, and the epoch of the last commit.
     pub fn epoch(&self) -> io::Result<(Lineage, Epoch)> {
         self.readers.read(read)
+    }
+
+    /// How often the state of a channel was changed, if the library has written down all that
+    /// belongs to the last of these changes.
+    pub fn settled_channels(&self) -> io::Result<Option<u64>> {
+        let sql = "SELECT CASE WHEN managed = channels THEN channels END FROM ldk_server_epoch";
+        let settled: Option<i64> =
+            self.readers.read(|database| database.query_row(sql, [], |row| row.get(0)))?;
+        Ok(settled.map(as_u64))
     }
 }
 
@@ -120,6 +157,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let store = testing::open(dir.path());
         let (lineage, first) = store.epoch().unwrap();
+        assert_eq!(store.settled_channels().unwrap(), Some(0));
         testing::record(&store, 3);
         let later = Epoch { commits: first.commits + 3, ..first };
         assert_eq!(store.epoch().unwrap(), (lineage, later));
@@ -128,10 +166,39 @@ mod tests {
         KVStoreSync::write(&store, "", "", "manager", vec![1]).unwrap();
         let (_, changed) = store.epoch().unwrap();
         assert!(changed.channels == 1 && later.has_older_channels_than(&changed));
+        assert_eq!(store.settled_channels().unwrap(), Some(1));
+        KVStoreSync::write(&store, "monitor_updates", "aa_0", "1", vec![1]).unwrap();
+        assert_eq!(store.settled_channels().unwrap(), None);
         drop(store);
+        let later = Epoch { channels: 2, ..later };
         let (same, epoch) = testing::open(dir.path()).epoch().unwrap();
         assert_eq!(same, lineage);
         assert!(epoch >= later);
+    }
+
+    #[test]
+    fn the_epoch_of_a_file_is_read_without_a_trace() {
+        let (dir, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let path = copy.path().join("database");
+        assert_eq!(epoch_of(&path).unwrap(), None);
+        let store = testing::open(dir.path());
+        testing::record(&store, 1);
+        store.snapshot(&path).unwrap();
+        assert_eq!(epoch_of(&path).unwrap(), Some(store.epoch().unwrap()));
+        let files: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|file| file.unwrap()).collect();
+        for file in
+            files.iter().filter(|file| !file.file_name().to_string_lossy().ends_with("-shm"))
+        {
+            fs::copy(file.path(), copy.path().join(file.file_name())).unwrap();
+        }
+        fs::remove_file(&path).unwrap();
+        let path = copy.path().join("ldk_node_data.sqlite");
+        assert_eq!(epoch_of(&path).unwrap(), Some(store.epoch().unwrap()));
+        let left = fs::read_dir(copy.path()).unwrap().count();
+        assert_eq!(left, 2, "the database and its log");
+        let other = copy.path().join("other");
+        fs::write(&other, "no database").unwrap();
+        assert!(epoch_of(&other).is_err());
     }
 
     #[test]

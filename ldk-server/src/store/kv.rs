@@ -8,7 +8,8 @@ use std::pin::Pin;
 
 use ldk_node::lightning::io;
 use ldk_node::lightning::util::persist::{
-    CHANNEL_MONITOR_PERSISTENCE_PRIMARY_NAMESPACE,
+    CHANNEL_MANAGER_PERSISTENCE_KEY, CHANNEL_MANAGER_PERSISTENCE_PRIMARY_NAMESPACE,
+    CHANNEL_MANAGER_PERSISTENCE_SECONDARY_NAMESPACE, CHANNEL_MONITOR_PERSISTENCE_PRIMARY_NAMESPACE,
     CHANNEL_MONITOR_UPDATE_PERSISTENCE_PRIMARY_NAMESPACE, KVSTORE_NAMESPACE_KEY_ALPHABET,
     KVSTORE_NAMESPACE_KEY_MAX_LEN, KVStore, KVStoreSync,
 };
@@ -82,6 +83,14 @@ impl Name {
         of_monitors.contains(&self.primary.as_str())
     }
 
+    fn is_manager(&self) -> bool {
+        let namespace = (
+            CHANNEL_MANAGER_PERSISTENCE_PRIMARY_NAMESPACE,
+            CHANNEL_MANAGER_PERSISTENCE_SECONDARY_NAMESPACE,
+        );
+        self.is_in(namespace) && self.key == CHANNEL_MANAGER_PERSISTENCE_KEY
+    }
+
     fn is_event_queue(&self) -> bool {
         let (primary, secondary, key) = events::QUEUE;
         self.is_in((primary, secondary)) && self.key == key
@@ -119,6 +128,8 @@ impl Change {
         }
         if self.name.is_channel_state() {
             epoch::channel_changed(database)?;
+        } else if self.name.is_manager() {
+            epoch::managed(database)?;
         }
         self.make_beside(database)
     }

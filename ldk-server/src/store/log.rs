@@ -3,7 +3,7 @@
 //! there is none, and one has to be made.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -48,9 +48,11 @@ impl Log {
     }
 }
 
-/// Moves all of the log into the database in this file, unless a reader takes too long.
-pub(super) fn empty(path: &Path) -> rusqlite::Result<()> {
-    let database = Connection::open(path)?;
+/// Moves all of the log into the database, unless a reader takes too long; tells whether it did.
+pub(super) fn empty(database: &Connection) -> rusqlite::Result<bool> {
     database.busy_timeout(READERS_PATIENCE)?;
-    database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+    let truncate = "PRAGMA wal_checkpoint(TRUNCATE)";
+    let is_busy: bool = database.query_row(truncate, [], |row| row.get(0))?;
+    database.busy_timeout(BUSY_TIMEOUT)?;
+    Ok(!is_busy)
 }

@@ -94,9 +94,10 @@ pub(super) fn to_2(database: &Transaction<'_>) -> io::Result<()> {
                  lineage BLOB NOT NULL,
                  restores INTEGER NOT NULL,
                  channels INTEGER NOT NULL,
-                 commits INTEGER NOT NULL
+                 commits INTEGER NOT NULL,
+                 managed INTEGER NOT NULL
              ) STRICT;
-             INSERT INTO ldk_server_epoch VALUES (randomblob(16), 0, 0, 0);",
+             INSERT INTO ldk_server_epoch VALUES (randomblob(16), 0, 0, 0, 0);",
         )
         .map_err(sql_error)
 }

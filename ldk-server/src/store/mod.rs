@@ -11,6 +11,7 @@ mod holds;
 mod kv;
 mod log;
 mod migration;
+mod mirror;
 mod pages;
 mod payments;
 mod readers;
@@ -21,6 +22,7 @@ mod writer;
 
 use std::path::Path;
 use std::str::FromStr as _;
+use std::sync::{OnceLock, mpsc};
 
 pub use aside::{Closed, MonitorAside};
 pub use consumers::{Ack, MAX_EVENT_CONSUMERS};
@@ -38,11 +40,13 @@ use ldk_node::lightning::util::persist::{
     ARCHIVED_CHANNEL_MONITOR_PERSISTENCE_PRIMARY_NAMESPACE,
     CHANNEL_MONITOR_PERSISTENCE_PRIMARY_NAMESPACE, KVStoreSync,
 };
+pub use mirror::MirrorState;
 pub use pages::Page;
 pub use payments::{PaymentCounts, PaymentFilter, PaymentPlace, Unpaid, making_invoice};
 pub use retention::{EventCounts, Removed};
 
 use events::EventLog;
+use mirror::{Mirror, Tail};
 use payments::Counts;
 use readers::Readers;
 use schema::Durability;
@@ -60,6 +64,8 @@ pub struct Store {
     /// it, and one that only reads cannot.
     readers: Readers,
     writer: Writer,
+    /// Closed after the writer, who tells it that nothing more will come.
+    mirror: OnceLock<Mirror>,
     payment_counts: Counts,
     event_log: EventLog,
     /// In its place, if the two are to be compared.
@@ -100,16 +106,28 @@ impl Store {
         let event_log = EventLog::load(&database)?;
         let readers = Readers::new(dir.join(SQLITE_DB_FILE_NAME));
         let writer = Writer::start(database, on_failure)?;
-        let store = Self { writer, readers, payment_counts, event_log, library };
+        let mirror = OnceLock::new();
+        let store = Self { writer, readers, mirror, payment_counts, event_log, library };
         store.event_log.queue_is(&events::stored_queue(&store)?);
         Ok(store)
     }
 
     /// Writes what was asked for, and moves all of it into the file of the database: until the next
-    /// write a copy of that file alone is complete.
+    /// write a copy of that file alone is complete. So is the mirror, unless it takes too long.
     pub fn settle(&self) -> io::Result<()> {
-        self.writer.write(|_| Ok(()))?;
-        log::empty(self.readers.path()).map_err(sql_error)
+        let (settled, mirror_settled) = mpsc::channel();
+        let settle = |database: &_, tail: &mut Tail| {
+            log::empty(database).map(|is_empty| {
+                if is_empty {
+                    tail.settle(settled)
+                }
+            })
+        };
+        self.writer.errands().run(settle)?.map_err(sql_error)?;
+        if self.mirror.get().is_some() && mirror_settled.recv_timeout(mirror::PATIENCE).is_err() {
+            tracing::warn!("the mirror is not level with the database");
+        }
+        Ok(())
     }
 
     /// Whether the on-chain wallet knows this transaction, and so spends none of its coins again.

@@ -22,6 +22,7 @@ use tokio::sync::oneshot;
 
 use super::epoch;
 use super::log::Log;
+use super::mirror::Tail;
 use figures::CommitFigures;
 
 /// How many changes may wait. More callers are held up: by then each commit holds thousands.
@@ -44,6 +45,7 @@ struct Shared {
 
 struct Queue {
     jobs: Vec<Box<dyn Job>>,
+    errands: Vec<Errand>,
     state: State,
 }
 
@@ -54,6 +56,13 @@ enum State {
     /// Why nothing can be written.
     Failed(Failure),
 }
+
+/// What is done between two commits, on the thread that makes them.
+type Errand = Box<dyn FnOnce(&Connection, &mut Tail) + Send>;
+
+/// Has something done between two commits.
+#[derive(Clone)]
+pub(super) struct Errands(Arc<Shared>);
 
 /// What to tell everybody after a commit has failed.
 type Failure = Arc<str>;
@@ -103,7 +112,7 @@ impl Writer {
         on_failure: impl FnOnce(&str) + Send + 'static,
     ) -> io::Result<Self> {
         let shared = Arc::new(Shared {
-            queue: Mutex::new(Queue { jobs: Vec::new(), state: State::Open }),
+            queue: Mutex::new(Queue { jobs: Vec::new(), errands: Vec::new(), state: State::Open }),
             filled: Condvar::new(),
             emptied: Condvar::new(),
             figures: CommitFigures::new()?,
@@ -126,6 +135,11 @@ impl Writer {
         self.shared.queue().jobs.len()
     }
 
+    /// Has things done between two commits.
+    pub(super) fn errands(&self) -> Errands {
+        Errands(Arc::clone(&self.shared))
+    }
+
     /// Makes a change; it is durable once this returns.
     pub(super) fn write<T: Send + 'static>(
         &self,
@@ -145,6 +159,23 @@ impl Writer {
         if let Err((job, failure)) = self.shared.push(job) {
             job.answer(Err(failure));
         }
+    }
+}
+
+impl Errands {
+    /// Has this done after all changes that were asked for before, and waits for its outcome.
+    pub(super) fn run<T: Send + 'static>(
+        &self,
+        errand: impl FnOnce(&Connection, &mut Tail) -> T + Send + 'static,
+    ) -> io::Result<T> {
+        wait(|answer| {
+            let errand: Errand = Box::new(|database, tail| answer(Ok(errand(database, tail))));
+            let mut queue = self.0.queue();
+            if matches!(queue.state, State::Open) {
+                queue.errands.push(errand);
+                self.0.filled.notify_one();
+            }
+        })
     }
 }
 
@@ -182,32 +213,39 @@ impl Shared {
         Ok(())
     }
 
-    /// What is to be written next, all at once; `None` if there will be no more.
-    fn take(&self) -> Option<Vec<Box<dyn Job>>> {
+    /// What is to be written next, all at once, and what is to be done then; `None` if there will be
+    /// no more.
+    fn take(&self) -> Option<(Vec<Box<dyn Job>>, Vec<Errand>)> {
         let mut queue = self.queue();
-        while queue.jobs.is_empty() {
+        while queue.jobs.is_empty() && queue.errands.is_empty() {
             if !matches!(queue.state, State::Open) {
                 return None;
             }
             queue = self.filled.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
         self.emptied.notify_all();
-        Some(mem::take(&mut queue.jobs))
+        let Queue { jobs, errands, .. } = &mut *queue;
+        Some((mem::take(jobs), mem::take(errands)))
     }
 
     fn write_all(&self, mut database: Connection, on_failure: impl FnOnce(&str)) {
-        let mut log = Log::of(&database);
-        while let Some(mut jobs) = self.take() {
-            let begun = Instant::now();
-            if let Err(error) = commit(&mut database, &mut jobs) {
-                return self.fail(jobs, &error, on_failure);
+        let (mut log, mut tail) = (Log::of(&database), Tail::of(&database));
+        while let Some((mut jobs, errands)) = self.take() {
+            if !jobs.is_empty() {
+                let begun = Instant::now();
+                if let Err(error) = commit(&mut database, &mut jobs) {
+                    return self.fail(jobs, &error, on_failure);
+                }
+                self.figures.committed(jobs.len(), begun.elapsed());
+                jobs.into_iter().for_each(|job| job.answer(Ok(())));
+                tail.look(&database);
+                if let Err(error) = log.bound(&database) {
+                    return self.fail(Vec::new(), &error, on_failure);
+                }
             }
-            self.figures.committed(jobs.len(), begun.elapsed());
-            jobs.into_iter().for_each(|job| job.answer(Ok(())));
-            if let Err(error) = log.bound(&database) {
-                return self.fail(Vec::new(), &error, on_failure);
-            }
+            errands.into_iter().for_each(|errand| errand(&database, &mut tail));
         }
+        tail.end();
     }
 
     fn fail(
@@ -221,6 +259,7 @@ impl Shared {
         let mut queue = self.queue();
         queue.state = State::Failed(Arc::clone(&failure));
         jobs.append(&mut queue.jobs);
+        queue.errands.clear();
         drop(queue);
         self.emptied.notify_all();
         jobs.into_iter().for_each(|job| job.answer(Err(Arc::clone(&failure))));

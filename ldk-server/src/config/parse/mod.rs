@@ -67,6 +67,16 @@ pub(super) fn storage_dir(values: &Values) -> Result<PathBuf, ConfigError> {
         .ok_or_else(|| ConfigError::new(KEY, "must be set: there is no home directory"))
 }
 
+pub(super) fn backup_directory(values: &Values) -> Result<Option<PathBuf>, ConfigError> {
+    const KEY: &str = "backup.directory";
+    match values.path(KEY) {
+        Some(path) if path.as_os_str().is_empty() => {
+            Err(ConfigError::new(KEY, "must not be empty; remove the key for no mirror"))
+        },
+        path => Ok(path),
+    }
+}
+
 /// Sets the defaults of paths that depend on the storage directory.
 pub(super) fn set_paths(values: &mut Values, storage_dir: &Path, network: Network) {
     let network_dir = places::network_dir(storage_dir, &network.to_string());
@@ -166,12 +176,6 @@ pub(super) fn events(values: &Values) -> Result<EventsConfig, ConfigError> {
         keep_secs: number("events.keep_secs", MIN_KEEP_SECS)?,
         keep_count: number("events.keep_count", 1)?,
     })
-}
-
-/// Where the mirror of the database is.
-pub(super) fn mirror_dir(values: &Values, network: Network) -> Option<PathBuf> {
-    let dir = values.path("backup.directory")?;
-    Some(places::network_dir(&dir, &network.to_string()))
 }
 
 pub(super) fn hrn(values: &Values) -> Result<HrnConfig, ConfigError> {
