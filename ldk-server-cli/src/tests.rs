@@ -59,7 +59,9 @@ fn the_commands_have_the_names_of_the_contract() {
         "list-payments",
         "list-forwarded-payments",
         "events",
+        "health",
         "completions",
+        "man-pages",
     ];
     assert_eq!(names, expected);
 }

@@ -63,6 +63,7 @@ mod connect;
 mod error;
 mod event_stream;
 mod follow;
+mod health;
 mod signed;
 mod tls;
 

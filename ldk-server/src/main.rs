@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ldk_server::config::{Args, Config, Only, TEMPLATE};
 use ldk_server::supervisor::{Notice, tell};
-use ldk_server::{End, Server, StartError, logging, process, storage};
+use ldk_server::{End, Server, StartError, logging, manual, process, storage};
 
 /// How long calls under way may take once the daemon was told to stop.
 const GRACE: Duration = Duration::from_secs(20);
@@ -28,6 +28,7 @@ fn main() -> ExitCode {
         Ok(log_file) => log_file,
         Err(error) => return process::refuse(&error),
     };
+    tracing::info!("ldk-server {}", ldk_server_version::VERSION);
     process::allow_many_open_files();
     let runtime = match process::runtime() {
         Ok(runtime) => runtime,
@@ -51,7 +52,11 @@ fn main() -> ExitCode {
 fn show(only: Only, args: &Args) -> ExitCode {
     let text = match only {
         Only::PrintDefaultConfig => Ok(TEMPLATE.to_owned()),
-        Only::CheckConfig => Config::explain(args),
+        Only::PrintManPage => manual::man_page().map_err(|error| error.to_string()),
+        Only::PrintCompletions(shell) => {
+            manual::completions(shell).map_err(|error| error.to_string())
+        },
+        Only::CheckConfig => Config::explain(args).map_err(|error| error.to_string()),
     };
     match text {
         Ok(text) => {

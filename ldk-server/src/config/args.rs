@@ -7,12 +7,15 @@ use std::path::PathBuf;
 use clap::builder::FalseyValueParser;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use clap_complete::Shell;
 
 use super::keys::{KEYS, Key, Kind};
 
 const CONFIG_FILE: &str = "config_file";
 const CHECK_CONFIG: &str = "check-config";
 const PRINT_DEFAULT_CONFIG: &str = "print-default-config";
+const PRINT_COMPLETIONS: &str = "print-completions";
+const PRINT_MAN_PAGE: &str = "print-man-page";
 const LIBRARY_STORE: &str = "library-store";
 
 /// What the daemon was started with.
@@ -25,6 +28,10 @@ pub enum Only {
     CheckConfig,
     /// To show a configuration file with every key.
     PrintDefaultConfig,
+    /// To show the completion script for a shell.
+    PrintCompletions(Shell),
+    /// To show its manual page.
+    PrintManPage,
 }
 
 /// Where a flag's value comes from.
@@ -50,7 +57,7 @@ impl Args {
     /// What may be on the command line.
     pub fn command() -> Command {
         Command::new("ldk-server")
-            .version(env!("CARGO_PKG_VERSION"))
+            .version(ldk_server_version::VERSION)
             .about("A standalone Lightning node with a gRPC API")
             .arg(
                 Arg::new(CONFIG_FILE)
@@ -70,6 +77,15 @@ impl Args {
                     .long(PRINT_DEFAULT_CONFIG)
                     .action(ArgAction::SetTrue)
                     .help("Print a configuration file with every key, explained"),
+                Arg::new(PRINT_COMPLETIONS)
+                    .long(PRINT_COMPLETIONS)
+                    .value_name("SHELL")
+                    .value_parser(value_parser!(Shell))
+                    .help("Print the completion script for a shell"),
+                Arg::new(PRINT_MAN_PAGE)
+                    .long(PRINT_MAN_PAGE)
+                    .action(ArgAction::SetTrue)
+                    .help("Print the manual page"),
                 Arg::new(LIBRARY_STORE).long(LIBRARY_STORE).action(ArgAction::SetTrue).hide(true).help(
                     "Keep the library's state in the library's own store, to measure the server's by. \
                      What the server itself writes down is then not safe from a loss of power",
@@ -80,11 +96,12 @@ impl Args {
 
     /// What to do instead of running.
     pub fn only(&self) -> Option<Only> {
-        if self.0.get_flag(PRINT_DEFAULT_CONFIG) {
-            Some(Only::PrintDefaultConfig)
-        } else {
-            self.0.get_flag(CHECK_CONFIG).then_some(Only::CheckConfig)
-        }
+        let flag = |name, only| self.0.get_flag(name).then_some(only);
+        let shell = self.0.get_one(PRINT_COMPLETIONS).copied();
+        flag(PRINT_DEFAULT_CONFIG, Only::PrintDefaultConfig)
+            .or(flag(PRINT_MAN_PAGE, Only::PrintManPage))
+            .or(shell.map(Only::PrintCompletions))
+            .or(flag(CHECK_CONFIG, Only::CheckConfig))
     }
 
     pub(super) fn config_file(&self) -> Option<&PathBuf> {
