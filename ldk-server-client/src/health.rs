@@ -25,6 +25,8 @@ pub(crate) async fn check(mut channel: Channel, path: &'static str) -> Result<()
     match answer.await.map_err(Status::from_error)? {
         (StatusCode::OK, _) => Ok(()),
         (StatusCode::SERVICE_UNAVAILABLE, reasons) => Err(Status::unavailable(reasons)),
-        (status, _) => Err(Status::unimplemented(format!("the server answers {path} with {status}"))),
+        (status, _) => {
+            Err(Status::unimplemented(format!("the server answers {path} with {status}")))
+        },
     }
 }
