@@ -20,3 +20,19 @@ pub fn completions(shell: Shell) -> io::Result<String> {
     clap_complete::generate(shell, &mut Args::command(), "ldk-server", &mut script);
     String::from_utf8(script).map_err(io::Error::other)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::keys::KEYS;
+
+    #[test]
+    fn the_page_and_the_completions_have_every_flag() {
+        let page = man_page().unwrap().replace("\\-", "-");
+        let script = completions(Shell::Bash).unwrap();
+        for key in KEYS.iter().filter(|key| !key.help.is_empty()) {
+            let flag = format!("--{}", key.flag());
+            assert!(page.contains(&flag) && script.contains(&flag), "{flag}");
+        }
+    }
+}

@@ -290,6 +290,8 @@ async fn assemble(
             lsp,
             names: Names::new(&config.hrn),
             onions,
+            route_defaults: config.routing,
+            channel_defaults: config.channels.opened,
             spending: Spending::new(Arc::clone(&node), Arc::clone(&store), config, stopping),
             node,
             store,

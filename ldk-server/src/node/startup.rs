@@ -83,6 +83,10 @@ pub async fn start(
     let build = spawn_blocking(move || {
         let backend = if config.library_store { Backend::Library } else { Backend::Server };
         let store = Arc::new(Store::open(&config.network_dir(), backend, on_store_failure)?);
+        if config.force_wallet_full_scan {
+            tracing::info!("--force-wallet-full-scan: the wallet looks through all of the chain");
+            store.forget_syncs()?;
+        }
         let node = builder::build(&config, &entropy, Arc::clone(&store), ways)?;
         Ok::<_, StartError>((Arc::new(node), store))
     });

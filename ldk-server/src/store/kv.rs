@@ -17,6 +17,10 @@ use super::payments::StatusChange;
 use super::writer::{self, Answer};
 use super::{Store, events, payments};
 
+/// When the library last did what it does from time to time; a look at the chain is one for all of
+/// the wallet's addresses if none is noted here.
+const NODE_METRICS: (&str, &str, &str) = ("", "", "node_metrics");
+
 /// Where one of the library's records is.
 #[derive(Clone, Debug)]
 struct Name {
@@ -173,6 +177,15 @@ fn keys(database: &Connection, primary: &str, secondary: &str) -> rusqlite::Resu
 }
 
 impl Store {
+    /// Makes the library's next node take its first look at the chain for one that was never there
+    /// before, so that an Electrum or Esplora server is asked for every address of the wallet and not
+    /// only for those given out. That the record has other times as well does no harm: the network is
+    /// told of the node, and the graph fetched, once more.
+    pub fn forget_syncs(&self) -> io::Result<()> {
+        let (primary, secondary, key) = NODE_METRICS;
+        KVStoreSync::remove(self, primary, secondary, key, false)
+    }
+
     fn change(
         &self,
         primary: &str,
