@@ -76,6 +76,14 @@ async fn the_wallet_looks_through_the_chain_once_and_whenever_it_is_told_to() ->
         ensure!(as_told, "{flags:?}: it asked for {scripts} scripts");
         daemon.stop().await?;
     }
+    // What an index of the chain has found, Bitcoin Core goes on from.
+    let mut daemon = Draft::new(&network, "scanning")?.start()?;
+    let client = daemon.ready().await?;
+    let in_step = async || Ok(client.check_ready().await?);
+    until("it is in step with the chain of Bitcoin Core", PATIENCE, in_step).await?;
+    let best = info(&client).await?.current_best_block.context("no best block")?;
+    assert_eq!(best.height, network.bitcoind().height().await?);
+    daemon.stop().await?;
     network.stop().await
 }
 
