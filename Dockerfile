@@ -16,7 +16,7 @@ COPY --from=build /out/ /usr/local/bin/
 RUN useradd --uid 1000 --create-home ldk-server \
     && install --directory --mode=700 --owner=ldk-server --group=ldk-server \
         /home/ldk-server/.ldk-server
-USER ldk-server
+USER 1000
 WORKDIR /home/ldk-server
 # Keys, state, log and config.toml. Daemon and client look there by themselves.
 VOLUME /home/ldk-server/.ldk-server
