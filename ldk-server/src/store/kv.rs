@@ -17,8 +17,8 @@ use super::payments::StatusChange;
 use super::writer::{self, Answer};
 use super::{Store, events, payments};
 
-/// When the library last did what it does from time to time; a look at the chain is one for all of
-/// the wallet's addresses if none is noted here.
+/// When the library last did what it does from time to time. If it has no sync of the wallet, the next
+/// one is for all addresses.
 const NODE_METRICS: (&str, &str, &str) = ("", "", "node_metrics");
 
 /// Where one of the library's records is.
@@ -177,10 +177,11 @@ fn keys(database: &Connection, primary: &str, secondary: &str) -> rusqlite::Resu
 }
 
 impl Store {
-    /// Makes the library's next node take its first look at the chain for one that was never there
-    /// before, so that an Electrum or Esplora server is asked for every address of the wallet and not
-    /// only for those given out. That the record has other times as well does no harm: the network is
-    /// told of the node, and the graph fetched, once more.
+    /// Has the node that is built next ask an Electrum or Esplora server for every address of the
+    /// wallet, as at its first start, and not only for those that were given out.
+    ///
+    /// The record that is removed for it has other times, too. Without them the node announces itself
+    /// and fetches the graph once more, which does no harm.
     pub fn forget_syncs(&self) -> io::Result<()> {
         let (primary, secondary, key) = NODE_METRICS;
         KVStoreSync::remove(self, primary, secondary, key, false)
