@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use e2e_tests::{Daemon, Door, Draft, Network, NodeConfig, RawAnswer, RawConnection};
 use e2e_tests::{tls_connect, until};
 use http_body_util::Full;
@@ -98,6 +98,7 @@ async fn ready(daemon: &Daemon) -> Result<()> {
         ensure!(answer.status == StatusCode::OK && answer.body == "ready\n", "{answer:?}");
         let health = grpc_health(daemon.config()).await?;
         ensure!(health == [ServingStatus::Serving; 2], "{health:?}");
+        daemon.client()?.check_ready().await?;
         Ok(())
     })
     .await
@@ -112,6 +113,12 @@ async fn not_ready(daemon: &Daemon, expected: impl Fn(&str) -> bool) -> Result<(
     ensure!(health == [ServingStatus::NotServing; 2], "{health:?}");
     let answer = ask(daemon.config(), Method::GET, "/livez").await?;
     ensure!(answer.status == StatusCode::OK && answer.body == "ok\n", "{answer:?}");
+    let client = daemon.client()?;
+    client.check_live().await?;
+    match client.check_ready().await {
+        Err(Error::Unavailable(told)) => ensure!(expected(&format!("{told}\n")), "{told}"),
+        other => bail!("it is ready: {other:?}"),
+    }
     Ok(())
 }
 

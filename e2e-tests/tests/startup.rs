@@ -6,13 +6,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use e2e_tests::{Daemon, Door, Draft, Network, Port, RawConnection, until};
+use e2e_tests::{Daemon, Door, Draft, Esplora, Network, Port, RawConnection, until};
 use ldk_server_client::api::{GetNodeInfoRequest, GetNodeInfoResponse};
 use ldk_server_client::{Client, Error};
 use ldk_server_grpc::{SERVICE_NAME, places};
 use tonic_health::pb::health_check_response::ServingStatus;
 
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Twenty that nothing was paid to, of the addresses for others and of those for change.
+const SCRIPTS_OF_A_FULL_SCAN: usize = 40;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_waits_for_bitcoind_and_makes_no_wallet_before() -> Result<()> {
@@ -52,6 +54,36 @@ async fn it_waits_for_any_other_chain_source_too() -> Result<()> {
         is_waiting_for(&mut daemon, &address).await?;
         daemon.stop().await?;
     }
+    network.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_wallet_looks_through_the_chain_once_and_whenever_it_is_told_to() -> Result<()> {
+    let network = Network::start().await?;
+    let esplora = Esplora::start().await?;
+    for (flags, is_full) in
+        [(&[][..], true), (&[], false), (&["--force-wallet-full-scan"], true), (&[], false)]
+    {
+        let draft = Draft::new(&network, "scanning")?.unset("bitcoind")?;
+        let mut daemon = draft.set("esplora.server_url", esplora.url())?.start_with(|command| {
+            command.args(flags);
+        })?;
+        let client = daemon.ready().await?;
+        let in_step = async || Ok(client.check_ready().await?);
+        until("it is in step with the chain", PATIENCE, in_step).await?;
+        let scripts = esplora.take_scripts();
+        let as_told = (scripts >= SCRIPTS_OF_A_FULL_SCAN) == is_full;
+        ensure!(as_told, "{flags:?}: it asked for {scripts} scripts");
+        daemon.stop().await?;
+    }
+    // What an index of the chain has found, Bitcoin Core goes on from.
+    let mut daemon = Draft::new(&network, "scanning")?.start()?;
+    let client = daemon.ready().await?;
+    let in_step = async || Ok(client.check_ready().await?);
+    until("it is in step with the chain of Bitcoin Core", PATIENCE, in_step).await?;
+    let best = info(&client).await?.current_best_block.context("no best block")?;
+    assert_eq!(best.height, network.bitcoind().height().await?);
+    daemon.stop().await?;
     network.stop().await
 }
 

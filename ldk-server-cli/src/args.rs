@@ -11,7 +11,8 @@ use crate::failure::Failure;
 
 #[derive(Debug, Args)]
 pub(crate) struct RouteArgs {
-    /// Limit on routing fees, with its unit (sat or msat) [default: 1% of the amount plus 50 sat]
+    /// Limit on routing fees, with its unit (sat or msat) [default: the server's, which is 1% of the
+    /// amount plus 50 sat unless it is configured]
     #[arg(long, value_name = "AMOUNT")]
     max_total_routing_fee: Option<Amount>,
 

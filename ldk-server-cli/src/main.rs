@@ -22,7 +22,7 @@ use crate::output::Format;
 /// Each command makes one call and prints the answer on standard output. Amounts are written with
 /// their unit, as in 2500sat or 1200msat. Exit status: 0 success, 1 the call failed, 2 wrong usage.
 #[derive(Debug, Parser)]
-#[command(name = "ldk-server-cli", version)]
+#[command(name = "ldk-server-cli", version = ldk_server_version::VERSION)]
 struct Cli {
     #[command(flatten)]
     connection: ConnectionArgs,
@@ -48,7 +48,9 @@ async fn main() -> ExitCode {
 
 async fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
+        Command::Health(command) => command.run(&cli.connection.client()?).await,
         Command::Completions(command) => command.run(),
+        Command::ManPages(command) => command.run(),
         Command::Events(command) => command.run(&cli.connection.client()?).await,
         Command::Backup(command) => command.run(&cli.connection.client()?, cli.format).await,
         Command::ListPayments(command) => command.run(&cli.connection.client()?, cli.format).await,

@@ -60,7 +60,9 @@ fn the_commands_have_the_names_of_the_contract() {
         "list-forwarded-payments",
         "events",
         "backup",
+        "health",
         "completions",
+        "man-pages",
     ];
     assert_eq!(names, expected);
 }

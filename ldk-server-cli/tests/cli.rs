@@ -62,7 +62,7 @@ fn help_and_version_go_to_standard_output() {
         assert!(stdout(&output).contains("Usage: ldk-server-cli"), "{output:?}");
     }
     let version = stdout(&cli.run(&["--version"]));
-    assert_eq!(version, format!("ldk-server-cli {}\n", env!("CARGO_PKG_VERSION")));
+    assert_eq!(version, format!("ldk-server-cli {}\n", ldk_server_version::VERSION));
 }
 
 #[test]
@@ -151,6 +151,22 @@ fn completions_need_neither_key_nor_configuration() {
         assert!(output.status.success(), "{output:?}");
         assert!(stdout(&output).contains("get-node-info"), "{shell}");
     }
+}
+
+#[test]
+fn there_is_a_manual_page_for_each_command() {
+    let cli = Cli::new();
+    let dir = cli.home.path();
+    let output = cli.run(&["-c", "/nowhere/config.toml", "man-pages", &text_of(dir)]);
+    assert!(output.status.success(), "{output:?}");
+    for (page, words) in [
+        ("ldk-server-cli.1", "ldk\\-server\\-cli\\-open\\-channel(1)"),
+        ("ldk-server-cli-open-channel.1", "Fee for forwarding"),
+    ] {
+        let page = fs::read_to_string(dir.join(page)).unwrap();
+        assert!(page.contains(words), "{page}");
+    }
+    assert_fails(&cli.run(&["man-pages", "/nowhere"]), 1, "cannot write to /nowhere: ");
 }
 
 #[test]

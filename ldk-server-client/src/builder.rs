@@ -10,7 +10,6 @@ use tonic::transport::{Endpoint, Uri};
 use crate::client::Client;
 use crate::connect::{Target, connector};
 use crate::error::Error;
-use crate::signed::Signed;
 use crate::tls;
 
 const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -72,7 +71,7 @@ impl ClientBuilder {
             .http2_keep_alive_interval(PING_INTERVAL)
             .keep_alive_timeout(PING_TIMEOUT)
             .connect_with_connector_lazy(connector(target, self.connect_timeout));
-        Ok(Client::new(self.address, self.call_timeout, Signed::new(channel, &self.api_key)))
+        Ok(Client::new(self.address, self.call_timeout, channel, &self.api_key))
     }
 }
 

@@ -19,6 +19,7 @@ use crate::builder::ClientBuilder;
 use crate::error::Error;
 use crate::event_stream::EventStream;
 use crate::follow::ResumableSubscription;
+use crate::health;
 use crate::signed::Signed;
 
 /// A client of one server. Clones share one connection, which is made at the first call and again
@@ -28,6 +29,7 @@ use crate::signed::Signed;
 pub struct Client {
     address: String,
     call_timeout: Duration,
+    channel: Channel,
     grpc: Grpc<Signed<Channel>>,
 }
 
@@ -152,11 +154,32 @@ impl Client {
         ResumableSubscription::new(self.clone(), request)
     }
 
-    pub(crate) fn new(address: String, call_timeout: Duration, service: Signed<Channel>) -> Self {
-        let grpc = Grpc::new(service)
+    /// Whether the server's process serves, as its page `/livez` tells. One that does not should be
+    /// restarted.
+    ///
+    /// Needs no key. Any error says that it does not, or that it cannot be reached.
+    pub async fn check_live(&self) -> Result<(), Error> {
+        self.in_time(health::check(self.channel.clone(), "/livez")).await
+    }
+
+    /// Whether the node can be relied on, as the page `/readyz` tells: it has started, and is in step
+    /// with the chain.
+    ///
+    /// Needs no key. If not, it is [`Error::Unavailable`] with the reasons, one in each line.
+    pub async fn check_ready(&self) -> Result<(), Error> {
+        self.in_time(health::check(self.channel.clone(), "/readyz")).await
+    }
+
+    pub(crate) fn new(
+        address: String,
+        call_timeout: Duration,
+        channel: Channel,
+        api_key: &str,
+    ) -> Self {
+        let grpc = Grpc::new(Signed::new(channel.clone(), api_key))
             .max_encoding_message_size(ldk_server_grpc::MAX_MESSAGE_BYTES)
             .max_decoding_message_size(ldk_server_grpc::MAX_MESSAGE_BYTES);
-        Self { address, call_timeout, grpc }
+        Self { address, call_timeout, channel, grpc }
     }
 
     async fn unary<Req, Res>(&self, path: PathAndQuery, message: Req) -> Result<Res, Error>

@@ -64,6 +64,7 @@ mod connect;
 mod error;
 mod event_stream;
 mod follow;
+mod health;
 mod signed;
 mod tls;
 

@@ -8,6 +8,7 @@ pub mod config;
 mod deadline;
 pub mod error;
 pub mod logging;
+pub mod manual;
 pub mod metrics;
 pub mod node;
 pub mod process;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use ldk_server::backup::restore;
 use ldk_server::config::{Args, Config, Only, Rescue, TEMPLATE};
 use ldk_server::supervisor::{Notice, tell};
-use ldk_server::{End, Server, StartError, logging, process, secrets, storage};
+use ldk_server::{End, Server, StartError, logging, manual, process, secrets, storage};
 
 /// How long calls under way may take once the daemon was told to stop.
 const GRACE: Duration = Duration::from_secs(20);
@@ -32,6 +32,7 @@ fn main() -> ExitCode {
         Ok(log_file) => log_file,
         Err(error) => return process::refuse(&error),
     };
+    tracing::info!("ldk-server {}", ldk_server_version::VERSION);
     process::allow_many_open_files();
     let runtime = match process::runtime() {
         Ok(runtime) => runtime,
@@ -55,8 +56,12 @@ fn main() -> ExitCode {
 fn show(only: Only, args: &Args) -> ExitCode {
     let text = match only {
         Only::PrintDefaultConfig => Ok(TEMPLATE.to_owned()),
-        Only::CheckConfig => Config::explain(args).map_err(StartError::from),
-        Only::RenewCertificate => renew_certificate(args),
+        Only::PrintManPage => manual::man_page().map_err(|error| error.to_string()),
+        Only::PrintCompletions(shell) => {
+            manual::completions(shell).map_err(|error| error.to_string())
+        },
+        Only::CheckConfig => Config::explain(args).map_err(|error| error.to_string()),
+        Only::RenewCertificate => renew_certificate(args).map_err(|error| error.to_string()),
     };
     match text {
         Ok(text) => {

@@ -327,6 +327,8 @@ async fn assemble(
                 network: config.network,
                 allow_keys: config.allow_keys_in_backups,
             },
+            route_defaults: config.routing,
+            channel_defaults: config.channels.opened,
             spending: Spending::new(Arc::clone(&node), Arc::clone(&store), config, stopping),
             node,
             store,

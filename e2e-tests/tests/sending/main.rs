@@ -74,6 +74,7 @@ async fn payments_go_over_two_hops() -> Result<()> {
     let path = two_hops::Path::open(&network).await?;
     path.an_offer_is_paid().await?;
     path.a_node_is_paid().await?;
+    path.the_configured_fee_is_the_limit_of_requests_without_one().await?;
     path.no_fee_means_no_fee().await?;
     network.stop().await
 }

@@ -18,6 +18,11 @@ use crate::{AMOUNT_MSAT, CHANNEL_SATS, bolt12, failed, fee_limit, kind, spontane
 
 const PATIENCE: Duration = Duration::from_secs(90);
 
+/// Bob takes 2,500 msat for the usual amount and 3,000 for twice as much.
+const BOB_CHANNELS: &str =
+    "[channels]\nforwarding_fee_base_msat = 2000\nforwarding_fee_proportional_millionths = 100\n";
+const ALICE_ROUTING: &str = "[routing]\nmax_total_routing_fee_msat = 2600\n";
+
 /// Three nodes in a row.
 pub(super) struct Path {
     alice: Arc<Node>,
@@ -29,8 +34,11 @@ pub(super) struct Path {
 
 impl Path {
     pub(super) async fn open(network: &Network) -> Result<Self> {
-        let (alice, bob, carol) =
-            tokio::try_join!(network.node("alice"), network.node("bob"), network.node("carol"))?;
+        let (alice, bob, carol) = tokio::try_join!(
+            network.node_with("alice", ALICE_ROUTING),
+            network.node_with("bob", BOB_CHANNELS),
+            network.node("carol")
+        )?;
         network.fund(&[&alice, &bob, &carol], 2 * CHANNEL_SATS).await?;
         let to_bob = ConnectPeerRequest {
             node_pubkey: bob.id().to_owned(),
@@ -111,6 +119,29 @@ impl Path {
 
     async fn keysend(&self, request: SpontaneousSendRequest) -> Result<String> {
         Ok(self.alice.client().spontaneous_send(request).await?.payment_id)
+    }
+
+    pub(super) async fn the_configured_fee_is_the_limit_of_requests_without_one(
+        &self,
+    ) -> Result<()> {
+        let client = self.alice.client();
+        let mut sending = self.alice.events().await?;
+        let sent = self.keysend(spontaneous::to(&self.carol)).await?;
+        assert_eq!(sending.payment_successful(&sent).await?.fee_paid_msat, Some(2_500));
+
+        let amount_msat = 2 * AMOUNT_MSAT;
+        let keysend = SpontaneousSendRequest { amount_msat, ..spontaneous::to(&self.carol) };
+        let refusal = client.spontaneous_send(keysend).await;
+        refused(refusal, Code::FailedPrecondition, &["no route"]);
+        let invoice = self.carol.invoice(amount_msat).await?;
+        let request = Bolt11SendRequest { invoice, ..Default::default() };
+        let refusal = client.bolt11_send(request.clone()).await;
+        refused(refusal, Code::FailedPrecondition, &["no route"]);
+
+        let request = Bolt11SendRequest { route_parameters: fee_limit(3_000), ..request };
+        let sent = client.bolt11_send(request).await?.payment_id;
+        assert_eq!(sending.payment_successful(&sent).await?.fee_paid_msat, Some(3_000));
+        Ok(())
     }
 
     pub(super) async fn no_fee_means_no_fee(&self) -> Result<()> {

@@ -11,8 +11,10 @@ mod crypto;
 mod decode;
 mod events;
 mod graph;
+mod health;
 mod hodl;
 mod jit;
+mod man_pages;
 mod node;
 mod onchain;
 mod payments;
@@ -41,8 +43,10 @@ use events::Events;
 use graph::{
     ExportPathfindingScores, GraphGetChannel, GraphGetNode, GraphListChannels, GraphListNodes,
 };
+use health::Health;
 use hodl::{Bolt11ClaimForHash, Bolt11FailForHash, Bolt11ReceiveForHash};
 use jit::{Bolt11ReceiveVariableAmountViaJitChannel, Bolt11ReceiveViaJitChannel};
+use man_pages::ManPages;
 use node::{GetBalances, GetNodeInfo};
 use onchain::{OnchainReceive, OnchainSend};
 use payments::{GetPaymentDetails, ListForwardedPayments, ListPayments};
@@ -58,7 +62,9 @@ pub(crate) enum Command {
     ListForwardedPayments(ListForwardedPayments),
     Events(Events),
     Backup(Backup),
+    Health(Health),
     Completions(Completions),
+    ManPages(ManPages),
 }
 
 /// Declares the commands that are one unary call, each with the client's method for it.

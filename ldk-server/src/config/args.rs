@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::builder::FalseyValueParser;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use clap_complete::Shell;
 
 use super::keys::{KEYS, Key, Kind};
 use crate::backup::restore;
@@ -15,6 +16,8 @@ const CONFIG_FILE: &str = "config_file";
 const CHECK_CONFIG: &str = "check-config";
 const PRINT_DEFAULT_CONFIG: &str = "print-default-config";
 const RENEW_CERTIFICATE: &str = "renew-certificate";
+const PRINT_COMPLETIONS: &str = "print-completions";
+const PRINT_MAN_PAGE: &str = "print-man-page";
 const LIBRARY_STORE: &str = "library-store";
 
 const RESTORE: &str = "restore";
@@ -49,6 +52,10 @@ pub enum Only {
     PrintDefaultConfig,
     /// To make another certificate for the same key.
     RenewCertificate,
+    /// To show the completion script for a shell.
+    PrintCompletions(Shell),
+    /// To show its manual page.
+    PrintManPage,
 }
 
 /// Where a flag's value comes from.
@@ -86,7 +93,7 @@ impl Args {
     /// What may be on the command line.
     pub fn command() -> Command {
         let command = Command::new("ldk-server")
-            .version(env!("CARGO_PKG_VERSION"))
+            .version(ldk_server_version::VERSION)
             .about("A standalone Lightning node with a gRPC API")
             .args([
                 Arg::new(CHECK_CONFIG)
@@ -104,6 +111,15 @@ impl Args {
                         "Make another self-signed certificate for the same key and the configured \
                          hosts; a daemon that runs takes it within seconds",
                     ),
+                Arg::new(PRINT_COMPLETIONS)
+                    .long(PRINT_COMPLETIONS)
+                    .value_name("SHELL")
+                    .value_parser(value_parser!(Shell))
+                    .help("Print the completion script for a shell"),
+                Arg::new(PRINT_MAN_PAGE)
+                    .long(PRINT_MAN_PAGE)
+                    .action(ArgAction::SetTrue)
+                    .help("Print the manual page"),
             ])
             .subcommands([restore_command(), recover_command()])
             .args_conflicts_with_subcommands(true);
@@ -120,13 +136,13 @@ impl Args {
         if self.rescue.is_some() {
             return None;
         }
-        [
-            (PRINT_DEFAULT_CONFIG, Only::PrintDefaultConfig),
-            (CHECK_CONFIG, Only::CheckConfig),
-            (RENEW_CERTIFICATE, Only::RenewCertificate),
-        ]
-        .into_iter()
-        .find_map(|(flag, only)| self.matches.get_flag(flag).then_some(only))
+        let flag = |name, only| self.matches.get_flag(name).then_some(only);
+        let shell = self.matches.get_one(PRINT_COMPLETIONS).copied();
+        flag(PRINT_DEFAULT_CONFIG, Only::PrintDefaultConfig)
+            .or(flag(PRINT_MAN_PAGE, Only::PrintManPage))
+            .or(shell.map(Only::PrintCompletions))
+            .or(flag(CHECK_CONFIG, Only::CheckConfig))
+            .or(flag(RENEW_CERTIFICATE, Only::RenewCertificate))
     }
 
     pub(super) fn config_file(&self) -> Option<&PathBuf> {

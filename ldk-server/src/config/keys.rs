@@ -28,7 +28,6 @@ pub enum Refused {
 
 const ONLY_IN_NEWER_LIBRARY: &str =
     "not supported: LDK Node 0.7.1, which this server is built on, cannot do it; remove the key";
-const NOT_YET: &str = "not supported yet by this version; remove the key";
 
 /// A key of the configuration.
 #[derive(Debug)]
@@ -220,6 +219,46 @@ pub static KEYS: &[Key] = &[
         "Node id of a peer for whose channels nothing is kept on chain; may be repeated",
     )
     .value("PUBKEY"),
+    number(
+        "channels.forwarding_fee_base_msat",
+        "Fee for each payment forwarded over a channel that this node opens",
+    )
+    .value("MSAT")
+    .default("1000"),
+    number(
+        "channels.forwarding_fee_proportional_millionths",
+        "Fee for such a payment as a share of its amount",
+    )
+    .value("PPM")
+    .default("0"),
+    number("channels.cltv_expiry_delta", "Blocks added to the time lock of such a payment")
+        .value("BLOCKS")
+        .default("72"),
+    number(
+        "routing.max_total_routing_fee_msat",
+        "Most that a payment may cost in fees where its request sets no limit [default: 1% of the \
+         amount plus 50,000 msat]",
+    )
+    .value("MSAT"),
+    number(
+        "routing.max_total_cltv_expiry_delta",
+        "Longest time lock of a payment's route where its request sets none",
+    )
+    .value("BLOCKS")
+    .default("1008"),
+    number(
+        "routing.max_path_count",
+        "Most paths that a payment is split over where its request sets no number",
+    )
+    .value("PATHS")
+    .default("10"),
+    number(
+        "routing.max_channel_saturation_power_of_half",
+        "Largest share of a channel that a payment may use where its request sets none, as a power \
+         of one half: 0 all, 1 half, 2 a quarter",
+    )
+    .value("POWER")
+    .default("2"),
     text("log.level", "Least severe level that is written: Error, Warn, Info, Debug, Trace or Off")
         .value("LEVEL")
         .default("\"Debug\""),
@@ -372,5 +411,9 @@ pub static KEYS: &[Key] = &[
     number("probing.diversity_penalty_msat", "").refused(Refused::Always(ONLY_IN_NEWER_LIBRARY)),
     number("probing.cooldown_secs", "").refused(Refused::Always(ONLY_IN_NEWER_LIBRARY)),
     number("--rescan-from-height", "").refused(Refused::Always(ONLY_IN_NEWER_LIBRARY)),
-    switch("--force-wallet-full-scan", "").refused(Refused::IfTrue(NOT_YET)),
+    switch(
+        "--force-wallet-full-scan",
+        "Look through all of the chain for what the wallet was paid, as at the first start; with \
+         Electrum or Esplora only",
+    ),
 ];

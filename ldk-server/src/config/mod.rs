@@ -23,8 +23,9 @@ pub use chain_source::{BitcoindAuth, BitcoindConfig, ChainSource, HostPort};
 use file::File;
 use ldk_node::bitcoin::Network;
 use ldk_node::bitcoin::secp256k1::PublicKey;
-use ldk_node::config::{AsyncPaymentsRole, BackgroundSyncConfig};
+use ldk_node::config::{AsyncPaymentsRole, BackgroundSyncConfig, ChannelConfig};
 use ldk_node::lightning::ln::msgs::SocketAddress;
+use ldk_node::lightning::routing::router::RouteParametersConfig;
 use ldk_node::liquidity::LSPS2ServiceConfig;
 use ldk_server_grpc::places;
 use secrecy::SecretString;
@@ -52,6 +53,8 @@ pub struct Config {
     pub sync: BackgroundSyncConfig,
     /// Whom to trust with channels, and what to keep for them.
     pub channels: ChannelsConfig,
+    /// The limits of payments whose requests leave them out.
+    pub routing: RouteParametersConfig,
     /// The Rapid Gossip Sync server; without one, gossip comes from peers.
     pub rgs_server_url: Option<String>,
     /// Where external pathfinding scores come from.
@@ -85,6 +88,8 @@ pub struct Config {
     pub metrics: MetricsConfig,
     /// The SOCKS5 proxy to onion peers.
     pub tor_proxy: Option<HostPort>,
+    /// Whether the wallet looks through all of the chain again. Not with Bitcoin Core.
+    pub force_wallet_full_scan: bool,
     /// Whether the library's own store is used, for benchmarks.
     pub library_store: bool,
 }
@@ -111,6 +116,8 @@ pub struct ChannelsConfig {
     pub anchor_reserve_sats: u64,
     /// Peers for whose channels nothing stays on chain.
     pub anchor_trusted_peers: Vec<PublicKey>,
+    /// The settings of channels that this node opens, where the request leaves them out.
+    pub opened: ChannelConfig,
 }
 
 /// Logging.
@@ -276,9 +283,11 @@ impl Config {
             listening_addresses: identity.listening_addresses,
             announcement_addresses: identity.announcement_addresses,
             alias: identity.alias,
+            force_wallet_full_scan: parse::force_wallet_full_scan(values)?,
             chain_source: parse::chain_source(values)?,
             sync: parse::sync(values)?,
             channels: parse::channels(values)?,
+            routing: parse::routing(values)?,
             rgs_server_url: parse::http_url(values, "node.rgs_server_url")?,
             pathfinding_scores_url: parse::http_url(values, "node.pathfinding_scores_source_url")?,
             log: parse::log(values, &storage_dir, network)?,

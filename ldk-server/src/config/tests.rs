@@ -367,6 +367,52 @@ fn bad_files_are_refused_with_the_key_and_what_is_accepted() {
     }
 }
 
+/// The library's type cannot be compared.
+fn shown(limits: RouteParametersConfig) -> String {
+    format!("{limits:?}")
+}
+
+#[test]
+fn without_keys_the_defaults_are_those_of_the_library() {
+    let config = load(MINIMAL, &[]).unwrap();
+    assert_eq!(shown(config.routing), shown(RouteParametersConfig::default()));
+    assert_eq!(config.channels.opened, ChannelConfig::default());
+    assert!(!config.force_wallet_full_scan);
+}
+
+#[test]
+fn payments_are_limited_and_forwarding_costs_as_configured() {
+    let file = format!(
+        "{MINIMAL}[channels]\ncltv_expiry_delta = 100\nforwarding_fee_base_msat = 1\n\
+         forwarding_fee_proportional_millionths = 2\n\
+         [routing]\nmax_total_routing_fee_msat = 0\n"
+    );
+    let flags = ["--routing-max-path-count=1", "--routing-max-channel-saturation-power-of-half=0"];
+    let config = load(&file, &flags).unwrap();
+    let routing = RouteParametersConfig {
+        max_total_routing_fee_msat: Some(0),
+        max_path_count: 1,
+        max_channel_saturation_power_of_half: 0,
+        ..Default::default()
+    };
+    assert_eq!(shown(config.routing), shown(routing));
+    let opened = ChannelConfig {
+        cltv_expiry_delta: 100,
+        forwarding_fee_base_msat: 1,
+        forwarding_fee_proportional_millionths: 2,
+        ..Default::default()
+    };
+    assert_eq!(config.channels.opened, opened);
+}
+
+#[test]
+fn a_full_scan_needs_an_index_of_the_chain() {
+    let flag = "--force-wallet-full-scan";
+    assert!(refusal(MINIMAL, &[flag]).contains("--force-wallet-full-scan: not with [bitcoind]"));
+    let indexed = ["--node-network=regtest", "--esplora-server-url=http://127.0.0.1:1", flag];
+    assert!(load("", &indexed).unwrap().force_wallet_full_scan);
+}
+
 #[test]
 fn bad_flags_are_refused_with_the_key_and_what_is_accepted() {
     for (flags, expected) in [
@@ -384,7 +430,6 @@ fn bad_flags_are_refused_with_the_key_and_what_is_accepted() {
         (&["--node-enable-zero-fee-commitments=true"], "node.enable_zero_fee_commitments"),
         (&["--pathfinding-scores-source-url=ftp://a"], "node.pathfinding_scores_source_url"),
         (&["--rescan-from-height=1"], "--rescan-from-height"),
-        (&["--force-wallet-full-scan"], "--force-wallet-full-scan"),
         (&["--metrics-enabled", "--metrics-username=me"], "metrics.password"),
         (&["--poll-metrics-interval=0"], "metrics.poll_metrics_interval"),
         (&["--probing-max-hops=3"], "probing"),
@@ -400,6 +445,13 @@ fn bad_flags_are_refused_with_the_key_and_what_is_accepted() {
         (&["--sync-fee-rates-interval-secs=9"], "sync.fee_rates_interval_secs: 9 is out of range"),
         (&["--channels-anchor-trusted-peers=02"], "channels.anchor_trusted_peers: \"02\""),
         (&["--channels-anchor-reserve-sats=-1"], "channels.anchor_reserve_sats: -1 is out of"),
+        (&["--channels-cltv-expiry-delta=1"], "channels.cltv_expiry_delta: 1 is out of range"),
+        (&["--routing-max-path-count=0"], "routing.max_path_count: 0 is out of range"),
+        (&["--routing-max-path-count=256"], "accepted are 1 to 255"),
+        (
+            &["--routing-max-total-cltv-expiry-delta=0"],
+            "routing.max_total_cltv_expiry_delta: 0 is out of range",
+        ),
     ] {
         let message = refusal(MINIMAL, flags);
         assert!(message.contains(expected), "wanted {expected:?} in {message:?}");

@@ -61,7 +61,7 @@ pub fn build(
 /// What there is no setter for.
 fn node_config(config: &Config) -> NodeConfig {
     let mut node_config = NodeConfig::default();
-    let ChannelsConfig { trusted_peers_0conf, anchor_reserve_sats, anchor_trusted_peers } =
+    let ChannelsConfig { trusted_peers_0conf, anchor_reserve_sats, anchor_trusted_peers, .. } =
         &config.channels;
     node_config.trusted_peers_0conf.clone_from(trusted_peers_0conf);
     if let Some(anchors) = &mut node_config.anchor_channels_config {

@@ -89,6 +89,10 @@ pub async fn start(
         let backend = if opening.library_store { Backend::Library } else { Backend::Server };
         let store = Arc::new(Store::open(&opening.network_dir(), backend, on_store_failure)?);
         age::check(&store, &opening)?;
+        if opening.force_wallet_full_scan {
+            tracing::info!("--force-wallet-full-scan: the wallet looks through all of the chain");
+            store.forget_syncs()?;
+        }
         if let Some(dir) = opening.mirror_dir() {
             store.mirror_to(&dir).map_err(|error| StartError::Storage(error.to_string()))?;
         }

@@ -88,7 +88,7 @@ fn parse_description(
 pub(super) fn send(app: &App, request: Bolt11SendRequest) -> Result<Bolt11SendResponse, Error> {
     let Bolt11SendRequest { invoice, amount_msat, route_parameters } = request;
     let invoice = fields::invoice("invoice", &invoice, app.network)?;
-    let limits = route::limits(route_parameters)?;
+    let limits = route::limits(app.route_defaults, route_parameters)?;
     let id = pay(app, &invoice, amount_msat, limits)?;
     Ok(Bolt11SendResponse { payment_id: hex::encode(id.0) })
 }
@@ -98,7 +98,7 @@ pub(super) fn pay(
     app: &App,
     invoice: &Bolt11Invoice,
     amount_msat: Option<u64>,
-    limits: Option<RouteParametersConfig>,
+    limits: RouteParametersConfig,
 ) -> Result<PaymentId, NotPaid> {
     let amount_msat = amount_to_send(invoice, amount_msat)?;
     route::leave_blocks(limits, invoice.min_final_cltv_expiry_delta())?;
@@ -115,8 +115,8 @@ pub(super) fn pay(
     }
     let bolt11 = app.node.bolt11_payment();
     let begun = match amount_msat {
-        Some(amount_msat) => bolt11.send_using_amount(invoice, amount_msat, limits),
-        None => bolt11.send(invoice, limits),
+        Some(amount_msat) => bolt11.send_using_amount(invoice, amount_msat, Some(limits)),
+        None => bolt11.send(invoice, Some(limits)),
     };
     begun.map_err(|error| NotPaid::of(error, "no route to the payee is known within the limits"))
 }

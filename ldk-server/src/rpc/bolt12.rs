@@ -62,7 +62,7 @@ pub(super) fn send(app: &App, request: Bolt12SendRequest) -> Result<Bolt12SendRe
     if let Some(note) = &payer_note {
         at_most_bytes("payer_note", note, MAX_PAYER_NOTE_BYTES)?;
     }
-    let limits = route::limits(route_parameters)?;
+    let limits = route::limits(app.route_defaults, route_parameters)?;
     let id = pay(app, &offer, amount_msat, quantity, payer_note, limits)?;
     Ok(Bolt12SendResponse { payment_id: hex::encode(id.0) })
 }
@@ -74,7 +74,7 @@ pub(super) fn pay(
     amount_msat: Option<u64>,
     quantity: Option<u64>,
     payer_note: Option<String>,
-    limits: Option<RouteParametersConfig>,
+    limits: RouteParametersConfig,
 ) -> Result<PaymentId, NotPaid> {
     let total_msat = amount_to_send(offer, amount_msat, quantity)?;
     let unpayable = |reason: &str| Err(Error::FailedPrecondition(reason.to_owned()).into());
@@ -86,10 +86,10 @@ pub(super) fn pay(
     }
     let bolt12 = app.node.bolt12_payment();
     let begun = if amount_msat.is_none() && quantity.is_none() {
-        bolt12.send(offer, None, payer_note, limits)
+        bolt12.send(offer, None, payer_note, Some(limits))
     } else {
         // The library notes the amount it is told, and would note that of one item.
-        bolt12.send_using_amount(offer, total_msat, quantity, payer_note, limits)
+        bolt12.send_using_amount(offer, total_msat, quantity, payer_note, Some(limits))
     };
     begun.map_err(|error| {
         NotPaid::of(error, "the invoice could not be sent to this node: it has no suitable peer")

@@ -83,10 +83,7 @@ pub(super) fn parse_open(app: &App, request: OpenChannelRequest) -> Result<Open,
         peer,
         amount,
         push_msat: push_to_counterparty_msat,
-        config: channel_config::merged(
-            ChannelConfig::default(),
-            channel_config.unwrap_or_default(),
-        )?,
+        config: channel_config::merged(app.channel_defaults, channel_config.unwrap_or_default())?,
         announce: announce_channel,
     })
 }

@@ -31,6 +31,8 @@ use std::sync::Arc;
 
 use ldk_node::Node;
 use ldk_node::bitcoin::Network;
+use ldk_node::config::ChannelConfig;
+use ldk_node::lightning::routing::router::RouteParametersConfig;
 use ldk_server_grpc::api;
 use ldk_server_grpc::api::lightning_node_server::LightningNode;
 use tokio::sync::watch;
@@ -70,6 +72,10 @@ pub struct App {
     pub onions: Arc<Onions>,
     /// What backups are made of.
     pub backups: Backups,
+    /// The limits of payments whose requests leave them out.
+    pub route_defaults: RouteParametersConfig,
+    /// The settings of channels that are opened by requests that leave them out.
+    pub channel_defaults: ChannelConfig,
 }
 
 /// How far the server is.
@@ -222,12 +228,12 @@ macro_rules! lightning_node {
                 &self,
                 request: Request<api::UnifiedSendRequest>,
             ) -> Result<Response<api::UnifiedSendResponse>, Status> {
-                let (names, network) = {
+                let (names, network, defaults) = {
                     let app = self.app()?;
-                    (app.names.clone(), app.network)
+                    (app.names.clone(), app.network, app.route_defaults)
                 };
                 let request = request.into_inner();
-                let bill = unified::parse(&names, network, &self.calls, request).await?;
+                let bill = unified::parse(&names, network, &self.calls, defaults, request).await?;
                 // A name takes its time: the server may be stopping by now.
                 let app = self.app()?;
                 let reply = self.calls.run("unified_send", move || unified::pay(&app, bill));

@@ -10,21 +10,21 @@ use crate::error::Error;
 
 const BLOCKS_FIELD: &str = "route_parameters.max_total_cltv_expiry_delta";
 
-/// The limits that a request names. Those that are 0, which on the wire is the same as not set, are
-/// the library's safe ones; but a fee limit of 0 means what it says.
+/// The limits that a request names, over the configured ones. Those that are 0, which on the wire is
+/// the same as not set, are the configured ones; but a fee limit of 0 means what it says.
 pub(super) fn limits(
+    defaults: RouteParametersConfig,
     parameters: Option<types::RouteParametersConfig>,
-) -> Result<Option<RouteParametersConfig>, Error> {
-    let Some(parameters) = parameters else { return Ok(None) };
+) -> Result<RouteParametersConfig, Error> {
     let types::RouteParametersConfig {
         max_total_routing_fee_msat,
         max_total_cltv_expiry_delta,
         max_path_count,
         max_channel_saturation_power_of_half,
-    } = parameters;
-    let defaults = RouteParametersConfig::default();
-    Ok(Some(RouteParametersConfig {
-        max_total_routing_fee_msat,
+    } = parameters.unwrap_or_default();
+    Ok(RouteParametersConfig {
+        max_total_routing_fee_msat: max_total_routing_fee_msat
+            .or(defaults.max_total_routing_fee_msat),
         max_total_cltv_expiry_delta: match max_total_cltv_expiry_delta {
             0 => defaults.max_total_cltv_expiry_delta,
             blocks => blocks,
@@ -39,7 +39,7 @@ pub(super) fn limits(
             max_channel_saturation_power_of_half,
             defaults.max_channel_saturation_power_of_half,
         )?,
-    }))
+    })
 }
 
 fn byte(field: &'static str, value: u32, default: u8) -> Result<u8, Error> {
@@ -53,11 +53,8 @@ fn byte(field: &'static str, value: u32, default: u8) -> Result<u8, Error> {
 
 /// Refuses a payee who wants the payment locked for as many blocks as the whole route may take. No
 /// route is within that, and the library would note the attempt as a failed payment.
-pub(super) fn leave_blocks(
-    limits: Option<RouteParametersConfig>,
-    payee_blocks: u64,
-) -> Result<(), Error> {
-    let limit = limits.unwrap_or_default().max_total_cltv_expiry_delta;
+pub(super) fn leave_blocks(limits: RouteParametersConfig, payee_blocks: u64) -> Result<(), Error> {
+    let limit = limits.max_total_cltv_expiry_delta;
     if u64::from(limit) > payee_blocks {
         Ok(())
     } else {
@@ -91,17 +88,24 @@ mod tests {
 
     const KEY: &str = "02eec7245d6b7d2ccb30380bfbe2a3648cd7a942653f5aa340edcea1f283686619";
 
+    const CONFIGURED: RouteParametersConfig = RouteParametersConfig {
+        max_total_routing_fee_msat: Some(5),
+        max_total_cltv_expiry_delta: 500,
+        max_path_count: 3,
+        max_channel_saturation_power_of_half: 0,
+    };
+
     fn parsed(parameters: types::RouteParametersConfig) -> RouteParametersConfig {
-        limits(Some(parameters)).unwrap().unwrap()
+        limits(RouteParametersConfig::default(), Some(parameters)).unwrap()
+    }
+
+    /// The library's type cannot be compared.
+    fn shown(limits: RouteParametersConfig) -> String {
+        format!("{limits:?}")
     }
 
     fn refusal(parameters: types::RouteParametersConfig) -> String {
-        limits(Some(parameters)).unwrap_err().to_string()
-    }
-
-    #[test]
-    fn no_limits_are_left_to_the_library() {
-        assert!(limits(None).unwrap().is_none());
+        limits(CONFIGURED, Some(parameters)).unwrap_err().to_string()
     }
 
     #[test]
@@ -111,6 +115,22 @@ mod tests {
         assert_eq!(parsed.max_channel_saturation_power_of_half, 2);
         assert_eq!(parsed.max_path_count, 10);
         assert_eq!(parsed.max_total_cltv_expiry_delta, 1008);
+    }
+
+    #[test]
+    fn unset_limits_are_the_configured_ones_field_by_field() {
+        assert_eq!(shown(limits(CONFIGURED, None).unwrap()), shown(CONFIGURED));
+        let parameters = types::RouteParametersConfig { max_path_count: 7, ..Default::default() };
+        let parsed = limits(CONFIGURED, Some(parameters)).unwrap();
+        assert_eq!(shown(parsed), shown(RouteParametersConfig { max_path_count: 7, ..CONFIGURED }));
+        let max_total_routing_fee_msat = Some(0);
+        let parameters =
+            types::RouteParametersConfig { max_total_routing_fee_msat, ..Default::default() };
+        let parsed = limits(CONFIGURED, Some(parameters)).unwrap();
+        assert_eq!(
+            shown(parsed),
+            shown(RouteParametersConfig { max_total_routing_fee_msat, ..CONFIGURED })
+        );
     }
 
     #[test]
@@ -142,13 +162,12 @@ mod tests {
     fn the_payee_must_fit_into_the_blocks() {
         let blocks = |blocks| {
             let max_total_cltv_expiry_delta = blocks;
-            limits(Some(types::RouteParametersConfig {
+            parsed(types::RouteParametersConfig {
                 max_total_cltv_expiry_delta,
                 ..Default::default()
-            }))
-            .unwrap()
+            })
         };
-        assert!(leave_blocks(None, 1007).is_ok());
+        assert!(leave_blocks(blocks(0), 1007).is_ok());
         assert!(leave_blocks(blocks(0), 1008).is_err());
         assert!(leave_blocks(blocks(145), 144).is_ok());
         let refused = leave_blocks(blocks(144), 144).unwrap_err().to_string();
@@ -156,7 +175,7 @@ mod tests {
             refused.starts_with("route_parameters.max_total_cltv_expiry_delta: 144"),
             "{refused}"
         );
-        assert!(leave_blocks(None, u64::MAX).is_err());
+        assert!(leave_blocks(blocks(0), u64::MAX).is_err());
     }
 
     #[test]

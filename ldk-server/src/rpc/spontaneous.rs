@@ -35,10 +35,9 @@ pub(super) fn send(
     if node_id == app.node.node_id() {
         return Err(Error::invalid("node_id", "is this node's own key"));
     }
-    let limits = route::limits(route_parameters)?;
+    let limits = route::limits(app.route_defaults, route_parameters)?;
     route::leave_blocks(limits, PAYEE_BLOCKS.into())?;
-    let limits =
-        limits.map(|limits| route::with_fee_limit(limits, node_id, PAYEE_BLOCKS, amount_msat));
+    let limits = Some(route::with_fee_limit(limits, node_id, PAYEE_BLOCKS, amount_msat));
     let records = records(custom_tlvs)?;
     let preimage =
         preimage.map(|text| fields::secret("preimage", &text).map(PaymentPreimage)).transpose()?;

@@ -22,7 +22,7 @@ pub(super) struct Bill {
     ways: Vec<Way>,
     /// None for what each way asks for by itself.
     amount_msat: Option<u64>,
-    limits: Option<RouteParametersConfig>,
+    limits: RouteParametersConfig,
 }
 
 /// A way to pay.
@@ -42,12 +42,13 @@ pub(super) async fn parse(
     names: &Names,
     network: Network,
     calls: &Calls,
+    route_defaults: RouteParametersConfig,
     request: UnifiedSendRequest,
 ) -> Result<Bill, Error> {
     let UnifiedSendRequest { uri, amount_msat, route_parameters } = request;
     let amount_msat =
         amount_msat.map(|amount| fields::amount_msat(AMOUNT_FIELD, amount)).transpose()?;
-    let limits = route::limits(route_parameters)?;
+    let limits = route::limits(route_defaults, route_parameters)?;
     let instructions = if names::is_name(&uri) {
         calls.look_up(names.resolve(&uri, network)).await?
     } else {
@@ -136,7 +137,7 @@ impl Way {
         &self,
         app: &App,
         amount_msat: Option<u64>,
-        limits: Option<RouteParametersConfig>,
+        limits: RouteParametersConfig,
     ) -> Result<PaymentResult, NotPaid> {
         match self {
             Self::Offer(offer) => {

@@ -20,6 +20,10 @@ use super::payments::StatusChange;
 use super::writer::{self, Answer};
 use super::{Store, epoch, events, payments};
 
+/// When the library last did what it does from time to time. If it has no sync of the wallet, the next
+/// one is for all addresses.
+const NODE_METRICS: (&str, &str, &str) = ("", "", "node_metrics");
+
 /// Where one of the library's records is.
 #[derive(Clone, Debug)]
 struct Name {
@@ -197,6 +201,16 @@ fn keys(database: &Connection, primary: &str, secondary: &str) -> rusqlite::Resu
 }
 
 impl Store {
+    /// Has the node that is built next ask an Electrum or Esplora server for every address of the
+    /// wallet, as at its first start, and not only for those that were given out.
+    ///
+    /// The record that is removed for it has other times, too. Without them the node announces itself
+    /// and fetches the graph once more, which does no harm.
+    pub fn forget_syncs(&self) -> io::Result<()> {
+        let (primary, secondary, key) = NODE_METRICS;
+        KVStoreSync::remove(self, primary, secondary, key, false)
+    }
+
     fn change(
         &self,
         primary: &str,

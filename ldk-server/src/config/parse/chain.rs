@@ -36,6 +36,18 @@ pub(in crate::config) fn choose_bitcoind_login(values: &mut Values) {
     }
 }
 
+/// Whether the wallet is to look through all of the chain, which only an index of it can answer.
+pub(in crate::config) fn force_wallet_full_scan(values: &Values) -> Result<bool, ConfigError> {
+    const FLAG: &str = "--force-wallet-full-scan";
+    let is_on = values.is_on(FLAG);
+    if is_on && values.have_section("bitcoind") {
+        let reason = "not with [bitcoind]: LDK Node 0.7.1 takes no wallet back before the block it \
+                      was made at; use Electrum or Esplora for this start";
+        return Err(ConfigError::new(FLAG, reason));
+    }
+    Ok(is_on)
+}
+
 pub(in crate::config) fn chain_source(values: &Values) -> Result<ChainSource, ConfigError> {
     let server_url = |key: &str, schemes: &[&str]| {
         url_of(key, values.text(key).ok_or_else(|| missing(key))?, schemes)

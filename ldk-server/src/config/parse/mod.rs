@@ -5,6 +5,7 @@ mod limits;
 mod liquidity;
 mod log;
 mod node;
+mod routing;
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -12,14 +13,15 @@ use std::str::FromStr as _;
 use std::time::Duration;
 
 pub(super) use self::log::log;
-pub(super) use chain::{chain_source, choose_bitcoind_login, sync};
+pub(super) use chain::{chain_source, choose_bitcoind_login, force_wallet_full_scan, sync};
 use ldk_node::bitcoin::Network;
 use ldk_node::bitcoin::secp256k1::PublicKey;
 use ldk_node::lightning::ln::msgs::SocketAddress;
 use ldk_server_grpc::places;
 pub(super) use limits::limits;
 pub(super) use liquidity::{lsps2_client, lsps2_service};
-pub(super) use node::{async_payments_role, channels, grpc_address, identity};
+pub(super) use node::{async_payments_role, grpc_address, identity};
+pub(super) use routing::{channels, routing};
 use rustls_pki_types::DnsName;
 
 use super::values::Values;

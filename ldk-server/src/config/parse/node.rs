@@ -1,21 +1,18 @@
-//! What the network is told of the node, and whom it trusts with channels.
+//! What the network is told of the node.
 
 use std::net::SocketAddr;
 
-use ldk_node::bitcoin::secp256k1::PublicKey;
 use ldk_node::config::AsyncPaymentsRole;
 use ldk_node::lightning::ln::msgs::SocketAddress;
 
-use super::{missing, peer_address, public_key};
+use super::{missing, peer_address};
+use crate::config::ConfigError;
 use crate::config::values::Values;
-use crate::config::{ChannelsConfig, ConfigError};
 
 /// BOLT 7 gives the alias 32 bytes.
 const MAX_ALIAS_BYTES: usize = 32;
 /// The node library takes no more.
 const MAX_PEER_ADDRESSES: usize = 100;
-/// A hundredth of a coin: more could only be a mistake.
-const MAX_ANCHOR_RESERVE_SATS: u64 = 1_000_000;
 
 /// What the network is told of the node.
 pub(in crate::config) struct Identity {
@@ -98,19 +95,5 @@ pub(in crate::config) fn grpc_address(values: &Values) -> Result<SocketAddr, Con
     text.parse().map_err(|_| {
         let accepted = "accepted are ipv4:port and [ipv6]:port, not host names";
         ConfigError::new(KEY, format!("\"{text}\"; {accepted}"))
-    })
-}
-
-pub(in crate::config) fn channels(values: &Values) -> Result<ChannelsConfig, ConfigError> {
-    const RESERVE: &str = "channels.anchor_reserve_sats";
-    let peers = |key| -> Result<Vec<PublicKey>, ConfigError> {
-        values.list(key).iter().map(|text| public_key(key, text)).collect()
-    };
-    Ok(ChannelsConfig {
-        trusted_peers_0conf: peers("channels.trusted_peers_0conf")?,
-        anchor_reserve_sats: values
-            .number(RESERVE, 0..=MAX_ANCHOR_RESERVE_SATS)?
-            .ok_or_else(|| missing(RESERVE))?,
-        anchor_trusted_peers: peers("channels.anchor_trusted_peers")?,
     })
 }

@@ -181,3 +181,16 @@ fn nobody_else_reads_its_files() {
         assert_eq!(mode & 0o777, 0o600, "{file}");
     }
 }
+
+#[test]
+fn a_look_at_the_chain_is_forgotten_in_both_stores() {
+    for backend in [Backend::Server, Backend::Library] {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), backend, |_| {}).unwrap();
+        store.forget_syncs().unwrap();
+        KVStoreSync::write(&store, "", "", "node_metrics", vec![1]).unwrap();
+        KVStoreSync::write(&store, "", "", "manager", vec![2]).unwrap();
+        store.forget_syncs().unwrap();
+        assert_eq!(KVStoreSync::list(&store, "", "").unwrap(), ["manager"]);
+    }
+}

@@ -1,0 +1,97 @@
+//! An Esplora server of a chain that has nothing but its first block, and that counts what it is
+//! asked for.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::Result;
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+/// The first block of regtest.
+const BLOCK: &str = "0f9188f13cb7b2c71f2a335e3a4fc328bf5beb436012afca590b1a11466e2206";
+const MERKLE_ROOT: &str = "4a5e1e4baab89f3a32518a88c31bc87f618f76673e2cc77ab2127b7afdeda33b";
+const HEADER: &str = "0100000000000000000000000000000000000000000000000000000000000000000000003ba3ed\
+                      fd7a7b12b27ac72c3e67768f617fc81bc3888a51323a9fb8aa4b1e5e4adae5494dffff7f2002\
+                      000000";
+
+/// The server. It ends when this is dropped.
+pub struct Esplora {
+    url: String,
+    scripts: Scripts,
+    _serving: JoinSet<()>,
+}
+
+type Scripts = Arc<Mutex<BTreeSet<String>>>;
+
+impl Esplora {
+    /// Begins to serve.
+    pub async fn start() -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let scripts = Scripts::default();
+        let mut serving = JoinSet::new();
+        serving.spawn(serve(listener, Arc::clone(&scripts)));
+        Ok(Self { url, scripts, _serving: serving })
+    }
+
+    /// Where it is.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// How many scripts it was asked for since this was called last.
+    pub fn take_scripts(&self) -> usize {
+        std::mem::take(&mut *self.scripts.lock().unwrap_or_else(PoisonError::into_inner)).len()
+    }
+}
+
+async fn serve(listener: TcpListener, scripts: Scripts) {
+    let mut connections = JoinSet::new();
+    while let Ok((tcp, _)) = listener.accept().await {
+        let scripts = Arc::clone(&scripts);
+        let service = service_fn(move |request: Request<Incoming>| {
+            let answer = answer(request.uri().path(), &scripts);
+            async { answer }
+        });
+        // How a connection ends is for the client to judge.
+        connections.spawn(async move {
+            let connection = hyper::server::conn::http1::Builder::new();
+            let _ = connection.serve_connection(TokioIo::new(tcp), service).await;
+        });
+    }
+}
+
+fn answer(path: &str, scripts: &Scripts) -> hyper::http::Result<Response<Full<Bytes>>> {
+    let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+    let text = match parts[..] {
+        ["fee-estimates"] => r#"{"1":2.0,"6":1.0,"144":1.0,"1008":1.0}"#.to_owned(),
+        ["blocks", "tip", "height"] => "0".to_owned(),
+        ["blocks", "tip", "hash"] | ["block-height", "0"] => BLOCK.to_owned(),
+        ["blocks"] | ["blocks", "0"] => format!(
+            r#"[{{"id":"{BLOCK}","height":0,"timestamp":1296688602,"version":1,"bits":545259519,
+            "nonce":2,"difficulty":0,"tx_count":1,"size":285,"weight":1140,"mediantime":1296688602,
+            "merkle_root":"{MERKLE_ROOT}","previousblockhash":null}}]"#
+        ),
+        ["block", BLOCK, "header"] => HEADER.to_owned(),
+        ["block", BLOCK, "status"] => {
+            r#"{"in_best_chain":true,"height":0,"next_best":null}"#.to_owned()
+        },
+        ["scripthash", script, "txs", ..] => {
+            let mut scripts = scripts.lock().unwrap_or_else(PoisonError::into_inner);
+            scripts.insert(script.to_owned());
+            "[]".to_owned()
+        },
+        _ => {
+            return Response::builder()
+                .status(StatusCode::NOT_FOUND)
+                .body(Full::from(format!("{path} is not known")));
+        },
+    };
+    Response::builder().body(Full::from(text))
+}
