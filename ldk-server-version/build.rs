@@ -17,7 +17,10 @@ fn main() {
     let named = env::var(VARIABLE).ok().filter(|commit| !commit.is_empty());
     let version = env!("CARGO_PKG_VERSION");
     match named.or_else(of_package).or_else(of_checkout) {
-        Some(commit) => println!("cargo::rustc-env=LDK_SERVER_VERSION={version} ({commit})"),
+        Some(commit) => {
+            println!("cargo::rustc-env=LDK_SERVER_VERSION={version} ({commit})");
+            println!("cargo::rustc-env=LDK_SERVER_BUILT_COMMIT={commit}");
+        },
         None => println!("cargo::rustc-env=LDK_SERVER_VERSION={version}"),
     }
 }

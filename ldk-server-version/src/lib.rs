@@ -4,6 +4,9 @@
 /// (0123456789ab)`.
 pub const VERSION: &str = env!("LDK_SERVER_VERSION");
 
+/// The commit alone, if it was known.
+pub const COMMIT: Option<&str> = option_env!("LDK_SERVER_BUILT_COMMIT");
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -22,7 +22,7 @@ pub use requests::Requests;
 
 use crate::certificate::Certificate;
 use crate::clock::Ticks;
-use crate::store::{PaymentCounts, Store, StoreState};
+use crate::store::{MirrorState, PaymentCounts, Store, StoreState};
 use page::{Page, signed};
 use reading::Reading;
 
@@ -120,6 +120,8 @@ fn add_state(page: &Page, state: &StoreState) -> prometheus::Result<()> {
         log_bytes,
         disk_available_bytes,
         event_subscribers,
+        mirror,
+        backed_up_at,
     } = *state;
     page.gauge(
         "ldk_server_store_queued_writes",
@@ -141,6 +143,25 @@ fn add_state(page: &Page, state: &StoreState) -> prometheus::Result<()> {
             "ldk_server_store_disk_available_bytes",
             "What the disk of the database has room for.",
             signed(bytes),
+        )?;
+    }
+    if let Some(MirrorState { behind, is_failing }) = mirror {
+        page.gauge(
+            "ldk_server_mirror_behind_seconds",
+            "For how long the mirror has lacked changes of the database; 0 if it has them all.",
+            signed(behind.as_secs()),
+        )?;
+        page.gauge(
+            "ldk_server_mirror_failing",
+            "1 if the mirror cannot be written, otherwise 0.",
+            i64::from(is_failing),
+        )?;
+    }
+    if let Some(at_secs) = backed_up_at {
+        page.gauge(
+            "ldk_server_last_backup_timestamp_seconds",
+            "When the last backup was made, in Unix time.",
+            signed(at_secs),
         )?;
     }
     page.gauge(

@@ -140,6 +140,7 @@ pub(crate) fn all(network: &Fixture) -> Vec<Base> {
         decode(network),
         graph(),
         events(),
+        backup(),
     ]
     .into_iter()
     .flatten()
@@ -601,6 +602,20 @@ fn events() -> Vec<Base> {
         Base::new("DeleteEventConsumer", UNKNOWN, delete)
             .accepting("consumer", rules::absent_or_consumer),
     ]
+}
+
+/// Refused, because the node's keys may not be had; a backup without them would take its time.
+fn backup() -> Vec<Base> {
+    let request = api::CreateBackupRequest {
+        passphrase: PREIMAGE.to_owned(),
+        recipients: Vec::new(),
+        include_keys: true,
+    };
+    let base = Base::new("CreateBackup", REFUSED, request)
+        .accepting("passphrase", rules::passphrase)
+        .sparing("include_keys", |_| true)
+        .secret(&["passphrase"]);
+    vec![base]
 }
 
 fn direct() -> types::Bolt11InvoiceDescription {

@@ -57,6 +57,11 @@ pub(crate) fn absent_or_consumer(difference: &Difference) -> bool {
         || difference.text().is_some_and(|name| name.len() <= 64 && name.bytes().all(is_plain))
 }
 
+/// What a backup can be encrypted with.
+pub(crate) fn passphrase(difference: &Difference) -> bool {
+    difference.text().is_some_and(|text| (12..=1024).contains(&text.chars().count()))
+}
+
 /// What may be the key of another node.
 pub(crate) fn key(difference: &Difference) -> bool {
     difference.text().is_some_and(|text| {

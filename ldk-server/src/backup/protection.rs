@@ -1,13 +1,14 @@
 //! What keeps a backup from being read by others.
 
 use std::io;
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use age::{Decryptor, Encryptor, Identity, IdentityFile, Recipient};
 use secrecy::SecretString;
 
-/// Shorter passphrases are refused.
-const MIN_PASSPHRASE_CHARS: usize = 12;
+/// How many characters a passphrase has.
+const PASSPHRASE_CHARS: RangeInclusive<usize> = 12..=1024;
 /// No backup is for more.
 const MAX_RECIPIENTS: usize = 32;
 
@@ -30,9 +31,10 @@ pub enum Unlock {
 impl Protection {
     /// By this passphrase; or says what is wrong with it.
     pub fn by_passphrase(passphrase: String) -> Result<Self, String> {
-        if passphrase.chars().count() < MIN_PASSPHRASE_CHARS {
+        if !PASSPHRASE_CHARS.contains(&passphrase.chars().count()) {
+            let (least, most) = PASSPHRASE_CHARS.into_inner();
             return Err(format!(
-                "is too short; accepted are {MIN_PASSPHRASE_CHARS} characters and more"
+                "is too short or too long; accepted are {least} to {most} characters"
             ));
         }
         Ok(Self::Passphrase(passphrase.into()))

@@ -4,13 +4,10 @@ use prometheus::{IntGauge, Opts};
 
 use super::page::Page;
 
-/// The commit that was built, where the build knew it.
-const COMMIT: Option<&str> = option_env!("LDK_SERVER_COMMIT");
-
 pub(super) fn add(page: &Page) -> prometheus::Result<()> {
     let build = Opts::new("ldk_server_build_info", "Always 1; the labels tell what was built.")
         .const_label("version", env!("CARGO_PKG_VERSION"));
-    let build = match COMMIT {
+    let build = match ldk_server_version::COMMIT {
         Some(commit) => build.const_label("commit", commit),
         None => build,
     };

@@ -98,6 +98,9 @@ fn eventful(dir: &TempDir) -> String {
     testing::record(&store, 2);
     store.record_event(forward(Some(7))).unwrap();
     store.record_event(forward(None)).unwrap();
+    store.was_backed_up(1_700_000_000).unwrap();
+    let mirror = tempfile::tempdir().unwrap();
+    store.mirror_to(&mirror.path().join("regtest")).unwrap();
     let listener = store.live_events();
 
     let requests = Requests::new().unwrap();
@@ -190,9 +193,9 @@ fn every_metric_has_its_help_and_its_value() {
         let line = format!("\nldk_server_{sample}\n");
         assert!(text.contains(&line), "{sample} is not in {text}");
     }
-    // The payments of this start and the events.
+    // The payments of this start, the events and the backup.
     for histogram in ["store_commit_duration_seconds", "store_commit_writes"] {
-        let line = format!("ldk_server_{histogram}_count 10\n");
+        let line = format!("ldk_server_{histogram}_count 11\n");
         assert!(text.contains(&line), "{line} is not in {text}");
     }
     assert!(!text.contains("of=\"fee_rates\""), "{text}");

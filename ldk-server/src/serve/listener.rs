@@ -142,9 +142,8 @@ async fn serve_connection(
         front.clone().serve(request, Arc::clone(&rate))
     });
     let is_late = async {
-        match timeout(limits.header_timeout, has_begun).await {
-            Ok(_) => std::future::pending().await,
-            Err(_) => (),
+        if timeout(limits.header_timeout, has_begun).await.is_ok() {
+            std::future::pending::<()>().await;
         }
     };
     tokio::select! {

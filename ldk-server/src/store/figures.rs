@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use ldk_node::lightning::io;
 use prometheus::core::Collector;
 
-use super::Store;
+use super::{MirrorState, Store};
 use crate::storage::available_bytes;
 
 /// What is measured as it happens.
@@ -28,6 +28,10 @@ pub struct StoreState {
     pub disk_available_bytes: Option<u64>,
     /// Those who listen to events.
     pub event_subscribers: usize,
+    /// How the mirror is; `None` if there is none.
+    pub mirror: Option<MirrorState>,
+    /// When the last backup was made, in Unix seconds; `None` if none ever was.
+    pub backed_up_at: Option<u64>,
 }
 
 impl Store {
@@ -42,6 +46,8 @@ impl Store {
             log_bytes: file_bytes(&PathBuf::from(log)),
             disk_available_bytes: available_bytes(database),
             event_subscribers: self.event_log.subscribers(),
+            mirror: self.mirror_state(),
+            backed_up_at: self.backed_up_at().unwrap_or_default(),
         }
     }
 

@@ -119,7 +119,7 @@ impl Store {
         let settle = |database: &_, tail: &mut Tail| {
             log::empty(database).map(|is_empty| {
                 if is_empty {
-                    tail.settle(settled)
+                    tail.settle(settled);
                 }
             })
         };

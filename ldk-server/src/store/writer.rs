@@ -43,8 +43,10 @@ struct Shared {
     figures: CommitFigures,
 }
 
+type Jobs = Vec<Box<dyn Job>>;
+
 struct Queue {
-    jobs: Vec<Box<dyn Job>>,
+    jobs: Jobs,
     errands: Vec<Errand>,
     state: State,
 }
@@ -215,7 +217,7 @@ impl Shared {
 
     /// What is to be written next, all at once, and what is to be done then; `None` if there will be
     /// no more.
-    fn take(&self) -> Option<(Vec<Box<dyn Job>>, Vec<Errand>)> {
+    fn take(&self) -> Option<(Jobs, Vec<Errand>)> {
         let mut queue = self.queue();
         while queue.jobs.is_empty() && queue.errands.is_empty() {
             if !matches!(queue.state, State::Open) {
@@ -248,12 +250,7 @@ impl Shared {
         tail.end();
     }
 
-    fn fail(
-        &self,
-        mut jobs: Vec<Box<dyn Job>>,
-        error: &rusqlite::Error,
-        on_failure: impl FnOnce(&str),
-    ) {
+    fn fail(&self, mut jobs: Jobs, error: &rusqlite::Error, on_failure: impl FnOnce(&str)) {
         let failure = Failure::from(format!("the database cannot be written: {error}"));
         on_failure(&failure);
         let mut queue = self.queue();

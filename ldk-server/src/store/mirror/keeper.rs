@@ -39,14 +39,6 @@ pub(super) struct Keeper {
     pub(super) feed: Arc<Feed>,
 }
 
-/// What a copy came to.
-enum Copied {
-    /// It is level with the database.
-    Whole(Copy),
-    /// The store was closed first.
-    NotYet,
-}
-
 impl Keeper {
     /// Why the mirror must not be written at all, if it must not.
     pub(super) fn foreign(&self) -> io::Result<Option<String>> {
@@ -58,11 +50,10 @@ impl Keeper {
             Some((lineage, _)) if lineage != self.lineage => Ok(Some(format!(
                 "{dir} has the mirror of another node: choose another directory for this one"
             ))),
-            Some(_) => Ok(None),
             None if fs::metadata(&database).is_ok_and(|file| file.len() > 0) => {
                 Err(io::Error::new(ErrorKind::InvalidData, "it is a database of something else"))
             },
-            None => Ok(None),
+            Some(_) | None => Ok(None),
         }
     }
 
@@ -100,8 +91,8 @@ impl Keeper {
             let _ = Copy::remove_partial(&Disk::default(), &self.dir);
         });
         match copied? {
-            Copied::Whole(copy) => self.follow(copy),
-            Copied::NotYet => Ok(()),
+            Some(copy) => self.follow(copy),
+            None => Ok(()),
         }
     }
 
@@ -113,8 +104,9 @@ impl Keeper {
         io::Error::other(format!("{}: {error}; remove it, if nobody needs it", file.display()))
     }
 
-    /// Copies the database while it is in use, and puts the copy in its place.
-    fn copy(&self) -> io::Result<Copied> {
+    /// Copies the database while it is in use, and puts the copy in its place; `None` if the store is
+    /// closed first.
+    fn copy(&self) -> io::Result<Option<Copy>> {
         let mut copy = Copy::begin(Disk::default(), &self.dir)?;
         let feed = Arc::clone(&self.feed);
         self.errands.run(move |database, tail| tail.follow(database, feed))?;
@@ -152,13 +144,13 @@ impl Keeper {
         }
         copy.place()?;
         self.feed.synced(last);
-        Ok(Copied::Whole(copy))
+        Ok(Some(copy))
     }
 
-    fn give_up(&self) -> io::Result<Copied> {
+    fn give_up(&self) -> io::Result<Option<Copy>> {
         tracing::warn!("the mirror in {} stays as it was: it was being copied", self.dir.display());
         Copy::remove_partial(&Disk::default(), &self.dir)?;
-        Ok(Copied::NotYet)
+        Ok(None)
     }
 
     /// Adds what is committed, until the store is closed.
