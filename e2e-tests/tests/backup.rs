@@ -263,7 +263,7 @@ async fn the_peers_close_what_is_too_old(
     assert!(!files.network_dir.join(DATABASE).exists());
 
     let restored = files.restore(early, &["--recover"]).await?.success()?;
-    assert!(restored.contains("state of 1 channels is put aside"), "{restored}");
+    assert!(restored.contains("state is put aside: 1."), "{restored}");
     alice.start_again().await?;
     assert!(alice.channels().await?.is_empty());
     until("bob has closed the channel", PATIENCE, async || {

@@ -56,7 +56,7 @@ impl Recovery {
         }
         if !waiting.is_empty() {
             tracing::warn!(
-                "in recovery: waiting for the peers to close {} channels; let the server run",
+                "in recovery: {} channel(s) are still to be closed by the peers; let the server run",
                 waiting.len()
             );
         }
