@@ -16,7 +16,8 @@ use tokio::task::JoinSet;
 /// The first block of regtest.
 const BLOCK: &str = "0f9188f13cb7b2c71f2a335e3a4fc328bf5beb436012afca590b1a11466e2206";
 const MERKLE_ROOT: &str = "4a5e1e4baab89f3a32518a88c31bc87f618f76673e2cc77ab2127b7afdeda33b";
-const HEADER: &str = "0100000000000000000000000000000000000000000000000000000000000000000000003ba3ed\
+/// The header of that block.
+pub(crate) const HEADER: &str = "0100000000000000000000000000000000000000000000000000000000000000000000003ba3ed\
                       fd7a7b12b27ac72c3e67768f617fc81bc3888a51323a9fb8aa4b1e5e4adae5494dffff7f2002\
                       000000";
 
