@@ -1,9 +1,9 @@
-//! A Bitcoin Core that goes away and comes back, and one that takes its time.
+//! Chain sources that go away and come back, that take their time, and how often they are asked.
 
 use std::time::Duration;
 
-use anyhow::{Result, bail, ensure};
-use e2e_tests::{Door, Network, Node, NodeConfig, RawConnection, until};
+use anyhow::{Context as _, Result, bail, ensure};
+use e2e_tests::{Door, Draft, Esplora, Network, Node, NodeConfig, RawConnection, until};
 use ldk_server_client::Error;
 use ldk_server_client::api::GetNodeInfoRequest;
 use ldk_server_grpc::SERVICE_NAME;
@@ -18,6 +18,9 @@ const DEPOSIT_SATS: u64 = 70_000;
 /// A start asks for about a dozen things, one after the other.
 const DELAY: Duration = Duration::from_secs(1);
 const CALLS: u32 = 20;
+const INTERVAL_SECS: u32 = 10;
+/// The shortest of the intervals is 30 seconds by default.
+const LESS_THAN_BY_DEFAULT: Duration = Duration::from_secs(25);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_whose_bitcoind_went_away_goes_on_and_catches_up() -> Result<()> {
@@ -72,6 +75,53 @@ async fn a_slow_bitcoind_makes_no_caller_wait() -> Result<()> {
     assert!(took < DELAY * CALLS, "{CALLS} calls of each kind took {took:?}");
     network.fund(&[&alice], DEPOSIT_SATS).await?;
     alice.client().check_ready().await?;
+    network.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn servers_are_asked_as_configured() -> Result<()> {
+    const BEARER: &str = "Bearer of news";
+    let network = Network::start().await?;
+    let esplora = Esplora::start().await?;
+    let url = |path: &str| format!("{}{path}", esplora.url());
+    let draft = Draft::new(&network, "asking")?
+        .unset("bitcoind")?
+        .set("esplora.server_url", url("/api"))?
+        .set("esplora.headers", vec![format!("Authorization: {BEARER}")])?
+        .set("node.rgs_server_url", url("/rgs"))?
+        .set("node.pathfinding_scores_source_url", url("/scores"))?
+        .set("sync.onchain_wallet_interval_secs", INTERVAL_SECS)?
+        .set("sync.lightning_wallet_interval_secs", INTERVAL_SECS)?
+        .set("sync.fee_rates_interval_secs", INTERVAL_SECS)?;
+    let mut daemon = draft.start()?;
+    let client = daemon.ready().await?;
+    let syncs = async || {
+        let info = client.get_node_info(GetNodeInfoRequest {}).await?;
+        let (onchain, lightning, fee_rates) = (
+            info.latest_onchain_wallet_sync_timestamp,
+            info.latest_lightning_wallet_sync_timestamp,
+            info.latest_fee_rate_cache_update_timestamp,
+        );
+        onchain.zip(lightning).zip(fee_rates).context("not all of them have been")
+    };
+    let ((onchain, lightning), fee_rates) = until("all syncs were", PATIENCE, syncs).await?;
+    until("all have been again", LESS_THAN_BY_DEFAULT, async || {
+        let now = syncs().await?;
+        ensure!(now.0.0 > onchain && now.0.1 > lightning && now.1 > fee_rates, "{now:?}");
+        Ok(())
+    })
+    .await?;
+    daemon.stop().await?;
+
+    let requests = esplora.take_requests();
+    for path in ["/rgs/", "/scores", "/api/"] {
+        let is_asked = requests.iter().any(|(asked, _)| asked.starts_with(path));
+        assert!(is_asked, "{path} is not in {requests:?}");
+    }
+    let of_index = requests.iter().filter(|(asked, _)| asked.starts_with("/api/"));
+    for (path, authorization) in of_index {
+        assert_eq!(authorization.as_deref(), Some(BEARER), "{path}");
+    }
     network.stop().await
 }
 

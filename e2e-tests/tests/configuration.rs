@@ -229,7 +229,7 @@ async fn a_bitcoind_that_is_not_ours(network: &Network) -> Result<()> {
 /// Both are on regtest.
 async fn a_server_that_is_not_ours(network: &Network) -> Result<()> {
     let (electrum, esplora) = (Electrum::start().await?, Esplora::start().await?);
-    for (source, url) in [("electrum", electrum.url()), ("esplora", esplora.url())] {
+    for (source, url) in [("esplora", esplora.url()), ("electrum", electrum.url())] {
         let draft = Draft::new(network, source)?.unset("bitcoind")?;
         let draft = draft.set(&format!("{source}.server_url"), url)?;
         let draft = draft.set("node.network", "signet")?;

@@ -1,6 +1,7 @@
 //! From a configuration that is right to a daemon that serves, and what is there then.
 
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
@@ -52,6 +53,27 @@ async fn it_waits_for_any_other_chain_source_too() -> Result<()> {
         let draft = Draft::new(&network, source)?.unset("bitcoind")?;
         let mut daemon = draft.set(&format!("{source}.server_url"), url.as_str())?.start()?;
         is_waiting_for(&mut daemon, &address).await?;
+        daemon.stop().await?;
+    }
+    network.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_waits_for_one_that_accepts_and_says_nothing() -> Result<()> {
+    let network = Network::start().await?;
+    let mute = TcpListener::bind("127.0.0.1:0")?;
+    let address = mute.local_addr()?.to_string();
+    let url = |scheme| format!("{scheme}://{address}");
+    let draft = |name| Draft::new(&network, name);
+    let mut daemons = [
+        draft("bitcoind")?.set("bitcoind.rpc_address", address.as_str())?.start()?,
+        draft("electrum")?.unset("bitcoind")?.set("electrum.server_url", url("tcp"))?.start()?,
+        draft("esplora")?.unset("bitcoind")?.set("esplora.server_url", url("http"))?.start()?,
+    ];
+    for daemon in &mut daemons {
+        is_waiting_for(daemon, &address).await?;
+    }
+    for daemon in daemons {
         daemon.stop().await?;
     }
     network.stop().await
