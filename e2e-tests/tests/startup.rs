@@ -150,6 +150,34 @@ async fn secrets_are_made_for_the_owner_alone_or_taken_as_they_are() -> Result<(
     network.stop().await
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn files_are_where_they_are_wanted() -> Result<()> {
+    let network = Network::start().await?;
+    let place = |name: &str| network.dir().join(name);
+    let shown = |name: &str| place(name).display().to_string();
+    let mut daemon = Draft::new(&network, "elsewhere")?
+        .set("log.file", shown("daemon.log"))?
+        .set("tls.cert_path", shown("service.crt"))?
+        .set("tls.key_path", shown("service.key"))?
+        .start()?;
+    info(&daemon.ready().await?).await?;
+    for name in ["daemon.log", "service.crt", "service.key"] {
+        assert!(fs::metadata(place(name))?.len() > 0, "{name} is empty");
+    }
+    let dir = daemon.config().storage_dir.clone();
+    daemon.stop().await?;
+    for name in ["tls.crt", "tls.key", "regtest/ldk-server.log"] {
+        assert!(!dir.join(name).exists(), "there is {name} too");
+    }
+
+    let mut daemon = Draft::new(&network, "console")?.set("log.log_to_file", false)?.start()?;
+    daemon.ready().await?;
+    daemon.says("] ready").await?;
+    assert!(!daemon.config().storage_dir.join("regtest/ldk-server.log").exists());
+    daemon.stop().await?;
+    network.stop().await
+}
+
 /// Checks that the daemon says everywhere that it waits for what is at this address.
 async fn is_waiting_for(daemon: &mut Daemon, address: &str) -> Result<()> {
     daemon.says("trying again in").await?;
