@@ -1,7 +1,11 @@
 //! Every key can be set in the file, by its variable and by its flag, and a flag wins over a variable
 //! and that over the file.
 
-#![allow(clippy::unwrap_used, reason = "clippy takes the helpers of a test for production code")]
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "clippy takes the helpers of a test for production code"
+)]
 
 use std::fs;
 use std::process::Command;
