@@ -1,11 +1,14 @@
 //! A way to a server that can be closed and opened again.
 
+use std::io;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use anyhow::Result;
-use tokio::io::copy_bidirectional;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::sleep;
 
 use crate::ports::Port;
 
@@ -28,15 +31,20 @@ impl Door {
 
     /// Passes on to `target` what comes to the door, from now on.
     pub async fn open(&self, target: String) -> Result<()> {
+        self.open_slowly(target, Duration::ZERO).await
+    }
+
+    /// As [`open`](Self::open), but whatever the target says arrives so much later.
+    pub async fn open_slowly(&self, target: String, delay: Duration) -> Result<()> {
         let listener = TcpListener::bind(self.port.address()).await?;
         let passing = tokio::spawn(async move {
             // Those that are under way end with this task.
             let mut connections = JoinSet::new();
-            while let Ok((mut inside, _)) = listener.accept().await {
+            while let Ok((inside, _)) = listener.accept().await {
                 let target = target.clone();
                 connections.spawn(async move {
-                    let mut outside = TcpStream::connect(target).await?;
-                    copy_bidirectional(&mut inside, &mut outside).await
+                    let outside = TcpStream::connect(target).await?;
+                    pass(inside, outside, delay).await
                 });
                 while connections.try_join_next().is_some() {}
             }
@@ -56,6 +64,28 @@ impl Door {
             before.abort();
         }
     }
+}
+
+/// Passes on what the two say to each other, until both have nothing more to say.
+async fn pass(mut inside: TcpStream, mut outside: TcpStream, delay: Duration) -> io::Result<()> {
+    let (mut from_inside, mut to_inside) = inside.split();
+    let (mut from_outside, mut to_outside) = outside.split();
+    let questions = async {
+        copy(&mut from_inside, &mut to_outside).await?;
+        to_outside.shutdown().await
+    };
+    let answers = async {
+        let mut buffer = [0; 65_536];
+        loop {
+            let length = from_outside.read(&mut buffer).await?;
+            sleep(delay).await;
+            match length {
+                0 => return to_inside.shutdown().await,
+                _ => to_inside.write_all(&buffer[..length]).await?,
+            }
+        }
+    };
+    tokio::try_join!(questions, answers).map(drop)
 }
 
 impl Drop for Door {

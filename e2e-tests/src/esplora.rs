@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::Result;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
+use hyper::header::AUTHORIZATION;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
@@ -16,47 +17,63 @@ use tokio::task::JoinSet;
 /// The first block of regtest.
 const BLOCK: &str = "0f9188f13cb7b2c71f2a335e3a4fc328bf5beb436012afca590b1a11466e2206";
 const MERKLE_ROOT: &str = "4a5e1e4baab89f3a32518a88c31bc87f618f76673e2cc77ab2127b7afdeda33b";
-const HEADER: &str = "0100000000000000000000000000000000000000000000000000000000000000000000003ba3ed\
+/// The header of that block.
+pub(crate) const HEADER: &str = "0100000000000000000000000000000000000000000000000000000000000000000000003ba3ed\
                       fd7a7b12b27ac72c3e67768f617fc81bc3888a51323a9fb8aa4b1e5e4adae5494dffff7f2002\
                       000000";
 
 /// The server. It ends when this is dropped.
 pub struct Esplora {
     url: String,
-    scripts: Scripts,
+    requests: Requests,
     _serving: JoinSet<()>,
 }
 
-type Scripts = Arc<Mutex<BTreeSet<String>>>;
+/// The path of each request, and its `authorization` header.
+type Requests = Arc<Mutex<Vec<(String, Option<String>)>>>;
 
 impl Esplora {
     /// Begins to serve.
     pub async fn start() -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
-        let scripts = Scripts::default();
+        let requests = Requests::default();
         let mut serving = JoinSet::new();
-        serving.spawn(serve(listener, Arc::clone(&scripts)));
-        Ok(Self { url, scripts, _serving: serving })
+        serving.spawn(serve(listener, Arc::clone(&requests)));
+        Ok(Self { url, requests, _serving: serving })
     }
 
-    /// Where it is.
+    /// Where it is. It answers below `/api` too.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// How many scripts it was asked for since this was called last.
+    /// What it was asked for since this was called last: the path of each request, and its
+    /// `authorization` header.
+    pub fn take_requests(&self) -> Vec<(String, Option<String>)> {
+        std::mem::take(&mut *self.requests.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// For how many scripts it was asked since what it was asked for was taken last.
     pub fn take_scripts(&self) -> usize {
-        std::mem::take(&mut *self.scripts.lock().unwrap_or_else(PoisonError::into_inner)).len()
+        let requests = self.take_requests();
+        let paths = requests.iter().map(|(path, _)| path);
+        let scripts = paths.filter_map(|path| path.strip_prefix("/scripthash/")?.split('/').next());
+        scripts.collect::<BTreeSet<_>>().len()
     }
 }
 
-async fn serve(listener: TcpListener, scripts: Scripts) {
+async fn serve(listener: TcpListener, requests: Requests) {
     let mut connections = JoinSet::new();
     while let Ok((tcp, _)) = listener.accept().await {
-        let scripts = Arc::clone(&scripts);
+        let requests = Arc::clone(&requests);
         let service = service_fn(move |request: Request<Incoming>| {
-            let answer = answer(request.uri().path(), &scripts);
+            let path = request.uri().path();
+            let authorization = request.headers().get(AUTHORIZATION);
+            let authorization = authorization.and_then(|value| value.to_str().ok());
+            let request = (path.to_owned(), authorization.map(str::to_owned));
+            requests.lock().unwrap_or_else(PoisonError::into_inner).push(request);
+            let answer = answer(path);
             async { answer }
         });
         // How a connection ends is for the client to judge.
@@ -67,7 +84,8 @@ async fn serve(listener: TcpListener, scripts: Scripts) {
     }
 }
 
-fn answer(path: &str, scripts: &Scripts) -> hyper::http::Result<Response<Full<Bytes>>> {
+fn answer(path: &str) -> hyper::http::Result<Response<Full<Bytes>>> {
+    let path = path.strip_prefix("/api").unwrap_or(path);
     let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
     let text = match parts[..] {
         ["fee-estimates"] => r#"{"1":2.0,"6":1.0,"144":1.0,"1008":1.0}"#.to_owned(),
@@ -82,11 +100,7 @@ fn answer(path: &str, scripts: &Scripts) -> hyper::http::Result<Response<Full<By
         ["block", BLOCK, "status"] => {
             r#"{"in_best_chain":true,"height":0,"next_best":null}"#.to_owned()
         },
-        ["scripthash", script, "txs", ..] => {
-            let mut scripts = scripts.lock().unwrap_or_else(PoisonError::into_inner);
-            scripts.insert(script.to_owned());
-            "[]".to_owned()
-        },
+        ["scripthash", _, "txs", ..] => "[]".to_owned(),
         _ => {
             return Response::builder()
                 .status(StatusCode::NOT_FOUND)

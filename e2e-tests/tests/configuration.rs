@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use e2e_tests::{Draft, Finished, Network, RPC_PASSWORD, run};
+use e2e_tests::{Draft, Electrum, Esplora, Finished, Network, RPC_PASSWORD, run};
 use ldk_server_grpc::places::{self, Places};
 use tokio::process::Command;
 
@@ -108,6 +108,7 @@ async fn what_is_in_the_way_is_named() -> Result<()> {
     directories_that_cannot_be_used(&network).await?;
     a_directory_in_use(&network).await?;
     a_bitcoind_that_is_not_ours(&network).await?;
+    a_server_that_is_not_ours(&network).await?;
     network.stop().await
 }
 
@@ -222,6 +223,18 @@ async fn a_bitcoind_that_is_not_ours(network: &Network) -> Result<()> {
     let draft = Draft::new(network, "stranger")?.set("bitcoind.rpc_password", wrong)?;
     let refusal = refused(&draft, &["bitcoind", &address, "bitcoind.rpc_password"]).await?;
     assert!(!refusal.stdout.contains(wrong) && !refusal.stderr.contains(wrong), "{refusal:?}");
+    Ok(())
+}
+
+/// Both are on regtest.
+async fn a_server_that_is_not_ours(network: &Network) -> Result<()> {
+    let (electrum, esplora) = (Electrum::start().await?, Esplora::start().await?);
+    for (source, url) in [("esplora", esplora.url()), ("electrum", electrum.url())] {
+        let draft = Draft::new(network, source)?.unset("bitcoind")?;
+        let draft = draft.set(&format!("{source}.server_url"), url)?;
+        let draft = draft.set("node.network", "signet")?;
+        refused(&draft, &[source, url, "is on regtest", "node.network is signet"]).await?;
+    }
     Ok(())
 }
 

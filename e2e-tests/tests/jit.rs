@@ -23,6 +23,8 @@ const MIN_PAYMENT_MSAT: u64 = 10_000_000;
 const FEE_PPM: u64 = 100;
 const FEE_MSAT: u64 = AMOUNT_MSAT / 1_000_000 * FEE_PPM;
 const PATIENCE: Duration = Duration::from_secs(30);
+/// What a provider asks of its customers.
+const TOKEN: &str = "sesame";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_with_nothing_is_paid() -> Result<()> {
@@ -71,10 +73,13 @@ async fn a_provider_that_cannot_help_is_named() -> Result<()> {
         network.node_with("dear", service(10 * FEE_PPM + 1)),
         network.node("deaf")
     )?;
-    let (client, hopeful) = tokio::try_join!(
+    let (client, hopeful, stranger) = tokio::try_join!(
         network.node_with("client", client_of(&dear)),
         network.node_with("hopeful", client_of(&deaf)),
+        network.node_with("stranger", client_of(&dear).replace(TOKEN, "rye")),
     )?;
+    let answer = stranger.client().bolt11_receive_via_jit_channel(fixed(AMOUNT_MSAT, None)).await;
+    refused(answer, Code::Unavailable, &["not serve this node"]);
     a_share_the_library_cannot_bear_is_refused(&client).await?;
     // It is there, but it is no provider.
     let answer = hopeful.client().bolt11_receive_via_jit_channel(fixed(AMOUNT_MSAT, None)).await;
@@ -106,7 +111,8 @@ fn service(fee_ppm: u64) -> String {
          max_client_to_self_delay = 1024\n\
          min_payment_size_msat = {MIN_PAYMENT_MSAT}\n\
          max_payment_size_msat = 1000000000\n\
-         client_trusts_lsp = false\n"
+         client_trusts_lsp = false\n\
+         require_token = \"{TOKEN}\"\n"
     )
 }
 
@@ -114,7 +120,8 @@ fn client_of(lsp: &Node) -> String {
     format!(
         "[liquidity.lsps2_client]\n\
          node_pubkey = \"{}\"\n\
-         address = \"{}\"\n",
+         address = \"{}\"\n\
+         token = \"{TOKEN}\"\n",
         lsp.id(),
         lsp.address()
     )

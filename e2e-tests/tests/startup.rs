@@ -1,6 +1,7 @@
 //! From a configuration that is right to a daemon that serves, and what is there then.
 
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
@@ -52,6 +53,27 @@ async fn it_waits_for_any_other_chain_source_too() -> Result<()> {
         let draft = Draft::new(&network, source)?.unset("bitcoind")?;
         let mut daemon = draft.set(&format!("{source}.server_url"), url.as_str())?.start()?;
         is_waiting_for(&mut daemon, &address).await?;
+        daemon.stop().await?;
+    }
+    network.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_waits_for_one_that_accepts_and_says_nothing() -> Result<()> {
+    let network = Network::start().await?;
+    let mute = TcpListener::bind("127.0.0.1:0")?;
+    let address = mute.local_addr()?.to_string();
+    let url = |scheme| format!("{scheme}://{address}");
+    let draft = |name| Draft::new(&network, name);
+    let mut daemons = [
+        draft("bitcoind")?.set("bitcoind.rpc_address", address.as_str())?.start()?,
+        draft("electrum")?.unset("bitcoind")?.set("electrum.server_url", url("tcp"))?.start()?,
+        draft("esplora")?.unset("bitcoind")?.set("esplora.server_url", url("http"))?.start()?,
+    ];
+    for daemon in &mut daemons {
+        is_waiting_for(daemon, &address).await?;
+    }
+    for daemon in daemons {
         daemon.stop().await?;
     }
     network.stop().await
@@ -125,6 +147,34 @@ async fn secrets_are_made_for_the_owner_alone_or_taken_as_they_are() -> Result<(
     let first = id_of_seed(&network, "seeded", [7; 64]).await?;
     assert_eq!(first, id_of_seed(&network, "seeded-alike", [7; 64]).await?);
     assert_ne!(first, id_of_seed(&network, "seeded-otherwise", [8; 64]).await?);
+    network.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_are_where_they_are_wanted() -> Result<()> {
+    let network = Network::start().await?;
+    let place = |name: &str| network.dir().join(name);
+    let shown = |name: &str| place(name).display().to_string();
+    let mut daemon = Draft::new(&network, "elsewhere")?
+        .set("log.file", shown("daemon.log"))?
+        .set("tls.cert_path", shown("service.crt"))?
+        .set("tls.key_path", shown("service.key"))?
+        .start()?;
+    info(&daemon.ready().await?).await?;
+    for name in ["daemon.log", "service.crt", "service.key"] {
+        assert!(fs::metadata(place(name))?.len() > 0, "{name} is empty");
+    }
+    let dir = daemon.config().storage_dir.clone();
+    daemon.stop().await?;
+    for name in ["tls.crt", "tls.key", "regtest/ldk-server.log"] {
+        assert!(!dir.join(name).exists(), "there is {name} too");
+    }
+
+    let mut daemon = Draft::new(&network, "console")?.set("log.log_to_file", false)?.start()?;
+    daemon.ready().await?;
+    daemon.says("] ready").await?;
+    assert!(!daemon.config().storage_dir.join("regtest/ldk-server.log").exists());
+    daemon.stop().await?;
     network.stop().await
 }
 

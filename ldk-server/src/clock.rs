@@ -55,4 +55,24 @@ mod tests {
         assert_eq!(rfc_3339(1_700_000_000), "2023-11-14T22:13:20Z");
         assert_eq!(rfc_3339(u64::MAX), "");
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn ticks_go_by_no_clock_that_can_be_set() {
+        const SECOND: Duration = Duration::from_secs(1);
+        let stop = CancellationToken::new();
+        let begin = Instant::now();
+        let mut ticks = Ticks::after(3 * SECOND, 10 * SECOND, stop.clone());
+        for expected in [3, 13, 23] {
+            assert!(ticks.next().await);
+            assert_eq!(begin.elapsed().as_secs(), expected);
+        }
+        // The machine slept, or the work took long.
+        tokio::time::advance(35 * SECOND).await;
+        for expected in [58, 68] {
+            assert!(ticks.next().await);
+            assert_eq!(begin.elapsed().as_secs(), expected);
+        }
+        stop.cancel();
+        assert!(!ticks.next().await);
+    }
 }

@@ -28,9 +28,9 @@ pub enum StartError {
     /// The gRPC service cannot listen.
     #[error("{0}")]
     Listen(String),
-    /// Bitcoin Core cannot be used.
+    /// The chain source cannot be used.
     #[error(transparent)]
-    Bitcoind(#[from] ProbeError),
+    ChainSource(#[from] ProbeError),
     /// The database cannot be opened or read.
     #[error("cannot read the database: {0}")]
     Store(#[from] io::Error),

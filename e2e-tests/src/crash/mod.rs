@@ -1,5 +1,5 @@
-//! Kills nodes amid payments, again and again, and checks after each kill that no payment, no record
-//! of one, no event and no money is lost.
+//! Kills nodes amid payments, or stops them, again and again, and checks each time that no payment,
+//! no record of one, no event and no money is lost.
 //!
 //! Several pairs of nodes, each on a chain of its own, are killed at the same time: a round is mostly
 //! waiting, above all for nodes to see the next block.
@@ -13,7 +13,7 @@ mod settle;
 mod summary;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
@@ -36,9 +36,20 @@ pub struct Plan {
     pub pairs: u32,
     /// What the random choices are made from: whom to kill when, and what to pay until then.
     pub seed: u64,
+    /// How a node is ended.
+    pub ending: Ending,
     /// Where data and logs are, in a directory for each pair. What is left are those of a pair with
     /// which something was wrong.
     pub dir: PathBuf,
+}
+
+/// How a node is ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// With SIGKILL, at any moment.
+    Killed,
+    /// With SIGTERM, while both nodes pay: it must end with code 0.
+    Stopped,
 }
 
 /// Does it. The summary tells of what was violated; a line for each ten kills tells how far it is.
@@ -51,7 +62,7 @@ pub async fn run(plan: &Plan) -> Result<Summary> {
     let total = Total { kills: plan.kills, begin, state: Mutex::default() };
     let pairs = (0..plan.pairs).map(|number| {
         let seed = plan.seed.wrapping_add(u64::from(number) << 32);
-        keep_killing(&plan.dir, number, seed, &total)
+        keep_killing(plan, number, seed, &total)
     });
     try_join_all(pairs).await?;
     let mut summary = total.with(|state| state.summary.clone());
@@ -61,13 +72,13 @@ pub async fn run(plan: &Plan) -> Result<Summary> {
 
 /// Takes part until all kills are done, with one pair after the other. What is left of a pair that
 /// was right in everything is removed.
-async fn keep_killing(dir: &Path, number: u32, seed: u64, total: &Total) -> Result<()> {
+async fn keep_killing(plan: &Plan, number: u32, seed: u64, total: &Total) -> Result<()> {
     for life in 0.. {
         if !total.begin_kill() {
             break;
         }
-        let dir = dir.join(format!("pair-{number}-{life}"));
-        match Pair::start(&dir, seed.wrapping_add(life)).await {
+        let dir = plan.dir.join(format!("pair-{number}-{life}"));
+        match Pair::start(&dir, seed.wrapping_add(life), plan.ending).await {
             Ok(pair) => {
                 if live(pair, total).await {
                     fs::remove_dir_all(&dir)?;

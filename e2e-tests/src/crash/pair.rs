@@ -11,6 +11,7 @@ use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use tokio::time::sleep;
 
+use super::Ending;
 use super::books;
 use super::follow::Follower;
 use super::ledger::Ledger;
@@ -59,6 +60,7 @@ pub(super) struct Pair {
     nodes: [Arc<Node>; 2],
     followers: [Follower; 2],
     ledger: Arc<Ledger>,
+    ending: Ending,
     rng: StdRng,
     round: u32,
     /// How many channels were opened, and whether the last of them is closed.
@@ -82,7 +84,7 @@ enum Outcome {
 }
 
 impl Pair {
-    pub(super) async fn start(dir: &Path, seed: u64) -> Result<Self> {
+    pub(super) async fn start(dir: &Path, seed: u64, ending: Ending) -> Result<Self> {
         let network = Network::start_in(dir, Group::Shared).await?;
         let (alice, bob) = tokio::try_join!(network.node("alice"), network.node("bob"))?;
         let nodes = [alice, bob];
@@ -99,6 +101,7 @@ impl Pair {
             nodes,
             followers,
             ledger,
+            ending,
             rng: StdRng::seed_from_u64(seed),
             round: 0,
             channels: 0,
@@ -191,6 +194,7 @@ impl Pair {
     /// Returns which one was killed.
     async fn kill(&mut self, summary: &mut Summary) -> Result<usize> {
         let payers: &[usize] = match self.rng.random_range(0..IDLE_EVERY) {
+            _ if self.ending == Ending::Stopped => &[0, 1],
             0 => &[],
             _ if self.rng.random_range(0..ONE_WAY_EVERY) == 0 => {
                 // The one who has more, so that neither runs out of money.
@@ -208,7 +212,10 @@ impl Pair {
         }
         let load = Load::start(&self.nodes, payers, &self.ledger, self.round, &mut self.rng);
         sleep(self.rng.random_range(Duration::ZERO..LONGEST_LOAD)).await;
-        self.nodes[victim].kill().await?;
+        match self.ending {
+            Ending::Killed => self.nodes[victim].kill().await?,
+            Ending::Stopped => self.nodes[victim].stop().await?,
+        }
         load.stop().await;
         Ok(victim)
     }

@@ -19,8 +19,11 @@ use crate::{AMOUNT_MSAT, CHANNEL_SATS, bolt12, failed, fee_limit, kind, spontane
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Bob takes 2,500 msat for the usual amount and 3,000 for twice as much.
-const BOB_CHANNELS: &str =
-    "[channels]\nforwarding_fee_base_msat = 2000\nforwarding_fee_proportional_millionths = 100\n";
+const BOB_CHANNELS: &str = "[channels]\n\
+    forwarding_fee_base_msat = 2000\n\
+    forwarding_fee_proportional_millionths = 100\n\
+    cltv_expiry_delta = 90\n\
+    anchor_reserve_sats = 30000\n";
 const ALICE_ROUTING: &str = "[routing]\nmax_total_routing_fee_msat = 2600\n";
 
 /// Three nodes in a row.
@@ -55,6 +58,10 @@ impl Path {
         // to be connected to, and it takes a while until its address has come around.
         network.open_channel(&alice, &bob, CHANNEL_SATS, 0).await?;
         network.open_announced_channel(&bob, &carol, CHANNEL_SATS, 0).await?;
+        let opened = bob.usable_channel(&carol).await?.channel_config.context("no settings")?;
+        ensure!(opened.cltv_expiry_delta == Some(90), "{opened:?}");
+        let kept_sats = bob.balances().await?.total_anchor_channels_reserve_sats;
+        ensure!(kept_sats == 2 * 30_000, "{kept_sats} sat are kept for two channels");
         let path = Self { alice, bob, carol, offer };
         path.is_known().await?;
         Ok(path)

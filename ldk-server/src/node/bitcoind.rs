@@ -14,7 +14,7 @@ use crate::config::{BitcoindAuth, BitcoindConfig};
 
 const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Why Bitcoin Core cannot be used.
+/// Why a chain source cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ProbeError {
     /// It may be there later.
@@ -152,7 +152,7 @@ fn unavailable(config: &BitcoindConfig, reason: &dyn std::fmt::Display) -> Probe
 }
 
 /// The cause at the end of the chain, which says what happened; the rest says that a request failed.
-fn innermost(error: &dyn std::error::Error) -> String {
+pub(super) fn innermost(error: &dyn std::error::Error) -> String {
     let chain = std::iter::successors(Some(error), |error| error.source());
     chain.last().map(ToString::to_string).unwrap_or_default()
 }

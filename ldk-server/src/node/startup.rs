@@ -11,6 +11,7 @@ use super::age;
 use super::bitcoind::{self, ProbeError};
 use super::builder;
 use super::cookie::CookieWatch;
+use super::genesis;
 use super::recovery::Recovery;
 use crate::config::{ChainSource, Config};
 use crate::secrets::Entropy;
@@ -71,12 +72,10 @@ pub async fn start(
     on_store_failure: impl FnOnce(&str) + Send + 'static,
 ) -> Result<Started, StartError> {
     let mut retry = Retry::new(report);
-    if let ChainSource::Bitcoind(bitcoind) = &config.chain_source {
-        while let Err(error) = bitcoind::probe(bitcoind, config.network).await {
-            match error {
-                ProbeError::Unavailable(reason) => retry.wait(&reason).await,
-                ProbeError::Misconfigured(_) => return Err(error.into()),
-            }
+    while let Err(error) = probe(&config).await {
+        match error {
+            ProbeError::Unavailable(reason) => retry.wait(&reason).await,
+            ProbeError::Misconfigured(_) => return Err(error.into()),
         }
     }
     report(Doing::Loading);
@@ -116,6 +115,14 @@ pub async fn start(
             },
             Err(error) => return Err(error.into()),
         }
+    }
+}
+
+/// Whether the chain source is there, and on our network.
+async fn probe(config: &Config) -> Result<(), ProbeError> {
+    match &config.chain_source {
+        ChainSource::Bitcoind(bitcoind) => bitcoind::probe(bitcoind, config.network).await,
+        server => genesis::probe(server, config.network).await,
     }
 }
 

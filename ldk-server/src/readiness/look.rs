@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ldk_node::config::BackgroundSyncConfig;
 use ldk_node::{Node, NodeStatus};
@@ -48,6 +48,8 @@ pub(crate) struct Look {
 struct Limits {
     /// The library keeps the time of its last sync on disk. One before this was by another process.
     started_at_secs: u64,
+    /// As told by the clock that nobody sets.
+    looks_since: Instant,
     silence: Duration,
 }
 
@@ -75,7 +77,7 @@ impl Look {
                 server_silence(&config.sync)
             },
         };
-        let limits = Limits { started_at_secs, silence };
+        let limits = Limits { started_at_secs, looks_since: Instant::now(), silence };
         Self { node, network_dir: config.network_dir(), certificate, limits }
     }
 
@@ -111,15 +113,18 @@ impl Look {
             left_mib: left_mib(&self.network_dir),
             certificate_expires_at_secs: self.certificate.expires_at_secs(),
         };
-        self.limits.reasons(&facts, unix_secs())
+        self.limits.reasons(&facts, unix_secs(), self.limits.looks_since.elapsed())
     }
 }
 
 impl Limits {
-    fn reasons(&self, facts: &Facts, now_secs: u64) -> Vec<Reason> {
+    fn reasons(&self, facts: &Facts, now_secs: u64, looked_for: Duration) -> Vec<Reason> {
         let Facts { synced_at_secs, left_mib, certificate_expires_at_secs } = *facts;
         let mut reasons = Vec::new();
-        match synced_at_secs.filter(|synced_at| *synced_at >= self.started_at_secs) {
+        // When it started by a clock that was set back since: else no sync would count for so long.
+        let first_look_secs = now_secs.saturating_sub(looked_for.as_secs());
+        let started_at_secs = self.started_at_secs.min(first_look_secs);
+        match synced_at_secs.filter(|synced_at| *synced_at >= started_at_secs) {
             None => reasons.push(Reason::Syncing),
             Some(silent_since)
                 if now_secs.saturating_sub(silent_since) > self.silence.as_secs() =>
@@ -154,11 +159,26 @@ fn server_silence(sync: &BackgroundSyncConfig) -> Duration {
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits { started_at_secs: 1_000, silence: Duration::from_secs(60) };
+    const STARTED_AT_SECS: u64 = 1_000;
 
+    /// By a clock that nobody has set.
     fn reasons(synced_at_secs: Option<u64>, left_mib: Option<u64>, now_secs: u64) -> Vec<Reason> {
+        reasons_after(now_secs - STARTED_AT_SECS, synced_at_secs, left_mib, now_secs)
+    }
+
+    fn reasons_after(
+        looked_for_secs: u64,
+        synced_at_secs: Option<u64>,
+        left_mib: Option<u64>,
+        now_secs: u64,
+    ) -> Vec<Reason> {
         let facts = Facts { synced_at_secs, left_mib, certificate_expires_at_secs: 3_000 };
-        LIMITS.reasons(&facts, now_secs)
+        let limits = Limits {
+            started_at_secs: STARTED_AT_SECS,
+            looks_since: Instant::now(),
+            silence: Duration::from_secs(60),
+        };
+        limits.reasons(&facts, now_secs, Duration::from_secs(looked_for_secs))
     }
 
     #[test]
@@ -173,8 +193,24 @@ mod tests {
         assert_eq!(reasons(Some(2_000), None, 2_060), []);
         let silent = Reason::ChainSource { silent_since: 2_000 };
         assert_eq!(reasons(Some(2_000), None, 2_061), [silent]);
-        // The clock was set back.
-        assert_eq!(reasons(Some(2_000), None, 1_500), []);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_does_not_matter_for_long() {
+        // Back, before and after the next sync.
+        assert_eq!(reasons_after(1_000, Some(2_000), None, 1_500), []);
+        assert_eq!(reasons_after(1_000, Some(1_502), None, 1_502), []);
+        // Back to before the start.
+        assert_eq!(reasons_after(100, Some(1_100), None, 500), []);
+        assert_eq!(reasons_after(102, Some(502), None, 502), []);
+        let silent_since = 502;
+        let silent = Reason::ChainSource { silent_since };
+        assert_eq!(reasons_after(163, Some(silent_since), None, 563), [silent]);
+        // Forward.
+        let silent_since = 1_100;
+        let silent = Reason::ChainSource { silent_since };
+        assert_eq!(reasons_after(100, Some(silent_since), None, 2_100), [silent]);
+        assert_eq!(reasons_after(102, Some(2_102), None, 2_102), []);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
-use e2e_tests::crash::{self, Plan};
+use e2e_tests::crash::{self, Ending, Plan};
 
 /// Kills nodes amid payments with SIGKILL, starts them again, and checks that nothing is lost.
 #[derive(Parser)]
@@ -38,7 +38,8 @@ async fn run(args: &Args) -> Result<ExitCode> {
     let mut temporary = tempfile::Builder::new().prefix("ldk-server-crash.").tempdir()?;
     let dir = args.dir.as_deref().map_or_else(|| Ok(temporary.path()), empty_dir)?.to_owned();
     let seed = args.seed.unwrap_or_else(rand::random);
-    let plan = Plan { kills: args.kills, pairs: args.pairs, seed, dir };
+    let ending = Ending::Killed;
+    let plan = Plan { kills: args.kills, pairs: args.pairs, seed, ending, dir };
     println!("{} kills, seed {seed}, in {}", plan.kills, plan.dir.display());
     temporary.disable_cleanup(true);
     let summary = crash::run(&plan).await?;

@@ -56,6 +56,27 @@ fn what_is_young_and_not_too_many_stays() {
 }
 
 #[test]
+fn a_clock_that_was_wrong_keeps_more_but_not_too_many() {
+    const NOW: u64 = 2_000;
+    let dir = tempfile::tempdir().unwrap();
+    let store = testing::open(dir.path());
+    record(&store, 6);
+    // It was years ahead for a while, and set right.
+    let make = move |database: &Connection| {
+        let sql = "UPDATE ldk_server_events
+                   SET created_at = CASE WHEN event_index IN (3, 4) THEN ?1 ELSE 1000 END";
+        database.execute(sql, [as_i64(DISTANT_FUTURE)])
+    };
+    store.writer.write(make).unwrap();
+    assert_eq!(store.remove_old_events(NOW, 6).unwrap(), removed(2, &[]));
+    assert_eq!(store.remove_old_events(NOW, 6).unwrap(), removed(0, &[]));
+    assert_eq!(store.remove_old_events(NOW, 3).unwrap(), removed(1, &[]));
+    // One that is before 1970 makes nothing old.
+    assert_eq!(store.remove_old_events(0, 6).unwrap(), removed(0, &[]));
+    assert_eq!(store.event_bounds().unwrap(), EventBounds { oldest_index: 4, head_index: 6 });
+}
+
+#[test]
 fn many_are_removed_in_steps() {
     let dir = tempfile::tempdir().unwrap();
     let store = testing::open(dir.path());

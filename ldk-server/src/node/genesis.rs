@@ -1,0 +1,79 @@
+//! Is an Electrum or Esplora server there, and on our network? Asked before the node is built,
+//! because the library takes whatever chain it is shown for ours.
+
+use electrum_client::{Client, ConfigBuilder, ElectrumApi as _};
+use ldk_node::bitcoin::constants::genesis_block;
+use ldk_node::bitcoin::{BlockHash, Network};
+use secrecy::SecretString;
+use tokio::task::spawn_blocking;
+
+use super::bitcoind::{ProbeError, innermost};
+use super::esplora;
+use crate::config::ChainSource;
+
+const TIMEOUT_SECS: u8 = 10;
+const NETWORKS: [Network; 5] =
+    [Network::Bitcoin, Network::Testnet, Network::Testnet4, Network::Signet, Network::Regtest];
+
+/// Asks a server for the first block of its chain. `Ok` means that it is that of `network`; Bitcoin
+/// Core is not asked.
+pub(super) async fn probe(source: &ChainSource, network: Network) -> Result<(), ProbeError> {
+    let found = match source {
+        ChainSource::Bitcoind(_) => return Ok(()),
+        ChainSource::Electrum { server_url } => of_electrum(server_url.clone()).await,
+        ChainSource::Esplora { server_url, headers } => of_esplora(server_url, headers).await,
+    };
+    let hash = found.map_err(|reason| {
+        ProbeError::Unavailable(format!("{source} does not tell its first block: {reason}"))
+    })?;
+    judge(hash, network)
+        .map_err(|chain| ProbeError::Misconfigured(format!("{source} is on {chain}")))
+}
+
+fn judge(hash: BlockHash, network: Network) -> Result<(), String> {
+    let begins = |network: &Network| genesis_block(network).block_hash() == hash;
+    match NETWORKS.into_iter().find(begins) {
+        Some(found) if found == network => Ok(()),
+        Some(found) => Err(format!("{found}, but node.network is {network}")),
+        None => Err(format!("a chain that begins with block {hash}, not on {network}")),
+    }
+}
+
+async fn of_esplora(
+    server_url: &str,
+    headers: &[(String, SecretString)],
+) -> Result<BlockHash, String> {
+    let shown = |error: reqwest::Error| innermost(&error.without_url());
+    let answer = esplora::get(server_url, headers, "/block-height/0").await.map_err(shown)?;
+    let text = answer.text().await.map_err(shown)?;
+    text.trim().parse().map_err(|_| "its answer is no hash".to_owned())
+}
+
+async fn of_electrum(server_url: String) -> Result<BlockHash, String> {
+    let asking = spawn_blocking(move || {
+        let config = ConfigBuilder::new().timeout(Some(TIMEOUT_SECS)).retry(0).build();
+        let header = Client::from_config(&server_url, config)?.block_header(0)?;
+        Ok::<_, electrum_client::Error>(header.block_hash())
+    });
+    let answer = asking.await.map_err(|error| error.to_string())?;
+    answer.map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use ldk_node::bitcoin::hashes::Hash as _;
+
+    use super::*;
+
+    #[test]
+    fn a_chain_is_told_by_its_first_block() {
+        for network in NETWORKS {
+            assert_eq!(judge(genesis_block(network).block_hash(), network), Ok(()));
+        }
+        let regtest = genesis_block(Network::Regtest).block_hash();
+        let wrong = judge(regtest, Network::Bitcoin).unwrap_err();
+        assert_eq!(wrong, "regtest, but node.network is bitcoin");
+        let unknown = judge(BlockHash::all_zeros(), Network::Signet).unwrap_err();
+        assert!(unknown.ends_with("00, not on signet"), "{unknown}");
+    }
+}
