@@ -302,9 +302,8 @@ fn outcome(manifest: Option<&Manifest>, epoch: Epoch, aside: Option<usize>) -> S
 
 fn in_recovery(channels: usize) -> String {
     format!(
-        "Channels whose state is put aside: {channels}. Start ldk-server with Bitcoin Core or an \
-         Esplora server, and let it run: it connects to the peers, who close the channels; when a \
-         closing transaction is confirmed, the daemon starts again by itself and claims what is \
-         yours.\n"
+        "Channels whose state is put aside: {channels}. Start ldk-server, and let it run: it connects to \
+         the peers, who close the channels; when a closing transaction is confirmed, the daemon \
+         starts again by itself and claims what is yours.\n"
     )
 }

@@ -1,17 +1,15 @@
 //! Is an Electrum or Esplora server there, and on our network? Asked before the node is built,
 //! because the library takes whatever chain it is shown for ours.
 
-use electrum_client::{Client, ConfigBuilder, ElectrumApi as _};
+use electrum_client::ElectrumApi as _;
 use ldk_node::bitcoin::constants::genesis_block;
 use ldk_node::bitcoin::{BlockHash, Network};
 use secrecy::SecretString;
-use tokio::task::spawn_blocking;
 
 use super::bitcoind::{ProbeError, innermost};
-use super::esplora;
+use super::{electrum, esplora};
 use crate::config::ChainSource;
 
-const TIMEOUT_SECS: u8 = 10;
 const NETWORKS: [Network; 5] =
     [Network::Bitcoin, Network::Testnet, Network::Testnet4, Network::Signet, Network::Regtest];
 
@@ -50,13 +48,7 @@ async fn of_esplora(
 }
 
 async fn of_electrum(server_url: String) -> Result<BlockHash, String> {
-    let asking = spawn_blocking(move || {
-        let config = ConfigBuilder::new().timeout(Some(TIMEOUT_SECS)).retry(0).build();
-        let header = Client::from_config(&server_url, config)?.block_header(0)?;
-        Ok::<_, electrum_client::Error>(header.block_hash())
-    });
-    let answer = asking.await.map_err(|error| error.to_string())?;
-    answer.map_err(|error| error.to_string())
+    electrum::ask(server_url, |server| Ok(server.block_header(0)?.block_hash())).await
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ pub mod bitcoind;
 pub mod builder;
 pub mod cookie;
 pub mod effects;
+mod electrum;
 mod esplora;
 pub mod events;
 pub mod expired_invoices;

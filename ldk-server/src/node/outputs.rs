@@ -1,26 +1,48 @@
 //! Whether an output of a transaction is spent.
 
-use ldk_node::bitcoin::OutPoint;
+use electrum_client::{ElectrumApi as _, GetHistoryRes};
+use ldk_node::bitcoin::{OutPoint, ScriptBuf, Txid};
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::{bitcoind, esplora};
-use crate::config::BitcoindConfig;
+use super::{bitcoind, electrum, esplora};
+use crate::config::{BitcoindConfig, ChainSource};
 
-/// Whether a transaction in a block spends it, by Bitcoin Core. One that is not there counts as
-/// spent.
-pub(super) async fn is_spent_by_core(
-    config: &BitcoindConfig,
-    output: OutPoint,
-) -> Result<bool, String> {
-    bitcoind::is_unspent(config, output)
-        .await
-        .map(|found| !found)
-        .map_err(|error| error.to_string())
+/// An output that nothing else is paid to in the same way, such as one that funds a channel.
+#[derive(Clone, Debug)]
+pub(super) struct Output {
+    pub(super) outpoint: OutPoint,
+    pub(super) script: ScriptBuf,
 }
 
-/// Whether a transaction in a block spends it, by an Esplora server.
-pub(super) async fn is_spent_by_esplora(
+/// Whether a transaction in a block spends it. One that is not there may count as spent.
+pub(super) async fn is_spent(source: &ChainSource, output: &Output) -> Result<bool, String> {
+    match source {
+        ChainSource::Bitcoind(bitcoind) => by_core(bitcoind, output.outpoint).await,
+        ChainSource::Esplora { server_url, headers } => {
+            by_esplora(server_url, headers, output.outpoint).await
+        },
+        ChainSource::Electrum { server_url } => {
+            let (txid, script) = (output.outpoint.txid, output.script.clone());
+            let history =
+                electrum::ask(server_url.clone(), move |server| server.script_get_history(&script));
+            Ok(is_over(&history.await?, txid))
+        },
+    }
+}
+
+/// Whether the history of an output's script has another transaction in a block than that which made
+/// the output.
+fn is_over(history: &[GetHistoryRes], made_by: Txid) -> bool {
+    history.iter().any(|transaction| transaction.tx_hash != made_by && transaction.height > 0)
+}
+
+async fn by_core(config: &BitcoindConfig, output: OutPoint) -> Result<bool, String> {
+    let is_unspent = bitcoind::is_unspent(config, output).await;
+    is_unspent.map(|is_unspent| !is_unspent).map_err(|error| error.to_string())
+}
+
+async fn by_esplora(
     server_url: &str,
     headers: &[(String, SecretString)],
     output: OutPoint,
@@ -41,4 +63,35 @@ pub(super) async fn is_spent_by_esplora(
     let Outspend { spent, status } =
         answer.json().await.map_err(|error| error.without_url().to_string())?;
     Ok(spent && status.is_some_and(|status| status.confirmed))
+}
+
+#[cfg(test)]
+mod tests {
+    use e2e_tests::Electrum;
+    use ldk_node::bitcoin::hashes::Hash as _;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_electrum_server_tells_of_a_spend_by_the_history_of_the_script() {
+        let [funding, closing] = [[7; 32], [8; 32]].map(Txid::from_byte_array);
+        let entry = |txid: Txid, height: i32| json!({ "tx_hash": txid, "height": height });
+        let output = Output {
+            outpoint: OutPoint { txid: funding, vout: 1 },
+            script: ScriptBuf::from_bytes(vec![0, 32]),
+        };
+        for (history, expected) in [
+            (vec![], false),
+            (vec![entry(funding, 100)], false),
+            (vec![entry(funding, 100), entry(closing, 0)], false),
+            (vec![entry(funding, 100), entry(closing, 101)], true),
+        ] {
+            let server = Electrum::start_with_history(Value::from(history)).await.unwrap();
+            let source = ChainSource::Electrum { server_url: server.url().to_owned() };
+            assert_eq!(is_spent(&source, &output).await, Ok(expected));
+        }
+        let source = ChainSource::Electrum { server_url: "tcp://127.0.0.1:1".to_owned() };
+        assert!(is_spent(&source, &output).await.is_err());
+    }
 }

@@ -8,15 +8,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ldk_node::bitcoin::{BlockHash, OutPoint};
+use ldk_node::bitcoin::BlockHash;
 use ldk_node::lightning::chain::channelmonitor::ChannelMonitor;
 use ldk_node::lightning::sign::{InMemorySigner, KeysManager};
 use ldk_node::lightning::util::persist::MONITOR_UPDATING_PERSISTER_PREPEND_SENTINEL;
 use ldk_node::lightning::util::ser::ReadableArgs as _;
 use tokio::task::spawn_blocking;
 
-use super::outputs;
-use crate::config::{ChainSource, Config};
+use super::outputs::{self, Output};
+use crate::config::Config;
 use crate::start::StartError;
 use crate::store::{MonitorAside, Store};
 
@@ -32,7 +32,7 @@ pub struct Recovery {
 /// A channel that is to be closed by its peer.
 struct Waiting {
     monitor: String,
-    funding: OutPoint,
+    funding: Output,
 }
 
 impl Recovery {
@@ -45,8 +45,9 @@ impl Recovery {
         let mut waiting = Vec::new();
         for monitor in aside {
             let funding = funding(&monitor)?;
-            if is_spent(&config, funding).await {
-                tracing::info!("the channel funded by {funding} is closed; claiming what is ours");
+            if is_spent(&config, &funding).await {
+                let outpoint = funding.outpoint;
+                tracing::info!("the channel funded by {outpoint} is closed; claiming what is ours");
                 let store = Arc::clone(store);
                 let putting = spawn_blocking(move || store.put_monitor_back(monitor.name));
                 putting.await.map_err(StartError::task)??;
@@ -72,7 +73,7 @@ impl Recovery {
         loop {
             tokio::time::sleep(INTERVAL).await;
             for Waiting { monitor, funding } in &self.waiting {
-                if is_spent(&self.config, *funding).await {
+                if is_spent(&self.config, funding).await {
                     tracing::info!("the peer has closed the channel of the monitor {monitor}");
                     return;
                 }
@@ -82,25 +83,16 @@ impl Recovery {
 }
 
 /// Whether a transaction in a block spends this output, as far as can be known.
-async fn is_spent(config: &Config, output: OutPoint) -> bool {
-    let asked = match &config.chain_source {
-        ChainSource::Bitcoind(bitcoind) => outputs::is_spent_by_core(bitcoind, output).await,
-        ChainSource::Esplora { server_url, headers } => {
-            outputs::is_spent_by_esplora(server_url, headers, output).await
-        },
-        ChainSource::Electrum { .. } => {
-            Err("an Electrum server is not asked for it; set bitcoind or esplora for the recovery"
-                .to_owned())
-        },
-    };
-    asked.unwrap_or_else(|error| {
-        tracing::warn!("in recovery: cannot tell whether {output} is spent: {error}");
+async fn is_spent(config: &Config, output: &Output) -> bool {
+    outputs::is_spent(&config.chain_source, output).await.unwrap_or_else(|error| {
+        let outpoint = output.outpoint;
+        tracing::warn!("in recovery: cannot tell whether {outpoint} is spent: {error}");
         false
     })
 }
 
 /// The output that the channel of a monitor is funded by.
-fn funding(monitor: &MonitorAside) -> Result<OutPoint, StartError> {
+fn funding(monitor: &MonitorAside) -> Result<Output, StartError> {
     // The keys are not those of the node: they are for signing, and nothing is signed.
     let keys = KeysManager::new(&[0; 32], 0, 0, true);
     let bytes = monitor.bytes.as_slice();
@@ -110,5 +102,6 @@ fn funding(monitor: &MonitorAside) -> Result<OutPoint, StartError> {
     let (_, state) = read.map_err(|error| {
         StartError::Storage(format!("cannot read the monitor {}: {error}", monitor.name))
     })?;
-    Ok(state.get_funding_txo().into_bitcoin_outpoint())
+    let outpoint = state.get_funding_txo().into_bitcoin_outpoint();
+    Ok(Output { outpoint, script: state.get_funding_script() })
 }

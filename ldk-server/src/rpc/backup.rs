@@ -121,11 +121,12 @@ fn make(
     });
     match finished {
         Ok(summary) => {
-            let BackupSummary { epoch, total_bytes, created_at, .. } = &summary;
-            tracing::info!("backup made of epoch {epoch}, {total_bytes} bytes");
-            app.store.was_backed_up(*created_at).map_err(Error::internal)?;
-            // Who does not wait for the end does not get it.
-            let _ = parts.blocking_send(Ok(Part::Summary(summary)));
+            let BackupSummary { epoch, total_bytes, created_at, .. } = summary.clone();
+            // Who does not wait for the end has no backup.
+            if parts.blocking_send(Ok(Part::Summary(summary))).is_ok() {
+                tracing::info!("backup made of epoch {epoch}, {total_bytes} bytes");
+                app.store.was_backed_up(created_at).map_err(Error::internal)?;
+            }
             Ok(())
         },
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
