@@ -47,6 +47,7 @@ async fn a_node_comes_back_from_its_backup_and_an_old_one_only_to_close() -> Res
 
     an_old_database_is_not_started_on(&network, &files, &alice, &bob).await?;
     the_peers_close_what_is_too_old(&network, &files, &early, &alice, &bob).await?;
+    a_node_that_is_in_place_is_recovered(&network, &bob).await?;
     network.stop().await
 }
 
@@ -281,4 +282,24 @@ async fn the_peers_close_what_is_too_old(
         Ok(())
     })
     .await
+}
+
+/// Its only channel is closed already, so that the monitor comes back at once.
+async fn a_node_that_is_in_place_is_recovered(network: &Network, bob: &Node) -> Result<()> {
+    const FLAG: &str = "--close-all-channels";
+    let config = bob.config_file().display().to_string();
+    let running = refusal(network.tools(), &["recover", FLAG, &config]).await?;
+    assert_eq!(running.code, Some(255), "{running:?}");
+    let before = onchain(bob).await?;
+    bob.stop().await?;
+    let hasty = refusal(network.tools(), &["recover", &config]).await?;
+    assert_eq!(hasty.code, Some(2), "{hasty:?}");
+    assert!(hasty.stderr.contains(FLAG), "{hasty:?}");
+    let recovered = refusal(network.tools(), &["recover", FLAG, &config]).await?.success()?;
+    assert!(recovered.contains("state is put aside: 1."), "{recovered}");
+    bob.start_again().await?;
+    assert!(bob.log().text().contains("is closed; claiming what is ours"), "{}", bob.log().tail());
+    assert!(bob.channels().await?.is_empty());
+    assert!(onchain(bob).await? >= before);
+    Ok(())
 }

@@ -26,6 +26,7 @@ const BACKUP: &str = "backup-file";
 const IDENTITY_FILE: &str = "identity-file";
 const PASSPHRASE_FILE: &str = "passphrase-file";
 const RECOVER: &str = "recover";
+const CLOSE_ALL_CHANNELS: &str = "close-all-channels";
 const ACCEPT_OLD_STATE: &str = "accept-old-state";
 
 /// What the daemon was started with.
@@ -225,9 +226,16 @@ fn restore_command() -> Command {
 }
 
 fn recover_command() -> Command {
-    with_configuration(Command::new(RECOVER_NODE).about(
-        "Put the state of all channels aside, because it is too old, and let the peers close them",
-    ))
+    let command = Command::new(RECOVER_NODE)
+        .about("Put the state of all channels aside, because it is too old, and let the peers close them")
+        .arg(
+            Arg::new(CLOSE_ALL_CHANNELS)
+                .long(CLOSE_ALL_CHANNELS)
+                .action(ArgAction::SetTrue)
+                .required(true)
+                .help("Says that this is what you want: there is no way back"),
+        );
+    with_configuration(command)
 }
 
 fn order(matches: &ArgMatches) -> restore::Order {
