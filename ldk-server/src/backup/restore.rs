@@ -19,7 +19,7 @@ use crate::clock::rfc_3339;
 use crate::config::Config;
 use crate::secrets::{self, SecretError};
 use crate::storage;
-use crate::store::{Closed, Epoch, Lineage, epoch_of};
+use crate::store::{Closed, Epoch, Lineage, epoch_of, log_of};
 use crate::witness::Witness;
 
 /// What has to be typed by somebody who insists on a state that is too old.
@@ -91,7 +91,7 @@ pub fn restore(config: &Config, order: &Order) -> Result<String, RestoreError> {
     let stage = tempfile::Builder::new().prefix(PARTIAL_PREFIX).tempdir_in(&network_dir)?;
     let (manifest, keys) = bring(order, stage.path())?;
     check_network(config, manifest.as_ref())?;
-    check_keys(config, keys.as_ref())?;
+    let missing_keys = missing_keys(config, keys)?;
     let mut state = Closed::open(stage.path())?;
     let (lineage, epoch) = state.epoch()?;
     let known = newest_known(config, lineage)?;
@@ -101,9 +101,7 @@ pub fn restore(config: &Config, order: &Order) -> Result<String, RestoreError> {
     let aside = if order.recover { Some(state.set_channels_aside()?) } else { None };
     let restored = state.restored(newest)?;
     state.close()?;
-    if let Some(keys) =
-        keys.filter(|_| secrets::keys(&config.storage_dir).is_ok_and(|keys| keys.is_none()))
-    {
+    if let Some(keys) = missing_keys {
         secrets::write_keys(&config.storage_dir, &keys)?;
     }
     fs::rename(stage.path().join(archive::DATABASE), &database)?;
@@ -155,12 +153,6 @@ fn copy_mirror(mirror: &Path, database: &Path) -> io::Result<()> {
     }
 }
 
-fn log_of(database: &Path) -> PathBuf {
-    let mut path = database.as_os_str().to_owned();
-    path.push("-wal");
-    path.into()
-}
-
 fn unlock(order: &Order) -> Result<Unlock, RestoreError> {
     let named = |path: &Path, error: io::Error| {
         io::Error::other(format!("cannot read {}: {error}", path.display()))
@@ -195,12 +187,14 @@ fn check_network(config: &Config, manifest: Option<&Manifest>) -> Result<(), Res
     }
 }
 
-/// The keys must come from somewhere, and must not be those of another node.
-fn check_keys(config: &Config, in_backup: Option<&Keys>) -> Result<(), RestoreError> {
+/// The keys that are to be written. They must come from somewhere, and must not be those of another
+/// node.
+fn missing_keys(config: &Config, in_backup: Option<Keys>) -> Result<Option<Keys>, RestoreError> {
     let dir = config.storage_dir.display();
     match (in_backup, secrets::keys(&config.storage_dir)?) {
-        (Some(_), None) | (None, Some(_)) => Ok(()),
-        (Some(one), Some(other)) if one.name == other.name && one.bytes == other.bytes => Ok(()),
+        (Some(keys), None) => Ok(Some(keys)),
+        (None, Some(_)) => Ok(None),
+        (Some(one), Some(other)) if one.name == other.name && one.bytes == other.bytes => Ok(None),
         (Some(_), Some(other)) => Err(RestoreError::Refused(format!(
             "{dir} holds a {} that is not that of the backup: name another storage.disk.dir_path",
             other.name

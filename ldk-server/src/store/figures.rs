@@ -1,12 +1,12 @@
 //! What the metrics tell of the store: measured as it happens, or looked up when they are asked for.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ldk_node::lightning::io;
 use prometheus::core::Collector;
 
-use super::{MirrorState, Store};
+use super::{MirrorState, Store, log_of};
 use crate::storage::available_bytes;
 
 /// What is measured as it happens.
@@ -38,12 +38,10 @@ impl Store {
     /// How it is at the moment. Asks the file system.
     pub fn state(&self) -> StoreState {
         let database = self.readers.path();
-        let mut log = database.as_os_str().to_owned();
-        log.push("-wal");
         StoreState {
             queued_writes: self.writer.queued(),
             database_bytes: file_bytes(database),
-            log_bytes: file_bytes(&PathBuf::from(log)),
+            log_bytes: file_bytes(&log_of(database)),
             disk_available_bytes: available_bytes(database),
             event_subscribers: self.event_log.subscribers(),
             mirror: self.mirror_state(),

@@ -3,7 +3,7 @@
 //! there is none, and one has to be made.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -17,6 +17,13 @@ pub(super) const LIMIT_BYTES: u64 = 16 << 20;
 /// program that copies the database takes longer, and is waited for by a longer log.
 const READERS_PATIENCE: Duration = Duration::from_millis(500);
 
+/// The file of the log that belongs to the database in this file.
+pub(crate) fn log_of(database: &Path) -> PathBuf {
+    let mut path = database.as_os_str().to_owned();
+    path.push("-wal");
+    path.into()
+}
+
 /// The file of the log, as its writer sees it.
 pub(super) struct Log {
     path: PathBuf,
@@ -27,7 +34,7 @@ pub(super) struct Log {
 impl Log {
     /// The log of this database.
     pub(super) fn of(database: &Connection) -> Self {
-        let path = PathBuf::from(format!("{}-wal", database.path().unwrap_or_default()));
+        let path = log_of(Path::new(database.path().unwrap_or_default()));
         Self { path, try_at_bytes: LIMIT_BYTES }
     }
 

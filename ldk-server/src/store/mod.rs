@@ -40,6 +40,7 @@ use ldk_node::lightning::util::persist::{
     ARCHIVED_CHANNEL_MONITOR_PERSISTENCE_PRIMARY_NAMESPACE,
     CHANNEL_MONITOR_PERSISTENCE_PRIMARY_NAMESPACE, KVStoreSync,
 };
+pub(crate) use log::log_of;
 pub use mirror::MirrorState;
 pub use pages::Page;
 pub use payments::{PaymentCounts, PaymentFilter, PaymentPlace, Unpaid, making_invoice};

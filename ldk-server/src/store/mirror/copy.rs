@@ -34,6 +34,7 @@ use ldk_node::io::sqlite_store::SQLITE_DB_FILE_NAME;
 
 use super::disk::Disk;
 use super::frames::Outcome;
+use crate::store::log_of;
 
 /// What is added to a name until the mirror is complete.
 const PARTIAL: &str = ".partial";
@@ -51,11 +52,6 @@ pub(super) struct Copy {
 /// The database in this directory.
 pub(super) fn database_in(dir: &Path) -> PathBuf {
     dir.join(SQLITE_DB_FILE_NAME)
-}
-
-/// The log that belongs to this database.
-pub(super) fn log_of(database: &Path) -> PathBuf {
-    with_suffix(database, "-wal")
 }
 
 fn partial_in(dir: &Path) -> PathBuf {

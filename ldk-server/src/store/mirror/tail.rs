@@ -14,6 +14,7 @@ use rusqlite::Connection;
 
 use super::feed::{Feed, Message};
 use super::frames::{Frames, HEADER_BYTES, Header};
+use crate::store::log_of;
 
 /// How many frames are read at once: more than most commits have.
 const FRAMES_AT_ONCE: usize = 16;
@@ -39,7 +40,7 @@ struct Following {
 impl Tail {
     /// The end of this database's log.
     pub(in crate::store) fn of(database: &Connection) -> Self {
-        let log = PathBuf::from(format!("{}-wal", database.path().unwrap_or_default()));
+        let log = log_of(Path::new(database.path().unwrap_or_default()));
         Self { log, following: None }
     }
 

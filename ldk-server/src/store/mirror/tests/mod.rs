@@ -14,8 +14,9 @@ use std::{fs, thread};
 use ldk_node::lightning::util::persist::KVStoreSync;
 use rusqlite::Connection;
 
+use super::super::log_of;
 use super::super::{Epoch, Lineage, Store, epoch, testing};
-use super::copy::{database_in, log_of};
+use super::copy::database_in;
 
 const NAMESPACE: &str = "mirrored";
 
