@@ -7,7 +7,7 @@ use ldk_node::io::sqlite_store::SQLITE_DB_FILE_NAME;
 use ldk_node::lightning::io;
 use rusqlite::{Connection, params};
 
-use super::schema::{self, Durability};
+use super::schema::{self, SyncMode};
 use super::{Epoch, Lineage, Store, as_i64, epoch, invalid_data, sql_error};
 
 /// A monitor that is set aside.
@@ -28,7 +28,7 @@ impl Closed {
         if !dir.join(SQLITE_DB_FILE_NAME).try_exists()? {
             return Err(io::Error::new(io::ErrorKind::NotFound, "there is no database"));
         }
-        let database = schema::open(dir, Durability::Full)?;
+        let database = schema::open(dir, SyncMode::Full)?;
         let verdict: String = database
             .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
             .map_err(sql_error)?;

@@ -3,6 +3,7 @@
 
 mod aside;
 mod consumers;
+mod durability;
 mod epoch;
 mod events;
 mod figures;
@@ -26,6 +27,7 @@ use std::sync::{OnceLock, mpsc};
 
 pub use aside::{Closed, MonitorAside};
 pub use consumers::{Ack, MAX_EVENT_CONSUMERS};
+pub use durability::{Durability, NeverDurable, Position};
 pub use epoch::{Epoch, Lineage, epoch_of};
 pub use events::{Digest, EventBounds, NewEvent};
 pub use figures::StoreState;
@@ -50,7 +52,7 @@ use events::EventLog;
 use mirror::{Mirror, Tail};
 use payments::Counts;
 use readers::Readers;
-use schema::Durability;
+use schema::SyncMode;
 use writer::Writer;
 
 /// The namespace of the server's own records among the library's. The library has none of this name.
@@ -91,15 +93,15 @@ impl Store {
         backend: Backend,
         on_failure: impl FnOnce(&str) + Send + 'static,
     ) -> io::Result<Self> {
-        let (library, durability) = match backend {
-            Backend::Server => (None, Durability::Full),
+        let (library, sync_mode) = match backend {
+            Backend::Server => (None, SyncMode::Full),
             Backend::Library => {
                 let (file, table) = (LIBRARY_FILE.to_owned(), KV_TABLE_NAME.to_owned());
                 let library = SqliteStore::new(dir.to_owned(), Some(file), Some(table))?;
-                (Some(library), Durability::None)
+                (Some(library), SyncMode::Off)
             },
         };
-        let mut database = schema::open(dir, durability)?;
+        let mut database = schema::open(dir, sync_mode)?;
         let changes = database.transaction().map_err(sql_error)?;
         payments::reconcile(&changes)?;
         changes.commit().map_err(sql_error)?;
@@ -129,6 +131,11 @@ impl Store {
             tracing::warn!("the mirror is not level with the database");
         }
         Ok(())
+    }
+
+    /// How much of what was written is on disk.
+    pub fn durability(&self) -> Durability {
+        self.writer.durability()
     }
 
     /// Whether the on-chain wallet knows this transaction, and so spends none of its coins again.

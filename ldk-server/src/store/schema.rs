@@ -29,15 +29,15 @@ pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Whether a commit that was answered outlives a loss of power.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Durability {
+pub(super) enum SyncMode {
     /// It does.
     Full,
     /// It does not.
-    None,
+    Off,
 }
 
 /// Opens the database in this directory for writing, makes it if need be, and brings it up to date.
-pub(super) fn open(dir: &Path, durability: Durability) -> io::Result<Connection> {
+pub(super) fn open(dir: &Path, sync_mode: SyncMode) -> io::Result<Connection> {
     let path = dir.join(SQLITE_DB_FILE_NAME);
     make_private(&path)?;
     // The library would panic over a file that is not a database.
@@ -50,9 +50,9 @@ pub(super) fn open(dir: &Path, durability: Durability) -> io::Result<Connection>
     let mut database = Connection::open(&path).map_err(sql_error)?;
     database.set_prepared_statement_cache_capacity(STATEMENT_CACHE_CAPACITY);
     database.busy_timeout(BUSY_TIMEOUT).map_err(sql_error)?;
-    let synchronous = match durability {
-        Durability::Full => "FULL",
-        Durability::None => "OFF",
+    let synchronous = match sync_mode {
+        SyncMode::Full => "FULL",
+        SyncMode::Off => "OFF",
     };
     database
         .execute_batch(&format!(

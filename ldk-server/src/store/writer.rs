@@ -20,6 +20,7 @@ use ldk_node::lightning::io;
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
 
+use super::durability::{Durability, Position, Watermark};
 use super::epoch;
 use super::log::Log;
 use super::mirror::Tail;
@@ -41,12 +42,15 @@ struct Shared {
     /// There is room again, or it makes no difference any more.
     emptied: Condvar,
     figures: CommitFigures,
+    watermark: Watermark,
 }
 
 type Jobs = Vec<Box<dyn Job>>;
 
 struct Queue {
     jobs: Jobs,
+    /// Which write the last of these is.
+    last: Position,
     errands: Vec<Errand>,
     state: State,
 }
@@ -114,10 +118,16 @@ impl Writer {
         on_failure: impl FnOnce(&str) + Send + 'static,
     ) -> io::Result<Self> {
         let shared = Arc::new(Shared {
-            queue: Mutex::new(Queue { jobs: Vec::new(), errands: Vec::new(), state: State::Open }),
+            queue: Mutex::new(Queue {
+                jobs: Vec::new(),
+                last: 0,
+                errands: Vec::new(),
+                state: State::Open,
+            }),
             filled: Condvar::new(),
             emptied: Condvar::new(),
             figures: CommitFigures::new()?,
+            watermark: Watermark::new(),
         });
         let for_thread = Arc::clone(&shared);
         let thread = thread::Builder::new()
@@ -130,6 +140,11 @@ impl Writer {
     /// What is measured of commits.
     pub(super) fn figures(&self) -> &CommitFigures {
         &self.shared.figures
+    }
+
+    /// How much of what was asked for is on disk.
+    pub(super) fn durability(&self) -> Durability {
+        self.shared.watermark.durability()
     }
 
     /// How many changes wait for the commit after the one under way.
@@ -208,6 +223,7 @@ impl Shared {
             State::Failed(failure) => return Err((job, Arc::clone(failure))),
         }
         queue.jobs.push(job);
+        queue.last = self.watermark.accept();
         // The thread waits only while there is nothing.
         if queue.jobs.len() == 1 {
             self.filled.notify_one();
@@ -217,7 +233,7 @@ impl Shared {
 
     /// What is to be written next, all at once, and what is to be done then; `None` if there will be
     /// no more.
-    fn take(&self) -> Option<(Jobs, Vec<Errand>)> {
+    fn take(&self) -> Option<(Jobs, Position, Vec<Errand>)> {
         let mut queue = self.queue();
         while queue.jobs.is_empty() && queue.errands.is_empty() {
             if !matches!(queue.state, State::Open) {
@@ -226,19 +242,20 @@ impl Shared {
             queue = self.filled.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
         self.emptied.notify_all();
-        let Queue { jobs, errands, .. } = &mut *queue;
-        Some((mem::take(jobs), mem::take(errands)))
+        let Queue { jobs, last, errands, .. } = &mut *queue;
+        Some((mem::take(jobs), *last, mem::take(errands)))
     }
 
     fn write_all(&self, mut database: Connection, on_failure: impl FnOnce(&str)) {
         let (mut log, mut tail) = (Log::of(&database), Tail::of(&database));
-        while let Some((mut jobs, errands)) = self.take() {
+        while let Some((mut jobs, last, errands)) = self.take() {
             if !jobs.is_empty() {
                 let begun = Instant::now();
                 if let Err(error) = commit(&mut database, &mut jobs) {
                     return self.fail(jobs, &error, on_failure);
                 }
                 self.figures.committed(jobs.len(), begun.elapsed());
+                self.watermark.reached(last);
                 jobs.into_iter().for_each(|job| job.answer(Ok(())));
                 tail.look(&database);
                 if let Err(error) = log.bound(&database) {
@@ -247,6 +264,7 @@ impl Shared {
             }
             errands.into_iter().for_each(|errand| errand(&database, &mut tail));
         }
+        self.watermark.end();
         tail.end();
     }
 
@@ -258,6 +276,7 @@ impl Shared {
         jobs.append(&mut queue.jobs);
         queue.errands.clear();
         drop(queue);
+        self.watermark.end();
         self.emptied.notify_all();
         jobs.into_iter().for_each(|job| job.answer(Err(Arc::clone(&failure))));
     }

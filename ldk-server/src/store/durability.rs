@@ -1,0 +1,152 @@
+//! How much of what was asked to be written is on disk. Whoever lets something out of the process
+//! first asks which write was accepted last, and waits until that one is durable: what a crash could
+//! undo is then never seen outside.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+
+/// The place of a write in the order of all writes since the store was opened, from 1.
+pub type Position = u64;
+
+/// Nothing more will become durable: the database cannot be written, or the store is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("what was written cannot be made durable")]
+pub struct NeverDurable;
+
+#[derive(Clone, Copy)]
+struct Durable {
+    /// This write and all before it are on disk.
+    through: Position,
+    /// Nothing more will be.
+    is_over: bool,
+}
+
+struct Inner {
+    accepted: AtomicU64,
+    durable: watch::Sender<Durable>,
+    /// For those who wait on a thread.
+    waiting: Mutex<()>,
+    changed: Condvar,
+}
+
+/// Tells how far the store is; the side of the one who writes.
+pub(super) struct Watermark(Arc<Inner>);
+
+/// Asks how far the store is.
+#[derive(Clone)]
+pub struct Durability(Arc<Inner>);
+
+impl Watermark {
+    pub(super) fn new() -> Self {
+        let durable = watch::Sender::new(Durable { through: 0, is_over: false });
+        let (accepted, waiting, changed) = (AtomicU64::new(0), Mutex::new(()), Condvar::new());
+        Self(Arc::new(Inner { accepted, durable, waiting, changed }))
+    }
+
+    /// The other side.
+    pub(super) fn durability(&self) -> Durability {
+        Durability(Arc::clone(&self.0))
+    }
+
+    /// Accepts one more write. To be called in the order of the writes.
+    pub(super) fn accept(&self) -> Position {
+        self.0.accepted.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    /// This write and all before it are on disk.
+    pub(super) fn reached(&self, through: Position) {
+        self.change(|durable| durable.through = durable.through.max(through));
+    }
+
+    /// Nothing more will be.
+    pub(super) fn end(&self) {
+        self.change(|durable| durable.is_over = true);
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Durable)) {
+        let waiting = self.0.waiting();
+        self.0.durable.send_modify(change);
+        drop(waiting);
+        self.0.changed.notify_all();
+    }
+}
+
+impl Durability {
+    /// The last write that was accepted.
+    pub fn accepted(&self) -> Position {
+        self.0.accepted.load(Ordering::SeqCst)
+    }
+
+    /// Whether this write and all before it are on disk.
+    pub fn is_reached(&self, position: Position) -> bool {
+        self.0.durable.borrow().through >= position
+    }
+
+    /// Waits until this write and all before it are on disk.
+    pub async fn reached(&self, position: Position) -> Result<(), NeverDurable> {
+        let mut durable = self.0.durable.subscribe();
+        let is_known = |durable: &Durable| durable.through >= position || durable.is_over;
+        let durable = *durable.wait_for(is_known).await.map_err(|_| NeverDurable)?;
+        if durable.through >= position { Ok(()) } else { Err(NeverDurable) }
+    }
+
+    /// Waits, on this thread, until everything that was accepted is on disk.
+    pub fn barrier(&self) -> Result<(), NeverDurable> {
+        let position = self.accepted();
+        let mut waiting = self.0.waiting();
+        loop {
+            let Durable { through, is_over } = *self.0.durable.borrow();
+            if through >= position {
+                return Ok(());
+            }
+            if is_over {
+                return Err(NeverDurable);
+            }
+            waiting = self.0.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+impl Inner {
+    fn waiting(&self) -> MutexGuard<'_, ()> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn one_waits_until_what_was_accepted_is_durable() {
+        let watermark = Watermark::new();
+        let durability = watermark.durability();
+        assert_eq!(durability.reached(durability.accepted()).now_or_never(), Some(Ok(())));
+        let (first, second) = (watermark.accept(), watermark.accept());
+        assert_eq!(durability.accepted(), second);
+        watermark.reached(first);
+        assert!(durability.is_reached(first) && !durability.is_reached(second));
+        assert_eq!(durability.reached(second).now_or_never(), None);
+        let waiting = durability.clone();
+        let barrier = std::thread::spawn(move || waiting.barrier());
+        watermark.reached(second);
+        assert_eq!(durability.reached(second).await, Ok(()));
+        assert_eq!(barrier.join().unwrap(), Ok(()));
+    }
+
+    #[tokio::test]
+    async fn at_the_end_nobody_waits_and_only_what_is_durable_counts() {
+        let watermark = Watermark::new();
+        let durability = watermark.durability();
+        let (first, second) = (watermark.accept(), watermark.accept());
+        watermark.reached(first);
+        watermark.end();
+        assert_eq!(durability.reached(first).await, Ok(()));
+        assert_eq!(durability.reached(second).await, Err(NeverDurable));
+        assert_eq!(durability.barrier(), Err(NeverDurable));
+    }
+}
