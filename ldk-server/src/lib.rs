@@ -4,6 +4,7 @@
 pub mod backup;
 pub mod certificate;
 mod clock;
+mod compat;
 pub mod config;
 mod deadline;
 pub mod error;

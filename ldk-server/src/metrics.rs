@@ -116,6 +116,8 @@ fn add_payments(page: &Page, payments: PaymentCounts) -> prometheus::Result<()> 
 fn add_state(page: &Page, state: &StoreState) -> prometheus::Result<()> {
     let StoreState {
         queued_writes,
+        waits,
+        cuts_begun,
         database_bytes,
         log_bytes,
         disk_available_bytes,
@@ -127,6 +129,21 @@ fn add_state(page: &Page, state: &StoreState) -> prometheus::Result<()> {
         "ldk_server_store_queued_writes",
         "Changes that wait for the commit after the one under way.",
         signed(queued_writes),
+    )?;
+    page.gauge(
+        "ldk_server_store_commit_pending_seconds",
+        "For how long the disk has been busy with the commit under way; 0 if there is none.",
+        signed(waits.disk.as_secs()),
+    )?;
+    page.gauge(
+        "ldk_server_consistent_cuts",
+        "1 if the state of the channels is written at consistent cuts, otherwise 0.",
+        i64::from(cuts_begun),
+    )?;
+    page.gauge(
+        "ldk_server_cut_uncovered_seconds",
+        "For how long the state of a channel has waited for the manager that knows of it.",
+        signed(waits.manager.as_secs()),
     )?;
     page.gauge(
         "ldk_server_store_database_bytes",

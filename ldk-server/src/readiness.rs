@@ -37,6 +37,11 @@ pub enum Reason {
         /// Rounded down.
         left_mib: u64,
     },
+    /// What it writes has not been taken by the disk for so many seconds, and nothing leaves it.
+    Stalled {
+        /// Rounded down.
+        secs: u64,
+    },
     /// Its state cannot be written any more, and the process ends.
     Database,
 }
@@ -56,6 +61,9 @@ impl fmt::Display for Reason {
             Self::Certificate => write!(formatter, "certificate: has expired"),
             Self::Disk { left_mib } => {
                 write!(formatter, "disk: nearly full, {left_mib} MiB left")
+            },
+            Self::Stalled { secs } => {
+                write!(formatter, "disk: has not taken what is to be written for {secs} s")
             },
             Self::Database => write!(formatter, "database: cannot be written"),
         }
@@ -153,6 +161,10 @@ mod tests {
             (Reason::Syncing, "syncing: not in step with the chain yet".to_owned()),
             (Reason::Certificate, "certificate: has expired".to_owned()),
             (Reason::Disk { left_mib: 12 }, "disk: nearly full, 12 MiB left".to_owned()),
+            (
+                Reason::Stalled { secs: 7 },
+                "disk: has not taken what is to be written for 7 s".to_owned(),
+            ),
             (Reason::Database, "database: cannot be written".to_owned()),
             (
                 Reason::ChainSource { silent_since },

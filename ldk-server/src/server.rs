@@ -196,7 +196,8 @@ impl Server {
             tracing::info!("NODE_URI: {}@{address}", node.node_id());
         }
         phase.send_replace(Phase::Ready(app));
-        let look = Look::new(Arc::clone(&node), &config, certificate, started_at_secs);
+        let look =
+            Look::new(Arc::clone(&node), Arc::clone(&store), &config, certificate, started_at_secs);
         let look = tokio::spawn(look.repeat(readiness.clone(), stop.serving.clone()));
         tracing::info!("ready");
         Ok(Self {

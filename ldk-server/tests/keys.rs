@@ -22,6 +22,7 @@ const VALUES: &[(&str, [&str; 3])] = &[
     ("node.rgs_server_url", ["http://rgs.example/1", "https://rgs.example/2", "http://rgs/3"]),
     ("node.pathfinding_scores_source_url", ["http://scores/1", "", "https://scores/3"]),
     ("node.async_payments_role", ["client", "server", "client"]),
+    ("storage.consistent_cuts", OFF),
     ("storage.disk.dir_path", ["/data/1", "/data/2", "/data/3"]),
     ("bitcoind.rpc_address", ["127.0.0.1:11", "[::1]:12", "bitcoind.example:13"]),
     ("bitcoind.rpc_user", ["user 1", "user 2", "user 3"]),

@@ -166,6 +166,11 @@ pub static KEYS: &[Key] = &[
     text("storage.disk.dir_path", "Directory of keys and state [default: ~/.ldk-server]")
         .value("DIR")
         .short("storage_dir_path"),
+    boolean(
+        "storage.consistent_cuts",
+        "Whether what is written to disk always fits together, so that a crash closes no channel",
+    )
+    .default("true"),
     text("bitcoind.rpc_address", "Bitcoin Core's RPC server").value("HOST:PORT"),
     text("bitcoind.rpc_user", "User of Bitcoin Core's RPC server").value("USER"),
     text(

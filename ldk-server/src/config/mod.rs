@@ -37,6 +37,8 @@ pub struct Config {
     pub network: Network,
     /// Where keys are kept, and one directory of state for each network.
     pub storage_dir: PathBuf,
+    /// Whether the state of the channels is written at consistent cuts, and nothing leaves before.
+    pub consistent_cuts: bool,
     /// Where the mirror of the database is kept, in a directory for each network.
     pub backup_directory: Option<PathBuf>,
     /// Where the gRPC service listens.
@@ -277,6 +279,7 @@ impl Config {
         let identity = parse::identity(values)?;
         Ok(Self {
             network,
+            consistent_cuts: values.is_on("storage.consistent_cuts"),
             backup_directory: parse::backup_directory(values)?,
             grpc_address: parse::grpc_address(values)?,
             async_payments_role: parse::async_payments_role(values, identity.is_announceable())?,

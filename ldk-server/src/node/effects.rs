@@ -132,7 +132,7 @@ pub fn published(event: Event, payment: Option<types::Payment>) -> Option<Publis
             fee_paid_msat: _,
         } => Some(Published::PaymentSuccessful(PaymentSuccessful { payment })),
         Event::PaymentFailed { payment_id: _, payment_hash: _, reason: _ } => {
-            Some(Published::PaymentFailed(PaymentFailed { payment }))
+            Some(Published::PaymentFailed(PaymentFailed { payment: payment.map(failed) }))
         },
         Event::PaymentClaimable {
             payment_id: _,
@@ -205,6 +205,11 @@ pub fn published(event: Event, payment: Option<types::Payment>) -> Option<Publis
             abandoned_funding_txo,
         ))),
     }
+}
+
+/// The library may write down that a payment is pending after it has told that it failed.
+fn failed(payment: types::Payment) -> types::Payment {
+    types::Payment { status: types::PaymentStatus::Failed.into(), ..payment }
 }
 
 /// Whether `event` tells of the end of a channel that had no funding. The reasons of the library do

@@ -33,6 +33,8 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) -> Result<(), String> {
 }
 
 fn handle(app: &App, event: Event) -> Result<(), String> {
+    // What the event is about is looked up on the disk.
+    app.store.barrier().map_err(text)?;
     let (name, digest) = (name(&event), effects::digest(&event));
     if !app.store.is_recorded(&digest) {
         record(app, event, digest).map_err(|error| format!("cannot record {name}: {error}"))?;

@@ -16,7 +16,7 @@ use super::recovery::Recovery;
 use crate::config::{ChainSource, Config};
 use crate::secrets::Entropy;
 use crate::start::StartError;
-use crate::store::{Backend, Store};
+use crate::store::{Backend, CutsRefused, Store};
 use crate::tor::Onions;
 
 const FIRST_RETRY: Duration = Duration::from_secs(1);
@@ -88,6 +88,7 @@ pub async fn start(
         let backend = if opening.library_store { Backend::Library } else { Backend::Server };
         let store = Arc::new(Store::open(&opening.network_dir(), backend, on_store_failure)?);
         age::check(&store, &opening)?;
+        store.resolve_unsent_payments()?;
         if opening.force_wallet_full_scan {
             tracing::info!("--force-wallet-full-scan: the wallet looks through all of the chain");
             store.forget_syncs()?;
@@ -101,6 +102,7 @@ pub async fn start(
     let recovery = Recovery::begin(Arc::clone(&config), &store).await?;
     let build = spawn_blocking(move || {
         let node = builder::build(&config, &entropy, Arc::clone(&store), ways)?;
+        begin_cuts(&config, &node, &store)?;
         Ok::<_, StartError>((Arc::new(node), store))
     });
     let (node, store) = build.await.map_err(StartError::task)??;
@@ -116,6 +118,29 @@ pub async fn start(
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+/// Has the store write at consistent cuts, if it understands what the library writes. The node has
+/// been built, and so has read its state, but does nothing yet.
+fn begin_cuts(config: &Config, node: &Node, store: &Store) -> Result<(), StartError> {
+    let refusal = if !config.consistent_cuts {
+        Some("storage.consistent_cuts is false".to_owned())
+    } else if config.library_store {
+        Some("the library's own store is used".to_owned())
+    } else {
+        let channels: Vec<_> =
+            node.list_channels().into_iter().map(|channel| channel.channel_id).collect();
+        match store.begin_cuts(&channels) {
+            Ok(()) => None,
+            Err(CutsRefused::Storage(error)) => return Err(error.into()),
+            Err(refused) => Some(refused.to_string()),
+        }
+    };
+    if let Some(reason) = refusal {
+        tracing::warn!("no consistent cuts are made, so a crash may close channels: {reason}");
+        store.do_without_cuts()?;
+    }
+    Ok(())
 }
 
 /// Whether the chain source is there, and on our network.

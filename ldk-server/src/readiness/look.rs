@@ -15,6 +15,7 @@ use crate::certificate::Certificate;
 use crate::clock::{Ticks, unix_secs};
 use crate::config::{ChainSource, Config};
 use crate::storage::available_bytes;
+use crate::store::{Store, Waits};
 
 /// From one look to the next.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -35,10 +36,14 @@ const FAILED_SYNCS: u64 = 3;
 /// database fails, and with it the daemon, only when nothing is left.
 const LOW_DISK_MIB: u64 = 256;
 
+/// After so long without a commit the disk counts as stalled.
+const STALL: Duration = Duration::from_secs(5);
+
 /// What is looked at, and what it is held against.
 #[derive(Clone)]
 pub(crate) struct Look {
     node: Arc<Node>,
+    store: Arc<Store>,
     network_dir: PathBuf,
     certificate: Certificate,
     limits: Limits,
@@ -61,12 +66,15 @@ struct Facts {
     left_mib: Option<u64>,
     /// The last second in which the certificate is valid, in Unix time.
     certificate_expires_at_secs: u64,
+    /// For how long what is to be written has waited.
+    waits: Waits,
 }
 
 impl Look {
     /// At this node, whose start began at this time, in Unix seconds, and at its certificate.
     pub(crate) fn new(
         node: Arc<Node>,
+        store: Arc<Store>,
         config: &Config,
         certificate: Certificate,
         started_at_secs: u64,
@@ -78,7 +86,7 @@ impl Look {
             },
         };
         let limits = Limits { started_at_secs, looks_since: Instant::now(), silence };
-        Self { node, network_dir: config.network_dir(), certificate, limits }
+        Self { node, store, network_dir: config.network_dir(), certificate, limits }
     }
 
     /// Looks at once and then at intervals, and tells `readiness`, until `stop` is cancelled.
@@ -112,6 +120,7 @@ impl Look {
             synced_at_secs,
             left_mib: left_mib(&self.network_dir),
             certificate_expires_at_secs: self.certificate.expires_at_secs(),
+            waits: self.store.waits(),
         };
         self.limits.reasons(&facts, unix_secs(), self.limits.looks_since.elapsed())
     }
@@ -119,7 +128,7 @@ impl Look {
 
 impl Limits {
     fn reasons(&self, facts: &Facts, now_secs: u64, looked_for: Duration) -> Vec<Reason> {
-        let Facts { synced_at_secs, left_mib, certificate_expires_at_secs } = *facts;
+        let Facts { synced_at_secs, left_mib, certificate_expires_at_secs, waits } = *facts;
         let mut reasons = Vec::new();
         // When it started by a clock that was set back since: else no sync would count for so long.
         let first_look_secs = now_secs.saturating_sub(looked_for.as_secs());
@@ -132,6 +141,10 @@ impl Limits {
                 reasons.push(Reason::ChainSource { silent_since });
             },
             Some(_) => {},
+        }
+        let waited = waits.disk.max(waits.manager);
+        if waited >= STALL {
+            reasons.push(Reason::Stalled { secs: waited.as_secs() });
         }
         if certificate_expires_at_secs < now_secs {
             reasons.push(Reason::Certificate);
@@ -172,7 +185,12 @@ mod tests {
         left_mib: Option<u64>,
         now_secs: u64,
     ) -> Vec<Reason> {
-        let facts = Facts { synced_at_secs, left_mib, certificate_expires_at_secs: 3_000 };
+        let facts = Facts {
+            synced_at_secs,
+            left_mib,
+            certificate_expires_at_secs: 3_000,
+            waits: Waits::default(),
+        };
         let limits = Limits {
             started_at_secs: STARTED_AT_SECS,
             looks_since: Instant::now(),

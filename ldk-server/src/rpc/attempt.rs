@@ -50,6 +50,37 @@ impl From<NotPaid> for Error {
     }
 }
 
+/// Hands a payment to the library. Its record and the state of the channels that knows of it are
+/// written together.
+pub(super) fn hand_over(
+    app: &App,
+    send: impl FnOnce() -> Result<PaymentId, NodeError>,
+) -> Result<PaymentId, NodeError> {
+    let _pin = app.store.pin_send();
+    send()
+}
+
+/// Hands a payment to the library whose id is known before. If an attempt before was over before the
+/// library had written it down, the library takes it for pending, and the history knows better.
+pub(super) fn hand_over_again(
+    app: &App,
+    id: PaymentId,
+    send: impl Fn() -> Result<PaymentId, NodeError>,
+) -> Result<PaymentId, NodeError> {
+    match hand_over(app, &send) {
+        Err(NodeError::DuplicatePayment) if has_failed(app, id) => {
+            app.node.remove_payment(&id)?;
+            hand_over(app, send)
+        },
+        other => other,
+    }
+}
+
+fn has_failed(app: &App, id: PaymentId) -> bool {
+    let payment = app.store.payment(id).ok().flatten();
+    payment.is_some_and(|payment| payment.status() == PaymentStatus::Failed)
+}
+
 /// A payment that is there already, and may not be made once more.
 pub(super) enum Earlier {
     /// To this node.

@@ -11,7 +11,7 @@ use ldk_server_grpc::api::{
 use ldk_server_grpc::types;
 use ldk_server_grpc::types::bolt11_invoice_description::Kind;
 
-use super::attempt::{Earlier, NotPaid};
+use super::attempt::{self, Earlier, NotPaid};
 use super::{App, fields, route};
 use crate::error::Error;
 use crate::store::making_invoice;
@@ -114,10 +114,10 @@ pub(super) fn pay(
         return Err(Error::FailedPrecondition("the invoice has expired".to_owned()).into());
     }
     let bolt11 = app.node.bolt11_payment();
-    let begun = match amount_msat {
+    let begun = attempt::hand_over_again(app, id, || match amount_msat {
         Some(amount_msat) => bolt11.send_using_amount(invoice, amount_msat, Some(limits)),
         None => bolt11.send(invoice, Some(limits)),
-    };
+    });
     begun.map_err(|error| NotPaid::of(error, "no route to the payee is known within the limits"))
 }
 

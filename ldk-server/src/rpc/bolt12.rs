@@ -8,7 +8,7 @@ use ldk_server_grpc::api::{
     Bolt12ReceiveRequest, Bolt12ReceiveResponse, Bolt12SendRequest, Bolt12SendResponse,
 };
 
-use super::attempt::NotPaid;
+use super::attempt::{self, NotPaid};
 use super::{App, fields, route};
 use crate::error::Error;
 
@@ -85,12 +85,14 @@ pub(super) fn pay(
         return unpayable("the offer needs a feature that this node does not know");
     }
     let bolt12 = app.node.bolt12_payment();
-    let begun = if amount_msat.is_none() && quantity.is_none() {
-        bolt12.send(offer, None, payer_note, Some(limits))
-    } else {
-        // The library notes the amount it is told, and would note that of one item.
-        bolt12.send_using_amount(offer, total_msat, quantity, payer_note, Some(limits))
-    };
+    let begun = attempt::hand_over(app, || {
+        if amount_msat.is_none() && quantity.is_none() {
+            bolt12.send(offer, None, payer_note, Some(limits))
+        } else {
+            // The library notes the amount it is told, and would note that of one item.
+            bolt12.send_using_amount(offer, total_msat, quantity, payer_note, Some(limits))
+        }
+    });
     begun.map_err(|error| {
         NotPaid::of(error, "the invoice could not be sent to this node: it has no suitable peer")
     })

@@ -130,8 +130,9 @@ impl Service {
     {
         let app = self.app()?;
         let request = request.into_inner();
-        let reply = self.calls.run(method, move || handler(&app, request)).await?;
-        Ok(Response::new(reply))
+        let working = Arc::clone(&app);
+        let reply = self.calls.run(method, move || handler(&working, request)).await;
+        Ok(Response::new(let_out(&app, reply).await?))
     }
 
     /// Runs a handler that needs no node, and so answers while the server starts, too.
@@ -150,6 +151,12 @@ impl Service {
         let reply = self.calls.run(method, move || handler(request)).await?;
         Ok(Response::new(reply))
     }
+}
+
+/// Lets an answer out when all that it tells is on disk.
+async fn let_out<R>(app: &App, answer: Result<R, Error>) -> Result<R, Error> {
+    app.store.all_durable().await.map_err(|error| Error::Unavailable(error.to_string()))?;
+    answer
 }
 
 /// One line a method. The methods of the trait that are not here answer UNIMPLEMENTED "not yet".
@@ -185,7 +192,8 @@ macro_rules! lightning_node {
             ) -> Result<Response<api::ConnectPeerResponse>, Status> {
                 let app = self.app()?;
                 let peer = peers::parse(&app, request.into_inner())?;
-                self.calls.connect(app, peer).await?;
+                let reply = self.calls.connect(Arc::clone(&app), peer).await;
+                let_out(&app, reply).await?;
                 Ok(Response::new(api::ConnectPeerResponse {}))
             }
 
@@ -198,8 +206,9 @@ macro_rules! lightning_node {
                 // Connecting first keeps a peer that does not answer from leaving it open whether
                 // a channel was asked for.
                 self.calls.connect(Arc::clone(&app), open.peer.clone()).await?;
-                let reply = self.calls.run("open_channel", move || channels::open(&app, open));
-                Ok(Response::new(reply.await?))
+                let working = Arc::clone(&app);
+                let reply = self.calls.run("open_channel", move || channels::open(&working, open));
+                Ok(Response::new(let_out(&app, reply.await).await?))
             }
 
             async fn bolt11_receive_via_jit_channel(
@@ -208,7 +217,8 @@ macro_rules! lightning_node {
             ) -> Result<Response<api::Bolt11ReceiveViaJitChannelResponse>, Status> {
                 let app = self.app()?;
                 let order = jit::parse(request.into_inner())?;
-                let invoice = self.calls.order_channel(app, order).await?;
+                let invoice = self.calls.order_channel(Arc::clone(&app), order).await;
+                let invoice = let_out(&app, invoice).await?;
                 Ok(Response::new(api::Bolt11ReceiveViaJitChannelResponse { invoice }))
             }
 
@@ -219,7 +229,8 @@ macro_rules! lightning_node {
             {
                 let app = self.app()?;
                 let order = jit::parse_variable_amount(request.into_inner())?;
-                let invoice = self.calls.order_channel(app, order).await?;
+                let invoice = self.calls.order_channel(Arc::clone(&app), order).await;
+                let invoice = let_out(&app, invoice).await?;
                 let reply = api::Bolt11ReceiveVariableAmountViaJitChannelResponse { invoice };
                 Ok(Response::new(reply))
             }
@@ -236,8 +247,9 @@ macro_rules! lightning_node {
                 let bill = unified::parse(&names, network, &self.calls, defaults, request).await?;
                 // A name takes its time: the server may be stopping by now.
                 let app = self.app()?;
-                let reply = self.calls.run("unified_send", move || unified::pay(&app, bill));
-                Ok(Response::new(reply.await?))
+                let working = Arc::clone(&app);
+                let reply = self.calls.run("unified_send", move || unified::pay(&working, bill));
+                Ok(Response::new(let_out(&app, reply.await).await?))
             }
 
             $(async fn $method(

@@ -8,7 +8,7 @@ use ldk_node::lightning_types::payment::{PaymentHash, PaymentPreimage};
 use ldk_server_grpc::api::{SpontaneousSendRequest, SpontaneousSendResponse};
 use ldk_server_grpc::types;
 
-use super::attempt::{Earlier, NotPaid};
+use super::attempt::{self, Earlier, NotPaid};
 use super::{App, fields, route};
 use crate::error::Error;
 
@@ -46,15 +46,20 @@ pub(super) fn send(
     let begun = match preimage {
         Some(preimage) => {
             refuse_known(app, preimage)?;
-            spontaneous.send_with_preimage_and_custom_tlvs(
-                amount_msat,
-                node_id,
-                records,
-                preimage,
-                limits,
-            )
+            let id = PaymentId(PaymentHash::from(preimage).0);
+            attempt::hand_over_again(app, id, || {
+                spontaneous.send_with_preimage_and_custom_tlvs(
+                    amount_msat,
+                    node_id,
+                    records.clone(),
+                    preimage,
+                    limits,
+                )
+            })
         },
-        None => spontaneous.send_with_custom_tlvs(amount_msat, node_id, limits, records),
+        None => attempt::hand_over(app, || {
+            spontaneous.send_with_custom_tlvs(amount_msat, node_id, limits, records)
+        }),
     };
     let id = begun.map_err(|error| {
         NotPaid::of(

@@ -8,7 +8,7 @@ use ldk_node::lightning::io;
 use rusqlite::{Connection, params};
 
 use super::schema::{self, SyncMode};
-use super::{Epoch, Lineage, Store, as_i64, epoch, invalid_data, sql_error};
+use super::{Epoch, Lineage, NAMESPACE, Store, as_i64, cuts, epoch, invalid_data, sql_error};
 
 /// A monitor that is set aside.
 pub struct MonitorAside {
@@ -48,6 +48,14 @@ impl Closed {
         let restores = as_i64(newest.restores.saturating_add(1));
         self.0
             .execute("UPDATE ldk_server_epoch SET restores = ?1", [restores])
+            .map_err(sql_error)?;
+        // What had not left the node when the copy was made may have left it later.
+        self.0
+            .execute(
+                "DELETE FROM ldk_node_data
+                 WHERE primary_namespace = ?1 AND secondary_namespace = ?2 AND key = ?3",
+                [NAMESPACE, cuts::KIND, cuts::KEY],
+            )
             .map_err(sql_error)?;
         Ok(self.epoch()?.1)
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use ldk_node::lightning::io;
 use prometheus::core::Collector;
 
-use super::{MirrorState, Store, log_of};
+use super::{MirrorState, Store, Waits, log_of};
 use crate::storage::available_bytes;
 
 /// What is measured as it happens.
@@ -20,6 +20,10 @@ pub(super) trait Figures {
 pub struct StoreState {
     /// Changes that wait for the commit after the one under way.
     pub queued_writes: usize,
+    /// For how long the oldest of them has waited.
+    pub waits: Waits,
+    /// Whether consistent cuts are made.
+    pub cuts_begun: bool,
     /// The size of the database's file.
     pub database_bytes: u64,
     /// The size of the write-ahead log beside it.
@@ -40,6 +44,8 @@ impl Store {
         let database = self.readers.path();
         StoreState {
             queued_writes: self.writer.queued(),
+            waits: self.waits(),
+            cuts_begun: self.cuts_begun(),
             database_bytes: file_bytes(database),
             log_bytes: file_bytes(&log_of(database)),
             disk_available_bytes: available_bytes(database),
@@ -65,6 +71,11 @@ fn file_bytes(path: &Path) -> u64 {
 /// A metric that cannot be made, which is one with a wrong name.
 pub(super) fn metrics_error(error: prometheus::Error) -> io::Error {
     io::Error::new(io::ErrorKind::Other, error)
+}
+
+/// A counter.
+pub(super) fn counter(name: &str, help: &str) -> io::Result<prometheus::IntCounter> {
+    prometheus::IntCounter::new(name, help).map_err(metrics_error)
 }
 
 /// A histogram with these upper ends of its buckets.

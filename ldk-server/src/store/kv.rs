@@ -3,8 +3,13 @@
 //! Two of the library's records mean something to the server, which therefore writes down what they
 //! mean in the same transaction: payments go into the history, and when an event leaves the library's
 //! queue it will not be delivered again.
+//!
+//! Once cuts have begun, what the library writes is answered when it is queued. It is committed, in
+//! its order, where the states of the channels fit each other ([`super::writer`]).
 
+use std::collections::BTreeSet;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use ldk_node::lightning::io;
 use ldk_node::lightning::util::persist::{
@@ -17,31 +22,31 @@ use ldk_node::payment::PaymentDetails;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::payments::StatusChange;
-use super::writer::{self, Answer};
-use super::{Store, epoch, events, payments};
+use super::writer::{self, Answer, Value};
+use super::{NAMESPACE, Store, epoch, events, payments};
 
 /// When the library last did what it does from time to time. If it has no sync of the wallet, the next
 /// one is for all addresses.
 const NODE_METRICS: (&str, &str, &str) = ("", "", "node_metrics");
 
 /// Where one of the library's records is.
-#[derive(Clone, Debug)]
-struct Name {
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Name {
     primary: String,
     secondary: String,
     key: String,
 }
 
 /// A change of one of the library's records.
-struct Change {
-    name: Name,
+pub(super) struct Change {
+    pub(super) name: Name,
     /// `None` to remove it.
-    value: Option<Vec<u8>>,
-    meaning: Meaning,
+    pub(super) value: Value,
+    pub(super) meaning: Meaning,
 }
 
 /// What a change means to the server.
-enum Meaning {
+pub(super) enum Meaning {
     /// Nothing.
     None,
     /// The payment is now this. If it is an invoice that is being made, it expires then.
@@ -59,13 +64,13 @@ enum Meaning {
 
 /// What is to be told when a change is durable.
 #[derive(Default)]
-struct Outcome {
+pub(super) struct Outcome {
     payment: Option<StatusChange>,
     acknowledged: bool,
 }
 
 impl Name {
-    fn new(primary: &str, secondary: &str, key: &str) -> io::Result<Self> {
+    pub(super) fn new(primary: &str, secondary: &str, key: &str) -> io::Result<Self> {
         check(primary, secondary)?;
         if key.is_empty() {
             return Err(invalid("a key must not be empty"));
@@ -75,19 +80,29 @@ impl Name {
         Ok(Self { primary, secondary, key })
     }
 
-    fn is_in(&self, (primary, secondary): (&str, &str)) -> bool {
+    pub(super) fn is_in(&self, (primary, secondary): (&str, &str)) -> bool {
         self.primary == primary && self.secondary == secondary
     }
 
-    fn is_channel_state(&self) -> bool {
-        let of_monitors = [
-            CHANNEL_MONITOR_PERSISTENCE_PRIMARY_NAMESPACE,
-            CHANNEL_MONITOR_UPDATE_PERSISTENCE_PRIMARY_NAMESPACE,
-        ];
-        of_monitors.contains(&self.primary.as_str())
+    pub(super) fn key(&self) -> &str {
+        &self.key
     }
 
-    fn is_manager(&self) -> bool {
+    /// Which monitor it is, if it is one, or an update of which.
+    pub(super) fn monitor(&self) -> Option<&str> {
+        match self.primary.as_str() {
+            CHANNEL_MONITOR_PERSISTENCE_PRIMARY_NAMESPACE => Some(&self.key),
+            CHANNEL_MONITOR_UPDATE_PERSISTENCE_PRIMARY_NAMESPACE => Some(&self.secondary),
+            _ => None,
+        }
+    }
+
+    /// Whether it is a whole monitor.
+    pub(super) fn is_whole_monitor(&self) -> bool {
+        self.primary == CHANNEL_MONITOR_PERSISTENCE_PRIMARY_NAMESPACE
+    }
+
+    pub(super) fn is_manager(&self) -> bool {
         let namespace = (
             CHANNEL_MANAGER_PERSISTENCE_PRIMARY_NAMESPACE,
             CHANNEL_MANAGER_PERSISTENCE_SECONDARY_NAMESPACE,
@@ -124,13 +139,13 @@ fn invalid(reason: &str) -> io::Error {
 }
 
 impl Change {
-    fn make(self, database: &Connection) -> rusqlite::Result<Outcome> {
+    pub(super) fn make(self, database: &Connection) -> rusqlite::Result<Outcome> {
         if let Some(value) = &self.value {
             put(database, &self.name, value)?;
         } else {
             delete(database, &self.name)?;
         }
-        if self.name.is_channel_state() {
+        if self.name.monitor().is_some() {
             epoch::channel_changed(database)?;
         } else if self.name.is_manager() {
             epoch::managed(database)?;
@@ -143,8 +158,8 @@ impl Change {
         Ok(match self.meaning {
             Meaning::None => Outcome::default(),
             Meaning::Payment(details, expires_at) => {
-                let value = self.value.unwrap_or_default();
-                let payment = payments::put(database, &details, &value, expires_at)?;
+                let value = self.value.as_deref().map(Vec::as_slice).unwrap_or_default();
+                let payment = payments::put(database, &details, value, expires_at)?;
                 Outcome { payment: Some(payment), ..Outcome::default() }
             },
             Meaning::PaymentRemoved(id) => {
@@ -164,7 +179,7 @@ impl Change {
     }
 }
 
-fn put(database: &Connection, name: &Name, value: &[u8]) -> rusqlite::Result<()> {
+pub(super) fn put(database: &Connection, name: &Name, value: &[u8]) -> rusqlite::Result<()> {
     let Name { primary, secondary, key } = name;
     let mut statement = database.prepare_cached(
         "INSERT INTO ldk_node_data (primary_namespace, secondary_namespace, key, value)
@@ -184,6 +199,11 @@ fn delete(database: &Connection, name: &Name) -> rusqlite::Result<()> {
     statement.execute(params![primary, secondary, key]).map(drop)
 }
 
+/// Whether there is a record of this name.
+pub(super) fn exists(database: &Connection, name: &Name) -> rusqlite::Result<bool> {
+    Ok(get(database, name)?.is_some())
+}
+
 fn get(database: &Connection, name: &Name) -> rusqlite::Result<Option<Vec<u8>>> {
     let Name { primary, secondary, key } = name;
     let mut statement = database.prepare_cached(
@@ -193,7 +213,11 @@ fn get(database: &Connection, name: &Name) -> rusqlite::Result<Option<Vec<u8>>> 
     statement.query_row(params![primary, secondary, key], |row| row.get(0)).optional()
 }
 
-fn keys(database: &Connection, primary: &str, secondary: &str) -> rusqlite::Result<Vec<String>> {
+fn keys(
+    database: &Connection,
+    primary: &str,
+    secondary: &str,
+) -> rusqlite::Result<BTreeSet<String>> {
     let mut statement = database.prepare_cached(
         "SELECT key FROM ldk_node_data WHERE primary_namespace = ?1 AND secondary_namespace = ?2",
     )?;
@@ -208,7 +232,40 @@ impl Store {
     /// and fetches the graph once more, which does no harm.
     pub fn forget_syncs(&self) -> io::Result<()> {
         let (primary, secondary, key) = NODE_METRICS;
-        KVStoreSync::remove(self, primary, secondary, key, false)
+        self.change_durably(primary, secondary, key, None)
+    }
+
+    /// One of the server's records.
+    pub(super) fn get(&self, kind: &str, key: &str) -> io::Result<Vec<u8>> {
+        KVStoreSync::read(self, NAMESPACE, kind, key)
+    }
+
+    /// Writes one of the server's records; on disk once this returns.
+    pub(super) fn put(&self, kind: &str, key: &str, record: Vec<u8>) -> io::Result<()> {
+        self.change_durably(NAMESPACE, kind, key, Some(record))
+    }
+
+    /// Removes one of the server's records, if it is there.
+    pub(super) fn delete(&self, kind: &str, key: &str) -> io::Result<()> {
+        self.change_durably(NAMESPACE, kind, key, None)
+    }
+
+    /// Changes a record; on disk once this returns.
+    fn change_durably(
+        &self,
+        primary: &str,
+        secondary: &str,
+        key: &str,
+        value: Option<Vec<u8>>,
+    ) -> io::Result<()> {
+        if let Some(library) = &self.library {
+            return match value {
+                Some(value) => KVStoreSync::write(library, primary, secondary, key, value),
+                None => KVStoreSync::remove(library, primary, secondary, key, false),
+            };
+        }
+        let change = self.change(primary, secondary, key, value)?;
+        writer::wait(|answer| self.submit(change, answer))
     }
 
     fn change(
@@ -234,11 +291,29 @@ impl Store {
             },
             _ => Meaning::None,
         };
-        Ok(Change { name, value, meaning })
+        Ok(Change { name, value: value.map(Arc::new), meaning })
     }
 
     fn submit(&self, change: Change, answer: Answer<()>) {
         self.writer.submit(move |database| change.make(database), self.telling(answer));
+    }
+
+    /// What the library asks for: on disk once this returns, unless cuts have begun.
+    fn change_for_library(&self, change: Change) -> io::Result<()> {
+        if self.cuts_begun() {
+            self.submit_in_order(change);
+            return Ok(());
+        }
+        writer::wait(|answer| self.submit(change, answer))
+    }
+
+    /// The same for one who waits in a future.
+    fn change_for_library_async(&self, change: Change) -> Future<()> {
+        if self.cuts_begun() {
+            self.submit_in_order(change);
+            return ready(Ok(()));
+        }
+        writer::wait_async(|answer| self.submit(change, answer))
     }
 
     /// With the library's own store in use: writes down what a change means.
@@ -252,7 +327,10 @@ impl Store {
     }
 
     /// Tells who keeps count of a change that is durable, and then the one who asked for it.
-    fn telling(&self, answer: Answer<()>) -> impl FnOnce(io::Result<Outcome>) + Send + 'static {
+    pub(super) fn telling(
+        &self,
+        answer: Answer<()>,
+    ) -> impl FnOnce(io::Result<Outcome>) + Send + 'static {
         let (counts, event_log) = (self.payment_counts.clone(), self.event_log.clone());
         move |made| {
             answer(made.map(|Outcome { payment, acknowledged }| {
@@ -273,7 +351,10 @@ impl KVStoreSync for Store {
             return KVStoreSync::read(library, primary, secondary, key);
         }
         let name = Name::new(primary, secondary, key)?;
-        let value = self.readers.read(|database| get(database, &name))?;
+        let value = match self.writer.pending(&name) {
+            Some(value) => value.map(|value| value.to_vec()),
+            None => self.readers.read(|database| get(database, &name))?,
+        };
         value.ok_or_else(|| {
             let reason = format!("there is no {primary}/{secondary}/{key}");
             io::Error::new(io::ErrorKind::NotFound, reason)
@@ -286,8 +367,7 @@ impl KVStoreSync for Store {
             KVStoreSync::write(library, primary, secondary, key, value)?;
             return self.submit_beside(change);
         }
-        let change = self.change(primary, secondary, key, Some(value))?;
-        writer::wait(|answer| self.submit(change, answer))
+        self.change_for_library(self.change(primary, secondary, key, Some(value))?)
     }
 
     fn remove(&self, primary: &str, secondary: &str, key: &str, lazy: bool) -> io::Result<()> {
@@ -296,7 +376,7 @@ impl KVStoreSync for Store {
             KVStoreSync::remove(library, primary, secondary, key, lazy)?;
             return self.submit_beside(change);
         }
-        writer::wait(|answer| self.submit(change, answer))
+        self.change_for_library(change)
     }
 
     fn list(&self, primary: &str, secondary: &str) -> io::Result<Vec<String>> {
@@ -304,7 +384,16 @@ impl KVStoreSync for Store {
             return KVStoreSync::list(library, primary, secondary);
         }
         check(primary, secondary)?;
-        self.readers.read(|database| keys(database, primary, secondary))
+        let pending = self.writer.pending_keys((primary, secondary));
+        let mut keys = self.readers.read(|database| keys(database, primary, secondary))?;
+        for (key, has_value) in pending {
+            if has_value {
+                keys.insert(key);
+            } else {
+                keys.remove(&key);
+            }
+        }
+        Ok(keys.into_iter().collect())
     }
 }
 
@@ -328,7 +417,7 @@ impl KVStore for Store {
             let beside = self.submit_beside(change);
             return Box::pin(async { written.await.and(beside) });
         }
-        writer::wait_async(|answer| self.submit(change, answer))
+        self.change_for_library_async(change)
     }
 
     fn remove(&self, primary: &str, secondary: &str, key: &str, lazy: bool) -> Future<()> {
@@ -341,7 +430,7 @@ impl KVStore for Store {
             let beside = self.submit_beside(change);
             return Box::pin(async { removed.await.and(beside) });
         }
-        writer::wait_async(|answer| self.submit(change, answer))
+        self.change_for_library_async(change)
     }
 
     fn list(&self, primary: &str, secondary: &str) -> Future<Vec<String>> {

@@ -3,6 +3,7 @@
 
 mod aside;
 mod consumers;
+mod cuts;
 mod durability;
 mod epoch;
 mod events;
@@ -27,6 +28,7 @@ use std::sync::{OnceLock, mpsc};
 
 pub use aside::{Closed, MonitorAside};
 pub use consumers::{Ack, MAX_EVENT_CONSUMERS};
+pub use cuts::CutsRefused;
 pub use durability::{Durability, NeverDurable, Position};
 pub use epoch::{Epoch, Lineage, epoch_of};
 pub use events::{Digest, EventBounds, NewEvent};
@@ -48,12 +50,14 @@ pub use pages::Page;
 pub use payments::{PaymentCounts, PaymentFilter, PaymentPlace, Unpaid, making_invoice};
 pub use retention::{EventCounts, Removed};
 
+use cuts::Cuts;
 use events::EventLog;
 use mirror::{Mirror, Tail};
 use payments::Counts;
 use readers::Readers;
 use schema::SyncMode;
 use writer::Writer;
+pub use writer::{SendPin, Waits};
 
 /// The namespace of the server's own records among the library's. The library has none of this name.
 const NAMESPACE: &str = "ldk_server";
@@ -73,6 +77,7 @@ pub struct Store {
     event_log: EventLog,
     /// In its place, if the two are to be compared.
     library: Option<SqliteStore>,
+    cuts: Cuts,
 }
 
 /// Whose store holds what the library writes.
@@ -108,9 +113,11 @@ impl Store {
         let payment_counts = Counts::load(&database)?;
         let event_log = EventLog::load(&database)?;
         let readers = Readers::new(dir.join(SQLITE_DB_FILE_NAME));
-        let writer = Writer::start(database, on_failure)?;
+        let on_over = cuts::on_over(payment_counts.clone());
+        let writer = Writer::start(database, on_failure, on_over)?;
         let mirror = OnceLock::new();
-        let store = Self { writer, readers, mirror, payment_counts, event_log, library };
+        let cuts = Cuts::default();
+        let store = Self { writer, readers, mirror, payment_counts, event_log, library, cuts };
         store.event_log.queue_is(&events::stored_queue(&store)?);
         Ok(store)
     }
@@ -131,6 +138,11 @@ impl Store {
             tracing::warn!("the mirror is not level with the database");
         }
         Ok(())
+    }
+
+    /// For how long what is to be written has waited.
+    pub fn waits(&self) -> Waits {
+        self.writer.waits()
     }
 
     /// How much of what was written is on disk.
@@ -173,21 +185,6 @@ impl Store {
     /// The keys of one kind of the server's records, in no particular order.
     fn keys(&self, kind: &str) -> io::Result<Vec<String>> {
         KVStoreSync::list(self, NAMESPACE, kind)
-    }
-
-    /// One of the server's records.
-    fn get(&self, kind: &str, key: &str) -> io::Result<Vec<u8>> {
-        KVStoreSync::read(self, NAMESPACE, kind, key)
-    }
-
-    /// Writes one of the server's records; on disk once this returns.
-    fn put(&self, kind: &str, key: &str, record: Vec<u8>) -> io::Result<()> {
-        KVStoreSync::write(self, NAMESPACE, kind, key, record)
-    }
-
-    /// Removes one of the server's records, if it is there.
-    fn delete(&self, kind: &str, key: &str) -> io::Result<()> {
-        KVStoreSync::remove(self, NAMESPACE, kind, key, false)
     }
 }
 

@@ -37,6 +37,13 @@ pub(in crate::store) fn doubt_pending(database: &Connection) -> rusqlite::Result
     statement.execute((DOUBTED, PaymentMethod::Onchain as i32)).map(drop)
 }
 
+/// The library has lost sight of this payment, and whether it arrived is not known.
+pub(super) fn give_up(database: &Connection, id: &[u8]) -> rusqlite::Result<()> {
+    let mut statement =
+        database.prepare_cached("UPDATE ldk_server_payments SET doubt = ?1 WHERE id = ?2")?;
+    statement.execute((GIVEN_UP, id)).map(drop)
+}
+
 /// Whether a failure of this payment is not to be believed; that there was one is then remembered.
 pub(super) fn is_doubted(database: &Connection, id: &[u8]) -> rusqlite::Result<bool> {
     let mut statement = database

@@ -6,6 +6,7 @@ mod doubt;
 mod expiry;
 mod figures;
 mod list;
+mod unknown;
 
 use ldk_node::lightning::io;
 use ldk_node::lightning::util::ser::Readable as _;
@@ -21,6 +22,9 @@ pub(super) use doubt::{doubt_pending, reveals_outdated_state};
 pub use expiry::{Unpaid, making_invoice};
 pub(super) use expiry::{expires_at, removed};
 pub use list::{PaymentFilter, PaymentPlace};
+pub(super) use unknown::{
+    doubt_unknown, has_failed, have_failed, is_on_its_way_out, on_their_way_out,
+};
 
 use super::{as_i64, invalid_data, sql_error};
 use crate::wire::payment as wire;

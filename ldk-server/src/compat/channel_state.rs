@@ -1,0 +1,82 @@
+//! Which updates of its channels a serialized `ChannelManager` knows of, and which one a monitor is at.
+//!
+//! The library offers no way to ask. Three facts of the formats of lightning 0.2 are enough:
+//!
+//! - A funded channel begins with two bytes of version, the lower half of its user's id, 8 bytes that
+//!   are zero, and its id; 12 bytes later follows the number of its latest monitor update
+//!   (`FundedChannel::write`).
+//! - A monitor update that the channel holds back is serialized within the channel as it will be
+//!   written: two bytes of version and its number (`ChannelMonitorUpdate::write`).
+//! - A payment of ours that is on its way is there under its 32-byte id
+//!   (`ChannelManager::pending_outbound_payments`).
+//!
+//! A monitor begins with two bytes of version and the number of its latest update; the library's
+//! persister puts two bytes `ff` before that.
+
+use ldk_node::lightning::util::persist::MONITOR_UPDATING_PERSISTER_PREPEND_SENTINEL;
+use memchr::memmem;
+
+/// The versions of the formats, each with the oldest version that can read it.
+const MANAGER_VERSION: [u8; 2] = [1, 1];
+const CHANNEL_VERSION: [u8; 2] = [4, 4];
+const MONITOR_VERSION: [u8; 2] = [1, 1];
+
+const ZEROS: usize = 8;
+const ID_BYTES: usize = 32;
+/// From the zeros to the number of the latest update: the state of the channel has 4 bytes, its
+/// value 8.
+const NUMBER_AT: usize = ZEROS + ID_BYTES + 4 + 8;
+/// From the beginning of a channel to the zeros.
+const ZEROS_AT: usize = CHANNEL_VERSION.len() + 8;
+
+/// The id of a channel, of a payment: 32 bytes.
+pub(crate) type Id = [u8; ID_BYTES];
+
+/// Whether this is a manager in the format that is described above, as far as its version tells.
+pub(crate) fn is_known_manager(manager: &[u8]) -> bool {
+    manager.starts_with(&MANAGER_VERSION)
+}
+
+/// The number of the latest update that the manager has of this channel; `None` if it has no such
+/// channel, because it is closed or not funded yet.
+pub(crate) fn channel_update(manager: &[u8], channel: &Id) -> Option<u64> {
+    let mut beginning = [0; ZEROS + ID_BYTES];
+    beginning[ZEROS..].copy_from_slice(channel);
+    memmem::find_iter(manager, &beginning).find_map(|at| {
+        let version = manager.get(at.checked_sub(ZEROS_AT)?..)?;
+        if !version.starts_with(&CHANNEL_VERSION) {
+            return None;
+        }
+        number_at(manager, at + NUMBER_AT)
+    })
+}
+
+/// Whether a channel holds back an update of this number: an update of that number which is written
+/// now is another one, and this manager does not know of it. A claim takes the number of the first
+/// update that is held back, and those then get the next ones.
+pub(crate) fn holds_back_update(manager: &[u8], number: u64) -> bool {
+    let mut update = [0; MONITOR_VERSION.len() + 8];
+    update[..MONITOR_VERSION.len()].copy_from_slice(&MONITOR_VERSION);
+    update[MONITOR_VERSION.len()..].copy_from_slice(&number.to_be_bytes());
+    memmem::find(manager, &update).is_some()
+}
+
+/// Whether the manager knows of this payment of ours.
+pub(crate) fn knows_payment(manager: &[u8], payment: &Id) -> bool {
+    memmem::find(manager, payment).is_some()
+}
+
+/// The number of the latest update of a monitor as the library's persister writes it.
+pub(crate) fn monitor_update(monitor: &[u8]) -> Option<u64> {
+    let monitor =
+        monitor.strip_prefix(MONITOR_UPDATING_PERSISTER_PREPEND_SENTINEL).unwrap_or(monitor);
+    if !monitor.starts_with(&MONITOR_VERSION) {
+        return None;
+    }
+    number_at(monitor, MONITOR_VERSION.len())
+}
+
+fn number_at(bytes: &[u8], at: usize) -> Option<u64> {
+    let number = bytes.get(at..)?.first_chunk()?;
+    Some(u64::from_be_bytes(*number))
+}

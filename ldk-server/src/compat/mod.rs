@@ -1,0 +1,4 @@
+//! What is known of the private formats of LDK Node 0.7.1 and lightning 0.2. An upgrade of the library
+//! begins here: each fact has recorded bytes as its test.
+
+pub(crate) mod channel_state;

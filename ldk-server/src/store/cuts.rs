@@ -1,0 +1,294 @@
+//! Consistent cuts: what the library writes is answered at once, and committed where the states of its
+//! channels fit each other. For that the store has to understand a little of what the library writes;
+//! if it does not, everything is as it was before: each write is durable when it is answered, and a
+//! crash between a monitor and the manager closes the channel.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ldk_node::lightning::io;
+use ldk_node::lightning::ln::types::ChannelId;
+use ldk_node::lightning::util::persist::{
+    CHANNEL_MANAGER_PERSISTENCE_KEY, CHANNEL_MANAGER_PERSISTENCE_PRIMARY_NAMESPACE,
+    CHANNEL_MANAGER_PERSISTENCE_SECONDARY_NAMESPACE, CHANNEL_MONITOR_PERSISTENCE_PRIMARY_NAMESPACE,
+    CHANNEL_MONITOR_PERSISTENCE_SECONDARY_NAMESPACE,
+    CHANNEL_MONITOR_UPDATE_PERSISTENCE_PRIMARY_NAMESPACE, KVStoreSync,
+};
+
+use super::kv::{Change, Meaning, Name};
+use super::payments::{self, Counts};
+use super::writer::{self, Kind, Known, OnOver, SendPin};
+use super::{NeverDurable, Store, monitored_channel};
+use crate::compat::channel_state::{self, Id};
+
+/// Where it is written down whether the last process made cuts, among the server's own records.
+pub(super) const KIND: &str = "cuts";
+pub(super) const KEY: &str = "made";
+
+/// Whether cuts are made.
+#[derive(Default)]
+pub(super) struct Cuts {
+    begun: AtomicBool,
+    /// The monitors that there are.
+    monitors: Mutex<HashSet<String>>,
+}
+
+/// Why no cuts can be made.
+#[derive(Debug, thiserror::Error)]
+pub enum CutsRefused {
+    /// The state is not in the format that is known.
+    #[error("{0}")]
+    Format(String),
+    /// The state cannot be read.
+    #[error("the state of the channels cannot be read: {0}")]
+    Storage(#[from] io::Error),
+}
+
+impl Store {
+    /// From now on, what the library writes is committed at consistent cuts. Refused if the library's
+    /// state of these channels, which are all that it has open, is not as it is known.
+    pub fn begin_cuts(&self, channels: &[ChannelId]) -> Result<(), CutsRefused> {
+        let monitors = self.monitors()?;
+        let manager = self.manager()?;
+        let mut updates = HashMap::new();
+        for monitor in &monitors {
+            let (channel, update) = self.monitor_on_disk(monitor)?;
+            updates.insert(channel, update);
+        }
+        check(manager.as_deref().map(Vec::as_slice), channels, &updates)?;
+        self.doubt_unknown_payments()?;
+        *self.cuts.monitors.lock().unwrap_or_else(PoisonError::into_inner) = monitors;
+        self.writer.begin_cuts(Known { updates, manager });
+        self.cuts.begun.store(true, Ordering::SeqCst);
+        Ok(())
+    }
+
+    /// Writes down that no cuts are made, so that a later process does not rely on them.
+    pub fn do_without_cuts(&self) -> io::Result<()> {
+        self.delete(KIND, KEY)
+    }
+
+    /// Whether cuts are made.
+    pub fn cuts_begun(&self) -> bool {
+        self.cuts.begun.load(Ordering::SeqCst)
+    }
+
+    /// Waits, on this thread, until everything that was written so far is on disk; for who reads what
+    /// the library has written, or lets out what the library says.
+    pub fn barrier(&self) -> io::Result<()> {
+        if !self.cuts_begun() {
+            return Ok(());
+        }
+        debug_assert!(
+            !writer::is_pinned(),
+            "a manager that is held back may be what this waits for"
+        );
+        let reached = self.durability().barrier();
+        reached.map_err(|error| io::Error::new(io::ErrorKind::Other, error))
+    }
+
+    /// The same, in a future.
+    pub async fn all_durable(&self) -> Result<(), NeverDurable> {
+        if !self.cuts_begun() {
+            return Ok(());
+        }
+        let durability = self.durability();
+        durability.reached(durability.accepted()).await
+    }
+
+    /// To be held while a payment is handed to the library, so that its record and the manager that
+    /// knows of it are committed together. Nothing may wait for the disk meanwhile.
+    pub fn pin_send(&self) -> Option<SendPin> {
+        self.cuts_begun().then(|| self.writer.pin())
+    }
+
+    fn monitors(&self) -> io::Result<HashSet<String>> {
+        let (primary, secondary) = (
+            CHANNEL_MONITOR_PERSISTENCE_PRIMARY_NAMESPACE,
+            CHANNEL_MONITOR_PERSISTENCE_SECONDARY_NAMESPACE,
+        );
+        Ok(KVStoreSync::list(self, primary, secondary)?.into_iter().collect())
+    }
+
+    fn manager(&self) -> io::Result<Option<Arc<Vec<u8>>>> {
+        let (primary, secondary) = (
+            CHANNEL_MANAGER_PERSISTENCE_PRIMARY_NAMESPACE,
+            CHANNEL_MANAGER_PERSISTENCE_SECONDARY_NAMESPACE,
+        );
+        match KVStoreSync::read(self, primary, secondary, CHANNEL_MANAGER_PERSISTENCE_KEY) {
+            Ok(manager) => Ok(Some(Arc::new(manager))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The channel of a monitor, and the update that it is at.
+    fn monitor_on_disk(&self, monitor: &str) -> Result<(Id, u64), CutsRefused> {
+        let (primary, secondary) = (
+            CHANNEL_MONITOR_PERSISTENCE_PRIMARY_NAMESPACE,
+            CHANNEL_MONITOR_PERSISTENCE_SECONDARY_NAMESPACE,
+        );
+        let whole = KVStoreSync::read(self, primary, secondary, monitor)?;
+        let whole = channel_state::monitor_update(&whole);
+        let (Some(ChannelId(channel)), Some(whole)) = (monitored_channel(monitor), whole) else {
+            return Err(CutsRefused::Format(format!("the monitor {monitor} has another format")));
+        };
+        let updates = CHANNEL_MONITOR_UPDATE_PERSISTENCE_PRIMARY_NAMESPACE;
+        let updates = KVStoreSync::list(self, updates, monitor)?;
+        let updates = updates.iter().filter_map(|update| update.parse().ok());
+        Ok((channel, updates.chain([whole]).max().unwrap_or(whole)))
+    }
+
+    /// Decides on payments on their way out that the manager on disk does not know of, before the
+    /// library reads its records. If the process before made cuts they have never left, or were over.
+    pub fn resolve_unsent_payments(&self) -> io::Result<()> {
+        if !self.were_cuts_made()? {
+            return Ok(());
+        }
+        let unknown = self.unknown_payments()?;
+        let counts = self.payment_counts.clone();
+        let failed =
+            self.writer.write(move |database| payments::have_failed(database, &unknown))?;
+        for change in &failed {
+            counts.changed(*change);
+        }
+        if !failed.is_empty() {
+            let number = failed.len();
+            tracing::info!(
+                "{number} payments had not left the node when it ended, and have failed"
+            );
+        }
+        Ok(())
+    }
+
+    /// The process before made no cuts: what the manager does not know may have left all the same.
+    fn doubt_unknown_payments(&self) -> io::Result<()> {
+        if self.were_cuts_made()? {
+            return Ok(());
+        }
+        let unknown = self.unknown_payments()?;
+        let number = unknown.len();
+        self.writer.write(move |database| payments::doubt_unknown(database, &unknown))?;
+        if number > 0 {
+            tracing::warn!(
+                "the library has lost sight of {number} payments: they may have arrived"
+            );
+        }
+        self.put(KIND, KEY, Vec::new())
+    }
+
+    fn were_cuts_made(&self) -> io::Result<bool> {
+        match self.get(KIND, KEY) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Payments on their way out that the manager on disk does not know of.
+    fn unknown_payments(&self) -> io::Result<Vec<Id>> {
+        let manager = self.manager()?;
+        let manager = manager.as_deref().map(Vec::as_slice).unwrap_or_default();
+        let mut pending = self.readers.read(payments::on_their_way_out)?;
+        pending.retain(|payment| !channel_state::knows_payment(manager, payment));
+        Ok(pending)
+    }
+
+    /// Queues what the library writes.
+    pub(super) fn submit_in_order(&self, change: Change) {
+        let kind = self.kind(&change);
+        let (name, value) = (change.name.clone(), change.value.clone());
+        let telling = self.telling(Box::new(|written| {
+            // What cannot be written ends the process.
+            drop(written);
+        }));
+        self.writer.submit_record(
+            kind,
+            name,
+            value,
+            move |database| change.make(database),
+            telling,
+        );
+    }
+
+    /// What a change is to the cut.
+    fn kind(&self, Change { name, value, meaning }: &Change) -> Kind {
+        if let Meaning::Payment(details, _) = meaning
+            && payments::is_on_its_way_out(details)
+        {
+            return Kind::Outbound(details.id.0);
+        }
+        let Some(value) = value else { return Kind::Plain };
+        if name.is_manager() {
+            return Kind::Manager(Arc::clone(value));
+        }
+        match name.monitor() {
+            Some(monitor) => self.kind_of_monitor(name, monitor, value),
+            None => Kind::Plain,
+        }
+    }
+
+    fn kind_of_monitor(&self, name: &Name, monitor: &str, value: &[u8]) -> Kind {
+        let is_whole = name.is_whole_monitor();
+        let update =
+            if is_whole { channel_state::monitor_update(value) } else { name.key().parse().ok() };
+        let (Some(update), Some(ChannelId(channel))) = (update, monitored_channel(monitor)) else {
+            self.cuts.begun.store(false, Ordering::SeqCst);
+            tracing::error!(
+                "the monitor {monitor} has another format than is known: no consistent cuts are \
+                 made from now on, and a crash may close channels"
+            );
+            return Kind::Plain;
+        };
+        let is_first = is_whole && {
+            let mut monitors = self.cuts.monitors.lock().unwrap_or_else(PoisonError::into_inner);
+            monitors.insert(monitor.to_owned())
+        };
+        Kind::Monitor { channel, update, is_first }
+    }
+}
+
+/// Whether the manager has each of these channels where it is looked for, at the update that its
+/// monitor is at, or before updates that it holds back.
+fn check(
+    manager: Option<&[u8]>,
+    channels: &[ChannelId],
+    updates: &HashMap<Id, u64>,
+) -> Result<(), CutsRefused> {
+    let Some(manager) = manager else {
+        let reason = || "there are channels and no manager of them".to_owned();
+        return if channels.is_empty() { Ok(()) } else { Err(CutsRefused::Format(reason())) };
+    };
+    if !channel_state::is_known_manager(manager) {
+        return Err(CutsRefused::Format("the manager of the channels has another version".into()));
+    }
+    for channel in channels {
+        let known = channel_state::channel_update(manager, &channel.0);
+        let at = updates.get(&channel.0).copied();
+        if !known.zip(at).is_some_and(|(known, at)| known >= at) {
+            return Err(CutsRefused::Format(format!(
+                "channel {channel} is at {known:?} in the manager and at {at:?} in its monitor"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// What is written for a payment that is over: its record says that it failed.
+pub(super) fn on_over(counts: Counts) -> OnOver {
+    Box::new(move |payment| {
+        let (primary, secondary) = payments::NAMESPACE;
+        let name = Name::new(primary, secondary, &hex::encode(payment))?;
+        let (payment, counts, record) = (*payment, counts.clone(), name.clone());
+        let job = writer::job(
+            move |database| payments::has_failed(database, &record, &payment),
+            move |changed: io::Result<_>| {
+                if let Ok(Some(change)) = changed {
+                    counts.changed(change);
+                }
+            },
+        );
+        Ok((name, job))
+    })
+}

@@ -1,0 +1,356 @@
+//! What waits to be written, and how it is handed to the thread that writes.
+
+use std::collections::HashMap;
+use std::mem;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use ldk_node::lightning::io;
+
+use super::figures::CommitFigures;
+use super::job::{Failure, Job};
+use super::order::{Cut, Entry, Kind, Order};
+use super::{Errand, Value};
+use crate::compat::channel_state::Id;
+use crate::store::durability::{Durability, Position, Watermark};
+use crate::store::kv::Name;
+
+/// How many changes may wait. More callers are held up: by then each commit holds thousands.
+const CAPACITY: usize = 4096;
+
+/// How many bytes the library's values may have that wait. With more it is held up, if it is the
+/// disk that they wait for.
+const CAPACITY_BYTES: usize = 256 << 20;
+
+/// That something has waited so long for a manager which covers it is told.
+const UNUSUAL_WAIT: Duration = Duration::from_secs(1);
+
+/// Makes the change for a payment that is over, with the name of its record.
+pub(in crate::store) type OnOver =
+    Box<dyn Fn(&Id) -> io::Result<(Name, Box<dyn Job>)> + Send + Sync>;
+
+/// What is on disk when cuts begin.
+pub(in crate::store) struct Known {
+    /// The update that the monitor of each channel is at.
+    pub(in crate::store) updates: HashMap<Id, u64>,
+    /// The manager.
+    pub(in crate::store) manager: Option<Arc<Vec<u8>>>,
+}
+
+/// For how long what is to be written has waited; 0 if nothing waits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Waits {
+    /// For the disk.
+    pub disk: Duration,
+    /// For the manager of the channels that covers it.
+    pub manager: Duration,
+}
+
+pub(super) type Jobs = Vec<Entry<Name, Box<dyn Job>>>;
+
+/// What to do next.
+pub(super) struct Batch {
+    /// To be committed at once.
+    pub(super) jobs: Jobs,
+    /// When they are, all up to this is durable.
+    pub(super) watermark: Position,
+    /// To be done then.
+    pub(super) errands: Vec<Errand>,
+}
+
+/// What callers and the thread that writes share.
+pub(super) struct Shared {
+    queue: Mutex<Queue>,
+    /// There is something to look at, or nothing more will come.
+    filled: Condvar,
+    /// There is room again, or it makes no difference any more.
+    emptied: Condvar,
+    figures: CommitFigures,
+    watermark: Watermark,
+    on_over: OnOver,
+}
+
+struct Queue {
+    order: Order<Name, Box<dyn Job>>,
+    /// The library's values that are not committed.
+    overlay: HashMap<Name, (Position, Value)>,
+    overlay_bytes: usize,
+    errands: Vec<Errand>,
+    state: State,
+    /// That something waits for unusually long was told.
+    is_wait_told: bool,
+    /// When the commit under way was begun.
+    committing_since: Option<Instant>,
+}
+
+enum State {
+    Open,
+    /// What is in the queue is written, and that is all.
+    Closing,
+    /// Why nothing can be written.
+    Failed(Failure),
+}
+
+impl Shared {
+    pub(super) fn new(on_over: OnOver) -> io::Result<Self> {
+        let queue = Queue {
+            order: Order::new(),
+            overlay: HashMap::new(),
+            overlay_bytes: 0,
+            errands: Vec::new(),
+            state: State::Open,
+            is_wait_told: false,
+            committing_since: None,
+        };
+        Ok(Self {
+            queue: Mutex::new(queue),
+            filled: Condvar::new(),
+            emptied: Condvar::new(),
+            figures: CommitFigures::new()?,
+            watermark: Watermark::new(),
+            on_over,
+        })
+    }
+
+    pub(super) fn figures(&self) -> &CommitFigures {
+        &self.figures
+    }
+
+    pub(super) fn durability(&self) -> Durability {
+        self.watermark.durability()
+    }
+
+    pub(super) fn queued(&self) -> usize {
+        self.queue().order.len()
+    }
+
+    pub(super) fn waits(&self) -> Waits {
+        let (queue, now) = (self.queue(), Instant::now());
+        let committing = queue.committing_since;
+        Waits {
+            disk: committing.map(|since| now.saturating_duration_since(since)).unwrap_or_default(),
+            manager: queue.order.waited(now).unwrap_or_default(),
+        }
+    }
+
+    pub(super) fn begin_cuts(&self, Known { updates, manager }: Known) {
+        self.queue().order.begin_with(updates, manager);
+    }
+
+    /// Adds a change, when there is room for it.
+    pub(super) fn push(&self, job: Box<dyn Job>) {
+        let mut queue = self.queue();
+        while queue.is_open() && queue.order.len() >= CAPACITY {
+            queue = self.emptied.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+        self.add(queue, Kind::Plain, None, job);
+    }
+
+    /// Adds a change of one of the library's records. It never waits for what waits for the library.
+    pub(super) fn push_record(&self, kind: Kind, name: Name, value: Value, job: Box<dyn Job>) {
+        let mut queue = self.queue();
+        while queue.is_open() && queue.is_full(Instant::now()) {
+            queue = self.emptied.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+        self.add(queue, kind, Some((name, value)), job);
+    }
+
+    fn add(
+        &self,
+        mut queue: MutexGuard<'_, Queue>,
+        kind: Kind,
+        record: Option<(Name, Value)>,
+        job: Box<dyn Job>,
+    ) {
+        if let Some(failure) = queue.refusal() {
+            drop(queue);
+            return job.answer(Err(failure));
+        }
+        let position = self.watermark.accept();
+        let key = record.map(|(name, value)| {
+            queue.cover_with(name.clone(), position, value);
+            name
+        });
+        let now = Instant::now();
+        queue.order.push(position, kind, key, job, now);
+        self.looked(queue, now);
+    }
+
+    pub(super) fn pin(&self) -> u64 {
+        self.queue().order.pin()
+    }
+
+    pub(super) fn unpin(&self, pin: u64) {
+        let (mut queue, now) = (self.queue(), Instant::now());
+        queue.order.unpin(pin, now);
+        self.looked(queue, now);
+    }
+
+    /// After a manager may have been looked at: writes down which payments are over, and has the
+    /// thread see what can be committed.
+    fn looked(&self, mut queue: MutexGuard<'_, Queue>, now: Instant) {
+        for payment in queue.order.take_over() {
+            match (self.on_over)(&payment) {
+                Ok((name, job)) => {
+                    let position = self.watermark.accept();
+                    queue.order.push(position, Kind::Plain, Some(name), job, now);
+                },
+                Err(error) => tracing::error!("a payment that is over stays pending: {error}"),
+            }
+        }
+        self.figures.cut(queue.order.take_counts());
+        drop(queue);
+        // Also if nothing can be written yet: the thread watches how long it waits.
+        self.filled.notify_one();
+    }
+
+    pub(super) fn run(&self, errand: Errand) {
+        let mut queue = self.queue();
+        if queue.is_open() {
+            queue.errands.push(errand);
+            self.filled.notify_one();
+        }
+    }
+
+    pub(super) fn pending(&self, name: &Name) -> Option<Value> {
+        self.queue().overlay.get(name).map(|(_, value)| value.clone())
+    }
+
+    pub(super) fn pending_keys(&self, namespace: (&str, &str)) -> Vec<(String, bool)> {
+        let queue = self.queue();
+        let here = queue.overlay.iter().filter(|(name, _)| name.is_in(namespace));
+        here.map(|(name, (_, value))| (name.key().to_owned(), value.is_some())).collect()
+    }
+
+    /// What is to be written next, all at once, and what is to be done then; `None` if there will be
+    /// no more.
+    pub(super) fn take(&self) -> Option<Batch> {
+        let mut queue = self.queue();
+        loop {
+            let now = Instant::now();
+            if !queue.is_open() || !queue.errands.is_empty() || queue.order.has_cut(now) {
+                break;
+            }
+            queue = match queue.look_again_in(now) {
+                None => self.filled.wait(queue).unwrap_or_else(PoisonError::into_inner),
+                Some(wait) => {
+                    let waited = self.filled.wait_timeout(queue, wait);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                },
+            };
+            queue.tell_wait(Instant::now(), &self.figures);
+        }
+        if !queue.is_open() && queue.order.len() == 0 && queue.errands.is_empty() {
+            return None;
+        }
+        let (is_last, now) = (!queue.is_open(), Instant::now());
+        let Cut { entries, watermark } = queue.order.cut(is_last, now);
+        queue.committing_since = (!entries.is_empty()).then_some(now);
+        self.figures.cut(queue.order.take_counts());
+        Some(Batch { jobs: entries, watermark, errands: mem::take(&mut queue.errands) })
+    }
+
+    /// These are on disk.
+    pub(super) fn committed(&self, jobs: &Jobs, watermark: Position, took: Duration) {
+        self.figures.committed(jobs.len(), took);
+        let mut queue = self.queue();
+        queue.committing_since = None;
+        for entry in jobs {
+            queue.uncover(entry);
+        }
+        drop(queue);
+        self.emptied.notify_all();
+        self.watermark.reached(watermark);
+    }
+
+    /// Nothing more is written, and this is why. Returns what will not be.
+    pub(super) fn fail_with(&self, failure: &Failure) -> Jobs {
+        let mut queue = self.queue();
+        queue.state = State::Failed(Arc::clone(failure));
+        queue.errands.clear();
+        let left = queue.order.cut(true, Instant::now()).entries;
+        drop(queue);
+        self.end();
+        left
+    }
+
+    /// Nothing more comes.
+    pub(super) fn close(&self) {
+        let mut queue = self.queue();
+        if queue.is_open() {
+            queue.state = State::Closing;
+        }
+        drop(queue);
+        self.filled.notify_all();
+    }
+
+    /// Nothing more becomes durable.
+    pub(super) fn end(&self) {
+        self.watermark.end();
+        self.emptied.notify_all();
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Queue {
+    fn is_open(&self) -> bool {
+        matches!(self.state, State::Open)
+    }
+
+    fn refusal(&self) -> Option<Failure> {
+        match &self.state {
+            State::Open => None,
+            State::Closing => Some(Failure::from("the store is closed")),
+            State::Failed(failure) => Some(Arc::clone(failure)),
+        }
+    }
+
+    /// Whether the library is to wait until the disk has taken some of what it wrote. If nothing can
+    /// be written, it is the library that has to go on.
+    fn is_full(&self, now: Instant) -> bool {
+        self.overlay_bytes > CAPACITY_BYTES && self.order.has_cut(now)
+    }
+
+    fn cover_with(&mut self, name: Name, position: Position, value: Value) {
+        self.overlay_bytes += bytes(&value);
+        if let Some((_, before)) = self.overlay.insert(name, (position, value)) {
+            self.overlay_bytes -= bytes(&before);
+        }
+    }
+
+    /// What this has written is on disk, and read there from now on if nothing was written over it.
+    fn uncover(&mut self, entry: &Entry<Name, Box<dyn Job>>) {
+        let Some(name) = &entry.key else { return };
+        if self.overlay.get(name).is_some_and(|(position, _)| *position == entry.position())
+            && let Some((_, value)) = self.overlay.remove(name)
+        {
+            self.overlay_bytes -= bytes(&value);
+        }
+    }
+
+    fn look_again_in(&self, now: Instant) -> Option<Duration> {
+        let unusual = self.order.waited(now).filter(|_| !self.is_wait_told);
+        let unusual = unusual.map(|waited| UNUSUAL_WAIT.saturating_sub(waited));
+        unusual.into_iter().chain(self.order.look_again_in(now)).min()
+    }
+
+    fn tell_wait(&mut self, now: Instant, figures: &CommitFigures) {
+        let waited = self.order.waited(now).filter(|waited| *waited >= UNUSUAL_WAIT);
+        if waited.is_some() && !self.is_wait_told {
+            figures.is_late();
+            tracing::warn!(
+                "the state of a channel has waited for {} ms for the manager that knows of it; \
+                 nothing leaves the node meanwhile",
+                waited.unwrap_or_default().as_millis()
+            );
+        }
+        self.is_wait_told = waited.is_some();
+    }
+}
+
+fn bytes(value: &Value) -> usize {
+    value.as_ref().map_or(0, |value| value.len())
+}
