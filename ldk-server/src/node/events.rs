@@ -8,6 +8,7 @@ use ldk_node::Event;
 use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_server_grpc::events::PaymentForwarded;
 use ldk_server_grpc::events::event_envelope::Event as Published;
+use ldk_server_grpc::types::Payment;
 use tokio_util::sync::CancellationToken;
 
 use crate::node::effects::{self, Note};
@@ -19,6 +20,8 @@ use crate::store::{Digest, NewEvent};
 /// acknowledged: the library may then have dropped it from memory without saving that, and only a
 /// restart makes the two agree again.
 pub async fn run(app: Arc<App>, stop: CancellationToken) -> Result<(), String> {
+    // Only the first can be one that was recorded before, by a process that ended too early.
+    let mut is_first = true;
     loop {
         let event = tokio::select! {
             biased;
@@ -26,17 +29,17 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) -> Result<(), String> {
             event = app.node.next_event_async() => event,
         };
         let app = Arc::clone(&app);
-        // Looking up the payment takes the library's locks, and acknowledging writes to disk.
-        let handled = tokio::task::spawn_blocking(move || handle(&app, event)).await;
+        // Looking up the payment takes the library's locks, and acknowledging may write to disk.
+        let handled = tokio::task::spawn_blocking(move || handle(&app, event, is_first)).await;
         handled.map_err(|error| error.to_string())??;
+        is_first = false;
     }
 }
 
-fn handle(app: &App, event: Event) -> Result<(), String> {
-    // What the event is about is looked up on the disk.
-    app.store.barrier().map_err(text)?;
+/// The record of the event is written before the acknowledgement, or with it, whoever waits.
+fn handle(app: &App, event: Event, is_first: bool) -> Result<(), String> {
     let (name, digest) = (name(&event), effects::digest(&event));
-    if !app.store.is_recorded(&digest) {
+    if !is_first || !app.store.is_recorded(&digest) {
         record(app, event, digest).map_err(|error| format!("cannot record {name}: {error}"))?;
     }
     let acknowledged = app.store.acknowledging(|| app.node.event_handled());
@@ -52,9 +55,20 @@ fn record(app: &App, event: Event, digest: Digest) -> Result<(), String> {
     let has_failed_to_open =
         effects::has_failed_to_open(&event, |channel| app.store.was_funded(channel));
     let has_failed_to_open = has_failed_to_open.map_err(text)?;
-    let once = effects::once(&event);
-    let payment = effects::payment_id(&event).map(|id| app.store.payment(id));
-    let payment = payment.transpose().map_err(text)?.flatten();
+    let payment = effects::payment_id(&event);
+    app.store.record_library_event(payment, move |payment| {
+        compose(event, digest, has_failed_to_open, payment)
+    });
+    Ok(())
+}
+
+/// What is recorded of an event.
+fn compose(
+    event: Event,
+    digest: Digest,
+    has_failed_to_open: bool,
+    payment: Option<Payment>,
+) -> Option<NewEvent> {
     if let (Event::PaymentFailed { .. }, Some(payment)) = (&event, &payment)
         && payment.outcome_unknown
     {
@@ -62,9 +76,10 @@ fn record(app: &App, event: Event, digest: Digest) -> Result<(), String> {
             "payment {} was given up by the library, which had lost sight of it: it may have arrived",
             payment.id
         );
-        return Ok(());
+        return None;
     }
-    let Some(mut event) = effects::published(event, payment) else { return Ok(()) };
+    let once = effects::once(&event);
+    let mut event = effects::published(event, payment)?;
     if has_failed_to_open {
         effects::failed_to_open(&mut event);
     }
@@ -74,14 +89,17 @@ fn record(app: &App, event: Event, digest: Digest) -> Result<(), String> {
         },
         _ => None,
     };
-    let new = NewEvent { event, once, of_library: Some(digest), forward };
-    app.store.record_event(new).map(drop).map_err(text)
+    Some(NewEvent { event, once, of_library: Some(digest), forward })
 }
 
 /// Tells whether there is something to publish.
 fn take_note(app: &App, note: Note) -> Result<bool, String> {
     match note {
-        Note::Held(held) => return holding::arrived(app, held),
+        Note::Held(held) => {
+            // Whether the caller has decided on it already is looked up on the disk.
+            app.store.barrier().map_err(text)?;
+            return holding::arrived(app, held);
+        },
         Note::Settled(payment_hash, amount_msat) => {
             app.holds.settled(payment_hash).map_err(text)?;
             let id = PaymentId(payment_hash.0);

@@ -14,16 +14,17 @@ use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ldk_node::lightning::io;
+use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_node::lightning::util::persist::KVStoreSync;
 use ldk_server_grpc::events::EventEnvelope;
 use ldk_server_grpc::events::event_envelope::Event;
-use ldk_server_grpc::types::ForwardedPayment;
+use ldk_server_grpc::types::{ForwardedPayment, Payment};
 use prost::Message as _;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use tokio::sync::broadcast;
 
 use super::writer;
-use super::{Store, as_i64, as_u64, forwards, invalid_data, sql_error};
+use super::{Store, as_i64, as_u64, forwards, invalid_data, payments, sql_error};
 use crate::clock::unix_secs;
 use figures::EventFigures;
 
@@ -67,6 +68,8 @@ struct Inner {
     unacknowledged: Mutex<Option<Digest>>,
     /// Whether an acknowledgement is on its way.
     is_acknowledging: AtomicBool,
+    /// Whether the library has asked for the write that acknowledges.
+    has_acknowledged: AtomicBool,
     /// How many events the library's queue had when it was last written.
     queue_length: AtomicU16,
     /// How many events were removed before a consumer had acknowledged them, once for each.
@@ -83,6 +86,7 @@ impl EventLog {
             live: broadcast::channel(BROADCAST_CAPACITY).0,
             unacknowledged: Mutex::new(unacknowledged),
             is_acknowledging: AtomicBool::new(false),
+            has_acknowledged: AtomicBool::new(false),
             queue_length: AtomicU16::new(0),
             removed_unacknowledged: AtomicU64::new(0),
             figures: EventFigures::new()?,
@@ -96,7 +100,9 @@ impl EventLog {
     pub(super) fn leaves_queue(&self, queue: &[u8]) -> bool {
         let length = queue_length(queue);
         let before = self.0.queue_length.swap(length, Ordering::SeqCst);
-        self.0.is_acknowledging.load(Ordering::SeqCst) && length <= before
+        let leaves = self.0.is_acknowledging.load(Ordering::SeqCst) && length <= before;
+        self.0.has_acknowledged.fetch_or(leaves, Ordering::SeqCst);
+        leaves
     }
 
     /// The library's queue has this many events.
@@ -159,6 +165,31 @@ impl Store {
         })
     }
 
+    /// Records what `compose` makes of an event of the library and of the payment that it is about, as
+    /// that is on record then. Returns at once: the event is durable, and sent to those who listen,
+    /// before or with whatever is written later.
+    pub fn record_library_event(
+        &self,
+        payment: Option<PaymentId>,
+        compose: impl FnOnce(Option<Payment>) -> Option<NewEvent> + Send + 'static,
+    ) {
+        let log = self.event_log.clone();
+        self.writer.submit(
+            move |database| {
+                let payment = payment.map(|id| payments::current(database, id)).transpose()?;
+                let Some(new) = compose(payment.flatten()) else { return Ok(None) };
+                let of_library = new.of_library;
+                Ok(record(database, new)?.map(|envelope| (envelope, of_library)))
+            },
+            // What cannot be written ends the process.
+            move |recorded| {
+                if let Ok(Some((envelope, of_library))) = recorded {
+                    log.recorded(envelope, of_library);
+                }
+            },
+        );
+    }
+
     /// Whether this event of the library is the one that was recorded last and not acknowledged.
     pub fn is_recorded(&self, of_library: &Digest) -> bool {
         self.event_log.unacknowledged().as_ref() == Some(of_library)
@@ -169,12 +200,13 @@ impl Store {
         &self,
         acknowledge: impl FnOnce() -> Result<(), E>,
     ) -> Result<(), String> {
-        let is_acknowledging = &self.event_log.0.is_acknowledging;
+        let Inner { is_acknowledging, has_acknowledged, .. } = &*self.event_log.0;
+        has_acknowledged.store(false, Ordering::SeqCst);
         is_acknowledging.store(true, Ordering::SeqCst);
         let done = acknowledge();
         is_acknowledging.store(false, Ordering::SeqCst);
         done.map_err(|error| error.to_string())?;
-        if self.event_log.unacknowledged().is_some() {
+        if !has_acknowledged.load(Ordering::SeqCst) {
             self.writer.write(acknowledged).map_err(|error| error.to_string())?;
             self.event_log.acknowledged();
         }

@@ -41,13 +41,7 @@ pub struct PaymentFilter {
 impl Store {
     /// The payment with this id.
     pub fn payment(&self, id: PaymentId) -> io::Result<Option<Payment>> {
-        let row = self.readers.read(|database| {
-            let mut statement = database.prepare_cached(
-                "SELECT payment, created_at, expired, doubt FROM ldk_server_payments WHERE id = ?1",
-            )?;
-            statement.query_row([id.0], Stored::read).optional()
-        })?;
-        row.map(Stored::payment).transpose()
+        self.readers.read(|database| find(database, id))?.map(Stored::payment).transpose()
     }
 
     /// The payments after this place, or from the newest on; `None` if no payment is at this place.
@@ -72,6 +66,26 @@ impl Store {
         let payments = rows.into_iter().map(Stored::payment).collect::<io::Result<Vec<_>>>()?;
         Ok(Some(Page::of(payments, page_size)))
     }
+}
+
+/// The payment with this id, as it is on record in the transaction under way. One that cannot be read
+/// is none, and told of in the log.
+pub(in crate::store) fn current(
+    database: &Connection,
+    id: PaymentId,
+) -> rusqlite::Result<Option<Payment>> {
+    let payment = find(database, id)?.map(Stored::payment).transpose();
+    Ok(payment.unwrap_or_else(|error| {
+        tracing::error!("payment {} cannot be read: {error}", hex::encode(id.0));
+        None
+    }))
+}
+
+fn find(database: &Connection, id: PaymentId) -> rusqlite::Result<Option<Stored>> {
+    let mut statement = database.prepare_cached(
+        "SELECT payment, created_at, expired, doubt FROM ldk_server_payments WHERE id = ?1",
+    )?;
+    statement.query_row([id.0], Stored::read).optional()
 }
 
 /// A row as it is stored.

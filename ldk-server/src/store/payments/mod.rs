@@ -21,6 +21,7 @@ pub(super) use counts::{Counts, StatusChange};
 pub(super) use doubt::{doubt_pending, reveals_outdated_state};
 pub use expiry::{Unpaid, making_invoice};
 pub(super) use expiry::{expires_at, removed};
+pub(super) use list::current;
 pub use list::{PaymentFilter, PaymentPlace};
 pub(super) use unknown::{
     doubt_unknown, has_failed, have_failed, is_on_its_way_out, on_their_way_out,
