@@ -80,3 +80,6 @@ fn number_at(bytes: &[u8], at: usize) -> Option<u64> {
     let number = bytes.get(at..)?.first_chunk()?;
     Some(u64::from_be_bytes(*number))
 }
+
+#[cfg(test)]
+mod tests;

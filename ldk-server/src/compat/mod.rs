@@ -2,3 +2,6 @@
 //! begins here: each fact has recorded bytes as its test.
 
 pub(crate) mod channel_state;
+
+#[cfg(test)]
+pub(crate) mod testing;

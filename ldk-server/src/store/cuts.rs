@@ -19,7 +19,7 @@ use ldk_node::lightning::util::persist::{
 use super::kv::{Change, Meaning, Name};
 use super::payments::{self, Counts};
 use super::writer::{self, Kind, Known, OnOver, SendPin};
-use super::{NeverDurable, Store, monitored_channel};
+use super::{NAMESPACE, NeverDurable, Store, monitored_channel};
 use crate::compat::channel_state::{self, Id};
 
 /// Where it is written down whether the last process made cuts, among the server's own records.
@@ -30,6 +30,8 @@ pub(super) const KEY: &str = "made";
 #[derive(Default)]
 pub(super) struct Cuts {
     begun: AtomicBool,
+    /// What the library writes is no longer understood.
+    ended: AtomicBool,
     /// The monitors that there are.
     monitors: Mutex<HashSet<String>>,
 }
@@ -71,13 +73,19 @@ impl Store {
 
     /// Whether cuts are made.
     pub fn cuts_begun(&self) -> bool {
+        self.may_be_ahead() && !self.cuts.ended.load(Ordering::SeqCst)
+    }
+
+    /// Whether the library may have been answered before what it wrote was on disk. That stays so
+    /// when no cuts are made any more.
+    fn may_be_ahead(&self) -> bool {
         self.cuts.begun.load(Ordering::SeqCst)
     }
 
     /// Waits, on this thread, until everything that was written so far is on disk; for who reads what
     /// the library has written, or lets out what the library says.
     pub fn barrier(&self) -> io::Result<()> {
-        if !self.cuts_begun() {
+        if !self.may_be_ahead() {
             return Ok(());
         }
         debug_assert!(
@@ -90,7 +98,7 @@ impl Store {
 
     /// The same, in a future.
     pub async fn all_durable(&self) -> Result<(), NeverDurable> {
-        if !self.cuts_begun() {
+        if !self.may_be_ahead() {
             return Ok(());
         }
         let durability = self.durability();
@@ -146,6 +154,13 @@ impl Store {
         if !self.were_cuts_made()? {
             return Ok(());
         }
+        if !self.is_cut()? {
+            tracing::warn!(
+                "the manager of the channels is older than the state of a channel: no consistent \
+                 cut was made last"
+            );
+            return self.do_without_cuts();
+        }
         let unknown = self.unknown_payments()?;
         let counts = self.payment_counts.clone();
         let failed =
@@ -160,6 +175,25 @@ impl Store {
             );
         }
         Ok(())
+    }
+
+    /// Whether the manager on disk knows of all that the monitors on disk have. If not, a cut was
+    /// forced, or a version of the server that makes none has run.
+    fn is_cut(&self) -> io::Result<bool> {
+        let Some(manager) = self.manager()? else { return Ok(self.monitors()?.is_empty()) };
+        for monitor in self.monitors()? {
+            let (channel, at) = match self.monitor_on_disk(&monitor) {
+                Ok(monitor) => monitor,
+                Err(CutsRefused::Format(_)) => return Ok(false),
+                Err(CutsRefused::Storage(error)) => return Err(error),
+            };
+            // One that is not there is closed.
+            let known = channel_state::channel_update(&manager, &channel);
+            if known.is_some_and(|known| known < at) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The process before made no cuts: what the manager does not know may have left all the same.
@@ -195,9 +229,20 @@ impl Store {
         Ok(pending)
     }
 
-    /// Queues what the library writes.
-    pub(super) fn submit_in_order(&self, change: Change) {
-        let kind = self.kind(&change);
+    /// Queues what the library writes, if cuts are made and it is understood.
+    pub(super) fn submit_in_order(&self, change: Change) -> Result<(), Change> {
+        if !self.cuts_begun() {
+            return Err(change);
+        }
+        let Some(kind) = self.kind(&change) else {
+            self.end_cuts(&change.name);
+            return Err(change);
+        };
+        self.submit_record(kind, change);
+        Ok(())
+    }
+
+    fn submit_record(&self, kind: Kind, change: Change) {
         let (name, value) = (change.name.clone(), change.value.clone());
         let telling = self.telling(Box::new(|written| {
             // What cannot be written ends the process.
@@ -212,40 +257,51 @@ impl Store {
         );
     }
 
-    /// What a change is to the cut.
-    fn kind(&self, Change { name, value, meaning }: &Change) -> Kind {
+    /// What a change is to the cut; `None` if it is a monitor of a format that is not known.
+    fn kind(&self, Change { name, value, meaning }: &Change) -> Option<Kind> {
         if let Meaning::Payment(details, _) = meaning
             && payments::is_on_its_way_out(details)
         {
-            return Kind::Outbound(details.id.0);
+            return Some(Kind::Outbound(details.id.0));
         }
-        let Some(value) = value else { return Kind::Plain };
+        let Some(value) = value else { return Some(Kind::Plain) };
         if name.is_manager() {
-            return Kind::Manager(Arc::clone(value));
+            return Some(Kind::Manager(Arc::clone(value)));
         }
         match name.monitor() {
             Some(monitor) => self.kind_of_monitor(name, monitor, value),
-            None => Kind::Plain,
+            None => Some(Kind::Plain),
         }
     }
 
-    fn kind_of_monitor(&self, name: &Name, monitor: &str, value: &[u8]) -> Kind {
+    fn kind_of_monitor(&self, name: &Name, monitor: &str, value: &[u8]) -> Option<Kind> {
         let is_whole = name.is_whole_monitor();
         let update =
             if is_whole { channel_state::monitor_update(value) } else { name.key().parse().ok() };
-        let (Some(update), Some(ChannelId(channel))) = (update, monitored_channel(monitor)) else {
-            self.cuts.begun.store(false, Ordering::SeqCst);
-            tracing::error!(
-                "the monitor {monitor} has another format than is known: no consistent cuts are \
-                 made from now on, and a crash may close channels"
-            );
-            return Kind::Plain;
-        };
+        let (update, ChannelId(channel)) = (update?, monitored_channel(monitor)?);
         let is_first = is_whole && {
             let mut monitors = self.cuts.monitors.lock().unwrap_or_else(PoisonError::into_inner);
             monitors.insert(monitor.to_owned())
         };
-        Kind::Monitor { channel, update, is_first }
+        Some(Kind::Monitor { channel, update, is_first })
+    }
+
+    /// Makes no cuts any more, because of this monitor. What is queued is written as it is, after it
+    /// is written down that no cuts are made.
+    fn end_cuts(&self, monitor: &Name) {
+        if self.cuts.ended.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        tracing::error!(
+            "the monitor {} has another format than is known: no consistent cuts are made from now \
+             on, and a crash may close channels",
+            monitor.monitor().unwrap_or_default()
+        );
+        match self.change(NAMESPACE, KIND, KEY, None) {
+            Ok(change) => self.submit_record(Kind::Plain, change),
+            Err(error) => tracing::error!("it is not written down that no cuts are made: {error}"),
+        }
+        self.writer.end_cuts();
     }
 }
 

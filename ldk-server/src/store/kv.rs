@@ -268,7 +268,7 @@ impl Store {
         writer::wait(|answer| self.submit(change, answer))
     }
 
-    fn change(
+    pub(super) fn change(
         &self,
         primary: &str,
         secondary: &str,
@@ -300,20 +300,18 @@ impl Store {
 
     /// What the library asks for: on disk once this returns, unless cuts have begun.
     fn change_for_library(&self, change: Change) -> io::Result<()> {
-        if self.cuts_begun() {
-            self.submit_in_order(change);
-            return Ok(());
+        match self.submit_in_order(change) {
+            Ok(()) => Ok(()),
+            Err(change) => writer::wait(|answer| self.submit(change, answer)),
         }
-        writer::wait(|answer| self.submit(change, answer))
     }
 
     /// The same for one who waits in a future.
     fn change_for_library_async(&self, change: Change) -> Future<()> {
-        if self.cuts_begun() {
-            self.submit_in_order(change);
-            return ready(Ok(()));
+        match self.submit_in_order(change) {
+            Ok(()) => ready(Ok(())),
+            Err(change) => writer::wait_async(|answer| self.submit(change, answer)),
         }
-        writer::wait_async(|answer| self.submit(change, answer))
     }
 
     /// With the library's own store in use: writes down what a change means.

@@ -144,6 +144,11 @@ impl Writer {
         self.shared.begin_cuts(known);
     }
 
+    /// From now on, it is written in its order.
+    pub(super) fn end_cuts(&self) {
+        self.shared.end_cuts();
+    }
+
     /// Holds back the managers of the channels until this is dropped.
     pub(super) fn pin(&self) -> SendPin {
         SendPin::new(Arc::clone(&self.shared))

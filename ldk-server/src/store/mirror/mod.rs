@@ -105,4 +105,4 @@ impl Drop for Mirror {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -1,6 +1,7 @@
 //! What the store as a whole promises.
 
 mod compatibility;
+mod cuts;
 mod failure;
 mod log;
 mod names;

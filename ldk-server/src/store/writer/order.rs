@@ -112,6 +112,8 @@ pub(super) struct Order<K, T> {
     over: Vec<Id>,
     last: Position,
     counts: Counts,
+    /// Nothing waits, and nothing is moved.
+    is_plain: bool,
 }
 
 /// What is to be committed at once.
@@ -134,12 +136,22 @@ impl<K: Eq + Clone, T> Order<K, T> {
             over: Vec::new(),
             last: 0,
             counts: Counts::default(),
+            is_plain: false,
         }
     }
 
     /// What is on disk: of each channel the update that its monitor is at, and the manager.
     pub(super) fn begin_with(&mut self, latest: HashMap<Id, u64>, manager: Option<Arc<Vec<u8>>>) {
         (self.latest, self.manager) = (latest, manager);
+    }
+
+    /// What is queued waits no longer, and what comes does not.
+    pub(super) fn end_waits(&mut self, now: Instant) {
+        self.is_plain = true;
+        self.release(u64::MAX, now);
+        for entry in &mut self.entries {
+            entry.wait = None;
+        }
     }
 
     /// Adds a write at the end.
@@ -156,7 +168,7 @@ impl<K: Eq + Clone, T> Order<K, T> {
         self.supersede(key.as_ref());
         let is_manager = matches!(kind, Kind::Manager(_));
         let entry = Entry { position, kind, wait, key, payload };
-        if !is_manager {
+        if !is_manager || self.is_plain {
             self.entries.push_back(entry);
         } else if self.pins.is_empty() && self.held.is_empty() {
             self.place(entry, now);
@@ -169,6 +181,7 @@ impl<K: Eq + Clone, T> Order<K, T> {
     /// at the same update, as for each block, does not.
     fn must_wait(&mut self, kind: &Kind) -> bool {
         match kind {
+            _ if self.is_plain => false,
             Kind::Plain | Kind::Manager(_) => false,
             Kind::Monitor { channel, update, is_first } => {
                 let latest = self.latest.entry(*channel).or_default();

@@ -137,6 +137,11 @@ impl Shared {
         self.queue().order.begin_with(updates, manager);
     }
 
+    pub(super) fn end_cuts(&self) {
+        self.queue().order.end_waits(Instant::now());
+        self.filled.notify_one();
+    }
+
     /// Adds a change, when there is room for it.
     pub(super) fn push(&self, job: Box<dyn Job>) {
         let mut queue = self.queue();

@@ -53,7 +53,7 @@ fn shipped(store: &Store) {
 }
 
 /// Waits until the mirror has everything.
-fn level(store: &Store) {
+pub(in crate::store) fn level(store: &Store) {
     shipped(store);
     let begun = Instant::now();
     while !store.mirror_state().unwrap().behind.is_zero() {
@@ -72,6 +72,23 @@ struct Found {
 
 /// Opens a copy of it, as whoever restores it does; `None` if there is none.
 fn find(mirror: &Path) -> Option<Found> {
+    in_mirror(mirror, |database| {
+        let (lineage, epoch) = epoch::read(database).unwrap();
+        let mut statement = database
+            .prepare("SELECT value FROM ldk_node_data WHERE primary_namespace = ?1")
+            .unwrap();
+        let values = statement.query_map([NAMESPACE], |row| row.get::<_, Vec<u8>>(0)).unwrap();
+        let number = |value: Vec<u8>| u64::from_be_bytes(*value.last_chunk().unwrap());
+        let numbers = values.map(|value| number(value.unwrap())).sum();
+        Found { lineage, epoch, numbers }
+    })
+}
+
+/// Reads a copy of what is in this directory, which must be sound; `None` if there is none.
+pub(in crate::store) fn in_mirror<T>(
+    mirror: &Path,
+    read: impl FnOnce(&Connection) -> T,
+) -> Option<T> {
     let copy = tempfile::tempdir().unwrap();
     let (database, log) = (database_in(mirror), log_of(&database_in(mirror)));
     if !database.exists() {
@@ -84,11 +101,5 @@ fn find(mirror: &Path) -> Option<Found> {
     let database = Connection::open(database_in(copy.path())).unwrap();
     let check: String = database.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
     assert_eq!(check, "ok");
-    let (lineage, epoch) = epoch::read(&database).unwrap();
-    let mut statement =
-        database.prepare("SELECT value FROM ldk_node_data WHERE primary_namespace = ?1").unwrap();
-    let values = statement.query_map([NAMESPACE], |row| row.get::<_, Vec<u8>>(0)).unwrap();
-    let number = |value: Vec<u8>| u64::from_be_bytes(*value.last_chunk().unwrap());
-    let numbers = values.map(|value| number(value.unwrap())).sum();
-    Some(Found { lineage, epoch, numbers })
+    Some(read(&database))
 }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use proptest::prelude::*;
 
 use super::*;
+use crate::compat::testing;
 
 const CHANNELS: u8 = 3;
 const PAYMENTS: u8 = 4;
@@ -43,18 +44,9 @@ fn payment_id(payment: u8) -> Id {
 
 /// In the format of the library, as far as it is looked at.
 fn serialize(manager: &Manager) -> Arc<Vec<u8>> {
-    let mut bytes = vec![1, 1];
-    for (channel, update) in &manager.channels {
-        bytes.extend([4, 4, 9, 9, 9, 9, 9, 9, 9, 9]);
-        bytes.extend([0; 8]);
-        bytes.extend(channel_id(*channel));
-        bytes.extend([7; 12]);
-        bytes.extend(update.to_be_bytes());
-    }
-    for payment in &manager.payments {
-        bytes.extend(payment_id(*payment));
-    }
-    Arc::new(bytes)
+    let channels = manager.channels.iter().map(|(channel, update)| (channel_id(*channel), *update));
+    let payments = manager.payments.iter().map(|payment| payment_id(*payment));
+    Arc::new(testing::manager(channels, payments))
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -326,8 +318,7 @@ fn an_update_that_is_held_back_has_the_number_of_another_one() {
     play.update(0);
     let mut bytes =
         serialize(&Manager { channels: [(0, 9)].into(), ..Manager::default() }).to_vec();
-    bytes.extend([1, 1]);
-    bytes.extend(0_u64.to_be_bytes());
+    bytes.extend(testing::held_back(0));
     play.push(Kind::Manager(Arc::new(bytes)), None, Written::Own);
     assert_eq!(cut_at(&mut play, Duration::ZERO).len(), 1, "the manager goes ahead");
     play.take(Step::Serialize);

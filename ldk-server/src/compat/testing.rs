@@ -1,0 +1,30 @@
+//! The library's formats, written as far as they are looked at.
+
+use super::channel_state::Id;
+
+/// A manager that has each of these channels at this update, and knows these payments.
+pub(crate) fn manager(
+    channels: impl IntoIterator<Item = (Id, u64)>,
+    payments: impl IntoIterator<Item = Id>,
+) -> Vec<u8> {
+    let mut bytes = vec![1, 1];
+    for (channel, update) in channels {
+        bytes.extend([4, 4, 9, 9, 9, 9, 9, 9, 9, 9]);
+        bytes.extend([0; 8]);
+        bytes.extend(channel);
+        bytes.extend([7; 12]);
+        bytes.extend(update.to_be_bytes());
+    }
+    bytes.extend(payments.into_iter().flatten());
+    bytes
+}
+
+/// What a manager has besides if a channel holds back an update of this number.
+pub(crate) fn held_back(update: u64) -> Vec<u8> {
+    [&[1, 1][..], &update.to_be_bytes()].concat()
+}
+
+/// The monitor of a channel at this update, as the library's persister writes it.
+pub(crate) fn monitor(update: u64) -> Vec<u8> {
+    [&[0xff, 0xff, 1, 1][..], &update.to_be_bytes(), b"the rest"].concat()
+}
