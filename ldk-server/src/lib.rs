@@ -7,7 +7,9 @@ mod clock;
 mod compat;
 pub mod config;
 mod deadline;
+mod descriptors;
 pub mod error;
+pub mod gate;
 pub mod logging;
 pub mod manual;
 pub mod metrics;
@@ -24,7 +26,6 @@ mod start;
 pub mod storage;
 pub mod store;
 pub mod supervisor;
-pub mod tor;
 pub mod wire;
 mod witness;
 

@@ -14,10 +14,10 @@ use super::cookie::CookieWatch;
 use super::genesis;
 use super::recovery::Recovery;
 use crate::config::{ChainSource, Config};
+use crate::gate::{GateError, ListeningSockets, PeerGate, Settings};
 use crate::secrets::Entropy;
 use crate::start::StartError;
 use crate::store::{Backend, CutsRefused, Store};
-use crate::tor::Onions;
 
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(30);
@@ -28,8 +28,8 @@ pub struct Started {
     pub node: Arc<Node>,
     /// Its store.
     pub store: Arc<Store>,
-    /// Its ways to onion peers.
-    pub onions: Arc<Onions>,
+    /// What stands between it and its peers.
+    pub gate: Arc<PeerGate>,
     /// Tells when it can no longer reach Bitcoin Core.
     pub cookie: CookieWatch,
     /// Tells when a channel that was closed by its peer can be claimed.
@@ -64,10 +64,12 @@ impl Doing {
     }
 }
 
-/// Builds and starts the node, and tells `report` what it is doing meanwhile.
+/// Builds and starts the node, which peers reach at `sockets`, and tells `report` what it is doing
+/// meanwhile.
 pub async fn start(
     config: Arc<Config>,
     entropy: Entropy,
+    sockets: ListeningSockets,
     report: &(dyn Fn(Doing) + Sync),
     on_store_failure: impl FnOnce(&str) + Send + 'static,
 ) -> Result<Started, StartError> {
@@ -81,8 +83,6 @@ pub async fn start(
     report(Doing::Loading);
     let cookie = CookieWatch::new(&config.chain_source);
     let source = config.chain_source.to_string();
-    let onions = Arc::new(Onions::new(config.tor_proxy.clone(), &config.listening_addresses));
-    let ways = Arc::clone(&onions);
     let opening = Arc::clone(&config);
     let open = spawn_blocking(move || {
         let backend = if opening.library_store { Backend::Library } else { Backend::Server };
@@ -100,6 +100,9 @@ pub async fn start(
     });
     let store = open.await.map_err(StartError::task)??;
     let recovery = Recovery::begin(Arc::clone(&config), &store).await?;
+    let durability = config.consistent_cuts.then(|| store.durability());
+    let gate = Arc::new(PeerGate::new(Settings::of(&config), sockets, durability)?);
+    let ways = Arc::clone(&gate);
     let build = spawn_blocking(move || {
         let node = builder::build(&config, &entropy, Arc::clone(&store), ways)?;
         begin_cuts(&config, &node, &store)?;
@@ -111,13 +114,15 @@ pub async fn start(
     loop {
         let starting = Arc::clone(&node);
         match spawn_blocking(move || starting.start()).await.map_err(StartError::task)? {
-            Ok(()) => return Ok(Started { node, store, onions, cookie, recovery }),
+            Ok(()) => break,
             Err(error) if can_start_again(&error) => {
                 retry.wait(&format!("{source} gives no fee rates: {error}")).await;
             },
             Err(error) => return Err(error.into()),
         }
     }
+    gate.open().map_err(GateError::from)?;
+    Ok(Started { node, store, gate, cookie, recovery })
 }
 
 /// Has the store write at consistent cuts, if it understands what the library writes. The node has
@@ -127,6 +132,8 @@ fn begin_cuts(config: &Config, node: &Node, store: &Store) -> Result<(), StartEr
         Some("storage.consistent_cuts is false".to_owned())
     } else if config.library_store {
         Some("the library's own store is used".to_owned())
+    } else if config.without_peer_gate {
+        Some("peers go past the gate".to_owned())
     } else {
         let channels: Vec<_> =
             node.list_channels().into_iter().map(|channel| channel.channel_id).collect();
