@@ -126,8 +126,10 @@ impl ElectrumProxy {
 /// The next line with its end; `None` if there is none. What has no end is not a line.
 async fn read_line(near: &mut (impl AsyncBufRead + Unpin)) -> Result<Option<Line>, Broken> {
     let mut line = Vec::new();
-    near.take(MAX_LINE_BYTES as u64).read_until(b'\n', &mut line).await?;
+    let read = near.take(MAX_LINE_BYTES as u64).read_until(b'\n', &mut line).await;
     match line.last() {
+        // It has gone without a word; what it said before counts.
+        _ if read.is_err() => Ok(None),
         Some(b'\n') => Ok(Some(line)),
         Some(_) if line.len() == MAX_LINE_BYTES => Err(Broken::LongLine),
         Some(_) | None => Ok(None),

@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 
 /// Connections to one port at once. The library makes few, and any process of this machine can make
 /// more.
-const MAX_CONNECTIONS: usize = 32;
+pub(super) const MAX_CONNECTIONS: usize = 32;
 /// How often to ask for a port that nobody else has a claim to.
 const PORT_ATTEMPTS: usize = 32;
 /// How long to wait after a connection could not be accepted.

@@ -12,7 +12,7 @@ use http::request::Parts;
 use http::uri::Authority;
 use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Either, Empty, Full, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::client::legacy::{Client, Error as ClientError};
@@ -142,6 +142,9 @@ impl HttpProxy {
 impl Inner {
     async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Answer, Unanswered> {
         let (head, body) = request.into_parts();
+        if body.size_hint().lower() > MAX_BODY_BYTES as u64 {
+            return Ok(too_large());
+        }
         let body = Limited::new(body, MAX_BODY_BYTES).collect();
         let body = match timeout(BODY_TIMEOUT, body).await {
             Ok(Ok(body)) => body.to_bytes(),

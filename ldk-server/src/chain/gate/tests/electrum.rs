@@ -111,10 +111,11 @@ async fn a_broadcast_whose_caller_has_gone_is_sent_all_the_same() {
 async fn a_broadcast_that_is_held_gets_out_before_the_gate_is_closed() {
     let server = stub::lines(None).await;
     let fixture = Fixture::electrum(server.port).await;
+    fixture.disk.accept();
     let mut connection = Connection::open(&fixture).await;
     connection.say(BROADCAST).await;
     fixture.waiting(1).await;
-    fixture.gate.close().await;
+    tokio::join!(fixture.gate.close(), async { fixture.disk.sync() });
     assert_eq!(broadcasts(&server), 1);
     assert_eq!(connection.answer().await, Some(BROADCAST.len()));
     assert_eq!(connection.answer().await, None);
