@@ -15,36 +15,25 @@ mod electrum;
 mod entrance;
 mod hold;
 mod http;
+mod opening;
 mod requests;
 mod server;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
-use std::fmt;
-use std::future::Future;
 use std::sync::Arc;
 
-use ::http::Uri;
 pub use broadcasts::Broadcasts;
-use hyper_util::client::proxy::matcher::Matcher;
 use ldk_node::lightning::ln::msgs::SocketAddress;
-use reqwest::Url;
-use rustls::ClientConfig;
-use tokio::net::TcpStream;
 use tokio::task::spawn_blocking;
 
-use self::http::{HttpProxy, Protocol};
 use crate::chain::tls;
-use crate::config::{
-    BitcoindConfig, ChainSource, ConfigError, ElectrumConfig, EsploraConfig, HostPort,
-};
+use crate::config::ChainSource;
 use crate::start::StartError;
 use crate::store::Durability;
-use electrum::ElectrumProxy;
 use entrance::Connections;
 use hold::Hold;
-use server::Server;
+use opening::{Opening, port};
 
 /// The ports that stand between the library and its chain source, as long as this lives.
 pub struct ChainGate {
@@ -72,11 +61,7 @@ impl ChainGate {
             hold: Arc::new(Hold::new(durability, broadcasts.clone())),
             connections: Connections::default(),
         };
-        let source = match source {
-            ChainSource::Bitcoind(bitcoind) => opening.bitcoind(bitcoind)?,
-            ChainSource::Electrum(electrum) => opening.electrum(electrum)?,
-            ChainSource::Esplora(esplora) => opening.esplora(esplora)?,
-        };
+        let source = opening.stand_before(source)?;
         Ok(Self { source, connections: opening.connections, broadcasts })
     }
 
@@ -99,117 +84,5 @@ impl ChainGate {
 impl Drop for ChainGate {
     fn drop(&mut self) {
         self.connections.abandon();
-    }
-}
-
-/// What each port is opened with.
-struct Opening {
-    /// What the chain source is called.
-    name: String,
-    /// Ports that somebody else is going to listen at.
-    taken: BTreeSet<u16>,
-    tls: Option<ClientConfig>,
-    hold: Arc<Hold>,
-    connections: Connections,
-}
-
-impl Opening {
-    fn bitcoind(&self, config: &BitcoindConfig) -> Result<ChainSource, StartError> {
-        let open = |server: &HostPort| self.http(server, &server.to_string(), Protocol::Bitcoind);
-        let (rpc, rest) = (open(&config.rpc)?, config.rest.as_ref().map(open).transpose()?);
-        Ok(ChainSource::Bitcoind(BitcoindConfig { rpc, rest, auth: config.auth.clone() }))
-    }
-
-    fn electrum(&self, config: &ElectrumConfig) -> Result<ChainSource, StartError> {
-        let server = self.server(&config.server)?;
-        let closing = self.connections.closing().clone();
-        let proxy = ElectrumProxy::new(server, Arc::clone(&self.hold), closing);
-        let server = self.listen(move |stream| proxy.clone().serve(stream))?;
-        Ok(ChainSource::Electrum(ElectrumConfig { server, uses_tls: false, ca_cert_path: None }))
-    }
-
-    fn esplora(&self, config: &EsploraConfig) -> Result<ChainSource, StartError> {
-        let unusable = |reason: String| ConfigError::new("esplora.server_url", reason);
-        let url = Url::parse(&config.server_url).map_err(|error| unusable(error.to_string()))?;
-        let (server, name) = server_of(&url).ok_or_else(|| unusable("names no server".into()))?;
-        let server = self.http(&server, &name, Protocol::Esplora)?;
-        let server_url = at(url, &server).ok_or_else(|| unusable("names no server".into()))?;
-        refuse_proxy(&Matcher::from_system(), &server_url).map_err(unusable)?;
-        let headers = config.headers.clone();
-        Ok(ChainSource::Esplora(EsploraConfig { server_url, headers, ca_cert_path: None }))
-    }
-
-    /// Opens a port that leads to a server of this name.
-    fn http(
-        &self,
-        server: &HostPort,
-        name: &str,
-        protocol: Protocol,
-    ) -> Result<HostPort, StartError> {
-        let name = name.try_into().map_err(|error| self.unusable(error))?;
-        let (hold, connections) = (Arc::clone(&self.hold), self.connections.clone());
-        let proxy = HttpProxy::new(self.server(server)?, name, protocol, hold, connections);
-        self.listen(move |stream| proxy.clone().serve(stream))
-    }
-
-    fn server(&self, server: &HostPort) -> Result<Server, StartError> {
-        Server::new(self.name.clone(), server.clone(), self.tls.clone())
-            .map_err(|error| self.unusable(error))
-    }
-
-    fn listen<F>(
-        &self,
-        serve: impl Fn(TcpStream) -> F + Send + 'static,
-    ) -> Result<HostPort, StartError>
-    where
-        F: Future<Output = ()> + Send + 'static,
-    {
-        let listening = self.connections.listen(&self.taken, serve);
-        let port = listening.map_err(|error| self.unusable(error))?;
-        tracing::debug!("{port} leads to {}", self.name);
-        Ok(HostPort { host: port.ip().to_string(), port: port.port() })
-    }
-
-    fn unusable(&self, error: impl fmt::Display) -> StartError {
-        StartError::Listen(format!("cannot stand before {}: {error}", self.name))
-    }
-}
-
-/// The server of a URL, and what it is called in requests.
-fn server_of(url: &Url) -> Option<(HostPort, String)> {
-    let (host, port) = url.host_str().zip(url.port_or_known_default())?;
-    let name = url.port().map_or(host.to_owned(), |port| format!("{host}:{port}"));
-    Some((HostPort { host: host.trim_matches(['[', ']']).to_owned(), port }, name))
-}
-
-/// The same URL at another server, without TLS.
-fn at(mut url: Url, server: &HostPort) -> Option<String> {
-    url.set_scheme("http").ok()?;
-    url.set_host(Some(&server.host)).ok()?;
-    url.set_port(Some(server.port)).ok()?;
-    // The library puts paths behind it that begin with a slash.
-    Some(url.as_str().trim_end_matches('/').to_owned())
-}
-
-/// The library's client for Esplora, unlike the others, uses the proxy that the environment has, and
-/// would ask it for our port.
-fn refuse_proxy(proxies: &Matcher, url: &str) -> Result<(), String> {
-    let url: Uri = url.parse().map_err(|error| format!("is no URL: {error}"))?;
-    match proxies.intercept(&url) {
-        None => Ok(()),
-        Some(_) => {
-            Err("the environment has an HTTP proxy that would be asked for 127.0.0.1 too: set \
-                        NO_PROXY=127.0.0.1"
-                .to_owned())
-        },
-    }
-}
-
-fn port(address: &SocketAddress) -> Option<u16> {
-    match address {
-        SocketAddress::TcpIpV4 { port, .. }
-        | SocketAddress::TcpIpV6 { port, .. }
-        | SocketAddress::Hostname { port, .. } => Some(*port),
-        SocketAddress::OnionV2(_) | SocketAddress::OnionV3 { .. } => None,
     }
 }

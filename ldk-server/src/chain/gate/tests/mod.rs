@@ -6,13 +6,15 @@ mod esplora;
 mod stub;
 mod tls;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use e2e_tests::until;
+use reqwest::Url;
 
 use super::*;
-use crate::config::BitcoindAuth;
+use crate::config::{BitcoindAuth, BitcoindConfig, ElectrumConfig, EsploraConfig, HostPort};
 use crate::store::TestDisk;
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -120,20 +122,6 @@ async fn a_port_that_the_node_listens_at_is_passed_over() {
     let refused = connections.listen(&all, |_| async {});
     assert_eq!(refused.unwrap_err().kind(), std::io::ErrorKind::AddrInUse);
     assert!(connections.listen(&BTreeSet::new(), |_| async {}).is_ok());
-}
-
-#[tokio::test]
-async fn a_proxy_of_the_environment_is_refused() {
-    let url = "http://127.0.0.1:3000/api";
-    let proxied = Matcher::builder().http("http://proxy.example:3128");
-    let message = refuse_proxy(&proxied.no("localhost").build(), url).unwrap_err();
-    assert!(message.contains("NO_PROXY=127.0.0.1"), "{message}");
-    for matcher in [
-        Matcher::builder().http("http://proxy.example:3128").no("127.0.0.1").build(),
-        Matcher::builder().https("http://proxy.example:3128").build(),
-    ] {
-        assert_eq!(refuse_proxy(&matcher, url), Ok(()));
-    }
 }
 
 #[tokio::test]

@@ -4,50 +4,16 @@ use std::path::PathBuf;
 
 use ::http::Response;
 use bytes::Bytes;
+use e2e_tests::Authority;
 use http_body_util::Full;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::ServerConfig;
-use rustls_pki_types::PrivateKeyDer;
-use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsAcceptor;
 
 use super::stub;
 use super::*;
 
-/// An authority of our own, and a server that has its certificate.
-struct Authority {
-    dir: TempDir,
-    acceptor: TlsAcceptor,
-}
-
-impl Authority {
-    /// The server is called `localhost`.
-    fn new() -> Self {
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-        let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
-        let certificate = params.signed_by(&key, &issuer).unwrap();
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("ca.crt"), issuer.pem()).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(
-                vec![certificate.der().clone()],
-                PrivateKeyDer::Pkcs8(key.serialize_der().into()),
-            );
-        Self { dir, acceptor: TlsAcceptor::from(Arc::new(config.unwrap())) }
-    }
-
-    fn path(&self) -> PathBuf {
-        self.dir.path().join("ca.crt")
-    }
+fn authority() -> Authority {
+    Authority::new("localhost").unwrap()
 }
 
 async fn electrum(host: &str, port: u16, ca_cert_path: Option<PathBuf>) -> Fixture {
@@ -65,13 +31,13 @@ async fn is_answered(fixture: &Fixture) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_electrum_server_must_have_a_certificate_for_its_name_by_an_authority_we_trust() {
-    let (ours, theirs) = (Authority::new(), Authority::new());
-    let server = stub::lines(Some(ours.acceptor.clone())).await;
+    let (ours, theirs) = (authority(), authority());
+    let server = stub::lines(Some(ours.acceptor())).await;
     for (host, ca_cert_path, is_trusted) in [
-        ("localhost", Some(ours.path()), true),
-        ("localhost", Some(theirs.path()), false),
+        ("localhost", Some(ours.ca_cert_path()), true),
+        ("localhost", Some(theirs.ca_cert_path()), false),
         ("localhost", None, false),
-        ("127.0.0.1", Some(ours.path()), false),
+        ("127.0.0.1", Some(ours.ca_cert_path()), false),
     ] {
         let fixture = electrum(host, server.port, ca_cert_path).await;
         assert_eq!(is_answered(&fixture).await, is_trusted, "{host}");
@@ -81,16 +47,16 @@ async fn an_electrum_server_must_have_a_certificate_for_its_name_by_an_authority
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_esplora_server_must_have_a_certificate_for_its_name_by_an_authority_we_trust() {
-    let (ours, theirs) = (Authority::new(), Authority::new());
-    let server = stub::http(Some(ours.acceptor.clone()), |_, _| {
+    let (ours, theirs) = (authority(), authority());
+    let server = stub::http(Some(ours.acceptor()), |_, _| {
         Response::new(Full::new(Bytes::from_static(b"answer")))
     })
     .await;
     for (host, ca_cert_path, is_trusted) in [
-        ("localhost", Some(ours.path()), true),
-        ("localhost", Some(theirs.path()), false),
+        ("localhost", Some(ours.ca_cert_path()), true),
+        ("localhost", Some(theirs.ca_cert_path()), false),
         ("localhost", None, false),
-        ("127.0.0.1", Some(ours.path()), false),
+        ("127.0.0.1", Some(ours.ca_cert_path()), false),
     ] {
         let server_url = format!("https://{host}:{}/api", server.port);
         let esplora = EsploraConfig { server_url, headers: Vec::new(), ca_cert_path };
