@@ -17,6 +17,9 @@ use crate::bitcoind::CoreClient;
 use crate::network::Network;
 use crate::tls::tls_accept;
 
+/// As of real servers.
+const MAX_HEADERS: u64 = 2_016;
+
 /// The server. It ends when this is dropped.
 pub struct ElectrumIndex {
     url: String,
@@ -91,6 +94,7 @@ impl Chain {
                 Ok(json!({ "hex": self.header(height.clone()).await?, "height": height }))
             },
             "blockchain.block.header" => self.header(first).await,
+            "blockchain.block.headers" => self.headers(&first, &params[1]).await,
             "blockchain.estimatefee" => Ok(json!(0.000_01)),
             "blockchain.scripthash.get_history" => self.history(&text(&first)?).await,
             "blockchain.transaction.get" => self.core.call("getrawtransaction", &[first]).await,
@@ -105,6 +109,18 @@ impl Chain {
     async fn header(&self, height: Value) -> Result<Value> {
         let hash = self.core.call("getblockhash", &[height]).await?;
         self.core.call("getblockheader", &[hash, json!(false)]).await
+    }
+
+    /// As many headers from this height on as there are.
+    async fn headers(&self, start: &Value, count: &Value) -> Result<Value> {
+        let (start, count) = start.as_u64().zip(count.as_u64()).context("no numbers")?;
+        let count = count.min(MAX_HEADERS);
+        let tip = self.core.call("getblockcount", &[]).await?.as_u64().context("no height")?;
+        let (end, mut headers) = ((start + count).min(tip + 1), String::new());
+        for height in start..end {
+            headers += &text(&self.header(json!(height)).await?)?;
+        }
+        Ok(json!({ "count": end - start, "hex": headers, "max": MAX_HEADERS }))
     }
 
     /// The transactions of a script, with their heights; those that wait for a block have none.
