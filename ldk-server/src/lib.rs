@@ -3,6 +3,7 @@
 
 pub mod backup;
 pub mod certificate;
+pub mod chain;
 mod clock;
 mod compat;
 pub mod config;

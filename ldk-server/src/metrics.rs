@@ -21,6 +21,7 @@ pub(crate) use requests::Counted;
 pub use requests::Requests;
 
 use crate::certificate::Certificate;
+use crate::chain::gate::Broadcasts;
 use crate::clock::Ticks;
 use crate::gate::PeerGate;
 use crate::store::{MirrorState, PaymentCounts, Store, StoreState};
@@ -44,6 +45,8 @@ pub struct Sources {
     pub store: Arc<Store>,
     /// What stands between the node and its peers.
     pub gate: Arc<PeerGate>,
+    /// The transactions that are broadcast through the gate to the chain source.
+    pub broadcasts: Broadcasts,
     /// The certificate in use.
     pub certificate: Certificate,
 }
@@ -74,12 +77,13 @@ impl Metrics {
     /// The text that Prometheus reads. Asks the file system for a few sizes, so it is nothing for an
     /// async thread.
     pub fn text(&self, requests: &Requests, is_ready: bool) -> prometheus::Result<String> {
-        let Sources { store, gate, certificate } = &self.sources;
+        let Sources { store, gate, broadcasts, certificate } = &self.sources;
         let page = Page::default();
         self.reading.add(&page)?;
         add_payments(&page, store.payment_counts())?;
         add_state(&page, &store.state())?;
         let counted = store.collectors().into_iter().chain(gate.collectors());
+        let counted = counted.chain(broadcasts.collectors());
         for collector in counted.chain(requests.collectors()) {
             page.counted(collector)?;
         }

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::backup::{self, Backups};
 use crate::certificate::Certificate;
+use crate::chain::gate::ChainGate;
 use crate::clock::unix_secs;
 use crate::config::{Config, LimitsConfig};
 use crate::descriptors::Shares;
@@ -50,6 +51,7 @@ pub struct Server {
     node: Arc<Node>,
     store: Arc<Store>,
     gate: Arc<PeerGate>,
+    chain_gate: Arc<ChainGate>,
     cookie: CookieWatch,
     recovery: Recovery,
     witness: JoinHandle<()>,
@@ -175,7 +177,7 @@ impl Server {
         };
         let started = started.inspect_err(|_| stop.serving.cancel())?;
         let app = assemble(&config, &started, &stop).await?;
-        let Started { node, store, gate, cookie, recovery } = started;
+        let Started { node, store, gate, chain_gate, cookie, recovery } = started;
 
         let hodl_blocks = config.hodl_fail_before_deadline_blocks;
         let hodl_guard =
@@ -190,6 +192,7 @@ impl Server {
             let sources = metrics::Sources {
                 store,
                 gate: Arc::clone(&gate),
+                broadcasts: chain_gate.broadcasts().clone(),
                 certificate: certificate.clone(),
             };
             let (interval, stop) = (config.metrics.poll_interval, stop.serving.clone());
@@ -215,6 +218,7 @@ impl Server {
             node,
             store,
             gate,
+            chain_gate,
             cookie,
             recovery,
             witness,
@@ -263,6 +267,7 @@ impl Server {
             node,
             store,
             gate,
+            chain_gate,
             calls,
             readiness,
             health,
@@ -309,7 +314,8 @@ impl Server {
             Ok::<_, NodeError>(())
         });
         let stopped = stopped.await.map_err(|error| error.to_string())?;
-        // Afterwards, so that the node's last words to its peers get through.
+        // Afterwards, so that the node's last words to its chain source and its peers get through.
+        chain_gate.close().await;
         gate.close().await;
         stopped.map_err(|error| format!("cannot stop the node: {error}"))?;
         handled.and(guarded)

@@ -119,11 +119,11 @@ fn each_chain_source_is_read() {
     };
     assert!(matches!(
         of("[electrum]\nserver_url = \"ssl://electrum.example:50002\"\n"),
-        ChainSource::Electrum { .. }
+        ChainSource::Electrum(_)
     ));
     assert!(matches!(
         of("[esplora]\nserver_url = \"https://esplora.example/api\"\n"),
-        ChainSource::Esplora { .. }
+        ChainSource::Esplora(_)
     ));
 }
 
@@ -133,7 +133,7 @@ fn an_esplora_server_may_need_headers() {
     let headers = |text: &str| {
         let file = format!("{file}headers = [{text}]\n");
         match loaded(&file, &[])?.0.chain_source {
-            ChainSource::Esplora { headers, .. } => Ok(headers),
+            ChainSource::Esplora(esplora) => Ok(esplora.headers),
             _ => Err("not esplora".to_owned()),
         }
     };
@@ -489,7 +489,8 @@ fn a_mistake_beside_a_secret_does_not_show_it() {
 #[test]
 fn a_chain_source_is_named_without_its_password() {
     let server_url = "https://me:hunter2@esplora.example:8443/api?x".to_owned();
-    let shown = ChainSource::Esplora { server_url, headers: Vec::new() }.to_string();
+    let esplora = EsploraConfig { server_url, headers: Vec::new(), ca_cert_path: None };
+    let shown = ChainSource::Esplora(esplora).to_string();
     assert_eq!(shown, "esplora at https://esplora.example:8443");
 }
 

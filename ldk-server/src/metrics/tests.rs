@@ -134,7 +134,12 @@ fn eventful(dir: &TempDir) -> String {
     let [cert_path, key_path] = ["tls.crt", "tls.key"].map(|name| dir.path().join(name));
     let tls = TlsConfig { cert_path, key_path, hosts: Vec::new() };
     let (certificate, _) = Certificate::open(tls).unwrap();
-    let sources = Sources { store: Arc::new(store), gate: Arc::new(gate()), certificate };
+    let sources = Sources {
+        store: Arc::new(store),
+        gate: Arc::new(gate()),
+        broadcasts: Broadcasts::new().unwrap(),
+        certificate,
+    };
     let metrics = Metrics { reading: Arc::new(reading()), sources };
     let text = metrics.text(&requests, true).unwrap();
     drop((listener, under_way));

@@ -13,6 +13,8 @@ use super::builder;
 use super::cookie::CookieWatch;
 use super::genesis;
 use super::recovery::Recovery;
+use crate::chain::gate::ChainGate;
+use crate::chain::tls;
 use crate::config::{ChainSource, Config};
 use crate::gate::{GateError, ListeningSockets, PeerGate, Settings};
 use crate::secrets::Entropy;
@@ -30,6 +32,8 @@ pub struct Started {
     pub store: Arc<Store>,
     /// What stands between it and its peers.
     pub gate: Arc<PeerGate>,
+    /// What stands between it and its chain source.
+    pub chain_gate: Arc<ChainGate>,
     /// Tells when it can no longer reach Bitcoin Core.
     pub cookie: CookieWatch,
     /// Tells when a channel that was closed by its peer can be claimed.
@@ -73,6 +77,9 @@ pub async fn start(
     report: &(dyn Fn(Doing) + Sync),
     on_store_failure: impl FnOnce(&str) + Send + 'static,
 ) -> Result<Started, StartError> {
+    let checked = Arc::clone(&config);
+    let check = spawn_blocking(move || tls::client_config(&checked.chain_source).map(drop));
+    check.await.map_err(StartError::task)??;
     let mut retry = Retry::new(report);
     while let Err(error) = probe(&config).await {
         match error {
@@ -101,10 +108,13 @@ pub async fn start(
     let store = open.await.map_err(StartError::task)??;
     let recovery = Recovery::begin(Arc::clone(&config), &store).await?;
     let durability = config.consistent_cuts.then(|| store.durability());
-    let gate = Arc::new(PeerGate::new(Settings::of(&config), sockets, durability)?);
-    let ways = Arc::clone(&gate);
+    let gate = PeerGate::new(Settings::of(&config), sockets, durability.clone())?;
+    let chain_gate =
+        ChainGate::open(&config.chain_source, &config.listening_addresses, durability).await?;
+    let (gate, chain_gate) = (Arc::new(gate), Arc::new(chain_gate));
+    let (ways, chain) = (Arc::clone(&gate), Arc::clone(&chain_gate));
     let build = spawn_blocking(move || {
-        let node = builder::build(&config, &entropy, Arc::clone(&store), ways)?;
+        let node = builder::build(&config, &entropy, Arc::clone(&store), ways, &chain)?;
         begin_cuts(&config, &node, &store)?;
         Ok::<_, StartError>((Arc::new(node), store))
     });
@@ -122,7 +132,7 @@ pub async fn start(
         }
     }
     gate.open().map_err(GateError::from)?;
-    Ok(Started { node, store, gate, cookie, recovery })
+    Ok(Started { node, store, gate, chain_gate, cookie, recovery })
 }
 
 /// Has the store write at consistent cuts, if it understands what the library writes. The node has

@@ -30,7 +30,7 @@ pub use aside::{Closed, MonitorAside};
 pub use consumers::{Ack, MAX_EVENT_CONSUMERS};
 pub use cuts::CutsRefused;
 #[cfg(test)]
-pub(crate) use durability::Watermark;
+pub(crate) use durability::{TestDisk, Watermark};
 pub use durability::{Durability, NeverDurable, Position};
 pub use epoch::{Epoch, Lineage, epoch_of};
 pub use events::{Digest, EventBounds, NewEvent};
