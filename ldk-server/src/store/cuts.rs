@@ -322,7 +322,7 @@ fn check(
     for channel in channels {
         let known = channel_state::channel_update(manager, &channel.0);
         let at = updates.get(&channel.0).copied();
-        if !known.zip(at).is_some_and(|(known, at)| known >= at) {
+        if known.zip(at).is_none_or(|(known, at)| known < at) {
             return Err(CutsRefused::Format(format!(
                 "channel {channel} is at {known:?} in the manager and at {at:?} in its monitor"
             )));

@@ -264,10 +264,10 @@ impl<K: Eq + Clone, T> Order<K, T> {
 
     /// Moves a payment's record to this place if it stands behind it, with what was written under
     /// the same key before. Returns the place behind them.
-    fn bring_forward(&mut self, index: usize, place: usize) -> usize {
+    fn bring_forward(&mut self, index: usize, first: usize) -> usize {
         let key = self.entries[index].key.clone();
-        let mut place = place;
-        for at in place..=index {
+        let mut place = first;
+        for at in first..=index {
             if at == index || (key.is_some() && self.entries[at].key == key) {
                 if let Some(entry) = self.entries.remove(at) {
                     self.entries.insert(place, entry);

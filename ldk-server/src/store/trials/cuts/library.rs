@@ -110,7 +110,7 @@ impl<'a> Library<'a> {
     pub(super) fn update(&mut self, channel: u8) {
         let update = self.channels.get(&channel).map_or(0, |update| update + 1);
         self.channels.insert(channel, update);
-        if update % WHOLE_EVERY == 0 {
+        if update.is_multiple_of(WHOLE_EVERY) {
             return self.write_whole(channel);
         }
         let (monitor, update) = (monitor(channel), update.to_string());
