@@ -2,6 +2,7 @@
 //! everything up anew for each question, which is for short chains only.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::slice;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, Result, bail};
@@ -147,7 +148,7 @@ impl Chain {
     }
 
     async fn block(&self, height: &Value) -> Result<Arc<Vec<Transaction>>> {
-        let hash = self.core.call("getblockhash", &[height.clone()]).await?;
+        let hash = self.core.call("getblockhash", slice::from_ref(height)).await?;
         let key = hash.to_string();
         let known = self.blocks.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
         if let Some(block) = known {

@@ -128,6 +128,31 @@ fn each_chain_source_is_read() {
 }
 
 #[test]
+fn a_server_may_have_an_authority_of_its_own_if_it_is_reached_by_tls() {
+    let of = |section: &str, server_url: &str| {
+        let node = "[node]\nnetwork = \"regtest\"\n[storage.disk]\ndir_path = \"/data\"\n";
+        let server = format!("server_url = \"{server_url}\"\nca_cert_path = \"/ca\"\n");
+        load(&format!("{node}[{section}]\n{server}"), &[])
+    };
+    let ChainSource::Electrum(electrum) = of("electrum", "ssl://[::1]:2").unwrap().chain_source
+    else {
+        panic!("not electrum")
+    };
+    assert_eq!(electrum.server_url(), "ssl://[::1]:2");
+    assert_eq!(electrum.ca_cert_path.as_deref(), Some(Path::new("/ca")));
+    assert!(of("esplora", "https://a.example/api").is_ok());
+    for (section, server_url, expected) in [
+        ("electrum", "tcp://a.example:1", "electrum.ca_cert_path: is for a server_url with ssl://"),
+        ("esplora", "http://a.example", "esplora.ca_cert_path: is for a server_url with https://"),
+        ("electrum", "ssl://a.example", "electrum.server_url: \"a.example\" must be host:port"),
+        ("esplora", "https://a.example:x", "esplora.server_url: is not a URL: "),
+    ] {
+        let message = of(section, server_url).err().unwrap();
+        assert!(message.contains(expected), "{message}");
+    }
+}
+
+#[test]
 fn an_esplora_server_may_need_headers() {
     let file = "[node]\nnetwork = \"regtest\"\n[esplora]\nserver_url = \"http://a\"\n";
     let headers = |text: &str| {
