@@ -27,6 +27,16 @@ const USER: &str = "regtest";
 /// whether it was written somewhere.
 pub const RPC_PASSWORD: &str = "never-in-a-log";
 
+/// Asks a bitcoind by RPC, as long as that runs.
+pub(crate) struct CoreClient(RpcClient);
+
+impl CoreClient {
+    /// Calls an RPC by its name.
+    pub(crate) async fn call(&self, method: &str, params: &[Value]) -> Result<Value> {
+        call(&self.0, method, params).await
+    }
+}
+
 /// A running bitcoind. Dropping it kills it.
 pub struct Bitcoind {
     rpc: RpcClient,
@@ -57,6 +67,11 @@ impl Bitcoind {
         let bitcoind = Self { rpc, port, process: Mutex::new(process), log };
         bitcoind.mine(BLOCKS_TO_MATURITY).await?;
         Ok(bitcoind)
+    }
+
+    /// Another client of it.
+    pub(crate) fn client(&self) -> CoreClient {
+        CoreClient(rpc_client(&self.port))
     }
 
     /// Calls an RPC by its name.

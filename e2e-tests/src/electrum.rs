@@ -11,6 +11,7 @@ use crate::esplora::HEADER;
 /// The server. It ends when this is dropped.
 pub struct Electrum {
     url: String,
+    port: u16,
     _serving: JoinSet<()>,
 }
 
@@ -23,7 +24,8 @@ impl Electrum {
     /// Begins to serve, with this for the history of every script.
     pub async fn start_with_history(history: Value) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let url = format!("tcp://{}", listener.local_addr()?);
+        let port = listener.local_addr()?.port();
+        let url = format!("tcp://127.0.0.1:{port}");
         let mut serving = JoinSet::new();
         serving.spawn(async move {
             let mut connections = JoinSet::new();
@@ -31,7 +33,12 @@ impl Electrum {
                 connections.spawn(answer(tcp, history.clone()));
             }
         });
-        Ok(Self { url, _serving: serving })
+        Ok(Self { url, port, _serving: serving })
+    }
+
+    /// Its port of this machine.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// Where it is.

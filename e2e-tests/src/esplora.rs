@@ -13,6 +13,10 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+
+use crate::authority::Authority;
+use crate::tls::tls_accept;
 
 /// The first block of regtest.
 const BLOCK: &str = "0f9188f13cb7b2c71f2a335e3a4fc328bf5beb436012afca590b1a11466e2206";
@@ -35,11 +39,20 @@ type Requests = Arc<Mutex<Vec<(String, Option<String>)>>>;
 impl Esplora {
     /// Begins to serve.
     pub async fn start() -> Result<Self> {
+        Self::start_at("http://127.0.0.1", None).await
+    }
+
+    /// Begins to serve over TLS, as `localhost`.
+    pub async fn start_with_tls(authority: &Authority) -> Result<Self> {
+        Self::start_at("https://localhost", Some(authority.acceptor())).await
+    }
+
+    async fn start_at(origin: &str, acceptor: Option<TlsAcceptor>) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let url = format!("http://{}", listener.local_addr()?);
+        let url = format!("{origin}:{}", listener.local_addr()?.port());
         let requests = Requests::default();
         let mut serving = JoinSet::new();
-        serving.spawn(serve(listener, Arc::clone(&requests)));
+        serving.spawn(serve(listener, acceptor, Arc::clone(&requests)));
         Ok(Self { url, requests, _serving: serving })
     }
 
@@ -63,10 +76,10 @@ impl Esplora {
     }
 }
 
-async fn serve(listener: TcpListener, requests: Requests) {
+async fn serve(listener: TcpListener, acceptor: Option<TlsAcceptor>, requests: Requests) {
     let mut connections = JoinSet::new();
     while let Ok((tcp, _)) = listener.accept().await {
-        let requests = Arc::clone(&requests);
+        let (requests, acceptor) = (Arc::clone(&requests), acceptor.clone());
         let service = service_fn(move |request: Request<Incoming>| {
             let path = request.uri().path();
             let authorization = request.headers().get(AUTHORIZATION);
@@ -78,8 +91,9 @@ async fn serve(listener: TcpListener, requests: Requests) {
         });
         // How a connection ends is for the client to judge.
         connections.spawn(async move {
+            let Ok(stream) = tls_accept(acceptor, tcp).await else { return };
             let connection = hyper::server::conn::http1::Builder::new();
-            let _ = connection.serve_connection(TokioIo::new(tcp), service).await;
+            let _ = connection.serve_connection(TokioIo::new(stream), service).await;
         });
     }
 }

@@ -16,6 +16,7 @@
 //! it last saw when it does not hold in time. A network that is dropped without having been stopped
 //! belongs to a failed test and prints the tails of all its logs.
 
+mod authority;
 mod bitcoind;
 pub mod crash;
 mod daemon;
@@ -23,6 +24,7 @@ mod dns;
 mod door;
 mod draft;
 mod electrum;
+mod electrum_index;
 mod esplora;
 mod events;
 mod finished;
@@ -41,12 +43,14 @@ mod tls;
 mod tools;
 mod wait;
 
+pub use authority::Authority;
 pub use bitcoind::{Bitcoind, RPC_PASSWORD};
 pub use daemon::Daemon;
 pub use dns::{DnsAnswer, DnsServer};
 pub use door::Door;
 pub use draft::Draft;
 pub use electrum::Electrum;
+pub use electrum_index::ElectrumIndex;
 pub use esplora::Esplora;
 pub use events::Events;
 pub use finished::{Finished, run};

@@ -28,8 +28,8 @@ pub struct NodeConfig {
     /// A program and its arguments that the daemon is run by, such as a tracer; empty for none. It
     /// must leave the daemon the process that was started.
     pub run_by: Vec<String>,
-    bitcoind_address: String,
-    bitcoind_credentials: (&'static str, &'static str),
+    /// The section of the configuration file that says where its chain comes from, as TOML.
+    pub chain_source: String,
 }
 
 impl NodeConfig {
@@ -44,8 +44,7 @@ impl NodeConfig {
             log_level: "Debug",
             args: Vec::new(),
             run_by: Vec::new(),
-            bitcoind_address: bitcoind.rpc_address(),
-            bitcoind_credentials: bitcoind.credentials(),
+            chain_source: section_of(bitcoind),
         })
     }
 
@@ -65,7 +64,6 @@ impl NodeConfig {
 
     /// The text of the configuration file.
     pub fn to_toml(&self) -> String {
-        let (user, password) = self.bitcoind_credentials;
         format!(
             "[node]\n\
              network = \"regtest\"\n\
@@ -76,11 +74,7 @@ impl NodeConfig {
              [storage.disk]\n\
              dir_path = \"{}\"\n\
              \n\
-             [bitcoind]\n\
-             rpc_address = \"{}\"\n\
-             rpc_user = \"{user}\"\n\
-             rpc_password = \"{password}\"\n\
-             \n\
+             {}\n\
              [log]\n\
              level = \"{}\"\n\
              \n\
@@ -89,9 +83,20 @@ impl NodeConfig {
             self.lightning.address(),
             self.grpc.address(),
             self.storage_dir.display(),
-            self.bitcoind_address,
+            self.chain_source,
             self.log_level,
             self.sections,
         )
     }
+}
+
+fn section_of(bitcoind: &Bitcoind) -> String {
+    let (user, password) = bitcoind.credentials();
+    format!(
+        "[bitcoind]\n\
+         rpc_address = \"{}\"\n\
+         rpc_user = \"{user}\"\n\
+         rpc_password = \"{password}\"\n",
+        bitcoind.rpc_address()
+    )
 }

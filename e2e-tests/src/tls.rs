@@ -7,11 +7,28 @@ use ldk_server_grpc::places;
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, ServerName};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::node_config::NodeConfig;
+
+/// A connection, with TLS or without.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// A connection to a server, once TLS is spoken if the server does that.
+pub(crate) async fn tls_accept(
+    acceptor: Option<TlsAcceptor>,
+    tcp: TcpStream,
+) -> Result<Box<dyn Stream>> {
+    match acceptor {
+        None => Ok(Box::new(tcp)),
+        Some(acceptor) => Ok(Box::new(acceptor.accept(tcp).await?)),
+    }
+}
 
 /// Connects to a node with this configuration, trusting its certificate alone, and offers it these
 /// versions of TLS and these application protocols.

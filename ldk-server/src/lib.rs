@@ -3,6 +3,7 @@
 
 pub mod backup;
 pub mod certificate;
+pub mod chain;
 mod clock;
 pub mod config;
 mod deadline;

@@ -21,6 +21,7 @@ pub(crate) use requests::Counted;
 pub use requests::Requests;
 
 use crate::certificate::Certificate;
+use crate::chain::gate::Broadcasts;
 use crate::clock::Ticks;
 use crate::store::{MirrorState, PaymentCounts, Store, StoreState};
 use page::{Page, signed};
@@ -34,6 +35,7 @@ pub type Latest = watch::Receiver<Option<Metrics>>;
 pub struct Metrics {
     reading: Arc<Reading>,
     store: Arc<Store>,
+    broadcasts: Broadcasts,
     certificate: Certificate,
 }
 
@@ -41,6 +43,7 @@ pub struct Metrics {
 pub async fn watch_node(
     node: Arc<Node>,
     store: Arc<Store>,
+    broadcasts: Broadcasts,
     certificate: Certificate,
     poll_interval: Duration,
     latest: watch::Sender<Option<Metrics>>,
@@ -52,8 +55,9 @@ pub async fn watch_node(
         match spawn_blocking(move || Reading::of(&node, &reader)).await {
             Ok(Ok(reading)) => {
                 let (reading, store) = (Arc::new(reading), Arc::clone(&store));
-                let certificate = certificate.clone();
-                latest.send_replace(Some(Metrics { reading, store, certificate }));
+                let (broadcasts, certificate) = (broadcasts.clone(), certificate.clone());
+                let metrics = Metrics { reading, store, broadcasts, certificate };
+                latest.send_replace(Some(metrics));
             },
             Ok(Err(error)) => tracing::error!("cannot read the metrics: {error}"),
             Err(error) => tracing::error!("cannot read the metrics: {error}"),
@@ -69,7 +73,9 @@ impl Metrics {
         self.reading.add(&page)?;
         add_payments(&page, self.store.payment_counts())?;
         add_state(&page, &self.store.state())?;
-        for collector in self.store.collectors().into_iter().chain(requests.collectors()) {
+        let of_store = self.store.collectors().into_iter();
+        let of_gate = self.broadcasts.collectors().into_iter();
+        for collector in of_store.chain(requests.collectors()).chain(of_gate) {
             page.counted(collector)?;
         }
         page.gauge(

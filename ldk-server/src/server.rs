@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::backup::{self, Backups};
 use crate::certificate::Certificate;
+use crate::chain::gate::ChainGate;
 use crate::clock::unix_secs;
 use crate::config::Config;
 use crate::metrics;
@@ -48,6 +49,7 @@ const LINGER: Duration = Duration::from_secs(2);
 pub struct Server {
     node: Arc<Node>,
     store: Arc<Store>,
+    chain_gate: Arc<ChainGate>,
     onions: Arc<Onions>,
     cookie: CookieWatch,
     recovery: Recovery,
@@ -168,7 +170,7 @@ impl Server {
         };
         let started = started.inspect_err(|_| stop.serving.cancel())?;
         let app = assemble(&config, &started, &stop).await?;
-        let Started { node, store, onions, cookie, recovery } = started;
+        let Started { node, store, chain_gate, onions, cookie, recovery } = started;
 
         let hodl_blocks = config.hodl_fail_before_deadline_blocks;
         let hodl_guard =
@@ -181,10 +183,16 @@ impl Server {
         let metrics = config.metrics.enabled.then(|| {
             let (node, store) = (Arc::clone(&node), Arc::clone(&app.store));
             let (interval, stop) = (config.metrics.poll_interval, stop.serving.clone());
-            let certificate = certificate.clone();
-            let watching =
-                metrics::watch_node(node, store, certificate, interval, latest_metrics, stop);
-            tokio::spawn(watching)
+            let (broadcasts, certificate) = (chain_gate.broadcasts().clone(), certificate.clone());
+            tokio::spawn(metrics::watch_node(
+                node,
+                store,
+                broadcasts,
+                certificate,
+                interval,
+                latest_metrics,
+                stop,
+            ))
         });
         let retention = retention::run(Arc::clone(&app.store), config.events, stop.serving.clone());
         let retention = tokio::spawn(retention);
@@ -202,6 +210,7 @@ impl Server {
         Ok(Self {
             node,
             store,
+            chain_gate,
             onions,
             cookie,
             recovery,
@@ -249,6 +258,7 @@ impl Server {
         let Self {
             node,
             store,
+            chain_gate,
             onions,
             calls,
             readiness,
@@ -293,7 +303,8 @@ impl Server {
             Ok::<_, NodeError>(())
         });
         let stopped = stopped.await.map_err(|error| error.to_string())?;
-        // Afterwards, so that the node's last words to onion peers get through.
+        // Afterwards, so that the node's last words to its chain source and to onion peers get through.
+        chain_gate.close().await;
         onions.close().await;
         stopped.map_err(|error| format!("cannot stop the node: {error}"))?;
         handled.and(guarded)

@@ -6,32 +6,60 @@ use std::path::PathBuf;
 use secrecy::SecretString;
 
 /// Where blocks and fee rates come from.
+#[derive(Clone)]
 pub enum ChainSource {
     /// Bitcoin Core, by RPC and optionally REST.
     Bitcoind(BitcoindConfig),
     /// An Electrum server.
-    Electrum {
-        /// `tcp://` or `ssl://`.
-        server_url: String,
-    },
+    Electrum(ElectrumConfig),
     /// An Esplora server.
-    Esplora {
-        /// `http://` or `https://`.
-        server_url: String,
-        /// Headers of each request.
-        headers: Vec<(String, SecretString)>,
-    },
+    Esplora(EsploraConfig),
+}
+
+/// How to reach an Electrum server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ElectrumConfig {
+    /// The server.
+    pub server: HostPort,
+    /// Whether it is reached by TLS.
+    pub uses_tls: bool,
+    /// An authority that may have signed its certificate, besides the usual ones.
+    pub ca_cert_path: Option<PathBuf>,
+}
+
+impl ElectrumConfig {
+    /// `tcp://` or `ssl://`.
+    pub fn server_url(&self) -> String {
+        let scheme = if self.uses_tls { "ssl" } else { "tcp" };
+        format!("{scheme}://{}", self.server)
+    }
+}
+
+/// How to reach an Esplora server.
+#[derive(Clone)]
+pub struct EsploraConfig {
+    /// `http://` or `https://`.
+    pub server_url: String,
+    /// Headers of each request.
+    pub headers: Vec<(String, SecretString)>,
+    /// An authority that may have signed its certificate, besides the usual ones.
+    pub ca_cert_path: Option<PathBuf>,
+}
+
+impl EsploraConfig {
+    /// Whether it is reached by TLS.
+    pub fn uses_tls(&self) -> bool {
+        self.server_url.starts_with("https://")
+    }
 }
 
 impl fmt::Display for ChainSource {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Bitcoind(config) => write!(formatter, "bitcoind at {}", config.rpc),
-            Self::Electrum { server_url } => {
-                write!(formatter, "electrum at {}", origin(server_url))
-            },
-            Self::Esplora { server_url, headers: _ } => {
-                write!(formatter, "esplora at {}", origin(server_url))
+            Self::Electrum(config) => write!(formatter, "electrum at {}", config.server_url()),
+            Self::Esplora(config) => {
+                write!(formatter, "esplora at {}", origin(&config.server_url))
             },
         }
     }
@@ -46,6 +74,7 @@ fn origin(url: &str) -> String {
 }
 
 /// How to reach Bitcoin Core.
+#[derive(Clone)]
 pub struct BitcoindConfig {
     /// The RPC server.
     pub rpc: HostPort,
@@ -76,6 +105,7 @@ impl fmt::Display for HostPort {
 }
 
 /// How to log in to Bitcoin Core.
+#[derive(Clone)]
 pub enum BitcoindAuth {
     /// A configured user and password.
     Password {

@@ -181,10 +181,22 @@ pub static KEYS: &[Key] = &[
         .value("HOST:PORT"),
     text("electrum.server_url", "Electrum server to use in place of Bitcoin Core, tcp:// or ssl://")
         .value("URL"),
+    text(
+        "electrum.ca_cert_path",
+        "Certificate, PEM, of an authority that may have signed that of the Electrum server, besides \
+         the usual ones",
+    )
+    .value("FILE"),
     text("esplora.server_url", "Esplora server to use in place of Bitcoin Core").value("URL"),
     list("esplora.headers", "Header to send to the Esplora server, as Name: value; may be repeated")
         .value("HEADER")
         .secret(),
+    text(
+        "esplora.ca_cert_path",
+        "Certificate, PEM, of an authority that may have signed that of the Esplora server, besides \
+         the usual ones",
+    )
+    .value("FILE"),
     number(
         "sync.onchain_wallet_interval_secs",
         "Seconds from one sync of the wallet with Electrum or Esplora to the next",

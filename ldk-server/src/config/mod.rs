@@ -19,7 +19,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use args::{Args, Only, Rescue};
-pub use chain_source::{BitcoindAuth, BitcoindConfig, ChainSource, HostPort};
+pub use chain_source::{
+    BitcoindAuth, BitcoindConfig, ChainSource, ElectrumConfig, EsploraConfig, HostPort,
+};
 use file::File;
 use ldk_node::bitcoin::Network;
 use ldk_node::bitcoin::secp256k1::PublicKey;

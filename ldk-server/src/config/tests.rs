@@ -119,12 +119,37 @@ fn each_chain_source_is_read() {
     };
     assert!(matches!(
         of("[electrum]\nserver_url = \"ssl://electrum.example:50002\"\n"),
-        ChainSource::Electrum { .. }
+        ChainSource::Electrum(_)
     ));
     assert!(matches!(
         of("[esplora]\nserver_url = \"https://esplora.example/api\"\n"),
-        ChainSource::Esplora { .. }
+        ChainSource::Esplora(_)
     ));
+}
+
+#[test]
+fn a_server_may_have_an_authority_of_its_own_if_it_is_reached_by_tls() {
+    let of = |section: &str, server_url: &str| {
+        let node = "[node]\nnetwork = \"regtest\"\n[storage.disk]\ndir_path = \"/data\"\n";
+        let server = format!("server_url = \"{server_url}\"\nca_cert_path = \"/ca\"\n");
+        load(&format!("{node}[{section}]\n{server}"), &[])
+    };
+    let ChainSource::Electrum(electrum) = of("electrum", "ssl://[::1]:2").unwrap().chain_source
+    else {
+        panic!("not electrum")
+    };
+    assert_eq!(electrum.server_url(), "ssl://[::1]:2");
+    assert_eq!(electrum.ca_cert_path.as_deref(), Some(Path::new("/ca")));
+    assert!(of("esplora", "https://a.example/api").is_ok());
+    for (section, server_url, expected) in [
+        ("electrum", "tcp://a.example:1", "electrum.ca_cert_path: is for a server_url with ssl://"),
+        ("esplora", "http://a.example", "esplora.ca_cert_path: is for a server_url with https://"),
+        ("electrum", "ssl://a.example", "electrum.server_url: \"a.example\" must be host:port"),
+        ("esplora", "https://a.example:x", "esplora.server_url: is not a URL: "),
+    ] {
+        let message = of(section, server_url).err().unwrap();
+        assert!(message.contains(expected), "{message}");
+    }
 }
 
 #[test]
@@ -133,7 +158,7 @@ fn an_esplora_server_may_need_headers() {
     let headers = |text: &str| {
         let file = format!("{file}headers = [{text}]\n");
         match loaded(&file, &[])?.0.chain_source {
-            ChainSource::Esplora { headers, .. } => Ok(headers),
+            ChainSource::Esplora(esplora) => Ok(esplora.headers),
             _ => Err("not esplora".to_owned()),
         }
     };
@@ -475,7 +500,8 @@ fn a_mistake_beside_a_secret_does_not_show_it() {
 #[test]
 fn a_chain_source_is_named_without_its_password() {
     let server_url = "https://me:hunter2@esplora.example:8443/api?x".to_owned();
-    let shown = ChainSource::Esplora { server_url, headers: Vec::new() }.to_string();
+    let esplora = EsploraConfig { server_url, headers: Vec::new(), ca_cert_path: None };
+    let shown = ChainSource::Esplora(esplora).to_string();
     assert_eq!(shown, "esplora at https://esplora.example:8443");
 }
 

@@ -113,7 +113,9 @@ fn eventful(dir: &TempDir) -> String {
     let [cert_path, key_path] = ["tls.crt", "tls.key"].map(|name| dir.path().join(name));
     let tls = TlsConfig { cert_path, key_path, hosts: Vec::new() };
     let (certificate, _) = Certificate::open(tls).unwrap();
-    let metrics = Metrics { reading: Arc::new(reading()), store: Arc::new(store), certificate };
+    let (reading, store) = (Arc::new(reading()), Arc::new(store));
+    let broadcasts = Broadcasts::new().unwrap();
+    let metrics = Metrics { reading, store, broadcasts, certificate };
     let text = metrics.text(&requests, true).unwrap();
     drop((listener, under_way));
     text

@@ -4,11 +4,14 @@ use std::net::TcpListener;
 use std::net::ToSocketAddrs as _;
 use std::sync::Arc;
 
-use ldk_node::config::{Config as NodeConfig, ElectrumSyncConfig, EsploraSyncConfig};
+use ldk_node::config::{
+    BackgroundSyncConfig, Config as NodeConfig, ElectrumSyncConfig, EsploraSyncConfig,
+};
 use ldk_node::{Builder, Node};
 use secrecy::ExposeSecret as _;
 
-use crate::config::{ChainSource, ChannelsConfig, Config, ConfigError};
+use crate::chain::gate::ChainGate;
+use crate::config::{ChainSource, ChannelsConfig, Config, ConfigError, EsploraConfig};
 use crate::node::bitcoind as core;
 use crate::secrets::Entropy;
 use crate::start::StartError;
@@ -21,6 +24,7 @@ pub fn build(
     entropy: &Entropy,
     store: Arc<Store>,
     onions: Arc<Onions>,
+    gate: &ChainGate,
 ) -> Result<Node, StartError> {
     let mut builder = Builder::from_config(node_config(config));
     builder
@@ -53,7 +57,7 @@ pub fn build(
         );
         builder.set_liquidity_provider_lsps2(service.clone());
     }
-    set_chain_source(&mut builder, config)?;
+    set_chain_source(&mut builder, gate.source(), config.sync)?;
     set_identity(&mut builder, config)?;
     Ok(builder.build_with_store(Arc::new(NodeStore::new(store, onions)))?)
 }
@@ -83,9 +87,13 @@ fn node_config(config: &Config) -> NodeConfig {
     node_config
 }
 
-fn set_chain_source(builder: &mut Builder, config: &Config) -> Result<(), StartError> {
-    let background_sync_config = Some(config.sync);
-    match &config.chain_source {
+fn set_chain_source(
+    builder: &mut Builder,
+    source: &ChainSource,
+    sync: BackgroundSyncConfig,
+) -> Result<(), StartError> {
+    let background_sync_config = Some(sync);
+    match source {
         ChainSource::Bitcoind(bitcoind) => {
             let (user, password) = core::credentials(&bitcoind.auth)?;
             let password = password.expose_secret().to_owned();
@@ -102,11 +110,11 @@ fn set_chain_source(builder: &mut Builder, config: &Config) -> Result<(), StartE
                 ),
             };
         },
-        ChainSource::Electrum { server_url } => {
+        ChainSource::Electrum(electrum) => {
             let sync = ElectrumSyncConfig { background_sync_config };
-            builder.set_chain_source_electrum(server_url.clone(), Some(sync));
+            builder.set_chain_source_electrum(electrum.server_url(), Some(sync));
         },
-        ChainSource::Esplora { server_url, headers } => {
+        ChainSource::Esplora(EsploraConfig { server_url, headers, ca_cert_path: _ }) => {
             let sync = EsploraSyncConfig { background_sync_config };
             let headers = headers
                 .iter()

@@ -3,23 +3,39 @@
 use std::time::Duration;
 
 use reqwest::{Client, Error, Response};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::ExposeSecret as _;
+use tokio::task::spawn_blocking;
+
+use super::bitcoind::innermost;
+use crate::chain::tls;
+use crate::config::{ChainSource, EsploraConfig};
 
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Asks for what is at this path, which begins with a slash. The error does not name the URL, which
-/// may hold a password.
-pub(super) async fn get(
-    server_url: &str,
-    headers: &[(String, SecretString)],
-    path: &str,
-) -> Result<Response, Error> {
-    let base = server_url.trim_end_matches('/');
-    let client = Client::builder().no_proxy().timeout(TIMEOUT).build()?;
-    let mut request = client.get(format!("{base}{path}"));
-    for (name, value) in headers {
+/// Asks for what is at this path, which begins with a slash, and gives its text.
+pub(super) async fn get(config: &EsploraConfig, path: &str) -> Result<String, String> {
+    let base = config.server_url.trim_end_matches('/');
+    let mut request = client(config).await?.get(format!("{base}{path}"));
+    for (name, value) in &config.headers {
         request = request.header(name, value.expose_secret());
     }
-    let answer = request.send().await.and_then(Response::error_for_status);
-    answer.map_err(Error::without_url)
+    let answer = request.send().await.and_then(Response::error_for_status).map_err(shown)?;
+    answer.text().await.map_err(shown)
+}
+
+async fn client(config: &EsploraConfig) -> Result<Client, String> {
+    let source = ChainSource::Esplora(config.clone());
+    let tls = spawn_blocking(move || tls::client_config(&source)).await;
+    let tls = tls.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
+    let builder = Client::builder().no_proxy().timeout(TIMEOUT);
+    let builder = match tls {
+        Some(tls) => builder.use_preconfigured_tls(tls),
+        None => builder,
+    };
+    builder.build().map_err(shown)
+}
+
+/// Without the URL, which may hold a password.
+fn shown(error: Error) -> String {
+    innermost(&error.without_url())
 }

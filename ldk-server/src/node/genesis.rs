@@ -4,11 +4,10 @@
 use electrum_client::ElectrumApi as _;
 use ldk_node::bitcoin::constants::genesis_block;
 use ldk_node::bitcoin::{BlockHash, Network};
-use secrecy::SecretString;
 
-use super::bitcoind::{ProbeError, innermost};
+use super::bitcoind::ProbeError;
 use super::{electrum, esplora};
-use crate::config::ChainSource;
+use crate::config::{ChainSource, ElectrumConfig, EsploraConfig};
 
 const NETWORKS: [Network; 5] =
     [Network::Bitcoin, Network::Testnet, Network::Testnet4, Network::Signet, Network::Regtest];
@@ -18,8 +17,8 @@ const NETWORKS: [Network; 5] =
 pub(super) async fn probe(source: &ChainSource, network: Network) -> Result<(), ProbeError> {
     let found = match source {
         ChainSource::Bitcoind(_) => return Ok(()),
-        ChainSource::Electrum { server_url } => of_electrum(server_url.clone()).await,
-        ChainSource::Esplora { server_url, headers } => of_esplora(server_url, headers).await,
+        ChainSource::Electrum(electrum) => of_electrum(electrum).await,
+        ChainSource::Esplora(esplora) => of_esplora(esplora).await,
     };
     let hash = found.map_err(|reason| {
         ProbeError::Unavailable(format!("{source} does not tell its first block: {reason}"))
@@ -37,18 +36,13 @@ fn judge(hash: BlockHash, network: Network) -> Result<(), String> {
     }
 }
 
-async fn of_esplora(
-    server_url: &str,
-    headers: &[(String, SecretString)],
-) -> Result<BlockHash, String> {
-    let shown = |error: reqwest::Error| innermost(&error.without_url());
-    let answer = esplora::get(server_url, headers, "/block-height/0").await.map_err(shown)?;
-    let text = answer.text().await.map_err(shown)?;
+async fn of_esplora(config: &EsploraConfig) -> Result<BlockHash, String> {
+    let text = esplora::get(config, "/block-height/0").await?;
     text.trim().parse().map_err(|_| "its answer is no hash".to_owned())
 }
 
-async fn of_electrum(server_url: String) -> Result<BlockHash, String> {
-    electrum::ask(server_url, |server| Ok(server.block_header(0)?.block_hash())).await
+async fn of_electrum(config: &ElectrumConfig) -> Result<BlockHash, String> {
+    electrum::ask(config, |server| Ok(server.block_header(0)?.block_hash())).await
 }
 
 #[cfg(test)]

@@ -2,11 +2,10 @@
 
 use electrum_client::{ElectrumApi as _, GetHistoryRes};
 use ldk_node::bitcoin::{OutPoint, ScriptBuf, Txid};
-use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::{bitcoind, electrum, esplora};
-use crate::config::{BitcoindConfig, ChainSource};
+use crate::config::{BitcoindConfig, ChainSource, EsploraConfig};
 
 /// An output that nothing else is paid to in the same way, such as one that funds a channel.
 #[derive(Clone, Debug)]
@@ -19,13 +18,10 @@ pub(super) struct Output {
 pub(super) async fn is_spent(source: &ChainSource, output: &Output) -> Result<bool, String> {
     match source {
         ChainSource::Bitcoind(bitcoind) => by_core(bitcoind, output.outpoint).await,
-        ChainSource::Esplora { server_url, headers } => {
-            by_esplora(server_url, headers, output.outpoint).await
-        },
-        ChainSource::Electrum { server_url } => {
+        ChainSource::Esplora(esplora) => by_esplora(esplora, output.outpoint).await,
+        ChainSource::Electrum(config) => {
             let (txid, script) = (output.outpoint.txid, output.script.clone());
-            let history =
-                electrum::ask(server_url.clone(), move |server| server.script_get_history(&script));
+            let history = electrum::ask(config, move |server| server.script_get_history(&script));
             Ok(is_over(&history.await?, txid))
         },
     }
@@ -42,11 +38,7 @@ async fn by_core(config: &BitcoindConfig, output: OutPoint) -> Result<bool, Stri
     is_unspent.map(|is_unspent| !is_unspent).map_err(|error| error.to_string())
 }
 
-async fn by_esplora(
-    server_url: &str,
-    headers: &[(String, SecretString)],
-    output: OutPoint,
-) -> Result<bool, String> {
+async fn by_esplora(config: &EsploraConfig, output: OutPoint) -> Result<bool, String> {
     #[derive(Deserialize)]
     struct Outspend {
         spent: bool,
@@ -58,10 +50,9 @@ async fn by_esplora(
     }
     let OutPoint { txid, vout } = output;
     let path = format!("/tx/{txid}/outspend/{vout}");
-    let answer = esplora::get(server_url, headers, &path).await;
-    let answer = answer.map_err(|error| error.to_string())?;
+    let answer = esplora::get(config, &path).await?;
     let Outspend { spent, status } =
-        answer.json().await.map_err(|error| error.without_url().to_string())?;
+        serde_json::from_str(&answer).map_err(|error| error.to_string())?;
     Ok(spent && status.is_some_and(|status| status.confirmed))
 }
 
@@ -72,6 +63,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::config::{ElectrumConfig, HostPort};
 
     #[tokio::test]
     async fn an_electrum_server_tells_of_a_spend_by_the_history_of_the_script() {
@@ -88,10 +80,14 @@ mod tests {
             (vec![entry(funding, 100), entry(closing, 101)], true),
         ] {
             let server = Electrum::start_with_history(Value::from(history)).await.unwrap();
-            let source = ChainSource::Electrum { server_url: server.url().to_owned() };
+            let source = electrum(server.port());
             assert_eq!(is_spent(&source, &output).await, Ok(expected));
         }
-        let source = ChainSource::Electrum { server_url: "tcp://127.0.0.1:1".to_owned() };
-        assert!(is_spent(&source, &output).await.is_err());
+        assert!(is_spent(&electrum(1), &output).await.is_err());
+    }
+
+    fn electrum(port: u16) -> ChainSource {
+        let server = HostPort { host: "127.0.0.1".to_owned(), port };
+        ChainSource::Electrum(ElectrumConfig { server, uses_tls: false, ca_cert_path: None })
     }
 }

@@ -13,6 +13,8 @@ use super::builder;
 use super::cookie::CookieWatch;
 use super::genesis;
 use super::recovery::Recovery;
+use crate::chain::gate::ChainGate;
+use crate::chain::tls;
 use crate::config::{ChainSource, Config};
 use crate::secrets::Entropy;
 use crate::start::StartError;
@@ -28,6 +30,8 @@ pub struct Started {
     pub node: Arc<Node>,
     /// Its store.
     pub store: Arc<Store>,
+    /// What stands between it and its chain source.
+    pub chain_gate: Arc<ChainGate>,
     /// Its ways to onion peers.
     pub onions: Arc<Onions>,
     /// Tells when it can no longer reach Bitcoin Core.
@@ -71,6 +75,9 @@ pub async fn start(
     report: &(dyn Fn(Doing) + Sync),
     on_store_failure: impl FnOnce(&str) + Send + 'static,
 ) -> Result<Started, StartError> {
+    let checked = Arc::clone(&config);
+    let check = spawn_blocking(move || tls::client_config(&checked.chain_source).map(drop));
+    check.await.map_err(StartError::task)??;
     let mut retry = Retry::new(report);
     while let Err(error) = probe(&config).await {
         match error {
@@ -99,8 +106,15 @@ pub async fn start(
     });
     let store = open.await.map_err(StartError::task)??;
     let recovery = Recovery::begin(Arc::clone(&config), &store).await?;
+    let chain_gate = ChainGate::open(
+        &config.chain_source,
+        &config.listening_addresses,
+        Some(store.durability()),
+    );
+    let chain_gate = Arc::new(chain_gate.await?);
+    let gate = Arc::clone(&chain_gate);
     let build = spawn_blocking(move || {
-        let node = builder::build(&config, &entropy, Arc::clone(&store), ways)?;
+        let node = builder::build(&config, &entropy, Arc::clone(&store), ways, &gate)?;
         Ok::<_, StartError>((Arc::new(node), store))
     });
     let (node, store) = build.await.map_err(StartError::task)??;
@@ -109,7 +123,9 @@ pub async fn start(
     loop {
         let starting = Arc::clone(&node);
         match spawn_blocking(move || starting.start()).await.map_err(StartError::task)? {
-            Ok(()) => return Ok(Started { node, store, onions, cookie, recovery }),
+            Ok(()) => {
+                return Ok(Started { node, store, chain_gate, onions, cookie, recovery });
+            },
             Err(error) if can_start_again(&error) => {
                 retry.wait(&format!("{source} gives no fee rates: {error}")).await;
             },

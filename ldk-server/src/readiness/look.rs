@@ -73,9 +73,7 @@ impl Look {
     ) -> Self {
         let silence = match config.chain_source {
             ChainSource::Bitcoind(_) => BITCOIND_SILENCE,
-            ChainSource::Electrum { .. } | ChainSource::Esplora { .. } => {
-                server_silence(&config.sync)
-            },
+            ChainSource::Electrum(_) | ChainSource::Esplora(_) => server_silence(&config.sync),
         };
         let limits = Limits { started_at_secs, looks_since: Instant::now(), silence };
         Self { node, network_dir: config.network_dir(), certificate, limits }

@@ -115,6 +115,36 @@ impl Inner {
     }
 }
 
+/// A disk that does what a test says.
+#[cfg(test)]
+pub(crate) struct TestDisk(Watermark);
+
+#[cfg(test)]
+impl TestDisk {
+    pub(crate) fn new() -> Self {
+        Self(Watermark::new())
+    }
+
+    pub(crate) fn durability(&self) -> Durability {
+        self.0.durability()
+    }
+
+    /// Accepts a write, which is not on disk yet.
+    pub(crate) fn accept(&self) {
+        self.0.accept();
+    }
+
+    /// All that was accepted is on disk.
+    pub(crate) fn sync(&self) {
+        self.0.reached(self.durability().accepted());
+    }
+
+    /// Nothing more will be.
+    pub(crate) fn fail(&self) {
+        self.0.end();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use futures_util::FutureExt as _;

@@ -1,14 +1,18 @@
 //! Where blocks and fee rates come from.
 
+use std::path::PathBuf;
 use std::str::FromStr as _;
 
 use http::{HeaderName, HeaderValue};
 use ldk_node::config::BackgroundSyncConfig;
+use reqwest::Url;
 use secrecy::SecretString;
 
 use super::{host_port, missing, url_of};
 use crate::config::values::{Source, Values};
-use crate::config::{BitcoindAuth, BitcoindConfig, ChainSource, ConfigError};
+use crate::config::{
+    BitcoindAuth, BitcoindConfig, ChainSource, ConfigError, ElectrumConfig, EsploraConfig,
+};
 
 /// The node library goes no lower.
 const MIN_SYNC_INTERVAL_SECS: u64 = 10;
@@ -49,21 +53,13 @@ pub(in crate::config) fn force_wallet_full_scan(values: &Values) -> Result<bool,
 }
 
 pub(in crate::config) fn chain_source(values: &Values) -> Result<ChainSource, ConfigError> {
-    let server_url = |key: &str, schemes: &[&str]| {
-        url_of(key, values.text(key).ok_or_else(|| missing(key))?, schemes)
-    };
     let sections = ["bitcoind", "electrum", "esplora"];
     let set: Vec<&str> =
         sections.into_iter().filter(|section| values.have_section(section)).collect();
     match set[..] {
         ["bitcoind"] => bitcoind(values).map(ChainSource::Bitcoind),
-        ["electrum"] => Ok(ChainSource::Electrum {
-            server_url: server_url("electrum.server_url", &["tcp", "ssl"])?,
-        }),
-        ["esplora"] => Ok(ChainSource::Esplora {
-            server_url: server_url("esplora.server_url", &["http", "https"])?,
-            headers: headers(values)?,
-        }),
+        ["electrum"] => electrum(values).map(ChainSource::Electrum),
+        ["esplora"] => esplora(values).map(ChainSource::Esplora),
         _ => {
             let found = if set.is_empty() { "none is set".to_owned() } else { set.join(" and ") };
             Err(ConfigError::new(
@@ -102,6 +98,46 @@ fn bitcoind(values: &Values) -> Result<BitcoindConfig, ConfigError> {
             .map(|address| host_port("bitcoind.rest_address", &address))
             .transpose()?,
     })
+}
+
+fn electrum(values: &Values) -> Result<ElectrumConfig, ConfigError> {
+    const KEY: &str = "electrum.server_url";
+    let url = url_of(KEY, values.text(KEY).ok_or_else(|| missing(KEY))?, &["tcp", "ssl"])?;
+    let uses_tls = url.starts_with("ssl://");
+    let (_, address) = url.split_once("://").unwrap_or_default();
+    Ok(ElectrumConfig {
+        server: host_port(KEY, address)?,
+        uses_tls,
+        ca_cert_path: ca_cert_path(values, "electrum.ca_cert_path", uses_tls, "ssl://")?,
+    })
+}
+
+/// A URL that cannot be read is not quoted: it may hold a password.
+fn esplora(values: &Values) -> Result<EsploraConfig, ConfigError> {
+    const KEY: &str = "esplora.server_url";
+    let url = url_of(KEY, values.text(KEY).ok_or_else(|| missing(KEY))?, &["http", "https"])?;
+    if let Err(error) = Url::parse(&url) {
+        return Err(ConfigError::new(KEY, format!("is not a URL: {error}")));
+    }
+    let uses_tls = url.starts_with("https://");
+    let ca_cert_path = ca_cert_path(values, "esplora.ca_cert_path", uses_tls, "https://")?;
+    Ok(EsploraConfig { server_url: url, headers: headers(values)?, ca_cert_path })
+}
+
+/// It is for TLS only: who sets it without means something else than what happens.
+fn ca_cert_path(
+    values: &Values,
+    key: &str,
+    uses_tls: bool,
+    scheme: &str,
+) -> Result<Option<PathBuf>, ConfigError> {
+    match values.path(key) {
+        Some(_) if !uses_tls => {
+            let reason = format!("is for a server_url with {scheme} only; remove the key");
+            Err(ConfigError::new(key, reason))
+        },
+        path => Ok(path),
+    }
 }
 
 /// The text is not quoted: it may hold a password.

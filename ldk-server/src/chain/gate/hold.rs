@@ -1,0 +1,191 @@
+//! Where broadcasts wait until what they rest on is on disk.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::broadcasts::{Broadcasts, Waiting};
+use crate::store::{Durability, NeverDurable};
+
+/// The library broadcasts a transaction from another task than the one that writes what it rests on,
+/// and usually before: by the end of this time that write was begun. It takes well under a
+/// millisecond; the rest is for a machine that is busy.
+const HEAD_START: Duration = Duration::from_millis(50);
+/// How long the next broadcast waits for the answer to the one before, which it may spend from. The
+/// library waits as long.
+const TURN: Duration = Duration::from_secs(5);
+
+/// Where broadcasts wait.
+pub(super) struct Hold {
+    /// `None`: nothing has to.
+    durability: Option<Durability>,
+    places: Arc<Semaphore>,
+    /// Broadcasts leave in the order in which they came.
+    turns: Arc<Semaphore>,
+    broadcasts: Broadcasts,
+}
+
+/// Why a broadcast is not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Refused {
+    /// What it rests on cannot be written.
+    #[error(transparent)]
+    NeverDurable(#[from] NeverDurable),
+    /// Others wait already.
+    #[error("{} broadcasts wait already", Hold::MAX_WAITING)]
+    TooMany,
+}
+
+/// A broadcast that waits.
+pub(super) struct Held {
+    hold: Arc<Hold>,
+    since: Instant,
+    place: Place,
+}
+
+struct Place {
+    _permit: OwnedSemaphorePermit,
+    _waiting: Waiting,
+}
+
+/// A broadcast that may be sent.
+pub(super) struct Turn {
+    place: Place,
+    turn: Option<OwnedSemaphorePermit>,
+}
+
+impl Hold {
+    /// The library waits 5 seconds for each broadcast, and then begins the next: while the disk
+    /// stalls they gather, though slowly.
+    pub(super) const MAX_WAITING: usize = 32;
+
+    pub(super) fn new(durability: Option<Durability>, broadcasts: Broadcasts) -> Self {
+        let places = Arc::new(Semaphore::new(Self::MAX_WAITING));
+        Self { durability, places, turns: Arc::new(Semaphore::new(1)), broadcasts }
+    }
+
+    /// Takes a place for a broadcast.
+    pub(super) fn enter(self: &Arc<Self>) -> Result<Held, Refused> {
+        let Ok(permit) = Arc::clone(&self.places).try_acquire_owned() else {
+            return Err(self.refused(Refused::TooMany));
+        };
+        let place = Place { _permit: permit, _waiting: self.broadcasts.begin() };
+        Ok(Held { hold: Arc::clone(self), since: Instant::now(), place })
+    }
+
+    fn refused(&self, why: Refused) -> Refused {
+        self.broadcasts.refused();
+        tracing::error!("a transaction is not broadcast: {why}");
+        why
+    }
+}
+
+impl Held {
+    /// Waits until it may be sent.
+    pub(super) async fn released(self) -> Result<Turn, Refused> {
+        let Self { hold, since, place } = self;
+        let Some(durability) = &hold.durability else { return Ok(Turn { place, turn: None }) };
+        // It is never closed.
+        let turn = Arc::clone(&hold.turns).acquire_owned().await.ok();
+        sleep(HEAD_START).await;
+        let reached = durability.reached(durability.accepted()).await;
+        reached.map_err(|never| hold.refused(never.into()))?;
+        hold.broadcasts.sent(since.elapsed());
+        Ok(Turn { place, turn })
+    }
+}
+
+impl Turn {
+    /// Awaits the answer to it; meanwhile the next waits, but not for ever.
+    pub(super) async fn until<T>(self, answer: impl Future<Output = T>) -> T {
+        let Self { place: _place, turn } = self;
+        let mut answer = pin!(answer);
+        if let Ok(answer) = timeout(TURN, answer.as_mut()).await {
+            return answer;
+        }
+        drop(turn);
+        answer.await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+    use tokio::time::advance;
+
+    use super::*;
+    use crate::store::TestDisk;
+
+    fn hold(disk: &TestDisk) -> Arc<Hold> {
+        Arc::new(Hold::new(Some(disk.durability()), Broadcasts::new().unwrap()))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_written_after_the_broadcast_has_begun_is_waited_for() {
+        let disk = TestDisk::new();
+        let mut released = pin!(hold(&disk).enter().unwrap().released());
+        assert!(released.as_mut().now_or_never().is_none());
+        advance(HEAD_START / 2).await;
+        disk.accept();
+        advance(HEAD_START * 1_000).await;
+        assert!(released.as_mut().now_or_never().is_none());
+        disk.sync();
+        assert!(released.await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_can_never_be_written_is_never_sent() {
+        let disk = TestDisk::new();
+        let hold = hold(&disk);
+        disk.accept();
+        let mut released = pin!(hold.enter().unwrap().released());
+        assert!(released.as_mut().now_or_never().is_none());
+        disk.fail();
+        assert_eq!(released.await.err(), Some(Refused::NeverDurable(NeverDurable)));
+        assert!(hold.enter().is_ok());
+    }
+
+    #[tokio::test]
+    async fn only_so_many_wait() {
+        let disk = TestDisk::new();
+        let hold = hold(&disk);
+        let mut waiting: Vec<Held> =
+            (0..Hold::MAX_WAITING).map(|_| hold.enter().unwrap()).collect();
+        assert_eq!(hold.enter().err(), Some(Refused::TooMany));
+        waiting.pop();
+        assert!(hold.enter().is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_broadcast_leaves_when_the_one_before_was_answered_or_its_time_is_over() {
+        let disk = TestDisk::new();
+        let hold = hold(&disk);
+        let first = hold.enter().unwrap().released().await.unwrap();
+        let mut second = pin!(hold.enter().unwrap().released());
+        let mut third = pin!(hold.enter().unwrap().released());
+        assert!(second.as_mut().now_or_never().is_none());
+        assert!(third.as_mut().now_or_never().is_none());
+        advance(TURN).await;
+        assert!(second.as_mut().now_or_never().is_none());
+        first.until(async {}).await;
+        let unanswered = second.await.unwrap().until(std::future::pending::<()>());
+        let began = Instant::now();
+        tokio::select! {
+            () = unanswered => {},
+            third = third => assert!(third.is_ok()),
+        }
+        assert_eq!(began.elapsed().as_secs(), TURN.as_secs());
+    }
+
+    #[tokio::test]
+    async fn without_a_disk_to_wait_for_nothing_is_held() {
+        let hold = Arc::new(Hold::new(None, Broadcasts::new().unwrap()));
+        let first = hold.enter().unwrap().released().now_or_never();
+        let second = hold.enter().unwrap().released().now_or_never();
+        assert!(first.unwrap().is_ok() && second.unwrap().is_ok());
+    }
+}

@@ -1,0 +1,88 @@
+//! The gate between the library and its chain source: a transaction leaves only when what it rests
+//! on is on disk.
+//!
+//! The library hands a transaction to its chain source before it has written the state that the
+//! transaction rests on. Killed in between, it would start without knowing what everybody else can
+//! see. So it is given ports of this machine in place of the server, and behind them the gate passes
+//! on what is asked and answered, and holds broadcasts. To servers that want TLS the gate speaks it;
+//! the library, which would check the name of the server it was given, does not.
+//!
+//! Any process of this machine can connect to these ports. It gets no further than to a server whose
+//! credentials it does not have: the gate adds none.
+
+mod broadcasts;
+mod electrum;
+mod entrance;
+mod hold;
+mod http;
+mod opening;
+mod requests;
+mod server;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+pub use broadcasts::Broadcasts;
+use ldk_node::lightning::ln::msgs::SocketAddress;
+use tokio::task::spawn_blocking;
+
+use crate::chain::tls;
+use crate::config::ChainSource;
+use crate::start::StartError;
+use crate::store::Durability;
+use entrance::Connections;
+use hold::Hold;
+use opening::{Opening, port};
+
+/// The ports that stand between the library and its chain source, as long as this lives.
+pub struct ChainGate {
+    source: ChainSource,
+    connections: Connections,
+    broadcasts: Broadcasts,
+}
+
+impl ChainGate {
+    /// Opens the ports; a node that listens at `listening_addresses` keeps theirs. Without
+    /// `durability` nothing is held. Needs the runtime.
+    pub async fn open(
+        source: &ChainSource,
+        listening_addresses: &[SocketAddress],
+        durability: Option<Durability>,
+    ) -> Result<Self, StartError> {
+        let trusted = source.clone();
+        let tls = spawn_blocking(move || tls::client_config(&trusted));
+        let tls = tls.await.map_err(StartError::task)??;
+        let broadcasts = Broadcasts::new().map_err(|error| StartError::Task(error.to_string()))?;
+        let opening = Opening {
+            name: source.to_string(),
+            taken: listening_addresses.iter().filter_map(port).collect(),
+            tls,
+            hold: Arc::new(Hold::new(durability, broadcasts.clone())),
+            connections: Connections::default(),
+        };
+        let source = opening.stand_before(source)?;
+        Ok(Self { source, connections: opening.connections, broadcasts })
+    }
+
+    /// The chain source as the library is to see it.
+    pub fn source(&self) -> &ChainSource {
+        &self.source
+    }
+
+    /// What is measured of broadcasts.
+    pub fn broadcasts(&self) -> &Broadcasts {
+        &self.broadcasts
+    }
+
+    /// Lets out what is held, as far as that takes moments only, and closes the ports.
+    pub async fn close(&self) {
+        self.connections.close().await;
+    }
+}
+
+impl Drop for ChainGate {
+    fn drop(&mut self) {
+        self.connections.abandon();
+    }
+}

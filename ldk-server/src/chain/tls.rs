@@ -1,0 +1,75 @@
+//! Whom to trust when a chain source is reached by TLS.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::{Error as PemError, PemObject as _};
+
+use crate::config::{ChainSource, ConfigError};
+
+/// The authorities and protocols for connections to a chain source; `None` if it is not reached by
+/// TLS. Reads files.
+pub(crate) fn client_config(source: &ChainSource) -> Result<Option<ClientConfig>, ConfigError> {
+    let (key, ca_cert_path) = match source {
+        ChainSource::Electrum(electrum) if electrum.uses_tls => {
+            ("electrum.ca_cert_path", &electrum.ca_cert_path)
+        },
+        ChainSource::Esplora(esplora) if esplora.uses_tls() => {
+            ("esplora.ca_cert_path", &esplora.ca_cert_path)
+        },
+        ChainSource::Bitcoind(_) | ChainSource::Electrum(_) | ChainSource::Esplora(_) => {
+            return Ok(None);
+        },
+    };
+    let mut roots = usual_roots();
+    if let Some(path) = ca_cert_path {
+        add(&mut roots, path).map_err(|reason| {
+            ConfigError::new(key, format!("cannot use {}: {reason}", path.display()))
+        })?;
+    }
+    let mut config = trusting(roots).map_err(|error| ConfigError::new(key, error))?;
+    if matches!(source, ChainSource::Esplora(_)) {
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    }
+    Ok(Some(config))
+}
+
+/// Those that the library trusts, so that no server is lost that it can use without us, and those of
+/// the system, where operators put their own.
+fn usual_roots() -> RootCertStore {
+    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let of_system = rustls_native_certs::load_native_certs();
+    for error in of_system.errors {
+        tracing::debug!("some authorities of the system are not trusted: {error}");
+    }
+    roots.add_parsable_certificates(of_system.certs);
+    roots
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Unusable {
+    #[error("{0}")]
+    Pem(#[from] PemError),
+    #[error("{0}")]
+    Certificate(#[from] rustls::Error),
+    #[error("it holds no certificate")]
+    Empty,
+}
+
+/// Adds the certificates of a file in PEM.
+fn add(roots: &mut RootCertStore, path: &Path) -> Result<(), Unusable> {
+    let before = roots.len();
+    for certificate in CertificateDer::pem_file_iter(path)? {
+        roots.add(certificate?)?;
+    }
+    if roots.len() == before { Err(Unusable::Empty) } else { Ok(()) }
+}
+
+fn trusting(roots: RootCertStore) -> Result<ClientConfig, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder =
+        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    Ok(builder?.with_root_certificates(roots).with_no_client_auth())
+}
