@@ -3,10 +3,15 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use e2e_tests::{Door, Draft, Esplora, Network, Node, NodeConfig, RawConnection, until};
+use e2e_tests::{
+    Authority, Daemon, Door, Draft, ElectrumIndex, Esplora, Network, Node, NodeConfig,
+    RawConnection, tls_connect, until,
+};
 use ldk_server_client::Error;
 use ldk_server_client::api::GetNodeInfoRequest;
 use ldk_server_grpc::SERVICE_NAME;
+use rustls::ALL_VERSIONS;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::Instant;
 use tonic_health::pb::health_check_response::ServingStatus;
 
@@ -123,6 +128,86 @@ async fn servers_are_asked_as_configured() -> Result<()> {
         assert_eq!(authorization.as_deref(), Some(BEARER), "{path}");
     }
     network.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_esplora_server_is_reached_by_tls_if_its_authority_is_trusted() -> Result<()> {
+    let network = Network::start().await?;
+    let (ours, theirs) = (Authority::new("localhost")?, Authority::new("localhost")?);
+    let esplora = Esplora::start_with_tls(&ours).await?;
+    let draft = |name: &str, authority: &Authority| {
+        Draft::new(&network, name)?
+            .unset("bitcoind")?
+            .set("esplora.server_url", esplora.url())?
+            .set("esplora.ca_cert_path", authority.ca_cert_path().display().to_string())
+    };
+    let mut daemon = draft("trusting", &ours)?.start()?;
+    let client = daemon.ready().await?;
+    until("it is ready", PATIENCE, async || Ok(client.check_ready().await?)).await?;
+    daemon.stop().await?;
+    let asked = esplora.take_requests();
+    assert!(asked.iter().any(|(path, _)| path == "/fee-estimates"), "{asked:?}");
+
+    waits_for(draft("mistrusting", &theirs)?.start()?, esplora.url()).await?;
+    assert_eq!(esplora.take_requests(), []);
+    network.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_electrum_server_is_reached_by_tls_and_broadcasts() -> Result<()> {
+    let network = Network::start().await?;
+    let (ours, theirs) = (Authority::new("localhost")?, Authority::new("localhost")?);
+    let electrum = ElectrumIndex::start_with_tls(&network, &ours).await?;
+    let section = |authority: &Authority| {
+        let ca_cert_path = authority.ca_cert_path();
+        format!(
+            "[electrum]\nserver_url = \"{}\"\nca_cert_path = \"{}\"\n",
+            electrum.url(),
+            ca_cert_path.display()
+        )
+    };
+    let mut config = network.config("alice")?;
+    config.chain_source = section(&ours);
+    config.sections = format!(
+        "[sync]\nonchain_wallet_interval_secs = {INTERVAL_SECS}\n\
+         lightning_wallet_interval_secs = {INTERVAL_SECS}\n\
+         [metrics]\nenabled = true\npoll_metrics_interval = 1\n"
+    );
+    let (alice, bob) = tokio::try_join!(network.node_of(config), network.node("bob"))?;
+    network.fund(&[&alice, &bob], 1_000_000).await?;
+    network.open_channel(&alice, &bob, 500_000, 250_000).await?;
+    alice.pays(&bob, 1_000_000).await?;
+    bob.pays(&alice, 1_000_000).await?;
+    let metrics = metrics(&alice).await?;
+    let held = |count: u32| format!("ldk_server_broadcast_held_seconds_count {count}\n");
+    assert!(!metrics.contains(&held(0)) && metrics.contains("held_seconds_count"), "{metrics}");
+    assert!(metrics.contains("ldk_server_broadcasts_refused_total 0\n"), "{metrics}");
+    alice.stop().await?;
+
+    let draft = Draft::new(&network, "mistrusting")?.unset("bitcoind")?;
+    let daemon = draft
+        .set("electrum.server_url", electrum.url())?
+        .set("electrum.ca_cert_path", theirs.ca_cert_path().display().to_string())?
+        .start()?;
+    waits_for(daemon, electrum.url()).await?;
+    network.stop().await
+}
+
+/// What Prometheus would read.
+async fn metrics(node: &Node) -> Result<String> {
+    let mut stream = tls_connect(node.config(), ALL_VERSIONS, &["http/1.1"]).await?;
+    let request = "GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    Ok(answer)
+}
+
+/// Checks that it starts and says that its server cannot be trusted, and stops it.
+async fn waits_for(mut daemon: Daemon, server_url: &str) -> Result<()> {
+    daemon.says(&format!("{server_url} does not tell its first block: ")).await?;
+    daemon.says("certificate").await?;
+    daemon.stop().await
 }
 
 /// The configuration of a node that reaches bitcoind through a door only.
