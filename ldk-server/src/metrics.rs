@@ -61,8 +61,8 @@ pub async fn watch_node(
 ) {
     let mut ticks = Ticks::after(Duration::ZERO, poll_interval, stop);
     while ticks.next().await {
-        let (node, reader) = (Arc::clone(&node), Arc::clone(&sources.store));
-        match spawn_blocking(move || Reading::of(&node, &reader)).await {
+        let (node, read) = (Arc::clone(&node), sources.clone());
+        match spawn_blocking(move || Reading::of(&node, &read.store, &read.gate)).await {
             Ok(Ok(reading)) => {
                 let (reading, sources) = (Arc::new(reading), sources.clone());
                 latest.send_replace(Some(Metrics { reading, sources }));

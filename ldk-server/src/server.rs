@@ -293,17 +293,17 @@ impl Server {
         // What is left are answers on their way, and callers who only watch.
         let _ = timeout(LINGER, listener).await;
         look.await.map_err(|error| error.to_string())?;
+        gate.stop_accepting();
+        watch.await.map_err(|error| error.to_string())?;
         expired_invoices.await.map_err(|error| error.to_string())?;
         if let Some(metrics) = metrics {
             metrics.await.map_err(|error| error.to_string())?;
         }
         retention.await.map_err(|error| error.to_string())?;
         witness.await.map_err(|error| error.to_string())?;
-        watch.await.map_err(|error| error.to_string())?;
         stop.events.cancel();
         let handled = event_loop.await.map_err(|error| error.to_string()).and_then(|ended| ended);
         let guarded = hodl_guard.await.map_err(|error| error.to_string()).and_then(|ended| ended);
-        gate.stop_accepting();
         // Stopping and dropping the node both block, and the second needs a runtime that is alive.
         let stopped = tokio::task::spawn_blocking(move || {
             node.stop().map(|()| drop(node))?;

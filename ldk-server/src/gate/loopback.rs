@@ -14,14 +14,19 @@ const PORT_ATTEMPTS: usize = 32;
 
 /// An address that the library can listen at: nobody else does at the moment.
 pub(super) fn free_address() -> io::Result<SocketAddr> {
-    StdListener::bind((address(), 0))?.local_addr()
+    bind()?.local_addr()
 }
 
 /// Listens at a port that is none of `taken`.
 pub(super) fn listen(taken: &BTreeSet<u16>) -> io::Result<TcpListener> {
-    let listener = fit(taken, || StdListener::bind((address(), 0)))?;
+    let listener = fit(taken, bind)?;
     listener.set_nonblocking(true)?;
     TcpListener::from_std(listener)
+}
+
+/// Binds a port of an address at random, or where that is not possible of the usual one.
+fn bind() -> io::Result<StdListener> {
+    StdListener::bind((address(), 0)).or_else(|_| StdListener::bind((Ipv4Addr::LOCALHOST, 0)))
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -10,13 +10,13 @@ use super::*;
 use crate::store::Watermark;
 
 const PATIENCE: Duration = Duration::from_secs(10);
-const KEY: &str = "0276607124ebe6a6c9338517b6f485825b27c2dcc0b9fc2aa6a4c0df91194e5993";
+pub(super) const KEY: &str = "0276607124ebe6a6c9338517b6f485825b27c2dcc0b9fc2aa6a4c0df91194e5993";
 
 fn onion(letter: &str) -> SocketAddress {
     format!("{}.onion:9735", letter.repeat(56)).parse().unwrap()
 }
 
-fn plain(text: &str) -> SocketAddress {
+pub(super) fn plain(text: &str) -> SocketAddress {
     text.parse().unwrap()
 }
 
@@ -30,7 +30,7 @@ fn limits() -> PeerLimitsConfig {
     }
 }
 
-fn settings() -> Settings {
+pub(super) fn settings() -> Settings {
     Settings {
         proxy: None,
         listening: Vec::new(),
@@ -41,7 +41,7 @@ fn settings() -> Settings {
     }
 }
 
-fn gate(settings: Settings) -> PeerGate {
+pub(super) fn gate(settings: Settings) -> PeerGate {
     let sockets = ListeningSockets::bind(&settings.listening).unwrap();
     PeerGate::new(settings, sockets, None).unwrap()
 }

@@ -105,7 +105,7 @@ impl Exit {
 
     async fn dial(&self) -> Result<TcpStream, DialError> {
         tokio::select! {
-            () = self.connections.tasks.relaying().cancelled() => Err(DialError::Stopping),
+            () = self.connections.tasks.accepting().cancelled() => Err(DialError::Stopping),
             dialled = dial(&self.route, &self.address) => dialled,
         }
     }

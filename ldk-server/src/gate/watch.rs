@@ -15,11 +15,12 @@ use ldk_node::lightning::ln::msgs::SocketAddress;
 use ldk_node::lightning::routing::gossip::NodeId;
 use ldk_node::{Node, PeerDetails};
 use tokio::task::{JoinHandle, spawn_blocking};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::addresses::{Addresses, KeptPeer};
 use super::metrics::Direction;
+use super::tasks::LINGER;
 use super::{PeerGate, is_onion};
 use crate::clock::Ticks;
 
@@ -77,8 +78,8 @@ impl PeerGate {
             }
         }
         if let Some(connecting) = watch.connecting {
-            // It ends with the gate's tasks, or the node's.
-            let _ = connecting.await;
+            // At the latest, it ends when the node stops.
+            let _ = timeout(LINGER, connecting).await;
         }
     }
 }
@@ -213,4 +214,58 @@ impl PeerGate {
 
 fn is_loopback(address: &SocketAddress) -> bool {
     matches!(address, SocketAddress::TcpIpV4 { addr: [127, ..], .. })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{KEY, gate, plain, settings};
+    use super::*;
+
+    fn verdict(gate: &PeerGate, address: &str, is_connected: bool, announced: &str) -> Verdict {
+        let peer = PeerDetails {
+            node_id: KEY.parse().unwrap(),
+            address: plain(address),
+            is_persisted: true,
+            is_connected,
+        };
+        gate.judge(&peer, |address| address.to_string() == announced)
+    }
+
+    fn take(address: &str) -> Verdict {
+        Verdict::Take(KeptPeer { address: plain(address), persist: true })
+    }
+
+    #[tokio::test]
+    async fn whoever_goes_past_the_gate_is_taken_or_sent_away() {
+        let gate = gate(settings());
+        let entrance = gate.way_to(&plain("1.2.3.4:9735")).unwrap().address().to_string();
+        let _shown = Addresses::show_inbound(
+            &gate.addresses,
+            "127.0.0.1:1".parse().unwrap(),
+            "1.2.3.4:5".parse().unwrap(),
+        );
+        for is_connected in [true, false] {
+            assert_eq!(verdict(&gate, &entrance, is_connected, ""), Verdict::Fine);
+            assert_eq!(verdict(&gate, "1.2.3.4:9735", is_connected, ""), take("1.2.3.4:9735"));
+        }
+        assert_eq!(verdict(&gate, "127.0.0.1:1", true, ""), Verdict::Fine);
+        let near = "127.0.0.1:2";
+        assert_eq!(verdict(&gate, near, true, ""), Verdict::SendAway);
+        assert_eq!(verdict(&gate, near, true, near), take(near));
+        assert_eq!(verdict(&gate, near, false, ""), take(near));
+        // Without a proxy nobody gets there anyhow.
+        let onion = format!("{}.onion:9735", "a".repeat(56));
+        assert_eq!(verdict(&gate, &onion, false, ""), Verdict::Fine);
+    }
+
+    #[tokio::test]
+    async fn a_stored_peer_that_the_library_forgets_is_kept() {
+        let gate = gate(settings());
+        let node_id: PublicKey = KEY.parse().unwrap();
+        gate.keep_stored(&node_id);
+        assert_eq!(gate.shown(Vec::new()), []);
+        gate.addresses.known().stored.insert(node_id, plain("1.2.3.4:9735"));
+        gate.keep_stored(&node_id);
+        assert_eq!(gate.shown(Vec::new())[0].address, plain("1.2.3.4:9735"));
+    }
 }
