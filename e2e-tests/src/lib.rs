@@ -17,7 +17,6 @@
 //! belongs to a failed test and prints the tails of all its logs.
 
 mod bitcoind;
-pub mod crash;
 mod daemon;
 mod dns;
 mod door;
@@ -27,6 +26,7 @@ mod esplora;
 mod events;
 mod finished;
 pub mod foreign;
+mod mirror;
 mod network;
 mod node;
 mod node_config;
@@ -37,6 +37,8 @@ mod raw;
 mod refusal;
 mod say;
 mod socks;
+mod strace;
+pub mod stress;
 mod tls;
 mod tools;
 mod wait;
@@ -50,6 +52,7 @@ pub use electrum::Electrum;
 pub use esplora::Esplora;
 pub use events::Events;
 pub use finished::{Finished, run};
+pub use mirror::Mirror;
 pub use network::Network;
 pub use node::{Node, refusal};
 pub use node_config::NodeConfig;
@@ -62,6 +65,7 @@ pub use raw::{
 pub use refusal::{invalid, refused};
 pub use say::say;
 pub use socks::{Exit, HOST_UNREACHABLE, SocksProxy, SocksRequest};
+pub use strace::{Stall, Strace};
 pub use tls::{tls_connect, tls_connect_trusting};
 pub use tools::{Tools, example};
 pub use wait::until;
