@@ -5,6 +5,7 @@
 //! mostly waiting, above all for nodes to start and to see the next block.
 
 mod books;
+mod channels;
 mod close;
 mod counters;
 mod follow;
@@ -25,9 +26,10 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use futures_util::future::try_join_all;
 
-pub use self::summary::Summary;
+pub use self::summary::{Operations, Summary};
 pub use self::violation::{Kind, Violation};
 
+use self::channels::Channels;
 use self::payments::Payments;
 use self::total::Total;
 
@@ -64,6 +66,8 @@ pub enum Scenario {
     Pairs,
     /// Two nodes pay each other through a third.
     Forwards,
+    /// Two nodes open, close and splice channels.
+    Channels,
 }
 
 /// How a node is ended.
@@ -102,6 +106,7 @@ async fn keep_killing(plan: &Plan, number: u32, total: &Total) -> Result<()> {
             Scenario::Pairs | Scenario::Forwards => {
                 live(Payments::start(plan, &dir, seed).await, &dir, total).await
             },
+            Scenario::Channels => live(Channels::start(plan, &dir, seed).await, &dir, total).await,
         };
         if is_right || total.count_left() > GROUPS_LEFT {
             fs::remove_dir_all(&dir)?;

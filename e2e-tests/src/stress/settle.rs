@@ -34,6 +34,11 @@ impl OnChain {
         Ok(Self { height, sats })
     }
 
+    /// What all have together.
+    pub(super) fn sum_sats(&self) -> u64 {
+        self.sats.iter().sum()
+    }
+
     /// What has been paid to miners since, in satoshis. Nobody else pays anything on this chain.
     pub(super) async fn fees_sats_since(&self, network: &Network) -> Result<u64> {
         let mut fees_sats = 0;
@@ -65,7 +70,7 @@ impl OnChain {
             // What is less than a satoshi is rounded in favour of one of the two.
             ensure!((most.saturating_sub(given_up_sats)..=most + 1).contains(has), seen());
         }
-        let lost_sats = self.sats.iter().sum::<u64>().checked_sub(now.sats.iter().sum::<u64>());
+        let lost_sats = self.sum_sats().checked_sub(now.sum_sats());
         let lost_sats = lost_sats.with_context(seen)?;
         ensure!((fees_sats..=given_up_sats).contains(&lost_sats), seen());
         Ok(())
@@ -115,8 +120,18 @@ pub(super) async fn sweep(network: &Network, nodes: &[Arc<Node>]) -> Result<()> 
     .await
 }
 
+/// What each has, but for what is in channels that it has open.
 async fn balances(nodes: &[Arc<Node>]) -> Result<Vec<GetBalancesResponse>> {
-    try_join_all(nodes.iter().map(|node| node.balances())).await
+    try_join_all(nodes.iter().map(async |node| {
+        let open = node.channels().await?;
+        let mut balances = node.balances().await?;
+        balances.lightning_balances.retain(|balance| {
+            let id = balance.balance_type.as_ref().map(channel_id);
+            open.iter().all(|channel| Some(&channel.channel_id) != id)
+        });
+        Ok(balances)
+    }))
+    .await
 }
 
 async fn onchain_sats(node: &Node) -> Result<u64> {
@@ -138,6 +153,17 @@ fn awaited_height(part: &InChannel) -> Option<u32> {
         InChannel::ClaimableOnChannelClose(_)
         | InChannel::ContentiousClaimable(_)
         | InChannel::CounterpartyRevokedOutputClaimable(_) => None,
+    }
+}
+
+fn channel_id(part: &InChannel) -> &String {
+    match part {
+        InChannel::ClaimableOnChannelClose(part) => &part.channel_id,
+        InChannel::ClaimableAwaitingConfirmations(part) => &part.channel_id,
+        InChannel::ContentiousClaimable(part) => &part.channel_id,
+        InChannel::MaybeTimeoutClaimableHtlc(part) => &part.channel_id,
+        InChannel::MaybePreimageClaimableHtlc(part) => &part.channel_id,
+        InChannel::CounterpartyRevokedOutputClaimable(part) => &part.channel_id,
     }
 }
 

@@ -39,6 +39,8 @@ pub struct Summary {
     pub arrived_and_pending: u32,
     /// Why channels were closed that nobody had asked to close, and how often.
     pub closures: BTreeMap<String, u32>,
+    /// What nodes were asked for when they were killed, by its name.
+    pub operations: BTreeMap<&'static str, Operations>,
     /// What the miners got.
     pub fees_sats: u64,
     /// Numbered events that were taken.
@@ -83,6 +85,9 @@ impl Summary {
         for (reason, times) in other.closures {
             *self.closures.entry(reason).or_default() += times;
         }
+        for (name, operations) in other.operations {
+            self.operations.entry(name).or_default().add(operations);
+        }
         self.fees_sats += other.fees_sats;
         self.events += other.events;
         self.count_all(other.counters);
@@ -98,6 +103,15 @@ impl Summary {
         if self.closures.is_empty() {
             self.closures.insert("no node has told why".to_owned(), 1);
         }
+    }
+
+    /// Counts what became of something that a node was asked for.
+    pub(super) fn count_operation(&mut self, name: &'static str, is_done: bool, is_begun: bool) {
+        self.operations.entry(name).or_default().add(Operations {
+            done: u32::from(is_done),
+            undone: u32::from(!is_done),
+            begun_and_undone: u32::from(is_begun && !is_done),
+        });
     }
 
     /// Adds what a daemon has counted.
@@ -143,6 +157,32 @@ impl Summary {
     }
 }
 
+/// What became of something that a node was asked for and killed amid.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Operations {
+    /// How often it came to be.
+    pub done: u32,
+    /// How often it did not, and all was as before.
+    pub undone: u32,
+    /// How often it did not although the call was answered: that tells that it has begun.
+    pub begun_and_undone: u32,
+}
+
+impl Operations {
+    fn add(&mut self, other: Self) {
+        self.done += other.done;
+        self.undone += other.undone;
+        self.begun_and_undone += other.begun_and_undone;
+    }
+}
+
+impl Display for Operations {
+    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
+        let Self { done, undone, begun_and_undone } = self;
+        write!(out, "{done} done, {undone} undone, {begun_and_undone} of these after an answer")
+    }
+}
+
 impl Display for Summary {
     fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
         writeln!(
@@ -155,7 +195,12 @@ impl Display for Summary {
         for (reason, times) in &self.closures {
             writeln!(out, "  {times} x {reason}")?;
         }
-        self.fmt_payments(out)?;
+        for (name, operations) in &self.operations {
+            writeln!(out, "{name:11} {operations}")?;
+        }
+        if self.payments > 0 {
+            self.fmt_payments(out)?;
+        }
         writeln!(out, "events      {}", self.events)?;
         for (name, value) in &self.counters {
             writeln!(out, "metric      {name} {value}")?;

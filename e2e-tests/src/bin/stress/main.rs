@@ -48,6 +48,8 @@ enum Scenario {
     Pairs,
     /// Payments between two nodes through a third, which is mostly the one that is killed.
     Forwards,
+    /// Opening, closing by agreement and by force, splicing in and out.
+    Channels,
 }
 
 #[tokio::main]
@@ -80,6 +82,7 @@ fn plan(args: &Args, dir: PathBuf) -> Plan {
         scenario: match args.scenario {
             Scenario::Pairs => stress::Scenario::Pairs,
             Scenario::Forwards => stress::Scenario::Forwards,
+            Scenario::Channels => stress::Scenario::Channels,
         },
         ending: if args.stop { Ending::Stopped } else { Ending::Killed },
         kills: args.kills,

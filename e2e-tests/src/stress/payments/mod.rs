@@ -1,5 +1,7 @@
 //! Nodes in a row that pay each other, and are killed amid it.
 
+mod checks;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,10 +15,9 @@ use tokio::time::sleep;
 use super::group::Group;
 use super::ledger::Ledger;
 use super::load::Load;
-use super::settle::{self, OnChain};
+use super::settle::OnChain;
 use super::summary::Summary;
 use super::victims::{directions, is_repeated, victims};
-use super::violation::{Kind, Violation};
 use super::{Ending, Plan, Scenario, Subject, books, close};
 use crate::network::Network;
 use crate::raw::now_secs;
@@ -36,8 +37,6 @@ const LONGEST_LOAD: Duration = Duration::from_millis(1_000);
 const LONGEST_RETURN: Duration = Duration::from_millis(400);
 /// How long channels may take to be at rest.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How long the two ends of a payment may tell different things of it when its channel is at rest.
-const BOOKS_PATIENCE: Duration = Duration::from_secs(15);
 /// How long a payment may be pending in channels at rest before it counts as pending for ever.
 const PENDING_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -170,95 +169,6 @@ impl Payments {
         .await;
     }
 
-    /// Checks that what the nodes can send has changed by what has arrived.
-    async fn check_channels(
-        &mut self,
-        spendable_msat: Vec<[u64; 2]>,
-        summary: &mut Summary,
-    ) -> Result<()> {
-        let adds_up = until("the channels have what has arrived", BOOKS_PATIENCE, async || {
-            self.look().await?;
-            let before = self.spendable_msat.iter();
-            for (channel, (had, has)) in before.zip(&spendable_msat).enumerate() {
-                let moved_msat = self.ledger.unbooked_msat(channel);
-                let awaited =
-                    [had[0].checked_add_signed(-moved_msat), had[1].checked_add_signed(moved_msat)];
-                ensure!(
-                    has.map(Some) == awaited,
-                    "in channel {channel} {had:?} msat could be sent, then {moved_msat} msat \
-                     arrived, and now it is {has:?}"
-                );
-            }
-            Ok(())
-        });
-        summary.violations.extend(mismatch(adds_up.await));
-        self.spendable_msat = spendable_msat;
-        self.book();
-        Ok(())
-    }
-
-    async fn check_payments(&self, from_secs: u64, summary: &mut Summary) -> Result<()> {
-        let mut violations = Vec::new();
-        let all_is_right = until("the books are right", BOOKS_PATIENCE, async || {
-            self.look().await?;
-            let mut open = self.ledger.open(self.round);
-            violations = open.iter().flat_map(|(id, entry)| entry.violations(id)).collect();
-            open.retain(|(_, entry)| entry.round == self.round);
-            violations.extend(books::unlisted(&self.group.nodes, &open, from_secs).await?);
-            ensure!(violations.is_empty(), "they are not");
-            Ok(())
-        });
-        if let Err(error) = all_is_right.await {
-            ensure!(!violations.is_empty(), "the books cannot be read: {error:#}");
-            summary.violations.append(&mut violations);
-        }
-        Ok(())
-    }
-
-    /// Checks all payments once more, and that there was an event for each.
-    async fn check_all(&self, summary: &mut Summary) -> Result<()> {
-        let nodes = &self.group.nodes;
-        books::look(nodes, &self.ledger, &self.ledger.all()).await?;
-        let all = self.ledger.all();
-        summary.violations.extend(all.iter().flat_map(|(id, entry)| entry.violations(id)));
-        summary.violations.extend(books::unlisted(nodes, &all, self.began_secs).await?);
-        self.group.check_events(summary).await?;
-        for (id, entry) in &all {
-            let payee_told = self.group.follower(entry.payee).has_received(id);
-            let payer_told = self.group.follower(entry.payer).has_paid(id);
-            let has_paid = entry.payer_says == Some(PaymentStatus::Succeeded);
-            for (is_lost, what) in [
-                (entry.has_arrived() && !payee_told, "arrived, and no event told so"),
-                (has_paid && !payer_told, "succeeded, and no event told so"),
-            ] {
-                if is_lost {
-                    let text = format!("payment {id} has {what}: {entry:?}");
-                    summary.violations.push(Violation::new(Kind::Events, text));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Brings all that was in the channels back on chain, and counts it.
-    async fn sweep(&mut self, summary: &mut Summary) -> Result<()> {
-        let Group { network, nodes, .. } = &self.group;
-        settle::claim(network, nodes).await?;
-        settle::sweep(network, nodes).await?;
-        let fees_sats = self.before.fees_sats_since(network).await?;
-        let adds_up = until("what has arrived is on chain", BOOKS_PATIENCE, async || {
-            self.look().await?;
-            let moved = self.moved_msat.iter().enumerate();
-            let moved: Vec<_> =
-                moved.map(|(channel, msat)| msat + self.ledger.unbooked_msat(channel)).collect();
-            self.before.check(&OnChain::now(network, nodes).await?, &moved, fees_sats)
-        });
-        summary.violations.extend(mismatch(adds_up.await));
-        summary.fees_sats += fees_sats;
-        self.book();
-        Ok(())
-    }
-
     async fn look(&self) -> Result<()> {
         books::look(&self.group.nodes, &self.ledger, &self.ledger.open(self.round)).await
     }
@@ -315,10 +225,6 @@ impl Subject for Payments {
     fn place(&self) -> String {
         format!("kill {} of {}", self.round, self.group.logs())
     }
-}
-
-fn mismatch(adds_up: Result<()>) -> Option<Violation> {
-    adds_up.err().map(|error| Violation::new(Kind::Balance, format!("{error:#}")))
 }
 
 /// Waits until nothing is on its way in the channels, or one is closed.
