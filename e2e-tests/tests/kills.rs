@@ -25,6 +25,13 @@ async fn forwards_survive_that_any_of_three_nodes_is_killed() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn both_nodes_know_of_a_channel_or_neither_whenever_one_is_killed() -> Result<()> {
+    let summary = nothing_is_lost(Scenario::Channels, 12, 3).await?;
+    assert!(summary.operations.values().any(|operations| operations.done > 0), "{summary}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_is_stopped_amid_payments_goes_on_with_its_channel() -> Result<()> {
     let summary = right(plan(Scenario::Pairs, Ending::Stopped, 3, 1)).await?;
     assert!(summary.succeeded > 0, "nothing was paid: {summary}");

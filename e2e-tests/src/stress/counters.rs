@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use http_body_util::Full;
-use hyper::Request;
 
 use crate::node::Node;
 use crate::raw::RawConnection;
@@ -14,9 +12,7 @@ const WORDS: [&str; 3] = ["inversion", "fallback", "stranger"];
 
 /// What it has counted since it started.
 pub(super) async fn read(node: &Node) -> Result<BTreeMap<String, u64>> {
-    let uri = format!("https://{}/metrics", node.config().grpc.address());
-    let request = Request::get(uri).body(Full::default())?;
-    let answer = RawConnection::open(node.config()).await?.send(request).await?;
+    let answer = RawConnection::get(node.config(), "/metrics").await?;
     let text = String::from_utf8_lossy(&answer.body);
     Ok(text.lines().filter_map(counter).collect())
 }
