@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
 use futures_util::future::try_join_all;
-use ldk_server_client::api::ConnectPeerRequest;
+use ldk_server_client::api::{ConnectPeerRequest, DisconnectPeerRequest};
 use tokio::time::sleep;
 
 use super::follow::Follower;
@@ -40,7 +40,7 @@ impl Group {
         aliases: &[&str],
         ledger: &Arc<Ledger>,
     ) -> Result<Self> {
-        let network = Network::start_in(dir, ProcessGroup::Shared).await?;
+        let network = Network::start_in(dir, ProcessGroup::Shared).await?.without_tails();
         let mut mirrors = Vec::new();
         if plan.has_mirrors {
             for alias in aliases {
@@ -106,6 +106,15 @@ impl Group {
     pub(super) async fn reconnect(&self) -> Result<()> {
         try_join_all(self.nodes.windows(2).map(|pair| reconnect(&pair[0], &pair[1]))).await?;
         Ok(())
+    }
+
+    /// As [`reconnect`](Self::reconnect), and what is connected is disconnected before.
+    pub(super) async fn connect_anew(&self) -> Result<()> {
+        for pair in self.nodes.windows(2) {
+            let request = DisconnectPeerRequest { node_pubkey: pair[1].id().to_owned() };
+            pair[0].client().disconnect_peer(request).await?;
+        }
+        self.reconnect().await
     }
 
     /// Waits until all events are taken, and notes what has been wrong with them.

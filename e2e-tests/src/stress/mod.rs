@@ -9,6 +9,7 @@ mod channels;
 mod close;
 mod counters;
 mod follow;
+mod graph;
 mod group;
 mod ledger;
 mod load;

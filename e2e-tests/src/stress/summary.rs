@@ -41,6 +41,8 @@ pub struct Summary {
     pub closures: BTreeMap<String, u32>,
     /// What nodes were asked for when they were killed, by its name.
     pub operations: BTreeMap<&'static str, Operations>,
+    /// Channels that both nodes have, and whose funding transaction nobody has.
+    pub unfunded: u32,
     /// What the miners got.
     pub fees_sats: u64,
     /// Numbered events that were taken.
@@ -88,6 +90,7 @@ impl Summary {
         for (name, operations) in other.operations {
             self.operations.entry(name).or_default().add(operations);
         }
+        self.unfunded += other.unfunded;
         self.fees_sats += other.fees_sats;
         self.events += other.events;
         self.count_all(other.counters);
@@ -197,6 +200,9 @@ impl Display for Summary {
         }
         for (name, operations) in &self.operations {
             writeln!(out, "{name:11} {operations}")?;
+        }
+        if self.unfunded > 0 {
+            writeln!(out, "unfunded    {} channels that wait for ever", self.unfunded)?;
         }
         if self.payments > 0 {
             self.fmt_payments(out)?;

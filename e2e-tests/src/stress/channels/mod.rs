@@ -34,6 +34,8 @@ const LONGEST_BLOCK: Duration = Duration::from_millis(2_500);
 /// How long the call may take to bring a transaction about.
 const TRANSACTION_PATIENCE: Duration = Duration::from_secs(5);
 const BLOCKS_TO_READY: u32 = 6;
+/// After so many looks, with blocks between them, a transaction that is not there will not come.
+const LOOKS_FOR_FUNDING: u32 = 4;
 /// How long both may take to agree, with all the blocks that have to be mined for it.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -43,6 +45,7 @@ pub(super) struct Channels {
     rng: StdRng,
     round: u32,
     is_closed: bool,
+    is_unfunded: bool,
     /// The channels of the first node after the last round.
     channels: Vec<Channel>,
     money: Money,
@@ -70,7 +73,7 @@ impl Channels {
         let channels = nodes[0].channels().await?;
         money.check(network, nodes, &channels, None).await?;
         let rng = StdRng::seed_from_u64(seed);
-        Ok(Self { group, rng, round: 0, is_closed: false, channels, money })
+        Ok(Self { group, rng, round: 0, is_closed: false, is_unfunded: false, channels, money })
     }
 
     /// One of the two asks for something.
@@ -117,12 +120,14 @@ impl Channels {
     }
 
     /// Waits until both nodes tell of the same channels and can use them, nothing waits for a block
-    /// any more, and all money is there.
-    async fn agreed(&mut self, attempt: Option<&Attempt>) -> Result<Vec<Channel>> {
+    /// any more, and all money is there. `None` if both wait for a funding transaction that nobody
+    /// has: the library forgets one that it has not broadcast before it ends.
+    async fn agreed(&mut self, attempt: Option<&Attempt>) -> Result<Option<Vec<Channel>>> {
         let opener = attempt.filter(|attempt| attempt.operation == Operation::Open);
         let opener = opener.map(|attempt| attempt.actor);
         let Self { group, money, channels: before, .. } = self;
         let Group { network, nodes, .. } = &*group;
+        let mut looks = 0;
         // A transaction may have some of its confirmations.
         network.mine(BLOCKS_TO_READY).await?;
         until("both have the same channels, and all money", PATIENCE, async || {
@@ -130,6 +135,10 @@ impl Channels {
             let channels = same_channels(group).await;
             if channels.is_err() || !network.bitcoind().mempool().await?.is_empty() {
                 network.mine(BLOCKS_TO_READY).await?;
+                looks += 1;
+            }
+            if looks >= LOOKS_FOR_FUNDING && funding_is_lost(group).await? {
+                return Ok(None);
             }
             let channels = channels?;
             // What was closed by force is brought back.
@@ -137,7 +146,7 @@ impl Channels {
             settle::sweep(network, nodes).await?;
             let pushed_by = opener.filter(|_| channels.len() > before.len());
             money.check(network, nodes, &channels, pushed_by).await?;
-            Ok(channels)
+            Ok(Some(channels))
         })
         .await
     }
@@ -188,7 +197,11 @@ impl Subject for Channels {
         let agreed = self.agreed(Some(&attempt)).await;
         let agreed = agreed.with_context(|| format!("after a kill amid {what}"));
         self.group.check_events(&mut summary).await?;
-        let channels = agreed?;
+        let Some(channels) = agreed? else {
+            summary.unfunded += 1;
+            self.is_unfunded = true;
+            return Ok(summary);
+        };
         let lost = self.lost(&attempt, &channels);
         if !lost.is_empty() {
             self.is_closed = true;
@@ -204,11 +217,14 @@ impl Subject for Channels {
     }
 
     fn is_over(&self) -> bool {
-        self.is_closed || self.round == MOST_KILLS
+        self.is_closed || self.is_unfunded || self.round == MOST_KILLS
     }
 
     async fn end(mut self) -> Result<Summary> {
-        let mut summary = Summary::default();
+        let mut summary = Summary { events: self.group.events(), ..Default::default() };
+        if self.is_unfunded {
+            return Ok(summary);
+        }
         if !self.is_closed {
             self.group.go_on_from_mirrors().await?;
         }
@@ -233,6 +249,19 @@ async fn same_channels(group: &Group) -> Result<Vec<Channel>> {
     let shown = [shown(&ours), shown(&theirs)];
     ensure!(is_usable && shown[0] == shown[1], "the two have the channels {shown:#?}");
     Ok(ours)
+}
+
+/// Whether both have a channel whose funding transaction is not known on the chain.
+async fn funding_is_lost(group: &Group) -> Result<bool> {
+    let [ours, theirs] = [group.nodes[0].channels().await?, group.nodes[1].channels().await?];
+    for channel in ours.iter().filter(|channel| !channel.is_usable) {
+        let Some(funding) = &channel.funding_txo else { continue };
+        let is_known = theirs.iter().any(|known| known.channel_id == channel.channel_id);
+        if is_known && group.network.bitcoind().transaction(&funding.txid).await.is_err() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// What both sides show alike, in the same order.
