@@ -38,6 +38,7 @@ pub struct Network {
     dir: PathBuf,
     group: Group,
     stopped: bool,
+    has_tails: bool,
     /// Removed with all that is in it, unless a test has failed.
     temporary: Option<TempDir>,
 }
@@ -57,7 +58,22 @@ impl Network {
         let dir = std::path::absolute(dir)?;
         let bitcoind = Bitcoind::start(&tools.bitcoind, &dir.join("bitcoind"), group).await?;
         let nodes = Mutex::default();
-        Ok(Self { bitcoind, nodes, tools, dir, group, stopped: false, temporary: None })
+        Ok(Self {
+            bitcoind,
+            nodes,
+            tools,
+            dir,
+            group,
+            stopped: false,
+            has_tails: true,
+            temporary: None,
+        })
+    }
+
+    /// Prints nothing when it is dropped, for those who tell themselves where the logs are.
+    pub(crate) fn without_tails(mut self) -> Self {
+        self.has_tails = false;
+        self
     }
 
     /// The chain.
@@ -261,7 +277,7 @@ fn spendable_in_all_msat(channel: &Channel) -> u64 {
 
 impl Drop for Network {
     fn drop(&mut self) {
-        if !self.stopped {
+        if !self.stopped && self.has_tails {
             for node in self.nodes().iter() {
                 eprintln!("{}", node.log().tail());
             }

@@ -99,6 +99,12 @@ impl RawConnection {
         })
     }
 
+    /// Connects to a node and asks for what is at this path.
+    pub async fn get(node: &NodeConfig, path: &str) -> Result<RawAnswer> {
+        let uri = format!("https://{}{path}", node.grpc.address());
+        Self::open(node).await?.send(Request::get(uri).body(Full::default())?).await
+    }
+
     /// Sends a request and reads only the head of the answer, whatever follows: that of a stream
     /// would not end.
     pub async fn begin(&mut self, request: Request<Full<Bytes>>) -> Result<RawAnswer> {

@@ -21,7 +21,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 use clap::Parser;
-use e2e_tests::{Group, Network};
+use e2e_tests::{Group, Network, Strace};
 
 use crate::case::{Case, Kind};
 use crate::pair::{Pair, Store, Tracing};
@@ -82,8 +82,8 @@ async fn measure(network: &Network, args: &Cli) -> Result<()> {
         println!("\nours in proportion to the others\n\n{}", report::ratios(&rows));
     }
     let Some(payments) = count_fsyncs else { return Ok(()) };
-    if !syncs::can_trace().await {
-        println!("\nfsyncs: not counted (no strace)");
+    if let Err(error) = Strace::get().await {
+        println!("\nfsyncs: not counted ({error:#})");
         return Ok(());
     }
     let rows = rounds(network, args, *payments, Tracing::Syncs).await?;

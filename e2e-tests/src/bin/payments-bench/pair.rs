@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use clap::ValueEnum;
-use e2e_tests::{Network, Node};
+use e2e_tests::{Network, Node, Strace};
 
 use crate::case::Case;
 use crate::syncs::SyncTrace;
@@ -94,7 +94,7 @@ impl Side {
         config.args.extend(flag.map(str::to_owned));
         let trace = match tracing {
             Tracing::Off => None,
-            Tracing::Syncs => Some(SyncTrace::of(&mut config)),
+            Tracing::Syncs => Some(SyncTrace::of(&mut config, Strace::get().await?)),
         };
         Ok(Self { node: network.node_of(config).await?, trace })
     }

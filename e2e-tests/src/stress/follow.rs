@@ -7,19 +7,21 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use futures_util::StreamExt as _;
 use ldk_server_client::api::{AckEventsRequest, ListEventConsumersRequest, SubscribeEventsRequest};
-use ldk_server_client::events::EventEnvelope;
 use ldk_server_client::events::event_envelope::Event;
+use ldk_server_client::events::{
+    ChannelClosureInitiator, ChannelState, ChannelStateChanged, EventEnvelope,
+};
 use ldk_server_client::types::Payment;
 use ldk_server_client::{Client, EventStream};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::ledger::Ledger;
-use super::summary::{Kind, Violation};
+use super::violation::{Kind, Violation};
 use crate::node::Node;
 use crate::wait::until;
 
-const CONSUMER: &str = "crash";
+const CONSUMER: &str = "stress";
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Takes the events of a node and acknowledges each.
@@ -66,6 +68,11 @@ impl Follower {
         lock(&self.seen).taken
     }
 
+    /// The channels that were closed.
+    pub(super) fn closures(&self) -> Vec<Closure> {
+        lock(&self.seen).closures.clone()
+    }
+
     /// Whether an event told that the node received this payment.
     pub(super) fn has_received(&self, id: &str) -> bool {
         lock(&self.seen).received.contains(id)
@@ -74,6 +81,26 @@ impl Follower {
     /// Whether an event told that the node made this payment.
     pub(super) fn has_paid(&self, id: &str) -> bool {
         lock(&self.seen).successful.contains(id)
+    }
+}
+
+/// What an event told of the end of a channel.
+#[derive(Clone, Debug)]
+pub(super) struct Closure {
+    pub(super) channel_id: String,
+    pub(super) reason: String,
+    /// Whether the node that told so closed it.
+    pub(super) is_own: bool,
+}
+
+impl Closure {
+    fn new(change: &ChannelStateChanged) -> Self {
+        let reason = change.reason.as_ref().map(|reason| reason.message.clone());
+        Self {
+            channel_id: change.channel_id.clone(),
+            reason: reason.unwrap_or_else(|| "no reason".to_owned()),
+            is_own: change.closure_initiator() == ChannelClosureInitiator::Local,
+        }
     }
 }
 
@@ -107,6 +134,7 @@ struct Seen {
     unacknowledged: BTreeMap<u64, EventEnvelope>,
     received: BTreeSet<String>,
     successful: BTreeSet<String>,
+    closures: Vec<Closure>,
     violations: Vec<Violation>,
 }
 
@@ -138,6 +166,9 @@ impl Seen {
                 if let Some(payment) = &failed.payment {
                     ledger.change(&payment.id, |entry| entry.payer_told_failure = true);
                 }
+            },
+            Some(Event::ChannelStateChanged(change)) if change.state() == ChannelState::Closed => {
+                self.closures.push(Closure::new(change));
             },
             _ => {},
         }

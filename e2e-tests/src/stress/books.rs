@@ -1,48 +1,57 @@
-//! What the two nodes say of their payments, by id and in their lists.
+//! What the nodes say of their payments, by id and in their lists.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::Result;
+use futures_util::future::try_join_all;
 use ldk_server_client::api::{GetPaymentDetailsRequest, ListPaymentsRequest};
-use ldk_server_client::types::PaymentStatus;
+use ldk_server_client::types::{Payment, PaymentStatus};
 
 use super::ledger::{Entry, Ledger};
-use super::summary::{Kind, Violation};
+use super::violation::{Kind, Violation};
 use crate::node::Node;
 
-const PAGE: u32 = 1_000;
+const PAGE: u32 = 200;
+/// So many are asked for at once.
+const AT_ONCE: usize = 16;
 /// Records are made a moment after the request, and their time is in whole seconds.
 const SLACK_SECS: u64 = 2;
 
 /// Asks both ends for these payments, and notes what they say.
 pub(super) async fn look(
-    nodes: &[Arc<Node>; 2],
+    nodes: &[Arc<Node>],
     ledger: &Ledger,
     payments: &[(String, Entry)],
 ) -> Result<()> {
-    for (id, entry) in payments {
-        let (payer_says, payee_says) =
-            tokio::try_join!(status(&nodes[entry.payer], id), status(&nodes[1 - entry.payer], id))?;
-        ledger.change(id, |entry| {
-            entry.payer_says = payer_says;
-            entry.payee_says = payee_says;
-        });
+    for some in payments.chunks(AT_ONCE) {
+        try_join_all(some.iter().map(|(id, entry)| look_at(nodes, ledger, id, entry))).await?;
     }
     Ok(())
 }
 
-/// What of these payments the lists of both do not have, or have in another state. Only what was
-/// made from that time on is listed.
+async fn look_at(nodes: &[Arc<Node>], ledger: &Ledger, id: &str, entry: &Entry) -> Result<()> {
+    let (payer_has, payee_has) =
+        tokio::try_join!(find(&nodes[entry.payer], id), find(&nodes[entry.payee], id))?;
+    ledger.change(id, |entry| {
+        entry.payer_says = payer_has.as_ref().map(Payment::status);
+        entry.fee_msat = payer_has.and_then(|payment| payment.fee_paid_msat).unwrap_or_default();
+        entry.payee_says = payee_has.as_ref().map(Payment::status);
+    });
+    Ok(())
+}
+
+/// What of these payments the lists of the nodes do not have, or have in another state. Only what
+/// was made from that time on is listed.
 pub(super) async fn unlisted(
-    nodes: &[Arc<Node>; 2],
+    nodes: &[Arc<Node>],
     payments: &[(String, Entry)],
     from_secs: u64,
 ) -> Result<Vec<Violation>> {
-    let lists = [list(&nodes[0], from_secs).await?, list(&nodes[1], from_secs).await?];
+    let lists = try_join_all(nodes.iter().map(|node| list(node, from_secs))).await?;
     let mut violations = Vec::new();
     for (id, entry) in payments {
-        let ends = [(entry.payer, entry.payer_says), (1 - entry.payer, entry.payee_says)];
+        let ends = [(entry.payer, entry.payer_says), (entry.payee, entry.payee_says)];
         for (node, says) in ends {
             let listed = lists[node].get(id).copied();
             if listed != says {
@@ -55,10 +64,9 @@ pub(super) async fn unlisted(
     Ok(violations)
 }
 
-async fn status(node: &Node, payment_id: &str) -> Result<Option<PaymentStatus>> {
+async fn find(node: &Node, payment_id: &str) -> Result<Option<Payment>> {
     let request = GetPaymentDetailsRequest { payment_id: payment_id.to_owned() };
-    let payment = node.client().get_payment_details(request).await?.payment;
-    Ok(payment.map(|payment| payment.status()))
+    Ok(node.client().get_payment_details(request).await?.payment)
 }
 
 /// Lists are in the order of time, the newest first.

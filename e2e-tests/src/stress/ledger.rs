@@ -5,7 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ldk_server_client::types::PaymentStatus;
 
-use super::summary::{Kind, Summary, Violation};
+use super::summary::Summary;
+use super::violation::{Kind, Violation};
 
 /// How the call that began a payment ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,9 +23,12 @@ pub(super) enum Sending {
 /// One payment.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Entry {
-    /// Which of the two nodes pays.
+    /// Which of the nodes pays, and which is paid.
     pub(super) payer: usize,
+    pub(super) payee: usize,
     pub(super) amount_msat: u64,
+    /// What the one between them gets, as the payer says.
+    pub(super) fee_msat: u64,
     /// In which round it began.
     pub(super) round: u32,
     /// Whether the payee has given out an invoice for it.
@@ -46,6 +50,19 @@ impl Entry {
         self.payee_says == Some(PaymentStatus::Succeeded)
     }
 
+    /// What it has moved in a channel, from the node with the lower number to the next.
+    fn moved_msat(&self, channel: usize) -> i64 {
+        let is_upwards = self.payer < self.payee;
+        let (low, high) = (self.payer.min(self.payee), self.payer.max(self.payee));
+        if !(low..high).contains(&channel) {
+            return 0;
+        }
+        let first = if is_upwards { low } else { high - 1 };
+        let fee_msat = if channel == first { self.fee_msat } else { 0 };
+        let msat = (self.amount_msat + fee_msat).cast_signed();
+        if is_upwards { msat } else { -msat }
+    }
+
     /// Whether it can still change, or is of this round.
     fn is_open(&self, round: u32) -> bool {
         let is_done = self.payer_says == Some(PaymentStatus::Failed)
@@ -63,6 +80,11 @@ impl Entry {
                 self.sending == Sending::Accepted && self.payer_says.is_none(),
                 Kind::Missing,
                 "its sending was accepted, and the payer does not have it",
+            ),
+            (
+                self.has_arrived() && self.payer_says.is_none(),
+                Kind::Missing,
+                "it has arrived, and the payer does not have it",
             ),
             (
                 self.has_invoice && self.payee_says.is_none(),
@@ -98,7 +120,7 @@ impl Entry {
     }
 }
 
-/// The payments of a pair, by their id.
+/// The payments of a group of nodes, by their id.
 #[derive(Debug, Default)]
 pub(super) struct Ledger(Mutex<BTreeMap<String, Entry>>);
 
@@ -125,14 +147,11 @@ impl Ledger {
         self.lock().iter().map(|(id, entry)| (id.clone(), entry.clone())).collect()
     }
 
-    /// What has arrived and is not booked yet, in millisatoshis from the first node to the second.
-    pub(super) fn unbooked_msat(&self) -> i64 {
+    /// What has arrived and is not booked yet has moved so many millisatoshis in a channel, from the
+    /// node with the lower number to the next.
+    pub(super) fn unbooked_msat(&self, channel: usize) -> i64 {
         let new = |entry: &&Entry| entry.has_arrived() && !entry.is_booked;
-        let moved_msat = |entry: &Entry| {
-            let amount_msat = entry.amount_msat.cast_signed();
-            if entry.payer == 0 { amount_msat } else { -amount_msat }
-        };
-        self.lock().values().filter(new).map(moved_msat).sum()
+        self.lock().values().filter(new).map(|entry| entry.moved_msat(channel)).sum()
     }
 
     /// Takes what has arrived as part of the balances.
@@ -153,8 +172,8 @@ impl Ledger {
                     summary.arrived_and_pending += 1;
                 },
                 Some(PaymentStatus::Pending) => summary.pending += 1,
-                None if entry.has_arrived() => summary.arrived_and_unknown += 1,
-                None => summary.unknown += 1,
+                // One that has arrived is a violation.
+                None => summary.unknown += u32::from(!entry.has_arrived()),
             }
         }
     }

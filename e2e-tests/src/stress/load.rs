@@ -22,13 +22,15 @@ use crate::node::Node;
 /// In each direction, of which so many have an invoice.
 const AT_ONCE: usize = 3;
 const WITH_INVOICE: usize = 2;
-/// Each more than the fees of all closures between two sweeps, so that the balances tell of a payment that is lost.
-const AMOUNTS_SATS: std::ops::RangeInclusive<u64> = 150_000..=250_000;
+/// Each more than all fees on chain, so that the balances tell of a payment that is lost; and so
+/// little that a channel does not run dry on one side within the life of a group.
+const AMOUNTS_SATS: std::ops::RangeInclusive<u64> = 60_000..=120_000;
 const EXPIRY_SECS: u32 = 3_600;
-/// Little more than the least that the library takes, with an invoice and without. The more blocks an HTLC may stay,
-/// the more have to be mined after a closure.
+/// Little more than the least that the library takes, with an invoice and without, and for each node
+/// between. The more blocks an HTLC may stay, the more have to be mined after a closure.
 const INVOICE_BLOCKS: u32 = 60;
 const SPONTANEOUS_BLOCKS: u32 = 145;
+const FORWARD_BLOCKS: u32 = 145;
 /// How often the payer is asked for the outcome of a payment.
 const ASK_INTERVAL: Duration = Duration::from_millis(10);
 
@@ -39,21 +41,22 @@ pub(super) struct Load {
 }
 
 impl Load {
-    /// Begins to pay: for each of `payers`, which of the two nodes it is.
+    /// Begins to pay, in each of the directions from one node to another.
     pub(super) fn start(
-        nodes: &[Arc<Node>; 2],
-        payers: &[usize],
+        nodes: &[Arc<Node>],
+        directions: &[[usize; 2]],
         ledger: &Arc<Ledger>,
         round: u32,
         rng: &mut StdRng,
     ) -> Self {
         let stop = Arc::<AtomicBool>::default();
         let mut workers = JoinSet::new();
-        for &payer in payers {
+        for &[payer, payee] in directions {
             for worker in 0..AT_ONCE {
                 let worker = Worker {
-                    nodes: nodes.clone(),
+                    nodes: nodes.to_vec(),
                     payer,
+                    payee,
                     has_invoices: worker < WITH_INVOICE,
                     ledger: Arc::clone(ledger),
                     round,
@@ -66,6 +69,26 @@ impl Load {
         Self { stop, workers }
     }
 
+    /// Pays once, whatever comes of it.
+    pub(super) async fn once(
+        nodes: &[Arc<Node>],
+        [payer, payee]: [usize; 2],
+        ledger: &Arc<Ledger>,
+        rng: &mut StdRng,
+    ) -> Result<()> {
+        let mut worker = Worker {
+            nodes: nodes.to_vec(),
+            payer,
+            payee,
+            has_invoices: true,
+            ledger: Arc::clone(ledger),
+            round: 0,
+            stop: Arc::default(),
+            rng: StdRng::seed_from_u64(rng.random()),
+        };
+        worker.pay().await
+    }
+
     /// Begins no more payments, and waits for the answers to the calls that are under way.
     pub(super) async fn stop(self) {
         self.stop.store(true, Ordering::Relaxed);
@@ -75,8 +98,9 @@ impl Load {
 
 /// Makes one payment after the other.
 struct Worker {
-    nodes: [Arc<Node>; 2],
+    nodes: Vec<Arc<Node>>,
     payer: usize,
+    payee: usize,
     has_invoices: bool,
     ledger: Arc<Ledger>,
     round: u32,
@@ -112,11 +136,11 @@ impl Worker {
             expiry_secs: EXPIRY_SECS,
             ..Default::default()
         };
-        let made = self.nodes[1 - self.payer].client().bolt11_receive(request).await?;
+        let made = self.nodes[self.payee].client().bolt11_receive(request).await?;
         self.ledger.add(&made.payment_hash, Entry { has_invoice: true, ..self.entry(amount_msat) });
         let request = Bolt11SendRequest {
             invoice: made.invoice,
-            route_parameters: Some(route_parameters(INVOICE_BLOCKS)),
+            route_parameters: Some(self.route_parameters(INVOICE_BLOCKS)),
             ..Default::default()
         };
         let sent = self.nodes[self.payer].client().bolt11_send(request).await.map(drop);
@@ -129,10 +153,10 @@ impl Worker {
         self.ledger.add(&id, self.entry(amount_msat));
         let request = SpontaneousSendRequest {
             amount_msat,
-            node_id: self.nodes[1 - self.payer].id().to_owned(),
+            node_id: self.nodes[self.payee].id().to_owned(),
             // With it the id is known even if the answer is lost.
             preimage: Some(hex::encode(preimage)),
-            route_parameters: Some(route_parameters(SPONTANEOUS_BLOCKS)),
+            route_parameters: Some(self.route_parameters(SPONTANEOUS_BLOCKS)),
             ..Default::default()
         };
         let sent = self.nodes[self.payer].client().spontaneous_send(request).await.map(drop);
@@ -140,7 +164,14 @@ impl Worker {
     }
 
     fn entry(&self, amount_msat: u64) -> Entry {
-        Entry { payer: self.payer, amount_msat, round: self.round, ..Default::default() }
+        let (payer, payee, round) = (self.payer, self.payee, self.round);
+        Entry { payer, payee, amount_msat, round, ..Default::default() }
+    }
+
+    fn route_parameters(&self, last_hop_blocks: u32) -> RouteParametersConfig {
+        let between = self.payer.abs_diff(self.payee).saturating_sub(1) as u32;
+        let max_total_cltv_expiry_delta = last_hop_blocks + between * FORWARD_BLOCKS;
+        RouteParametersConfig { max_total_cltv_expiry_delta, ..Default::default() }
     }
 
     /// Waits for the outcome that the payer tells.
@@ -162,10 +193,6 @@ impl Worker {
         }
         Ok(())
     }
-}
-
-fn route_parameters(max_total_cltv_expiry_delta: u32) -> RouteParametersConfig {
-    RouteParametersConfig { max_total_cltv_expiry_delta, ..Default::default() }
 }
 
 fn outcome(sent: &Result<(), Error>) -> Sending {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use futures_util::future::try_join_all;
 use ldk_server_client::api::GetBalancesResponse;
 use ldk_server_client::types::lightning_balance::BalanceType as InChannel;
 use ldk_server_client::types::pending_sweep_balance::BalanceType as Swept;
@@ -23,19 +24,19 @@ pub(super) const ANCHORS_SATS: u64 = 660;
 /// What each has on chain when no channel is open, which is all it has.
 pub(super) struct OnChain {
     height: u32,
-    sats: [u64; 2],
+    sats: Vec<u64>,
 }
 
 impl OnChain {
-    pub(super) async fn now(network: &Network, nodes: &[Arc<Node>; 2]) -> Result<Self> {
+    pub(super) async fn now(network: &Network, nodes: &[Arc<Node>]) -> Result<Self> {
         let height = network.bitcoind().height().await?;
-        let sats = [onchain_sats(&nodes[0]).await?, onchain_sats(&nodes[1]).await?];
+        let sats = try_join_all(nodes.iter().map(|node| onchain_sats(node))).await?;
         Ok(Self { height, sats })
     }
 
-    /// Which of the two has more.
-    pub(super) fn richer(&self) -> usize {
-        usize::from(self.sats[1] > self.sats[0])
+    /// What all have together.
+    pub(super) fn sum_sats(&self) -> u64 {
+        self.sats.iter().sum()
     }
 
     /// What has been paid to miners since, in satoshis. Nobody else pays anything on this chain.
@@ -49,60 +50,55 @@ impl OnChain {
         Ok(fees_sats)
     }
 
-    /// Checks what each has now, when so much has gone from the first to the second since, through
-    /// so many channels.
-    pub(super) fn check(
-        &self,
-        now: &Self,
-        moved_msat: i64,
-        fees_sats: u64,
-        channels: u64,
-    ) -> Result<()> {
-        let anchors_sats = channels * ANCHORS_SATS;
-        let moved_sats = moved_msat / 1_000;
-        let awaited = [
-            self.sats[0]
-                .checked_add_signed(-moved_sats)
-                .context("more was moved than was there")?,
-            self.sats[1].checked_add_signed(moved_sats).context("more was moved than was there")?,
-        ];
+    /// Checks what each has now, when so much has moved since in each channel, from the node with the
+    /// lower number to the next.
+    pub(super) fn check(&self, now: &Self, moved_msat: &[i64], fees_sats: u64) -> Result<()> {
+        let anchors_sats = moved_msat.len() as u64 * ANCHORS_SATS;
+        let given_up_sats = fees_sats + anchors_sats;
         let seen = || {
             format!(
-                "on chain were {:?}, moved {moved_sats} sat, fees {fees_sats} sat, and now are {:?}",
+                "on chain were {:?}, moved {moved_msat:?} msat, fees {fees_sats} sat, and now are \
+                 {:?}",
                 self.sats, now.sats
             )
         };
-        for (has, most) in now.sats.iter().zip(awaited) {
-            ensure!((most.saturating_sub(fees_sats + anchors_sats)..=most).contains(has), seen());
+        for (node, (has, had)) in now.sats.iter().zip(&self.sats).enumerate() {
+            let gained_msat = node.checked_sub(1).map_or(0, |channel| moved_msat[channel]);
+            let lost_msat = moved_msat.get(node).copied().unwrap_or_default();
+            let gained_sats = (gained_msat - lost_msat).div_euclid(1_000);
+            let most = had.checked_add_signed(gained_sats).with_context(seen)?;
+            // What is less than a satoshi is rounded in favour of one of the two.
+            ensure!((most.saturating_sub(given_up_sats)..=most + 1).contains(has), seen());
         }
-        let lost_sats = awaited.iter().sum::<u64>() - now.sats.iter().sum::<u64>();
-        ensure!((fees_sats..=fees_sats + anchors_sats).contains(&lost_sats), seen());
+        let lost_sats = self.sum_sats().checked_sub(now.sum_sats());
+        let lost_sats = lost_sats.with_context(seen)?;
+        ensure!((fees_sats..=given_up_sats).contains(&lost_sats), seen());
         Ok(())
     }
 }
 
 /// Mines, one at a time, the blocks that decide who gets what: after that only time has to pass.
-/// From then on the wallets of both know of the coins that they have spent for fees.
-pub(super) async fn claim(network: &Network, nodes: &[Arc<Node>; 2]) -> Result<()> {
+/// From then on the wallets of all know of the coins that they have spent for fees.
+pub(super) async fn claim(network: &Network, nodes: &[Arc<Node>]) -> Result<()> {
     until("all claims are in blocks", PATIENCE, async || {
-        let both = balances(nodes).await?;
-        let is_contested = both.iter().flat_map(in_channels).any(is_contested);
+        let all = balances(nodes).await?;
+        let is_contested = all.iter().flat_map(in_channels).any(is_contested);
         if !is_contested && network.bitcoind().mempool().await?.is_empty() {
             return Ok(());
         }
         network.mine(1).await?;
-        bail!("there were {both:?}");
+        bail!("there were {all:?}");
     })
     .await
 }
 
 /// Mines until neither node has anything in a closed channel or on the way out of one. All claims
 /// are in blocks.
-pub(super) async fn sweep(network: &Network, nodes: &[Arc<Node>; 2]) -> Result<()> {
+pub(super) async fn sweep(network: &Network, nodes: &[Arc<Node>]) -> Result<()> {
     let (mut was_swept, mut was_claimed) = (false, false);
     until("all is swept", PATIENCE, async || {
-        let both = balances(nodes).await?;
-        let is_swept = both.iter().all(is_swept);
+        let all = balances(nodes).await?;
+        let is_swept = all.iter().all(is_swept);
         // For a moment what is going to be swept is in neither list.
         if is_swept && was_swept {
             return Ok(());
@@ -111,7 +107,7 @@ pub(super) async fn sweep(network: &Network, nodes: &[Arc<Node>; 2]) -> Result<(
         let height = network.bitcoind().height().await?;
         // Never far beyond what can be claimed next: with each block without the claim the library
         // offers a quarter more for it.
-        let next = both.iter().flat_map(in_channels).filter_map(awaited_height).min();
+        let next = all.iter().flat_map(in_channels).filter_map(awaited_height).min();
         let blocks = match next.unwrap_or(0).saturating_sub(height) {
             0 if was_claimed => BLOCKS_TO_CERTAINTY,
             0 => 1,
@@ -119,13 +115,23 @@ pub(super) async fn sweep(network: &Network, nodes: &[Arc<Node>; 2]) -> Result<(
         };
         was_claimed = blocks == 1;
         network.mine(blocks).await?;
-        bail!("at {height} there were {both:?}");
+        bail!("at {height} there were {all:?}");
     })
     .await
 }
 
-async fn balances(nodes: &[Arc<Node>; 2]) -> Result<[GetBalancesResponse; 2]> {
-    Ok([nodes[0].balances().await?, nodes[1].balances().await?])
+/// What each has, but for what is in channels that it has open.
+async fn balances(nodes: &[Arc<Node>]) -> Result<Vec<GetBalancesResponse>> {
+    try_join_all(nodes.iter().map(async |node| {
+        let open = node.channels().await?;
+        let mut balances = node.balances().await?;
+        balances.lightning_balances.retain(|balance| {
+            let id = balance.balance_type.as_ref().map(channel_id);
+            open.iter().all(|channel| Some(&channel.channel_id) != id)
+        });
+        Ok(balances)
+    }))
+    .await
 }
 
 async fn onchain_sats(node: &Node) -> Result<u64> {
@@ -147,6 +153,17 @@ fn awaited_height(part: &InChannel) -> Option<u32> {
         InChannel::ClaimableOnChannelClose(_)
         | InChannel::ContentiousClaimable(_)
         | InChannel::CounterpartyRevokedOutputClaimable(_) => None,
+    }
+}
+
+fn channel_id(part: &InChannel) -> &String {
+    match part {
+        InChannel::ClaimableOnChannelClose(part) => &part.channel_id,
+        InChannel::ClaimableAwaitingConfirmations(part) => &part.channel_id,
+        InChannel::ContentiousClaimable(part) => &part.channel_id,
+        InChannel::MaybeTimeoutClaimableHtlc(part) => &part.channel_id,
+        InChannel::MaybePreimageClaimableHtlc(part) => &part.channel_id,
+        InChannel::CounterpartyRevokedOutputClaimable(part) => &part.channel_id,
     }
 }
 
