@@ -146,6 +146,8 @@ fn configuration(port: &Port) -> String {
          networkactive=0\n\
          dnsseed=0\n\
          fixedseeds=0\n\
+         # Knots would refuse a transaction whose lock time happens to be block 21; Core does not know it.\n\
+         rejectparasites=0\n\
          # There are no fees on this chain to estimate from.\n\
          fallbackfee=0.00001\n\
          printtoconsole=1\n\

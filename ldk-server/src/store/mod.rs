@@ -29,9 +29,9 @@ use std::sync::{OnceLock, mpsc};
 pub use aside::{Closed, MonitorAside};
 pub use consumers::{Ack, MAX_EVENT_CONSUMERS};
 pub use cuts::CutsRefused;
+pub use durability::{Durability, NeverDurable, Position};
 #[cfg(test)]
 pub(crate) use durability::{TestDisk, Watermark};
-pub use durability::{Durability, NeverDurable, Position};
 pub use epoch::{Epoch, Lineage, epoch_of};
 pub use events::{Digest, EventBounds, NewEvent};
 pub use figures::StoreState;
