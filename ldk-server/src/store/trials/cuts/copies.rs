@@ -6,12 +6,22 @@ use std::{fs, thread};
 use tempfile::TempDir;
 
 use super::library::{Library, State};
+use super::none_was_forced;
 use super::play::Play;
 use crate::store::mirror::tests::{in_mirror, level};
 use crate::store::{Store, testing};
 
 const SNAPSHOTS: usize = 60;
 const LOOKS: u64 = 25;
+
+/// Has the worker stop, whatever became of the test.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
 
 /// Works until it is told to stop, with a rest now and then.
 fn work(store: &Store, library: Library<'_>, is_over: &AtomicBool) {
@@ -36,6 +46,7 @@ fn a_backup_at_any_moment_is_a_cut() {
     let is_over = AtomicBool::new(false);
     let managers = thread::scope(|scope| {
         let worker = scope.spawn(|| work(&store, library, &is_over));
+        let _stop = Stop(&is_over);
         let mut managers = Vec::new();
         for number in 0..SNAPSHOTS {
             let copy = copies.path().join(number.to_string());
@@ -46,9 +57,9 @@ fn a_backup_at_any_moment_is_a_cut() {
             fs::remove_file(copy).unwrap();
             assert!(!worker.is_finished());
         }
-        is_over.store(true, Ordering::Relaxed);
         managers
     });
+    none_was_forced(&store);
     assert!(managers.is_sorted());
     managers.iter().for_each(|manager| assert!(*manager > 0));
     assert!(managers.first() < managers.last(), "{managers:?}");
@@ -80,6 +91,7 @@ fn the_mirror_is_a_cut_whenever_it_is_level() {
     play.rest();
     let channels = play.library.channels.clone();
     drop(play);
+    none_was_forced(&store);
     drop(store);
     let state = in_mirror(&mirror, State::of).unwrap();
     state.is_a_cut();

@@ -11,6 +11,7 @@ use ldk_node::payment::PaymentStatus::Succeeded;
 use tempfile::TempDir;
 
 use super::library::{Library, State, Written};
+use super::none_was_forced;
 use super::play::Play;
 use crate::store::{Backend, NAMESPACE, Store, testing};
 
@@ -47,7 +48,7 @@ fn tell(store: &Store, succeeded: Receiver<u16>) -> Vec<u16> {
 }
 
 /// Works until nothing can be written any more; returns what is said to be on disk.
-fn work(store: &Store, play: &mut Play<'_>, succeeded: &mpsc::Sender<u16>) -> Vec<Written> {
+fn work(store: &Store, mut play: Play<'_>, succeeded: mpsc::Sender<u16>) -> Vec<Written> {
     let durability = store.durability();
     let mut busy_steps = (1..=BUSY_STEPS).cycle().step_by(7);
     loop {
@@ -76,14 +77,14 @@ fn fail_at(turn: u32) -> usize {
     arm(&store, turn);
     let (send, succeeded) = mpsc::channel();
     let (on_disk, mut told) = thread::scope(|scope| {
-        let told = scope.spawn(|| tell(&store, succeeded));
-        let mut play = Play::new(library, u64::from(turn));
-        let on_disk = work(&store, &mut play, &send);
-        drop(send);
+        let store = &store;
+        let told = scope.spawn(move || tell(store, succeeded));
+        let on_disk = work(store, Play::new(library, u64::from(turn)), send);
         (on_disk, told.join().unwrap())
     });
     assert!(has_failed.load(Ordering::SeqCst));
     assert!(store.barrier().is_err() && store.put(KIND, "late", Vec::new()).is_err());
+    none_was_forced(&store);
     drop(store);
 
     let store = testing::open(dir.path());

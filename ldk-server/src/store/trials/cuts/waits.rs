@@ -8,8 +8,8 @@ use ldk_node::lightning::util::persist::{KVStore, KVStoreSync};
 use ldk_node::payment::PaymentStatus;
 use tempfile::TempDir;
 
-use super::committed;
 use super::library::{Library, State, monitor, sent, write_payment};
+use super::{committed, none_was_forced};
 use crate::store::{Store, testing};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -135,6 +135,7 @@ fn a_monitor_is_not_on_disk_before_its_manager() {
         assert_eq!(state.monitors, library.channels);
     }
     assert!(store.waits().manager.is_zero());
+    none_was_forced(&store);
 }
 
 #[test]
@@ -262,6 +263,7 @@ fn once_a_monitor_is_not_understood_everything_is_as_without_cuts() {
     assert!(store.pin_send().is_none());
     store.put("trial", "key", vec![1]).unwrap();
     assert_eq!(store.all_durable().now_or_never(), Some(Ok(())));
+    none_was_forced(&store);
 }
 
 #[test]
@@ -278,4 +280,5 @@ fn a_pin_from_before_holds_nothing_back_after_the_end_of_cuts() {
     drop(pin);
     library.manage();
     assert!(is_durable(&store));
+    none_was_forced(&store);
 }
