@@ -19,9 +19,11 @@ use crate::network::Network;
 use crate::node::Node;
 use crate::process::Group as ProcessGroup;
 use crate::strace::Strace;
+use crate::wait::until;
 
 /// How often to look whether a node has ended by itself.
 const LOOK_INTERVAL: Duration = Duration::from_millis(200);
+const CONNECT_PATIENCE: Duration = Duration::from_secs(30);
 
 /// The nodes, and who follows their events.
 pub(super) struct Group {
@@ -102,9 +104,13 @@ impl Group {
         }
     }
 
-    /// Connects each node with the next.
+    /// Connects each node with the next. When both connect to each other at the same time, it may be
+    /// that neither keeps the connection.
     pub(super) async fn reconnect(&self) -> Result<()> {
-        try_join_all(self.nodes.windows(2).map(|pair| reconnect(&pair[0], &pair[1]))).await?;
+        until("the nodes are connected", CONNECT_PATIENCE, async || {
+            try_join_all(self.nodes.windows(2).map(|pair| reconnect(&pair[0], &pair[1]))).await
+        })
+        .await?;
         Ok(())
     }
 

@@ -1,11 +1,13 @@
 //! Channels that were closed: all that was in them comes back on chain, and is counted.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use futures_util::future::try_join_all;
 use ldk_server_client::api::GetBalancesResponse;
+use ldk_server_client::types::BalanceSource;
 use ldk_server_client::types::lightning_balance::BalanceType as InChannel;
 use ldk_server_client::types::pending_sweep_balance::BalanceType as Swept;
 use serde_json::json;
@@ -90,6 +92,24 @@ pub(super) async fn claim(network: &Network, nodes: &[Arc<Node>]) -> Result<()> 
         bail!("there were {all:?}");
     })
     .await
+}
+
+/// The channels that were closed by force, of which something waits to be swept. All claims are in
+/// blocks.
+pub(super) async fn forced(nodes: &[Arc<Node>]) -> Result<BTreeSet<String>> {
+    let all = balances(nodes).await?;
+    let forced = all.iter().flat_map(in_channels).filter(|part| is_forced(part));
+    Ok(forced.map(channel_id).cloned().collect())
+}
+
+fn is_forced(part: &InChannel) -> bool {
+    match part {
+        InChannel::ClaimableAwaitingConfirmations(part) => matches!(
+            part.source(),
+            BalanceSource::HolderForceClosed | BalanceSource::CounterpartyForceClosed
+        ),
+        _ => false,
+    }
 }
 
 /// Mines until neither node has anything in a closed channel or on the way out of one. All claims

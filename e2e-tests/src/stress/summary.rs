@@ -41,6 +41,8 @@ pub struct Summary {
     pub closures: BTreeMap<String, u32>,
     /// What nodes were asked for when they were killed, by its name.
     pub operations: BTreeMap<&'static str, Operations>,
+    /// Channels that were asked to be closed by agreement, and were closed by force.
+    pub forced: u32,
     /// Channels that both nodes have, and whose funding transaction nobody has.
     pub unfunded: u32,
     /// What the miners got.
@@ -90,6 +92,7 @@ impl Summary {
         for (name, operations) in other.operations {
             self.operations.entry(name).or_default().add(operations);
         }
+        self.forced += other.forced;
         self.unfunded += other.unfunded;
         self.fees_sats += other.fees_sats;
         self.events += other.events;
@@ -201,8 +204,13 @@ impl Display for Summary {
         for (name, operations) in &self.operations {
             writeln!(out, "{name:11} {operations}")?;
         }
-        if self.unfunded > 0 {
-            writeln!(out, "unfunded    {} channels that wait for ever", self.unfunded)?;
+        if !self.operations.is_empty() {
+            writeln!(
+                out,
+                "not sent    {} closing transactions, and the channel was closed by force; {} funding \
+                 transactions, and the channel waits for ever",
+                self.forced, self.unfunded
+            )?;
         }
         if self.payments > 0 {
             self.fmt_payments(out)?;

@@ -94,9 +94,6 @@ impl Channels {
             };
             operation.call(&node, &peer, channel.as_ref()).await
         });
-        if operation == Operation::ForceClose {
-            self.money.forced();
-        }
         Attempt { operation, actor, channel, call }
     }
 
@@ -143,6 +140,7 @@ impl Channels {
             let channels = channels?;
             // What was closed by force is brought back.
             settle::claim(network, nodes).await?;
+            money.add_forced(settle::forced(nodes).await?);
             settle::sweep(network, nodes).await?;
             let pushed_by = opener.filter(|_| channels.len() > before.len());
             money.check(network, nodes, &channels, pushed_by).await?;
@@ -174,6 +172,9 @@ impl Channels {
                     != before.map(|channel| channel.channel_value_sats)
             },
         };
+        let id = before.map(|before| before.channel_id.as_str());
+        let is_forced = id.is_some_and(|id| self.money.is_forced(id));
+        summary.forced += u32::from(attempt.operation == Operation::Close && is_forced);
         summary.count_operation(attempt.operation.name(), is_done, is_begun);
         if attempt.operation == Operation::ForceClose && is_begun && !is_done {
             let text = "a channel stands although its closing by force was answered";

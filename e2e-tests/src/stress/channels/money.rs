@@ -1,5 +1,6 @@
 //! What the two nodes own together, to the satoshi.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::{Result, ensure};
@@ -18,8 +19,8 @@ const SLACK_SATS: u64 = 20_000;
 pub(super) struct Money {
     began: OnChain,
     began_sats: u64,
-    /// How many channels were closed by force, each of which may leave its anchors behind.
-    forced: u64,
+    /// The channels that were closed by force, each of which may leave its anchors behind.
+    forced: BTreeSet<String>,
     /// What each owned when it was last counted, and the fees until then.
     owned_sats: Vec<u64>,
     fees_sats: u64,
@@ -31,12 +32,17 @@ impl Money {
         let began = OnChain::now(network, nodes).await?;
         let owned_sats = owned_sats(nodes).await?;
         let began_sats = owned_sats.iter().sum();
-        Ok(Self { began, began_sats, forced: 0, owned_sats, fees_sats: 0 })
+        Ok(Self { began, began_sats, forced: BTreeSet::new(), owned_sats, fees_sats: 0 })
     }
 
-    /// Takes note that a channel was asked to be closed by force.
-    pub(super) fn forced(&mut self) {
-        self.forced += 1;
+    /// Takes note of channels that were closed by force.
+    pub(super) fn add_forced(&mut self, channel_ids: BTreeSet<String>) {
+        self.forced.extend(channel_ids);
+    }
+
+    /// Whether this channel was closed by force.
+    pub(super) fn is_forced(&self, channel_id: &str) -> bool {
+        self.forced.contains(channel_id)
     }
 
     /// All that the miners got.
@@ -58,7 +64,7 @@ impl Money {
         let channels_sats: u64 = channels.iter().map(|channel| channel.channel_value_sats).sum();
         let fees_sats = self.began.fees_sats_since(network).await?;
         let there_sats = wallets_sats + channels_sats + fees_sats;
-        let anchors_sats = self.forced * ANCHORS_SATS;
+        let anchors_sats = self.forced.len() as u64 * ANCHORS_SATS;
         ensure!(
             (self.began_sats.saturating_sub(anchors_sats)..=self.began_sats).contains(&there_sats),
             "there were {} sat, and now are {wallets_sats} sat in wallets and {channels_sats} sat \
