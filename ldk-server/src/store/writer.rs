@@ -180,7 +180,7 @@ impl Drop for Writer {
 impl Shared {
     fn write_all(&self, mut database: Connection, on_failure: impl FnOnce(&str)) {
         let (mut log, mut tail) = (Log::of(&database), Tail::of(&database));
-        while let Some(Batch { mut jobs, watermark, errands }) = self.take() {
+        while let Some(Batch { mut jobs, watermark, left, errands }) = self.take() {
             if !jobs.is_empty() {
                 let begun = Instant::now();
                 if let Err(error) = commit(&mut database, &mut jobs) {
@@ -194,6 +194,7 @@ impl Shared {
                 }
             }
             errands.into_iter().for_each(|errand| errand(&database, &mut tail));
+            leave(left);
         }
         self.end();
         tail.end();
@@ -205,6 +206,19 @@ impl Shared {
         jobs.extend(self.fail_with(&failure));
         jobs.into_iter().for_each(|entry| entry.payload.answer(Err(Arc::clone(&failure))));
     }
+}
+
+/// What is not in a consistent cut when the store is closed is not written.
+fn leave(left: Jobs) {
+    if !left.is_empty() {
+        tracing::warn!(
+            "{} writes of the library are left behind: the manager of the channels that knows of \
+             them has not come, and nothing of them has left the node",
+            left.len()
+        );
+    }
+    let failure = Failure::from("the store is closed");
+    left.into_iter().for_each(|entry| entry.payload.answer(Err(Arc::clone(&failure))));
 }
 
 /// Of several managers only the last counts, and each is large.

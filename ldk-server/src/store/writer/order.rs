@@ -332,12 +332,10 @@ impl<K: Eq + Clone, T> Order<K, T> {
         late.into_iter().chain(payment).min()
     }
 
-    /// Takes what is to be committed next. Everything if `all` of it is to be, or something has
-    /// waited too long.
-    pub(super) fn cut(&mut self, all: bool, now: Instant) -> Cut<K, T> {
-        let is_late = self.is_late(now);
-        self.counts.forced += u64::from(is_late);
-        if all || is_late {
+    /// Takes what is to be committed next. Everything if something has waited too long.
+    pub(super) fn cut(&mut self, now: Instant) -> Cut<K, T> {
+        if self.is_late(now) {
+            self.counts.forced += 1;
             self.release(u64::MAX, now);
             return Cut { entries: self.entries.drain(..).collect(), watermark: self.last };
         }
@@ -352,6 +350,14 @@ impl<K: Eq + Clone, T> Order<K, T> {
         }
         self.entries.extend(waiting.into_iter().chain(rest));
         Cut { entries: free, watermark: self.watermark() }
+    }
+
+    /// Takes the last cut, and what is left behind it. Nothing of that is durable, so nothing has left
+    /// the node: it is as if it had not been written, as after a crash.
+    pub(super) fn last_cut(&mut self, now: Instant) -> (Cut<K, T>, Vec<Entry<K, T>>) {
+        self.release(u64::MAX, now);
+        let cut = self.cut(now + PAYMENT_PATIENCE);
+        (cut, self.entries.drain(..).collect())
     }
 
     /// Everything up to this has been taken.

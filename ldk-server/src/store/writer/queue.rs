@@ -54,6 +54,8 @@ pub(super) struct Batch {
     pub(super) jobs: Jobs,
     /// When they are, all up to this is durable.
     pub(super) watermark: Position,
+    /// What will not be committed.
+    pub(super) left: Jobs,
     /// To be done then.
     pub(super) errands: Vec<Errand>,
 }
@@ -248,11 +250,15 @@ impl Shared {
         if !queue.is_open() && queue.order.len() == 0 && queue.errands.is_empty() {
             return None;
         }
-        let (is_last, now) = (!queue.is_open(), Instant::now());
-        let Cut { entries, watermark } = queue.order.cut(is_last, now);
+        let now = Instant::now();
+        let (Cut { entries, watermark }, left) = if queue.is_open() {
+            (queue.order.cut(now), Vec::new())
+        } else {
+            queue.order.last_cut(now)
+        };
         queue.committing_since = (!entries.is_empty()).then_some(now);
         self.figures.cut(queue.order.take_counts());
-        Some(Batch { jobs: entries, watermark, errands: mem::take(&mut queue.errands) })
+        Some(Batch { jobs: entries, watermark, left, errands: mem::take(&mut queue.errands) })
     }
 
     /// These are on disk.
@@ -273,7 +279,8 @@ impl Shared {
         let mut queue = self.queue();
         queue.state = State::Failed(Arc::clone(failure));
         queue.errands.clear();
-        let left = queue.order.cut(true, Instant::now()).entries;
+        let (cut, mut left) = queue.order.last_cut(Instant::now());
+        left.extend(cut.entries);
         drop(queue);
         self.end();
         left

@@ -162,14 +162,16 @@ fn the_next_process_goes_on_from_the_last_cut() {
 }
 
 #[test]
-fn a_stop_writes_what_has_waited() {
+fn a_stop_leaves_behind_what_no_manager_covers() {
     let dir = TempDir::new().unwrap();
     let store = testing::open(dir.path());
     let mut library = with_channels(&store, dir.path());
+    let channels = library.channels.clone();
     library.update(0);
-    let channels = library.channels;
     drop(store);
-    assert_eq!(State::in_dir(dir.path()).monitors, channels);
+    let state = State::in_dir(dir.path());
+    assert_eq!(state.monitors, channels);
+    state.is_a_cut();
 }
 
 #[test]

@@ -179,7 +179,7 @@ impl Play {
     }
 
     fn cut(&mut self) {
-        let Cut { entries, watermark } = self.order.cut(false, self.now);
+        let Cut { entries, watermark } = self.order.cut(self.now);
         for entry in entries {
             assert!(self.committed.insert(entry.position()), "it is committed once");
             match entry.payload {
@@ -246,7 +246,7 @@ proptest! {
 }
 
 fn cut_at(play: &mut Play, after: Duration) -> Vec<Written> {
-    let cut = play.order.cut(false, play.now + after);
+    let cut = play.order.cut(play.now + after);
     cut.entries.into_iter().map(|entry| entry.payload).collect()
 }
 
