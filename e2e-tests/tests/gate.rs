@@ -1,6 +1,9 @@
 //! The gate between a node and its peers: who floods it, says nothing, says nonsense or does not
 //! read harms nobody else, and everybody sees real addresses, though the node library sees none.
 
+// It looks at `/proc`.
+#![cfg(target_os = "linux")]
+
 use std::collections::VecDeque;
 use std::fs;
 use std::net::SocketAddr;
@@ -173,7 +176,6 @@ async fn everybody_but_the_library_sees_real_addresses() -> Result<()> {
     network.stop().await
 }
 
-#[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
 async fn who_goes_past_the_gate_is_sent_away() -> Result<()> {
     let network = Network::start().await?;

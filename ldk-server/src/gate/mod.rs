@@ -27,6 +27,7 @@ mod metrics;
 mod places;
 mod record;
 mod relay;
+mod settings;
 mod sockets;
 mod store;
 mod tasks;
@@ -35,8 +36,7 @@ mod watch;
 mod way;
 
 use std::collections::BTreeSet;
-use std::io;
-use std::net::{SocketAddr, TcpListener as StdListener};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use check::check;
@@ -45,13 +45,13 @@ use ldk_node::PeerDetails;
 use ldk_node::bitcoin::secp256k1::PublicKey;
 use ldk_node::lightning::ln::msgs::SocketAddress;
 use prometheus::core::Collector;
+pub use settings::{GateError, Settings};
 pub use sockets::ListeningSockets;
 pub use store::NodeStore;
 use tokio::net::TcpListener;
 pub use way::Way;
 
-use crate::config::{Config, HostPort, PeerLimitsConfig};
-use crate::descriptors::Shares;
+use crate::config::HostPort;
 use crate::error::Error;
 use crate::store::Durability;
 use addresses::{Addresses, Known};
@@ -73,53 +73,11 @@ pub struct PeerGate {
     listening: Vec<SocketAddress>,
     announced: Vec<SocketAddress>,
     /// What peers connect to, until they are let in.
-    sockets: Mutex<Vec<StdListener>>,
+    sockets: Mutex<Vec<TcpListener>>,
     /// Where the library listens, if peers can connect.
     library: Option<SocketAddr>,
     addresses: Arc<Addresses>,
     connections: Arc<Connections>,
-}
-
-/// What a gate is made with.
-pub struct Settings {
-    /// The proxy to onion peers; without it they are out of reach.
-    pub proxy: Option<HostPort>,
-    /// Where peers find this node.
-    pub listening: Vec<SocketAddress>,
-    /// What the network is told; if empty, where peers find this node.
-    pub announced: Vec<SocketAddress>,
-    /// What connections may take.
-    pub limits: PeerLimitsConfig,
-    /// Addresses that the node can have a way to at once.
-    pub max_tunnels: usize,
-    /// Whether all but onion peers go past the gate, for benchmarks.
-    pub only_onions: bool,
-}
-
-impl Settings {
-    /// Those of a configuration.
-    pub fn of(config: &Config) -> Self {
-        let Shares { peers, .. } = Shares::of(config);
-        Self {
-            proxy: config.tor_proxy.clone(),
-            listening: config.listening_addresses.clone(),
-            announced: config.announcement_addresses.clone(),
-            limits: PeerLimitsConfig { max_connections: peers, ..config.peer_limits },
-            max_tunnels: peers,
-            only_onions: config.without_peer_gate,
-        }
-    }
-}
-
-/// Why there is no gate.
-#[derive(Debug, thiserror::Error)]
-pub enum GateError {
-    /// There is no port for the library.
-    #[error("no port of this machine for the node: {0}")]
-    Port(#[from] io::Error),
-    /// A metric cannot be made.
-    #[error(transparent)]
-    Metrics(#[from] prometheus::Error),
 }
 
 impl PeerGate {
@@ -154,18 +112,15 @@ impl PeerGate {
     }
 
     /// Lets peers in, now that the library listens. Needs the runtime.
-    pub fn open(&self) -> io::Result<()> {
-        let Some(library) = self.library else { return Ok(()) };
+    pub fn open(&self) {
+        let Some(library) = self.library else { return };
         let (connections, addresses) = (Arc::clone(&self.connections), Arc::clone(&self.addresses));
         let inbound = Inbound::new(library, connections, addresses);
         let sockets =
             std::mem::take(&mut *self.sockets.lock().unwrap_or_else(PoisonError::into_inner));
         for socket in sockets {
-            socket.set_nonblocking(true)?;
-            let accepting = Arc::clone(&inbound).accept(TcpListener::from_std(socket)?);
-            self.connections.tasks.spawn(accepting);
+            self.connections.tasks.spawn(Arc::clone(&inbound).accept(socket));
         }
-        Ok(())
     }
 
     /// Lets nobody in any more, and makes no more connections.

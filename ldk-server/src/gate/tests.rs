@@ -7,6 +7,7 @@ use tokio::time::timeout;
 
 use super::metrics::Direction;
 use super::*;
+use crate::config::PeerLimitsConfig;
 use crate::store::Watermark;
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -196,13 +197,13 @@ struct Setup {
 
 /// With these limits; what the library says is held by the watermark.
 async fn setup(limits: PeerLimitsConfig, watermark: Option<&Watermark>) -> Setup {
-    let socket = StdListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let door = socket.local_addr().unwrap();
+    let sockets = ListeningSockets::bind(&[plain("127.0.0.1:0")]).unwrap();
+    let door = sockets.0[0].local_addr().unwrap();
     let durability = watermark.map(Watermark::durability);
     let settings = Settings { limits, ..settings() };
-    let gate = PeerGate::new(settings, ListeningSockets(vec![socket]), durability).unwrap();
+    let gate = PeerGate::new(settings, sockets, durability).unwrap();
     let library = TcpListener::bind(gate.library.unwrap()).await.unwrap();
-    gate.open().unwrap();
+    gate.open();
     Setup { gate, library, door }
 }
 
@@ -377,7 +378,7 @@ async fn an_outbound_connection_goes_to_the_peer_that_was_dialled() {
 #[tokio::test]
 async fn a_host_that_is_unknown_is_told_from_one_that_does_not_answer() {
     let gate = Arc::new(gate(settings()));
-    let free = StdListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap();
     let clear = async |address: SocketAddress| {
         let way = gate.way_to(&address).unwrap();
         tokio::task::spawn_blocking(move || way.clear()).await.unwrap().unwrap_err()

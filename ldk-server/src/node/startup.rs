@@ -16,7 +16,7 @@ use super::recovery::Recovery;
 use crate::chain::gate::ChainGate;
 use crate::chain::tls;
 use crate::config::{ChainSource, Config};
-use crate::gate::{GateError, ListeningSockets, PeerGate, Settings};
+use crate::gate::{ListeningSockets, PeerGate, Settings};
 use crate::secrets::Entropy;
 use crate::start::StartError;
 use crate::store::{Backend, CutsRefused, Store};
@@ -131,7 +131,7 @@ pub async fn start(
             Err(error) => return Err(error.into()),
         }
     }
-    gate.open().map_err(GateError::from)?;
+    gate.open();
     Ok(Started { node, store, gate, chain_gate, cookie, recovery })
 }
 
