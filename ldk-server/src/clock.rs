@@ -46,6 +46,26 @@ impl Ticks {
     }
 }
 
+/// What may happen very often, to be said once in a minute.
+#[derive(Default)]
+pub(crate) struct Seldom {
+    said_at: Option<Instant>,
+    unsaid: u64,
+}
+
+impl Seldom {
+    /// It has happened again. Tells how often since it was last said, if it is time to say it.
+    pub(crate) fn count(&mut self) -> Option<u64> {
+        const MINUTE: Duration = Duration::from_secs(60);
+        self.unsaid += 1;
+        if self.said_at.is_some_and(|at| at.elapsed() < MINUTE) {
+            return None;
+        }
+        self.said_at = Some(Instant::now());
+        Some(std::mem::take(&mut self.unsaid))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,6 +74,14 @@ mod tests {
     fn a_time_is_written_in_utc() {
         assert_eq!(rfc_3339(1_700_000_000), "2023-11-14T22:13:20Z");
         assert_eq!(rfc_3339(u64::MAX), "");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_happens_often_is_said_once_in_a_minute() {
+        let mut seldom = Seldom::default();
+        assert_eq!([(); 3].map(|()| seldom.count()), [Some(1), None, None]);
+        tokio::time::advance(Duration::from_secs(60)).await;
+        assert_eq!([(); 2].map(|()| seldom.count()), [Some(3), None]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -6,7 +6,9 @@ pub mod certificate;
 mod clock;
 pub mod config;
 mod deadline;
+mod descriptors;
 pub mod error;
+pub mod gate;
 pub mod logging;
 pub mod manual;
 pub mod metrics;
@@ -23,7 +25,6 @@ mod start;
 pub mod storage;
 pub mod store;
 pub mod supervisor;
-pub mod tor;
 pub mod wire;
 mod witness;
 

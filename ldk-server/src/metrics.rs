@@ -22,6 +22,7 @@ pub use requests::Requests;
 
 use crate::certificate::Certificate;
 use crate::clock::Ticks;
+use crate::gate::PeerGate;
 use crate::store::{MirrorState, PaymentCounts, Store, StoreState};
 use page::{Page, signed};
 use reading::Reading;
@@ -33,27 +34,35 @@ pub type Latest = watch::Receiver<Option<Metrics>>;
 #[derive(Clone)]
 pub struct Metrics {
     reading: Arc<Reading>,
-    store: Arc<Store>,
-    certificate: Certificate,
+    sources: Sources,
+}
+
+/// What tells its part whenever it is asked.
+#[derive(Clone)]
+pub struct Sources {
+    /// What is on disk.
+    pub store: Arc<Store>,
+    /// What stands between the node and its peers.
+    pub gate: Arc<PeerGate>,
+    /// The certificate in use.
+    pub certificate: Certificate,
 }
 
 /// Asks the node at once and then every `poll_interval`, until `stop` is cancelled.
 pub async fn watch_node(
     node: Arc<Node>,
-    store: Arc<Store>,
-    certificate: Certificate,
+    sources: Sources,
     poll_interval: Duration,
     latest: watch::Sender<Option<Metrics>>,
     stop: CancellationToken,
 ) {
     let mut ticks = Ticks::after(Duration::ZERO, poll_interval, stop);
     while ticks.next().await {
-        let (node, reader) = (Arc::clone(&node), Arc::clone(&store));
-        match spawn_blocking(move || Reading::of(&node, &reader)).await {
+        let (node, read) = (Arc::clone(&node), sources.clone());
+        match spawn_blocking(move || Reading::of(&node, &read.store, &read.gate)).await {
             Ok(Ok(reading)) => {
-                let (reading, store) = (Arc::new(reading), Arc::clone(&store));
-                let certificate = certificate.clone();
-                latest.send_replace(Some(Metrics { reading, store, certificate }));
+                let (reading, sources) = (Arc::new(reading), sources.clone());
+                latest.send_replace(Some(Metrics { reading, sources }));
             },
             Ok(Err(error)) => tracing::error!("cannot read the metrics: {error}"),
             Err(error) => tracing::error!("cannot read the metrics: {error}"),
@@ -65,11 +74,13 @@ impl Metrics {
     /// The text that Prometheus reads. Asks the file system for a few sizes, so it is nothing for an
     /// async thread.
     pub fn text(&self, requests: &Requests, is_ready: bool) -> prometheus::Result<String> {
+        let Sources { store, gate, certificate } = &self.sources;
         let page = Page::default();
         self.reading.add(&page)?;
-        add_payments(&page, self.store.payment_counts())?;
-        add_state(&page, &self.store.state())?;
-        for collector in self.store.collectors().into_iter().chain(requests.collectors()) {
+        add_payments(&page, store.payment_counts())?;
+        add_state(&page, &store.state())?;
+        let counted = store.collectors().into_iter().chain(gate.collectors());
+        for collector in counted.chain(requests.collectors()) {
             page.counted(collector)?;
         }
         page.gauge(
@@ -80,7 +91,7 @@ impl Metrics {
         page.gauge(
             "ldk_server_tls_certificate_expiry_timestamp_seconds",
             "The last second in which the certificate of the service is valid, in Unix time.",
-            signed(self.certificate.expires_at_secs()),
+            signed(certificate.expires_at_secs()),
         )?;
         process::add(&page)?;
         page.text()

@@ -17,7 +17,9 @@ use tokio_util::sync::CancellationToken;
 use crate::backup::{self, Backups};
 use crate::certificate::Certificate;
 use crate::clock::unix_secs;
-use crate::config::Config;
+use crate::config::{Config, LimitsConfig};
+use crate::descriptors::Shares;
+use crate::gate::{self, ListeningSockets, PeerGate};
 use crate::metrics;
 use crate::node::age;
 use crate::node::cookie::CookieWatch;
@@ -25,7 +27,7 @@ use crate::node::recovery::Recovery;
 use crate::node::spending::Spending;
 use crate::node::splices::Splices;
 use crate::node::startup::{self, Doing, Started};
-use crate::node::{builder, events, expired_invoices, hodl_guard, holding};
+use crate::node::{events, expired_invoices, hodl_guard, holding};
 use crate::process;
 use crate::readiness::{Look, Readiness};
 use crate::retention;
@@ -39,7 +41,6 @@ use crate::start::StartError;
 use crate::storage;
 use crate::store::{Holds, Store};
 use crate::supervisor;
-use crate::tor::{self, Onions};
 
 /// How long connections may take to close once no call is left on them.
 const LINGER: Duration = Duration::from_secs(2);
@@ -48,10 +49,12 @@ const LINGER: Duration = Duration::from_secs(2);
 pub struct Server {
     node: Arc<Node>,
     store: Arc<Store>,
-    onions: Arc<Onions>,
+    gate: Arc<PeerGate>,
     cookie: CookieWatch,
     recovery: Recovery,
     witness: JoinHandle<()>,
+    /// Sees to it that peers go through the gate.
+    watch: JoinHandle<()>,
     address: SocketAddr,
     calls: Calls,
     readiness: Readiness,
@@ -106,10 +109,13 @@ impl Server {
         let entropy = secrets::entropy(&config.storage_dir)?;
         let api_key = secrets::api_key(&config.storage_dir, &config.network.to_string())?;
         let (certificate, certificate_keeper) = Certificate::open(config.tls.clone())?;
-        tor::check(&config)?;
-        builder::check_listening_addresses(&config)?;
+        gate::check(&config)?;
+        let sockets = ListeningSockets::bind(&config.listening_addresses)?;
 
-        let listener = Listener::bind(config.grpc_address, certificate.clone(), config.limits)
+        let shares = Shares::of(&config);
+        shares.tell(&config);
+        let limits = LimitsConfig { max_connections: shares.callers, ..config.limits };
+        let listener = Listener::bind(config.grpc_address, certificate.clone(), limits)
             .await
             .map_err(|error| {
                 let address = config.grpc_address;
@@ -161,6 +167,7 @@ impl Server {
             started = startup::start(
                 Arc::clone(&config),
                 entropy,
+                sockets,
                 &report,
                 on_store_failure,
             ) => started,
@@ -168,7 +175,7 @@ impl Server {
         };
         let started = started.inspect_err(|_| stop.serving.cancel())?;
         let app = assemble(&config, &started, &stop).await?;
-        let Started { node, store, onions, cookie, recovery } = started;
+        let Started { node, store, gate, cookie, recovery } = started;
 
         let hodl_blocks = config.hodl_fail_before_deadline_blocks;
         let hodl_guard =
@@ -180,19 +187,23 @@ impl Server {
         ));
         let metrics = config.metrics.enabled.then(|| {
             let (node, store) = (Arc::clone(&node), Arc::clone(&app.store));
+            let sources = metrics::Sources {
+                store,
+                gate: Arc::clone(&gate),
+                certificate: certificate.clone(),
+            };
             let (interval, stop) = (config.metrics.poll_interval, stop.serving.clone());
-            let certificate = certificate.clone();
-            let watching =
-                metrics::watch_node(node, store, certificate, interval, latest_metrics, stop);
-            tokio::spawn(watching)
+            tokio::spawn(metrics::watch_node(node, sources, interval, latest_metrics, stop))
         });
         let retention = retention::run(Arc::clone(&app.store), config.events, stop.serving.clone());
         let retention = tokio::spawn(retention);
         let witness =
             age::remember(Arc::clone(&app.store), Arc::clone(&config), stop.serving.clone());
         let witness = tokio::spawn(witness);
+        let watch = Arc::clone(&gate).watch(Arc::clone(&node), stop.serving.clone());
+        let watch = tokio::spawn(watch);
         let event_loop = tokio::spawn(events::run(Arc::clone(&app), stop.events.clone()));
-        for address in node.announcement_addresses().unwrap_or_default() {
+        for address in gate.announcement_addresses() {
             tracing::info!("NODE_URI: {}@{address}", node.node_id());
         }
         phase.send_replace(Phase::Ready(app));
@@ -202,10 +213,11 @@ impl Server {
         Ok(Self {
             node,
             store,
-            onions,
+            gate,
             cookie,
             recovery,
             witness,
+            watch,
             address,
             calls,
             readiness,
@@ -249,7 +261,7 @@ impl Server {
         let Self {
             node,
             store,
-            onions,
+            gate,
             calls,
             readiness,
             health,
@@ -262,6 +274,7 @@ impl Server {
             metrics,
             retention,
             witness,
+            watch,
             _lock,
             ..
         } = self;
@@ -274,6 +287,8 @@ impl Server {
         // What is left are answers on their way, and callers who only watch.
         let _ = timeout(LINGER, listener).await;
         look.await.map_err(|error| error.to_string())?;
+        gate.stop_accepting();
+        watch.await.map_err(|error| error.to_string())?;
         expired_invoices.await.map_err(|error| error.to_string())?;
         if let Some(metrics) = metrics {
             metrics.await.map_err(|error| error.to_string())?;
@@ -293,8 +308,8 @@ impl Server {
             Ok::<_, NodeError>(())
         });
         let stopped = stopped.await.map_err(|error| error.to_string())?;
-        // Afterwards, so that the node's last words to onion peers get through.
-        onions.close().await;
+        // Afterwards, so that the node's last words to its peers get through.
+        gate.close().await;
         stopped.map_err(|error| format!("cannot stop the node: {error}"))?;
         handled.and(guarded)
     }
@@ -306,8 +321,8 @@ async fn assemble(
     started: &Started,
     stop: &Stop,
 ) -> Result<Arc<App>, StartError> {
-    let Started { node, store, onions, .. } = started;
-    let (node, store, onions) = (Arc::clone(node), Arc::clone(store), Arc::clone(onions));
+    let Started { node, store, gate, .. } = started;
+    let (node, store, gate) = (Arc::clone(node), Arc::clone(store), Arc::clone(gate));
     let (config, stopping) = (Arc::clone(config), stop.serving.clone());
     let lsp = config
         .lsps2_client
@@ -320,7 +335,7 @@ async fn assemble(
             holds: Holds::open(Arc::clone(&store))?,
             lsp,
             names: Names::new(&config.hrn),
-            onions,
+            gate,
             backups: Backups {
                 storage_dir: config.storage_dir.clone(),
                 network_dir: config.network_dir(),

@@ -4,6 +4,7 @@ use ldk_node::lightning::io;
 use ldk_node::{BuildError, NodeError};
 
 use crate::config::ConfigError;
+use crate::gate::GateError;
 use crate::node::bitcoind::ProbeError;
 use crate::secrets::SecretError;
 
@@ -28,6 +29,9 @@ pub enum StartError {
     /// The gRPC service cannot listen.
     #[error("{0}")]
     Listen(String),
+    /// Peers cannot be let in.
+    #[error(transparent)]
+    Gate(#[from] GateError),
     /// The chain source cannot be used.
     #[error(transparent)]
     ChainSource(#[from] ProbeError),

@@ -19,6 +19,7 @@ const RENEW_CERTIFICATE: &str = "renew-certificate";
 const PRINT_COMPLETIONS: &str = "print-completions";
 const PRINT_MAN_PAGE: &str = "print-man-page";
 const LIBRARY_STORE: &str = "library-store";
+const WITHOUT_PEER_GATE: &str = "without-peer-gate";
 
 const RESTORE: &str = "restore";
 const RECOVER_NODE: &str = "recover";
@@ -154,6 +155,10 @@ impl Args {
         self.matches.get_flag(LIBRARY_STORE)
     }
 
+    pub(super) fn without_peer_gate(&self) -> bool {
+        self.matches.get_flag(WITHOUT_PEER_GATE)
+    }
+
     /// The value of a key that is set here, and how.
     pub(super) fn get(&self, key: &Key) -> Option<(toml::Value, Given)> {
         let given = match self.matches.value_source(key.name)? {
@@ -191,6 +196,12 @@ fn with_configuration(command: Command) -> Command {
             "Keep the library's state in the library's own store, to measure the server's by. \
              What the server itself writes down is then not safe from a loss of power",
         ))
+        .arg(
+            Arg::new(WITHOUT_PEER_GATE).long(WITHOUT_PEER_GATE).action(ArgAction::SetTrue).hide(true).help(
+                "Let the library listen and connect to peers itself, to measure the gate by. No \
+                 limit of peers is then kept, and nothing is held until it is safe on disk",
+            ),
+        )
         .args(KEYS.iter().map(flag))
 }
 

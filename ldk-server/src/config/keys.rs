@@ -324,6 +324,30 @@ pub static KEYS: &[Key] = &[
     number("limits.keep_alive_timeout_secs", "How long its answer may take")
         .value("SECONDS")
         .default("20"),
+    number(
+        "limits.max_peer_connections",
+        "Connections to and from Lightning peers at once; more are closed",
+    )
+    .value("CONNECTIONS")
+    .default("512"),
+    number(
+        "limits.max_peer_connections_per_address",
+        "Connections of Lightning peers from one address at once; more are closed",
+    )
+    .value("CONNECTIONS")
+    .default("16"),
+    number(
+        "limits.peer_handshake_timeout_secs",
+        "How long a connection to or from a peer may take for the Lightning handshake",
+    )
+    .value("SECONDS")
+    .default("15"),
+    number("limits.peer_write_timeout_secs", "How long a peer may take to receive what it is sent")
+        .value("SECONDS")
+        .default("60"),
+    number("limits.max_queued_bytes_per_peer", "Bytes that may wait to be sent to one peer")
+        .value("BYTES")
+        .default("1048576"),
     text("liquidity.lsps2_client.node_pubkey", "Node id of the provider of just-in-time channels")
         .value("PUBKEY"),
     text("liquidity.lsps2_client.address", "Where it listens").value("HOST:PORT"),

@@ -67,6 +67,8 @@ pub struct Config {
     pub tls: TlsConfig,
     /// What callers may ask of the service.
     pub limits: LimitsConfig,
+    /// What connections to and from peers may take.
+    pub peer_limits: PeerLimitsConfig,
     /// Whether an `x-auth` header that does not cover the request body is accepted.
     pub accept_timestamp_only_auth: bool,
     /// The LSP that opens just-in-time channels to us.
@@ -92,6 +94,8 @@ pub struct Config {
     pub force_wallet_full_scan: bool,
     /// Whether the library's own store is used, for benchmarks.
     pub library_store: bool,
+    /// Whether the library listens and connects to peers itself, for benchmarks.
+    pub without_peer_gate: bool,
 }
 
 impl Config {
@@ -188,6 +192,21 @@ pub struct LimitsConfig {
     pub keep_alive_timeout: Duration,
 }
 
+/// What connections to and from Lightning peers may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeerLimitsConfig {
+    /// Connections at once; an eighth is for those that this node makes.
+    pub max_connections: usize,
+    /// Connections at once from one address; further ones are closed.
+    pub max_connections_per_address: usize,
+    /// How long a connection may take for its handshake.
+    pub handshake_timeout: Duration,
+    /// How long a peer may take to receive what is sent to it, 16 KiB at a time.
+    pub write_timeout: Duration,
+    /// Bytes that wait to be sent to one peer; the library waits with further ones.
+    pub max_queued_bytes: usize,
+}
+
 /// The LSP that opens just-in-time channels to us.
 pub struct Lsps2ClientConfig {
     /// Its node id.
@@ -265,11 +284,11 @@ impl Config {
         if values.are_all_defaults() {
             return Err(ConfigError(parse::FIRST_STEPS.to_owned()));
         }
-        let config = Self::merge(&mut values, args.library_store())?;
+        let config = Self::merge(&mut values, args)?;
         Ok((config, values))
     }
 
-    fn merge(values: &mut Values, library_store: bool) -> Result<Self, ConfigError> {
+    fn merge(values: &mut Values, args: &Args) -> Result<Self, ConfigError> {
         let network = parse::network(values)?;
         let storage_dir = parse::storage_dir(values)?;
         parse::set_paths(values, &storage_dir, network);
@@ -293,6 +312,7 @@ impl Config {
             log: parse::log(values, &storage_dir, network)?,
             tls: parse::tls(values)?,
             limits: parse::limits(values)?,
+            peer_limits: parse::peer_limits(values)?,
             accept_timestamp_only_auth: values.is_on("auth.accept_timestamp_only"),
             lsps2_client: parse::lsps2_client(values)?,
             lsps2_service: parse::lsps2_service(values)?,
@@ -303,7 +323,8 @@ impl Config {
             hrn: parse::hrn(values)?,
             metrics: parse::metrics(values)?,
             tor_proxy: parse::tor_proxy(values)?,
-            library_store,
+            library_store: args.library_store(),
+            without_peer_gate: args.without_peer_gate(),
             storage_dir,
         })
     }

@@ -29,7 +29,7 @@ fn loaded(file: &str, flags: &[&str]) -> Result<(Config, Values), String> {
     let args = Args::try_parse_from([&["ldk-server"], flags].concat()).unwrap();
     let mut values =
         Values::gather(&args, File::parse(file)?).map_err(|error| error.to_string())?;
-    let config = Config::merge(&mut values, false).map_err(|error| error.to_string())?;
+    let config = Config::merge(&mut values, &args).map_err(|error| error.to_string())?;
     Ok((config, values))
 }
 
@@ -244,6 +244,15 @@ fn callers_are_limited_as_the_file_says() {
         ..expected
     };
     assert_eq!(limits, expected);
+    let peers = load(MINIMAL, &["--limits-max-peer-connections=7"]).unwrap().peer_limits;
+    let expected = PeerLimitsConfig {
+        max_connections: 7,
+        max_connections_per_address: 16,
+        handshake_timeout: Duration::from_secs(15),
+        write_timeout: Duration::from_secs(60),
+        max_queued_bytes: 1024 * 1024,
+    };
+    assert_eq!(peers, expected);
     for (key, value, accepted) in [
         ("max_connections", 0, "1 to 65536"),
         ("max_streams_per_connection", 4097, "1 to 4096"),
@@ -254,6 +263,11 @@ fn callers_are_limited_as_the_file_says() {
         ("request_timeout_secs", 3601, "1 to 3600"),
         ("keep_alive_interval_secs", 0, "1 to 3600"),
         ("keep_alive_timeout_secs", 0, "1 to 3600"),
+        ("max_peer_connections", 0, "1 to 65536"),
+        ("max_peer_connections_per_address", 65_537, "1 to 65536"),
+        ("peer_handshake_timeout_secs", 301, "1 to 300"),
+        ("peer_write_timeout_secs", 0, "1 to 3600"),
+        ("max_queued_bytes_per_peer", 131_071, "131072 to 67108864"),
     ] {
         let file = format!("{MINIMAL}[limits]\n{key} = {value}\n");
         let expected = format!("limits.{key}: {value} is out of range; accepted are {accepted}");

@@ -1,5 +1,6 @@
 //! Where log lines go: errors to stderr, the rest to stdout, all of them to the log file.
 
+mod aliases;
 mod file;
 mod line;
 mod redaction;
@@ -13,6 +14,7 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 
+pub(crate) use aliases::Alias;
 pub use file::LogFile;
 
 use crate::config::LogConfig;
@@ -86,7 +88,7 @@ impl io::Write for LineWriter<'_> {
     /// Is given one whole line at a time. Where that cannot be written it is lost, which must not
     /// keep it from the other place.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let public = self.lines.redactor.redact(line);
+        let public = aliases::replace(self.lines.redactor.redact(line));
         let _ = if self.is_error {
             io::stderr().write_all(&public)
         } else {

@@ -6,6 +6,7 @@ use ldk_server_grpc::types::EventConsumer;
 
 use super::page::{Page, signed};
 use crate::clock::unix_secs;
+use crate::gate::PeerGate;
 use crate::store::{EventCounts, Store};
 
 /// What the node answered.
@@ -61,7 +62,7 @@ fn state(channel: &ChannelDetails) -> usize {
 }
 
 impl Reading {
-    pub(super) fn of(node: &Node, store: &Store) -> io::Result<Self> {
+    pub(super) fn of(node: &Node, store: &Store, gate: &PeerGate) -> io::Result<Self> {
         let channels = node.list_channels();
         let is_public = |channel: &&ChannelDetails| channel.is_announced;
         let public_channels = channels.iter().filter(is_public).count();
@@ -80,7 +81,7 @@ impl Reading {
             latest_fee_rate_cache_update_timestamp,
             ..
         } = node.status();
-        let peers = node.list_peers();
+        let peers = gate.shown(node.list_peers());
         Ok(Self {
             peers: peers.len(),
             connected_peers: peers.iter().filter(|peer| peer.is_connected).count(),

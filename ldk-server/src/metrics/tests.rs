@@ -14,7 +14,8 @@ use tempfile::TempDir;
 use super::reading::{Channels, Synced};
 use super::*;
 use crate::clock::unix_secs;
-use crate::config::TlsConfig;
+use crate::config::{PeerLimitsConfig, TlsConfig};
+use crate::gate::{ListeningSockets, Settings};
 use crate::store::{EventCounts, NewEvent, testing};
 
 const DOCUMENT: &str = include_str!("../../../docs/metrics.md");
@@ -82,6 +83,26 @@ fn forward(fee_msat: Option<u64>) -> NewEvent {
 }
 
 /// What is told of a store in which a few things have happened.
+/// A gate that nobody has passed.
+fn gate() -> PeerGate {
+    let limits = PeerLimitsConfig {
+        max_connections: 8,
+        max_connections_per_address: 8,
+        handshake_timeout: Duration::from_secs(1),
+        write_timeout: Duration::from_secs(1),
+        max_queued_bytes: 1_000,
+    };
+    let settings = Settings {
+        proxy: None,
+        listening: Vec::new(),
+        announced: Vec::new(),
+        limits,
+        max_tunnels: 8,
+        only_onions: false,
+    };
+    PeerGate::new(settings, ListeningSockets::bind(&[]).unwrap(), None).unwrap()
+}
+
 fn eventful(dir: &TempDir) -> String {
     let store = testing::open(dir.path());
     put(&store, 9, PaymentDirection::Inbound, PaymentStatus::Pending);
@@ -113,7 +134,8 @@ fn eventful(dir: &TempDir) -> String {
     let [cert_path, key_path] = ["tls.crt", "tls.key"].map(|name| dir.path().join(name));
     let tls = TlsConfig { cert_path, key_path, hosts: Vec::new() };
     let (certificate, _) = Certificate::open(tls).unwrap();
-    let metrics = Metrics { reading: Arc::new(reading()), store: Arc::new(store), certificate };
+    let sources = Sources { store: Arc::new(store), gate: Arc::new(gate()), certificate };
+    let metrics = Metrics { reading: Arc::new(reading()), sources };
     let text = metrics.text(&requests, true).unwrap();
     drop((listener, under_way));
     text
@@ -189,6 +211,12 @@ fn every_metric_has_its_help_and_its_value() {
         "rpc_duration_seconds_bucket{method=\"ListPeers\",le=\"0.01\"} 0",
         "rpc_duration_seconds_bucket{method=\"ListPeers\",le=\"0.025\"} 2",
         "store_queued_writes 0",
+        "peer_connections{direction=\"inbound\"} 0",
+        "peer_connections_refused_total{reason=\"address\"} 0",
+        "peer_connections_dropped_total{reason=\"handshake\"} 0",
+        "peer_gate_bypassed_total{direction=\"outbound\"} 0",
+        "peer_held_bytes 0",
+        "peer_hold_duration_seconds_count 0",
     ] {
         let line = format!("\nldk_server_{sample}\n");
         assert!(text.contains(&line), "{sample} is not in {text}");

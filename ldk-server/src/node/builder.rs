@@ -1,7 +1,5 @@
 //! From the configuration to a node that is ready to start.
 
-use std::net::TcpListener;
-use std::net::ToSocketAddrs as _;
 use std::sync::Arc;
 
 use ldk_node::config::{Config as NodeConfig, ElectrumSyncConfig, EsploraSyncConfig};
@@ -9,18 +7,18 @@ use ldk_node::{Builder, Node};
 use secrecy::ExposeSecret as _;
 
 use crate::config::{ChainSource, ChannelsConfig, Config, ConfigError};
+use crate::gate::{NodeStore, PeerGate};
 use crate::node::bitcoind as core;
 use crate::secrets::Entropy;
 use crate::start::StartError;
 use crate::store::Store;
-use crate::tor::{NodeStore, Onions};
 
 /// Builds the node. Reads all of its state, so it takes a while and must not run on an async worker.
 pub fn build(
     config: &Config,
     entropy: &Entropy,
     store: Arc<Store>,
-    onions: Arc<Onions>,
+    gate: Arc<PeerGate>,
 ) -> Result<Node, StartError> {
     let mut builder = Builder::from_config(node_config(config));
     builder
@@ -41,7 +39,7 @@ pub fn build(
     }
     if let Some(lsp) = &config.lsps2_client {
         let token = lsp.token.as_ref().map(|token| token.expose_secret().to_owned());
-        let address = onions.configured(&lsp.address).map_err(|error| {
+        let address = gate.configured(&lsp.address).map_err(|error| {
             ConfigError::new("liquidity.lsps2_client.address", error.to_string())
         })?;
         builder.set_liquidity_source_lsps2(lsp.node_id, address, token);
@@ -54,8 +52,8 @@ pub fn build(
         builder.set_liquidity_provider_lsps2(service.clone());
     }
     set_chain_source(&mut builder, config)?;
-    set_identity(&mut builder, config)?;
-    Ok(builder.build_with_store(Arc::new(NodeStore::new(store, onions)))?)
+    set_identity(&mut builder, config, &gate)?;
+    Ok(builder.build_with_store(Arc::new(NodeStore::new(store, gate)))?)
 }
 
 /// What there is no setter for.
@@ -119,35 +117,15 @@ fn set_chain_source(builder: &mut Builder, config: &Config) -> Result<(), StartE
     Ok(())
 }
 
-fn set_identity(builder: &mut Builder, config: &Config) -> Result<(), StartError> {
+fn set_identity(builder: &mut Builder, config: &Config, gate: &PeerGate) -> Result<(), StartError> {
     if !config.listening_addresses.is_empty() {
-        builder.set_listening_addresses(config.listening_addresses.clone())?;
-    }
-    if !config.announcement_addresses.is_empty() {
-        builder.set_announcement_addresses(config.announcement_addresses.clone())?;
+        builder.set_listening_addresses(gate.library_listens_at())?;
     }
     if let Some(alias) = &config.alias {
+        // What the library listens at is not for the network.
+        builder.set_announcement_addresses(gate.announcement_addresses().to_vec())?;
         builder.set_node_alias(alias.clone())?;
     }
     builder.set_async_payments_role(config.async_payments_role)?;
-    Ok(())
-}
-
-/// Refuses listening addresses that are taken, by name. The library would find out half-way through
-/// its start, and say only that an address is invalid.
-pub fn check_listening_addresses(config: &Config) -> Result<(), ConfigError> {
-    const KEY: &str = "node.listening_addresses";
-    // Held until all are bound, so that two that clash are found out.
-    let mut bound = Vec::new();
-    for address in &config.listening_addresses {
-        let resolved = address.to_socket_addrs().map_err(|error| {
-            ConfigError::new(KEY, format!("{address} cannot be resolved: {error}"))
-        })?;
-        for socket_address in resolved {
-            bound.push(TcpListener::bind(socket_address).map_err(|error| {
-                ConfigError::new(KEY, format!("cannot listen on {address}: {error}"))
-            })?);
-        }
-    }
     Ok(())
 }

@@ -14,10 +14,10 @@ use super::cookie::CookieWatch;
 use super::genesis;
 use super::recovery::Recovery;
 use crate::config::{ChainSource, Config};
+use crate::gate::{ListeningSockets, PeerGate, Settings};
 use crate::secrets::Entropy;
 use crate::start::StartError;
 use crate::store::{Backend, Store};
-use crate::tor::Onions;
 
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(30);
@@ -28,8 +28,8 @@ pub struct Started {
     pub node: Arc<Node>,
     /// Its store.
     pub store: Arc<Store>,
-    /// Its ways to onion peers.
-    pub onions: Arc<Onions>,
+    /// What stands between it and its peers.
+    pub gate: Arc<PeerGate>,
     /// Tells when it can no longer reach Bitcoin Core.
     pub cookie: CookieWatch,
     /// Tells when a channel that was closed by its peer can be claimed.
@@ -64,10 +64,12 @@ impl Doing {
     }
 }
 
-/// Builds and starts the node, and tells `report` what it is doing meanwhile.
+/// Builds and starts the node, which peers reach at `sockets`, and tells `report` what it is doing
+/// meanwhile.
 pub async fn start(
     config: Arc<Config>,
     entropy: Entropy,
+    sockets: ListeningSockets,
     report: &(dyn Fn(Doing) + Sync),
     on_store_failure: impl FnOnce(&str) + Send + 'static,
 ) -> Result<Started, StartError> {
@@ -81,8 +83,6 @@ pub async fn start(
     report(Doing::Loading);
     let cookie = CookieWatch::new(&config.chain_source);
     let source = config.chain_source.to_string();
-    let onions = Arc::new(Onions::new(config.tor_proxy.clone(), &config.listening_addresses));
-    let ways = Arc::clone(&onions);
     let opening = Arc::clone(&config);
     let open = spawn_blocking(move || {
         let backend = if opening.library_store { Backend::Library } else { Backend::Server };
@@ -99,6 +99,10 @@ pub async fn start(
     });
     let store = open.await.map_err(StartError::task)??;
     let recovery = Recovery::begin(Arc::clone(&config), &store).await?;
+    // Whatever the library has written is on disk by the time that it goes on.
+    let durability = None;
+    let gate = Arc::new(PeerGate::new(Settings::of(&config), sockets, durability)?);
+    let ways = Arc::clone(&gate);
     let build = spawn_blocking(move || {
         let node = builder::build(&config, &entropy, Arc::clone(&store), ways)?;
         Ok::<_, StartError>((Arc::new(node), store))
@@ -109,13 +113,15 @@ pub async fn start(
     loop {
         let starting = Arc::clone(&node);
         match spawn_blocking(move || starting.start()).await.map_err(StartError::task)? {
-            Ok(()) => return Ok(Started { node, store, onions, cookie, recovery }),
+            Ok(()) => break,
             Err(error) if can_start_again(&error) => {
                 retry.wait(&format!("{source} gives no fee rates: {error}")).await;
             },
             Err(error) => return Err(error.into()),
         }
     }
+    gate.open();
+    Ok(Started { node, store, gate, cookie, recovery })
 }
 
 /// Whether the chain source is there, and on our network.

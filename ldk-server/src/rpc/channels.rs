@@ -114,7 +114,7 @@ fn can_announce(app: &App) -> bool {
 /// Asks the peer, which must be connected, to open the channel.
 pub(super) fn open(app: &App, open: Open) -> Result<OpenChannelResponse, Error> {
     // Held until the library has connected, which it does at once: the peer is connected already.
-    let way = app.onions.way_to(&open.peer.address)?;
+    let way = app.gate.way_to(&open.peer.address)?;
     let peer = peers::Target { address: way.address().clone(), ..open.peer };
     let open = Open { peer, ..open };
     let id = app.spending.channel(|| match open.amount {

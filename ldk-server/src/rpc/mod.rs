@@ -45,10 +45,10 @@ pub use names::Names;
 
 use crate::backup::Backups;
 use crate::error::Error;
+use crate::gate::PeerGate;
 use crate::node::spending::Spending;
 use crate::node::splices::Splices;
 use crate::store::{Holds, Store};
-use crate::tor::Onions;
 
 /// What the calls of a started server work with.
 pub struct App {
@@ -68,8 +68,8 @@ pub struct App {
     pub lsp: Option<Lsp>,
     /// Where names are looked up.
     pub names: Names,
-    /// The ways to onion peers.
-    pub onions: Arc<Onions>,
+    /// What stands between the node and its peers.
+    pub gate: Arc<PeerGate>,
     /// What backups are made of.
     pub backups: Backups,
     /// The limits of payments whose requests leave them out.

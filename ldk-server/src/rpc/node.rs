@@ -31,9 +31,8 @@ pub(super) fn get_node_info(
         latest_channel_monitor_archival_height: _,
     } = app.node.status();
     let node_id = app.node.node_id().to_string();
-    let listening_addresses = texts(app.node.listening_addresses());
-    // Falls back to the listening addresses by itself.
-    let announcement_addresses = texts(app.node.announcement_addresses());
+    let listening_addresses = texts(app.gate.listening_addresses());
+    let announcement_addresses = texts(app.gate.announcement_addresses());
     let node_uris = announcement_addresses.iter().map(|addr| format!("{node_id}@{addr}")).collect();
     Ok(GetNodeInfoResponse {
         node_id,
@@ -59,8 +58,8 @@ fn announced_features(app: &App) -> BTreeMap<u32, Feature> {
     announced.map(|info| wire::features::of_node(info.features())).unwrap_or_default()
 }
 
-fn texts(addresses: Option<Vec<SocketAddress>>) -> Vec<String> {
-    addresses.unwrap_or_default().iter().map(ToString::to_string).collect()
+fn texts(addresses: &[SocketAddress]) -> Vec<String> {
+    addresses.iter().map(ToString::to_string).collect()
 }
 
 pub(super) fn get_balances(

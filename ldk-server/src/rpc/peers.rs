@@ -2,9 +2,9 @@
 
 use std::fmt;
 
+use ldk_node::NodeError;
 use ldk_node::bitcoin::secp256k1::PublicKey;
 use ldk_node::lightning::ln::msgs::SocketAddress;
-use ldk_node::{NodeError, PeerDetails};
 use ldk_server_grpc::api::{
     ConnectPeerRequest, DisconnectPeerRequest, DisconnectPeerResponse, ListPeersRequest,
     ListPeersResponse,
@@ -12,6 +12,7 @@ use ldk_server_grpc::api::{
 
 use super::{App, fields};
 use crate::error::Error;
+use crate::gate::DialError;
 use crate::wire;
 
 /// A peer to connect to.
@@ -55,9 +56,12 @@ pub(super) fn connect(app: &App, peer: Target) -> Result<(), Error> {
     let Target { node_id, address, persist } = peer;
     let failed =
         |reason: &str| Error::FailedPrecondition(format!("cannot connect to {name}: {reason}"));
-    let way = app.onions.way_to(&address)?;
+    let way = app.gate.way_to(&address)?;
     if !is_connected(app, node_id) {
-        way.clear().map_err(|error| failed(&error.to_string()))?;
+        way.clear().map_err(|error| match error {
+            DialError::Unresolvable => unresolvable(&name),
+            reason => failed(&reason.to_string()),
+        })?;
     }
     let connect = || app.node.connect(node_id, way.address().clone(), persist);
     let connected = match connect() {
@@ -67,11 +71,13 @@ pub(super) fn connect(app: &App, peer: Target) -> Result<(), Error> {
     };
     connected.map_err(|error| match error {
         NodeError::ConnectionFailed => failed("it does not answer"),
-        NodeError::InvalidSocketAddress => {
-            Error::invalid("address", format!("the host of {name} cannot be resolved"))
-        },
+        NodeError::InvalidSocketAddress => unresolvable(&name),
         other => other.into(),
     })
+}
+
+fn unresolvable(name: &str) -> Error {
+    Error::invalid("address", format!("the host of {name} cannot be resolved"))
 }
 
 fn is_connected(app: &App, node_id: PublicKey) -> bool {
@@ -83,6 +89,7 @@ pub(super) fn disconnect(
     DisconnectPeerRequest { node_pubkey }: DisconnectPeerRequest,
 ) -> Result<DisconnectPeerResponse, Error> {
     let node_id = fields::public_key("node_pubkey", &node_pubkey)?;
+    app.gate.forget(&node_id);
     app.node.disconnect(node_id)?;
     Ok(DisconnectPeerResponse {})
 }
@@ -91,7 +98,6 @@ pub(super) fn list(
     app: &App,
     ListPeersRequest {}: ListPeersRequest,
 ) -> Result<ListPeersResponse, Error> {
-    let shown = |peer: PeerDetails| PeerDetails { address: app.onions.shown(peer.address), ..peer };
-    let peers = app.node.list_peers().into_iter().map(shown).map(wire::peer::peer).collect();
-    Ok(ListPeersResponse { peers })
+    let peers = app.gate.shown(app.node.list_peers());
+    Ok(ListPeersResponse { peers: peers.into_iter().map(wire::peer::peer).collect() })
 }

@@ -14,7 +14,7 @@ use hyper_util::server::conn::auto;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -24,13 +24,12 @@ use super::Front;
 use super::opening::Opening;
 use super::rate::Rate;
 use crate::certificate::Certificate;
+use crate::clock::Seldom;
 use crate::config::LimitsConfig;
 
 const MAX_HEADER_BYTES: u32 = 16 * 1024;
 /// The pause after accepting failed, which it does when the process is out of file descriptors.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
-/// It is said once in this time that connections are refused.
-const REFUSAL_LOG_INTERVAL: Duration = Duration::from_secs(60);
 /// The first byte of every TLS connection.
 const TLS_HANDSHAKE_RECORD: u8 = 22;
 
@@ -61,7 +60,7 @@ impl Listener {
     pub async fn serve(self, front: Front, stop: CancellationToken) {
         let connections = TaskTracker::new();
         let slots = Arc::new(Semaphore::new(self.limits.max_connections));
-        let mut refusals = Refusals::default();
+        let mut refusals = Seldom::default();
         loop {
             let accepted = tokio::select! {
                 () = stop.cancelled() => break,
@@ -75,7 +74,12 @@ impl Listener {
             };
             // Closed, and not left waiting: who gets no answer would not know why.
             let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
-                refusals.count(self.limits.max_connections);
+                if let Some(refused) = refusals.count() {
+                    let most = self.limits.max_connections;
+                    tracing::warn!(
+                        "limits.max_connections: {most} connections are open; refused: {refused}"
+                    );
+                }
                 continue;
             };
             let connection = serve_connection(
@@ -95,27 +99,6 @@ impl Listener {
         drop(self.socket);
         connections.close();
         connections.wait().await;
-    }
-}
-
-/// The connections that are refused, said once in a while.
-#[derive(Default)]
-struct Refusals {
-    told_at: Option<Instant>,
-    since_told: u64,
-}
-
-impl Refusals {
-    fn count(&mut self, max_connections: usize) {
-        self.since_told += 1;
-        if self.told_at.is_some_and(|at| at.elapsed() < REFUSAL_LOG_INTERVAL) {
-            return;
-        }
-        let refused = self.since_told;
-        tracing::warn!(
-            "limits.max_connections: {max_connections} connections are open; refused: {refused}"
-        );
-        *self = Self { told_at: Some(Instant::now()), since_told: 0 };
     }
 }
 

@@ -32,36 +32,36 @@ struct Inner {
 }
 
 /// Tells how far the store is; the side of the one who writes.
-pub(super) struct Watermark(Arc<Inner>);
+pub(crate) struct Watermark(Arc<Inner>);
 
 /// Asks how far the store is.
 #[derive(Clone)]
 pub struct Durability(Arc<Inner>);
 
 impl Watermark {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let durable = watch::Sender::new(Durable { through: 0, is_over: false });
         let (accepted, waiting, changed) = (AtomicU64::new(0), Mutex::new(()), Condvar::new());
         Self(Arc::new(Inner { accepted, durable, waiting, changed }))
     }
 
     /// The other side.
-    pub(super) fn durability(&self) -> Durability {
+    pub(crate) fn durability(&self) -> Durability {
         Durability(Arc::clone(&self.0))
     }
 
     /// Accepts one more write. To be called in the order of the writes.
-    pub(super) fn accept(&self) -> Position {
+    pub(crate) fn accept(&self) -> Position {
         self.0.accepted.fetch_add(1, Ordering::SeqCst) + 1
     }
 
     /// This write and all before it are on disk.
-    pub(super) fn reached(&self, through: Position) {
+    pub(crate) fn reached(&self, through: Position) {
         self.change(|durable| durable.through = durable.through.max(through));
     }
 
     /// Nothing more will be.
-    pub(super) fn end(&self) {
+    pub(crate) fn end(&self) {
         self.change(|durable| durable.is_over = true);
     }
 

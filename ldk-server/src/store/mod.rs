@@ -27,6 +27,8 @@ use std::sync::{OnceLock, mpsc};
 
 pub use aside::{Closed, MonitorAside};
 pub use consumers::{Ack, MAX_EVENT_CONSUMERS};
+#[cfg(test)]
+pub(crate) use durability::Watermark;
 pub use durability::{Durability, NeverDurable, Position};
 pub use epoch::{Epoch, Lineage, epoch_of};
 pub use events::{Digest, EventBounds, NewEvent};

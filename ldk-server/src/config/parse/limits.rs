@@ -1,4 +1,4 @@
-//! What callers may ask of the service.
+//! What callers and peers may take.
 
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::missing;
 use crate::config::values::Values;
-use crate::config::{ConfigError, LimitsConfig};
+use crate::config::{ConfigError, LimitsConfig, PeerLimitsConfig};
 
 /// More than the open files of a process are hardly ever.
 const MAX_CONNECTIONS: usize = 65_536;
@@ -17,13 +17,14 @@ const MAX_PER_SECOND: u32 = 1_000_000;
 /// Who takes longer to begin is not going to.
 const MAX_OPENING_SECS: u64 = 300;
 const MAX_SECS: u64 = 3600;
+/// One message of the largest kind has to fit in.
+const MIN_QUEUED_BYTES: usize = 128 * 1024;
+const MAX_QUEUED_BYTES: usize = 64 * 1024 * 1024;
 
+/// What callers may ask of the service.
 pub(in crate::config) fn limits(values: &Values) -> Result<LimitsConfig, ConfigError> {
-    let secs = |key: &str, accepted: RangeInclusive<u64>| {
-        let secs = values.number(key, accepted)?.ok_or_else(|| missing(key))?;
-        Ok(Duration::from_secs(secs))
-    };
-    let count = |key: &str, most: usize| values.number(key, 1..=most)?.ok_or_else(|| missing(key));
+    let secs = |key, accepted| secs(values, key, accepted);
+    let count = |key, most| count(values, key, 1..=most);
     const STREAMS: &str = "limits.max_streams_per_connection";
     let per_second =
         values.number("limits.max_calls_per_second_per_connection", 0..=MAX_PER_SECOND)?;
@@ -40,4 +41,38 @@ pub(in crate::config) fn limits(values: &Values) -> Result<LimitsConfig, ConfigE
         keep_alive_interval: secs("limits.keep_alive_interval_secs", 1..=MAX_SECS)?,
         keep_alive_timeout: secs("limits.keep_alive_timeout_secs", 1..=MAX_SECS)?,
     })
+}
+
+/// What connections to and from peers may take.
+pub(in crate::config) fn peer_limits(values: &Values) -> Result<PeerLimitsConfig, ConfigError> {
+    let secs = |key, accepted| secs(values, key, accepted);
+    let count = |key, accepted| count(values, key, accepted);
+    let queued = MIN_QUEUED_BYTES..=MAX_QUEUED_BYTES;
+    Ok(PeerLimitsConfig {
+        max_connections: count("limits.max_peer_connections", 1..=MAX_CONNECTIONS)?,
+        max_connections_per_address: count(
+            "limits.max_peer_connections_per_address",
+            1..=MAX_CONNECTIONS,
+        )?,
+        handshake_timeout: secs("limits.peer_handshake_timeout_secs", 1..=MAX_OPENING_SECS)?,
+        write_timeout: secs("limits.peer_write_timeout_secs", 1..=MAX_SECS)?,
+        max_queued_bytes: count("limits.max_queued_bytes_per_peer", queued)?,
+    })
+}
+
+fn secs(
+    values: &Values,
+    key: &str,
+    accepted: RangeInclusive<u64>,
+) -> Result<Duration, ConfigError> {
+    let secs = values.number(key, accepted)?.ok_or_else(|| missing(key))?;
+    Ok(Duration::from_secs(secs))
+}
+
+fn count(
+    values: &Values,
+    key: &str,
+    accepted: RangeInclusive<usize>,
+) -> Result<usize, ConfigError> {
+    values.number(key, accepted)?.ok_or_else(|| missing(key))
 }

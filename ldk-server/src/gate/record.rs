@@ -9,15 +9,24 @@ use ldk_node::lightning::util::ser::{BigSize, Readable, Writeable};
 /// Where the record is.
 pub(super) const PLACE: (&str, &str, &str) = ("", "", "peers");
 
+const NODE_ID: u64 = 0;
 const ADDRESS: u64 = 2;
 
 /// A peer as the library stores it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Peer {
-    node_id: PublicKey,
+    pub(super) node_id: PublicKey,
     pub(super) address: SocketAddress,
     /// All fields, with the address it had.
     fields: Vec<(u64, Vec<u8>)>,
+}
+
+impl Peer {
+    /// A peer that the library has not written itself.
+    pub(super) fn new(node_id: PublicKey, address: SocketAddress) -> Self {
+        let fields = vec![(NODE_ID, node_id.encode()), (ADDRESS, address.encode())];
+        Self { node_id, address, fields }
+    }
 }
 
 pub(super) fn decode(mut bytes: &[u8]) -> io::Result<Vec<Peer>> {
@@ -105,6 +114,15 @@ mod tests {
         assert_eq!(again[0].address.to_string(), onion);
         assert_eq!(again[0].node_id.to_string(), KEY);
         assert!(again[0].fields.contains(&(3, vec![0xab, 0xcd])));
+    }
+
+    #[test]
+    fn a_peer_that_is_made_here_is_written_as_the_library_writes_it() {
+        let [peer] = <[Peer; 1]>::try_from(decode(&one_peer()).unwrap()).unwrap();
+        let made = Peer::new(peer.node_id, peer.address);
+        let fields = format!("0021{KEY}020701{}{}", "7f000001", "260a");
+        let expected = hex::decode(format!("0001{KEY}{:02x}{fields}", fields.len() / 2)).unwrap();
+        assert_eq!(encode(&[made]).unwrap(), expected);
     }
 
     #[test]

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use ldk_node::lightning::ln::msgs::SocketAddress;
 use tokio::runtime::Handle;
 
+use super::dial::DialError;
 use super::tunnel::Tunnel;
-use crate::error::Error;
 
 /// The way to a peer. A tunnel that it goes through stays as long as this does.
 pub struct Way {
@@ -28,13 +28,11 @@ impl Way {
         &self.address
     }
 
-    /// Goes through Tor ahead of the library, which gives a peer less time than Tor may take, and
-    /// could not say what was wrong. Blocks; where the way is direct there is nothing to do.
-    pub fn clear(&self) -> Result<(), Error> {
+    /// Connects to the peer ahead of the library, which could not say what was wrong, and gives a
+    /// peer less time than Tor may take. Blocks; where the way is direct there is nothing to do.
+    pub fn clear(&self) -> Result<(), DialError> {
         let Some(tunnel) = &self.tunnel else { return Ok(()) };
-        Handle::current()
-            .block_on(tunnel.dial())
-            .map_err(|error| Error::FailedPrecondition(error.to_string()))
+        Handle::current().block_on(tunnel.dial())
     }
 
     /// Whether the way was cleared and nobody has gone it yet.

@@ -1,4 +1,4 @@
-//! The store that the library is given: the server's, in which peers have their onion addresses,
+//! The store that the library is given: the server's, in which peers have their real addresses,
 //! while the library sees the ports that lead there.
 
 use std::future::Future;
@@ -6,61 +6,84 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use ldk_node::lightning::io;
-use ldk_node::lightning::ln::msgs::SocketAddress;
 use ldk_node::lightning::util::persist::{KVStore, KVStoreSync};
 
+use super::addresses::{KeptPeer, StoredPeers};
 use super::record::{self, Peer};
-use super::{Onions, is_onion};
+use super::{PeerGate, is_onion};
 use crate::store::Store;
 
 /// The store as the library sees it.
 pub struct NodeStore {
     store: Arc<Store>,
-    onions: Arc<Onions>,
+    gate: Arc<PeerGate>,
 }
 
 impl NodeStore {
-    /// Puts `onions` between the library and its record of peers.
-    pub fn new(store: Arc<Store>, onions: Arc<Onions>) -> Self {
-        Self { store, onions }
+    /// Puts `gate` between the library and its record of peers.
+    pub fn new(store: Arc<Store>, gate: Arc<PeerGate>) -> Self {
+        Self { store, gate }
     }
 }
 
-impl Onions {
-    /// The record of peers for the library. Addresses that cannot be reached stay as they are,
-    /// and their peers offline.
+impl PeerGate {
+    /// The record of peers for the library. Onion addresses that cannot be reached stay as they
+    /// are, and their peers offline; other peers that there is no tunnel for are kept from it.
     pub(super) fn for_library(&self, bytes: &[u8]) -> io::Result<Vec<u8>> {
         let mut peers = record::decode(bytes)?;
-        let mut known = self.known();
-        known.stored = addresses(&peers);
-        let mut unreachable = None;
-        for peer in peers.iter_mut().filter(|peer| is_onion(&peer.address)) {
-            match self.tunnel(&mut known, &peer.address) {
-                Ok(tunnel) => peer.address = tunnel.entrance().clone(),
-                Err(reason) => unreachable = Some(reason),
-            }
+        self.addresses.known().stored = by_node_id(&peers);
+        peers.retain_mut(|peer| self.lead_to(peer));
+        self.warn_of_unreachable(&peers);
+        record::encode(&peers)
+    }
+
+    /// Puts a port in the place of the peer's address; false if there is none to be had.
+    fn lead_to(&self, peer: &mut Peer) -> bool {
+        let mut known = self.addresses.known();
+        match self.tunnel(&mut known, &peer.address) {
+            Ok(Some(tunnel)) => peer.address = tunnel.entrance().clone(),
+            Ok(None) => {},
+            Err(_) if is_onion(&peer.address) && self.proxy.is_none() => {},
+            Err(reason) => {
+                tracing::warn!("peer {}@{} has to wait: {reason}", peer.node_id, peer.address);
+                let kept = KeptPeer { address: peer.address.clone(), persist: true };
+                known.kept.insert(peer.node_id, kept);
+                return false;
+            },
         }
-        if let Some(reason) = unreachable {
-            let count = peers.iter().filter(|peer| is_onion(&peer.address)).count();
+        true
+    }
+
+    fn warn_of_unreachable(&self, peers: &[Peer]) {
+        let mut unreachable = peers.iter().filter(|peer| is_onion(&peer.address)).peekable();
+        if let Some(one) = unreachable.peek() {
+            let reason = Self::needs_proxy(&one.address);
+            let count = unreachable.count();
             tracing::warn!("{count} stored peers at onion addresses stay offline: {reason}");
         }
-        record::encode(&peers)
     }
 
     /// The record of peers for the disk.
     pub(super) fn for_disk(&self, bytes: &[u8]) -> io::Result<Vec<u8>> {
         let mut peers = record::decode(bytes)?;
-        let mut known = self.known();
+        let mut known = self.addresses.known();
         for peer in &mut peers {
-            peer.address = known.shown(peer.address.clone());
+            if let Some(real) = known.real(&peer.address) {
+                peer.address = real.clone();
+            }
         }
-        known.stored = addresses(&peers);
+        for (node_id, kept) in known.kept.iter().filter(|(_, kept)| kept.persist) {
+            if peers.iter().all(|peer| peer.node_id != *node_id) {
+                peers.push(Peer::new(*node_id, kept.address.clone()));
+            }
+        }
+        known.stored = by_node_id(&peers);
         record::encode(&peers)
     }
 }
 
-fn addresses(peers: &[Peer]) -> Vec<SocketAddress> {
-    peers.iter().map(|peer| peer.address.clone()).collect()
+fn by_node_id(peers: &[Peer]) -> StoredPeers {
+    peers.iter().map(|peer| (peer.node_id, peer.address.clone())).collect()
 }
 
 type Answer<T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send>>;
@@ -69,14 +92,14 @@ impl KVStoreSync for NodeStore {
     fn read(&self, primary: &str, secondary: &str, key: &str) -> io::Result<Vec<u8>> {
         let value = KVStoreSync::read(&*self.store, primary, secondary, key)?;
         match (primary, secondary, key) {
-            record::PLACE => self.onions.for_library(&value),
+            record::PLACE => self.gate.for_library(&value),
             _ => Ok(value),
         }
     }
 
     fn write(&self, primary: &str, secondary: &str, key: &str, value: Vec<u8>) -> io::Result<()> {
         let value = match (primary, secondary, key) {
-            record::PLACE => self.onions.for_disk(&value)?,
+            record::PLACE => self.gate.for_disk(&value)?,
             _ => value,
         };
         KVStoreSync::write(&*self.store, primary, secondary, key, value)
@@ -96,8 +119,8 @@ impl KVStore for NodeStore {
         let value = KVStore::read(&*self.store, primary, secondary, key);
         match (primary, secondary, key) {
             record::PLACE => {
-                let onions = Arc::clone(&self.onions);
-                Box::pin(async move { onions.for_library(&value.await?) })
+                let gate = Arc::clone(&self.gate);
+                Box::pin(async move { gate.for_library(&value.await?) })
             },
             _ => value,
         }
@@ -105,7 +128,7 @@ impl KVStore for NodeStore {
 
     fn write(&self, primary: &str, secondary: &str, key: &str, value: Vec<u8>) -> Answer<()> {
         let value = match (primary, secondary, key) {
-            record::PLACE => match self.onions.for_disk(&value) {
+            record::PLACE => match self.gate.for_disk(&value) {
                 Ok(value) => value,
                 Err(error) => return Box::pin(async { Err(error) }),
             },

@@ -1,0 +1,103 @@
+//! Which address stands for which: what the library is told, and what everybody else is.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ldk_node::bitcoin::secp256k1::PublicKey;
+use ldk_node::lightning::ln::msgs::SocketAddress;
+
+use super::tunnel::Tunnel;
+
+/// The addresses of stored peers.
+pub(super) type StoredPeers = BTreeMap<PublicKey, SocketAddress>;
+
+/// The addresses of peers.
+#[derive(Default)]
+pub(super) struct Addresses(Mutex<Known>);
+
+/// What is known of them.
+#[derive(Default)]
+pub(super) struct Known {
+    /// By the addresses they lead to.
+    pub(super) tunnels: HashMap<SocketAddress, Arc<Tunnel>>,
+    /// Where the tunnels lead, by their entrances.
+    exits: HashMap<SocketAddress, SocketAddress>,
+    /// The addresses of peers that have connected, by ours of the connection to the library.
+    inbound: HashMap<SocketAddress, SocketAddress>,
+    /// The peers in the library's record, as it was last read or written.
+    pub(super) stored: StoredPeers,
+    /// Peers that the library does not know, because it would not go to them through the gate.
+    pub(super) kept: BTreeMap<PublicKey, KeptPeer>,
+    /// Addresses from the configuration.
+    pub(super) configured: HashSet<SocketAddress>,
+}
+
+/// A peer that the gate connects to, after which it is the library's again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct KeptPeer {
+    pub(super) address: SocketAddress,
+    /// Whether the library is to remember it.
+    pub(super) persist: bool,
+}
+
+/// A peer that has connected is shown with its own address, until this is dropped.
+pub(super) struct Shown {
+    addresses: Arc<Addresses>,
+    local: SocketAddress,
+}
+
+impl Addresses {
+    pub(super) fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Shows the address of a peer in place of `local`, which is ours of the connection by which it
+    /// is led to the library.
+    pub(super) fn show_inbound(self: &Arc<Self>, local: SocketAddr, peer: SocketAddr) -> Shown {
+        let local = SocketAddress::from(local);
+        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+        self.known().inbound.insert(local.clone(), peer.into());
+        Shown { addresses: Arc::clone(self), local }
+    }
+}
+
+impl Drop for Shown {
+    fn drop(&mut self) {
+        self.addresses.known().inbound.remove(&self.local);
+    }
+}
+
+impl Known {
+    /// The address that stands for this one everywhere but in the library; none if it does not come
+    /// from the gate.
+    pub(super) fn real(&self, address: &SocketAddress) -> Option<&SocketAddress> {
+        self.exits.get(address).or_else(|| self.inbound.get(address))
+    }
+
+    pub(super) fn add(&mut self, tunnel: &Arc<Tunnel>) {
+        self.exits.insert(tunnel.entrance().clone(), tunnel.address().clone());
+        self.tunnels.insert(tunnel.address().clone(), Arc::clone(tunnel));
+    }
+
+    /// Drops the tunnels that nobody has come back to: of peers that were not stored, or no longer
+    /// are.
+    pub(super) fn forget_unused(&mut self) {
+        let Self { tunnels, exits, stored, kept, configured, .. } = self;
+        let kept = kept.values().map(|peer| &peer.address);
+        let wanted: HashSet<&SocketAddress> =
+            stored.values().chain(kept).chain(configured.iter()).collect();
+        tunnels.retain(|address, tunnel| {
+            let is_used = tunnel.is_in_use() || wanted.contains(address);
+            if !is_used {
+                exits.remove(tunnel.entrance());
+            }
+            is_used
+        });
+    }
+
+    pub(super) fn forget_all(&mut self) {
+        self.tunnels.clear();
+        self.exits.clear();
+    }
+}

@@ -1,0 +1,100 @@
+//! Whether a connection has got through its handshake (BOLT 8) and both have said `init` (BOLT 1).
+//! All of it but the first byte is encrypted or random, so bytes are counted.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio_util::sync::CancellationToken;
+
+use super::metrics::Direction;
+
+/// The first message, from whoever has made the connection.
+pub(super) const ACT_ONE_BYTES: usize = 50;
+const ACT_TWO_BYTES: u64 = 50;
+const ACT_THREE_BYTES: u64 = 66;
+/// The shortest message is encrypted in so many bytes: its length and `init` without features.
+const INIT_BYTES: u64 = 18 + 6 + 16;
+
+const INITIATOR_BYTES: u64 = ACT_ONE_BYTES as u64 + ACT_THREE_BYTES + INIT_BYTES;
+const RESPONDER_BYTES: u64 = ACT_TWO_BYTES + INIT_BYTES;
+
+/// What both have said so far.
+pub(super) struct Handshake {
+    peer: Party,
+    library: Party,
+    finished: CancellationToken,
+}
+
+/// What one of them has said, and what it says in a handshake at least.
+struct Party {
+    said: AtomicU64,
+    needed: u64,
+}
+
+impl Handshake {
+    /// One in which nobody has said anything.
+    pub(super) fn new(direction: Direction) -> Self {
+        let (peer, library) = match direction {
+            Direction::Inbound => (INITIATOR_BYTES, RESPONDER_BYTES),
+            Direction::Outbound => (RESPONDER_BYTES, INITIATOR_BYTES),
+        };
+        let party = |needed| Party { said: AtomicU64::new(0), needed };
+        Self { peer: party(peer), library: party(library), finished: CancellationToken::new() }
+    }
+
+    /// The peer has said so many bytes more.
+    pub(super) fn peer_said(&self, bytes: usize) {
+        self.peer.add(bytes);
+        self.look();
+    }
+
+    /// The library has said so many bytes more. It says `init` to a peer that has shown its key only.
+    pub(super) fn library_said(&self, bytes: usize) {
+        self.library.add(bytes);
+        self.look();
+    }
+
+    /// Waits until both have said enough.
+    pub(super) async fn finished(&self) {
+        self.finished.cancelled().await;
+    }
+
+    fn look(&self) {
+        if !self.finished.is_cancelled() && self.peer.is_through() && self.library.is_through() {
+            self.finished.cancel();
+        }
+    }
+}
+
+impl Party {
+    fn add(&self, bytes: usize) {
+        self.said.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    fn is_through(&self) -> bool {
+        self.said.load(Ordering::Relaxed) >= self.needed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_handshake_is_over_when_both_have_said_init() {
+        let inbound = Handshake::new(Direction::Inbound);
+        inbound.peer_said(50 + 66 + 40);
+        inbound.library_said(50);
+        assert!(inbound.finished().now_or_never().is_none(), "the library does not believe it yet");
+        inbound.library_said(40);
+        inbound.finished().await;
+
+        let outbound = Handshake::new(Direction::Outbound);
+        outbound.library_said(1_000);
+        outbound.peer_said(89);
+        assert!(outbound.finished().now_or_never().is_none());
+        outbound.peer_said(1);
+        outbound.finished().await;
+    }
+}

@@ -1,0 +1,264 @@
+//! The gate that stands between the library and every Lightning peer.
+//!
+//! The library listens at, and connects to, sockets of this machine only. At the addresses where
+//! peers are expected the daemon listens itself, and leads to the library those that it lets in. For
+//! each peer that this node connects to there is a tunnel: a port of this machine that the library
+//! is given in place of the peer's address, and that leads there, through Tor's proxy if it is an
+//! onion address. Ports are chosen anew at each start. On disk, and for everybody but the library,
+//! peers have their real addresses; [`NodeStore`] puts one for the other when the library reads and
+//! writes its peers.
+//!
+//! So there is one place where what the library sends can be held until it is durable, where
+//! connections are counted, and where those end that say nothing or do not listen.
+//!
+//! Any process of this machine can connect to the port of a tunnel; it gets no further than to the
+//! peer. A process that took a port which the library still tries could only keep it from
+//! connecting: the library knows the peer by its key. One that connects to the library itself is
+//! noticed and sent away by [`watch`](PeerGate::watch).
+
+mod addresses;
+mod check;
+mod dial;
+mod handshake;
+mod hold;
+mod inbound;
+mod loopback;
+mod metrics;
+mod places;
+mod record;
+mod relay;
+mod settings;
+mod sockets;
+mod store;
+mod tasks;
+mod tunnel;
+mod watch;
+mod way;
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+pub use check::check;
+pub use dial::DialError;
+use ldk_node::PeerDetails;
+use ldk_node::bitcoin::secp256k1::PublicKey;
+use ldk_node::lightning::ln::msgs::SocketAddress;
+use prometheus::core::Collector;
+pub use settings::{GateError, Settings};
+pub use sockets::ListeningSockets;
+pub use store::NodeStore;
+use tokio::net::TcpListener;
+pub use way::Way;
+
+use crate::config::HostPort;
+use crate::error::Error;
+use crate::store::Durability;
+use addresses::{Addresses, Known};
+use dial::Route;
+use inbound::Inbound;
+use metrics::GateMetrics;
+use places::Places;
+use relay::Connections;
+use tasks::Tasks;
+use tunnel::Tunnel;
+
+/// The gate that stands between the library and every Lightning peer.
+pub struct PeerGate {
+    /// Whether only onion addresses need a tunnel, and the library listens itself.
+    only_onions: bool,
+    proxy: Option<HostPort>,
+    /// Addresses that peers are led to at once, each of which has a socket.
+    max_tunnels: usize,
+    listening: Vec<SocketAddress>,
+    announced: Vec<SocketAddress>,
+    /// What peers connect to, until they are let in.
+    sockets: Mutex<Vec<TcpListener>>,
+    /// Where the library listens, if peers can connect.
+    library: Option<SocketAddr>,
+    addresses: Arc<Addresses>,
+    connections: Arc<Connections>,
+}
+
+impl PeerGate {
+    /// A gate that nobody passes yet. With a durability, what the library sends is held until all
+    /// that it had written before is durable.
+    pub fn new(
+        settings: Settings,
+        sockets: ListeningSockets,
+        durability: Option<Durability>,
+    ) -> Result<Self, GateError> {
+        let Settings { proxy, listening, announced, limits, max_tunnels, only_onions } = settings;
+        let metrics = GateMetrics::new()?;
+        let places = Places::new(
+            limits.max_connections,
+            limits.max_connections_per_address,
+            metrics.clone(),
+        );
+        let tasks = Tasks::default();
+        let has_library = !only_onions && !sockets.0.is_empty();
+        Ok(Self {
+            only_onions,
+            proxy,
+            max_tunnels,
+            announced: if announced.is_empty() { listening.clone() } else { announced },
+            listening,
+            // Otherwise they are closed here, for the library to listen at.
+            sockets: Mutex::new(if has_library { sockets.0 } else { Vec::new() }),
+            library: has_library.then(loopback::free_address).transpose()?,
+            addresses: Arc::default(),
+            connections: Arc::new(Connections { limits, places, durability, metrics, tasks }),
+        })
+    }
+
+    /// Lets peers in, now that the library listens. Needs the runtime.
+    pub fn open(&self) {
+        let Some(library) = self.library else { return };
+        let (connections, addresses) = (Arc::clone(&self.connections), Arc::clone(&self.addresses));
+        let inbound = Inbound::new(library, connections, addresses);
+        let sockets =
+            std::mem::take(&mut *self.sockets.lock().unwrap_or_else(PoisonError::into_inner));
+        for socket in sockets {
+            self.connections.tasks.spawn(Arc::clone(&inbound).accept(socket));
+        }
+    }
+
+    /// Lets nobody in any more, and makes no more connections.
+    pub fn stop_accepting(&self) {
+        self.connections.tasks.accepting().cancel();
+    }
+
+    /// Ends all connections, after a moment for what is still on its way. The node should have
+    /// stopped.
+    pub async fn close(&self) {
+        self.addresses.known().forget_all();
+        self.connections.tasks.close().await;
+    }
+
+    /// Where the library is to listen.
+    pub fn library_listens_at(&self) -> Vec<SocketAddress> {
+        match self.library {
+            Some(address) => vec![address.into()],
+            None => self.listening.clone(),
+        }
+    }
+
+    /// Where peers find this node.
+    pub fn listening_addresses(&self) -> &[SocketAddress] {
+        &self.listening
+    }
+
+    /// Where the network is told that peers find this node.
+    pub fn announcement_addresses(&self) -> &[SocketAddress] {
+        &self.announced
+    }
+
+    /// What is measured of the connections, for a registry.
+    pub fn collectors(&self) -> Vec<Box<dyn Collector>> {
+        self.connections.metrics.collectors()
+    }
+
+    /// The way to a peer. Needs the runtime.
+    pub fn way_to(&self, address: &SocketAddress) -> Result<Way, Error> {
+        let mut known = self.addresses.known();
+        let tunnel = self.tunnel(&mut known, address)?;
+        Ok(tunnel.map_or_else(|| Way::direct(address.clone()), Way::through))
+    }
+
+    /// The address to give to the library for a peer that the configuration names.
+    pub(crate) fn configured(&self, address: &SocketAddress) -> Result<SocketAddress, Error> {
+        self.addresses.known().configured.insert(address.clone());
+        Ok(self.way_to(address)?.address().clone())
+    }
+
+    /// The library's peers as everybody else sees them, with those that the library does not know.
+    pub fn shown(&self, peers: Vec<PeerDetails>) -> Vec<PeerDetails> {
+        let known = self.addresses.known();
+        let shown = |peer: PeerDetails| {
+            let address = known.real(&peer.address).unwrap_or(&peer.address).clone();
+            PeerDetails { address, ..peer }
+        };
+        let mut peers: Vec<PeerDetails> = peers.into_iter().map(shown).collect();
+        for (node_id, kept) in known.kept.iter().filter(|(_, kept)| kept.persist) {
+            match peers.iter_mut().find(|peer| peer.node_id == *node_id) {
+                Some(peer) => peer.is_persisted = true,
+                None => peers.push(PeerDetails {
+                    node_id: *node_id,
+                    address: kept.address.clone(),
+                    is_persisted: true,
+                    is_connected: false,
+                }),
+            }
+        }
+        peers
+    }
+
+    /// Does not connect to this peer any more by itself.
+    pub fn forget(&self, node_id: &PublicKey) {
+        self.addresses.known().kept.remove(node_id);
+    }
+
+    /// The tunnel to an address, which is made if there is none; none if the library goes there
+    /// itself.
+    fn tunnel(
+        &self,
+        known: &mut Known,
+        address: &SocketAddress,
+    ) -> Result<Option<Arc<Tunnel>>, Error> {
+        let Some(route) = self.route_to(address)? else { return Ok(None) };
+        if let Some(tunnel) = known.tunnels.get(address) {
+            return Ok(Some(Arc::clone(tunnel)));
+        }
+        if known.tunnels.len() >= self.max_tunnels {
+            known.forget_unused();
+        }
+        if known.tunnels.len() >= self.max_tunnels {
+            return Err(Error::ResourceExhausted(format!(
+                "the addresses of {} peers are in use; disconnect from one of them",
+                self.max_tunnels
+            )));
+        }
+        let taken = taken_ports(known);
+        let tunnel = Tunnel::open(address.clone(), route, &taken, &self.connections)
+            .map_err(|error| Error::Internal(format!("cannot make a way to {address}: {error}")))?;
+        known.add(&tunnel);
+        Ok(Some(tunnel))
+    }
+
+    fn route_to(&self, address: &SocketAddress) -> Result<Option<Route>, Error> {
+        if is_onion(address) {
+            let proxy = self.proxy.clone().ok_or_else(|| Self::needs_proxy(address))?;
+            return Ok(Some(Route::Proxy(proxy)));
+        }
+        Ok((!self.only_onions).then_some(Route::Direct))
+    }
+
+    fn needs_proxy(onion: &SocketAddress) -> Error {
+        Error::FailedPrecondition(format!(
+            "{onion} is an onion address, which can be reached only with tor.proxy_address in the \
+             configuration"
+        ))
+    }
+}
+
+/// Ports that no tunnel may have: those of stored peers, who may be processes of this machine.
+fn taken_ports(known: &Known) -> BTreeSet<u16> {
+    known.stored.values().filter_map(port).collect()
+}
+
+/// Whether only Tor knows the way.
+fn is_onion(address: &SocketAddress) -> bool {
+    matches!(address, SocketAddress::OnionV3 { .. })
+}
+
+fn port(address: &SocketAddress) -> Option<u16> {
+    match address {
+        SocketAddress::TcpIpV4 { port, .. }
+        | SocketAddress::TcpIpV6 { port, .. }
+        | SocketAddress::Hostname { port, .. } => Some(*port),
+        SocketAddress::OnionV2(_) | SocketAddress::OnionV3 { .. } => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

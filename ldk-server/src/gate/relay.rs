@@ -1,0 +1,170 @@
+//! Relaying bytes between the library and a peer until one of them has no more.
+
+use std::future::pending;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::handshake::Handshake;
+use super::hold::{self, Inlet, Outlet};
+use super::metrics::{Dropped, GateMetrics};
+use super::places::{Place, Places};
+use super::tasks::{LINGER, Tasks};
+use crate::config::PeerLimitsConfig;
+use crate::store::Durability;
+
+/// How much is read at once, at most.
+const CHUNK_BYTES: usize = 16 * 1024;
+
+/// What all connections share.
+pub(super) struct Connections {
+    pub(super) limits: PeerLimitsConfig,
+    pub(super) places: Arc<Places>,
+    /// What the library says is held until this is so far; without it nothing is held.
+    pub(super) durability: Option<Durability>,
+    pub(super) metrics: GateMetrics,
+    pub(super) tasks: Tasks,
+}
+
+/// The two ends of a connection.
+pub(super) struct Ends {
+    pub(super) library: TcpStream,
+    pub(super) peer: TcpStream,
+}
+
+impl Connections {
+    /// Relays until one side ends, or until the connection may not go on.
+    pub(super) async fn relay(
+        &self,
+        mut ends: Ends,
+        place: &Place,
+        handshake: &Handshake,
+        deadline: Instant,
+    ) -> Result<(), Dropped> {
+        let is_late = async {
+            if timeout_at(deadline, handshake.finished()).await.is_ok() {
+                place.keep();
+                pending::<()>().await;
+            }
+        };
+        let dropped = tokio::select! {
+            ended = self.relay_both_ways(&mut ends, handshake) => ended,
+            () = is_late => Err(Dropped::Handshake),
+            () = place.evicted() => Err(Dropped::Evicted),
+            () = self.tasks.relaying().cancelled() => Ok(()),
+        };
+        if dropped.is_err() {
+            // What the system still has for the peer would keep the socket for minutes.
+            let _ = ends.peer.set_zero_linger();
+        }
+        dropped
+    }
+
+    async fn relay_both_ways(&self, ends: &mut Ends, handshake: &Handshake) -> Result<(), Dropped> {
+        let (library_reader, library_writer) = ends.library.split();
+        let (peer_reader, peer_writer) = ends.peer.split();
+        let (inlet, outlet) = hold::queue(
+            self.limits.max_queued_bytes,
+            self.durability.clone(),
+            self.metrics.clone(),
+        );
+        // Two futures, so that a peer which does not read, and a disk that is slow, hold up nobody
+        // who reads.
+        let reading = from_library(library_reader, inlet, handshake);
+        let writing = to_peer(outlet, peer_writer, self.limits.write_timeout);
+        let mut out = pin!(async {
+            let mut writing = pin!(writing);
+            tokio::select! {
+                ended = &mut writing => ended,
+                () = reading => writing.await,
+            }
+        });
+        let mut back = pin!(from_peer(peer_reader, library_writer, handshake));
+        // Lightning has no connections that are open in one direction only, so the other gets a
+        // moment for what it has left.
+        tokio::select! {
+            ended = &mut out => {
+                if ended.is_ok() {
+                    let _ = timeout(LINGER, back).await;
+                }
+                ended
+            },
+            _ = &mut back => timeout(LINGER, out).await.unwrap_or(Ok(())),
+        }
+    }
+}
+
+/// Reads what the library says into the queue.
+async fn from_library(reader: ReadHalf<'_>, inlet: Inlet, handshake: &Handshake) {
+    let mut buffer = BytesMut::new();
+    loop {
+        acknowledge_at_once(reader.as_ref());
+        let read = read(&reader, &mut buffer).await;
+        acknowledge_at_once(reader.as_ref());
+        let Ok(1..) = read else { return };
+        handshake.library_said(buffer.len());
+        if inlet.push(buffer.split().freeze()).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Writes to the peer what may leave.
+async fn to_peer(
+    mut outlet: Outlet,
+    mut writer: WriteHalf<'_>,
+    patience: Duration,
+) -> Result<(), Dropped> {
+    while let Some(released) = outlet.next().await.map_err(|_| Dropped::NotDurable)? {
+        match timeout(patience, writer.write_all(released.bytes())).await {
+            Ok(Ok(())) => {},
+            Ok(Err(_)) => return Ok(()),
+            Err(_) => return Err(Dropped::Write),
+        }
+    }
+    let _ = writer.shutdown().await;
+    Ok(())
+}
+
+async fn from_peer(
+    reader: ReadHalf<'_>,
+    mut writer: WriteHalf<'_>,
+    handshake: &Handshake,
+) -> io::Result<()> {
+    let mut buffer = BytesMut::new();
+    while read(&reader, &mut buffer).await? > 0 {
+        handshake.peer_said(buffer.len());
+        writer.write_all(&buffer).await?;
+        buffer.clear();
+    }
+    writer.shutdown().await
+}
+
+/// Reads what there is. Memory is taken only once there is something.
+async fn read(reader: &ReadHalf<'_>, buffer: &mut BytesMut) -> io::Result<usize> {
+    loop {
+        reader.readable().await?;
+        buffer.reserve(CHUNK_BYTES);
+        match reader.try_read_buf(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {},
+            other => return other,
+        }
+    }
+}
+
+/// The library leaves Nagle's algorithm on: what it writes next waits until the system has
+/// acknowledged what it wrote before, which the system would put off. It forgets this in between.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn acknowledge_at_once(library: &TcpStream) {
+    let _ = library.set_quickack(true);
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn acknowledge_at_once(_: &TcpStream) {}

@@ -1,0 +1,169 @@
+//! A port of this machine that leads to a peer's address.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use ldk_node::lightning::ln::msgs::SocketAddress;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::dial::{DialError, Route, dial};
+use super::handshake::Handshake;
+use super::loopback;
+use super::metrics::Direction;
+use super::relay::{Connections, Ends};
+use crate::logging::Alias;
+
+/// Connections at once. The library makes one, and any process of this machine can make more.
+const MAX_CONNECTIONS: usize = 8;
+/// How long to wait after a connection could not be accepted.
+const ACCEPT_RETRY: Duration = Duration::from_secs(1);
+
+/// A port that leads to a peer, until this is dropped. Connections outlive it.
+pub(super) struct Tunnel {
+    entrance: SocketAddress,
+    exit: Arc<Exit>,
+    /// In lines of the library the address stands in the place of the port.
+    _alias: Alias,
+    _accepting: DropGuard,
+}
+
+/// Where it leads.
+struct Exit {
+    address: SocketAddress,
+    route: Route,
+    connections: Arc<Connections>,
+    /// One for each connection.
+    slots: Arc<Semaphore>,
+    /// A connection to the peer, for the next one that is accepted.
+    ready: Mutex<Option<TcpStream>>,
+}
+
+impl Tunnel {
+    /// Opens a port that is none of `taken`.
+    pub(super) fn open(
+        address: SocketAddress,
+        route: Route,
+        taken: &BTreeSet<u16>,
+        connections: &Arc<Connections>,
+    ) -> io::Result<Arc<Self>> {
+        let listener = loopback::listen(taken)?;
+        let entrance = SocketAddress::from(listener.local_addr()?);
+        tracing::debug!("{entrance} leads to {address}");
+        let alias = Alias::new(entrance.to_string(), address.to_string());
+        let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let connections = Arc::clone(connections);
+        let accepting = connections.tasks.accepting().child_token();
+        let exit = Arc::new(Exit { address, route, connections, slots, ready: Mutex::default() });
+        exit.connections.tasks.spawn(accept(listener, Arc::clone(&exit), accepting.clone()));
+        let accepting = accepting.drop_guard();
+        Ok(Arc::new(Self { entrance, exit, _alias: alias, _accepting: accepting }))
+    }
+
+    /// The address to connect to.
+    pub(super) fn entrance(&self) -> &SocketAddress {
+        &self.entrance
+    }
+
+    /// The address it leads to.
+    pub(super) fn address(&self) -> &SocketAddress {
+        &self.exit.address
+    }
+
+    /// Whether there is a connection, or somebody is about to make one.
+    pub(super) fn is_in_use(self: &Arc<Self>) -> bool {
+        // The list of all tunnels holds one.
+        Arc::strong_count(self) > 1 || self.exit.slots.available_permits() < MAX_CONNECTIONS
+    }
+
+    /// Connects to the peer, for the next connection that is made to the port.
+    pub(super) async fn dial(&self) -> Result<(), DialError> {
+        let stream = self.exit.dial().await?;
+        self.exit.set_ready(Some(stream));
+        Ok(())
+    }
+
+    /// Takes back what [`dial`](Self::dial) made, unless it was used.
+    pub(super) fn hang_up(&self) {
+        drop(self.exit.set_ready(None));
+    }
+
+    /// Whether what [`dial`](Self::dial) made was not used yet.
+    pub(super) fn is_ready(&self) -> bool {
+        self.exit.ready.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+}
+
+impl Exit {
+    fn set_ready(&self, stream: Option<TcpStream>) -> Option<TcpStream> {
+        std::mem::replace(&mut *self.ready.lock().unwrap_or_else(PoisonError::into_inner), stream)
+    }
+
+    async fn dial(&self) -> Result<TcpStream, DialError> {
+        tokio::select! {
+            () = self.connections.tasks.accepting().cancelled() => Err(DialError::Stopping),
+            dialled = dial(&self.route, &self.address) => dialled,
+        }
+    }
+
+    /// Leads a connection of the library to the peer.
+    async fn serve(&self, library: TcpStream, _slot: OwnedSemaphorePermit) {
+        let place = match self.connections.places.take_outbound() {
+            Ok(place) => place,
+            Err(reason) => {
+                tracing::warn!("cannot connect to {}: {reason}", self.address);
+                return self.connections.metrics.refused(reason);
+            },
+        };
+        let peer = match self.set_ready(None) {
+            Some(peer) => peer,
+            None => match self.dial().await {
+                Ok(peer) => peer,
+                Err(error) => {
+                    tracing::debug!("{} is out of reach: {error}", self.address);
+                    return;
+                },
+            },
+        };
+        let deadline = Instant::now() + self.connections.limits.handshake_timeout;
+        let handshake = Handshake::new(Direction::Outbound);
+        let ends = Ends { library, peer };
+        if let Err(reason) = self.connections.relay(ends, &place, &handshake, deadline).await {
+            tracing::info!("the connection to {} is broken off: {reason}", self.address);
+            self.connections.metrics.dropped(reason);
+        }
+    }
+}
+
+async fn accept(listener: TcpListener, exit: Arc<Exit>, accepting: CancellationToken) {
+    loop {
+        let accepted = tokio::select! {
+            () = accepting.cancelled() => return,
+            accepted = accept_one(&listener) => accepted,
+        };
+        let library = match accepted {
+            Ok(library) => library,
+            Err(error) => {
+                tracing::error!("cannot accept a connection to {}: {error}", exit.address);
+                sleep(ACCEPT_RETRY).await;
+                continue;
+            },
+        };
+        let Ok(slot) = Arc::clone(&exit.slots).try_acquire_owned() else {
+            tracing::warn!("{MAX_CONNECTIONS} connections to {} already", exit.address);
+            continue;
+        };
+        let serving = Arc::clone(&exit);
+        exit.connections.tasks.spawn(async move { serving.serve(library, slot).await });
+    }
+}
+
+async fn accept_one(listener: &TcpListener) -> io::Result<TcpStream> {
+    let (library, _) = listener.accept().await?;
+    library.set_nodelay(true)?;
+    Ok(library)
+}

@@ -1,0 +1,271 @@
+//! Connections of the library that do not go through the gate.
+//!
+//! There are two kinds. A process of this machine can connect to the port that the library listens
+//! at; it is sent away. And the library learns addresses by itself, which it knows no tunnel for:
+//! that of a peer who has opened a channel, which it is going to reconnect to, and that of a node
+//! which an onion message is to be sent to. Those peers are taken from the library and connected to
+//! through the gate, upon which they are the library's again.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ldk_node::bitcoin::secp256k1::PublicKey;
+use ldk_node::lightning::ln::msgs::SocketAddress;
+use ldk_node::lightning::routing::gossip::NodeId;
+use ldk_node::{Node, PeerDetails};
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::addresses::{Addresses, KeptPeer};
+use super::metrics::Direction;
+use super::tasks::LINGER;
+use super::{PeerGate, is_onion};
+use crate::clock::Ticks;
+
+/// How often the library's connections are compared with the gate's.
+const PERIOD: Duration = Duration::from_secs(1);
+/// How long to wait before a peer that does not answer is tried again, as the library does.
+const RETRY: Duration = Duration::from_secs(60);
+
+/// What is to be done with a peer of the library.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Verdict {
+    /// Nothing.
+    Fine,
+    /// The library would go past the gate to this peer, or has: the gate goes there instead.
+    Take(KeptPeer),
+    /// Somebody has connected to the library past the gate.
+    SendAway,
+}
+
+/// Compares the two again and again.
+struct Watch {
+    node: Arc<Node>,
+    gate: Arc<PeerGate>,
+    /// Connections that do not seem to go through the gate, as of the last look. One that has just
+    /// ended may look like it.
+    suspects: HashMap<PublicKey, SocketAddress>,
+    tried: HashMap<PublicKey, Instant>,
+    /// The attempt under way to connect to a peer.
+    connecting: Option<JoinHandle<()>>,
+}
+
+impl PeerGate {
+    /// Sees to it that all of the library's connections go through the gate, until `stop` is
+    /// cancelled.
+    pub async fn watch(self: Arc<Self>, node: Arc<Node>, stop: CancellationToken) {
+        if self.only_onions {
+            return;
+        }
+        let mut watch = Watch {
+            node,
+            gate: self,
+            suspects: HashMap::new(),
+            tried: HashMap::new(),
+            connecting: None,
+        };
+        let mut ticks = Ticks::after(PERIOD, PERIOD, stop);
+        while ticks.next().await {
+            let looked = spawn_blocking(move || {
+                watch.look();
+                watch
+            });
+            match looked.await {
+                Ok(after) => watch = after,
+                Err(error) => return tracing::error!("the peers are not watched: {error}"),
+            }
+        }
+        if let Some(connecting) = watch.connecting {
+            // At the latest, it ends when the node stops.
+            let _ = timeout(LINGER, connecting).await;
+        }
+    }
+}
+
+impl Watch {
+    /// Blocks.
+    fn look(&mut self) {
+        let peers = self.node.list_peers();
+        let mut suspects = HashMap::new();
+        for peer in &peers {
+            let verdict = self.gate.judge(peer, |address| self.is_announced(peer, address));
+            if verdict == Verdict::Fine {
+                continue;
+            }
+            let seen_before = self.suspects.get(&peer.node_id) == Some(&peer.address);
+            if peer.is_connected && !seen_before {
+                suspects.insert(peer.node_id, peer.address.clone());
+            } else {
+                self.act(peer, verdict);
+            }
+        }
+        self.suspects = suspects;
+        self.connect(&peers);
+        self.gate.addresses.known().forget_unused();
+    }
+
+    fn act(&self, peer: &PeerDetails, verdict: Verdict) {
+        let PeerDetails { node_id, address, is_connected, .. } = peer;
+        let direction = match verdict {
+            Verdict::Fine => return,
+            Verdict::Take(kept) => {
+                tracing::info!("the node goes to {node_id}@{address} through the gate from now on");
+                self.gate.addresses.known().kept.insert(*node_id, kept);
+                Direction::Outbound
+            },
+            Verdict::SendAway => {
+                tracing::warn!(
+                    "{node_id} has connected to the node past the gate, from {address}, which only a \
+                     process of this machine can; disconnecting it"
+                );
+                self.gate.keep_stored(node_id);
+                Direction::Inbound
+            },
+        };
+        if *is_connected {
+            self.gate.connections.metrics.bypassed(direction);
+        }
+        // The library forgets the peer as well, unlike the record on disk.
+        if let Err(error) = self.node.disconnect(*node_id) {
+            tracing::warn!("cannot disconnect {node_id}: {error}");
+        }
+    }
+
+    /// Connects to the next of the peers that the library does not know.
+    fn connect(&mut self, peers: &[PeerDetails]) {
+        if self.connecting.as_ref().is_some_and(|connecting| !connecting.is_finished()) {
+            return;
+        }
+        let kept = self.gate.addresses.known().kept.clone();
+        self.tried.retain(|node_id, _| kept.contains_key(node_id));
+        let is_connected = |node_id: &PublicKey| {
+            peers.iter().any(|peer| peer.node_id == *node_id && peer.is_connected)
+        };
+        let is_due = |(node_id, _): &(PublicKey, KeptPeer)| {
+            is_connected(node_id)
+                || self.tried.get(node_id).is_none_or(|tried| tried.elapsed() >= RETRY)
+        };
+        let Some((node_id, kept)) = kept.into_iter().find(is_due) else { return };
+        self.tried.insert(node_id, Instant::now());
+        let (node, gate) = (Arc::clone(&self.node), Arc::clone(&self.gate));
+        self.connecting = Some(spawn_blocking(move || gate.hand_over(&node, node_id, &kept)));
+    }
+
+    /// Whether the network is told that this is the peer's address.
+    fn is_announced(&self, peer: &PeerDetails, address: &SocketAddress) -> bool {
+        let node = self.node.network_graph().node(&NodeId::from_pubkey(&peer.node_id));
+        let info = node.and_then(|node| node.announcement_info);
+        info.is_some_and(|info| info.addresses().contains(address))
+    }
+}
+
+impl PeerGate {
+    fn judge(&self, peer: &PeerDetails, is_announced: impl Fn(&SocketAddress) -> bool) -> Verdict {
+        let PeerDetails { node_id, address, is_persisted, is_connected } = peer;
+        let known = self.addresses.known();
+        if known.real(address).is_some() || is_onion(address) && self.proxy.is_none() {
+            return Verdict::Fine;
+        }
+        let is_ours = !is_connected
+            || !is_loopback(address)
+            || known.stored.get(node_id) == Some(address)
+            || is_announced(address);
+        if is_ours {
+            let (address, persist) = (address.clone(), *is_persisted);
+            return Verdict::Take(KeptPeer { address, persist });
+        }
+        Verdict::SendAway
+    }
+
+    /// Keeps a stored peer that the library is about to forget.
+    fn keep_stored(&self, node_id: &PublicKey) {
+        let mut known = self.addresses.known();
+        if let Some(address) = known.stored.get(node_id).cloned() {
+            known.kept.insert(*node_id, KeptPeer { address, persist: true });
+        }
+    }
+
+    /// Connects to a peer through the gate, and leaves it to the library from then on. Blocks.
+    fn hand_over(&self, node: &Node, node_id: PublicKey, peer: &KeptPeer) {
+        let KeptPeer { address, persist } = peer;
+        let connected = self.way_to(address).map_err(|error| error.to_string()).and_then(|way| {
+            let is_connected = |peer: &PeerDetails| peer.node_id == node_id && peer.is_connected;
+            if !node.list_peers().iter().any(is_connected) {
+                way.clear().map_err(|error| error.to_string())?;
+            }
+            let connected = node.connect(node_id, way.address().clone(), *persist);
+            connected.map_err(|error| error.to_string())
+        });
+        if let Err(reason) = &connected {
+            tracing::debug!("cannot connect to {node_id}@{address}: {reason}");
+        }
+        if connected.is_err() && *persist {
+            return;
+        }
+        let was_kept = Addresses::known(&self.addresses).kept.remove(&node_id).is_some();
+        if connected.is_ok() && !was_kept {
+            // Somebody has asked meanwhile to disconnect from it.
+            let _ = node.disconnect(node_id);
+        }
+    }
+}
+
+fn is_loopback(address: &SocketAddress) -> bool {
+    matches!(address, SocketAddress::TcpIpV4 { addr: [127, ..], .. })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{KEY, gate, plain, settings};
+    use super::*;
+
+    fn verdict(gate: &PeerGate, address: &str, is_connected: bool, announced: &str) -> Verdict {
+        let peer = PeerDetails {
+            node_id: KEY.parse().unwrap(),
+            address: plain(address),
+            is_persisted: true,
+            is_connected,
+        };
+        gate.judge(&peer, |address| address.to_string() == announced)
+    }
+
+    fn take(address: &str) -> Verdict {
+        Verdict::Take(KeptPeer { address: plain(address), persist: true })
+    }
+
+    #[tokio::test]
+    async fn whoever_goes_past_the_gate_is_taken_or_sent_away() {
+        let gate = gate(settings());
+        let entrance = gate.way_to(&plain("1.2.3.4:9735")).unwrap().address().to_string();
+        let _shown = Addresses::show_inbound(
+            &gate.addresses,
+            "127.0.0.1:1".parse().unwrap(),
+            "1.2.3.4:5".parse().unwrap(),
+        );
+        for is_connected in [true, false] {
+            assert_eq!(verdict(&gate, &entrance, is_connected, ""), Verdict::Fine);
+            assert_eq!(verdict(&gate, "1.2.3.4:9735", is_connected, ""), take("1.2.3.4:9735"));
+        }
+        assert_eq!(verdict(&gate, "127.0.0.1:1", true, ""), Verdict::Fine);
+        let near = "127.0.0.1:2";
+        assert_eq!(verdict(&gate, near, true, ""), Verdict::SendAway);
+        assert_eq!(verdict(&gate, near, true, near), take(near));
+        assert_eq!(verdict(&gate, near, false, ""), take(near));
+        // Without a proxy nobody gets there anyhow.
+        let onion = format!("{}.onion:9735", "a".repeat(56));
+        assert_eq!(verdict(&gate, &onion, false, ""), Verdict::Fine);
+    }
+
+    #[tokio::test]
+    async fn a_stored_peer_that_the_library_forgets_is_kept() {
+        let gate = gate(settings());
+        let node_id: PublicKey = KEY.parse().unwrap();
+        gate.keep_stored(&node_id);
+        assert_eq!(gate.shown(Vec::new()), []);
+        gate.addresses.known().stored.insert(node_id, plain("1.2.3.4:9735"));
+        gate.keep_stored(&node_id);
+        assert_eq!(gate.shown(Vec::new())[0].address, plain("1.2.3.4:9735"));
+    }
+}
