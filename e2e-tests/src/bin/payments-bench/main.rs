@@ -1,5 +1,6 @@
-//! What payments cost: two daemons on regtest pay each other through one channel, once with the
-//! daemon's own store and once with the library's, and what each payment takes is told side by side.
+//! What payments cost: two daemons on regtest pay each other through one channel, with the daemon's
+//! own store, with the library's, and past the gate for peers, and what each payment takes is told
+//! side by side.
 //!
 //! `cargo run --release -p e2e-tests --bin payments-bench`; docs/performance.md says what the figures
 //! mean.
@@ -36,8 +37,9 @@ const WARM_UP_PAYMENTS: usize = 20;
 #[derive(Parser)]
 #[command(name = "payments-bench")]
 struct Cli {
-    /// The stores to compare, of `ours` and `library`.
-    #[arg(long, value_delimiter = ',', default_value = "ours,library")]
+    /// The stores to compare, of `ours`, `ungated`, which is ours without the gate for peers, and
+    /// `library`.
+    #[arg(long, value_delimiter = ',', default_value = "ours,ungated,library")]
     stores: Vec<Store>,
     /// Keep the daemons' data below this directory, on the file system to be measured [default: that
     /// of temporary files].
@@ -77,7 +79,7 @@ async fn measure(network: &Network, args: &Cli) -> Result<()> {
     println!("\n{payments} payments of {amount_msat} msat a case, over one channel\n");
     println!("{}", report::payments(&rows));
     if stores.len() > 1 {
-        println!("\nours / library\n\n{}", report::ratios(&rows));
+        println!("\nours in proportion to the others\n\n{}", report::ratios(&rows));
     }
     let Some(payments) = count_fsyncs else { return Ok(()) };
     if !syncs::can_trace().await {

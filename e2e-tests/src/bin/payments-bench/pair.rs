@@ -19,6 +19,8 @@ const RESERVE_SATS: u64 = 200_000;
 pub(crate) enum Store {
     /// In the store of this project.
     Ours,
+    /// There too, and it lets the library listen and connect to its peers itself.
+    Ungated,
     /// In the SQLite store of the library.
     Library,
 }
@@ -84,9 +86,12 @@ impl Side {
         let mut config = network.config(&alias)?;
         // What is measured is not to be the writing of the log.
         config.log_level = "Info";
-        if store == Store::Library {
-            config.args.push("--library-store".to_owned());
-        }
+        let flag = match store {
+            Store::Ours => None,
+            Store::Ungated => Some("--without-peer-gate"),
+            Store::Library => Some("--library-store"),
+        };
+        config.args.extend(flag.map(str::to_owned));
         let trace = match tracing {
             Tracing::Off => None,
             Tracing::Syncs => Some(SyncTrace::of(&mut config)),
@@ -105,6 +110,7 @@ impl fmt::Display for Store {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Ours => "ours",
+            Self::Ungated => "ungated",
             Self::Library => "library",
         })
     }

@@ -70,11 +70,12 @@ pub(crate) fn payments(rows: &[Row]) -> Table {
     aligned(table, 3)
 }
 
-/// What each case took with our store, in proportion to the library's.
+/// What each case took with our store, in proportion to each of the others.
 pub(crate) fn ratios(rows: &[Row]) -> Table {
     let mut table = table(&[
         "kind",
         "in flight",
+        "ours /",
         "payments/s",
         "p50",
         "p99",
@@ -83,9 +84,11 @@ pub(crate) fn ratios(rows: &[Row]) -> Table {
         "payer CPU",
         "payee CPU",
     ]);
-    for ours in rows.iter().filter(|row| row.store == Store::Ours) {
-        let theirs = rows.iter().find(|row| row.case == ours.case && row.store == Store::Library);
-        let Some(theirs) = theirs else { continue };
+    let compared = rows.iter().filter(|row| row.store == Store::Ours).flat_map(|ours| {
+        let is_other = |row: &&Row| row.case == ours.case && row.store != Store::Ours;
+        rows.iter().filter(is_other).map(move |theirs| (ours, theirs))
+    });
+    for (ours, theirs) in compared {
         let figures = |row: &Row| {
             let Measured { per_second, latency, payer, payee, .. } = &row.measured;
             [
@@ -99,14 +102,14 @@ pub(crate) fn ratios(rows: &[Row]) -> Table {
             ]
         };
         let ratios = figures(ours).into_iter().zip(figures(theirs));
-        let [kind, in_flight, _] = ours.name();
         table.add_row(
-            [kind, in_flight]
+            theirs
+                .name()
                 .into_iter()
                 .chain(ratios.map(|(ours, theirs)| format!("{:.2}", ours / theirs))),
         );
     }
-    aligned(table, 2)
+    aligned(table, 3)
 }
 
 /// The fsyncs of each case, for each payment.
