@@ -33,7 +33,8 @@ install_debian_package() {
 	mkdir -p "$apt/state/lists/partial" "$apt/cache/archives/partial" "$into/root" "$into/bin"
 	options=(
 		-qq -o "Dir::State=$apt/state" -o Dir::State::status=/var/lib/dpkg/status
-		-o "Dir::Cache=$apt/cache" -o "APT::Sandbox::User=$(id -un)" -o Acquire::http::Timeout=20
+		-o "Dir::Cache=$apt/cache" -o "APT::Sandbox::User=$(id -un)" -o APT::Update::Error-Mode=any
+		-o Acquire::http::Timeout=20 -o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false
 	)
 	apt-get "${options[@]}" update >&2 || return 1
 	(cd "$apt" && apt-get "${options[@]}" download strace libunwind8 >&2) || return 1
@@ -41,7 +42,8 @@ install_debian_package() {
 		dpkg-deb -x "$deb" "$into/root" || return 1
 	done
 	rm -r "$apt"
-	loader=$(find /lib /lib64 -maxdepth 2 -name 'ld-linux*.so.*' 2>/dev/null | head -n 1)
+	# With the slash, because they are links to directories on some systems.
+	loader=$(find /lib/ /lib64/ -maxdepth 2 -name 'ld-linux*.so.*' 2>/dev/null | head -n 1)
 	libraries=$(cd "$into/root" && dirname "$(find usr/lib -name 'libunwind.so.*' | head -n 1)")
 	cat >"$into/bin/strace" <<-WRAPPER
 		#!/bin/sh

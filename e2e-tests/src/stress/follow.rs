@@ -9,7 +9,7 @@ use futures_util::StreamExt as _;
 use ldk_server_client::api::{AckEventsRequest, ListEventConsumersRequest, SubscribeEventsRequest};
 use ldk_server_client::events::event_envelope::Event;
 use ldk_server_client::events::{
-    ChannelClosureInitiator, ChannelState, ChannelStateChanged, EventEnvelope,
+    ChannelClosureInitiator, ChannelState, ChannelStateChanged, EventEnvelope, SpliceState,
 };
 use ldk_server_client::types::Payment;
 use ldk_server_client::{Client, EventStream};
@@ -71,6 +71,11 @@ impl Follower {
     /// The channels that were closed.
     pub(super) fn closures(&self) -> Vec<Closure> {
         lock(&self.seen).closures.clone()
+    }
+
+    /// The transactions of splices that were agreed on, as far as nothing else was told of them.
+    pub(super) fn pending_splices(&self) -> Vec<String> {
+        lock(&self.seen).splices.values().flatten().cloned().collect()
     }
 
     /// Whether an event told that the node received this payment.
@@ -135,6 +140,8 @@ struct Seen {
     received: BTreeSet<String>,
     successful: BTreeSet<String>,
     closures: Vec<Closure>,
+    /// For each channel, the transaction of a splice that was agreed on.
+    splices: BTreeMap<String, Option<String>>,
     violations: Vec<Violation>,
 }
 
@@ -169,6 +176,12 @@ impl Seen {
             },
             Some(Event::ChannelStateChanged(change)) if change.state() == ChannelState::Closed => {
                 self.closures.push(Closure::new(change));
+            },
+            Some(Event::SpliceStateChanged(change)) => {
+                let is_pending = change.state() == SpliceState::Pending;
+                let txid = change.funding_txo.as_deref().and_then(|txo| txo.split(':').next());
+                let txid = txid.filter(|_| is_pending).map(str::to_owned);
+                self.splices.insert(change.channel_id.clone(), txid);
             },
             _ => {},
         }

@@ -155,6 +155,11 @@ impl Group {
         told.into_iter().map(|closure| (closure.channel_id, closure.reason)).collect()
     }
 
+    /// The transactions of splices that a node was told of as agreed on.
+    pub(super) fn pending_splices(&self) -> Vec<String> {
+        self.followers.iter().flat_map(Follower::pending_splices).collect()
+    }
+
     /// Who follows the events of this node.
     pub(super) fn follower(&self, number: usize) -> &Follower {
         &self.followers[number]

@@ -45,6 +45,8 @@ pub struct Summary {
     pub forced: u32,
     /// Channels that both nodes have, and whose funding transaction nobody has.
     pub unfunded: u32,
+    /// Splices that both nodes have agreed on, and whose transaction nobody has.
+    pub unspliced: u32,
     /// What the miners got.
     pub fees_sats: u64,
     /// Numbered events that were taken.
@@ -94,6 +96,7 @@ impl Summary {
         }
         self.forced += other.forced;
         self.unfunded += other.unfunded;
+        self.unspliced += other.unspliced;
         self.fees_sats += other.fees_sats;
         self.events += other.events;
         self.count_all(other.counters);
@@ -208,8 +211,8 @@ impl Display for Summary {
             writeln!(
                 out,
                 "not sent    {} closing transactions, and the channel was closed by force; {} funding \
-                 transactions, and the channel waits for ever",
-                self.forced, self.unfunded
+                 and {} splice transactions, and the channel waits for ever",
+                self.forced, self.unfunded, self.unspliced
             )?;
         }
         if self.payments > 0 {

@@ -1,5 +1,6 @@
 //! Two nodes that open, close and splice channels, and are killed amid it.
 
+mod agreement;
 mod money;
 mod operation;
 
@@ -21,7 +22,7 @@ use super::ledger::Ledger;
 use super::summary::Summary;
 use super::victims::victims;
 use super::violation::{Kind, Violation};
-use super::{Plan, Subject, close, settle};
+use super::{Plan, Subject, close};
 use crate::wait::until;
 
 const FUNDS_SATS: u64 = 30_000_000;
@@ -35,7 +36,7 @@ const LONGEST_BLOCK: Duration = Duration::from_millis(2_500);
 const TRANSACTION_PATIENCE: Duration = Duration::from_secs(5);
 const BLOCKS_TO_READY: u32 = 6;
 /// After so many looks, with blocks between them, a transaction that is not there will not come.
-const LOOKS_FOR_FUNDING: u32 = 4;
+const LOOKS_FOR_TRANSACTION: u32 = 4;
 /// How long both may take to agree, with all the blocks that have to be mined for it.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -45,7 +46,7 @@ pub(super) struct Channels {
     rng: StdRng,
     round: u32,
     is_closed: bool,
-    is_unfunded: bool,
+    waits_for_ever: bool,
     /// The channels of the first node after the last round.
     channels: Vec<Channel>,
     money: Money,
@@ -73,7 +74,7 @@ impl Channels {
         let channels = nodes[0].channels().await?;
         money.check(network, nodes, &channels, None).await?;
         let rng = StdRng::seed_from_u64(seed);
-        Ok(Self { group, rng, round: 0, is_closed: false, is_unfunded: false, channels, money })
+        Ok(Self { group, rng, round: 0, is_closed: false, waits_for_ever: false, channels, money })
     }
 
     /// One of the two asks for something.
@@ -117,34 +118,26 @@ impl Channels {
     }
 
     /// Waits until both nodes tell of the same channels and can use them, nothing waits for a block
-    /// any more, and all money is there. `None` if both wait for a funding transaction that nobody
-    /// has: the library forgets one that it has not broadcast before it ends.
+    /// any more, and all money is there. `None` if they wait for a transaction that nobody has: the
+    /// library forgets one that it has not broadcast before it ends.
     async fn agreed(&mut self, attempt: Option<&Attempt>) -> Result<Option<Vec<Channel>>> {
         let opener = attempt.filter(|attempt| attempt.operation == Operation::Open);
         let opener = opener.map(|attempt| attempt.actor);
         let Self { group, money, channels: before, .. } = self;
-        let Group { network, nodes, .. } = &*group;
-        let mut looks = 0;
         // A transaction may have some of its confirmations.
-        network.mine(BLOCKS_TO_READY).await?;
+        group.network.mine(BLOCKS_TO_READY).await?;
+        let mut looks = 0;
         until("both have the same channels, and all money", PATIENCE, async || {
             group.reconnect().await?;
-            let channels = same_channels(group).await;
-            if channels.is_err() || !network.bitcoind().mempool().await?.is_empty() {
-                network.mine(BLOCKS_TO_READY).await?;
+            let settled = agreement::settled(group, money, before.len(), opener).await;
+            if settled.is_err() {
                 looks += 1;
+                group.network.mine(BLOCKS_TO_READY).await?;
+                if looks >= LOOKS_FOR_TRANSACTION && agreement::has_lost_one(group).await? {
+                    return Ok(None);
+                }
             }
-            if looks >= LOOKS_FOR_FUNDING && funding_is_lost(group).await? {
-                return Ok(None);
-            }
-            let channels = channels?;
-            // What was closed by force is brought back.
-            settle::claim(network, nodes).await?;
-            money.add_forced(settle::forced(nodes).await?);
-            settle::sweep(network, nodes).await?;
-            let pushed_by = opener.filter(|_| channels.len() > before.len());
-            money.check(network, nodes, &channels, pushed_by).await?;
-            Ok(Some(channels))
+            settled.map(Some)
         })
         .await
     }
@@ -199,8 +192,10 @@ impl Subject for Channels {
         let agreed = agreed.with_context(|| format!("after a kill amid {what}"));
         self.group.check_events(&mut summary).await?;
         let Some(channels) = agreed? else {
-            summary.unfunded += 1;
-            self.is_unfunded = true;
+            let is_open = attempt.operation == Operation::Open;
+            summary.unfunded += u32::from(is_open);
+            summary.unspliced += u32::from(!is_open);
+            self.waits_for_ever = true;
             return Ok(summary);
         };
         let lost = self.lost(&attempt, &channels);
@@ -218,12 +213,12 @@ impl Subject for Channels {
     }
 
     fn is_over(&self) -> bool {
-        self.is_closed || self.is_unfunded || self.round == MOST_KILLS
+        self.is_closed || self.waits_for_ever || self.round == MOST_KILLS
     }
 
     async fn end(mut self) -> Result<Summary> {
         let mut summary = Summary { events: self.group.events(), ..Default::default() };
-        if self.is_unfunded {
+        if self.waits_for_ever {
             return Ok(summary);
         }
         if !self.is_closed {
@@ -241,41 +236,4 @@ impl Subject for Channels {
     fn place(&self) -> String {
         format!("kill {} of {}", self.round, self.group.logs())
     }
-}
-
-/// The channels of the first node, if those of the second are the same and all can be used.
-async fn same_channels(group: &Group) -> Result<Vec<Channel>> {
-    let [ours, theirs] = [group.nodes[0].channels().await?, group.nodes[1].channels().await?];
-    let is_usable = ours.iter().chain(&theirs).all(|channel| channel.is_usable);
-    let shown = [shown(&ours), shown(&theirs)];
-    ensure!(is_usable && shown[0] == shown[1], "the two have the channels {shown:#?}");
-    Ok(ours)
-}
-
-/// Whether both have a channel whose funding transaction is not known on the chain.
-async fn funding_is_lost(group: &Group) -> Result<bool> {
-    let [ours, theirs] = [group.nodes[0].channels().await?, group.nodes[1].channels().await?];
-    for channel in ours.iter().filter(|channel| !channel.is_usable) {
-        let Some(funding) = &channel.funding_txo else { continue };
-        let is_known = theirs.iter().any(|known| known.channel_id == channel.channel_id);
-        if is_known && group.network.bitcoind().transaction(&funding.txid).await.is_err() {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
-/// What both sides show alike, in the same order.
-fn shown(channels: &[Channel]) -> Vec<String> {
-    let mut shown: Vec<_> = channels
-        .iter()
-        .map(|channel| {
-            let Channel { channel_id, channel_value_sats, funding_txo, is_usable, .. } = channel;
-            let funding = funding_txo.as_ref().map(|funding| funding.txid.as_str());
-            let usable = if *is_usable { "usable" } else { "not usable" };
-            format!("{channel_id} {channel_value_sats} sat, funding {funding:?}, {usable}")
-        })
-        .collect();
-    shown.sort_unstable();
-    shown
 }
