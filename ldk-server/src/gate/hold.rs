@@ -1,7 +1,7 @@
 //! What the library has sent and may not leave yet: a crash could still undo the state it rests on.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -11,6 +11,10 @@ use crate::store::{Durability, NeverDurable, Position};
 
 /// Chunks at once, whatever their length.
 const MAX_CHUNKS: usize = 1024;
+
+/// How long to wait for a manager of the channels that was written after the bytes were read. They
+/// may tell of what is in no other record; the library then writes one within moments.
+const MANAGER_PATIENCE: Duration = Duration::from_millis(30);
 
 /// Bytes in the order in which they were read, each chunk with what must be on disk first.
 struct Chunk {
@@ -80,7 +84,7 @@ impl Outlet {
     pub(super) async fn next(&mut self) -> Result<Option<Released>, NeverDurable> {
         let Some(chunk) = self.chunks.recv().await else { return Ok(None) };
         if let (Some(durability), Some(position)) = (&self.durability, chunk.position) {
-            durability.reached(position).await?;
+            durability.covered(position, (chunk.read_at + MANAGER_PATIENCE).into()).await?;
             self.metrics.let_go_after(chunk.read_at.elapsed());
         }
         Ok(Some(Released(chunk)))
@@ -96,6 +100,7 @@ impl Released {
 #[cfg(test)]
 mod tests {
     use futures_util::FutureExt as _;
+    use tokio::time::timeout;
 
     use super::*;
     use crate::store::Watermark;
@@ -107,6 +112,11 @@ mod tests {
         (watermark, inlet, outlet)
     }
 
+    /// This is on disk, and so is a manager that came afterwards.
+    fn covered(watermark: &Watermark, position: Position) {
+        watermark.reached_with(position, Some(position + 1));
+    }
+
     fn next(outlet: &mut Outlet) -> Option<Vec<u8>> {
         let next = outlet.next().now_or_never()?;
         Some(next.unwrap().map(|released| released.bytes().to_vec()).unwrap_or_default())
@@ -115,6 +125,7 @@ mod tests {
     #[tokio::test]
     async fn bytes_leave_in_order_and_not_before_what_they_rest_on_is_durable() {
         let (watermark, inlet, mut outlet) = held(100);
+        covered(&watermark, 0);
         inlet.push(Bytes::from_static(b"free")).await.unwrap();
         let first = watermark.accept();
         inlet.push(Bytes::from_static(b"first")).await.unwrap();
@@ -124,13 +135,33 @@ mod tests {
         assert_eq!(next(&mut outlet).unwrap(), b"free");
         let mut chunk = Box::pin(outlet.next());
         assert!(chunk.as_mut().now_or_never().is_none());
-        watermark.reached(first);
+        covered(&watermark, first);
         assert_eq!(chunk.await.unwrap().unwrap().bytes(), b"first");
-        watermark.reached(second);
+        covered(&watermark, second);
         assert_eq!(next(&mut outlet).unwrap(), b"second");
         assert_eq!(outlet.metrics.held_bytes(), 0);
         drop(inlet);
         assert!(outlet.next().await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn what_only_a_manager_tells_waits_for_it() {
+        let (watermark, inlet, mut outlet) = held(100);
+        let before = watermark.accept();
+        watermark.reached_with(before, Some(before));
+        inlet.push(Bytes::from_static(b"agreed")).await.unwrap();
+        let mut chunk = Box::pin(outlet.next());
+        assert!(chunk.as_mut().now_or_never().is_none());
+        let manager = watermark.accept();
+        watermark.reached_with(manager, Some(manager));
+        assert_eq!(chunk.await.unwrap().unwrap().bytes(), b"agreed");
+
+        inlet.push(Bytes::from_static(b"late")).await.unwrap();
+        let late = watermark.accept();
+        let mut chunk = Box::pin(outlet.next());
+        assert!(timeout(2 * MANAGER_PATIENCE, chunk.as_mut()).await.is_err(), "it is accepted");
+        watermark.reached(late);
+        assert_eq!(chunk.await.unwrap().unwrap().bytes(), b"late");
     }
 
     #[tokio::test]
@@ -145,6 +176,7 @@ mod tests {
     #[tokio::test]
     async fn the_queue_has_room_for_so_many_bytes() {
         let (watermark, inlet, mut outlet) = held(6);
+        covered(&watermark, 0);
         inlet.push(Bytes::from_static(b"four")).await.unwrap();
         // It rests on nothing that is accepted from now on, though it has to wait.
         let mut three = Box::pin(inlet.push(Bytes::from_static(b"too")));
@@ -154,7 +186,7 @@ mod tests {
         assert!(three.as_mut().now_or_never().is_none());
         drop(four);
         three.await.unwrap();
-        assert_eq!(next(&mut outlet).unwrap(), b"too");
+        assert_eq!(outlet.next().await.unwrap().unwrap().bytes(), b"too");
 
         let mut more = Box::pin(inlet.push(Bytes::from_static(b"more than six")));
         assert!(more.as_mut().now_or_never().is_none());

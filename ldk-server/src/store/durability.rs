@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
 
 /// The place of a write in the order of all writes since the store was opened, from 1.
 pub type Position = u64;
@@ -19,6 +20,8 @@ pub struct NeverDurable;
 struct Durable {
     /// This write and all before it are on disk.
     through: Position,
+    /// The last manager of the channels that is.
+    manager: Position,
     /// Nothing more will be.
     is_over: bool,
 }
@@ -40,7 +43,7 @@ pub struct Durability(Arc<Inner>);
 
 impl Watermark {
     pub(crate) fn new() -> Self {
-        let durable = watch::Sender::new(Durable { through: 0, is_over: false });
+        let durable = watch::Sender::new(Durable { through: 0, manager: 0, is_over: false });
         let (accepted, waiting, changed) = (AtomicU64::new(0), Mutex::new(()), Condvar::new());
         Self(Arc::new(Inner { accepted, durable, waiting, changed }))
     }
@@ -58,6 +61,14 @@ impl Watermark {
     /// This write and all before it are on disk.
     pub(crate) fn reached(&self, through: Position) {
         self.change(|durable| durable.through = durable.through.max(through));
+    }
+
+    /// The same, and this manager of the channels is.
+    pub(crate) fn reached_with(&self, through: Position, manager: Option<Position>) {
+        self.change(|durable| {
+            durable.through = durable.through.max(through);
+            durable.manager = durable.manager.max(manager.unwrap_or(0));
+        });
     }
 
     /// Nothing more will be.
@@ -92,12 +103,27 @@ impl Durability {
         if durable.through >= position { Ok(()) } else { Err(NeverDurable) }
     }
 
+    /// Waits until this write and all before it are on disk, and so is a manager of the channels that
+    /// came later; or, if none comes until the deadline, until all that was accepted by then is.
+    ///
+    /// Some of what the library does to a channel is in no monitor, only in the manager that it writes
+    /// soon afterwards, such as the agreement on a splice. Mostly there is nothing of the kind, and no
+    /// manager comes.
+    pub async fn covered(&self, position: Position, deadline: Instant) -> Result<(), NeverDurable> {
+        let mut durable = self.0.durable.subscribe();
+        let is_covered = |durable: &Durable| {
+            durable.is_over || (durable.manager > position && durable.through >= position)
+        };
+        let is_late = timeout_at(deadline, durable.wait_for(is_covered)).await.is_err();
+        self.reached(if is_late { self.accepted() } else { position }).await
+    }
+
     /// Waits, on this thread, until everything that was accepted is on disk.
     pub fn barrier(&self) -> Result<(), NeverDurable> {
         let position = self.accepted();
         let mut waiting = self.0.waiting();
         loop {
-            let Durable { through, is_over } = *self.0.durable.borrow();
+            let Durable { through, is_over, manager: _ } = *self.0.durable.borrow();
             if through >= position {
                 return Ok(());
             }

@@ -271,7 +271,8 @@ impl Shared {
         }
         drop(queue);
         self.emptied.notify_all();
-        self.watermark.reached(watermark);
+        let managers = jobs.iter().filter(|entry| matches!(entry.kind, Kind::Manager(_)));
+        self.watermark.reached_with(watermark, managers.map(Entry::position).max());
     }
 
     /// Nothing more is written, and this is why. Returns what will not be.
