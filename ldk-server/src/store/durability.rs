@@ -59,11 +59,12 @@ impl Watermark {
     }
 
     /// This write and all before it are on disk.
+    #[cfg(test)]
     pub(crate) fn reached(&self, through: Position) {
-        self.change(|durable| durable.through = durable.through.max(through));
+        self.reached_with(through, None);
     }
 
-    /// The same, and this manager of the channels is.
+    /// This write and all before it are on disk, and so is this manager of the channels.
     pub(crate) fn reached_with(&self, through: Position, manager: Option<Position>) {
         self.change(|durable| {
             durable.through = durable.through.max(through);
