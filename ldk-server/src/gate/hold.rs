@@ -14,7 +14,7 @@ const MAX_CHUNKS: usize = 1024;
 
 /// How long to wait for a manager of the channels that was written after the bytes were read. They
 /// may tell of what is in no other record; the library then writes one within moments.
-const MANAGER_PATIENCE: Duration = Duration::from_millis(30);
+const MANAGER_PATIENCE: Duration = Duration::from_millis(5);
 
 /// Bytes in the order in which they were read, each chunk with what must be on disk first.
 struct Chunk {
