@@ -30,6 +30,8 @@ pub(crate) struct Player<'a> {
     followers: BTreeMap<String, Follower>,
     program: Option<Program>,
     count: usize,
+    /// Transactions of which an event has told, and that nobody has waited for.
+    expected_txids: Vec<String>,
     /// The answers, by the line of their block in the guide, if they are to be written there.
     corrections: Option<Vec<(usize, String)>>,
 }
@@ -60,6 +62,7 @@ impl<'a> Player<'a> {
             followers: BTreeMap::new(),
             program: None,
             count: 0,
+            expected_txids: Vec::new(),
             corrections: write.then(Vec::new),
         })
     }
@@ -160,6 +163,7 @@ impl<'a> Player<'a> {
         })
         .await;
         let found = last_seen.context("there was no event")?;
+        self.expected_txids.extend(pending_txid(&found));
         let outcome = outcome.and_then(|()| likeness::check(shown, &found));
         self.settle(outcome, line, &serde_json::to_string_pretty(&found)?)
     }
@@ -190,6 +194,13 @@ impl<'a> Player<'a> {
 
     async fn regtest(&mut self, text: &str) -> Result<()> {
         let blocks = text.strip_prefix("mine ").context("only mining is known")?.parse()?;
+        // A reader takes longer than a transaction to be broadcast.
+        for txid in std::mem::take(&mut self.expected_txids) {
+            until(&format!("{txid} is broadcast"), PATIENCE, async || {
+                self.network.bitcoind().transaction(&txid).await
+            })
+            .await?;
+        }
         self.network.mine(blocks).await
     }
 
@@ -257,4 +268,14 @@ impl<'a> Player<'a> {
 
 fn alike(shown: &Value, printed: &str) -> Result<()> {
     likeness::check(shown, &serde_json::from_str(printed)?)
+}
+
+/// The transaction that a channel or a splice waits for, if that is what the event tells.
+fn pending_txid(event: &Value) -> Option<String> {
+    let event = &event["event"];
+    let change = ["channel_state_changed", "splice_state_changed"]
+        .iter()
+        .find_map(|kind| event.get(*kind))?;
+    change["state"].as_str()?.ends_with("_PENDING").then_some(())?;
+    Some(change["funding_txo"].as_str()?.split(':').next()?.to_owned())
 }

@@ -103,7 +103,8 @@ fn take_note(app: &App, note: Note) -> Result<bool, String> {
         Note::Settled(payment_hash, amount_msat) => {
             app.holds.settled(payment_hash).map_err(text)?;
             let id = PaymentId(payment_hash.0);
-            if app.store.payment(id).map_err(text)?.is_some_and(|payment| payment.expired) {
+            let payment = app.store.durable_payment(id).map_err(text)?;
+            if payment.is_some_and(|payment| payment.expired) {
                 tracing::warn!("payment {payment_hash} has arrived after it was put away");
                 app.store.paid_after_all(id, amount_msat).map_err(text)?;
             }

@@ -39,8 +39,14 @@ pub struct PaymentFilter {
 }
 
 impl Store {
-    /// The payment with this id.
+    /// The payment with this id, with all that the library has written of it.
     pub fn payment(&self, id: PaymentId) -> io::Result<Option<Payment>> {
+        self.barrier()?;
+        self.durable_payment(id)
+    }
+
+    /// The payment with this id, as it was committed last.
+    pub fn durable_payment(&self, id: PaymentId) -> io::Result<Option<Payment>> {
         self.readers.read(|database| find(database, id))?.map(Stored::payment).transpose()
     }
 
