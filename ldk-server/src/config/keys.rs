@@ -168,7 +168,7 @@ pub static KEYS: &[Key] = &[
         .short("storage_dir_path"),
     boolean(
         "storage.consistent_cuts",
-        "Whether what is written to disk always fits together, so that a crash closes no channel",
+        "Whether what is written to disk always fits together, so that a crash amid payments closes no channel",
     )
     .default("true"),
     text("bitcoind.rpc_address", "Bitcoin Core's RPC server").value("HOST:PORT"),
