@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::HashSet;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use e2e_tests::{Network, Node, invalid, until};
@@ -30,6 +30,7 @@ async fn payments_are_listed_to_the_last_in_their_order() -> Result<()> {
     let alice = network.node("alice").await?;
     assert_eq!(all(&alice).await?, [], "it has no payments yet");
     full_pages_are_not_followed_by_an_empty_one(&alice).await?;
+    another_second(&alice).await?;
     invoices(&alice, 50).await?;
     the_order_is_that_of_creation(&alice).await?;
     new_payments_do_not_disturb_the_reader(&alice).await?;
@@ -185,6 +186,17 @@ async fn full_pages_are_not_followed_by_an_empty_one(node: &Node) -> Result<()> 
         assert_eq!(sizes, vec![PAGE; full_pages]);
     }
     Ok(())
+}
+
+/// Waits until what is made next differs in its time from all payments there are.
+async fn another_second(node: &Node) -> Result<()> {
+    let newest = all(node).await?.first().context("there are no payments")?.created_at;
+    until("the next second has begun", PATIENCE, async || {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+        ensure!(now > newest, "it is still the second {newest}");
+        Ok(())
+    })
+    .await
 }
 
 async fn the_order_is_that_of_creation(node: &Node) -> Result<()> {

@@ -53,13 +53,18 @@ impl Handshake {
         self.look();
     }
 
+    /// Whether both have said enough.
+    pub(super) fn is_finished(&self) -> bool {
+        self.finished.is_cancelled()
+    }
+
     /// Waits until both have said enough.
     pub(super) async fn finished(&self) {
         self.finished.cancelled().await;
     }
 
     fn look(&self) {
-        if !self.finished.is_cancelled() && self.peer.is_through() && self.library.is_through() {
+        if !self.is_finished() && self.peer.is_through() && self.library.is_through() {
             self.finished.cancel();
         }
     }

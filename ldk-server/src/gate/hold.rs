@@ -13,8 +13,13 @@ use crate::store::{Durability, NeverDurable, Position};
 const MAX_CHUNKS: usize = 1024;
 
 /// How long to wait for a manager of the channels that was written after the bytes were read. They
-/// may tell of what is in no other record; the library then writes one within moments.
-const MANAGER_PATIENCE: Duration = Duration::from_millis(5);
+/// may tell of what is in no other record, as of a splice; the library then writes one within moments,
+/// which may be long ones on a machine that is busy. Otherwise none comes, and they leave as much later.
+const MANAGER_PATIENCE: Duration = Duration::from_millis(50);
+
+/// The same for bytes that follow the monitor of a channel, as all of a payment's do: the manager which
+/// that monitor waits for mostly knows all that they tell of.
+const MONITOR_PATIENCE: Duration = Duration::from_millis(5);
 
 /// Bytes in the order in which they were read, each chunk with what must be on disk first.
 struct Chunk {
@@ -22,6 +27,8 @@ struct Chunk {
     /// The write that was accepted last when they had been read; none if they need not be held.
     position: Option<Position>,
     read_at: Instant,
+    /// How long to wait for a manager that was written later.
+    patience: Duration,
     _room: OwnedSemaphorePermit,
     _held: Held,
 }
@@ -29,6 +36,8 @@ struct Chunk {
 /// Where bytes of the library go in.
 pub(super) struct Inlet {
     durability: Option<Durability>,
+    /// The position of the bytes before.
+    last: Position,
     chunks: mpsc::Sender<Chunk>,
     room: Arc<Semaphore>,
     metrics: GateMetrics,
@@ -56,16 +65,24 @@ pub(super) fn queue(
 ) -> (Inlet, Outlet) {
     let (sender, receiver) = mpsc::channel(MAX_CHUNKS);
     let room = Arc::new(Semaphore::new(max_bytes));
-    let inlet =
-        Inlet { durability: durability.clone(), chunks: sender, room, metrics: metrics.clone() };
+    let inlet = Inlet {
+        last: durability.as_ref().map(Durability::accepted).unwrap_or_default(),
+        durability: durability.clone(),
+        chunks: sender,
+        room,
+        metrics: metrics.clone(),
+    };
     (inlet, Outlet { durability, chunks: receiver, metrics })
 }
 
 impl Inlet {
-    /// Puts in what was just read, no more than there may be, and waits until there is room.
-    pub(super) async fn push(&self, bytes: Bytes) -> Result<(), Closed> {
+    /// Puts in what was just read, no more than there may be, and waits until there is room. The
+    /// handshake of a connection tells of no channel.
+    pub(super) async fn push(&mut self, bytes: Bytes, is_handshake: bool) -> Result<(), Closed> {
         // First of all: what is accepted while this waits for room has nothing to do with it.
         let position = self.durability.as_ref().map(Durability::accepted);
+        let patience = if is_handshake { Duration::ZERO } else { self.patience() };
+        self.last = position.unwrap_or_default();
         let (read_at, held) = (Instant::now(), self.metrics.held(bytes.len()));
         let length = u32::try_from(bytes.len()).map_err(|_| Closed)?;
         let room = Arc::clone(&self.room).acquire_many_owned(length);
@@ -73,8 +90,15 @@ impl Inlet {
             () = self.chunks.closed() => return Err(Closed),
             room = room => room.map_err(|_| Closed)?,
         };
-        let chunk = Chunk { bytes, position, read_at, _room: room, _held: held };
+        let chunk = Chunk { bytes, position, read_at, patience, _room: room, _held: held };
         self.chunks.send(chunk).await.map_err(|_| Closed)
+    }
+
+    /// How long what was read now waits for a manager.
+    fn patience(&self) -> Duration {
+        let durability = self.durability.as_ref();
+        let follows_monitor = durability.is_some_and(|it| it.is_uncovered_since(self.last));
+        if follows_monitor { MONITOR_PATIENCE } else { MANAGER_PATIENCE }
     }
 }
 
@@ -84,7 +108,7 @@ impl Outlet {
     pub(super) async fn next(&mut self) -> Result<Option<Released>, NeverDurable> {
         let Some(chunk) = self.chunks.recv().await else { return Ok(None) };
         if let (Some(durability), Some(position)) = (&self.durability, chunk.position) {
-            durability.covered(position, (chunk.read_at + MANAGER_PATIENCE).into()).await?;
+            durability.covered(position, (chunk.read_at + chunk.patience).into()).await?;
             self.metrics.let_go_after(chunk.read_at.elapsed());
         }
         Ok(Some(Released(chunk)))
@@ -107,6 +131,7 @@ mod tests {
 
     fn held(max_bytes: usize) -> (Watermark, Inlet, Outlet) {
         let watermark = Watermark::new();
+        watermark.makes_cuts(true);
         let metrics = GateMetrics::new().unwrap();
         let (inlet, outlet) = queue(max_bytes, Some(watermark.durability()), metrics);
         (watermark, inlet, outlet)
@@ -124,13 +149,13 @@ mod tests {
 
     #[tokio::test]
     async fn bytes_leave_in_order_and_not_before_what_they_rest_on_is_durable() {
-        let (watermark, inlet, mut outlet) = held(100);
+        let (watermark, mut inlet, mut outlet) = held(100);
         covered(&watermark, 0);
-        inlet.push(Bytes::from_static(b"free")).await.unwrap();
+        inlet.push(Bytes::from_static(b"free"), false).await.unwrap();
         let first = watermark.accept();
-        inlet.push(Bytes::from_static(b"first")).await.unwrap();
+        inlet.push(Bytes::from_static(b"first"), false).await.unwrap();
         let second = watermark.accept();
-        inlet.push(Bytes::from_static(b"second")).await.unwrap();
+        inlet.push(Bytes::from_static(b"second"), false).await.unwrap();
         assert_eq!(outlet.metrics.held_bytes(), 15);
         assert_eq!(next(&mut outlet).unwrap(), b"free");
         let mut chunk = Box::pin(outlet.next());
@@ -146,17 +171,17 @@ mod tests {
 
     #[tokio::test]
     async fn what_only_a_manager_tells_waits_for_it() {
-        let (watermark, inlet, mut outlet) = held(100);
+        let (watermark, mut inlet, mut outlet) = held(100);
         let before = watermark.accept();
         watermark.reached_with(before, Some(before));
-        inlet.push(Bytes::from_static(b"agreed")).await.unwrap();
+        inlet.push(Bytes::from_static(b"agreed"), false).await.unwrap();
         let mut chunk = Box::pin(outlet.next());
         assert!(chunk.as_mut().now_or_never().is_none());
         let manager = watermark.accept();
         watermark.reached_with(manager, Some(manager));
         assert_eq!(chunk.await.unwrap().unwrap().bytes(), b"agreed");
 
-        inlet.push(Bytes::from_static(b"late")).await.unwrap();
+        inlet.push(Bytes::from_static(b"late"), false).await.unwrap();
         let late = watermark.accept();
         let mut chunk = Box::pin(outlet.next());
         assert!(timeout(2 * MANAGER_PATIENCE, chunk.as_mut()).await.is_err(), "it is accepted");
@@ -165,21 +190,46 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_will_never_be_durable_never_leaves() {
-        let (watermark, inlet, mut outlet) = held(100);
+    async fn what_follows_a_monitor_does_not_wait_long_for_one_more_manager() {
+        let (watermark, mut inlet, _outlet) = held(100);
+        assert_eq!(inlet.patience(), MANAGER_PATIENCE);
         watermark.accept();
-        inlet.push(Bytes::from_static(b"never")).await.unwrap();
+        assert_eq!(inlet.patience(), MANAGER_PATIENCE);
+        watermark.is_uncovered(watermark.accept());
+        watermark.accept();
+        assert_eq!(inlet.patience(), MONITOR_PATIENCE);
+        inlet.push(Bytes::from_static(b"of a payment"), false).await.unwrap();
+        assert_eq!(inlet.patience(), MANAGER_PATIENCE);
+    }
+
+    #[tokio::test]
+    async fn a_handshake_does_not_wait_for_a_manager() {
+        let (watermark, mut inlet, mut outlet) = held(100);
+        let before = watermark.accept();
+        inlet.push(Bytes::from_static(b"act two"), true).await.unwrap();
+        let mut chunk = Box::pin(outlet.next());
+        assert!(chunk.as_mut().now_or_never().is_none(), "the disk is waited for");
+        watermark.reached(before);
+        let chunk = chunk.now_or_never().expect("it waits for nothing else");
+        assert_eq!(chunk.unwrap().unwrap().bytes(), b"act two");
+    }
+
+    #[tokio::test]
+    async fn what_will_never_be_durable_never_leaves() {
+        let (watermark, mut inlet, mut outlet) = held(100);
+        watermark.accept();
+        inlet.push(Bytes::from_static(b"never"), false).await.unwrap();
         watermark.end();
         assert!(outlet.next().await.is_err());
     }
 
     #[tokio::test]
     async fn the_queue_has_room_for_so_many_bytes() {
-        let (watermark, inlet, mut outlet) = held(6);
+        let (watermark, mut inlet, mut outlet) = held(6);
         covered(&watermark, 0);
-        inlet.push(Bytes::from_static(b"four")).await.unwrap();
+        inlet.push(Bytes::from_static(b"four"), false).await.unwrap();
         // It rests on nothing that is accepted from now on, though it has to wait.
-        let mut three = Box::pin(inlet.push(Bytes::from_static(b"too")));
+        let mut three = Box::pin(inlet.push(Bytes::from_static(b"too"), false));
         assert!(three.as_mut().now_or_never().is_none());
         watermark.accept();
         let four = outlet.next().await.unwrap().unwrap();
@@ -188,7 +238,7 @@ mod tests {
         three.await.unwrap();
         assert_eq!(outlet.next().await.unwrap().unwrap().bytes(), b"too");
 
-        let mut more = Box::pin(inlet.push(Bytes::from_static(b"more than six")));
+        let mut more = Box::pin(inlet.push(Bytes::from_static(b"more than six"), false));
         assert!(more.as_mut().now_or_never().is_none());
         drop(outlet);
         assert_eq!(more.await, Err(Closed));
@@ -196,8 +246,8 @@ mod tests {
 
     #[tokio::test]
     async fn without_a_durability_nothing_is_held() {
-        let (inlet, mut outlet) = queue(100, None, GateMetrics::new().unwrap());
-        inlet.push(Bytes::from_static(b"at once")).await.unwrap();
+        let (mut inlet, mut outlet) = queue(100, None, GateMetrics::new().unwrap());
+        inlet.push(Bytes::from_static(b"at once"), false).await.unwrap();
         assert_eq!(next(&mut outlet).unwrap(), b"at once");
     }
 }

@@ -102,15 +102,17 @@ impl Connections {
 }
 
 /// Reads what the library says into the queue.
-async fn from_library(reader: ReadHalf<'_>, inlet: Inlet, handshake: &Handshake) {
+async fn from_library(reader: ReadHalf<'_>, mut inlet: Inlet, handshake: &Handshake) {
     let mut buffer = BytesMut::new();
     loop {
         acknowledge_at_once(reader.as_ref());
         let read = read(&reader, &mut buffer).await;
         acknowledge_at_once(reader.as_ref());
         let Ok(1..) = read else { return };
+        // Before it is counted: what ends the handshake belongs to it.
+        let is_handshake = !handshake.is_finished();
         handshake.library_said(buffer.len());
-        if inlet.push(buffer.split().freeze()).await.is_err() {
+        if inlet.push(buffer.split().freeze(), is_handshake).await.is_err() {
             return;
         }
     }

@@ -2,7 +2,7 @@
 //! first asks which write was accepted last, and waits until that one is durable: what a crash could
 //! undo is then never seen outside.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
@@ -28,6 +28,10 @@ struct Durable {
 
 struct Inner {
     accepted: AtomicU64,
+    /// The last write that waits for a manager of the channels.
+    uncovered: AtomicU64,
+    /// Writes wait for managers at all.
+    makes_cuts: AtomicBool,
     durable: watch::Sender<Durable>,
     /// For those who wait on a thread.
     waiting: Mutex<()>,
@@ -44,8 +48,14 @@ pub struct Durability(Arc<Inner>);
 impl Watermark {
     pub(crate) fn new() -> Self {
         let durable = watch::Sender::new(Durable { through: 0, manager: 0, is_over: false });
-        let (accepted, waiting, changed) = (AtomicU64::new(0), Mutex::new(()), Condvar::new());
-        Self(Arc::new(Inner { accepted, durable, waiting, changed }))
+        Self(Arc::new(Inner {
+            accepted: AtomicU64::new(0),
+            uncovered: AtomicU64::new(0),
+            makes_cuts: AtomicBool::new(false),
+            durable,
+            waiting: Mutex::new(()),
+            changed: Condvar::new(),
+        }))
     }
 
     /// The other side.
@@ -56,6 +66,16 @@ impl Watermark {
     /// Accepts one more write. To be called in the order of the writes.
     pub(crate) fn accept(&self) -> Position {
         self.0.accepted.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    /// This write, which was accepted last, waits for a manager of the channels.
+    pub(crate) fn is_uncovered(&self, position: Position) {
+        self.0.uncovered.fetch_max(position, Ordering::SeqCst);
+    }
+
+    /// Whether writes wait for managers from now on.
+    pub(crate) fn makes_cuts(&self, makes_cuts: bool) {
+        self.0.makes_cuts.store(makes_cuts, Ordering::SeqCst);
     }
 
     /// This write and all before it are on disk.
@@ -91,6 +111,11 @@ impl Durability {
         self.0.accepted.load(Ordering::SeqCst)
     }
 
+    /// Whether a write was accepted after this one that waits for a manager of the channels.
+    pub fn is_uncovered_since(&self, position: Position) -> bool {
+        self.0.uncovered.load(Ordering::SeqCst) > position
+    }
+
     /// Whether this write and all before it are on disk.
     pub fn is_reached(&self, position: Position) -> bool {
         self.0.durable.borrow().through >= position
@@ -106,16 +131,25 @@ impl Durability {
 
     /// Waits until this write and all before it are on disk, and so is a manager of the channels that
     /// came later; or, if none comes until the deadline, until all that was accepted by then is.
+    /// While no cuts are made, managers are not waited for.
     ///
     /// Some of what the library does to a channel is in no monitor, only in the manager that it writes
     /// soon afterwards, such as the agreement on a splice. Mostly there is nothing of the kind, and no
     /// manager comes.
     pub async fn covered(&self, position: Position, deadline: Instant) -> Result<(), NeverDurable> {
+        if !self.0.makes_cuts.load(Ordering::SeqCst) {
+            return self.reached(position).await;
+        }
         let mut durable = self.0.durable.subscribe();
         let is_covered = |durable: &Durable| {
             durable.is_over || (durable.manager > position && durable.through >= position)
         };
-        let is_late = timeout_at(deadline, durable.wait_for(is_covered)).await.is_err();
+        // A timer, even one that has run out, takes a millisecond.
+        let is_late = if deadline <= Instant::now() {
+            !is_covered(&durable.borrow())
+        } else {
+            timeout_at(deadline, durable.wait_for(is_covered)).await.is_err()
+        };
         self.reached(if is_late { self.accepted() } else { position }).await
     }
 

@@ -154,7 +154,7 @@ impl<K: Eq + Clone, T> Order<K, T> {
         }
     }
 
-    /// Adds a write at the end.
+    /// Adds a write at the end. Whether it waits for a manager.
     pub(super) fn push(
         &mut self,
         position: Position,
@@ -162,9 +162,10 @@ impl<K: Eq + Clone, T> Order<K, T> {
         key: Option<K>,
         payload: T,
         now: Instant,
-    ) {
+    ) -> bool {
         self.last = position;
-        let wait = self.must_wait(&kind).then_some(Wait { since: now, first_manager: None });
+        let waits = self.must_wait(&kind);
+        let wait = waits.then_some(Wait { since: now, first_manager: None });
         self.supersede(key.as_ref());
         let is_manager = matches!(kind, Kind::Manager(_));
         let entry = Entry { position, kind, wait, key, payload };
@@ -175,6 +176,7 @@ impl<K: Eq + Clone, T> Order<K, T> {
         } else {
             self.held.push_back(Held { entry, since: now, last_pin: self.last_pin });
         }
+        waits
     }
 
     /// Whether what is being written needs a manager that covers it. A monitor that is written anew

@@ -137,10 +137,12 @@ impl Shared {
 
     pub(super) fn begin_cuts(&self, Known { updates, manager }: Known) {
         self.queue().order.begin_with(updates, manager);
+        self.watermark.makes_cuts(true);
     }
 
     pub(super) fn end_cuts(&self) {
         self.queue().order.end_waits(Instant::now());
+        self.watermark.makes_cuts(false);
         self.filled.notify_one();
     }
 
@@ -179,7 +181,9 @@ impl Shared {
             name
         });
         let now = Instant::now();
-        queue.order.push(position, kind, key, job, now);
+        if queue.order.push(position, kind, key, job, now) {
+            self.watermark.is_uncovered(position);
+        }
         self.looked(queue, now);
     }
 
