@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
+use super::channels::PeerChannels;
 use super::metrics::{GateMetrics, Held};
 use crate::store::{Durability, NeverDurable, Position};
 
@@ -15,11 +16,13 @@ const MAX_CHUNKS: usize = 1024;
 /// How long to wait for a manager of the channels that was written after the bytes were read. They
 /// may tell of what is in no other record, as of a splice; the library then writes one within moments,
 /// which may be long ones on a machine that is busy. Otherwise none comes, and they leave as much later.
+///
+/// What follows an update of the monitor of a channel with the peer, as all of a payment does, need not
+/// wait so: the manager that the monitor itself waits for knows all that it tells of.
 const MANAGER_PATIENCE: Duration = Duration::from_millis(50);
 
-/// The same for bytes that follow the monitor of a channel, as all of a payment's do: the manager which
-/// that monitor waits for mostly knows all that they tell of.
-const MONITOR_PATIENCE: Duration = Duration::from_millis(5);
+/// Messages that the library sends at once are read together, or in this time.
+const ONE_SENDING: Duration = Duration::from_millis(2);
 
 /// Bytes in the order in which they were read, each chunk with what must be on disk first.
 struct Chunk {
@@ -28,7 +31,7 @@ struct Chunk {
     position: Option<Position>,
     read_at: Instant,
     /// How long to wait for a manager that was written later.
-    patience: Duration,
+    manager_patience: Duration,
     _room: OwnedSemaphorePermit,
     _held: Held,
 }
@@ -36,8 +39,11 @@ struct Chunk {
 /// Where bytes of the library go in.
 pub(super) struct Inlet {
     durability: Option<Durability>,
+    channels: PeerChannels,
     /// The position of the bytes before.
     last: Position,
+    /// When bytes were read last that followed the monitor of a channel.
+    followed_monitor: Option<Instant>,
     chunks: mpsc::Sender<Chunk>,
     room: Arc<Semaphore>,
     metrics: GateMetrics,
@@ -61,12 +67,15 @@ pub(super) struct Closed;
 pub(super) fn queue(
     max_bytes: usize,
     durability: Option<Durability>,
+    channels: PeerChannels,
     metrics: GateMetrics,
 ) -> (Inlet, Outlet) {
     let (sender, receiver) = mpsc::channel(MAX_CHUNKS);
     let room = Arc::new(Semaphore::new(max_bytes));
     let inlet = Inlet {
         last: durability.as_ref().map(Durability::accepted).unwrap_or_default(),
+        followed_monitor: None,
+        channels,
         durability: durability.clone(),
         chunks: sender,
         room,
@@ -81,24 +90,30 @@ impl Inlet {
     pub(super) async fn push(&mut self, bytes: Bytes, is_handshake: bool) -> Result<(), Closed> {
         // First of all: what is accepted while this waits for room has nothing to do with it.
         let position = self.durability.as_ref().map(Durability::accepted);
-        let patience = if is_handshake { Duration::ZERO } else { self.patience() };
-        self.last = position.unwrap_or_default();
         let (read_at, held) = (Instant::now(), self.metrics.held(bytes.len()));
+        let rests_on_record = is_handshake || self.follows_monitor(read_at);
+        let manager_patience = if rests_on_record { Duration::ZERO } else { MANAGER_PATIENCE };
+        self.last = position.unwrap_or_default();
         let length = u32::try_from(bytes.len()).map_err(|_| Closed)?;
         let room = Arc::clone(&self.room).acquire_many_owned(length);
         let room = tokio::select! {
             () = self.chunks.closed() => return Err(Closed),
             room = room => room.map_err(|_| Closed)?,
         };
-        let chunk = Chunk { bytes, position, read_at, patience, _room: room, _held: held };
+        let chunk = Chunk { bytes, position, read_at, manager_patience, _room: room, _held: held };
         self.chunks.send(chunk).await.map_err(|_| Closed)
     }
 
-    /// How long what was read now waits for a manager.
-    fn patience(&self) -> Duration {
-        let durability = self.durability.as_ref();
-        let follows_monitor = durability.is_some_and(|it| it.is_uncovered_since(self.last));
-        if follows_monitor { MONITOR_PATIENCE } else { MANAGER_PATIENCE }
+    /// Whether the monitor of a channel with the peer was updated before this was sent, and after what
+    /// was sent before.
+    fn follows_monitor(&mut self, read_at: Instant) -> bool {
+        let (Some(durability), Some(channels)) = (&self.durability, self.channels.ids()) else {
+            return false;
+        };
+        if durability.is_monitored_since(self.last, &channels) {
+            self.followed_monitor = Some(read_at);
+        }
+        self.followed_monitor.is_some_and(|before| read_at - before <= ONE_SENDING)
     }
 }
 
@@ -108,7 +123,7 @@ impl Outlet {
     pub(super) async fn next(&mut self) -> Result<Option<Released>, NeverDurable> {
         let Some(chunk) = self.chunks.recv().await else { return Ok(None) };
         if let (Some(durability), Some(position)) = (&self.durability, chunk.position) {
-            durability.covered(position, (chunk.read_at + chunk.patience).into()).await?;
+            durability.covered(position, (chunk.read_at + chunk.manager_patience).into()).await?;
             self.metrics.let_go_after(chunk.read_at.elapsed());
         }
         Ok(Some(Released(chunk)))
@@ -124,8 +139,10 @@ impl Released {
 #[cfg(test)]
 mod tests {
     use futures_util::FutureExt as _;
+    use ldk_node::lightning::ln::types::ChannelId;
     use tokio::time::timeout;
 
+    use super::super::channels::tests::{CHANNEL, one_channel};
     use super::*;
     use crate::store::Watermark;
 
@@ -133,7 +150,8 @@ mod tests {
         let watermark = Watermark::new();
         watermark.makes_cuts(true);
         let metrics = GateMetrics::new().unwrap();
-        let (inlet, outlet) = queue(max_bytes, Some(watermark.durability()), metrics);
+        let (inlet, outlet) =
+            queue(max_bytes, Some(watermark.durability()), one_channel(), metrics);
         (watermark, inlet, outlet)
     }
 
@@ -190,16 +208,23 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_follows_a_monitor_does_not_wait_long_for_one_more_manager() {
-        let (watermark, mut inlet, _outlet) = held(100);
-        assert_eq!(inlet.patience(), MANAGER_PATIENCE);
-        watermark.accept();
-        assert_eq!(inlet.patience(), MANAGER_PATIENCE);
-        watermark.is_uncovered(watermark.accept());
-        watermark.accept();
-        assert_eq!(inlet.patience(), MONITOR_PATIENCE);
-        inlet.push(Bytes::from_static(b"of a payment"), false).await.unwrap();
-        assert_eq!(inlet.patience(), MANAGER_PATIENCE);
+    async fn what_follows_a_monitor_does_not_wait_for_one_more_manager() {
+        let (watermark, mut inlet, mut outlet) = held(100);
+        let other = watermark.accept();
+        watermark.monitored(ChannelId([8; 32]), other);
+        assert!(!inlet.follows_monitor(Instant::now()), "it is with another peer");
+
+        let monitor = watermark.accept();
+        watermark.monitored(CHANNEL, monitor);
+        let manager = watermark.accept();
+        inlet.push(Bytes::from_static(b"revoke_and_ack"), false).await.unwrap();
+        watermark.reached_with(manager, Some(manager));
+        let chunk = outlet.next().now_or_never().expect("nothing is to be waited for");
+        assert_eq!(chunk.unwrap().unwrap().bytes(), b"revoke_and_ack");
+
+        let now = Instant::now();
+        assert!(inlet.follows_monitor(now), "more of the same sending");
+        assert!(!inlet.follows_monitor(now + 2 * ONE_SENDING));
     }
 
     #[tokio::test]
@@ -246,7 +271,7 @@ mod tests {
 
     #[tokio::test]
     async fn without_a_durability_nothing_is_held() {
-        let (mut inlet, mut outlet) = queue(100, None, GateMetrics::new().unwrap());
+        let (mut inlet, mut outlet) = queue(100, None, one_channel(), GateMetrics::new().unwrap());
         inlet.push(Bytes::from_static(b"at once"), false).await.unwrap();
         assert_eq!(next(&mut outlet).unwrap(), b"at once");
     }

@@ -17,6 +17,7 @@
 //! noticed and sent away by [`watch`](PeerGate::watch).
 
 mod addresses;
+mod channels;
 mod check;
 mod dial;
 mod handshake;
@@ -107,7 +108,14 @@ impl PeerGate {
             sockets: Mutex::new(if has_library { sockets.0 } else { Vec::new() }),
             library: has_library.then(loopback::free_address).transpose()?,
             addresses: Arc::default(),
-            connections: Arc::new(Connections { limits, places, durability, metrics, tasks }),
+            connections: Arc::new(Connections {
+                limits,
+                places,
+                durability,
+                channels: Arc::default(),
+                metrics,
+                tasks,
+            }),
         })
     }
 

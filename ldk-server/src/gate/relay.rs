@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::channels::Channels;
 use super::handshake::Handshake;
 use super::hold::{self, Inlet, Outlet};
 use super::metrics::{Dropped, GateMetrics};
@@ -29,6 +30,7 @@ pub(super) struct Connections {
     pub(super) places: Arc<Places>,
     /// What the library says is held until this is so far; without it nothing is held.
     pub(super) durability: Option<Durability>,
+    pub(super) channels: Arc<Channels>,
     pub(super) metrics: GateMetrics,
     pub(super) tasks: Tasks,
 }
@@ -68,11 +70,13 @@ impl Connections {
     }
 
     async fn relay_both_ways(&self, ends: &mut Ends, handshake: &Handshake) -> Result<(), Dropped> {
+        let channels = self.channels.begin(ends.library.local_addr().ok());
         let (library_reader, library_writer) = ends.library.split();
         let (peer_reader, peer_writer) = ends.peer.split();
         let (inlet, outlet) = hold::queue(
             self.limits.max_queued_bytes,
             self.durability.clone(),
+            channels,
             self.metrics.clone(),
         );
         // Two futures, so that a peer which does not read, and a disk that is slow, hold up nobody

@@ -88,6 +88,7 @@ impl Watch {
     /// Blocks.
     fn look(&mut self) {
         let peers = self.node.list_peers();
+        self.gate.connections.channels.learn(&peers, &self.node.list_channels());
         let mut suspects = HashMap::new();
         for peer in &peers {
             let verdict = self.gate.judge(peer, |address| self.is_announced(peer, address));

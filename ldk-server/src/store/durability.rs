@@ -2,9 +2,11 @@
 //! first asks which write was accepted last, and waits until that one is durable: what a crash could
 //! undo is then never seen outside.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use ldk_node::lightning::ln::types::ChannelId;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
@@ -28,9 +30,9 @@ struct Durable {
 
 struct Inner {
     accepted: AtomicU64,
-    /// The last write that waits for a manager of the channels.
-    uncovered: AtomicU64,
-    /// Writes wait for managers at all.
+    /// The last update of each channel's monitor.
+    monitors: Mutex<HashMap<ChannelId, Position>>,
+    /// Monitors wait for managers at all.
     makes_cuts: AtomicBool,
     durable: watch::Sender<Durable>,
     /// For those who wait on a thread.
@@ -50,7 +52,7 @@ impl Watermark {
         let durable = watch::Sender::new(Durable { through: 0, manager: 0, is_over: false });
         Self(Arc::new(Inner {
             accepted: AtomicU64::new(0),
-            uncovered: AtomicU64::new(0),
+            monitors: Mutex::default(),
             makes_cuts: AtomicBool::new(false),
             durable,
             waiting: Mutex::new(()),
@@ -68,12 +70,13 @@ impl Watermark {
         self.0.accepted.fetch_add(1, Ordering::SeqCst) + 1
     }
 
-    /// This write, which was accepted last, waits for a manager of the channels.
-    pub(crate) fn is_uncovered(&self, position: Position) {
-        self.0.uncovered.fetch_max(position, Ordering::SeqCst);
+    /// This write, which was accepted last, updates the monitor of this channel, and waits for the
+    /// manager that knows of it.
+    pub(crate) fn monitored(&self, channel: ChannelId, position: Position) {
+        self.0.monitors().insert(channel, position);
     }
 
-    /// Whether writes wait for managers from now on.
+    /// Whether monitors wait for managers from now on.
     pub(crate) fn makes_cuts(&self, makes_cuts: bool) {
         self.0.makes_cuts.store(makes_cuts, Ordering::SeqCst);
     }
@@ -111,9 +114,11 @@ impl Durability {
         self.0.accepted.load(Ordering::SeqCst)
     }
 
-    /// Whether a write was accepted after this one that waits for a manager of the channels.
-    pub fn is_uncovered_since(&self, position: Position) -> bool {
-        self.0.uncovered.load(Ordering::SeqCst) > position
+    /// Whether an update of the monitor of one of these channels was accepted after this write.
+    pub fn is_monitored_since(&self, position: Position, channels: &[ChannelId]) -> bool {
+        let monitors = self.0.monitors();
+        let last = channels.iter().filter_map(|channel| monitors.get(channel)).max();
+        last.is_some_and(|last| *last > position)
     }
 
     /// Whether this write and all before it are on disk.
@@ -171,6 +176,10 @@ impl Durability {
 }
 
 impl Inner {
+    fn monitors(&self) -> MutexGuard<'_, HashMap<ChannelId, Position>> {
+        self.monitors.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn waiting(&self) -> MutexGuard<'_, ()> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -19,6 +19,8 @@ const RESERVE_SATS: u64 = 200_000;
 pub(crate) enum Store {
     /// In the store of this project.
     Ours,
+    /// There too, through the gate for peers, and without consistent cuts.
+    Uncut,
     /// There too, and it lets the library listen and connect to its peers itself.
     Ungated,
     /// In the SQLite store of the library.
@@ -87,10 +89,13 @@ impl Side {
         // What is measured is not to be the writing of the log.
         config.log_level = "Info";
         let flag = match store {
-            Store::Ours => None,
+            Store::Ours | Store::Uncut => None,
             Store::Ungated => Some("--without-peer-gate"),
             Store::Library => Some("--library-store"),
         };
+        if store == Store::Uncut {
+            config.sections.push_str("[storage]\nconsistent_cuts = false\n");
+        }
         config.args.extend(flag.map(str::to_owned));
         let trace = match tracing {
             Tracing::Off => None,
@@ -110,6 +115,7 @@ impl fmt::Display for Store {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Ours => "ours",
+            Self::Uncut => "uncut",
             Self::Ungated => "ungated",
             Self::Library => "library",
         })

@@ -23,6 +23,8 @@ use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ldk_node::lightning::ln::types::ChannelId;
+
 use crate::compat::channel_state::{self, Id};
 use crate::store::durability::Position;
 
@@ -52,6 +54,16 @@ pub(in crate::store) enum Kind {
     Outbound(Id),
     /// The manager, serialized.
     Manager(Arc<Vec<u8>>),
+}
+
+impl Kind {
+    /// The channel whose monitor it is.
+    pub(super) fn channel(&self) -> Option<ChannelId> {
+        match self {
+            Self::Monitor { channel, .. } => Some(ChannelId(*channel)),
+            Self::Plain | Self::Outbound(_) | Self::Manager(_) => None,
+        }
+    }
 }
 
 /// A write in the order.

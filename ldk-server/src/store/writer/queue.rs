@@ -181,8 +181,10 @@ impl Shared {
             name
         });
         let now = Instant::now();
-        if queue.order.push(position, kind, key, job, now) {
-            self.watermark.is_uncovered(position);
+        let monitored = kind.channel();
+        let waits = queue.order.push(position, kind, key, job, now);
+        if let Some(channel) = monitored.filter(|_| waits) {
+            self.watermark.monitored(channel, position);
         }
         self.looked(queue, now);
     }
