@@ -304,6 +304,9 @@ impl Server {
         stop.events.cancel();
         let handled = event_loop.await.map_err(|error| error.to_string()).and_then(|ended| ended);
         let guarded = hodl_guard.await.map_err(|error| error.to_string()).and_then(|ended| ended);
+        // The library's queue of what to broadcast is lost with the node.
+        gate.stop_listening();
+        chain_gate.at_rest().await;
         // Stopping and dropping the node both block, and the second needs a runtime that is alive.
         let stopped = tokio::task::spawn_blocking(move || {
             node.stop().map(|()| drop(node))?;

@@ -11,6 +11,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
 
 use super::handshake::Handshake;
 use super::hold::{self, Inlet, Outlet};
@@ -86,12 +87,13 @@ impl Connections {
                 () = reading => writing.await,
             }
         });
-        let mut back = pin!(from_peer(peer_reader, library_writer, handshake));
+        let mut back =
+            pin!(from_peer(peer_reader, library_writer, handshake, self.tasks.listening()));
         // Lightning has no connections that are open in one direction only, so the other gets a
         // moment for what it has left.
         tokio::select! {
             ended = &mut out => {
-                if ended.is_ok() {
+                if ended.is_ok() && !self.tasks.listening().is_cancelled() {
                     let _ = timeout(LINGER, back).await;
                 }
                 ended
@@ -137,9 +139,17 @@ async fn from_peer(
     reader: ReadHalf<'_>,
     mut writer: WriteHalf<'_>,
     handshake: &Handshake,
+    listening: &CancellationToken,
 ) -> io::Result<()> {
     let mut buffer = BytesMut::new();
-    while read(&reader, &mut buffer).await? > 0 {
+    loop {
+        let Some(read) = listening.run_until_cancelled(read(&reader, &mut buffer)).await else {
+            // The library is to notice nothing until it closes the connection.
+            return pending().await;
+        };
+        if read? == 0 {
+            break;
+        }
         handshake.peer_said(buffer.len());
         writer.write_all(&buffer).await?;
         buffer.clear();
