@@ -34,7 +34,7 @@ pub(crate) fn by_http(status: StatusCode, body: &[u8]) -> Option<Answer> {
     match serde_json::from_slice::<JsonRpc>(body) {
         Ok(JsonRpc { result: Some(result), error: None }) => of_result(&result),
         Ok(JsonRpc { error: Some(error), .. }) => of_error(&error),
-        _ if status.is_success() => Some(Answer::Taken),
+        _ if status.is_success() => of_result(&serde_json::from_slice(body).unwrap_or_default()),
         _ if status == StatusCode::BAD_REQUEST => Some(of_refusal(&text)),
         _ => None,
     }
@@ -52,13 +52,11 @@ pub(crate) fn by_electrum(line: &[u8]) -> Option<Answer> {
     }
 }
 
-/// A package has been answered for each transaction; it is taken if all are.
+/// The transactions of a package are answered one by one. Unless all are taken, it is not looked at
+/// further: they can be handed over one by one.
 fn of_result(result: &Value) -> Option<Answer> {
-    match result.get("package_msg").and_then(Value::as_str) {
-        Some("success") => Some(Answer::Taken),
-        Some(_) => Some(of_refusal(&result.to_string())),
-        None => Some(Answer::Taken),
-    }
+    let package = result.get("package_msg").and_then(Value::as_str);
+    package.is_none_or(|words| words == "success").then_some(Answer::Taken)
 }
 
 fn of_error(error: &Value) -> Option<Answer> {
@@ -114,7 +112,7 @@ mod tests {
         assert_eq!(http(200, r#"{"result":"ab","error":null,"id":1}"#), Some(Answer::Taken));
         let package = |word| format!(r#"{{"result":{{"package_msg":"{word}"}},"error":null}}"#);
         assert_eq!(http(200, &package("success")), Some(Answer::Taken));
-        assert!(matches!(http(200, &package("transaction failed")), Some(Answer::Refused(_))));
+        assert_eq!(http(200, &package("transaction failed")), None);
         assert_eq!(http(401, ""), None);
         assert_eq!(http(503, "Work queue depth exceeded"), None);
     }
@@ -122,6 +120,8 @@ mod tests {
     #[test]
     fn what_an_esplora_server_answers() {
         assert_eq!(http(200, &"ab".repeat(32)), Some(Answer::Taken));
+        assert_eq!(http(200, r#"{"package_msg":"success"}"#), Some(Answer::Taken));
+        assert_eq!(http(200, r#"{"package_msg":"transaction failed"}"#), None);
         let words = r#"sendrawtransaction RPC error: {"code":-25,"message":"bad-txns-inputs-missingorspent"}"#;
         assert_eq!(http(400, words), nothing(words));
         let words = r#"sendrawtransaction RPC error: {"code":-27,"message":"Transaction already in block chain"}"#;
