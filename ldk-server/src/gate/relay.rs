@@ -93,7 +93,7 @@ impl Connections {
         // moment for what it has left.
         tokio::select! {
             ended = &mut out => {
-                if ended.is_ok() && !self.tasks.listening().is_cancelled() {
+                if ended.is_ok() {
                     let _ = timeout(LINGER, back).await;
                 }
                 ended
@@ -142,16 +142,14 @@ async fn from_peer(
     listening: &CancellationToken,
 ) -> io::Result<()> {
     let mut buffer = BytesMut::new();
-    loop {
-        let Some(read) = listening.run_until_cancelled(read(&reader, &mut buffer)).await else {
-            // The library is to notice nothing until it closes the connection.
-            return pending().await;
-        };
-        if read? == 0 {
-            break;
-        }
+    // The library is to notice at once if the connection breaks off: until then it lets the peer
+    // make no other.
+    while let Ok(1..) = read(&reader, &mut buffer).await {
         handshake.peer_said(buffer.len());
-        writer.write_all(&buffer).await?;
+        // What is left unread would break the connection off for the peer.
+        if !listening.is_cancelled() {
+            writer.write_all(&buffer).await?;
+        }
         buffer.clear();
     }
     writer.shutdown().await

@@ -306,6 +306,16 @@ async fn at_the_end_what_may_leave_leaves() {
 }
 
 #[tokio::test]
+async fn the_library_notices_at_once_that_a_connection_breaks_off() {
+    let setup = setup(limits(), None).await;
+    let (peer, mut library) = setup.peer_with_handshake().await;
+    peer.set_zero_linger().unwrap();
+    drop(peer);
+    let heard = timeout(tasks::LINGER / 2, library.read(&mut [0])).await;
+    assert!(matches!(heard, Ok(Ok(0))), "{heard:?}");
+}
+
+#[tokio::test]
 async fn before_the_end_the_library_is_heard_and_hears_nothing() {
     let setup = setup(limits(), None).await;
     let (mut peer, mut library) = setup.peer_with_handshake().await;
@@ -317,8 +327,10 @@ async fn before_the_end_the_library_is_heard_and_hears_nothing() {
     assert_eq!(&said, b"last words");
     let heard = timeout(Duration::from_millis(200), library.read(&mut [0])).await;
     assert!(heard.is_err(), "{heard:?}");
-    // The library closes its connections, and then nobody is waited for.
+    // To the peer it is an end in order, so that it closes the connection at once.
     drop(library);
+    assert_eq!(timeout(PATIENCE, peer.read(&mut [0])).await.unwrap().unwrap(), 0);
+    drop(peer);
     timeout(tasks::LINGER / 2, setup.gate.close()).await.unwrap();
 }
 
