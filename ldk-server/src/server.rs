@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ldk_node::{Node, NodeError};
+use ldk_node::Node;
 use ldk_server_grpc::MAX_MESSAGE_BYTES;
 use ldk_server_grpc::api::lightning_node_server::LightningNodeServer;
 use tokio::sync::watch;
@@ -304,18 +304,20 @@ impl Server {
         stop.events.cancel();
         let handled = event_loop.await.map_err(|error| error.to_string()).and_then(|ended| ended);
         let guarded = hodl_guard.await.map_err(|error| error.to_string()).and_then(|ended| ended);
+        // The library's queue of what to broadcast is lost with the node.
+        gate.stop_listening();
+        chain_gate.at_rest().await;
         // Stopping and dropping the node both block, and the second needs a runtime that is alive.
-        let stopped = tokio::task::spawn_blocking(move || {
-            node.stop().map(|()| drop(node))?;
-            // What is not done is done at the next start.
-            if let Err(error) = store.settle() {
-                tracing::warn!("the log of the database stays beside it: {error}");
-            }
-            Ok::<_, NodeError>(())
-        });
+        let stopped = tokio::task::spawn_blocking(move || node.stop().map(|()| drop(node)));
         let stopped = stopped.await.map_err(|error| error.to_string())?;
         // Afterwards, so that the node's last words to its chain source and its peers get through.
         chain_gate.close().await;
+        // Nothing more is written.
+        let settled = tokio::task::spawn_blocking(move || store.settle());
+        // What is not done is done at the next start.
+        if let Err(error) = settled.await.map_err(|error| error.to_string())? {
+            tracing::warn!("the log of the database stays beside it: {error}");
+        }
         gate.close().await;
         stopped.map_err(|error| format!("cannot stop the node: {error}"))?;
         handled.and(guarded)

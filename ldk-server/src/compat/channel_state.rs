@@ -66,6 +66,11 @@ pub(crate) fn knows_payment(manager: &[u8], payment: &Id) -> bool {
     memmem::find(manager, payment).is_some()
 }
 
+/// Whether the manager has this transaction, as one that funds a channel or is to fund it.
+pub(crate) fn knows_transaction(manager: &[u8], txid: &Id) -> bool {
+    memmem::find(manager, txid).is_some()
+}
+
 /// The number of the latest update of a monitor as the library's persister writes it.
 pub(crate) fn monitor_update(monitor: &[u8]) -> Option<u64> {
     let monitor =

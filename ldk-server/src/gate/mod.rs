@@ -136,6 +136,11 @@ impl PeerGate {
         self.connections.tasks.accepting().cancel();
     }
 
+    /// The library hears nothing more of its peers; they do hear it.
+    pub fn stop_listening(&self) {
+        self.connections.tasks.listening().cancel();
+    }
+
     /// Ends all connections, after a moment for what is still on its way. The node should have
     /// stopped.
     pub async fn close(&self) {

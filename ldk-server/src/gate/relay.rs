@@ -11,6 +11,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
 
 use super::channels::Channels;
 use super::handshake::Handshake;
@@ -90,7 +91,8 @@ impl Connections {
                 () = reading => writing.await,
             }
         });
-        let mut back = pin!(from_peer(peer_reader, library_writer, handshake));
+        let mut back =
+            pin!(from_peer(peer_reader, library_writer, handshake, self.tasks.listening()));
         // Lightning has no connections that are open in one direction only, so the other gets a
         // moment for what it has left.
         tokio::select! {
@@ -143,11 +145,17 @@ async fn from_peer(
     reader: ReadHalf<'_>,
     mut writer: WriteHalf<'_>,
     handshake: &Handshake,
+    listening: &CancellationToken,
 ) -> io::Result<()> {
     let mut buffer = BytesMut::new();
-    while read(&reader, &mut buffer).await? > 0 {
+    // The library is to notice at once if the connection breaks off: until then it lets the peer
+    // make no other.
+    while let Ok(1..) = read(&reader, &mut buffer).await {
         handshake.peer_said(buffer.len());
-        writer.write_all(&buffer).await?;
+        // What is left unread would break the connection off for the peer.
+        if !listening.is_cancelled() {
+            writer.write_all(&buffer).await?;
+        }
         buffer.clear();
     }
     writer.shutdown().await

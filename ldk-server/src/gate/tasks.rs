@@ -15,6 +15,8 @@ pub(super) struct Tasks {
     tracker: TaskTracker,
     /// Accept nothing more.
     accepting: CancellationToken,
+    /// Read nothing more of peers.
+    listening: CancellationToken,
     /// Relay nothing more.
     relaying: CancellationToken,
 }
@@ -28,6 +30,11 @@ impl Tasks {
     /// Cancelled when nothing more is to be accepted.
     pub(super) fn accepting(&self) -> &CancellationToken {
         &self.accepting
+    }
+
+    /// Cancelled when nothing more is to be read of peers.
+    pub(super) fn listening(&self) -> &CancellationToken {
+        &self.listening
     }
 
     /// Cancelled when nothing more is to be relayed.

@@ -306,6 +306,35 @@ async fn at_the_end_what_may_leave_leaves() {
 }
 
 #[tokio::test]
+async fn the_library_notices_at_once_that_a_connection_breaks_off() {
+    let setup = setup(limits(), None).await;
+    let (peer, mut library) = setup.peer_with_handshake().await;
+    peer.set_zero_linger().unwrap();
+    drop(peer);
+    let heard = timeout(tasks::LINGER / 2, library.read(&mut [0])).await;
+    assert!(matches!(heard, Ok(Ok(0))), "{heard:?}");
+}
+
+#[tokio::test]
+async fn before_the_end_the_library_is_heard_and_hears_nothing() {
+    let setup = setup(limits(), None).await;
+    let (mut peer, mut library) = setup.peer_with_handshake().await;
+    setup.gate.stop_listening();
+    peer.write_all(b"news").await.unwrap();
+    library.write_all(b"last words").await.unwrap();
+    let mut said = [0; 10];
+    timeout(PATIENCE, peer.read_exact(&mut said)).await.unwrap().unwrap();
+    assert_eq!(&said, b"last words");
+    let heard = timeout(Duration::from_millis(200), library.read(&mut [0])).await;
+    assert!(heard.is_err(), "{heard:?}");
+    // To the peer it is an end in order, so that it closes the connection at once.
+    drop(library);
+    assert_eq!(timeout(PATIENCE, peer.read(&mut [0])).await.unwrap().unwrap(), 0);
+    drop(peer);
+    timeout(tasks::LINGER / 2, setup.gate.close()).await.unwrap();
+}
+
+#[tokio::test]
 async fn who_says_nothing_or_no_lightning_is_sent_away_and_the_library_hears_nothing_of_it() {
     let setup = setup(in_ms(limits(), 300, 10_000), None).await;
     let mut silent = TcpStream::connect(setup.door).await.unwrap();

@@ -5,7 +5,7 @@ use std::fs;
 use std::time::Duration;
 
 use ldk_node::bitcoin::{Network, OutPoint, Txid};
-use reqwest::{Client, StatusCode};
+use reqwest::{Client, Response, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -52,6 +52,17 @@ struct Answer<T> {
 #[derive(Deserialize)]
 struct Refusal {
     code: i32,
+}
+
+/// Hands a transaction to Bitcoin Core; gives what it answers.
+pub(super) async fn send(
+    config: &BitcoindConfig,
+    digits: String,
+) -> Result<(StatusCode, Vec<u8>), ProbeError> {
+    let answer = post(config, "sendrawtransaction", &[digits.into()]).await?;
+    let status = answer.status();
+    let body = answer.bytes().await.map_err(|error| unavailable(config, &innermost(&error)))?;
+    Ok((status, body.to_vec()))
 }
 
 /// The code of Bitcoin Core for a transaction that is not there.
@@ -122,6 +133,15 @@ async fn ask<T: DeserializeOwned>(
     method: &str,
     params: &[serde_json::Value],
 ) -> Result<(StatusCode, Option<Answer<T>>), ProbeError> {
+    let answer = post(config, method, params).await?;
+    Ok((answer.status(), answer.json().await.ok()))
+}
+
+async fn post(
+    config: &BitcoindConfig,
+    method: &str,
+    params: &[serde_json::Value],
+) -> Result<Response, ProbeError> {
     let address = &config.rpc;
     let (user, password) = credentials(&config.auth)?;
     let client = Client::builder().no_proxy().timeout(PROBE_TIMEOUT).build();
@@ -140,7 +160,7 @@ async fn ask<T: DeserializeOwned>(
              bitcoind.rpc_password, or bitcoind.rpc_cookie_file, and its rpcallowip"
         )));
     }
-    Ok((status, answer.json().await.ok()))
+    Ok(answer)
 }
 
 fn not_ready(config: &BitcoindConfig, status: StatusCode) -> ProbeError {

@@ -13,6 +13,7 @@ mod genesis;
 pub mod hodl_guard;
 pub mod holding;
 mod outputs;
+mod rebroadcast;
 pub mod recovery;
 pub mod spending;
 pub mod splices;

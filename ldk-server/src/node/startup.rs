@@ -12,6 +12,7 @@ use super::bitcoind::{self, ProbeError};
 use super::builder;
 use super::cookie::CookieWatch;
 use super::genesis;
+use super::rebroadcast;
 use super::recovery::Recovery;
 use crate::chain::gate::ChainGate;
 use crate::chain::tls;
@@ -19,7 +20,7 @@ use crate::config::{ChainSource, Config};
 use crate::gate::{ListeningSockets, PeerGate, Settings};
 use crate::secrets::Entropy;
 use crate::start::StartError;
-use crate::store::{Backend, CutsRefused, Store};
+use crate::store::{Backend, CutsRefused, Journal, Store};
 
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(30);
@@ -96,6 +97,7 @@ pub async fn start(
         let store = Arc::new(Store::open(&opening.network_dir(), backend, on_store_failure)?);
         age::check(&store, &opening)?;
         store.resolve_unsent_payments()?;
+        let journal = Journal::open(Arc::clone(&store))?;
         if opening.force_wallet_full_scan {
             tracing::info!("--force-wallet-full-scan: the wallet looks through all of the chain");
             store.forget_syncs()?;
@@ -103,14 +105,16 @@ pub async fn start(
         if let Some(dir) = opening.mirror_dir() {
             store.mirror_to(&dir).map_err(|error| StartError::Storage(error.to_string()))?;
         }
-        Ok::<_, StartError>(store)
+        Ok::<_, StartError>((store, Arc::new(journal)))
     });
-    let store = open.await.map_err(StartError::task)??;
+    let (store, journal) = open.await.map_err(StartError::task)??;
     let recovery = Recovery::begin(Arc::clone(&config), &store).await?;
     let durability = config.consistent_cuts.then(|| store.durability());
     let gate = PeerGate::new(Settings::of(&config), sockets, durability.clone())?;
-    let chain_gate =
-        ChainGate::open(&config.chain_source, &config.listening_addresses, durability).await?;
+    // Without cuts it is not known when the state is durable that a broadcast rests on.
+    let written = durability.is_some().then(|| Arc::clone(&journal));
+    let (chain_source, listening) = (config.chain_source.clone(), &config.listening_addresses);
+    let chain_gate = ChainGate::open(&chain_source, listening, durability, written).await?;
     let (gate, chain_gate) = (Arc::new(gate), Arc::new(chain_gate));
     let (ways, chain) = (Arc::clone(&gate), Arc::clone(&chain_gate));
     let build = spawn_blocking(move || {
@@ -119,6 +123,7 @@ pub async fn start(
         Ok::<_, StartError>((Arc::new(node), store))
     });
     let (node, store) = build.await.map_err(StartError::task)??;
+    rebroadcast::all(&chain_source, &journal).await;
 
     let mut retry = Retry::new(report);
     loop {

@@ -8,7 +8,9 @@ use ldk_node::lightning::io;
 use rusqlite::{Connection, params};
 
 use super::schema::{self, SyncMode};
-use super::{Epoch, Lineage, NAMESPACE, Store, as_i64, cuts, epoch, invalid_data, sql_error};
+use super::{
+    Epoch, Lineage, NAMESPACE, Store, as_i64, cuts, epoch, invalid_data, journal, sql_error,
+};
 
 /// A monitor that is set aside.
 pub struct MonitorAside {
@@ -55,6 +57,14 @@ impl Closed {
                 "DELETE FROM ldk_node_data
                  WHERE primary_namespace = ?1 AND secondary_namespace = ?2 AND key = ?3",
                 [NAMESPACE, cuts::KIND, cuts::KEY],
+            )
+            .map_err(sql_error)?;
+        // What was to be broadcast then is not what the channels are at now.
+        self.0
+            .execute(
+                "DELETE FROM ldk_node_data
+                 WHERE primary_namespace = ?1 AND secondary_namespace = ?2",
+                [NAMESPACE, journal::KIND],
             )
             .map_err(sql_error)?;
         Ok(self.epoch()?.1)

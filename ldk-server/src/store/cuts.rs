@@ -119,7 +119,8 @@ impl Store {
         Ok(KVStoreSync::list(self, primary, secondary)?.into_iter().collect())
     }
 
-    fn manager(&self) -> io::Result<Option<Arc<Vec<u8>>>> {
+    /// The manager of the channels, if there is one.
+    pub(super) fn manager(&self) -> io::Result<Option<Arc<Vec<u8>>>> {
         let (primary, secondary) = (
             CHANNEL_MANAGER_PERSISTENCE_PRIMARY_NAMESPACE,
             CHANNEL_MANAGER_PERSISTENCE_SECONDARY_NAMESPACE,
@@ -239,6 +240,17 @@ impl Store {
             return Err(change);
         };
         self.submit_record(kind, change);
+        Ok(())
+    }
+
+    /// Changes one of the server's records in the order of all writes. Nobody waits for it.
+    pub(super) fn change_in_order(
+        &self,
+        kind: &str,
+        key: &str,
+        record: Option<Vec<u8>>,
+    ) -> io::Result<()> {
+        self.submit_record(Kind::Plain, self.change(NAMESPACE, kind, key, record)?);
         Ok(())
     }
 

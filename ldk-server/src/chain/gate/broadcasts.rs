@@ -1,5 +1,7 @@
 //! What the metrics tell of broadcasts.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use prometheus::core::Collector;
@@ -13,6 +15,8 @@ pub struct Broadcasts {
     held: Histogram,
     waiting: IntGauge,
     refused: IntCounter,
+    /// How many ever waited.
+    begun: Arc<AtomicU64>,
 }
 
 /// A broadcast that waits, until this is dropped.
@@ -37,12 +41,14 @@ impl Broadcasts {
                 "Broadcasts since the start that were not sent, because what they rest on cannot be \
                  written or too many waited.",
             )?,
+            begun: Arc::default(),
         })
     }
 
     /// One begins to wait.
     pub(super) fn begin(&self) -> Waiting {
         self.waiting.inc();
+        self.begun.fetch_add(1, Ordering::SeqCst);
         Waiting(self.waiting.clone())
     }
 
@@ -54,6 +60,12 @@ impl Broadcasts {
     /// One is not sent.
     pub(super) fn refused(&self) {
         self.refused.inc();
+    }
+
+    /// How many ever waited, if none does now.
+    pub(super) fn at_rest(&self) -> Option<u64> {
+        let begun = self.begun.load(Ordering::SeqCst);
+        (self.waiting.get() == 0).then_some(begun)
     }
 
     /// What was measured, for a registry.

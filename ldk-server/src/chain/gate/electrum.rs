@@ -1,21 +1,25 @@
 //! Lines of JSON between the library and an Electrum server. Broadcasts are held; what comes after
 //! them on the same connection overtakes them, and answers have numbers.
 
+use std::collections::HashMap;
 use std::io;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use serde::Deserialize;
+use serde_json::Value;
 use tokio::io::{
     AsyncBufRead, AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite,
-    AsyncWriteExt as _, BufReader, copy, sink, split,
+    AsyncWriteExt as _, BufReader, split,
 };
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::hold::{Held, Hold, Refused};
+use super::answers::by_electrum;
+use super::hold::{Held, Hold, Refused, Written};
 use super::requests;
 use super::server::Server;
 
@@ -23,6 +27,9 @@ use super::server::Server;
 pub(super) const MAX_LINE_BYTES: usize = 4 * 1024 * 1024;
 /// How long the server may take to answer the last lines when the library has gone.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
+/// Longer than any answer to a broadcast.
+const MAX_ANSWER_BYTES: usize = 64 * 1024;
+const READ_BYTES: usize = 16 * 1024;
 /// Lines that wait for the server to read.
 const QUEUE: usize = 4;
 
@@ -53,6 +60,16 @@ enum Broken {
 
 type Line = Vec<u8>;
 
+/// The broadcasts of a connection that are not answered, by the ids of their requests.
+#[derive(Default)]
+struct Asked(Mutex<HashMap<String, Written>>);
+
+/// What has an id: a request or its answer.
+#[derive(Deserialize)]
+struct Numbered {
+    id: Value,
+}
+
 impl ElectrumProxy {
     pub(super) fn new(server: Server, hold: Arc<Hold>, closing: CancellationToken) -> Self {
         Self { server, hold, closing }
@@ -64,8 +81,9 @@ impl ElectrumProxy {
         let Ok(far) = self.server.connect().await else { return };
         let (near_reader, near_writer) = split(near);
         let (far_reader, far_writer) = split(far);
-        let mut questions = pin!(self.questions(near_reader, far_writer));
-        let mut answers = pin!(answers(far_reader, near_writer));
+        let asked = Asked::default();
+        let mut questions = pin!(self.questions(near_reader, far_writer, &asked));
+        let mut answers = pin!(answers(far_reader, near_writer, &asked));
         let ended = tokio::select! {
             () = answers.as_mut() => return,
             ended = questions.as_mut() => ended,
@@ -82,13 +100,14 @@ impl ElectrumProxy {
         &self,
         near: impl AsyncRead + Unpin,
         far: impl AsyncWrite + Unpin,
+        asked: &Asked,
     ) -> Result<(), Broken> {
         let (lines, to_write) = channel(QUEUE);
         // As many as can be held.
         let (broadcasts, to_hold) = channel(Hold::MAX_WAITING);
         tokio::try_join!(
             self.sort(BufReader::new(near), lines.clone(), broadcasts),
-            release(to_hold, lines),
+            release(to_hold, lines, asked),
             write(to_write, far),
         )?;
         Ok(())
@@ -103,7 +122,7 @@ impl ElectrumProxy {
     ) -> Result<(), Broken> {
         while let Some(line) = self.next_line(&mut near).await? {
             if requests::ask_for(&BROADCASTS, &line) {
-                let held = self.hold.enter()?;
+                let held = self.hold.enter(requests::transactions(&BROADCASTS, &line))?;
                 broadcasts.send((held, line)).await.map_err(|_| Broken::Deaf)?;
             } else {
                 lines.send(line).await.map_err(|_| Broken::Deaf)?;
@@ -140,9 +159,11 @@ async fn read_line(near: &mut (impl AsyncBufRead + Unpin)) -> Result<Option<Line
 async fn release(
     mut broadcasts: Receiver<(Held, Line)>,
     lines: Sender<Line>,
+    asked: &Asked,
 ) -> Result<(), Broken> {
     while let Some((held, line)) = broadcasts.recv().await {
         let turn = held.released().await?;
+        asked.add(&line, turn.written());
         turn.until(lines.send(line)).await.map_err(|_| Broken::Deaf)?;
     }
     Ok(())
@@ -157,9 +178,57 @@ async fn write(mut lines: Receiver<Line>, mut far: impl AsyncWrite + Unpin) -> R
 }
 
 /// Passes on all that the server says. When the library has gone it only listens: the server may
-/// still have to hear of a broadcast.
-async fn answers(mut far: impl AsyncRead + Unpin, mut near: impl AsyncWrite + Unpin) {
-    if copy(&mut far, &mut near).await.is_err() {
-        let _ = copy(&mut far, &mut sink()).await;
+/// still have to hear of a broadcast, and to answer.
+async fn answers(
+    mut far: impl AsyncRead + Unpin,
+    mut near: impl AsyncWrite + Unpin,
+    asked: &Asked,
+) {
+    let (mut buffer, mut line, mut is_near) = (vec![0; READ_BYTES], Line::new(), true);
+    while let Ok(length @ 1..) = far.read(&mut buffer).await {
+        let bytes = &buffer[..length];
+        asked.hear(bytes, &mut line);
+        is_near = is_near && near.write_all(bytes).await.is_ok() && near.flush().await.is_ok();
+    }
+    let _ = near.shutdown().await;
+}
+
+impl Asked {
+    /// A broadcast is sent.
+    fn add(&self, request: &[u8], written: Written) {
+        if let Ok(Numbered { id }) = serde_json::from_slice(request)
+            && written.is_any()
+        {
+            self.all().insert(id.to_string(), written);
+        }
+    }
+
+    /// Looks for answers in what the server says next; `line` is the beginning of the line that it
+    /// has not ended.
+    fn hear(&self, bytes: &[u8], line: &mut Line) {
+        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
+            if line.len() <= MAX_ANSWER_BYTES {
+                line.extend_from_slice(part);
+            }
+            if part.ends_with(b"\n") {
+                self.answered(line);
+                line.clear();
+            }
+        }
+    }
+
+    fn answered(&self, line: &[u8]) {
+        if line.len() > MAX_ANSWER_BYTES || self.all().is_empty() {
+            return;
+        }
+        let Ok(Numbered { id }) = serde_json::from_slice(line) else { return };
+        let written = self.all().remove(&id.to_string());
+        if let Some((written, answer)) = written.zip(by_electrum(line)) {
+            written.answered(&answer);
+        }
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<String, Written>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -5,11 +5,12 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ldk_node::bitcoin::Transaction;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::broadcasts::{Broadcasts, Waiting};
-use crate::store::{Durability, NeverDurable};
+use crate::store::{Answer, Durability, Journal, NeverDurable, Number};
 
 /// The library broadcasts a transaction from another task than the one that writes what it rests on,
 /// and usually before: by the end of this time that write was begun. It takes well under a
@@ -23,6 +24,8 @@ const TURN: Duration = Duration::from_secs(5);
 pub(super) struct Hold {
     /// `None`: nothing has to.
     durability: Option<Durability>,
+    /// Where broadcasts are written down before they wait.
+    journal: Option<Arc<Journal>>,
     places: Arc<Semaphore>,
     /// Broadcasts leave in the order in which they came.
     turns: Arc<Semaphore>,
@@ -45,7 +48,12 @@ pub(super) struct Held {
     hold: Arc<Hold>,
     since: Instant,
     place: Place,
+    written: Written,
 }
+
+/// A broadcast that is written down until the chain source has answered.
+#[derive(Clone, Default)]
+pub(super) struct Written(Option<(Arc<Journal>, Number)>);
 
 struct Place {
     _permit: OwnedSemaphorePermit,
@@ -56,6 +64,7 @@ struct Place {
 pub(super) struct Turn {
     place: Place,
     turn: Option<OwnedSemaphorePermit>,
+    written: Written,
 }
 
 impl Hold {
@@ -63,18 +72,26 @@ impl Hold {
     /// stalls they gather, though slowly.
     pub(super) const MAX_WAITING: usize = 32;
 
-    pub(super) fn new(durability: Option<Durability>, broadcasts: Broadcasts) -> Self {
-        let places = Arc::new(Semaphore::new(Self::MAX_WAITING));
-        Self { durability, places, turns: Arc::new(Semaphore::new(1)), broadcasts }
+    pub(super) fn new(
+        durability: Option<Durability>,
+        journal: Option<Arc<Journal>>,
+        broadcasts: Broadcasts,
+    ) -> Self {
+        let (places, turns) = (Semaphore::new(Self::MAX_WAITING), Semaphore::new(1));
+        let (places, turns) = (Arc::new(places), Arc::new(turns));
+        Self { durability, journal, places, turns, broadcasts }
     }
 
-    /// Takes a place for a broadcast.
-    pub(super) fn enter(self: &Arc<Self>) -> Result<Held, Refused> {
+    /// Takes a place for a broadcast of these transactions, and begins to write them down.
+    pub(super) fn enter(self: &Arc<Self>, transactions: Vec<Transaction>) -> Result<Held, Refused> {
         let Ok(permit) = Arc::clone(&self.places).try_acquire_owned() else {
             return Err(self.refused(Refused::TooMany));
         };
         let place = Place { _permit: permit, _waiting: self.broadcasts.begin() };
-        Ok(Held { hold: Arc::clone(self), since: Instant::now(), place })
+        let journal = self.journal.as_ref();
+        let written =
+            journal.and_then(|journal| Some((Arc::clone(journal), journal.add(transactions)?)));
+        Ok(Held { hold: Arc::clone(self), since: Instant::now(), place, written: Written(written) })
     }
 
     fn refused(&self, why: Refused) -> Refused {
@@ -87,22 +104,51 @@ impl Hold {
 impl Held {
     /// Waits until it may be sent.
     pub(super) async fn released(self) -> Result<Turn, Refused> {
-        let Self { hold, since, place } = self;
-        let Some(durability) = &hold.durability else { return Ok(Turn { place, turn: None }) };
+        let Self { hold, since, place, written } = self;
+        let Some(durability) = &hold.durability else {
+            return Ok(Turn { place, turn: None, written });
+        };
         // It is never closed.
         let turn = Arc::clone(&hold.turns).acquire_owned().await.ok();
         sleep(HEAD_START).await;
         let reached = durability.reached(durability.accepted()).await;
         reached.map_err(|never| hold.refused(never.into()))?;
         hold.broadcasts.sent(since.elapsed());
-        Ok(Turn { place, turn })
+        written.is_durable();
+        Ok(Turn { place, turn, written })
+    }
+}
+
+impl Written {
+    /// What it rests on is on disk.
+    fn is_durable(&self) {
+        if let Some((journal, number)) = &self.0 {
+            journal.is_durable(*number);
+        }
+    }
+
+    /// The chain source has answered.
+    pub(super) fn answered(&self, answer: &Answer) {
+        if let Some((journal, number)) = &self.0 {
+            journal.answered(*number, answer);
+        }
+    }
+
+    /// Whether there is anything to be told of.
+    pub(super) fn is_any(&self) -> bool {
+        self.0.is_some()
     }
 }
 
 impl Turn {
+    /// The broadcast whose turn it is.
+    pub(super) fn written(&self) -> Written {
+        self.written.clone()
+    }
+
     /// Awaits the answer to it; meanwhile the next waits, but not for ever.
     pub(super) async fn until<T>(self, answer: impl Future<Output = T>) -> T {
-        let Self { place: _place, turn } = self;
+        let Self { place: _place, turn, written: _ } = self;
         let mut answer = pin!(answer);
         if let Ok(answer) = timeout(TURN, answer.as_mut()).await {
             return answer;
@@ -121,13 +167,13 @@ mod tests {
     use crate::store::TestDisk;
 
     fn hold(disk: &TestDisk) -> Arc<Hold> {
-        Arc::new(Hold::new(Some(disk.durability()), Broadcasts::new().unwrap()))
+        Arc::new(Hold::new(Some(disk.durability()), None, Broadcasts::new().unwrap()))
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_is_written_after_the_broadcast_has_begun_is_waited_for() {
         let disk = TestDisk::new();
-        let mut released = pin!(hold(&disk).enter().unwrap().released());
+        let mut released = pin!(hold(&disk).enter(Vec::new()).unwrap().released());
         assert!(released.as_mut().now_or_never().is_none());
         advance(HEAD_START / 2).await;
         disk.accept();
@@ -142,11 +188,11 @@ mod tests {
         let disk = TestDisk::new();
         let hold = hold(&disk);
         disk.accept();
-        let mut released = pin!(hold.enter().unwrap().released());
+        let mut released = pin!(hold.enter(Vec::new()).unwrap().released());
         assert!(released.as_mut().now_or_never().is_none());
         disk.fail();
         assert_eq!(released.await.err(), Some(Refused::NeverDurable(NeverDurable)));
-        assert!(hold.enter().is_ok());
+        assert!(hold.enter(Vec::new()).is_ok());
     }
 
     #[tokio::test]
@@ -154,19 +200,19 @@ mod tests {
         let disk = TestDisk::new();
         let hold = hold(&disk);
         let mut waiting: Vec<Held> =
-            (0..Hold::MAX_WAITING).map(|_| hold.enter().unwrap()).collect();
-        assert_eq!(hold.enter().err(), Some(Refused::TooMany));
+            (0..Hold::MAX_WAITING).map(|_| hold.enter(Vec::new()).unwrap()).collect();
+        assert_eq!(hold.enter(Vec::new()).err(), Some(Refused::TooMany));
         waiting.pop();
-        assert!(hold.enter().is_ok());
+        assert!(hold.enter(Vec::new()).is_ok());
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_broadcast_leaves_when_the_one_before_was_answered_or_its_time_is_over() {
         let disk = TestDisk::new();
         let hold = hold(&disk);
-        let first = hold.enter().unwrap().released().await.unwrap();
-        let mut second = pin!(hold.enter().unwrap().released());
-        let mut third = pin!(hold.enter().unwrap().released());
+        let first = hold.enter(Vec::new()).unwrap().released().await.unwrap();
+        let mut second = pin!(hold.enter(Vec::new()).unwrap().released());
+        let mut third = pin!(hold.enter(Vec::new()).unwrap().released());
         assert!(second.as_mut().now_or_never().is_none());
         assert!(third.as_mut().now_or_never().is_none());
         advance(TURN).await;
@@ -183,9 +229,9 @@ mod tests {
 
     #[tokio::test]
     async fn without_a_disk_to_wait_for_nothing_is_held() {
-        let hold = Arc::new(Hold::new(None, Broadcasts::new().unwrap()));
-        let first = hold.enter().unwrap().released().now_or_never();
-        let second = hold.enter().unwrap().released().now_or_never();
+        let hold = Arc::new(Hold::new(None, None, Broadcasts::new().unwrap()));
+        let first = hold.enter(Vec::new()).unwrap().released().now_or_never();
+        let second = hold.enter(Vec::new()).unwrap().released().now_or_never();
         assert!(first.unwrap().is_ok() && second.unwrap().is_ok());
     }
 }

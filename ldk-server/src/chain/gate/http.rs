@@ -17,11 +17,13 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::client::legacy::{Client, Error as ClientError};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use ldk_node::bitcoin::Transaction;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::answers::by_http;
 use super::entrance::Connections;
-use super::hold::{Hold, Refused};
+use super::hold::{Hold, Refused, Written};
 use super::requests;
 use super::server::Server;
 
@@ -35,6 +37,8 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(120);
 const SERVER_IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 /// As long as the library waits for Bitcoin Core; for broadcasts, whose caller may have gone.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(300);
+/// More than any answer to a broadcast has.
+const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 
 /// Methods of Bitcoin Core that broadcast transactions.
 const BITCOIND_BROADCASTS: [&str; 2] = ["sendrawtransaction", "submitpackage"];
@@ -69,6 +73,14 @@ impl Protocol {
             },
         }
     }
+
+    /// What a broadcast is of.
+    fn transactions(self, body: &[u8]) -> Vec<Transaction> {
+        match self {
+            Self::Bitcoind => requests::transactions(&BITCOIND_BROADCASTS, body),
+            Self::Esplora => requests::transactions_in_body(body),
+        }
+    }
 }
 
 /// Passes HTTP on to a server.
@@ -85,7 +97,7 @@ struct Inner {
 }
 
 /// What the library is answered: what the server has, or nothing.
-type Answer = Response<Either<Incoming, Empty<Bytes>>>;
+type Answer = Response<Either<Incoming, Either<Full<Bytes>, Empty<Bytes>>>>;
 
 /// Why there is no answer. The connection is then closed, as a server does that goes away.
 #[derive(Debug, thiserror::Error)]
@@ -98,6 +110,8 @@ enum Unanswered {
     Server(#[from] ClientError),
     #[error("the server does not answer a broadcast")]
     Silent,
+    #[error("the answer to a broadcast breaks off: {0}")]
+    BrokenOff(Box<dyn std::error::Error + Send + Sync>),
     #[error(transparent)]
     Refused(#[from] Refused),
     #[error("the gate is closed")]
@@ -152,15 +166,17 @@ impl Inner {
             Ok(Err(_)) | Err(_) => return Err(Unanswered::Request),
         };
         let is_broadcast = self.protocol.is_broadcast(&head, &body);
+        let transactions =
+            if is_broadcast { self.protocol.transactions(&body) } else { Vec::new() };
         let request = self.to_server(head, body)?;
-        let answer = if is_broadcast {
-            self.broadcast(request).await?
+        let mut answer = if is_broadcast {
+            let answer = self.broadcast(request, transactions).await?;
+            answer.map(|body| Either::Right(Either::Left(Full::new(body))))
         } else {
-            self.client.request(request).await?
+            self.client.request(request).await?.map(Either::Left)
         };
-        let (mut head, body) = answer.into_parts();
-        remove_hop_by_hop(&mut head.headers);
-        Ok(Response::from_parts(head, Either::Left(body)))
+        remove_hop_by_hop(answer.headers_mut());
+        Ok(answer)
     }
 
     /// The request as the server is to have it.
@@ -185,21 +201,37 @@ impl Inner {
     async fn broadcast(
         self: Arc<Self>,
         request: Request<Full<Bytes>>,
-    ) -> Result<Response<Incoming>, Unanswered> {
-        let held = self.hold.enter()?;
+        transactions: Vec<Transaction>,
+    ) -> Result<Response<Bytes>, Unanswered> {
+        let held = self.hold.enter(transactions)?;
         let inner = Arc::clone(&self);
         let sending = self.connections.spawn(async move {
             let turn = held.released().await?;
-            let answer = timeout(ANSWER_TIMEOUT, inner.client.request(request));
-            let answer = turn.until(answer).await.map_err(|_| Unanswered::Silent)?;
-            answer.map_err(Unanswered::Server)
+            let written = turn.written();
+            let answer = timeout(ANSWER_TIMEOUT, inner.ask(request, &written));
+            turn.until(answer).await.unwrap_or(Err(Unanswered::Silent))
         });
         sending.await.ok().flatten().unwrap_or(Err(Unanswered::Closed))
+    }
+
+    /// Sends a broadcast, and reads the whole answer.
+    async fn ask(
+        &self,
+        request: Request<Full<Bytes>>,
+        written: &Written,
+    ) -> Result<Response<Bytes>, Unanswered> {
+        let (head, body) = self.client.request(request).await?.into_parts();
+        let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await;
+        let body = body.map_err(Unanswered::BrokenOff)?.to_bytes();
+        if let Some(answer) = by_http(head.status, &body) {
+            written.answered(&answer);
+        }
+        Ok(Response::from_parts(head, body))
     }
 }
 
 fn too_large() -> Answer {
-    let mut answer = Response::new(Either::Right(Empty::new()));
+    let mut answer = Response::new(Either::Right(Either::Right(Empty::new())));
     *answer.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
     answer
 }

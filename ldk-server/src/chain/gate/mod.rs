@@ -9,7 +9,11 @@
 //!
 //! Any process of this machine can connect to these ports. It gets no further than to a server whose
 //! credentials it does not have: the gate adds none.
+//!
+//! What is held, or not answered, is in the store's journal meanwhile: the library makes most of it
+//! once only.
 
+mod answers;
 mod broadcasts;
 mod electrum;
 mod entrance;
@@ -22,18 +26,27 @@ mod server;
 mod tests;
 
 use std::sync::Arc;
+use std::time::Duration;
 
+pub(crate) use answers::{by_electrum, by_http};
 pub use broadcasts::Broadcasts;
 use ldk_node::lightning::ln::msgs::SocketAddress;
 use tokio::task::spawn_blocking;
+use tokio::time::{sleep, timeout};
 
 use crate::chain::tls;
 use crate::config::ChainSource;
 use crate::start::StartError;
-use crate::store::Durability;
+use crate::store::{Durability, Journal};
 use entrance::Connections;
 use hold::Hold;
 use opening::{Opening, port};
+
+/// For how long nothing is broadcast when the library has nothing more to broadcast. It takes well
+/// under a millisecond from where it makes a transaction to the gate.
+const QUIET: Duration = Duration::from_millis(100);
+/// How long to wait for that.
+const QUIET_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The ports that stand between the library and its chain source, as long as this lives.
 pub struct ChainGate {
@@ -44,11 +57,13 @@ pub struct ChainGate {
 
 impl ChainGate {
     /// Opens the ports; a node that listens at `listening_addresses` keeps theirs. Without
-    /// `durability` nothing is held. Needs the runtime.
+    /// `durability` nothing is held; with a `journal`, what is broadcast is in it until it is answered.
+    /// Needs the runtime.
     pub async fn open(
         source: &ChainSource,
         listening_addresses: &[SocketAddress],
         durability: Option<Durability>,
+        journal: Option<Arc<Journal>>,
     ) -> Result<Self, StartError> {
         let trusted = source.clone();
         let tls = spawn_blocking(move || tls::client_config(&trusted));
@@ -58,7 +73,7 @@ impl ChainGate {
             name: source.to_string(),
             taken: listening_addresses.iter().filter_map(port).collect(),
             tls,
-            hold: Arc::new(Hold::new(durability, broadcasts.clone())),
+            hold: Arc::new(Hold::new(durability, journal, broadcasts.clone())),
             connections: Connections::default(),
         };
         let source = opening.stand_before(source)?;
@@ -73,6 +88,24 @@ impl ChainGate {
     /// What is measured of broadcasts.
     pub fn broadcasts(&self) -> &Broadcasts {
         &self.broadcasts
+    }
+
+    /// Waits, not for long, until the library has nothing more to broadcast.
+    pub async fn at_rest(&self) {
+        let at_rest = async {
+            let mut before = None;
+            loop {
+                let now = self.broadcasts.at_rest();
+                if now.is_some() && now == before {
+                    return;
+                }
+                before = now;
+                sleep(QUIET).await;
+            }
+        };
+        if timeout(QUIET_PATIENCE, at_rest).await.is_err() {
+            tracing::warn!("broadcasts are still under way; stopping all the same");
+        }
     }
 
     /// Lets out what is held, as far as that takes moments only, and closes the ports.

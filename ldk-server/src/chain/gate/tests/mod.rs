@@ -3,6 +3,7 @@
 mod bitcoind;
 mod electrum;
 mod esplora;
+mod journal;
 mod stub;
 mod tls;
 
@@ -21,6 +22,13 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Several times what every broadcast waits.
 const WHILE: Duration = Duration::from_millis(300);
 
+/// The first transaction of the chain.
+pub(super) const TRANSACTION: &str = "01000000010000000000000000000000000000000000000000000000000000000000000000\
+    ffffffff4d04ffff001d0104455468652054696d65732030332f4a616e2f32303039204368616e63656c6c6f722\
+    06f6e206272696e6b206f66207365636f6e64206261696c6f757420666f722062616e6b73ffffffff0100f2052a\
+    01000000434104678afdb0fe5548271967f1a67130b7105cd6a828e03909a67962e0ea1f61deb649f6bc3f4cef3\
+    8c4f35504e51ec112de5c384df7ba0b8d578a4c702b6bf11d5fac00000000";
+
 /// A gate, and the disk that it waits for.
 struct Fixture {
     gate: ChainGate,
@@ -30,7 +38,7 @@ struct Fixture {
 impl Fixture {
     async fn new(source: &ChainSource) -> Self {
         let disk = TestDisk::new();
-        let gate = ChainGate::open(source, &[], Some(disk.durability())).await.unwrap();
+        let gate = ChainGate::open(source, &[], Some(disk.durability()), None).await.unwrap();
         Self { gate, disk }
     }
 

@@ -80,7 +80,7 @@ async fn a_file_without_a_certificate_is_refused_by_its_key() {
     for path in [missing, empty, garbage] {
         let electrum =
             ElectrumConfig { server: at_port(1), uses_tls: true, ca_cert_path: Some(path.clone()) };
-        let opened = ChainGate::open(&ChainSource::Electrum(electrum), &[], None).await;
+        let opened = ChainGate::open(&ChainSource::Electrum(electrum), &[], None, None).await;
         let message = opened.err().unwrap().to_string();
         let expected = format!("electrum.ca_cert_path: cannot use {}: ", path.display());
         assert!(message.contains(&expected), "{message}");
