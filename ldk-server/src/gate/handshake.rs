@@ -1,8 +1,11 @@
 //! Whether a connection has got through its handshake (BOLT 8) and both have said `init` (BOLT 1).
 //! All of it but the first byte is encrypted or random, so bytes are counted.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::metrics::Direction;
@@ -14,6 +17,11 @@ const ACT_THREE_BYTES: u64 = 66;
 /// The shortest message is encrypted in so many bytes: its length and `init` without features.
 const INIT_BYTES: u64 = 18 + 6 + 16;
 
+/// In this time after the handshake the library has told of the channels with the peer
+/// (`channel_reestablish`, BOLT 2). It should do so soon: what it would tell between its own message and
+/// the peer's, such as that a splice has confirmed, it tells at the next connection only.
+const GREETING: Duration = Duration::from_millis(50);
+
 const INITIATOR_BYTES: u64 = ACT_ONE_BYTES as u64 + ACT_THREE_BYTES + INIT_BYTES;
 const RESPONDER_BYTES: u64 = ACT_TWO_BYTES + INIT_BYTES;
 
@@ -22,6 +30,7 @@ pub(super) struct Handshake {
     peer: Party,
     library: Party,
     finished: CancellationToken,
+    finished_at: OnceLock<Instant>,
 }
 
 /// What one of them has said, and what it says in a handshake at least.
@@ -38,7 +47,12 @@ impl Handshake {
             Direction::Outbound => (RESPONDER_BYTES, INITIATOR_BYTES),
         };
         let party = |needed| Party { said: AtomicU64::new(0), needed };
-        Self { peer: party(peer), library: party(library), finished: CancellationToken::new() }
+        Self {
+            peer: party(peer),
+            library: party(library),
+            finished: CancellationToken::new(),
+            finished_at: OnceLock::new(),
+        }
     }
 
     /// The peer has said so many bytes more.
@@ -53,9 +67,10 @@ impl Handshake {
         self.look();
     }
 
-    /// Whether both have said enough.
-    pub(super) fn is_finished(&self) -> bool {
-        self.finished.is_cancelled()
+    /// Whether the library is still making itself known: it does so in the handshake, and for each
+    /// channel in the moment after.
+    pub(super) fn is_greeting(&self) -> bool {
+        self.finished_at.get().is_none_or(|finished| finished.elapsed() < GREETING)
     }
 
     /// Waits until both have said enough.
@@ -64,7 +79,8 @@ impl Handshake {
     }
 
     fn look(&self) {
-        if !self.is_finished() && self.peer.is_through() && self.library.is_through() {
+        if !self.finished.is_cancelled() && self.peer.is_through() && self.library.is_through() {
+            self.finished_at.get_or_init(Instant::now);
             self.finished.cancel();
         }
     }
@@ -83,8 +99,21 @@ impl Party {
 #[cfg(test)]
 mod tests {
     use futures_util::FutureExt as _;
+    use tokio::time::advance;
 
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_library_makes_itself_known_until_a_moment_after_the_handshake() {
+        let handshake = Handshake::new(Direction::Outbound);
+        advance(10 * GREETING).await;
+        handshake.peer_said(90);
+        assert!(handshake.is_greeting());
+        handshake.library_said(156);
+        assert!(handshake.is_greeting());
+        advance(GREETING).await;
+        assert!(!handshake.is_greeting());
+    }
 
     #[tokio::test]
     async fn a_handshake_is_over_when_both_have_said_init() {

@@ -85,13 +85,13 @@ pub(super) fn queue(
 }
 
 impl Inlet {
-    /// Puts in what was just read, no more than there may be, and waits until there is room. The
-    /// handshake of a connection tells of no channel.
-    pub(super) async fn push(&mut self, bytes: Bytes, is_handshake: bool) -> Result<(), Closed> {
+    /// Puts in what was just read, no more than there may be, and waits until there is room. A
+    /// greeting tells of nothing that was agreed on a moment ago.
+    pub(super) async fn push(&mut self, bytes: Bytes, is_greeting: bool) -> Result<(), Closed> {
         // First of all: what is accepted while this waits for room has nothing to do with it.
         let position = self.durability.as_ref().map(Durability::accepted);
         let (read_at, held) = (Instant::now(), self.metrics.held(bytes.len()));
-        let rests_on_record = is_handshake || self.follows_monitor(read_at);
+        let rests_on_record = is_greeting || self.follows_monitor(read_at);
         let manager_patience = if rests_on_record { Duration::ZERO } else { MANAGER_PATIENCE };
         self.last = position.unwrap_or_default();
         let length = u32::try_from(bytes.len()).map_err(|_| Closed)?;
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_handshake_does_not_wait_for_a_manager() {
+    async fn a_greeting_does_not_wait_for_a_manager() {
         let (watermark, mut inlet, mut outlet) = held(100);
         let before = watermark.accept();
         inlet.push(Bytes::from_static(b"act two"), true).await.unwrap();

@@ -115,10 +115,8 @@ async fn from_library(reader: ReadHalf<'_>, mut inlet: Inlet, handshake: &Handsh
         let read = read(&reader, &mut buffer).await;
         acknowledge_at_once(reader.as_ref());
         let Ok(1..) = read else { return };
-        // Before it is counted: what ends the handshake belongs to it.
-        let is_handshake = !handshake.is_finished();
         handshake.library_said(buffer.len());
-        if inlet.push(buffer.split().freeze(), is_handshake).await.is_err() {
+        if inlet.push(buffer.split().freeze(), handshake.is_greeting()).await.is_err() {
             return;
         }
     }
