@@ -12,10 +12,13 @@ use ldk_server_client::types::lightning_balance::BalanceType as InChannel;
 use ldk_server_client::types::pending_sweep_balance::BalanceType as Swept;
 use serde_json::json;
 
+use super::group::Group;
 use crate::network::Network;
 use crate::node::Node;
 use crate::wait::until;
 
+/// A funding transaction has an output for the channel and one for change.
+const MOST_OUTPUTS: u8 = 2;
 const PATIENCE: Duration = Duration::from_secs(240);
 /// After so many the library takes a claim, its own or that of the other side, for certain.
 const BLOCKS_TO_CERTAINTY: u32 = 6;
@@ -92,6 +95,33 @@ pub(super) async fn claim(network: &Network, nodes: &[Arc<Node>]) -> Result<()> 
         bail!("there were {all:?}");
     })
     .await
+}
+
+/// Whether a node waits for what is in a closed channel that was never funded.
+pub(super) async fn is_abandoned(group: &Group) -> Result<bool> {
+    let all = balances(&group.nodes).await?;
+    let waiting = all.iter().flat_map(in_channels).filter(|part| is_contested(part));
+    for id in waiting.map(channel_id) {
+        if !was_funded(group, id).await? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether the transaction with the first funding output of a channel is known. The channel's id is
+/// made of that output (BOLT 2).
+async fn was_funded(group: &Group, channel_id: &str) -> Result<bool> {
+    let mut id: [u8; 32] = hex::decode(channel_id)?.try_into().ok().context("not 32 bytes")?;
+    id.reverse();
+    for index in 0..MOST_OUTPUTS {
+        let mut txid = id;
+        txid[0] ^= index;
+        if group.network.bitcoind().transaction(&hex::encode(txid)).await.is_ok() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The channels that were closed by force, of which something waits to be swept. All claims are in

@@ -45,6 +45,9 @@ pub struct Summary {
     pub forced: u32,
     /// Channels that both nodes have, and whose funding transaction nobody has.
     pub unfunded: u32,
+    /// Channels that the opener has given up before it made their funding transaction, as it does when
+    /// the other is gone, and that the other waits for.
+    pub abandoned: u32,
     /// Splices that both nodes have agreed on, and whose transaction nobody has.
     pub unspliced: u32,
     /// What the miners got.
@@ -96,6 +99,7 @@ impl Summary {
         }
         self.forced += other.forced;
         self.unfunded += other.unfunded;
+        self.abandoned += other.abandoned;
         self.unspliced += other.unspliced;
         self.fees_sats += other.fees_sats;
         self.events += other.events;
@@ -214,6 +218,8 @@ impl Display for Summary {
                  and {} splice transactions, and the channel waits for ever",
                 self.forced, self.unfunded, self.unspliced
             )?;
+            let abandoned = self.abandoned;
+            writeln!(out, "given up    {abandoned} openings before there was a transaction")?;
         }
         if self.payments > 0 {
             self.fmt_payments(out)?;

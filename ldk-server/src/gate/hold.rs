@@ -107,10 +107,9 @@ impl Inlet {
     /// Whether the monitor of a channel with the peer was updated before this was sent, and after what
     /// was sent before.
     fn follows_monitor(&mut self, read_at: Instant) -> bool {
-        let (Some(durability), Some(channels)) = (&self.durability, self.channels.ids()) else {
-            return false;
-        };
-        if durability.is_monitored_since(self.last, &channels) {
+        let Some(durability) = &self.durability else { return false };
+        let channels = self.channels.ids();
+        if durability.is_monitored_since(self.last, channels.as_deref().unwrap_or_default()) {
             self.followed_monitor = Some(read_at);
         }
         self.followed_monitor.is_some_and(|before| read_at - before <= ONE_SENDING)
@@ -211,11 +210,11 @@ mod tests {
     async fn what_follows_a_monitor_does_not_wait_for_one_more_manager() {
         let (watermark, mut inlet, mut outlet) = held(100);
         let other = watermark.accept();
-        watermark.monitored(ChannelId([8; 32]), other);
+        watermark.monitored(ChannelId([8; 32]), other, false);
         assert!(!inlet.follows_monitor(Instant::now()), "it is with another peer");
 
         let monitor = watermark.accept();
-        watermark.monitored(CHANNEL, monitor);
+        watermark.monitored(CHANNEL, monitor, false);
         let manager = watermark.accept();
         inlet.push(Bytes::from_static(b"revoke_and_ack"), false).await.unwrap();
         watermark.reached_with(manager, Some(manager));
@@ -225,6 +224,8 @@ mod tests {
         let now = Instant::now();
         assert!(inlet.follows_monitor(now), "more of the same sending");
         assert!(!inlet.follows_monitor(now + 2 * ONE_SENDING));
+        watermark.monitored(ChannelId([9; 32]), watermark.accept(), true);
+        assert!(inlet.follows_monitor(now + 2 * ONE_SENDING), "it may be with this peer");
     }
 
     #[tokio::test]

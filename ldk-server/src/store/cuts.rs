@@ -16,8 +16,9 @@ use ldk_node::lightning::util::persist::{
     CHANNEL_MONITOR_UPDATE_PERSISTENCE_PRIMARY_NAMESPACE, KVStoreSync,
 };
 
-use super::kv::{Change, Meaning, Name};
+use super::kv::{Change, Meaning};
 use super::payments::{self, Counts};
+use super::records::Name;
 use super::writer::{self, Kind, Known, OnOver, SendPin};
 use super::{NAMESPACE, NeverDurable, Store, monitored_channel};
 use crate::compat::channel_state::{self, Id};

@@ -32,6 +32,8 @@ struct Inner {
     accepted: AtomicU64,
     /// The last update of each channel's monitor.
     monitors: Mutex<HashMap<ChannelId, Position>>,
+    /// The last monitor of a new channel.
+    new_monitor: AtomicU64,
     /// Monitors wait for managers at all.
     makes_cuts: AtomicBool,
     durable: watch::Sender<Durable>,
@@ -53,6 +55,7 @@ impl Watermark {
         Self(Arc::new(Inner {
             accepted: AtomicU64::new(0),
             monitors: Mutex::default(),
+            new_monitor: AtomicU64::new(0),
             makes_cuts: AtomicBool::new(false),
             durable,
             waiting: Mutex::new(()),
@@ -70,10 +73,13 @@ impl Watermark {
         self.0.accepted.fetch_add(1, Ordering::SeqCst) + 1
     }
 
-    /// This write, which was accepted last, updates the monitor of this channel, and waits for the
-    /// manager that knows of it.
-    pub(crate) fn monitored(&self, channel: ChannelId, position: Position) {
+    /// This write, which was accepted last, updates the monitor of this channel, or is the first of a
+    /// new one, and waits for the manager that knows of it.
+    pub(crate) fn monitored(&self, channel: ChannelId, position: Position, is_new: bool) {
         self.0.monitors().insert(channel, position);
+        if is_new {
+            self.0.new_monitor.store(position, Ordering::SeqCst);
+        }
     }
 
     /// Whether monitors wait for managers from now on.
@@ -114,8 +120,12 @@ impl Durability {
         self.0.accepted.load(Ordering::SeqCst)
     }
 
-    /// Whether an update of the monitor of one of these channels was accepted after this write.
+    /// Whether an update of the monitor of one of these channels was accepted after this write, or the
+    /// monitor of a new channel, which need not be among them yet.
     pub fn is_monitored_since(&self, position: Position, channels: &[ChannelId]) -> bool {
+        if self.0.new_monitor.load(Ordering::SeqCst) > position {
+            return true;
+        }
         let monitors = self.0.monitors();
         let last = channels.iter().filter_map(|channel| monitors.get(channel)).max();
         last.is_some_and(|last| *last > position)

@@ -7,35 +7,22 @@
 //! Once cuts have begun, what the library writes is answered when it is queued. It is committed, in
 //! its order, where the states of the channels fit each other ([`super::writer`]).
 
-use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use ldk_node::lightning::io;
-use ldk_node::lightning::util::persist::{
-    CHANNEL_MANAGER_PERSISTENCE_KEY, CHANNEL_MANAGER_PERSISTENCE_PRIMARY_NAMESPACE,
-    CHANNEL_MANAGER_PERSISTENCE_SECONDARY_NAMESPACE, CHANNEL_MONITOR_PERSISTENCE_PRIMARY_NAMESPACE,
-    CHANNEL_MONITOR_UPDATE_PERSISTENCE_PRIMARY_NAMESPACE, KVSTORE_NAMESPACE_KEY_ALPHABET,
-    KVSTORE_NAMESPACE_KEY_MAX_LEN, KVStore, KVStoreSync,
-};
+use ldk_node::lightning::util::persist::{KVStore, KVStoreSync};
 use ldk_node::payment::PaymentDetails;
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::Connection;
 
 use super::payments::StatusChange;
+use super::records::{self, Name};
 use super::writer::{self, Answer, Value};
 use super::{NAMESPACE, Store, epoch, events, payments};
 
 /// When the library last did what it does from time to time. If it has no sync of the wallet, the next
 /// one is for all addresses.
 const NODE_METRICS: (&str, &str, &str) = ("", "", "node_metrics");
-
-/// Where one of the library's records is.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Name {
-    primary: String,
-    secondary: String,
-    key: String,
-}
 
 /// A change of one of the library's records.
 pub(super) struct Change {
@@ -69,81 +56,12 @@ pub(super) struct Outcome {
     acknowledged: bool,
 }
 
-impl Name {
-    pub(super) fn new(primary: &str, secondary: &str, key: &str) -> io::Result<Self> {
-        check(primary, secondary)?;
-        if key.is_empty() {
-            return Err(invalid("a key must not be empty"));
-        }
-        check_part(key)?;
-        let [primary, secondary, key] = [primary, secondary, key].map(str::to_owned);
-        Ok(Self { primary, secondary, key })
-    }
-
-    pub(super) fn is_in(&self, (primary, secondary): (&str, &str)) -> bool {
-        self.primary == primary && self.secondary == secondary
-    }
-
-    pub(super) fn key(&self) -> &str {
-        &self.key
-    }
-
-    /// Which monitor it is, if it is one, or an update of which.
-    pub(super) fn monitor(&self) -> Option<&str> {
-        match self.primary.as_str() {
-            CHANNEL_MONITOR_PERSISTENCE_PRIMARY_NAMESPACE => Some(&self.key),
-            CHANNEL_MONITOR_UPDATE_PERSISTENCE_PRIMARY_NAMESPACE => Some(&self.secondary),
-            _ => None,
-        }
-    }
-
-    /// Whether it is a whole monitor.
-    pub(super) fn is_whole_monitor(&self) -> bool {
-        self.primary == CHANNEL_MONITOR_PERSISTENCE_PRIMARY_NAMESPACE
-    }
-
-    pub(super) fn is_manager(&self) -> bool {
-        let namespace = (
-            CHANNEL_MANAGER_PERSISTENCE_PRIMARY_NAMESPACE,
-            CHANNEL_MANAGER_PERSISTENCE_SECONDARY_NAMESPACE,
-        );
-        self.is_in(namespace) && self.key == CHANNEL_MANAGER_PERSISTENCE_KEY
-    }
-
-    fn is_event_queue(&self) -> bool {
-        let (primary, secondary, key) = events::QUEUE;
-        self.is_in((primary, secondary)) && self.key == key
-    }
-}
-
-fn check(primary: &str, secondary: &str) -> io::Result<()> {
-    if primary.is_empty() && !secondary.is_empty() {
-        return Err(invalid("a secondary namespace needs a primary one"));
-    }
-    check_part(primary)?;
-    check_part(secondary)
-}
-
-fn check_part(part: &str) -> io::Result<()> {
-    if part.len() > KVSTORE_NAMESPACE_KEY_MAX_LEN {
-        return Err(invalid("a namespace or key is too long"));
-    }
-    if !part.chars().all(|character| KVSTORE_NAMESPACE_KEY_ALPHABET.contains(character)) {
-        return Err(invalid("a namespace or key has a character that is not allowed"));
-    }
-    Ok(())
-}
-
-fn invalid(reason: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, reason)
-}
-
 impl Change {
     pub(super) fn make(self, database: &Connection) -> rusqlite::Result<Outcome> {
         if let Some(value) = &self.value {
-            put(database, &self.name, value)?;
+            records::put(database, &self.name, value)?;
         } else {
-            delete(database, &self.name)?;
+            records::delete(database, &self.name)?;
         }
         if self.name.monitor().is_some() {
             epoch::channel_changed(database)?;
@@ -177,51 +95,6 @@ impl Change {
             },
         })
     }
-}
-
-pub(super) fn put(database: &Connection, name: &Name, value: &[u8]) -> rusqlite::Result<()> {
-    let Name { primary, secondary, key } = name;
-    let mut statement = database.prepare_cached(
-        "INSERT INTO ldk_node_data (primary_namespace, secondary_namespace, key, value)
-         VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT (primary_namespace, secondary_namespace, key)
-         DO UPDATE SET value = excluded.value",
-    )?;
-    statement.execute(params![primary, secondary, key, value]).map(drop)
-}
-
-fn delete(database: &Connection, name: &Name) -> rusqlite::Result<()> {
-    let Name { primary, secondary, key } = name;
-    let mut statement = database.prepare_cached(
-        "DELETE FROM ldk_node_data
-         WHERE primary_namespace = ?1 AND secondary_namespace = ?2 AND key = ?3",
-    )?;
-    statement.execute(params![primary, secondary, key]).map(drop)
-}
-
-/// Whether there is a record of this name.
-pub(super) fn exists(database: &Connection, name: &Name) -> rusqlite::Result<bool> {
-    Ok(get(database, name)?.is_some())
-}
-
-fn get(database: &Connection, name: &Name) -> rusqlite::Result<Option<Vec<u8>>> {
-    let Name { primary, secondary, key } = name;
-    let mut statement = database.prepare_cached(
-        "SELECT value FROM ldk_node_data
-         WHERE primary_namespace = ?1 AND secondary_namespace = ?2 AND key = ?3",
-    )?;
-    statement.query_row(params![primary, secondary, key], |row| row.get(0)).optional()
-}
-
-fn keys(
-    database: &Connection,
-    primary: &str,
-    secondary: &str,
-) -> rusqlite::Result<BTreeSet<String>> {
-    let mut statement = database.prepare_cached(
-        "SELECT key FROM ldk_node_data WHERE primary_namespace = ?1 AND secondary_namespace = ?2",
-    )?;
-    statement.query_map([primary, secondary], |row| row.get(0))?.collect()
 }
 
 impl Store {
@@ -351,7 +224,7 @@ impl KVStoreSync for Store {
         let name = Name::new(primary, secondary, key)?;
         let value = match self.writer.pending(&name) {
             Some(value) => value.map(|value| value.to_vec()),
-            None => self.readers.read(|database| get(database, &name))?,
+            None => self.readers.read(|database| records::get(database, &name))?,
         };
         value.ok_or_else(|| {
             let reason = format!("there is no {primary}/{secondary}/{key}");
@@ -381,9 +254,9 @@ impl KVStoreSync for Store {
         if let Some(library) = &self.library {
             return KVStoreSync::list(library, primary, secondary);
         }
-        check(primary, secondary)?;
+        records::check(primary, secondary)?;
         let pending = self.writer.pending_keys((primary, secondary));
-        let mut keys = self.readers.read(|database| keys(database, primary, secondary))?;
+        let mut keys = self.readers.read(|database| records::keys(database, primary, secondary))?;
         for (key, has_value) in pending {
             if has_value {
                 keys.insert(key);

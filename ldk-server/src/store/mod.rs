@@ -18,6 +18,7 @@ mod mirror;
 mod pages;
 mod payments;
 mod readers;
+mod records;
 mod retention;
 mod schema;
 mod snapshot;

@@ -26,9 +26,9 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::durability::Durability;
 use super::epoch;
-use super::kv::Name;
 use super::log::Log;
 use super::mirror::Tail;
+use super::records::Name;
 pub(super) use figures::CommitFigures;
 use job::Failure;
 pub(super) use job::{Answer, job, wait, wait_async};

@@ -18,6 +18,7 @@ pub(super) async fn settled(
     let Group { network, nodes, .. } = group;
     let channels = same_channels(group).await?;
     ensure!(network.bitcoind().mempool().await?.is_empty(), "a transaction waits for a block");
+    ensure!(!settle::is_abandoned(group).await?, "a channel was given up before it was funded");
     settle::claim(network, nodes).await?;
     money.add_forced(settle::forced(nodes).await?);
     settle::sweep(network, nodes).await?;

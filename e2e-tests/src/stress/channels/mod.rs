@@ -22,7 +22,7 @@ use super::ledger::Ledger;
 use super::summary::Summary;
 use super::victims::victims;
 use super::violation::{Kind, Violation};
-use super::{Plan, Subject, close};
+use super::{Plan, Subject, close, settle};
 use crate::wait::until;
 
 const FUNDS_SATS: u64 = 30_000_000;
@@ -50,6 +50,17 @@ pub(super) struct Channels {
     /// The channels of the first node after the last round.
     channels: Vec<Channel>,
     money: Money,
+}
+
+/// How it ends.
+enum Agreement {
+    /// Both have these channels.
+    On(Vec<Channel>),
+    /// They wait for a transaction that nobody has.
+    Lost,
+    /// One has given up a channel that it was opening, before there was a funding transaction. The
+    /// library shows it to the other for ever, as one that is being closed.
+    Abandoned,
 }
 
 /// Something that is asked for, and when the nodes are killed.
@@ -118,9 +129,8 @@ impl Channels {
     }
 
     /// Waits until both nodes tell of the same channels and can use them, nothing waits for a block
-    /// any more, and all money is there. `None` if they wait for a transaction that nobody has: the
-    /// library forgets one that it has not broadcast before it ends.
-    async fn agreed(&mut self, attempt: Option<&Attempt>) -> Result<Option<Vec<Channel>>> {
+    /// any more, and all money is there; or until it is clear that this will never be.
+    async fn agreed(&mut self, attempt: Option<&Attempt>) -> Result<Agreement> {
         let opener = attempt.filter(|attempt| attempt.operation == Operation::Open);
         let opener = opener.map(|attempt| attempt.actor);
         let Self { group, money, channels: before, .. } = self;
@@ -134,10 +144,13 @@ impl Channels {
                 looks += 1;
                 group.network.mine(BLOCKS_TO_READY).await?;
                 if looks >= LOOKS_FOR_TRANSACTION && agreement::has_lost_one(group).await? {
-                    return Ok(None);
+                    return Ok(Agreement::Lost);
+                }
+                if looks >= LOOKS_FOR_TRANSACTION && settle::is_abandoned(group).await? {
+                    return Ok(Agreement::Abandoned);
                 }
             }
-            settled.map(Some)
+            settled.map(Agreement::On)
         })
         .await
     }
@@ -191,12 +204,20 @@ impl Subject for Channels {
         let agreed = self.agreed(Some(&attempt)).await;
         let agreed = agreed.with_context(|| format!("after a kill amid {what}"));
         self.group.check_events(&mut summary).await?;
-        let Some(channels) = agreed? else {
-            let is_open = attempt.operation == Operation::Open;
-            summary.unfunded += u32::from(is_open);
-            summary.unspliced += u32::from(!is_open);
-            self.waits_for_ever = true;
-            return Ok(summary);
+        let is_open = attempt.operation == Operation::Open;
+        let channels = match agreed? {
+            Agreement::On(channels) => channels,
+            Agreement::Lost => {
+                summary.unfunded += u32::from(is_open);
+                summary.unspliced += u32::from(!is_open);
+                self.waits_for_ever = true;
+                return Ok(summary);
+            },
+            Agreement::Abandoned => {
+                summary.abandoned += 1;
+                self.waits_for_ever = true;
+                return Ok(summary);
+            },
         };
         let lost = self.lost(&attempt, &channels);
         if !lost.is_empty() {

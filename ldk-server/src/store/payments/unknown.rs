@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 use super::{NAMESPACE, StatusChange, doubt, put, read};
 use crate::clock::unix_secs;
 use crate::compat::channel_state::Id;
-use crate::store::kv::{self, Name};
+use crate::store::records::{self, Name};
 
 /// Whether the record is that of a Lightning payment of ours that is on its way.
 pub(in crate::store) fn is_on_its_way_out(details: &PaymentDetails) -> bool {
@@ -75,8 +75,8 @@ pub(in crate::store) fn has_failed(
     };
     let value = failed.encode();
     // The library may have been made to forget it.
-    if kv::exists(database, name)? {
-        kv::put(database, name, &value)?;
+    if records::exists(database, name)? {
+        records::put(database, name, &value)?;
     }
     put(database, &failed, &value, None).map(Some)
 }

@@ -57,10 +57,10 @@ pub(in crate::store) enum Kind {
 }
 
 impl Kind {
-    /// The channel whose monitor it is.
-    pub(super) fn channel(&self) -> Option<ChannelId> {
+    /// The channel whose monitor it is, and whether it is the first.
+    pub(super) fn monitored(&self) -> Option<(ChannelId, bool)> {
         match self {
-            Self::Monitor { channel, .. } => Some(ChannelId(*channel)),
+            Self::Monitor { channel, is_first, .. } => Some((ChannelId(*channel), *is_first)),
             Self::Plain | Self::Outbound(_) | Self::Manager(_) => None,
         }
     }

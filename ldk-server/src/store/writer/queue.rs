@@ -13,7 +13,7 @@ use super::order::{Cut, Entry, Kind, Order};
 use super::{Errand, Value};
 use crate::compat::channel_state::Id;
 use crate::store::durability::{Durability, Position, Watermark};
-use crate::store::kv::Name;
+use crate::store::records::Name;
 
 /// How many changes may wait. More callers are held up: by then each commit holds thousands.
 const CAPACITY: usize = 4096;
@@ -181,10 +181,10 @@ impl Shared {
             name
         });
         let now = Instant::now();
-        let monitored = kind.channel();
+        let monitored = kind.monitored();
         let waits = queue.order.push(position, kind, key, job, now);
-        if let Some(channel) = monitored.filter(|_| waits) {
-            self.watermark.monitored(channel, position);
+        if let Some((channel, is_new)) = monitored.filter(|_| waits) {
+            self.watermark.monitored(channel, position, is_new);
         }
         self.looked(queue, now);
     }
