@@ -9,7 +9,8 @@ use e2e_tests::{Network, Node, RawConnection, Stall, Strace, say, until};
 use futures_util::{FutureExt as _, StreamExt as _};
 use hyper::StatusCode;
 use ldk_server_client::api::{
-    ConnectPeerRequest, GetPaymentDetailsRequest, SpontaneousSendRequest, SubscribeEventsRequest,
+    ConnectPeerRequest, GetPaymentDetailsRequest, OnchainSendRequest, SpontaneousSendRequest,
+    SubscribeEventsRequest,
 };
 use ldk_server_client::types::PaymentStatus;
 use ldk_server_client::{Error, EventStream};
@@ -19,6 +20,7 @@ use tokio::time::timeout;
 
 const CHANNEL_SATS: u64 = 1_000_000;
 const AMOUNT_MSAT: u64 = 20_000_000;
+const SPENT_SATS: u64 = 100_000;
 /// Payments to the node that are under way when the disk stalls.
 const PAYMENTS: usize = 4;
 const PREIMAGE: [u8; 32] = [7; 32];
@@ -54,10 +56,18 @@ async fn nothing_leaves_while_the_disk_takes_nothing() -> Result<()> {
     let mut stalled = Stalled::begin(&alice, &bob, invoices, events).await?;
     not_ready(&alice, &stall).await?;
     stalled.nothing_has_left(&bob).await?;
+    let waiting = network.bitcoind().mempool().await?;
+    ensure!(waiting.is_empty(), "alice has broadcast {waiting:?}");
     ensure!(received(&bob) == told, "alice sent something: {:?}, then {:?}", told, received(&bob));
     stall.end().await?;
 
-    stalled.goes_on(&alice, &bob).await?;
+    let txid = stalled.goes_on(&alice, &bob).await?;
+    until("the transaction is broadcast", PATIENCE, async || {
+        let waiting = network.bitcoind().mempool().await?;
+        ensure!(waiting == [txid.as_str()], "{waiting:?}");
+        Ok(())
+    })
+    .await?;
     let received_msat = PAYMENTS as u64 * AMOUNT_MSAT;
     let awaited = [alice_had + received_msat - AMOUNT_MSAT, bob_had + AMOUNT_MSAT - received_msat];
     assert_eq!(Network::at_rest(&alice, &bob).await?, awaited);
@@ -106,6 +116,7 @@ struct Stalled {
     events: EventStream,
     paying: JoinHandle<Result<String, Error>>,
     inviting: JoinHandle<Result<String>>,
+    spending: JoinHandle<Result<String, Error>>,
     incoming: Vec<String>,
 }
 
@@ -128,16 +139,24 @@ impl Stalled {
                 async move { Ok(payer.client().spontaneous_send(request).await?.payment_id) },
             );
         let inviting = tokio::spawn(async move { payee.invoice(AMOUNT_MSAT).await });
+        let spender = Arc::clone(alice);
+        let address = bob.new_address().await?;
+        let spending = tokio::spawn(async move {
+            let request =
+                OnchainSendRequest { address, amount_sats: Some(SPENT_SATS), ..Default::default() };
+            Ok(spender.client().onchain_send(request).await?.txid)
+        });
         let mut incoming = Vec::new();
         for invoice in invoices {
             incoming.push(bob.send(&invoice).await?);
         }
-        Ok(Self { events, paying, inviting, incoming })
+        Ok(Self { events, paying, inviting, spending, incoming })
     }
 
     async fn nothing_has_left(&mut self, bob: &Node) -> Result<()> {
         ensure!(!self.paying.is_finished(), "the sending was answered");
         ensure!(!self.inviting.is_finished(), "the invoice was given out");
+        ensure!(!self.spending.is_finished(), "the transaction was told of");
         let event = self.events.next().now_or_never();
         ensure!(event.is_none(), "there was an event: {event:?}");
         let id = hex::encode(Sha256::digest(PREIMAGE));
@@ -151,8 +170,9 @@ impl Stalled {
         Ok(())
     }
 
-    /// All that was asked for is done, although the peer may have lost patience.
-    async fn goes_on(self, alice: &Node, bob: &Node) -> Result<()> {
+    /// All that was asked for is done, although the peer may have lost patience. The transaction has
+    /// this id.
+    async fn goes_on(self, alice: &Node, bob: &Node) -> Result<String> {
         let paid = self.paying.await?.context("the sending failed")?;
         self.inviting.await?.context("there is no invoice")?;
         until("the two are connected", PATIENCE, async || reconnect(alice, bob).await).await?;
@@ -162,7 +182,7 @@ impl Stalled {
                 ensure!(payment.status() == PaymentStatus::Succeeded, "{payment:?}");
             }
         }
-        Ok(())
+        self.spending.await?.context("nothing was sent on chain")
     }
 }
 
