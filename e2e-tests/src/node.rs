@@ -8,9 +8,9 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use ldk_server_client::Client;
 use ldk_server_client::api::{
-    Bolt11ReceiveRequest, Bolt11SendRequest, GetBalancesRequest, GetBalancesResponse,
-    GetNodeInfoRequest, GetPaymentDetailsRequest, ListChannelsRequest, OnchainReceiveRequest,
-    SubscribeEventsRequest,
+    Bolt11ReceiveRequest, Bolt11SendRequest, ConnectPeerRequest, GetBalancesRequest,
+    GetBalancesResponse, GetNodeInfoRequest, GetPaymentDetailsRequest, ListChannelsRequest,
+    OnchainReceiveRequest, SubscribeEventsRequest,
 };
 use ldk_server_client::types::{Channel, Payment, PaymentStatus};
 use serde_json::Value;
@@ -186,6 +186,18 @@ impl Node {
     /// A new address of its wallet.
     pub async fn new_address(&self) -> Result<String> {
         Ok(self.client.onchain_receive(OnchainReceiveRequest {}).await?.address)
+    }
+
+    /// Connects to another node, if it is not connected. By itself it looks for a peer that it has lost
+    /// once a minute only.
+    pub async fn connect_to(&self, peer: &Self) -> Result<()> {
+        let request = ConnectPeerRequest {
+            node_pubkey: peer.id().to_owned(),
+            address: peer.address(),
+            persist: false,
+        };
+        self.client.connect_peer(request).await.context("cannot connect")?;
+        Ok(())
     }
 
     /// Its channels.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use e2e_tests::{Events, Network, Node, until};
 use ldk_server_client::api::{
-    Bolt11ReceiveRequest, Bolt11ReceiveResponse, ConnectPeerRequest, GetPaymentDetailsRequest,
+    Bolt11ReceiveRequest, Bolt11ReceiveResponse, GetPaymentDetailsRequest,
 };
 use ldk_server_client::types::PaymentStatus;
 
@@ -34,7 +34,7 @@ async fn a_node_that_is_killed_at_rest_goes_on() -> Result<()> {
 
         victim.kill().await?;
         victim.start_again().await?;
-        reconnect(&alice, &bob).await?;
+        alice.connect_to(&bob).await?;
 
         assert_eq!(Network::at_rest(&alice, &bob).await?, spendable_msat);
         assert_eq!(victim.payment(&paid).await?.status(), PaymentStatus::Succeeded);
@@ -82,7 +82,7 @@ async fn kill_during_payments(payer: &Node, payee: &Node, victim: &Node) -> Resu
     victim.start_again().await?;
 
     let arrived = until("every payment is over at both ends", PATIENCE, async || {
-        reconnect(payer, payee).await?;
+        payer.connect_to(payee).await?;
         Network::spendable_at_rest(payer, payee).await?;
         arrived(payer, payee, &invoices, &sent).await
     })
@@ -130,16 +130,6 @@ async fn kill_when_some_arrived(mut events: Events, victim: &Node) -> Result<()>
 }
 
 /// Nodes reconnect by themselves, but look for lost peers only once a minute.
-async fn reconnect(one: &Node, other: &Node) -> Result<()> {
-    let request = ConnectPeerRequest {
-        node_pubkey: other.id().to_owned(),
-        address: other.address(),
-        persist: false,
-    };
-    one.client().connect_peer(request).await?;
-    Ok(())
-}
-
 /// How many payments the payee has received. Fails as long as the payer tells anything else of one,
 /// or has one pending; and if it does not know one whose sending was answered.
 async fn arrived(

@@ -9,8 +9,7 @@ use e2e_tests::{Network, Node, RawConnection, Stall, Strace, say, until};
 use futures_util::{FutureExt as _, StreamExt as _};
 use hyper::StatusCode;
 use ldk_server_client::api::{
-    ConnectPeerRequest, GetPaymentDetailsRequest, OnchainSendRequest, SpontaneousSendRequest,
-    SubscribeEventsRequest,
+    GetPaymentDetailsRequest, OnchainSendRequest, SpontaneousSendRequest, SubscribeEventsRequest,
 };
 use ldk_server_client::types::PaymentStatus;
 use ldk_server_client::{Error, EventStream};
@@ -187,11 +186,6 @@ impl Stalled {
 }
 
 async fn reconnect(one: &Node, other: &Node) -> Result<()> {
-    let request = ConnectPeerRequest {
-        node_pubkey: other.id().to_owned(),
-        address: other.address(),
-        persist: false,
-    };
-    one.client().connect_peer(request).await?;
+    one.connect_to(other).await?;
     one.usable_channel(other).await.map(drop)
 }

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use e2e_tests::{Events, Network, Node, invalid, refused, until};
 use ldk_server_client::api::{
     Bolt11ClaimForHashRequest, Bolt11FailForHashRequest, Bolt11ReceiveForHashRequest,
-    Bolt11ReceiveRequest, Bolt11SendRequest, ConnectPeerRequest,
+    Bolt11ReceiveRequest, Bolt11SendRequest,
 };
 use ldk_server_client::events::PaymentFailedBackReason;
 use ldk_server_client::events::event_envelope::Event;
@@ -289,13 +289,8 @@ async fn restart(node: &Node, meanwhile: impl AsyncFnOnce() -> Result<()>) -> Re
 
 /// Sooner than the payer would by itself, once in a minute.
 async fn reconnect(payer: &Node, payee: &Node) -> Result<()> {
-    let request = ConnectPeerRequest {
-        node_pubkey: payee.id().to_owned(),
-        address: payee.address(),
-        persist: true,
-    };
     until("the two are connected", PATIENCE, async || {
-        payer.client().connect_peer(request.clone()).await?;
+        payer.connect_to(payee).await?;
         payer.usable_channel(payee).await
     })
     .await?;

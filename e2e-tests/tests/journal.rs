@@ -8,9 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 use e2e_tests::{Door, Network, Node, NodeConfig, until};
 use ldk_server_client::api::open_channel_request::Amount;
 use ldk_server_client::api::splice_in_request::Amount as SpliceAmount;
-use ldk_server_client::api::{
-    CloseChannelRequest, ConnectPeerRequest, OpenChannelRequest, SpliceInRequest,
-};
+use ldk_server_client::api::{CloseChannelRequest, OpenChannelRequest, SpliceInRequest};
 use ldk_server_client::types::OutPoint;
 use serde_json::{Value, json};
 
@@ -56,7 +54,7 @@ async fn a_closing_that_one_is_killed_amid_is_no_closing_by_force() -> Result<()
     if !alice.channels().await?.is_empty() {
         // What she has forgotten the two agree on again.
         start_again(&[&bob]).await?;
-        connect(&alice, &bob).await?;
+        alice.connect_to(&bob).await?;
     }
     is_closed_by_agreement(&network, &funding).await?;
     network.stop().await
@@ -72,7 +70,7 @@ async fn an_opening_that_nobody_has_seen_goes_on_after_a_kill() -> Result<()> {
     assert_eq!(network.bitcoind().mempool().await?.len(), 0);
     doors.open(&network).await?;
     start_again(&[&alice]).await?;
-    connect(&alice, &bob).await?;
+    alice.connect_to(&bob).await?;
     network.confirm_funding(&alice).await?;
     until("both channels are usable", PATIENCE, async || {
         for node in [&alice, &bob] {
@@ -101,7 +99,7 @@ async fn a_splice_that_nobody_has_seen_goes_on_after_a_kill() -> Result<()> {
     kill_when_not_taken(&[&alice, &bob]).await?;
     doors.open(&network).await?;
     start_again(&[&alice, &bob]).await?;
-    connect(&alice, &bob).await?;
+    alice.connect_to(&bob).await?;
     until("the splice is broadcast", PATIENCE, async || {
         ensure!(network.bitcoind().mempool().await?.len() == 1);
         Ok(())
@@ -253,17 +251,6 @@ async fn start_again(nodes: &[&Node]) -> Result<()> {
     for node in nodes {
         node.start_again().await?;
     }
-    Ok(())
-}
-
-/// Nodes look for lost peers only once a minute.
-async fn connect(one: &Node, other: &Node) -> Result<()> {
-    let request = ConnectPeerRequest {
-        node_pubkey: other.id().to_owned(),
-        address: other.address(),
-        persist: false,
-    };
-    one.client().connect_peer(request).await?;
     Ok(())
 }
 

@@ -1,8 +1,7 @@
 //! The mirror of the database: a node whose disk is lost goes on from it.
 
 use anyhow::Result;
-use e2e_tests::{Draft, Mirror, Network, Node};
-use ldk_server_client::api::ConnectPeerRequest;
+use e2e_tests::{Draft, Mirror, Network};
 use ldk_server_client::types::PaymentStatus;
 
 const CHANNEL_SATS: u64 = 1_000_000;
@@ -25,7 +24,7 @@ async fn a_node_goes_on_from_its_mirror() -> Result<()> {
     alice.kill().await?;
     mirror.take_the_place()?;
     alice.start_again().await?;
-    reconnect(&alice, &bob).await?;
+    alice.connect_to(&bob).await?;
     assert_eq!(Network::at_rest(&alice, &bob).await?, spendable);
     for payment_id in &paid {
         assert_eq!(alice.payment(payment_id).await?.status(), PaymentStatus::Succeeded);
@@ -39,14 +38,4 @@ async fn a_node_goes_on_from_its_mirror() -> Result<()> {
     let refused = Draft::new(&network, "carol")?.set("backup.directory", backup)?.refused().await?;
     assert!(refused.stderr.contains("the mirror of another node"), "{refused:?}");
     network.stop().await
-}
-
-async fn reconnect(one: &Node, other: &Node) -> Result<()> {
-    let request = ConnectPeerRequest {
-        node_pubkey: other.id().to_owned(),
-        address: other.address(),
-        persist: false,
-    };
-    one.client().connect_peer(request).await?;
-    Ok(())
 }

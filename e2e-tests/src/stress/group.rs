@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
 use futures_util::future::try_join_all;
-use ldk_server_client::api::{ConnectPeerRequest, DisconnectPeerRequest};
+use ldk_server_client::api::DisconnectPeerRequest;
 use tokio::time::sleep;
 
 use super::follow::Follower;
@@ -108,7 +108,7 @@ impl Group {
     /// that neither keeps the connection.
     pub(super) async fn reconnect(&self) -> Result<()> {
         until("the nodes are connected", CONNECT_PATIENCE, async || {
-            try_join_all(self.nodes.windows(2).map(|pair| reconnect(&pair[0], &pair[1]))).await
+            try_join_all(self.nodes.windows(2).map(|pair| pair[0].connect_to(&pair[1]))).await
         })
         .await?;
         Ok(())
@@ -196,15 +196,4 @@ async fn start_node(
         Strace::get().await?.delay_syncs(&mut config, delay);
     }
     network.node_of(config).await
-}
-
-/// Nodes reconnect by themselves, but look for lost peers only once a minute.
-async fn reconnect(one: &Node, other: &Node) -> Result<()> {
-    let request = ConnectPeerRequest {
-        node_pubkey: other.id().to_owned(),
-        address: other.address(),
-        persist: false,
-    };
-    one.client().connect_peer(request).await.context("reconnecting")?;
-    Ok(())
 }

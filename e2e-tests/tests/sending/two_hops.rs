@@ -7,8 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use e2e_tests::{Network, Node, refused, until};
 use ldk_server_client::Code;
 use ldk_server_client::api::{
-    Bolt11SendRequest, Bolt12ReceiveRequest, Bolt12SendRequest, ConnectPeerRequest,
-    SpontaneousSendRequest,
+    Bolt11SendRequest, Bolt12ReceiveRequest, Bolt12SendRequest, SpontaneousSendRequest,
 };
 use ldk_server_client::events::event_envelope::Event;
 use ldk_server_client::types::payment_kind::Kind;
@@ -43,12 +42,7 @@ impl Path {
             network.node("carol")
         )?;
         network.fund(&[&alice, &bob, &carol], 2 * CHANNEL_SATS).await?;
-        let to_bob = ConnectPeerRequest {
-            node_pubkey: bob.id().to_owned(),
-            address: bob.address(),
-            persist: false,
-        };
-        carol.client().connect_peer(to_bob).await?;
+        carol.connect_to(&bob).await?;
         let request = Bolt12ReceiveRequest { amount_msat: Some(AMOUNT_MSAT), ..Default::default() };
         let offer = until("carol can be reached", PATIENCE, async || {
             bolt12::offer(&carol, request.clone()).await
