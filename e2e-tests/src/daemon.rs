@@ -1,5 +1,6 @@
 //! A daemon as a process: it may be waiting, serving or ending.
 
+use std::io::{self, PipeReader};
 use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -35,9 +36,26 @@ impl Daemon {
         command: Command,
         log: Log,
     ) -> Result<Self> {
-        let log_begin = log.text().len();
         let process = Process::spawn(&config.alias, command, &log, Group::Shared)?;
-        Ok(Self { config, config_file, process, log, log_begin, has_ended: false })
+        Ok(Self::of(config, config_file, process, log))
+    }
+
+    /// One whose outputs go to a pipe that nobody reads, as long as its end is held.
+    pub(crate) fn start_unread(
+        config: NodeConfig,
+        config_file: PathBuf,
+        command: Command,
+        log: Log,
+    ) -> Result<(Self, PipeReader)> {
+        let (unread, pipe) = io::pipe()?;
+        let outputs = [pipe.try_clone()?.into(), pipe.into()];
+        let process = Process::spawn_to(&config.alias, command, outputs, Group::Shared)?;
+        Ok((Self::of(config, config_file, process, log), unread))
+    }
+
+    fn of(config: NodeConfig, config_file: PathBuf, process: Process, log: Log) -> Self {
+        let log_begin = log.text().len();
+        Self { config, config_file, process, log, log_begin, has_ended: false }
     }
 
     /// Its ports and directories.

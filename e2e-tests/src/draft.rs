@@ -1,6 +1,7 @@
 //! A configuration that a test changes before a daemon is run with it.
 
 use std::fs;
+use std::io::PipeReader;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -95,6 +96,15 @@ impl Draft {
         adjust(&mut command);
         let log = Log::new(self.config.storage_dir.with_extension("log"));
         Daemon::start(self.config, file, command, log)
+    }
+
+    /// Starts a daemon whose outputs nobody reads, as long as the end of the pipe is held.
+    pub fn start_unread(self) -> Result<(Daemon, PipeReader)> {
+        let file = self.write()?;
+        let mut command = Command::new(&self.tools.ldk_server);
+        command.arg(&file);
+        let log = Log::new(self.config.storage_dir.with_extension("log"));
+        Daemon::start_unread(self.config, file, command, log)
     }
 
     fn write(&self) -> Result<PathBuf> {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use rustix::process::{Pid, Signal};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
@@ -16,6 +16,7 @@ use crate::wait::until;
 const STOP_PATIENCE: Duration = Duration::from_secs(40);
 
 const TAIL_LINES: usize = 40;
+const LOG_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Who gets the SIGINT of a Ctrl-C in the terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,13 +46,23 @@ pub struct Process {
 
 impl Process {
     /// Starts the command; both its outputs are appended to `log`.
-    pub fn spawn(name: &str, mut command: Command, log: &Log, group: Group) -> Result<Self> {
+    pub fn spawn(name: &str, command: Command, log: &Log, group: Group) -> Result<Self> {
         let log = log.open()?;
+        Self::spawn_to(name, command, [log.try_clone()?.into(), log.into()], group)
+    }
+
+    /// Starts the command with these outputs.
+    pub fn spawn_to(
+        name: &str,
+        mut command: Command,
+        [output, error]: [Stdio; 2],
+        group: Group,
+    ) -> Result<Self> {
         group.apply(&mut command);
         let child = command
             .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
+            .stdout(output)
+            .stderr(error)
             .spawn()
             .with_context(|| format!("cannot start {name}: {command:?}"))?;
         Ok(Self { name: name.to_owned(), child })
@@ -127,6 +138,15 @@ impl Process {
 pub struct Log(PathBuf);
 
 impl Log {
+    /// Waits until this text has been written. The daemon does not wait for its log.
+    pub async fn says(&self, text: &str) -> Result<()> {
+        until(&format!("the log says {text:?}"), LOG_PATIENCE, async || {
+            ensure!(self.text().contains(text), "not yet");
+            Ok(())
+        })
+        .await
+    }
+
     /// A file that need not exist yet.
     pub fn new(path: PathBuf) -> Self {
         Self(path)

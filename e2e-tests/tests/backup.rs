@@ -298,7 +298,7 @@ async fn a_node_that_is_in_place_is_recovered(network: &Network, bob: &Node) -> 
     let recovered = refusal(network.tools(), &["recover", FLAG, &config]).await?.success()?;
     assert!(recovered.contains("state is put aside: 1."), "{recovered}");
     bob.start_again().await?;
-    assert!(bob.log().text().contains("is closed; claiming what is ours"), "{}", bob.log().tail());
+    bob.log().says("is closed; claiming what is ours").await?;
     assert!(bob.channels().await?.is_empty());
     assert!(onchain(bob).await? >= before);
     Ok(())

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use e2e_tests::{
-    Network, Node, NodeConfig, RPC_PASSWORD, RawConnection, grpc_frame, refused, signed_request,
-    until,
+    Draft, Network, Node, NodeConfig, RPC_PASSWORD, RawConnection, grpc_frame, refused,
+    signed_request, until,
 };
 use ldk_server_client::Code;
 use ldk_server_client::api::{
@@ -18,15 +18,45 @@ use ldk_server_client::api::{
 use ldk_server_client::types::payment_kind::Kind;
 use ldk_server_grpc::places::{self, Places};
 use prost::Message as _;
+use rustix::process::Signal;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
+use tokio::time::timeout;
 
 const CHANNEL_SATS: u64 = 1_000_000;
 const AMOUNT_MSAT: u64 = 20_000_000;
 const PATIENCE: Duration = Duration::from_secs(30);
+/// What a stranger asks for, twice.
+const STRANGERS: usize = 20;
+const UNAUTHENTICATED: i32 = 16;
+const CALLS_TO_FILL_A_PIPE: usize = 2_000;
 const MIB: usize = 1024 * 1024;
 /// A few words in a row of a mnemonic stand in no text by chance.
 const TELLING_WORDS: usize = 3;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_goes_on_when_nobody_reads_its_output() -> Result<()> {
+    let network = Network::start().await?;
+    let draft = Draft::new(&network, "unread")?.set("log.level", "Trace")?;
+    let (mut daemon, _unread) = draft.start_unread()?;
+    let client = daemon.ready().await?;
+    // A pipe takes 64 KiB, and each call has a line of 60 bytes.
+    for call in 0..CALLS_TO_FILL_A_PIPE {
+        let answer = timeout(PATIENCE, client.get_node_info(GetNodeInfoRequest {})).await;
+        answer.with_context(|| format!("call {call} is not answered"))??;
+    }
+    let path = log_file(daemon.config());
+    until("all is in the file", PATIENCE, async || {
+        let calls = fs::read_to_string(&path)?.matches("GetNodeInfo OK").count();
+        ensure!(calls >= CALLS_TO_FILL_A_PIPE, "{calls}");
+        Ok(())
+    })
+    .await?;
+    daemon.signal(Signal::TERM)?;
+    let status = timeout(PATIENCE, daemon.ended()).await.context("it does not end")??;
+    assert_eq!(status.code(), Some(0));
+    network.stop().await
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_secret_is_written_at_any_level() -> Result<()> {
@@ -207,11 +237,31 @@ async fn a_request_has_the_same_id_for_its_caller_and_in_the_log() -> Result<()>
     }
     assert!(ids[0] != ids[1] && ids[1] != ids[2], "{ids:?}");
 
+    strangers_fill_no_log(&alice, &mut connection).await?;
+
     let events = alice.events().await?;
     says(&alice, "SubscribeEvents begins").await?;
     drop(events);
     says(&alice, "SubscribeEvents CANCELLED in ").await?;
     network.stop().await
+}
+
+/// Requests without a key have one line in a minute, and health checks none.
+async fn strangers_fill_no_log(node: &Node, connection: &mut RawConnection) -> Result<()> {
+    for _ in 0..STRANGERS {
+        let mut request = signed_request(node.config(), "GetBalances", grpc_frame(&[]))?;
+        request.headers_mut().remove("x-auth");
+        assert_eq!(connection.send(request).await?.grpc_status()?, UNAUTHENTICATED);
+        connection.health(node.config(), "").await?;
+    }
+    let request = signed_request(node.config(), "GetBalances", grpc_frame(&[]))?;
+    connection.send(request).await?;
+    says(node, "GetBalances OK in ").await?;
+    let text = fs::read_to_string(log_file(node.config()))?;
+    assert_eq!(text.matches("GetBalances UNAUTHENTICATED in ").count(), 1, "{text}");
+    assert!(text.contains("requests that were refused so: 1\n"), "{text}");
+    assert_eq!(text.matches(" Check ").count(), 0, "{text}");
+    Ok(())
 }
 
 async fn says(node: &Node, expected: &str) -> Result<()> {

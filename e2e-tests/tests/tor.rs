@@ -98,7 +98,7 @@ async fn comes_back_by_itself(
 ) -> Result<()> {
     let before = proxy.requests().len();
     alice.stop().await?;
-    let others = TcpListener::bind(entrance(alice)?)?;
+    let others = TcpListener::bind(entrance(alice).await?)?;
     others.set_nonblocking(true)?;
     alice.start_again().await?;
     network.usable(alice, bob).await?;
@@ -328,9 +328,10 @@ async fn peer(node: &Node, other: &Node) -> Result<Peer> {
 }
 
 /// The port of the node's own machine that leads to bob's onion address.
-fn entrance(node: &Node) -> Result<String> {
-    let log = log(node)?;
+async fn entrance(node: &Node) -> Result<String> {
     let end = format!(" leads to {BOB_ONION}");
+    node.log().says(&format!("{end}\n")).await?;
+    let log = log(node)?;
     let line = log.lines().rev().find_map(|line| line.strip_suffix(&end));
     let entrance = line.and_then(|line| line.rsplit(' ').next());
     Ok(entrance.context("the log does not tell the port")?.to_owned())

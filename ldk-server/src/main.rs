@@ -13,6 +13,13 @@ const GRACE: Duration = Duration::from_secs(20);
 
 fn main() -> ExitCode {
     process::die_of_panics();
+    let code = obey();
+    logging::flush();
+    code
+}
+
+/// Does what the arguments say.
+fn obey() -> ExitCode {
     let args = Args::parse();
     if let Some(only) = args.only() {
         return show(only, &args);

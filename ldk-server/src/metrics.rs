@@ -24,6 +24,7 @@ use crate::certificate::Certificate;
 use crate::chain::gate::Broadcasts;
 use crate::clock::Ticks;
 use crate::gate::PeerGate;
+use crate::logging::{self, LostLines};
 use crate::store::{MirrorState, PaymentCounts, Store, StoreState};
 use page::{Page, signed};
 use reading::Reading;
@@ -97,9 +98,24 @@ impl Metrics {
             "The last second in which the certificate of the service is valid, in Unix time.",
             signed(certificate.expires_at_secs()),
         )?;
+        add_log(&page, logging::lost_lines())?;
         process::add(&page)?;
         page.text()
     }
+}
+
+fn add_log(page: &Page, lost: LostLines) -> prometheus::Result<()> {
+    let LostLines { console, file } = lost;
+    page.counter(
+        "ldk_server_log_lines_lost_console_total",
+        "Lines of the log since the start that standard output or error did not take.",
+        console,
+    )?;
+    page.counter(
+        "ldk_server_log_lines_lost_file_total",
+        "Lines of the log since the start that the log file did not take.",
+        file,
+    )
 }
 
 fn add_payments(page: &Page, payments: PaymentCounts) -> prometheus::Result<()> {

@@ -7,9 +7,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
+use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
-use crate::logging::LogFile;
+use crate::logging::{self, LogFile};
 
 /// The exit code of a daemon that cannot start or go on, as the contract has it.
 const FAILURE: u8 = 255;
@@ -40,7 +41,6 @@ const SAME_SIGNAL: Duration = Duration::from_millis(100);
 pub fn die_of_panics() {
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
-        report(info);
         let place = info.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!("panic at {place}; ending the process");
         if info.payload_as_str().is_some_and(|reason| reason.contains(FALLEN_BEHIND)) {
@@ -49,8 +49,23 @@ pub fn die_of_panics() {
                  on it. Bring back the newest state, or run ldk-server recover"
             );
         }
+        logging::flush();
+        abort_soon();
+        report(info);
         std::process::abort();
     }));
+}
+
+/// Ends the process in a moment, even if nobody reads what it has to say on stderr.
+#[expect(clippy::disallowed_methods, reason = "the thread is there to wait")]
+fn abort_soon() {
+    let waiting = std::thread::Builder::new().spawn(|| {
+        std::thread::sleep(LAST_WORDS);
+        std::process::abort();
+    });
+    if waiting.is_err() {
+        std::process::abort();
+    }
 }
 
 /// Lets nobody but this user read what is written from now on: the node's state holds preimages.
@@ -94,6 +109,7 @@ pub fn end_without_database(serving: CancellationToken) -> impl FnOnce(&str) + S
         );
         serving.cancel();
         std::thread::sleep(LAST_WORDS);
+        logging::flush();
         std::process::exit(i32::from(DATABASE_FAILURE));
     }
 }
@@ -111,6 +127,7 @@ pub fn refuse(error: &impl Display) -> ExitCode {
 /// Replaces this process by a new one of the same program with the same arguments, under the same
 /// process id. Returns only if that fails.
 pub fn start_again() -> io::Error {
+    logging::flush();
     let program = match std::env::current_exe() {
         Ok(program) => program,
         Err(error) => return error,
@@ -154,6 +171,7 @@ impl Signals {
             tracing::info!("still stopping; a second signal ends the process at once");
             terminations.next().await;
             tracing::warn!("second signal; ending at once");
+            logging::flush();
             std::process::exit(i32::from(FAILURE));
         });
         tokio::spawn(reopen(log_file, Hangups::listen()));
@@ -194,8 +212,12 @@ impl Terminations {
 async fn reopen(log_file: Option<LogFile>, mut hangups: Hangups) {
     loop {
         hangups.next().await;
-        if let Some(Err(error)) = log_file.as_ref().map(LogFile::reopen) {
-            tracing::error!("cannot open the log file anew: {error}");
+        let Some(log_file) = log_file.clone() else { continue };
+        // It waits as long as the file takes no line.
+        match spawn_blocking(move || log_file.reopen()).await {
+            Ok(Ok(())) => {},
+            Ok(Err(error)) => tracing::error!("cannot open the log file anew: {error}"),
+            Err(error) => tracing::error!("cannot open the log file anew: {error}"),
         }
     }
 }

@@ -21,6 +21,7 @@ use crate::clock::unix_secs;
 use crate::config::{Config, LimitsConfig};
 use crate::descriptors::Shares;
 use crate::gate::{self, ListeningSockets, PeerGate};
+use crate::logging;
 use crate::metrics;
 use crate::node::age;
 use crate::node::cookie::CookieWatch;
@@ -131,6 +132,7 @@ impl Server {
         tokio::spawn(supervisor::follow(readiness.subscribe()));
         let (calls, stop) = (Calls::new(config.limits.max_calls_in_flight), Stop::default());
         tokio::spawn(certificate_keeper.keep(stop.serving.clone()));
+        tokio::spawn(logging::tell_lost_lines(stop.serving.clone()));
         let service = LightningNodeServer::new(Service::new(
             phase_receiver,
             calls.clone(),

@@ -97,7 +97,7 @@ impl Open {
             self.keep_until = SystemTime::now() + RETRY;
             // Not into the log, which is being written.
             let path = path.display();
-            let _ = writeln!(io::stderr(), "cannot begin a new log file {path}: {error}");
+            super::say_on_console(&format!("cannot begin a new log file {path}: {error}"));
         }
     }
 }

@@ -1,13 +1,21 @@
 //! Where log lines go: errors to stderr, the rest to stdout, all of them to the log file.
+//!
+//! They are written by threads of their own, one for the console and one for the file. Whoever logs
+//! waits for neither.
 
 mod aliases;
 mod file;
 mod line;
+mod queue;
 mod redaction;
 mod rotation;
 
-use std::io;
+use std::io::{self, Write as _};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
+use bytes::Bytes;
+use tokio_util::sync::CancellationToken;
 use tracing::level_filters::LevelFilter;
 use tracing::{Level, Metadata};
 use tracing_subscriber::filter::Targets;
@@ -17,18 +25,52 @@ use tracing_subscriber::layer::SubscriberExt as _;
 pub(crate) use aliases::Alias;
 pub use file::LogFile;
 
+use crate::clock::Ticks;
 use crate::config::LogConfig;
 use line::Line;
+use queue::Queue;
 use redaction::Redactor;
 
 /// Libraries whose debug lines tell an operator nothing.
 const QUIET_TARGETS: [&str; 8] =
     ["h2", "hyper", "hyper_util", "mio", "reqwest", "rustls", "tokio_util", "tonic"];
 
+/// How long the end of the process waits for the last lines.
+const LAST_LINES: Duration = Duration::from_millis(500);
+/// How often it is told that lines were lost.
+const TELL_PERIOD: Duration = Duration::from_secs(60);
+
+/// One process has one log.
+static WAYS: OnceLock<Arc<Ways>> = OnceLock::new();
+
+/// The ways that lines go.
+struct Ways {
+    console: Queue<ConsoleLine>,
+    file: Option<Queue<Bytes>>,
+}
+
+struct ConsoleLine {
+    bytes: Bytes,
+    is_error: bool,
+}
+
+/// How many lines were not written so far, because what they are written to did not take them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LostLines {
+    /// Standard output or error.
+    pub console: u64,
+    /// The log file.
+    pub file: u64,
+}
+
 /// Sends the log of this process to the console and to the configured file, from now on.
 pub fn start(config: &LogConfig) -> io::Result<Option<LogFile>> {
     let file = config.file.clone().map(|path| LogFile::open(path, config.rotation)).transpose()?;
-    let lines = Lines { redactor: Redactor::default(), file: file.clone() };
+    let ways = Arc::new(Ways::open(file.clone())?);
+    if WAYS.set(Arc::clone(&ways)).is_err() {
+        return Err(io::Error::other("the log was started already"));
+    }
+    let lines = Lines { redactor: Redactor::default(), ways };
     let layer = tracing_subscriber::fmt::layer()
         .event_format(Line::new(config.format))
         .with_writer(lines)
@@ -61,10 +103,92 @@ fn level_filter(level: log::LevelFilter) -> LevelFilter {
     }
 }
 
+/// Waits a moment for what is to be written, before the process ends.
+pub fn flush() {
+    if let Some(ways) = WAYS.get() {
+        ways.flush(LAST_LINES);
+    }
+}
+
+/// How many lines were lost.
+pub fn lost_lines() -> LostLines {
+    WAYS.get().map(|ways| ways.lost()).unwrap_or_default()
+}
+
+/// Tells from time to time how many lines were lost, until `stop` is cancelled.
+pub async fn tell_lost_lines(stop: CancellationToken) {
+    let mut told = LostLines::default();
+    let mut ticks = Ticks::after(TELL_PERIOD, TELL_PERIOD, stop);
+    while ticks.next().await {
+        let lost = lost_lines();
+        if lost != told {
+            let (console, file) = (lost.console - told.console, lost.file - told.file);
+            tracing::warn!(
+                "lines of the log were lost: {console} to the console, {file} to the file, because \
+                 nobody took them there"
+            );
+            told = lost;
+        }
+    }
+}
+
+/// A line for the console only, where the log cannot be written to.
+fn say_on_console(text: &str) {
+    if let Some(ways) = WAYS.get() {
+        let bytes = Bytes::from(format!("{text}\n"));
+        let length = bytes.len();
+        ways.console.push(ConsoleLine { bytes, is_error: true }, length);
+    }
+}
+
+impl Ways {
+    fn open(file: Option<LogFile>) -> io::Result<Self> {
+        let console = Queue::start("log to console", ConsoleLine::write)?;
+        let file = file.map(|file| {
+            Queue::start("log to file", move |line: Bytes| {
+                // The line is lost, which must not keep it from the console.
+                let _ = file.write(&line);
+            })
+        });
+        Ok(Self { console, file: file.transpose()? })
+    }
+
+    fn flush(&self, patience: Duration) {
+        self.console.flush(patience);
+        if let Some(file) = &self.file {
+            file.flush(patience);
+        }
+    }
+
+    fn lost(&self) -> LostLines {
+        let Self { console, file } = self;
+        LostLines { console: console.lost(), file: file.as_ref().map_or(0, Queue::lost) }
+    }
+
+    fn push(&self, line: Bytes, is_error: bool) {
+        let length = line.len();
+        if let Some(file) = &self.file {
+            file.push(line.clone(), length);
+        }
+        self.console.push(ConsoleLine { bytes: line, is_error }, length);
+    }
+}
+
+impl ConsoleLine {
+    fn write(self) {
+        // Where it cannot be written it is lost, which must not keep it from the file.
+        let _ = if self.is_error {
+            io::stderr().write_all(&self.bytes)
+        } else {
+            io::stdout().write_all(&self.bytes)
+        };
+    }
+}
+
 /// Takes finished lines to all the places they go to.
 struct Lines {
     redactor: Redactor,
-    file: Option<LogFile>,
+    ways: Arc<Ways>,
 }
 
 impl<'a> MakeWriter<'a> for Lines {
@@ -85,18 +209,10 @@ struct LineWriter<'a> {
 }
 
 impl io::Write for LineWriter<'_> {
-    /// Is given one whole line at a time. Where that cannot be written it is lost, which must not
-    /// keep it from the other place.
+    /// Is given one whole line at a time.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let public = aliases::replace(self.lines.redactor.redact(line));
-        let _ = if self.is_error {
-            io::stderr().write_all(&public)
-        } else {
-            io::stdout().write_all(&public)
-        };
-        if let Some(file) = &self.lines.file {
-            let _ = file.write(&public);
-        }
+        self.lines.ways.push(Bytes::copy_from_slice(&public), self.is_error);
         Ok(line.len())
     }
 

@@ -146,13 +146,13 @@ fn written(format: LogFormat, targets: &[(&str, log::LevelFilter)], events: impl
         file: None,
         rotation: NEVER,
     };
-    let lines = Lines {
-        redactor: Redactor::default(),
-        file: Some(LogFile::open(log_in(&dir), NEVER).unwrap()),
-    };
+    let ways = Ways::open(Some(LogFile::open(log_in(&dir), NEVER).unwrap())).unwrap();
+    let ways = Arc::new(ways);
+    let lines = Lines { redactor: Redactor::default(), ways: Arc::clone(&ways) };
     let layer = tracing_subscriber::fmt::layer().event_format(Line::new(format)).with_writer(lines);
     let subscriber = tracing_subscriber::registry().with(super::targets(&config)).with(layer);
     tracing::subscriber::with_default(subscriber, events);
+    ways.flush(Duration::from_secs(30));
     text(&log_in(&dir))
 }
 

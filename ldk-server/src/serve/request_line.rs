@@ -1,7 +1,13 @@
 //! What is said of a request: one line in the log when it has ended, and one more when a stream
 //! begins; and its place in the metrics.
+//!
+//! Anybody who reaches the port can make requests that are open to all, or that are refused for want of
+//! a key. At the usual levels these fill no log: there is a line for the first of the refused in each
+//! minute, which tells how many there were.
 
+use std::fmt::{self, Display, Formatter};
 use std::pin::Pin;
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -12,11 +18,12 @@ use ldk_server_grpc::RPC_NAMES;
 use tonic::body::Body;
 use tonic::{Code, Status};
 
+use crate::clock::Seldom;
 use crate::metrics::{Counted, Requests};
 use crate::request_id::RequestId;
 
-/// Methods that are not of our own service.
-const OTHER_METHODS: [&str; 3] = ["Check", "Watch", "ServerReflectionInfo"];
+/// Methods that are not of our own service, and need no key.
+const OPEN_METHODS: [&str; 3] = ["Check", "Watch", "ServerReflectionInfo"];
 /// Methods whose answer goes on after it has begun.
 const STREAMS: [&str; 3] = ["SubscribeEvents", "Watch", "ServerReflectionInfo"];
 
@@ -44,7 +51,12 @@ impl RequestLine {
         match Status::from_header_map(response.headers()) {
             Some(status) => self.end(&status),
             None if STREAMS.contains(&self.method) => {
-                tracing::debug!("request {} {} begins", self.id, self.method);
+                let Self { id, method, .. } = &self;
+                if self.is_open() {
+                    tracing::trace!("request {id} {method} begins");
+                } else {
+                    tracing::debug!("request {id} {method} begins");
+                }
                 return response.map(|body| Body::new(Watched { body, line: self }));
             },
             None => self.end(&Status::ok("")),
@@ -54,12 +66,49 @@ impl RequestLine {
 
     fn end(&mut self, status: &Status) {
         self.has_ended = true;
-        let Self { id, method, begun, counted, .. } = self;
-        let (code, micros) = (name(status.code()), begun.elapsed().as_micros());
-        counted.ended(code);
-        match status.message() {
-            "" => tracing::debug!("request {id} {method} {code} in {micros} µs"),
-            reason => tracing::debug!("request {id} {method} {code} in {micros} µs: {reason:?}"),
+        self.counted.ended(name(status.code()));
+        let ended = Ended { line: self, status };
+        if status.code() == Code::Unauthenticated {
+            ended.say_seldom();
+        } else if self.is_open() {
+            tracing::trace!("{ended}");
+        } else {
+            tracing::debug!("{ended}");
+        }
+    }
+
+    /// Whether it may be made without a key.
+    fn is_open(&self) -> bool {
+        OPEN_METHODS.contains(&self.method)
+    }
+}
+
+/// A request and how it ended, as the log has it.
+struct Ended<'a> {
+    line: &'a RequestLine,
+    status: &'a Status,
+}
+
+impl Ended<'_> {
+    /// One that was refused for want of a key.
+    fn say_seldom(&self) {
+        static REFUSED: LazyLock<Mutex<Seldom>> = LazyLock::new(Mutex::default);
+        let refused = REFUSED.lock().unwrap_or_else(PoisonError::into_inner).count();
+        match refused {
+            Some(refused) => tracing::info!("{self}; requests that were refused so: {refused}"),
+            None => tracing::trace!("{self}"),
+        }
+    }
+}
+
+impl Display for Ended<'_> {
+    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
+        let RequestLine { id, method, begun, .. } = self.line;
+        let (code, micros) = (name(self.status.code()), begun.elapsed().as_micros());
+        write!(out, "request {id} {method} {code} in {micros} µs")?;
+        match self.status.message() {
+            "" => Ok(()),
+            reason => write!(out, ": {reason:?}"),
         }
     }
 }
@@ -77,7 +126,7 @@ fn known_method(path: &str) -> &'static str {
     let method = path.rsplit('/').next().unwrap_or_default();
     RPC_NAMES
         .iter()
-        .chain(&OTHER_METHODS)
+        .chain(&OPEN_METHODS)
         .find(|known| **known == method)
         .map_or("(unknown method)", |known| *known)
 }
