@@ -36,8 +36,9 @@ impl Daemon {
         command: Command,
         log: Log,
     ) -> Result<Self> {
-        let process = Process::spawn(&config.alias, command, &log, Group::Shared)?;
-        Ok(Self::of(config, config_file, process, log))
+        Self::start_by(config, config_file, log, |name, log| {
+            Process::spawn(name, command, log, Group::Shared)
+        })
     }
 
     /// One whose outputs go to a pipe that nobody reads, as long as its end is held.
@@ -49,13 +50,22 @@ impl Daemon {
     ) -> Result<(Self, PipeReader)> {
         let (unread, pipe) = io::pipe()?;
         let outputs = [pipe.try_clone()?.into(), pipe.into()];
-        let process = Process::spawn_to(&config.alias, command, outputs, Group::Shared)?;
-        Ok((Self::of(config, config_file, process, log), unread))
+        let daemon = Self::start_by(config, config_file, log, |name, _| {
+            Process::spawn_to(name, command, outputs, Group::Shared)
+        });
+        Ok((daemon?, unread))
     }
 
-    fn of(config: NodeConfig, config_file: PathBuf, process: Process, log: Log) -> Self {
+    fn start_by(
+        config: NodeConfig,
+        config_file: PathBuf,
+        log: Log,
+        start: impl FnOnce(&str, &Log) -> Result<Process>,
+    ) -> Result<Self> {
+        // Before it starts: its first lines are its own.
         let log_begin = log.text().len();
-        Self { config, config_file, process, log, log_begin, has_ended: false }
+        let process = start(&config.alias, &log)?;
+        Ok(Self { config, config_file, process, log, log_begin, has_ended: false })
     }
 
     /// Its ports and directories.

@@ -90,21 +90,23 @@ impl Draft {
 
     /// Starts a daemon with more flags and variables, and does not wait for it.
     pub fn start_with(self, adjust: impl FnOnce(&mut Command)) -> Result<Daemon> {
-        let file = self.write()?;
-        let mut command = Command::new(&self.tools.ldk_server);
-        command.arg(&file);
+        let (file, mut command, log) = self.prepare()?;
         adjust(&mut command);
-        let log = Log::new(self.config.storage_dir.with_extension("log"));
         Daemon::start(self.config, file, command, log)
     }
 
     /// Starts a daemon whose outputs nobody reads, as long as the end of the pipe is held.
     pub fn start_unread(self) -> Result<(Daemon, PipeReader)> {
+        let (file, command, log) = self.prepare()?;
+        Daemon::start_unread(self.config, file, command, log)
+    }
+
+    /// The file, and what starts a daemon with it; and where its outputs go.
+    fn prepare(&self) -> Result<(PathBuf, Command, Log)> {
         let file = self.write()?;
         let mut command = Command::new(&self.tools.ldk_server);
         command.arg(&file);
-        let log = Log::new(self.config.storage_dir.with_extension("log"));
-        Daemon::start_unread(self.config, file, command, log)
+        Ok((file, command, Log::new(self.config.storage_dir.with_extension("log"))))
     }
 
     fn write(&self) -> Result<PathBuf> {
