@@ -20,6 +20,8 @@ use tokio::time::timeout;
 const CHANNEL_SATS: u64 = 1_000_000;
 const AMOUNT_MSAT: u64 = 20_000_000;
 const SPENT_SATS: u64 = 100_000;
+/// How long the disk takes nothing.
+const STALLED_SECS: u64 = 30;
 /// Payments to the node that are under way when the disk stalls.
 const PAYMENTS: usize = 4;
 const PREIMAGE: [u8; 32] = [7; 32];
@@ -99,12 +101,17 @@ fn received(bob: &Node) -> [usize; 3] {
     COMMITMENTS.map(|name| received.iter().filter(|line| line.contains(name)).count())
 }
 
+/// Waits until alice says that she is not ready because the disk has stalled for so long.
 async fn not_ready(alice: &Node, stall: &Stall) -> Result<()> {
     until("alice says that she is not ready", PATIENCE, async || {
         stall.ensure_felt()?;
         let answer = timeout(ANSWER_PATIENCE, RawConnection::get(alice.config(), "/readyz")).await;
         let answer = answer.context("she does not answer")??;
         ensure!(answer.status == StatusCode::SERVICE_UNAVAILABLE, "{answer:?}");
+        let said = String::from_utf8_lossy(&answer.body).into_owned();
+        let secs = said.split_once("what is to be written for ").map(|(_, rest)| rest);
+        let secs = secs.and_then(|rest| rest.split_once(" s")?.0.parse::<u64>().ok());
+        ensure!(secs.is_some_and(|secs| secs >= STALLED_SECS), "{said}");
         Ok(())
     })
     .await
