@@ -202,11 +202,18 @@ impl Network {
         self.mine(BLOCKS_TO_READY).await
     }
 
-    /// Waits until both can use their channel.
+    /// Waits until both can use every channel they have with each other.
     pub async fn usable(&self, one: &Node, other: &Node) -> Result<()> {
         for (node, peer) in [(one, other), (other, one)] {
-            let what = format!("{} can use the channel with {}", node.alias(), peer.alias());
-            until(&what, SYNC_PATIENCE, async || node.usable_channel(peer).await).await?;
+            let what = format!("{} can use its channels with {}", node.alias(), peer.alias());
+            until(&what, SYNC_PATIENCE, async || {
+                let mut channels = node.channels().await?;
+                channels.retain(|channel| channel.counterparty_node_id == peer.id());
+                let usable = !channels.is_empty() && channels.iter().all(|each| each.is_usable);
+                ensure!(usable, "{} has {channels:?}", node.alias());
+                Ok(())
+            })
+            .await?;
         }
         Ok(())
     }
