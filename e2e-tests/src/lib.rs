@@ -16,6 +16,7 @@
 //! it last saw when it does not hold in time. A network that is dropped without having been stopped
 //! belongs to a failed test and prints the tails of all its logs.
 
+mod attack;
 mod authority;
 mod bitcoind;
 mod daemon;
@@ -45,6 +46,7 @@ mod tls;
 mod tools;
 mod wait;
 
+pub use attack::{Attack, resident_bytes};
 pub use authority::Authority;
 pub use bitcoind::{Bitcoind, RPC_PASSWORD};
 pub use daemon::Daemon;

@@ -332,6 +332,9 @@ pub static KEYS: &[Key] = &[
     number("limits.request_timeout_secs", "How long a caller may take to send the body of a call")
         .value("SECONDS")
         .default("30"),
+    number("limits.write_timeout_secs", "How long a caller may take to receive an answer")
+        .value("SECONDS")
+        .default("30"),
     number(
         "limits.keep_alive_interval_secs",
         "Seconds of silence after which the other side is asked whether it is still there",

@@ -190,6 +190,8 @@ pub struct LimitsConfig {
     pub header_timeout: Duration,
     /// How long a caller may take to send the body of a call.
     pub request_timeout: Duration,
+    /// How long a caller may take to receive an answer, 16 KiB at a time.
+    pub write_timeout: Duration,
     /// After so long a silence the other side is asked whether it is still there …
     pub keep_alive_interval: Duration,
     /// … and the connection is closed if it does not answer for so long.

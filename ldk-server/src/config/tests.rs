@@ -257,6 +257,7 @@ fn callers_are_limited_as_the_file_says() {
         handshake_timeout: Duration::from_secs(10),
         header_timeout: Duration::from_secs(10),
         request_timeout: Duration::from_secs(30),
+        write_timeout: Duration::from_secs(30),
         keep_alive_interval: Duration::from_secs(60),
         keep_alive_timeout: Duration::from_secs(20),
     };
@@ -286,6 +287,7 @@ fn callers_are_limited_as_the_file_says() {
         ("handshake_timeout_secs", 0, "1 to 300"),
         ("header_timeout_secs", 301, "1 to 300"),
         ("request_timeout_secs", 3601, "1 to 3600"),
+        ("write_timeout_secs", 0, "1 to 3600"),
         ("keep_alive_interval_secs", 0, "1 to 3600"),
         ("keep_alive_timeout_secs", 0, "1 to 3600"),
         ("max_peer_connections", 0, "1 to 65536"),

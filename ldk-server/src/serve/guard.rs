@@ -18,6 +18,7 @@ use tower::{Service, ServiceExt as _};
 use zeroize::Zeroizing;
 
 use super::body::{self, Bodies};
+use super::caller::Unproven;
 use crate::clock::unix_secs;
 use crate::deadline::Deadline;
 
@@ -68,6 +69,9 @@ impl<S> Guard<S> {
         let deadline = Deadline::of(&parts.headers);
         let body = self.bodies.read(body).await?;
         self.verify(&credential, &body)?;
+        if let Some(unproven) = parts.extensions.remove::<Unproven>() {
+            unproven.prove();
+        }
         let deadline = deadline?;
         check_path(parts.uri.path())?;
         body::check_frame(&body)?;

@@ -8,12 +8,14 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use ldk_server_grpc::DESCRIPTOR_SET;
 use ldk_server_grpc::api::lightning_node_server::LightningNodeServer;
+use tonic::Status;
 use tonic::body::Body;
 use tower::ServiceExt as _;
 use tower::util::BoxCloneSyncService;
 
-use super::rate::Rate;
+use super::caller::{Caller, Size};
 use super::request_line::RequestLine;
+use super::stream::Taken;
 use super::{Guard, HealthPages, MetricsEndpoint};
 use crate::request_id::RequestId;
 use crate::rpc;
@@ -75,30 +77,28 @@ impl Front {
         })
     }
 
-    /// Answers a request of a connection that has this rate.
+    /// Answers a request on the connection of this caller.
     pub(super) async fn serve(
         self,
         request: Request<Incoming>,
-        rate: Arc<Rate>,
+        caller: Arc<Caller>,
     ) -> Result<Response<Body>, Infallible> {
-        let path = request.uri().path();
-        if !is_grpc_call(&request) {
-            if path == METRICS_PATH {
-                return Ok(self.metrics.answer(request.method(), request.headers()).await);
-            }
-            if let Some(answer) = self.health_pages.answer(request.method(), path) {
-                return Ok(answer);
-            }
+        if !is_grpc_call(&request)
+            && let Some(answer) = self.page(&request, &caller).await
+        {
+            return Ok(answer);
         }
         if request.version() != Version::HTTP_2 {
             return Ok(plain(StatusCode::HTTP_VERSION_NOT_SUPPORTED, "gRPC needs HTTP/2\n"));
         }
+        let path = request.uri().path();
         let id = RequestId::next();
         let line = RequestLine::begin(id, path, self.metrics.requests());
-        let answer = match rate.admit() {
-            Ok(()) => id.accompany(self.call(request)).await?,
-            Err(refusal) => refusal.into_http(),
+        let answer = match caller.rate().admit() {
+            Ok(()) => id.accompany(self.call(request, &caller)).await,
+            Err(refusal) => Err(refusal),
         };
+        let answer = answer.unwrap_or_else(Status::into_http);
         let mut response = with_contract_headers(answer);
         if let Ok(id) = HeaderValue::try_from(id.to_string()) {
             response.headers_mut().insert(REQUEST_ID_HEADER, id);
@@ -106,19 +106,67 @@ impl Front {
         Ok(line.answer(response))
     }
 
-    /// Takes a gRPC call to its service.
-    async fn call(self, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
-        let path = request.uri().path();
-        if path.starts_with(HEALTH_PREFIX) {
-            self.health.oneshot(request).await
-        } else if path.starts_with(REFLECTION_PREFIX) {
-            self.reflection.oneshot(request).await
-        } else if path.starts_with(OLD_REFLECTION_PREFIX) {
-            self.old_reflection.oneshot(request).await
-        } else {
-            self.lightning.oneshot(request).await
-        }
+    /// The page that is asked for, if it is one.
+    async fn page(&self, request: &Request<Incoming>, caller: &Caller) -> Option<Response<Body>> {
+        let (method, path) = (request.method(), request.uri().path());
+        let size = match path {
+            METRICS_PATH => Size::Large,
+            _ => Size::Small,
+        };
+        let admitted = match caller.admit_open(size) {
+            Ok(admitted) => admitted,
+            Err(refusal) => {
+                return Some(plain(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    format!("{}\n", refusal.message()),
+                ));
+            },
+        };
+        let answer = match path {
+            METRICS_PATH => self.metrics.answer(method, request.headers()).await,
+            _ => self.health_pages.answer(method, path)?,
+        };
+        Some(taken(answer, true, admitted))
     }
+
+    /// Takes a gRPC call to its service.
+    async fn call(
+        self,
+        mut request: Request<Incoming>,
+        caller: &Arc<Caller>,
+    ) -> Result<Response<Body>, Status> {
+        let path = request.uri().path();
+        let (service, size) = if path.starts_with(HEALTH_PREFIX) {
+            (self.health, Size::Small)
+        } else if path.starts_with(REFLECTION_PREFIX) {
+            (self.reflection, Size::Large)
+        } else if path.starts_with(OLD_REFLECTION_PREFIX) {
+            (self.old_reflection, Size::Large)
+        } else {
+            let unproven = caller.admit_call().await?;
+            request.extensions_mut().insert(unproven);
+            let answered = self.lightning.oneshot(request).await;
+            return answered.map(|answer| taken(answer, false, ())).map_err(|never| match never {});
+        };
+        let admitted = caller.admit_open(size)?;
+        // Strangers can make them long.
+        request.headers_mut().clear();
+        let answered = service.oneshot(request).await;
+        answered.map(|answer| taken(answer, true, admitted)).map_err(|never| match never {})
+    }
+}
+
+/// The answer, which holds something until the caller has taken it.
+fn taken<T: Send + Unpin + 'static>(
+    answer: Response<Body>,
+    is_strangers: bool,
+    held: T,
+) -> Response<Body> {
+    // One without a body, which is refused, is over with its headers.
+    if answer.body().is_end_stream() {
+        return answer;
+    }
+    answer.map(|body| Body::new(Taken::new(body, is_strangers, held)))
 }
 
 /// Whether a request asks for a gRPC method, even if there is none at its path: it must be answered

@@ -9,25 +9,37 @@ use std::time::Duration;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
+use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::body::Body;
 
 use super::Front;
+use super::caller::{Budget, Caller};
 use super::opening::Opening;
-use super::rate::Rate;
+use super::places::{Place, Places};
+use super::stream::{Stream, Streams};
 use crate::certificate::Certificate;
 use crate::clock::Seldom;
 use crate::config::LimitsConfig;
+use crate::descriptors;
 
-const MAX_HEADER_BYTES: u32 = 16 * 1024;
+/// The headers of one request.
+const MAX_HEADER_BYTES: u32 = 8 * 1024;
+/// What HTTP/1 keeps of what comes and of what is to be sent.
+const HTTP_1_BUFFER_BYTES: usize = 16 * 1024;
+/// What the other side may send before it is read, on all streams together. There can be no less
+/// (RFC 9113, section 6.9.2).
+const RECEIVE_WINDOW_BYTES: u32 = 65_535;
+/// What is kept of an answer that is taken slowly.
+const SEND_BUFFER_BYTES: usize = 64 * 1024;
 /// The pause after accepting failed, which it does when the process is out of file descriptors.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 /// The first byte of every TLS connection.
@@ -59,7 +71,8 @@ impl Listener {
     /// Serves `front` until `stop` is cancelled, then waits for the calls under way.
     pub async fn serve(self, front: Front, stop: CancellationToken) {
         let connections = TaskTracker::new();
-        let slots = Arc::new(Semaphore::new(self.limits.max_connections));
+        let places = Places::new(self.limits.max_connections);
+        let budget = Budget::default();
         let mut refusals = Seldom::default();
         loop {
             let accepted = tokio::select! {
@@ -73,25 +86,27 @@ impl Listener {
                 continue;
             };
             // Closed, and not left waiting: who gets no answer would not know why.
-            let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
+            let place = if descriptors::are_scarce(&stream) { None } else { places.take() };
+            let Some(place) = place else {
                 if let Some(refused) = refusals.count() {
                     let most = self.limits.max_connections;
                     tracing::warn!(
-                        "limits.max_connections: {most} connections are open; refused: {refused}"
+                        "limits.max_connections: all {most} connections are in use, or there are too \
+                         few open files; refused: {refused}"
                     );
                 }
                 continue;
             };
-            let connection = serve_connection(
-                stream,
-                self.certificate.acceptor(),
-                self.limits,
-                front.clone(),
-                stop.clone(),
-            );
+            let connection = Connection {
+                place: Arc::new(place),
+                budget: budget.clone(),
+                limits: self.limits,
+                front: front.clone(),
+                stop: stop.clone(),
+            };
+            let tls = self.certificate.acceptor();
             connections.spawn(async move {
-                let _slot = slot;
-                if let Err(error) = connection.await {
+                if let Err(error) = connection.serve(stream, tls).await {
                     tracing::debug!("connection from {peer} ended: {error}");
                 }
             });
@@ -104,41 +119,107 @@ impl Listener {
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-async fn serve_connection(
-    stream: TcpStream,
-    tls: TlsAcceptor,
+/// One connection that was accepted.
+struct Connection {
+    place: Arc<Place>,
+    budget: Budget,
     limits: LimitsConfig,
     front: Front,
     stop: CancellationToken,
-) -> Result<(), BoxError> {
-    // Without it each unary call waits for the caller's delayed acknowledgement.
-    stream.set_nodelay(true)?;
-    let stream = tokio::select! {
-        () = stop.cancelled() => return Ok(()),
-        done = timeout(limits.handshake_timeout, handshake(stream, tls)) => {
-            done.map_err(|_| "no TLS handshake in time")??
-        },
-    };
-    let (stream, has_begun) = Opening::new(stream);
-    let rate = Arc::new(Rate::new(limits.max_calls_per_second_per_connection));
-    let service = service_fn(move |request: Request<Incoming>| {
-        front.clone().serve(request, Arc::clone(&rate))
-    });
-    let is_late = async {
-        if timeout(limits.header_timeout, has_begun).await.is_ok() {
-            std::future::pending::<()>().await;
+}
+
+impl Connection {
+    async fn serve(self, stream: TcpStream, tls: TlsAcceptor) -> Result<(), BoxError> {
+        let place = Arc::clone(&self.place);
+        tokio::select! {
+            done = self.serve_tls(stream, tls) => done,
+            () = evicted_as_stranger(&place) => Err("its place was needed for another".into()),
         }
-    };
-    tokio::select! {
-        done = serve_http(TokioIo::new(stream), service, limits, stop) => done,
-        () = is_late => Err("no HTTP in time".into()),
+    }
+
+    async fn serve_tls(self, stream: TcpStream, tls: TlsAcceptor) -> Result<(), BoxError> {
+        // Without it each unary call waits for the caller's delayed acknowledgement.
+        stream.set_nodelay(true)?;
+        let stream = tokio::select! {
+            () = self.stop.cancelled() => return Ok(()),
+            done = timeout(self.limits.handshake_timeout, handshake(stream, tls)) => {
+                done.map_err(|_| "no TLS handshake in time")??
+            },
+        };
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(self.limits.write_timeout));
+        let (stream, has_begun) = Opening::new(Box::pin(stream));
+        let caller = Caller::new(Arc::clone(&self.place), self.budget.clone(), &self.limits);
+        let (caller, front) = (Arc::new(caller), self.front.clone());
+        let service = service_fn(move |request: Request<Incoming>| {
+            front.clone().serve(request, Arc::clone(&caller))
+        });
+        let header_timeout = self.limits.header_timeout;
+        let is_late = async {
+            if timeout(header_timeout, has_begun).await.is_ok() {
+                std::future::pending::<()>().await;
+            }
+        };
+        let (write_timeout, stream_of_http_1) = (self.limits.write_timeout, Arc::default());
+        let serving =
+            Stream::run(&stream_of_http_1, self.serve_http(TokioIo::new(stream), service));
+        tokio::select! {
+            done = serving => done,
+            () = is_late => Err("no HTTP in time".into()),
+            ended = stream_of_http_1.ended(write_timeout) => Err(format!("{ended:?}").into()),
+        }
+    }
+
+    async fn serve_http<I, S, F>(self, io: I, service: S) -> Result<(), BoxError>
+    where
+        I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+        S: hyper::service::Service<
+                Request<Incoming>,
+                Response = Response<Body>,
+                Error = std::convert::Infallible,
+                Future = F,
+            >,
+        F: Future<Output = Result<Response<Body>, std::convert::Infallible>> + Send + 'static,
+    {
+        let limits = self.limits;
+        let streams = Streams::new(Arc::clone(&self.place), limits.write_timeout);
+        let mut builder = auto::Builder::new(streams);
+        builder
+            .http1()
+            .timer(TokioTimer::new())
+            .max_buf_size(HTTP_1_BUFFER_BYTES)
+            .header_read_timeout(limits.header_timeout);
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(limits.max_streams_per_connection)
+            .max_header_list_size(MAX_HEADER_BYTES)
+            .initial_stream_window_size(RECEIVE_WINDOW_BYTES)
+            .initial_connection_window_size(RECEIVE_WINDOW_BYTES)
+            .max_send_buf_size(SEND_BUFFER_BYTES)
+            .keep_alive_interval(limits.keep_alive_interval)
+            .keep_alive_timeout(limits.keep_alive_timeout);
+        let connection = builder.serve_connection(io, service);
+        tokio::pin!(connection);
+        tokio::select! {
+            done = connection.as_mut() => return done,
+            () = self.stop.cancelled() => {},
+            () = self.place.evicted() => {},
+        }
+        connection.as_mut().graceful_shutdown();
+        connection.await
     }
 }
 
-async fn handshake(
-    mut stream: TcpStream,
-    tls: TlsAcceptor,
-) -> io::Result<tokio_rustls::server::TlsStream<TcpStream>> {
+/// Waits until the place of a stranger has gone to another. A caller who is known is asked to leave.
+async fn evicted_as_stranger(place: &Place) {
+    place.evicted().await;
+    if place.is_kept() {
+        std::future::pending::<()>().await;
+    }
+}
+
+async fn handshake(mut stream: TcpStream, tls: TlsAcceptor) -> io::Result<TlsStream<TcpStream>> {
     let mut first = [0];
     if stream.peek(&mut first).await? == 1 && first[0] != TLS_HANDSHAKE_RECORD {
         refuse_plain_text(&mut stream).await?;
@@ -157,38 +238,4 @@ async fn refuse_plain_text(stream: &mut TcpStream) -> io::Result<()> {
     );
     stream.write_all(answer.as_bytes()).await?;
     stream.shutdown().await
-}
-
-async fn serve_http<I, S, F>(
-    io: I,
-    service: S,
-    limits: LimitsConfig,
-    stop: CancellationToken,
-) -> Result<(), BoxError>
-where
-    I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
-    S: hyper::service::Service<
-            Request<Incoming>,
-            Response = Response<Body>,
-            Error = std::convert::Infallible,
-            Future = F,
-        >,
-    F: Future<Output = Result<Response<Body>, std::convert::Infallible>> + Send + 'static,
-{
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.header_timeout);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(limits.max_streams_per_connection)
-        .max_header_list_size(MAX_HEADER_BYTES)
-        .keep_alive_interval(limits.keep_alive_interval)
-        .keep_alive_timeout(limits.keep_alive_timeout);
-    let connection = builder.serve_connection(io, service);
-    tokio::pin!(connection);
-    tokio::select! {
-        done = connection.as_mut() => return done,
-        () = stop.cancelled() => connection.as_mut().graceful_shutdown(),
-    }
-    connection.await
 }

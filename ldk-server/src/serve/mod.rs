@@ -1,14 +1,18 @@
 //! The one listener: TLS, then HTTP, then the service a request is for.
 
 mod body;
+mod caller;
 mod guard;
 mod health;
 mod http;
 mod listener;
 mod metrics;
 mod opening;
+mod places;
 mod rate;
 mod request_line;
+mod strangers;
+mod stream;
 
 pub use body::Bodies;
 pub use guard::Guard;

@@ -38,6 +38,7 @@ pub(in crate::config) fn limits(values: &Values) -> Result<LimitsConfig, ConfigE
         handshake_timeout: secs("limits.handshake_timeout_secs", 1..=MAX_OPENING_SECS)?,
         header_timeout: secs("limits.header_timeout_secs", 1..=MAX_OPENING_SECS)?,
         request_timeout: secs("limits.request_timeout_secs", 1..=MAX_SECS)?,
+        write_timeout: secs("limits.write_timeout_secs", 1..=MAX_SECS)?,
         keep_alive_interval: secs("limits.keep_alive_interval_secs", 1..=MAX_SECS)?,
         keep_alive_timeout: secs("limits.keep_alive_timeout_secs", 1..=MAX_SECS)?,
     })

@@ -1,0 +1,136 @@
+//! What somebody without the key may try on the gRPC port.
+
+use std::convert::Infallible;
+use std::fs;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use futures_util::stream;
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt as _, Full, StreamBody};
+use hyper::body::{Bytes, Frame};
+use hyper::client::conn::http2;
+use hyper::{Method, Request};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::node_config::NodeConfig;
+use crate::raw::{grpc_frame, grpc_request_to};
+use crate::tls::tls_connect;
+
+/// One kind of attack, of which each connection is a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Attack {
+    /// Asks for the description of the service, on many streams, and takes no byte of the answers.
+    Reflection,
+    /// As `reflection`, with health checks.
+    Health,
+    /// As `reflection`, and takes one byte of each answer.
+    Trickle,
+    /// Begins calls with long headers, a made-up signature and no message.
+    Headers,
+    /// Asks for the metrics over HTTP/1 and does not read.
+    Metrics,
+    /// Opens an HTTP/2 connection, answers pings and does nothing else.
+    Idle,
+    /// Makes health checks as fast as it can.
+    Flood,
+}
+
+type AnyBody = BoxBody<Bytes, Infallible>;
+/// Streams that are begun on each connection.
+const STREAMS: usize = 256;
+/// Nearly the most that a header may have.
+const LONG_HEADER_BYTES: usize = 7 * 1024;
+const REFLECTION: &str = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+const CHECK: &str = "/grpc.health.v1.Health/Check";
+
+impl Attack {
+    /// Takes part with one connection, until that is closed.
+    pub async fn take_part(self, node: &NodeConfig) -> Result<()> {
+        if self == Self::Metrics {
+            return unread_metrics(node).await;
+        }
+        let stream = tls_connect(node, rustls::DEFAULT_VERSIONS, &["h2"]).await?;
+        let window = match self {
+            Self::Trickle => 1,
+            Self::Idle | Self::Flood => 65_535,
+            _ => 0,
+        };
+        let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+            .initial_stream_window_size(window)
+            .handshake(TokioIo::new(stream))
+            .await?;
+        let connection: JoinHandle<_> = tokio::spawn(connection);
+        let mut streams = JoinSet::new();
+        let count = if self == Self::Idle { 0 } else { STREAMS };
+        for _ in 0..count {
+            let (mut sender, request) = (sender.clone(), self.request(node)?);
+            if sender.ready().await.is_err() {
+                break;
+            }
+            streams.spawn(async move {
+                let answer = sender.send_request(request).await;
+                let Ok(answer) = answer else { return };
+                if self == Self::Flood {
+                    let _ = answer.into_body().collect().await;
+                } else {
+                    // Held, and not read.
+                    let _answer = answer;
+                    std::future::pending::<()>().await;
+                }
+            });
+        }
+        if self == Self::Flood {
+            let _ = streams.join_all().await;
+            return Ok(());
+        }
+        connection.await?.context("the connection failed")
+    }
+
+    fn request(self, node: &NodeConfig) -> Result<Request<AnyBody>> {
+        let (path, message) = match self {
+            // `host`, then `file_containing_symbol`.
+            Self::Reflection | Self::Trickle => (REFLECTION, &b"\x22\x11api.LightningNode"[..]),
+            Self::Headers => ("/api.LightningNode/GetNodeInfo", &[][..]),
+            _ => (CHECK, &[][..]),
+        };
+        let mut request = grpc_request_to(node, path);
+        let never = stream::pending::<Result<Frame<Bytes>, Infallible>>();
+        let body = if self == Self::Headers {
+            let mac = "00".repeat(32);
+            let now = crate::raw::now_secs()?;
+            request = request
+                .header("x-auth", format!("HMAC {now}:{mac}"))
+                .header("long", "x".repeat(LONG_HEADER_BYTES));
+            StreamBody::new(never).boxed()
+        } else {
+            Full::new(grpc_frame(message).into()).boxed()
+        };
+        Ok(request.method(Method::POST).body(body)?)
+    }
+}
+
+async fn unread_metrics(node: &NodeConfig) -> Result<()> {
+    let mut stream = tls_connect(node, rustls::DEFAULT_VERSIONS, &["http/1.1"]).await?;
+    let request = "GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    for _ in 0..STREAMS {
+        if stream.write_all(request.as_bytes()).await.is_err() {
+            return Ok(());
+        }
+    }
+    stream.flush().await?;
+    // As long as nothing is read the other side has no way to tell that it is over.
+    tokio::time::sleep(Duration::from_secs(40)).await;
+    let _ = stream.read_to_end(&mut Vec::new()).await;
+    Ok(())
+}
+
+/// The resident memory of a process, in bytes.
+pub fn resident_bytes(pid: u32) -> Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")).context("no VmRSS")?;
+    Ok(kib.trim().parse::<u64>()? * 1024)
+}

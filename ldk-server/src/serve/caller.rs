@@ -1,0 +1,199 @@
+//! The other side of a connection: a stranger until a call is signed with the key, and what a stranger
+//! may have under way at once.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+use tonic::Status;
+
+use super::places::Place;
+use super::rate::Rate;
+use super::strangers::{Stranger, Strangers};
+use crate::config::LimitsConfig;
+
+/// Requests at once on the connection of a stranger.
+const MAX_REQUESTS: usize = 16;
+/// Requests of all strangers at once.
+const MAX_REQUESTS_IN_ALL: usize = 1024;
+/// Of these, answers that take memory as long as they are not taken.
+const MAX_LARGE_ANSWERS: usize = 64;
+
+/// What all strangers together have under way.
+#[derive(Clone)]
+pub(super) struct Budget {
+    requests: Arc<Strangers>,
+    large_answers: Arc<Strangers>,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self {
+            requests: Strangers::new(MAX_REQUESTS_IN_ALL),
+            large_answers: Strangers::new(MAX_LARGE_ANSWERS),
+        }
+    }
+}
+
+/// Who has a connection.
+pub(super) struct Caller {
+    place: Arc<Place>,
+    rate: Rate,
+    budget: Budget,
+    requests: Arc<Semaphore>,
+    /// How many more a caller who is known may have.
+    more_requests: usize,
+    patience: Duration,
+}
+
+/// How much an answer that is open to all takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Size {
+    Small,
+    Large,
+}
+
+impl Caller {
+    pub(super) fn new(place: Arc<Place>, budget: Budget, limits: &LimitsConfig) -> Self {
+        let most = usize::try_from(limits.max_streams_per_connection).unwrap_or(usize::MAX);
+        Self {
+            place,
+            rate: Rate::new(limits.max_calls_per_second_per_connection),
+            budget,
+            requests: Arc::new(Semaphore::new(MAX_REQUESTS.min(most))),
+            more_requests: most.saturating_sub(MAX_REQUESTS),
+            patience: limits.request_timeout,
+        }
+    }
+
+    /// Whether one call more may be made in this second.
+    pub(super) fn rate(&self) -> &Rate {
+        &self.rate
+    }
+
+    /// Lets in a request that is open to all.
+    pub(super) fn admit_open(&self, size: Size) -> Result<Admitted, Status> {
+        let permit = Arc::clone(&self.requests).try_acquire_owned().map_err(|_| too_many())?;
+        let strangers = match size {
+            Size::Small => &self.budget.requests,
+            Size::Large => &self.budget.large_answers,
+        };
+        let is_known = self.place.is_kept() && size == Size::Small;
+        let stranger = (!is_known).then(|| strangers.enter());
+        Ok(Admitted { _permit: permit, _stranger: stranger })
+    }
+
+    /// Lets in a call that needs the key: one of a stranger as soon as not too many are under way on the
+    /// connection.
+    pub(super) async fn admit_call(self: &Arc<Self>) -> Result<Unproven, Status> {
+        let held = if self.place.is_kept() {
+            None
+        } else {
+            let stranger = self.budget.requests.enter();
+            let permit = timeout(self.patience, Arc::clone(&self.requests).acquire_owned()).await;
+            let permit = permit.map_err(|_| too_many())?.map_err(|_| too_many())?;
+            Some(Admitted { _permit: permit, _stranger: Some(stranger) })
+        };
+        Ok(Unproven { caller: Arc::clone(self), held: Arc::new(Mutex::new(held)) })
+    }
+}
+
+fn too_many() -> Status {
+    Status::resource_exhausted(format!(
+        "a connection may have {MAX_REQUESTS} requests at once until a call on it was signed with the \
+         API key; try again later"
+    ))
+}
+
+/// What a stranger's request holds.
+pub(super) struct Admitted {
+    _permit: OwnedSemaphorePermit,
+    _stranger: Option<Stranger>,
+}
+
+/// A call whose signature is still to be checked.
+#[derive(Clone)]
+pub(super) struct Unproven {
+    caller: Arc<Caller>,
+    held: Arc<Mutex<Option<Admitted>>>,
+}
+
+impl Unproven {
+    /// It was signed with the key: its caller is no stranger any more.
+    pub(super) fn prove(&self) {
+        if self.caller.place.keep() {
+            self.caller.requests.add_permits(self.caller.more_requests);
+        }
+        drop(self.held.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic::Code;
+
+    use super::super::places::Places;
+    use super::*;
+
+    fn caller() -> Arc<Caller> {
+        let place = Places::new(10).take().unwrap();
+        let patience = Duration::from_secs(30);
+        let limits = LimitsConfig {
+            max_connections: 10,
+            max_streams_per_connection: 256,
+            max_calls_in_flight: 4096,
+            max_calls_per_second_per_connection: None,
+            handshake_timeout: patience,
+            header_timeout: patience,
+            request_timeout: patience,
+            write_timeout: patience,
+            keep_alive_interval: patience,
+            keep_alive_timeout: patience,
+        };
+        Arc::new(Caller::new(Arc::new(place), Budget::default(), &limits))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stranger_has_few_requests_at_once() {
+        let caller = caller();
+        let open: Vec<_> =
+            (0..MAX_REQUESTS).map(|_| caller.admit_open(Size::Small).unwrap()).collect();
+        let refused = caller.admit_open(Size::Large).err().unwrap();
+        assert_eq!(refused.code(), Code::ResourceExhausted);
+        // One that may be signed waits, but not for ever.
+        let refused = caller.admit_call().await.err().unwrap();
+        assert_eq!(refused.code(), Code::ResourceExhausted);
+        drop(open);
+        assert!(caller.admit_call().await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_the_key_is_no_stranger() {
+        let caller = caller();
+        caller.admit_call().await.unwrap().prove();
+        let calls: Vec<_> =
+            futures_util::future::join_all((0..200).map(|_| caller.admit_call())).await;
+        assert!(calls.iter().all(Result::is_ok));
+        let open: Vec<_> = (0..200).map(|_| caller.admit_open(Size::Small)).collect();
+        assert!(open.iter().all(Result::is_ok));
+        assert_eq!(caller.budget.requests.number(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_is_not_proven_counts_until_its_end() {
+        let caller = caller();
+        let call = caller.admit_call().await.unwrap();
+        assert_eq!(caller.budget.requests.number(), 1);
+        drop(call);
+        assert_eq!(caller.budget.requests.number(), 0);
+        let (_first, second) =
+            (caller.admit_call().await.unwrap(), caller.admit_call().await.unwrap());
+        second.prove();
+        assert_eq!(caller.budget.requests.number(), 1);
+        let answers = [Size::Small, Size::Large].map(|size| caller.admit_open(size).unwrap());
+        assert_eq!(caller.budget.large_answers.number(), 1);
+        drop(answers);
+        assert_eq!(caller.budget.large_answers.number(), 0);
+    }
+}

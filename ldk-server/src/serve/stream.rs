@@ -1,0 +1,183 @@
+//! The streams of an HTTP/2 connection, each of which hyper runs as a task: one whose answer nobody
+//! takes is reset, and one of a stranger when it must make room for others.
+//!
+//! With HTTP/1 the connection itself takes the place of the stream.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use hyper_util::rt::TokioExecutor;
+use tokio::sync::Notify;
+use tonic::Status;
+use tonic::body::Body;
+
+use super::places::Place;
+
+tokio::task_local! {
+    /// The stream whose task this is.
+    static CURRENT: Arc<Stream>;
+}
+
+/// How often within its time an answer is looked at.
+const LOOKS: u32 = 4;
+
+/// What is known of the answer on one stream.
+#[derive(Default)]
+pub(super) struct Stream {
+    /// How many parts of the answer were handed to hyper.
+    parts: AtomicU64,
+    /// Whether hyper holds a part that the caller has not taken: it asks for the next one when it has.
+    is_with_caller: AtomicBool,
+    reset: Notify,
+}
+
+impl Stream {
+    /// The stream that this is called on; a new one outside of all.
+    pub(super) fn current() -> Arc<Self> {
+        CURRENT.try_with(Arc::clone).unwrap_or_default()
+    }
+
+    /// Ends the stream, whatever is on it.
+    pub(super) fn reset(&self) {
+        self.reset.notify_one();
+    }
+
+    /// Waits until the stream is to end, because it was reset or because nobody takes the answer.
+    pub(super) async fn ended(&self, patience: Duration) -> Ended {
+        tokio::select! {
+            () = self.reset.notified() => Ended::Reset,
+            () = self.stalled(patience) => Ended::Stalled,
+        }
+    }
+
+    async fn stalled(&self, patience: Duration) {
+        let (mut parts, mut looks) = (0, 0);
+        while looks < LOOKS {
+            tokio::time::sleep(patience / LOOKS).await;
+            let now = self.parts.load(Ordering::Relaxed);
+            let is_stuck = self.is_with_caller.load(Ordering::Relaxed) && now == parts;
+            looks = if is_stuck { looks + 1 } else { 0 };
+            parts = now;
+        }
+    }
+
+    /// Runs something as what happens on this stream.
+    pub(super) async fn run<F: Future>(self: &Arc<Self>, future: F) -> F::Output {
+        CURRENT.scope(Arc::clone(self), future).await
+    }
+}
+
+/// Why a stream has ended before its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// It had to make room for others.
+    Reset,
+    /// Nobody has taken the answer.
+    Stalled,
+}
+
+/// Runs the streams of one connection.
+#[derive(Clone)]
+pub(super) struct Streams {
+    place: Arc<Place>,
+    patience: Duration,
+}
+
+impl Streams {
+    /// Gives each caller so much time to take each part of an answer.
+    pub(super) fn new(place: Arc<Place>, patience: Duration) -> Self {
+        Self { place, patience }
+    }
+}
+
+impl<F> hyper::rt::Executor<F> for Streams
+where
+    F: Future + Send + 'static,
+    F::Output: Send,
+{
+    fn execute(&self, future: F) {
+        let (call, patience) = (self.place.call(), self.patience);
+        TokioExecutor::new().execute(async move {
+            let (stream, _call) = (Arc::new(Stream::default()), call);
+            tokio::select! {
+                biased;
+                _ = stream.run(future) => {},
+                ended = stream.ended(patience) => {
+                    tracing::debug!("a stream was reset: {ended:?}");
+                },
+            }
+        });
+    }
+}
+
+/// The body of an answer, which tells whether the caller takes it, and holds something until it has.
+pub(super) struct Taken<T> {
+    body: Body,
+    stream: Arc<Stream>,
+    /// Given out already by the body, and not yet to hyper.
+    left: Bytes,
+    /// Whether it answers somebody who need not hold the key.
+    is_strangers: bool,
+    _held: T,
+}
+
+/// What is given at once, so that the slow are told from those who take nothing.
+const PART_BYTES: usize = 16 * 1024;
+
+impl<T: Unpin> Taken<T> {
+    /// The body of the current stream. Of that of a stranger, the end is given when all before it was
+    /// taken.
+    pub(super) fn new(body: Body, is_strangers: bool, held: T) -> Self {
+        let stream = Stream::current();
+        Self { body, stream, left: Bytes::new(), is_strangers, _held: held }
+    }
+
+    /// The next part of what is left. A stranger's last byte comes by itself: hyper takes a part whole as
+    /// soon as one byte of it may be sent, and asks for the next when there is room for that.
+    fn part(&mut self) -> Bytes {
+        let length = self.left.len();
+        let most = if self.is_strangers && length > 1 { length - 1 } else { length };
+        self.left.split_to(most.min(PART_BYTES))
+    }
+}
+
+impl<T: Unpin> http_body::Body for Taken<T> {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        self.stream.is_with_caller.store(false, Ordering::Relaxed);
+        if self.left.is_empty() {
+            let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+            match frame.map(|frame| frame.map(Frame::into_data)) {
+                Some(Ok(Ok(data))) => self.left = data,
+                Some(Ok(Err(frame))) => return Poll::Ready(Some(Ok(frame))),
+                Some(Err(status)) => return Poll::Ready(Some(Err(status))),
+                None => return Poll::Ready(None),
+            }
+        }
+        self.stream.parts.fetch_add(1, Ordering::Relaxed);
+        self.stream.is_with_caller.store(true, Ordering::Relaxed);
+        Poll::Ready(Some(Ok(Frame::data(self.part()))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        // A stranger's answer is over when hyper asks for more, which is when it was taken.
+        self.left.is_empty()
+            && self.body.is_end_stream()
+            && !(self.is_strangers && self.stream.is_with_caller.load(Ordering::Relaxed))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        if self.left.is_empty() { self.body.size_hint() } else { SizeHint::default() }
+    }
+}
