@@ -87,9 +87,10 @@ fn json_function(field: &FieldDescriptorProto) -> Option<String> {
     match field.r#type() {
         Type::Bytes if field.proto3_optional() => Some("crate::json::optional_hex".to_owned()),
         Type::Bytes => Some("crate::json::hex".to_owned()),
-        Type::Enum if field.label() != Label::Repeated && !field.proto3_optional() => {
+        Type::Enum if field.label() != Label::Repeated => {
             let name = field.type_name().trim_start_matches('.').replace('.', "::");
-            Some(format!("crate::json::enum_name::<crate::{name}, _>"))
+            let function = if field.proto3_optional() { "optional_enum_name" } else { "enum_name" };
+            Some(format!("crate::json::{function}::<crate::{name}, _>"))
         },
         _ => None,
     }

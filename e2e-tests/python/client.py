@@ -3,7 +3,7 @@
 Usage: client.py ALICE_ADDRESS CERTIFICATE API_KEY_FILE BOB_ADDRESS CERTIFICATE API_KEY_FILE LIGHTNING_ADDRESS
 
 LIGHTNING_ADDRESS is where bob listens for peers. The two share a channel. Calls to alice are signed
-in the older form of x-auth, by their time only; those to bob, who accepts no other, by time and body.
+in the oldest form of x-auth, by their time only; those to bob, who accepts no other, each for itself.
 Each line of output is a JSON object: the name of a call, and what came of it.
 """
 
@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import json
 import pathlib
+import secrets
 import struct
 import sys
 import time
@@ -28,11 +29,20 @@ AMOUNT_SATS = 50_000
 NOBODYS_CHANNEL = "42"
 
 
-def x_auth(api_key: str, body: bytes):
-    """The header. With an empty body it is the older form."""
+def x_auth_of_time(api_key: str):
+    """The header of the oldest form."""
     now_secs = int(time.time())
-    mac = hmac.new(api_key.encode(), struct.pack(">Q", now_secs) + body, hashlib.sha256)
+    mac = hmac.new(api_key.encode(), struct.pack(">Q", now_secs), hashlib.sha256)
     return [("x-auth", f"HMAC {now_secs}:{mac.hexdigest()}")]
+
+
+def x_auth(api_key: str, method: str, body: bytes):
+    """The header that is good for this request, once."""
+    now_secs, nonce, path = int(time.time()), secrets.token_bytes(16), method.encode()
+    signed = b"HMAC2" + struct.pack(">Q", now_secs) + nonce
+    signed += struct.pack(">I", len(path)) + path + body
+    mac = hmac.new(api_key.encode(), signed, hashlib.sha256)
+    return [("x-auth", f"HMAC2 {now_secs}:{nonce.hex()}:{mac.hexdigest()}")]
 
 
 def frame(message: bytes):
@@ -44,28 +54,31 @@ class SigningChannel:
     """A channel for a generated stub. It serializes requests itself, so that what it signs is what
     is sent."""
 
-    def __init__(self, channel, api_key: str, with_body: bool):
+    def __init__(self, channel, api_key: str, whole: bool):
         self._channel = channel
         self._api_key = api_key
-        self._with_body = with_body
+        self._whole = whole
 
     def unary_unary(self, method, request_serializer, response_deserializer, **options):
         call = self._channel.unary_unary(
             method, response_deserializer=response_deserializer, **options
         )
-        return self._signed(call, request_serializer)
+        return self._signed(method, call, request_serializer)
 
     def unary_stream(self, method, request_serializer, response_deserializer, **options):
         call = self._channel.unary_stream(
             method, response_deserializer=response_deserializer, **options
         )
-        return self._signed(call, request_serializer)
+        return self._signed(method, call, request_serializer)
 
-    def _signed(self, call, serializer):
+    def _signed(self, method, call, serializer):
         def send(request, **options):
             message = serializer(request)
-            body = frame(message) if self._with_body else b""
-            return call(message, metadata=x_auth(self._api_key, body), **options)
+            if self._whole:
+                metadata = x_auth(self._api_key, method, frame(message))
+            else:
+                metadata = x_auth_of_time(self._api_key)
+            return call(message, metadata=metadata, **options)
 
         return send
 
@@ -73,18 +86,18 @@ class SigningChannel:
 class Node:
     """A node, as `stub` of the service."""
 
-    def __init__(self, address: str, certificate: str, api_key_file: str, with_body: bool):
+    def __init__(self, address: str, certificate: str, api_key_file: str, whole: bool):
         tls = grpc.ssl_channel_credentials(pathlib.Path(certificate).read_bytes())
         self._channel = grpc.secure_channel(address, tls)
         self._api_key = pathlib.Path(api_key_file).read_bytes().hex()
-        self.stub = self.stub_with(self._api_key, with_body)
+        self.stub = self.stub_with(self._api_key, whole)
 
-    def stub_with(self, api_key: str, with_body: bool):
-        channel = SigningChannel(self._channel, api_key, with_body)
+    def stub_with(self, api_key: str, whole: bool):
+        channel = SigningChannel(self._channel, api_key, whole)
         return api_pb2_grpc.LightningNodeStub(channel)
 
     def stub_with_the_older_form(self):
-        return self.stub_with(self._api_key, with_body=False)
+        return self.stub_with(self._api_key, whole=False)
 
 
 def show(name: str, message):
@@ -166,7 +179,7 @@ def close(alice, bob_id: str):
 
 
 def main(alice: list, bob: list, lightning_address: str):
-    alice, bob = Node(*alice, with_body=False), Node(*bob, with_body=True)
+    alice, bob = Node(*alice, whole=False), Node(*bob, whole=True)
     events = bob.stub.SubscribeEvents(api_pb2.SubscribeEventsRequest())
     events.initial_metadata()  # Comes when the server follows its events for us.
 
@@ -174,7 +187,7 @@ def main(alice: list, bob: list, lightning_address: str):
     alice_id, bob_id = (info.node_id for info in infos)
     for info in infos:
         show("GetNodeInfo", info)
-    for stub in (bob.stub_with_the_older_form(), bob.stub_with("00" * 32, with_body=True)):
+    for stub in (bob.stub_with_the_older_form(), bob.stub_with("00" * 32, whole=True)):
         show_refusal("GetNodeInfo", lambda: stub.GetNodeInfo(api_pb2.GetNodeInfoRequest()))
 
     show("GetBalances", alice.stub.GetBalances(api_pb2.GetBalancesRequest()))

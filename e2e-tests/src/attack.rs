@@ -8,12 +8,13 @@ use anyhow::{Context as _, Result};
 use futures_util::stream;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Full, StreamBody};
-use hyper::body::{Bytes, Frame};
+use hyper::body::{Bytes, Frame, Incoming};
 use hyper::client::conn::http2;
-use hyper::{Method, Request};
+use hyper::{Method, Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::timeout;
 
 use crate::node_config::NodeConfig;
 use crate::raw::{grpc_frame, grpc_request_to};
@@ -41,28 +42,34 @@ pub enum Attack {
 type AnyBody = BoxBody<Bytes, Infallible>;
 /// Streams that are begun on each connection.
 const STREAMS: usize = 256;
+/// How long is waited for the head of an answer.
+const HEAD_PATIENCE: Duration = Duration::from_secs(10);
 /// Nearly the most that a header may have.
 const LONG_HEADER_BYTES: usize = 7 * 1024;
 const REFLECTION: &str = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
 const CHECK: &str = "/grpc.health.v1.Health/Check";
 
+/// A connection of an attack that has begun.
+pub struct Held {
+    /// Answers of which nothing is taken.
+    pub answers: Vec<Response<Incoming>>,
+    connection: JoinHandle<hyper::Result<()>>,
+}
+
 impl Attack {
     /// Takes part with one connection, until that is closed.
     pub async fn take_part(self, node: &NodeConfig) -> Result<()> {
-        if self == Self::Metrics {
-            return unread_metrics(node).await;
+        match self {
+            Self::Metrics => unread_metrics(node).await,
+            Self::Flood => self.flood(node).await,
+            _ => self.begin(node).await?.connection.await?.context("the connection failed"),
         }
-        let stream = tls_connect(node, rustls::DEFAULT_VERSIONS, &["h2"]).await?;
-        let window = match self {
-            Self::Trickle => 1,
-            Self::Idle | Self::Flood => 65_535,
-            _ => 0,
-        };
-        let (sender, connection) = http2::Builder::new(TokioExecutor::new())
-            .initial_stream_window_size(window)
-            .handshake(TokioIo::new(stream))
-            .await?;
-        let connection: JoinHandle<_> = tokio::spawn(connection);
+    }
+
+    /// Begins, over HTTP/2, and holds what comes of it.
+    pub async fn begin(self, node: &NodeConfig) -> Result<Held> {
+        let window = if self == Self::Trickle { 1 } else { 0 };
+        let (sender, connection) = open(node, window).await?;
         let mut streams = JoinSet::new();
         let count = if self == Self::Idle { 0 } else { STREAMS };
         for _ in 0..count {
@@ -70,23 +77,26 @@ impl Attack {
             if sender.ready().await.is_err() {
                 break;
             }
-            streams.spawn(async move {
-                let answer = sender.send_request(request).await;
-                let Ok(answer) = answer else { return };
-                if self == Self::Flood {
-                    let _ = answer.into_body().collect().await;
-                } else {
-                    // Held, and not read.
-                    let _answer = answer;
-                    std::future::pending::<()>().await;
-                }
-            });
+            streams
+                .spawn(async move { timeout(HEAD_PATIENCE, sender.send_request(request)).await });
         }
-        if self == Self::Flood {
-            let _ = streams.join_all().await;
-            return Ok(());
+        // Those that were reset are errors.
+        let answers = streams.join_all().await.into_iter().flatten().flatten().collect();
+        // The connection ends with the last of them.
+        tokio::spawn(async move {
+            let _sender = sender;
+            std::future::pending::<()>().await;
+        });
+        Ok(Held { answers, connection })
+    }
+
+    async fn flood(self, node: &NodeConfig) -> Result<()> {
+        let (mut sender, _connection) = open(node, 65_535).await?;
+        loop {
+            sender.ready().await?;
+            let answer = sender.send_request(self.request(node)?).await?;
+            answer.into_body().collect().await?;
         }
-        connection.await?.context("the connection failed")
     }
 
     fn request(self, node: &NodeConfig) -> Result<Request<AnyBody>> {
@@ -110,6 +120,18 @@ impl Attack {
         };
         Ok(request.method(Method::POST).body(body)?)
     }
+}
+
+async fn open(
+    node: &NodeConfig,
+    window: u32,
+) -> Result<(http2::SendRequest<AnyBody>, JoinHandle<hyper::Result<()>>)> {
+    let stream = tls_connect(node, rustls::DEFAULT_VERSIONS, &["h2"]).await?;
+    let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+        .initial_stream_window_size(window)
+        .handshake(TokioIo::new(stream))
+        .await?;
+    Ok((sender, tokio::spawn(connection)))
 }
 
 async fn unread_metrics(node: &NodeConfig) -> Result<()> {

@@ -46,7 +46,7 @@ mod tls;
 mod tools;
 mod wait;
 
-pub use attack::{Attack, resident_bytes};
+pub use attack::{Attack, Held, resident_bytes};
 pub use authority::Authority;
 pub use bitcoind::{Bitcoind, RPC_PASSWORD};
 pub use daemon::Daemon;
@@ -66,7 +66,7 @@ pub use ports::Port;
 pub use process::{Group, Log, Process};
 pub use raw::{
     RawAnswer, RawConnection, grpc_frame, grpc_request, grpc_request_to, now_secs, signed_request,
-    x_auth,
+    x_auth, x_auth_of_request,
 };
 pub use refusal::{invalid, refused};
 pub use say::say;

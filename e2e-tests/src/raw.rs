@@ -4,14 +4,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, ensure};
 use http_body_util::{BodyExt as _, Full};
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http2;
 use hyper::http::request;
-use hyper::{HeaderMap, Method, Request, StatusCode};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use ldk_server_client::Code;
-use ldk_server_grpc::auth;
 use ldk_server_grpc::places::Places;
+use ldk_server_grpc::{SERVICE_NAME, auth};
 use prost::Message as _;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
@@ -21,6 +21,7 @@ use crate::tls::tls_connect;
 
 /// One byte of flags and four of length.
 const FRAME_HEADER_BYTES: usize = 5;
+const DEFAULT_WINDOW_BYTES: u32 = 1024 * 1024;
 
 /// An HTTP/2 connection over TLS to the gRPC port of a node. Clones share it.
 #[derive(Clone)]
@@ -77,9 +78,16 @@ impl RawAnswer {
 impl RawConnection {
     /// Connects to a node with this configuration.
     pub async fn open(node: &NodeConfig) -> Result<Self> {
+        Self::open_with_window(node, DEFAULT_WINDOW_BYTES).await
+    }
+
+    /// As [`open`](Self::open); of each answer so many bytes are taken before it is read.
+    pub async fn open_with_window(node: &NodeConfig, window_bytes: u32) -> Result<Self> {
         let stream = tls_connect(node, rustls::DEFAULT_VERSIONS, &["h2"]).await?;
-        let (sender, connection) =
-            http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await?;
+        let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+            .initial_stream_window_size(window_bytes)
+            .handshake(TokioIo::new(stream))
+            .await?;
         // Ends when the sender is dropped; what goes wrong is seen by the request it concerns.
         tokio::spawn(connection);
         Ok(Self { sender })
@@ -112,6 +120,15 @@ impl RawConnection {
         let (head, _) = self.sender.send_request(request).await?.into_parts();
         let body = Bytes::new();
         Ok(RawAnswer { status: head.status, headers: head.headers, body, trailers: None })
+    }
+
+    /// Sends a request and gives the answer with its body, of which nothing is read yet.
+    pub async fn begin_unread(
+        &mut self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Incoming>> {
+        self.sender.ready().await?;
+        Ok(self.sender.send_request(request).await?)
     }
 
     /// Asks for the health of a service of the node; the empty name means the node as a whole.
@@ -149,18 +166,25 @@ pub fn grpc_request_to(node: &NodeConfig, path: &str) -> request::Builder {
         .header("te", "trailers")
 }
 
-/// A whole gRPC request to this method of the service, signed together with its body.
+/// A whole gRPC request to this method of the service, signed for this one time.
 pub fn signed_request(
     node: &NodeConfig,
     method: &str,
     body: impl Into<Bytes>,
 ) -> Result<Request<Full<Bytes>>> {
     let body = body.into();
-    let x_auth = x_auth(node, now_secs()?, &body)?;
+    let x_auth = x_auth_of_request(node, method, &body)?;
     Ok(grpc_request(node, method).header(auth::HEADER, x_auth).body(Full::new(body))?)
 }
 
-/// The `x-auth` header made with the key of the node over this time and body.
+/// The `x-auth` header for one request to this method, made with the key of the node.
+pub fn x_auth_of_request(node: &NodeConfig, method: &str, body: &[u8]) -> Result<String> {
+    let api_key = Places::of_storage_dir(&node.storage_dir, "regtest").read_api_key()?;
+    let path = format!("/{SERVICE_NAME}/{method}");
+    Ok(auth::sign_request(&api_key, now_secs()?, &rand::random(), &path, body))
+}
+
+/// The `x-auth` header of an older form, made with the key of the node over this time and body.
 pub fn x_auth(node: &NodeConfig, unix_secs: u64, body: &[u8]) -> Result<String> {
     let api_key = Places::of_storage_dir(&node.storage_dir, "regtest").read_api_key()?;
     Ok(auth::sign(&api_key, unix_secs, body))

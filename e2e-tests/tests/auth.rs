@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use e2e_tests::{
     Draft, Network, Node, NodeConfig, RPC_PASSWORD, RawConnection, grpc_frame, grpc_request,
-    grpc_request_to, now_secs, until, x_auth,
+    grpc_request_to, now_secs, until, x_auth, x_auth_of_request,
 };
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -23,6 +23,7 @@ use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const OK: i32 = 0;
+const INVALID_ARGUMENT: i32 = 3;
 const UNAUTHENTICATED: i32 = 16;
 /// Beyond the skew that is accepted, and by more than a test may be delayed.
 const TOO_FAR_SECS: u64 = auth::MAX_CLOCK_SKEW_SECS + 30;
@@ -33,7 +34,9 @@ const TELLING_WORDS: usize = 3;
 async fn the_key_lets_in_and_nothing_else_does() -> Result<()> {
     let network = Network::start().await?;
     let alice = network.node("alice").await?;
-    both_forms_of_the_credential_are_accepted(alice.config()).await?;
+    all_forms_of_the_credential_are_accepted(alice.config()).await?;
+    a_request_is_good_for_its_method_and_for_one_time(alice.config()).await?;
+    of_two_credentials_neither_wins(alice.config()).await?;
     every_bad_credential_is_refused(alice.config()).await?;
     every_call_asks_for_the_credential(alice.config()).await?;
     the_wrong_key_is_an_authentication_error(&alice).await?;
@@ -44,25 +47,79 @@ async fn the_key_lets_in_and_nothing_else_does() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_timestamp_only_form_can_be_turned_off() -> Result<()> {
+async fn each_older_form_can_be_turned_off() -> Result<()> {
     let network = Network::start().await?;
-    let draft = Draft::new(&network, "strict")?.set("auth.accept_timestamp_only", false)?;
-    let mut strict = draft.start()?;
-    strict.ready().await?;
-    let (node, body) = (strict.config(), payment_details("ab"));
-    let only_time = x_auth(node, now_secs()?, &[])?;
-    let whole = x_auth(node, now_secs()?, &body)?;
-    assert_eq!(status(node, Some(&only_time), &body).await?, UNAUTHENTICATED);
-    assert_eq!(status(node, Some(&whole), &body).await?, OK);
-    strict.stop().await?;
+    for (key, refused) in [("auth.accept_timestamp_only", 0), ("auth.accept_body_bound", 1)] {
+        let mut strict = Draft::new(&network, "strict")?.set(key, false)?.start()?;
+        strict.ready().await?;
+        let (node, body) = (strict.config(), payment_details("ab"));
+        let forms = [
+            x_auth(node, now_secs()?, &[])?,
+            x_auth(node, now_secs()?, &body)?,
+            x_auth_of_request(node, "GetPaymentDetails", &body)?,
+        ];
+        for (form, credential) in forms.iter().enumerate() {
+            let expected = if form == refused { UNAUTHENTICATED } else { OK };
+            assert_eq!(status(node, Some(credential), &body).await?, expected, "{key}, {form}");
+        }
+        strict.stop().await?;
+    }
     network.stop().await
 }
 
-async fn both_forms_of_the_credential_are_accepted(node: &NodeConfig) -> Result<()> {
+async fn all_forms_of_the_credential_are_accepted(node: &NodeConfig) -> Result<()> {
     let body = payment_details("ab");
-    for signed in [&[][..], &body] {
-        let credential = x_auth(node, now_secs()?, signed)?;
-        assert_eq!(status(node, Some(&credential), &body).await?, OK, "{} bytes", signed.len());
+    for credential in [
+        x_auth(node, now_secs()?, &[])?,
+        x_auth(node, now_secs()?, &body)?,
+        x_auth_of_request(node, "GetPaymentDetails", &body)?,
+    ] {
+        assert_eq!(status(node, Some(&credential), &body).await?, OK, "{credential}");
+    }
+    Ok(())
+}
+
+/// Whoever sees a request can neither have something else done by it nor have it done again.
+async fn a_request_is_good_for_its_method_and_for_one_time(node: &NodeConfig) -> Result<()> {
+    let mut connection = RawConnection::open(node).await?;
+    let body = grpc_frame(&[]);
+    let mut send = async |method: &str, credential: &str| {
+        let request = grpc_request(node, method).header(auth::HEADER, credential);
+        connection.send(request.body(Full::from(body.clone()))?).await
+    };
+    let reading = x_auth_of_request(node, "GetNodeInfo", &grpc_frame(&[]))?;
+    for _ in 0..2 {
+        assert_eq!(send("GetNodeInfo", &reading).await?.grpc_status()?, OK);
+    }
+    assert_eq!(send("OnchainReceive", &reading).await?.grpc_status()?, UNAUTHENTICATED);
+
+    let changing = x_auth_of_request(node, "OnchainReceive", &grpc_frame(&[]))?;
+    assert_eq!(send("OnchainReceive", &changing).await?.grpc_status()?, OK);
+    let again = send("OnchainReceive", &changing).await?;
+    assert_eq!(again.grpc_status()?, UNAUTHENTICATED);
+    ensure!(again.grpc_message()?.contains("was made before"), "{again:?}");
+
+    // In the form of others, two equal requests of one second are one; money is sent once.
+    let theirs = x_auth(node, now_secs()?, &grpc_frame(&[]))?;
+    for _ in 0..2 {
+        assert_eq!(send("OnchainReceive", &theirs).await?.grpc_status()?, OK);
+    }
+    let first = send("SpontaneousSend", &theirs).await?;
+    assert_eq!(first.grpc_status()?, INVALID_ARGUMENT, "nobody is named to be paid");
+    assert_eq!(send("SpontaneousSend", &theirs).await?.grpc_status()?, UNAUTHENTICATED);
+    Ok(())
+}
+
+async fn of_two_credentials_neither_wins(node: &NodeConfig) -> Result<()> {
+    let body = payment_details("ab");
+    let good = x_auth_of_request(node, "GetPaymentDetails", &body)?;
+    for other in [good.clone(), "HMAC 1:00".to_owned()] {
+        let request = grpc_request(node, "GetPaymentDetails")
+            .header(auth::HEADER, &good)
+            .header(auth::HEADER, other)
+            .body(Full::from(body.clone()))?;
+        let answer = RawConnection::open(node).await?.send(request).await?;
+        assert_eq!(answer.grpc_status()?, UNAUTHENTICATED);
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Limits: those who hold connections and calls open keep nobody else from being answered, and
 //! whoever wants more than is allowed is told so.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::fs;
 use std::io;
@@ -8,16 +9,19 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use e2e_tests::{
-    Network, Node, NodeConfig, RawConnection, grpc_frame, grpc_request, now_secs, signed_request,
-    tls_connect, until, x_auth,
+    Attack, Network, Node, NodeConfig, RawConnection, grpc_frame, grpc_request, now_secs,
+    resident_bytes, signed_request, tls_connect, until, x_auth,
 };
 use futures_util::future::join_all;
 use futures_util::stream;
-use http_body_util::StreamBody;
+use http_body_util::{BodyExt as _, StreamBody};
+use hyper::StatusCode;
 use hyper::body::{Bytes, Frame};
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use ldk_server_client::Code;
+use ldk_server_client::api::CreateBackupRequest;
+use prost::Message as _;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -33,6 +37,10 @@ const IDLE_CONNECTIONS: usize = 1000;
 const LORIS: usize = 16;
 const CALLS: usize = 200;
 
+/// Connections that take no byte of an answer, and what the node may need for them.
+const ZERO_WINDOWS: usize = 40;
+const MAX_TAKEN_BYTES: u64 = 64 * 1024 * 1024;
+
 const WIDE: &str = "
 [limits]
 max_connections = 2000
@@ -40,6 +48,7 @@ max_calls_in_flight = 2
 handshake_timeout_secs = 3
 header_timeout_secs = 3
 request_timeout_secs = 3
+write_timeout_secs = 2
 ";
 
 const NARROW: &str = "
@@ -64,13 +73,15 @@ async fn limits_are_kept() -> Result<()> {
     let alice = network.node_with("alice", WIDE).await?;
     let idle = the_slow_hold_up_nobody(&alice).await?;
     too_many_calls_at_once_are_refused(&alice, idle).await?;
+    who_takes_no_answer_takes_little_memory(&alice).await?;
+    who_does_not_read_is_not_waited_for(&alice).await?;
 
     alice.stop().await?;
     let configured = fs::read_to_string(alice.config_file())?;
     fs::write(alice.config_file(), configured.replace(WIDE, NARROW))?;
     alice.start_again().await?;
     too_many_calls_in_a_second_are_refused(&alice).await?;
-    too_many_connections_are_closed(alice.config()).await?;
+    idle_connections_make_room(alice.config()).await?;
     the_streams_of_a_connection_are_announced(alice.config()).await?;
     who_does_not_answer_is_not_kept(&alice).await?;
     network.stop().await
@@ -249,24 +260,85 @@ async fn too_many_calls_in_a_second_are_refused(node: &Node) -> Result<()> {
     .await
 }
 
-async fn too_many_connections_are_closed(node: &NodeConfig) -> Result<()> {
-    let mut open = Vec::new();
-    let refused = loop {
-        match tls_connect(node, rustls::DEFAULT_VERSIONS, &["h2"]).await {
-            Ok(stream) if open.len() < 4 => open.push(stream),
-            Ok(_) => bail!("a fifth connection was accepted"),
-            Err(error) => break error,
-        }
-    };
-    println!("one connection more: {refused:#}");
-    drop(open);
-    until("there is room again", PATIENCE, async || {
-        RawConnection::open(node)
-            .await?
-            .send(signed_request(node, "GetNodeInfo", grpc_frame(&[]))?)
-            .await
+/// Those who only hold connections open make room, and those who have the key do when they are idle.
+async fn idle_connections_make_room(node: &NodeConfig) -> Result<()> {
+    let mut idle = VecDeque::new();
+    for _ in 0..4 {
+        idle.push_back(tls_connect(node, rustls::DEFAULT_VERSIONS, &["h2"]).await?);
+    }
+    let page = RawConnection::get(node, "/livez").await?;
+    ensure!(page.status == StatusCode::OK, "{page:?}");
+    closed(idle.pop_front().context("none")?).await?;
+
+    let mut known = Vec::new();
+    for _ in 0..4 {
+        let mut connection = RawConnection::open(node).await?;
+        let subscribed = signed_request(node, "SubscribeEvents", grpc_frame(&[]))?;
+        known.push((connection.begin_unread(subscribed).await?, connection));
+    }
+    for stream in idle {
+        closed(stream).await?;
+    }
+    let refused = tls_connect(node, rustls::DEFAULT_VERSIONS, &["h2"]).await;
+    ensure!(refused.is_err(), "a fifth connection was accepted");
+
+    let (stream, mut left) = known.remove(0);
+    drop(stream);
+    until("there is room for another", PATIENCE, async || {
+        let request = signed_request(node, "GetNodeInfo", grpc_frame(&[]))?;
+        ensure!(RawConnection::open(node).await?.send(request).await?.grpc_code()? == Code::Ok);
+        Ok(())
     })
     .await?;
+    let request = signed_request(node, "GetNodeInfo", grpc_frame(&[]))?;
+    ensure!(left.send(request).await.is_err(), "the idle connection is still there");
+    Ok(())
+}
+
+/// Before there was a limit, these took nearly a gigabyte.
+async fn who_takes_no_answer_takes_little_memory(node: &Node) -> Result<()> {
+    let pid = node.pid().await?;
+    let before = resident_bytes(pid)?;
+    let mut held = Vec::new();
+    for _ in 0..ZERO_WINDOWS {
+        held.push(Attack::Reflection.begin(node.config()).await?);
+    }
+    let taken = resident_bytes(pid)?.saturating_sub(before);
+    println!("{ZERO_WINDOWS} connections that take no answer take {} KiB", taken / 1024);
+    ensure!(taken < MAX_TAKEN_BYTES, "{taken} bytes");
+    let mut caller = RawConnection::open(node.config()).await?;
+    answered(node, &mut caller, CALLS, || false).await?;
+
+    // They are not kept, either.
+    let last = held.pop().context("none")?;
+    let mut reset = 0;
+    for answer in last.answers {
+        let body = timeout(PATIENCE, answer.into_body().collect()).await.context("it is kept")?;
+        reset += usize::from(body.is_err());
+    }
+    println!("of the last {reset} answers were reset");
+    ensure!((1..=16).contains(&reset), "{reset}");
+    Ok(())
+}
+
+/// Neither a backup nor a stream of events.
+async fn who_does_not_read_is_not_waited_for(node: &Node) -> Result<()> {
+    let config = node.config();
+    let request = CreateBackupRequest {
+        passphrase: "correct horse battery".to_owned(),
+        ..Default::default()
+    };
+    let backup = || signed_request(config, "CreateBackup", grpc_frame(&request.encode_to_vec()));
+    let mut deaf = RawConnection::open_with_window(config, 0).await?;
+    let unread = deaf.begin_unread(backup()?).await?;
+    let mut other = RawConnection::open(config).await?;
+    until("another backup is made", PATIENCE, async || {
+        let answer = other.send(backup()?).await?;
+        ensure!(answer.grpc_code()? == Code::Ok, "{:?}", answer.grpc_message());
+        Ok(())
+    })
+    .await?;
+    ensure!(timeout(PATIENCE, unread.into_body().collect()).await?.is_err(), "it was not reset");
     Ok(())
 }
 

@@ -16,7 +16,7 @@ const CHANNEL_SATS: u64 = 1_000_000;
 /// What client.py pays.
 const AMOUNT_MSAT: u64 = 25_000_000;
 /// Accepts signatures of whole requests only.
-const STRICT: &str = "[auth]\naccept_timestamp_only = false\n";
+const STRICT: &str = "[auth]\naccept_timestamp_only = false\naccept_body_bound = false\n";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_generated_client_calls_and_follows_events() -> Result<()> {

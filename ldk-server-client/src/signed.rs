@@ -1,4 +1,4 @@
-//! Signs every request together with its body.
+//! Signs every request: its path and body, and so that it is good for one time.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -56,7 +56,8 @@ async fn sign(api_key: &str, request: Request<Body>) -> Result<Request<Body>, Bo
     let (mut head, body) = request.into_parts();
     let body = body.collect().await?.to_bytes();
     let now_secs = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
-    let mut credential = HeaderValue::try_from(auth::sign(api_key, now_secs, &body))?;
+    let signed = auth::sign_request(api_key, now_secs, &rand::random(), head.uri.path(), &body);
+    let mut credential = HeaderValue::try_from(signed)?;
     credential.set_sensitive(true);
     head.headers.insert(auth::HEADER, credential);
     Ok(Request::from_parts(head, Body::new(Full::new(body))))

@@ -28,6 +28,20 @@ where
     }
 }
 
+pub(crate) fn optional_enum_name<E, S>(
+    value: &Option<i32>,
+    serializer: S,
+) -> Result<S::Ok, S::Error>
+where
+    E: TryFrom<i32> + ProtoName,
+    S: Serializer,
+{
+    match value {
+        Some(value) => enum_name::<E, S>(value, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
 /// The name of an enum value in the proto file.
 pub(crate) trait ProtoName {
     fn proto_name(&self) -> &'static str;
@@ -51,6 +65,7 @@ proto_names!(
     crate::events::PaymentFailedBackReason,
     crate::events::SpliceState,
     crate::types::BalanceSource,
+    crate::types::ChannelDirection,
     crate::types::Network,
     crate::types::PaymentDirection,
     crate::types::PaymentMethod,

@@ -36,8 +36,8 @@ use crate::retention;
 use crate::rpc::{App, Calls, Lsp, Names, Phase, Service};
 use crate::secrets;
 use crate::serve::{
-    Bodies, Front, Guard, HealthPages, Listener, MAX_OPEN_MESSAGE_BYTES, MetricsEndpoint,
-    OpenService, keep_reported,
+    AcceptedForms, Bodies, Front, Guard, HealthPages, Listener, MAX_OPEN_MESSAGE_BYTES,
+    MetricsEndpoint, OpenService, keep_reported,
 };
 use crate::start::StartError;
 use crate::storage;
@@ -142,7 +142,11 @@ impl Server {
         let (health, health_service) = tonic_health::server::health_reporter();
         let health = keep_reported(health, readiness.subscribe()).await;
         let bodies = Bodies::new(config.limits.request_timeout);
-        let lightning = Guard::new(service, api_key, config.accept_timestamp_only_auth, bodies);
+        let accepted = AcceptedForms {
+            timestamp_only: config.accept_timestamp_only_auth,
+            body_bound: config.accept_body_bound_auth,
+        };
+        let lightning = Guard::new(service, api_key, accepted, bodies, started_at_secs);
         let (latest_metrics, latest) = watch::channel(None);
         let requests =
             metrics::Requests::new().map_err(|error| StartError::Task(error.to_string()))?;

@@ -63,6 +63,10 @@ fn the_worked_example_of_the_header_is_right() -> Result<()> {
     let key = value("api key ")?;
     let secs = value("unix time ")?.parse()?;
     let body = hex::decode(value("request body ")?.replace(' ', ""))?;
+    let nonce = hex::decode(value("nonce ")?)?.try_into().ok().context("no nonce")?;
+    let path = "/api.LightningNode/GetNodeInfo";
+    let signed = ldk_server_grpc::auth::sign_request(key, secs, &nonce, path, &body);
+    ensure!(value("signs the request ")? == signed, "{signed}");
     let signed_time = ldk_server_grpc::auth::sign(key, secs, &[]);
     ensure!(value("signs the time ")? == signed_time, "{signed_time}");
     let signed_body = ldk_server_grpc::auth::sign(key, secs, &body);

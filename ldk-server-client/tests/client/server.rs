@@ -167,7 +167,7 @@ fn tls(identity: &Identity) -> ServerConfig {
     config
 }
 
-/// Serves only requests that are signed together with their body.
+/// Serves only requests whose path and body are signed.
 async fn check<T: LightningNode>(
     service: LightningNodeServer<T>,
     request: Request<Incoming>,
@@ -179,9 +179,9 @@ async fn check<T: LightningNode>(
     let now_secs = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let header = head.headers.get(auth::HEADER).and_then(|value| value.to_str().ok());
     let form = Credential::parse(header.unwrap_or_default(), now_secs)
-        .and_then(|credential| credential.verify(API_KEY, &body));
+        .and_then(|credential| credential.verify(API_KEY, head.uri.path(), &body));
     match form {
-        Ok(Form::BodyBound) => service.oneshot(Request::from_parts(head, Full::new(body))).await,
+        Ok(Form::RequestBound) => service.oneshot(Request::from_parts(head, Full::new(body))).await,
         other => Ok(Status::unauthenticated(format!("{other:?}")).into_http()),
     }
 }

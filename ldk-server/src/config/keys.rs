@@ -308,6 +308,11 @@ pub static KEYS: &[Key] = &[
         "Whether an x-auth header that does not cover the request is accepted",
     )
     .default("true"),
+    boolean(
+        "auth.accept_body_bound",
+        "Whether an x-auth header that covers the body of the request, but not its path, is accepted",
+    )
+    .default("true"),
     number("limits.max_connections", "Connections to the service at once; more are closed")
         .value("CONNECTIONS")
         .default("1024"),

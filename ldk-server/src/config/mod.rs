@@ -75,6 +75,8 @@ pub struct Config {
     pub peer_limits: PeerLimitsConfig,
     /// Whether an `x-auth` header that does not cover the request body is accepted.
     pub accept_timestamp_only_auth: bool,
+    /// Whether an `x-auth` header that covers the body and not the path is accepted.
+    pub accept_body_bound_auth: bool,
     /// The LSP that opens just-in-time channels to us.
     pub lsps2_client: Option<Lsps2ClientConfig>,
     /// Just-in-time channels that we open to others.
@@ -321,6 +323,7 @@ impl Config {
             limits: parse::limits(values)?,
             peer_limits: parse::peer_limits(values)?,
             accept_timestamp_only_auth: values.is_on("auth.accept_timestamp_only"),
+            accept_body_bound_auth: values.is_on("auth.accept_body_bound"),
             lsps2_client: parse::lsps2_client(values)?,
             lsps2_service: parse::lsps2_service(values)?,
             hodl_fail_before_deadline_blocks: parse::hodl_fail_before_deadline_blocks(values)?,

@@ -62,7 +62,7 @@ fn the_smallest_file_gives_the_documented_defaults() {
     assert_eq!(config.tls.cert_path, Path::new("/data/tls.crt"));
     assert_eq!(config.tls.key_path, Path::new("/data/tls.key"));
     assert!(config.listening_addresses.is_empty());
-    assert!(config.accept_timestamp_only_auth);
+    assert!(config.accept_timestamp_only_auth && config.accept_body_bound_auth);
     assert_eq!(config.hodl_fail_before_deadline_blocks, 1);
     assert_eq!(config.keep_expired_invoices, Duration::from_secs(604_800));
     assert_eq!(config.events, EventsConfig { keep_secs: 7_776_000, keep_count: 1_000_000 });

@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use tonic::Status;
 
 /// One byte of flags and four of length.
-const FRAME_HEADER_BYTES: usize = 5;
+pub(super) const FRAME_HEADER_BYTES: usize = 5;
 
 /// What a body may have before it counts as large. Nearly all calls have less.
 const SMALL_BYTES: usize = 16 * 1024;

@@ -19,36 +19,54 @@ use zeroize::Zeroizing;
 
 use super::body::{self, Bodies};
 use super::caller::Unproven;
+use super::replay::Seen;
+use super::rewritten::for_generation;
 use crate::clock::unix_secs;
 use crate::deadline::Deadline;
+use crate::wire::generation::Generation;
 
 /// Lets through only well-formed requests of callers who hold the API key.
 #[derive(Clone)]
 pub struct Guard<S> {
     inner: S,
     api_key: Arc<Zeroizing<String>>,
-    accept_timestamp_only: bool,
+    accepted: AcceptedForms,
+    seen: Seen,
     bodies: Bodies,
 }
 
+/// Which of the older forms of `x-auth` are accepted.
+#[derive(Clone, Copy, Debug)]
+pub struct AcceptedForms {
+    /// That which covers the time only.
+    pub timestamp_only: bool,
+    /// That which covers the time and the body.
+    pub body_bound: bool,
+}
+
 impl<S> Guard<S> {
-    /// Guards `inner` with `api_key`. Unless `accept_timestamp_only`, the signature must cover the
-    /// request body, which is read by `bodies`.
+    /// Guards `inner` with `api_key`, in these forms and the request-bound one. Bodies are read by
+    /// `bodies`. Requests that spend must be signed since the start at `started_at_secs`.
     pub fn new(
         inner: S,
         api_key: Zeroizing<String>,
-        accept_timestamp_only: bool,
+        accepted: AcceptedForms,
         bodies: Bodies,
+        started_at_secs: u64,
     ) -> Self {
-        Self { inner, api_key: Arc::new(api_key), accept_timestamp_only, bodies }
+        let seen = Seen::new(started_at_secs);
+        Self { inner, api_key: Arc::new(api_key), accepted, seen, bodies }
     }
 
-    fn verify(&self, credential: &Credential, body: &[u8]) -> Result<(), Status> {
-        match credential.verify(&self.api_key, body) {
-            Ok(Form::BodyBound) => Ok(()),
-            Ok(Form::TimestampOnly) if self.accept_timestamp_only => Ok(()),
-            Ok(Form::TimestampOnly) => Err(unauthenticated("x-auth does not cover the body")),
-            Err(refusal) => Err(unauthenticated(refusal)),
+    fn verify(&self, credential: &Credential, path: &str, body: &[u8]) -> Result<Form, Status> {
+        match credential.verify(&self.api_key, path, body).map_err(unauthenticated)? {
+            Form::TimestampOnly if !self.accepted.timestamp_only => {
+                Err(unauthenticated("x-auth does not cover the body"))
+            },
+            Form::BodyBound if !self.accepted.body_bound => {
+                Err(unauthenticated("x-auth does not cover the path"))
+            },
+            form => Ok(form),
         }
     }
 
@@ -68,13 +86,15 @@ impl<S> Guard<S> {
         // hold the key.
         let deadline = Deadline::of(&parts.headers);
         let body = self.bodies.read(body).await?;
-        self.verify(&credential, &body)?;
+        let form = self.verify(&credential, parts.uri.path(), &body)?;
         if let Some(unproven) = parts.extensions.remove::<Unproven>() {
             unproven.prove();
         }
         let deadline = deadline?;
-        check_path(parts.uri.path())?;
+        let method = method(parts.uri.path())?.to_owned();
+        let generation = Generation::of(&parts.headers, form)?;
         body::check_frame(&body)?;
+        self.seen.check(&method, form, &credential)?;
 
         if let Some(deadline) = deadline {
             parts.extensions.insert(deadline);
@@ -86,7 +106,8 @@ impl<S> Guard<S> {
                 Err(never) => match never {},
             }
         };
-        Deadline::bound(deadline, served).await
+        let answer = Deadline::bound(deadline, served).await?;
+        Ok(for_generation(generation, &method, answer))
     }
 }
 
@@ -100,7 +121,12 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Status> {
 }
 
 fn credential(headers: &HeaderMap) -> Result<Credential, Status> {
-    let value = headers.get(auth::HEADER).ok_or_else(|| unauthenticated("no x-auth header"))?;
+    let mut values = headers.get_all(auth::HEADER).iter();
+    let value = values.next().ok_or_else(|| unauthenticated("no x-auth header"))?;
+    // Which of two was meant, a proxy in between may see differently.
+    if values.next().is_some() {
+        return Err(unauthenticated("more than one x-auth header"));
+    }
     let value = value.to_str().map_err(unauthenticated)?;
     Credential::parse(value, unix_secs()).map_err(unauthenticated)
 }
@@ -111,10 +137,11 @@ fn unauthenticated(reason: impl std::fmt::Display) -> Status {
     Status::unauthenticated("missing or invalid x-auth header")
 }
 
-fn check_path(path: &str) -> Result<(), Status> {
+/// The method that is called.
+fn method(path: &str) -> Result<&str, Status> {
     let method = path.strip_prefix('/').and_then(|path| path.split_once('/'));
     match method {
-        Some((SERVICE_NAME, method)) if RPC_NAMES.contains(&method) => Ok(()),
+        Some((SERVICE_NAME, method)) if RPC_NAMES.contains(&method) => Ok(method),
         Some((SERVICE_NAME, _)) => {
             Err(Status::unimplemented(format!("{SERVICE_NAME} has no such method")))
         },
@@ -170,15 +197,17 @@ mod tests {
     }
 
     fn signed() -> Request<Full<Bytes>> {
-        request(&auth::sign(KEY, now_secs(), FRAME))
+        let path = "/api.LightningNode/GetNodeInfo";
+        request(&auth::sign_request(KEY, now_secs(), &[1; 16], path, FRAME))
     }
 
-    async fn answer(request: Request<Full<Bytes>>, accept_timestamp_only: bool) -> Code {
+    async fn answer(request: Request<Full<Bytes>>, accepts_older: bool) -> Code {
         let inner = tower::service_fn(|_: Request<Body>| async {
             Ok::<_, Infallible>(Response::new(Body::empty()))
         });
         let (key, bodies) = (Zeroizing::new(KEY.to_owned()), Bodies::new(Duration::from_secs(30)));
-        let guard = Guard::new(inner, key, accept_timestamp_only, bodies);
+        let accepted = AcceptedForms { timestamp_only: accepts_older, body_bound: accepts_older };
+        let guard = Guard::new(inner, key, accepted, bodies, 0);
         let response = guard.oneshot(request).await.unwrap();
         Status::from_header_map(response.headers()).map_or(Code::Ok, |status| status.code())
     }
@@ -189,10 +218,27 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_timestamp_only_form_passes_where_it_is_accepted() {
-        let request = || request(&auth::sign(KEY, now_secs(), &[]));
-        assert_eq!(answer(request(), true).await, Code::Ok);
-        assert_eq!(answer(request(), false).await, Code::Unauthenticated);
+    async fn the_older_forms_pass_where_they_are_accepted() {
+        for signed in [&[][..], FRAME] {
+            let request = || request(&auth::sign(KEY, now_secs(), signed));
+            assert_eq!(answer(request(), true).await, Code::Ok);
+            assert_eq!(answer(request(), false).await, Code::Unauthenticated);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_signed_for_one_method_is_not_for_another() {
+        let mut other = signed();
+        *other.uri_mut() = "/api.LightningNode/OnchainReceive".parse().unwrap();
+        assert_eq!(answer(other, true).await, Code::Unauthenticated);
+    }
+
+    #[tokio::test]
+    async fn of_two_credentials_neither_wins() {
+        let wrong = auth::sign("bb", now_secs(), FRAME);
+        let mut both = signed();
+        both.headers_mut().append(auth::HEADER, wrong.parse().unwrap());
+        assert_eq!(answer(both, true).await, Code::Unauthenticated);
     }
 
     #[tokio::test]
@@ -225,7 +271,7 @@ mod tests {
         timeout.headers_mut().insert("grpc-timeout", "soon".parse().unwrap());
         assert_eq!(answer(timeout, true).await, Code::InvalidArgument);
         for path in ["/api.LightningNode/NoSuchMethod", "/api.Other/GetNodeInfo", "/"] {
-            let mut unknown = signed();
+            let mut unknown = request(&auth::sign(KEY, now_secs(), FRAME));
             *unknown.uri_mut() = path.parse().unwrap();
             assert_eq!(answer(unknown, true).await, Code::Unimplemented, "{path}");
         }

@@ -10,12 +10,14 @@ mod metrics;
 mod opening;
 mod places;
 mod rate;
+mod replay;
 mod request_line;
+mod rewritten;
 mod strangers;
 mod stream;
 
 pub use body::Bodies;
-pub use guard::Guard;
+pub use guard::{AcceptedForms, Guard};
 pub use health::{HealthPages, keep_reported};
 pub use http::{Front, MAX_OPEN_MESSAGE_BYTES, OpenService};
 pub use listener::Listener;

@@ -5,6 +5,7 @@ pub mod balances;
 pub mod channel;
 pub mod channel_state;
 pub mod features;
+pub mod generation;
 pub mod graph;
 pub mod invoice;
 pub mod node;

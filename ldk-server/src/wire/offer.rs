@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use ldk_node::bitcoin::Network;
 use ldk_node::bitcoin::constants::ChainHash;
-use ldk_node::lightning::blinded_path::IntroductionNode;
 use ldk_node::lightning::blinded_path::message::BlindedMessagePath;
+use ldk_node::lightning::blinded_path::{Direction, IntroductionNode};
 use ldk_node::lightning::offers::offer::{Amount, Offer, Quantity};
 use ldk_node::lightning::offers::parse::Bolt12ParseError;
 use ldk_server_grpc::api::DecodeOfferResponse;
@@ -69,16 +69,21 @@ fn quantity(quantity: Quantity) -> types::OfferQuantity {
 }
 
 fn path(path: &BlindedMessagePath) -> types::BlindedPath {
-    let (introduction_node_id, introduction_scid) = match path.introduction_node() {
-        IntroductionNode::NodeId(key) => (Some(key.to_string()), None),
-        // The API has no field for the direction.
-        IntroductionNode::DirectedShortChannelId(_, scid) => (None, Some(*scid)),
+    let (introduction_node_id, introduction_scid, direction) = match path.introduction_node() {
+        IntroductionNode::NodeId(key) => (Some(key.to_string()), None, None),
+        IntroductionNode::DirectedShortChannelId(Direction::NodeOne, scid) => {
+            (None, Some(*scid), Some(types::ChannelDirection::NodeOne))
+        },
+        IntroductionNode::DirectedShortChannelId(Direction::NodeTwo, scid) => {
+            (None, Some(*scid), Some(types::ChannelDirection::NodeTwo))
+        },
     };
     types::BlindedPath {
         introduction_node_id,
         blinding_point: path.blinding_point().to_string(),
         num_hops: u32::try_from(path.blinded_hops().len()).unwrap_or(u32::MAX),
         introduction_scid,
+        introduction_direction: direction.map(i32::from),
     }
 }
 
@@ -213,10 +218,12 @@ mod tests {
             blinding_point: "02".repeat(33),
             num_hops: 2,
             introduction_scid: None,
+            introduction_direction: None,
         };
         let by_channel = |scid| types::BlindedPath {
             introduction_node_id: None,
             introduction_scid: Some(scid),
+            introduction_direction: Some(types::ChannelDirection::NodeOne.into()),
             ..by_node.clone()
         };
         assert_eq!(example("path by node").paths, std::slice::from_ref(&by_node));

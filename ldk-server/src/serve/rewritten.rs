@@ -1,0 +1,135 @@
+//! Answers for callers of the later generation: each message is written again as it passes.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
+use http::{Response, header};
+use http_body::Frame;
+use tonic::Status;
+use tonic::body::Body;
+
+use super::body::FRAME_HEADER_BYTES;
+use crate::wire::generation::{Generation, answer_for_head, differs};
+
+/// The answer of this method as a caller of this generation reads it.
+pub(super) fn for_generation(
+    generation: Generation,
+    method: &str,
+    mut answer: Response<Body>,
+) -> Response<Body> {
+    if generation == Generation::Base || !differs(method) {
+        return answer;
+    }
+    answer.headers_mut().remove(header::CONTENT_LENGTH);
+    let method = method.to_owned();
+    answer.map(|body| Body::new(Rewritten { body, method, read: BytesMut::new() }))
+}
+
+struct Rewritten {
+    body: Body,
+    method: String,
+    /// The begin of a frame.
+    read: BytesMut,
+}
+
+impl Rewritten {
+    /// The frames that are there as a whole, written again.
+    fn whole_frames(&mut self) -> Result<Bytes, Status> {
+        let mut written = BytesMut::new();
+        while let Some((&[flags, length @ ..], rest)) =
+            self.read.split_first_chunk::<FRAME_HEADER_BYTES>()
+        {
+            let length = u32::from_be_bytes(length) as usize;
+            let Some(message) = rest.get(..length) else { break };
+            let message = answer_for_head(&self.method, message).map_err(internal)?;
+            written.put_u8(flags);
+            written.put_u32(u32::try_from(message.len()).map_err(internal)?);
+            written.put_slice(&message);
+            self.read.advance(FRAME_HEADER_BYTES + length);
+        }
+        Ok(written.freeze())
+    }
+}
+
+fn internal(error: impl std::fmt::Display) -> Status {
+    tracing::error!("cannot write an answer again for the later generation: {error}");
+    Status::internal("internal error")
+}
+
+impl http_body::Body for Rewritten {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        loop {
+            let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+            match frame.map(|frame| frame.map(Frame::into_data)) {
+                Some(Ok(Ok(data))) => {
+                    self.read.put(data);
+                    let written = self.whole_frames();
+                    if written.as_ref().is_ok_and(Bytes::is_empty) {
+                        continue;
+                    }
+                    return Poll::Ready(Some(written.map(Frame::data)));
+                },
+                Some(Ok(Err(frame))) => return Poll::Ready(Some(Ok(frame))),
+                Some(Err(status)) => return Poll::Ready(Some(Err(status))),
+                None => return Poll::Ready(None),
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use futures_util::stream;
+    use http_body_util::{BodyExt as _, StreamBody};
+    use ldk_server_grpc::api::GetPaymentDetailsResponse;
+    use ldk_server_grpc::types::payment_kind::Kind;
+    use ldk_server_grpc::types::{Payment, PaymentKind, Spontaneous};
+    use prost::Message as _;
+
+    use super::*;
+
+    fn frame(message: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(message.len()).unwrap().to_be_bytes();
+        [&[0][..], &length, message].concat()
+    }
+
+    async fn answered(generation: Generation, parts: &[&[u8]]) -> Bytes {
+        let parts: Vec<_> = parts
+            .iter()
+            .map(|part| Ok::<_, Infallible>(Frame::data(Bytes::copy_from_slice(part))))
+            .collect();
+        let answer = Response::new(Body::new(StreamBody::new(stream::iter(parts))));
+        let answer = for_generation(generation, "GetPaymentDetails", answer);
+        answer.into_body().collect().await.unwrap().to_bytes()
+    }
+
+    #[tokio::test]
+    async fn messages_are_written_again_however_they_are_cut() {
+        let spontaneous = Spontaneous { hash: "hash".to_owned(), preimage: None };
+        let kind = Some(PaymentKind { kind: Some(Kind::Spontaneous(spontaneous)) });
+        let payment = Payment { id: "id".to_owned(), kind, ..Default::default() };
+        let message = GetPaymentDetailsResponse { payment: Some(payment) }.encode_to_vec();
+        let head = answer_for_head("GetPaymentDetails", &message).unwrap();
+        assert_ne!(head, message);
+        let (two, expected) = (frame(&message).repeat(2), frame(&head).repeat(2));
+        assert_eq!(answered(Generation::Base, &[&two]).await, two);
+        assert_eq!(answered(Generation::Head, &[&two]).await, expected);
+        for cut in 1..two.len() {
+            let (begin, end) = two.split_at(cut);
+            assert_eq!(answered(Generation::Head, &[begin, end]).await, expected);
+        }
+    }
+}
