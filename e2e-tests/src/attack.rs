@@ -40,8 +40,8 @@ pub enum Attack {
 }
 
 type AnyBody = BoxBody<Bytes, Infallible>;
-/// Streams that are begun on each connection.
-const STREAMS: usize = 256;
+/// Requests over HTTP/1 on each connection.
+const PAGES: usize = 256;
 /// How long is waited for the head of an answer.
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
 /// Nearly the most that a header may have.
@@ -57,21 +57,23 @@ pub struct Held {
 }
 
 impl Attack {
-    /// Takes part with one connection, until that is closed.
-    pub async fn take_part(self, node: &NodeConfig) -> Result<()> {
+    /// Takes part with one connection, and so many streams on it, until that is closed.
+    pub async fn take_part(self, node: &NodeConfig, streams: usize) -> Result<()> {
         match self {
             Self::Metrics => unread_metrics(node).await,
             Self::Flood => self.flood(node).await,
-            _ => self.begin(node).await?.connection.await?.context("the connection failed"),
+            _ => {
+                self.begin(node, streams).await?.connection.await?.context("the connection failed")
+            },
         }
     }
 
     /// Begins, over HTTP/2, and holds what comes of it.
-    pub async fn begin(self, node: &NodeConfig) -> Result<Held> {
+    pub async fn begin(self, node: &NodeConfig, count: usize) -> Result<Held> {
         let window = if self == Self::Trickle { 1 } else { 0 };
         let (sender, connection) = open(node, window).await?;
         let mut streams = JoinSet::new();
-        let count = if self == Self::Idle { 0 } else { STREAMS };
+        let count = if self == Self::Idle { 0 } else { count };
         for _ in 0..count {
             let (mut sender, request) = (sender.clone(), self.request(node)?);
             if sender.ready().await.is_err() {
@@ -137,7 +139,7 @@ async fn open(
 async fn unread_metrics(node: &NodeConfig) -> Result<()> {
     let mut stream = tls_connect(node, rustls::DEFAULT_VERSIONS, &["http/1.1"]).await?;
     let request = "GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n";
-    for _ in 0..STREAMS {
+    for _ in 0..PAGES {
         if stream.write_all(request.as_bytes()).await.is_err() {
             return Ok(());
         }

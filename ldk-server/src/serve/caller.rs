@@ -72,15 +72,18 @@ impl Caller {
         &self.rate
     }
 
-    /// Lets in a request that is open to all.
+    /// Lets in a request that is open to all. The connection of a stranger with too many is given up.
     pub(super) fn admit_open(&self, size: Size) -> Result<Admitted, Status> {
-        let permit = Arc::clone(&self.requests).try_acquire_owned().map_err(|_| too_many())?;
+        let Ok(permit) = Arc::clone(&self.requests).try_acquire_owned() else {
+            // Nobody needs so many. What HTTP/2 keeps of each is only given back with the connection.
+            self.place.evict();
+            return Err(too_many());
+        };
         let strangers = match size {
             Size::Small => &self.budget.requests,
             Size::Large => &self.budget.large_answers,
         };
-        let is_known = self.place.is_kept() && size == Size::Small;
-        let stranger = (!is_known).then(|| strangers.enter());
+        let stranger = (!self.place.is_kept()).then(|| strangers.enter(&self.place));
         Ok(Admitted { _permit: permit, _stranger: stranger })
     }
 
@@ -90,7 +93,7 @@ impl Caller {
         let held = if self.place.is_kept() {
             None
         } else {
-            let stranger = self.budget.requests.enter();
+            let stranger = self.budget.requests.enter(&self.place);
             let permit = timeout(self.patience, Arc::clone(&self.requests).acquire_owned()).await;
             let permit = permit.map_err(|_| too_many())?.map_err(|_| too_many())?;
             Some(Admitted { _permit: permit, _stranger: Some(stranger) })
@@ -131,6 +134,7 @@ impl Unproven {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
     use tonic::Code;
 
     use super::super::places::Places;
@@ -159,11 +163,13 @@ mod tests {
         let caller = caller();
         let open: Vec<_> =
             (0..MAX_REQUESTS).map(|_| caller.admit_open(Size::Small).unwrap()).collect();
-        let refused = caller.admit_open(Size::Large).err().unwrap();
-        assert_eq!(refused.code(), Code::ResourceExhausted);
         // One that may be signed waits, but not for ever.
         let refused = caller.admit_call().await.err().unwrap();
         assert_eq!(refused.code(), Code::ResourceExhausted);
+        assert!(caller.place.evicted().now_or_never().is_none());
+        let refused = caller.admit_open(Size::Large).err().unwrap();
+        assert_eq!(refused.code(), Code::ResourceExhausted);
+        assert!(caller.place.evicted().now_or_never().is_some());
         drop(open);
         assert!(caller.admit_call().await.is_ok());
     }

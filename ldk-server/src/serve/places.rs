@@ -125,6 +125,18 @@ impl Place {
         self.seat.is_known.load(Ordering::Relaxed)
     }
 
+    /// Gives the place up, whatever is on the connection.
+    pub(super) fn evict(&self) {
+        self.seat.evicted.cancel();
+        self.leave();
+    }
+
+    fn leave(&self) {
+        let mut taken = self.places.taken();
+        taken.strangers.remove(&self.id);
+        taken.known.remove(&self.id);
+    }
+
     /// Waits until the place has gone to another.
     pub(super) async fn evicted(&self) {
         self.seat.evicted.cancelled().await;
@@ -139,9 +151,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut taken = self.places.taken();
-        taken.strangers.remove(&self.id);
-        taken.known.remove(&self.id);
+        self.leave();
     }
 }
 

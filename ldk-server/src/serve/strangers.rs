@@ -1,10 +1,11 @@
-//! What those who have not shown the key have under way, all of them together: so much and no more,
-//! and the oldest makes room for the next. What is honest is over long before it is the oldest.
+//! What those who have not shown the key have under way, all of them together: so much and no more.
+//! When it is too much the oldest loses its connection. What is honest is over long before it is the
+//! oldest.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::stream::Stream;
+use super::places::Place;
 
 /// The requests of strangers, from the oldest.
 pub(super) struct Strangers {
@@ -15,7 +16,7 @@ pub(super) struct Strangers {
 #[derive(Default)]
 struct Entered {
     last_id: u64,
-    streams: BTreeMap<u64, Arc<Stream>>,
+    places: BTreeMap<u64, Arc<Place>>,
 }
 
 /// A request of a stranger, until this is dropped.
@@ -29,25 +30,25 @@ impl Strangers {
         Arc::new(Self { most, entered: Mutex::default() })
     }
 
-    /// Lets the request on the current stream in; the oldest is reset if there are too many.
-    pub(super) fn enter(self: &Arc<Self>) -> Stranger {
-        let stream = Stream::current();
+    /// Lets a request on this connection in.
+    pub(super) fn enter(self: &Arc<Self>, place: &Arc<Place>) -> Stranger {
         let mut entered = self.entered();
-        if entered.streams.len() >= self.most
-            && let Some((_, oldest)) = entered.streams.pop_first()
-        {
-            oldest.reset();
-        }
+        let is_full = entered.places.len() >= self.most;
+        let oldest = if is_full { entered.places.pop_first() } else { None };
         entered.last_id += 1;
         let id = entered.last_id;
-        entered.streams.insert(id, stream);
+        entered.places.insert(id, Arc::clone(place));
+        drop(entered);
+        if let Some((_, oldest)) = oldest {
+            oldest.evict();
+        }
         Stranger { strangers: Arc::clone(self), id }
     }
 
     /// How many there are.
     #[cfg(test)]
     pub(super) fn number(&self) -> usize {
-        self.entered().streams.len()
+        self.entered().places.len()
     }
 
     fn entered(&self) -> MutexGuard<'_, Entered> {
@@ -57,37 +58,31 @@ impl Strangers {
 
 impl Drop for Stranger {
     fn drop(&mut self) {
-        self.strangers.entered().streams.remove(&self.id);
+        // Outside of the lock, because it may be the last that has the place.
+        let place = self.strangers.entered().places.remove(&self.id);
+        drop(place);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use futures_util::FutureExt as _;
 
-    use super::super::stream::Ended;
+    use super::super::places::Places;
     use super::*;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn the_oldest_makes_room() {
-        let strangers = Strangers::new(2);
-        let streams: Vec<_> = (0..4).map(|_| Arc::new(Stream::default())).collect();
-        let mut held = Vec::new();
-        for stream in &streams {
-            held.push(stream.run(async { strangers.enter() }).await);
-            if held.len() == 3 {
-                // The second ends by itself.
-                held.remove(1);
-            }
-        }
-        let ended: Vec<_> = streams
-            .iter()
-            .map(|stream| stream.ended(Duration::from_secs(1)).now_or_never())
-            .collect();
-        assert_eq!(ended, [Some(Ended::Reset), None, None, None]);
-        drop(held);
+        let (places, strangers) = (Places::new(10), Strangers::new(2));
+        let place: Vec<_> = (0..4).map(|_| Arc::new(places.take().unwrap())).collect();
+        let (first, second) = (strangers.enter(&place[0]), strangers.enter(&place[1]));
+        // It ends by itself.
+        drop(second);
+        let later = [strangers.enter(&place[2]), strangers.enter(&place[3])];
+        let evicted: Vec<_> =
+            place.iter().map(|place| place.evicted().now_or_never().is_some()).collect();
+        assert_eq!(evicted, [true, false, false, false]);
+        drop((first, later));
         assert_eq!(strangers.number(), 0);
     }
 }

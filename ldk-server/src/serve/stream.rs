@@ -1,5 +1,5 @@
 //! The streams of an HTTP/2 connection, each of which hyper runs as a task: one whose answer nobody
-//! takes is reset, and one of a stranger when it must make room for others.
+//! takes is reset.
 //!
 //! With HTTP/1 the connection itself takes the place of the stream.
 
@@ -13,7 +13,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use hyper_util::rt::TokioExecutor;
-use tokio::sync::Notify;
 use tonic::Status;
 use tonic::body::Body;
 
@@ -34,7 +33,6 @@ pub(super) struct Stream {
     parts: AtomicU64,
     /// Whether hyper holds a part that the caller has not taken: it asks for the next one when it has.
     is_with_caller: AtomicBool,
-    reset: Notify,
 }
 
 impl Stream {
@@ -43,20 +41,8 @@ impl Stream {
         CURRENT.try_with(Arc::clone).unwrap_or_default()
     }
 
-    /// Ends the stream, whatever is on it.
-    pub(super) fn reset(&self) {
-        self.reset.notify_one();
-    }
-
-    /// Waits until the stream is to end, because it was reset or because nobody takes the answer.
-    pub(super) async fn ended(&self, patience: Duration) -> Ended {
-        tokio::select! {
-            () = self.reset.notified() => Ended::Reset,
-            () = self.stalled(patience) => Ended::Stalled,
-        }
-    }
-
-    async fn stalled(&self, patience: Duration) {
+    /// Waits until nobody has taken a part of the answer for so long.
+    pub(super) async fn stalled(&self, patience: Duration) {
         let (mut parts, mut looks) = (0, 0);
         while looks < LOOKS {
             tokio::time::sleep(patience / LOOKS).await;
@@ -71,15 +57,6 @@ impl Stream {
     pub(super) async fn run<F: Future>(self: &Arc<Self>, future: F) -> F::Output {
         CURRENT.scope(Arc::clone(self), future).await
     }
-}
-
-/// Why a stream has ended before its answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ended {
-    /// It had to make room for others.
-    Reset,
-    /// Nobody has taken the answer.
-    Stalled,
 }
 
 /// Runs the streams of one connection.
@@ -108,8 +85,8 @@ where
             tokio::select! {
                 biased;
                 _ = stream.run(future) => {},
-                ended = stream.ended(patience) => {
-                    tracing::debug!("a stream was reset: {ended:?}");
+                () = stream.stalled(patience) => {
+                    tracing::debug!("a stream was reset, because nobody takes the answer");
                 },
             }
         });

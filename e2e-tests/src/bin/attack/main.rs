@@ -29,6 +29,9 @@ struct Args {
     /// Connections that are held open.
     #[arg(long, default_value_t = 1000)]
     connections: usize,
+    /// Streams that are begun on each of them.
+    #[arg(long, default_value_t = 16)]
+    streams: usize,
     /// How long.
     #[arg(long, default_value_t = 60)]
     secs: u64,
@@ -66,7 +69,7 @@ async fn main() -> Result<()> {
     println!("alone: {alone}");
     let mut attackers = JoinSet::new();
     for _ in 0..args.connections {
-        attackers.spawn(again_and_again(args.attack, Arc::clone(&node)));
+        attackers.spawn(again_and_again(args.attack, args.streams, Arc::clone(&node)));
     }
     for _ in 0..args.peer_connections {
         attackers.spawn(silent_peer(node.address()));
@@ -81,9 +84,9 @@ async fn main() -> Result<()> {
     network.stop().await
 }
 
-async fn again_and_again(attack: Attack, node: Arc<Node>) {
+async fn again_and_again(attack: Attack, streams: usize, node: Arc<Node>) {
     loop {
-        let _ = attack.take_part(node.config()).await;
+        let _ = attack.take_part(node.config(), streams).await;
         sleep(PAUSE).await;
     }
 }
