@@ -25,6 +25,7 @@ mod hold;
 mod inbound;
 mod loopback;
 mod metrics;
+mod peers;
 mod places;
 mod record;
 mod relay;
@@ -42,9 +43,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 pub use check::check;
 pub use dial::DialError;
-use ldk_node::PeerDetails;
-use ldk_node::bitcoin::secp256k1::PublicKey;
 use ldk_node::lightning::ln::msgs::SocketAddress;
+pub use peers::KnownPeer;
 use prometheus::core::Collector;
 pub use settings::{GateError, Settings};
 pub use sockets::ListeningSockets;
@@ -78,6 +78,8 @@ pub struct PeerGate {
     /// Where the library listens, if peers can connect.
     library: Option<SocketAddr>,
     addresses: Arc<Addresses>,
+    /// Held while the record of peers is written, so that none is written over by an older one.
+    writing_peers: Mutex<()>,
     connections: Arc<Connections>,
 }
 
@@ -108,6 +110,7 @@ impl PeerGate {
             sockets: Mutex::new(if has_library { sockets.0 } else { Vec::new() }),
             library: has_library.then(loopback::free_address).transpose()?,
             addresses: Arc::default(),
+            writing_peers: Mutex::default(),
             connections: Arc::new(Connections {
                 limits,
                 places,
@@ -182,33 +185,6 @@ impl PeerGate {
     pub(crate) fn configured(&self, address: &SocketAddress) -> Result<SocketAddress, Error> {
         self.addresses.known().configured.insert(address.clone());
         Ok(self.way_to(address)?.address().clone())
-    }
-
-    /// The library's peers as everybody else sees them, with those that the library does not know.
-    pub fn shown(&self, peers: Vec<PeerDetails>) -> Vec<PeerDetails> {
-        let known = self.addresses.known();
-        let shown = |peer: PeerDetails| {
-            let address = known.real(&peer.address).unwrap_or(&peer.address).clone();
-            PeerDetails { address, ..peer }
-        };
-        let mut peers: Vec<PeerDetails> = peers.into_iter().map(shown).collect();
-        for (node_id, kept) in known.kept.iter().filter(|(_, kept)| kept.persist) {
-            match peers.iter_mut().find(|peer| peer.node_id == *node_id) {
-                Some(peer) => peer.is_persisted = true,
-                None => peers.push(PeerDetails {
-                    node_id: *node_id,
-                    address: kept.address.clone(),
-                    is_persisted: true,
-                    is_connected: false,
-                }),
-            }
-        }
-        peers
-    }
-
-    /// Does not connect to this peer any more by itself.
-    pub fn forget(&self, node_id: &PublicKey) {
-        self.addresses.known().kept.remove(node_id);
     }
 
     /// The tunnel to an address, which is made if there is none; none if the library goes there

@@ -5,6 +5,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
+use ldk_node::PeerDetails;
+use ldk_node::bitcoin::secp256k1::PublicKey;
+
 use super::metrics::Direction;
 use super::*;
 use crate::config::PeerLimitsConfig;
@@ -138,6 +141,25 @@ async fn a_stored_peer_that_there_is_no_room_for_stays_stored() {
     assert_eq!((listed.address, listed.is_persisted), (plain("1.2.3.5:9735"), true));
     gate.forget(&KEY.parse().unwrap());
     assert_eq!(gate.for_disk(&[0, 0]).unwrap(), [0, 0]);
+}
+
+#[tokio::test]
+async fn a_stored_peer_is_stored_where_it_was_last_said_to_be() {
+    let gate = gate(settings());
+    let [old, new] = ["1.2.3.4:9735", "5.6.7.8:9735"].map(plain);
+    let node_id: PublicKey = KEY.parse().unwrap();
+    let for_library = gate.for_library(&record_of(&old)).unwrap();
+    assert!(!gate.addresses.known().move_to(node_id, &old));
+    assert!(gate.addresses.known().move_to(node_id, &new));
+    // The library goes on with what it has read, and writes it again.
+    assert_eq!(gate.for_disk(&for_library).unwrap(), record_of(&new));
+    let entrance = gate.way_to(&old).unwrap().address().clone();
+    let peer = PeerDetails { node_id, address: entrance, is_persisted: true, is_connected: true };
+    let listed = gate.shown(vec![peer]).remove(0);
+    assert_eq!((listed.address, listed.connected_address), (new, Some(old)));
+
+    assert_eq!(gate.for_disk(&[0, 0]).unwrap(), [0, 0]);
+    assert!(gate.addresses.known().moved.is_empty(), "the library has forgotten the peer");
 }
 
 #[tokio::test]

@@ -84,7 +84,7 @@ impl Reading {
         let peers = gate.shown(node.list_peers());
         Ok(Self {
             peers: peers.len(),
-            connected_peers: peers.iter().filter(|peer| peer.is_connected).count(),
+            connected_peers: peers.iter().filter(|peer| peer.is_connected()).count(),
             public_channels,
             private_channels: channels.len() - public_channels,
             channels: by_state(&channels),

@@ -193,8 +193,7 @@ macro_rules! lightning_node {
                 let app = self.app()?;
                 let peer = peers::parse(&app, request.into_inner())?;
                 let reply = self.calls.connect(Arc::clone(&app), peer).await;
-                let_out(&app, reply).await?;
-                Ok(Response::new(api::ConnectPeerResponse {}))
+                Ok(Response::new(let_out(&app, reply).await?))
             }
 
             async fn open_channel(
