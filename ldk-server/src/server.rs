@@ -208,6 +208,7 @@ impl Server {
         let watch = Arc::clone(&gate).watch(Arc::clone(&node), stop.serving.clone());
         let watch = tokio::spawn(watch);
         let event_loop = tokio::spawn(events::run(Arc::clone(&app), stop.events.clone()));
+        gate.warn_of_unreachable_addresses();
         for address in gate.announcement_addresses() {
             tracing::info!("NODE_URI: {}@{address}", node.node_id());
         }

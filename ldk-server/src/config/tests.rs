@@ -457,6 +457,15 @@ fn bad_flags_are_refused_with_the_key_and_what_is_accepted() {
     for (flags, expected) in [
         (&["--node-grpc-service-address=localhost:1"][..], "node.grpc_service_address"),
         (&["--node-listening-addresses=9735"], "node.listening_addresses"),
+        (
+            &["--node-listening-addresses=0.0.0.0:0"],
+            "node.listening_addresses: \"0.0.0.0:0\" has port",
+        ),
+        (&["--node-listening-addresses=[::]:0"], "accepted are 1 to 65535"),
+        (
+            &["--node-announcement-addresses=a.example:0"],
+            "node.announcement_addresses: \"a.example",
+        ),
         (&["--node-alias=alice"], "needs node.listening_addresses"),
         (
             &["--node-alias=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "--node-listening-addresses=a:1"],

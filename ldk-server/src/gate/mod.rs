@@ -17,6 +17,7 @@
 //! noticed and sent away by [`watch`](PeerGate::watch).
 
 mod addresses;
+mod announced;
 mod channels;
 mod check;
 mod dial;
@@ -56,6 +57,7 @@ use crate::config::HostPort;
 use crate::error::Error;
 use crate::store::Durability;
 use addresses::{Addresses, Known};
+use announced::Announced;
 use dial::Route;
 use inbound::Inbound;
 use metrics::GateMetrics;
@@ -72,7 +74,7 @@ pub struct PeerGate {
     /// Addresses that peers are led to at once, each of which has a socket.
     max_tunnels: usize,
     listening: Vec<SocketAddress>,
-    announced: Vec<SocketAddress>,
+    announced: Announced,
     /// What peers connect to, until they are let in.
     sockets: Mutex<Vec<TcpListener>>,
     /// Where the library listens, if peers can connect.
@@ -91,7 +93,8 @@ impl PeerGate {
         sockets: ListeningSockets,
         durability: Option<Durability>,
     ) -> Result<Self, GateError> {
-        let Settings { proxy, listening, announced, limits, max_tunnels, only_onions } = settings;
+        let Settings { proxy, network, listening, announced, limits, max_tunnels, only_onions } =
+            settings;
         let metrics = GateMetrics::new()?;
         let places = Places::new(
             limits.max_connections,
@@ -104,7 +107,7 @@ impl PeerGate {
             only_onions,
             proxy,
             max_tunnels,
-            announced: if announced.is_empty() { listening.clone() } else { announced },
+            announced: Announced::new(&listening, announced, network),
             listening,
             // Otherwise they are closed here, for the library to listen at.
             sockets: Mutex::new(if has_library { sockets.0 } else { Vec::new() }),
@@ -164,9 +167,14 @@ impl PeerGate {
         &self.listening
     }
 
-    /// Where the network is told that peers find this node.
+    /// Where the network is told that peers find this node: nowhere, unless they can.
     pub fn announcement_addresses(&self) -> &[SocketAddress] {
-        &self.announced
+        &self.announced.addresses
+    }
+
+    /// Warns of addresses that others are not told of, because they could not connect to them.
+    pub fn warn_of_unreachable_addresses(&self) {
+        self.announced.warn();
     }
 
     /// What is measured of the connections, for a registry.

@@ -6,6 +6,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
 use ldk_node::PeerDetails;
+use ldk_node::bitcoin::Network;
 use ldk_node::bitcoin::secp256k1::PublicKey;
 
 use super::metrics::Direction;
@@ -37,6 +38,7 @@ fn limits() -> PeerLimitsConfig {
 pub(super) fn settings() -> Settings {
     Settings {
         proxy: None,
+        network: Network::Regtest,
         listening: Vec::new(),
         announced: Vec::new(),
         limits: limits(),
@@ -173,11 +175,12 @@ async fn the_ports_of_stored_peers_are_known() {
 
 #[tokio::test]
 async fn what_is_announced_is_what_is_configured() {
-    let listening = || vec![plain("127.0.0.1:0")];
-    let gate_that_listens = gate(Settings { listening: listening(), ..settings() });
-    assert_eq!(gate_that_listens.announcement_addresses(), listening());
+    let listening = || vec![plain(&loopback::free_address().unwrap().to_string())];
+    let at_first = listening();
+    let gate_that_listens = gate(Settings { listening: at_first.clone(), ..settings() });
+    assert_eq!(gate_that_listens.announcement_addresses(), at_first);
     let [library] = <[_; 1]>::try_from(gate_that_listens.library_listens_at()).unwrap();
-    assert_ne!(library, listening()[0]);
+    assert_ne!(library, at_first[0]);
     let announced = vec![onion("a")];
     let gate =
         gate(Settings { listening: listening(), announced: announced.clone(), ..settings() });

@@ -94,6 +94,7 @@ fn gate() -> PeerGate {
     };
     let settings = Settings {
         proxy: None,
+        network: ldk_node::bitcoin::Network::Regtest,
         listening: Vec::new(),
         announced: Vec::new(),
         limits,
