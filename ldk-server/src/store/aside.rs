@@ -5,7 +5,9 @@ use std::path::Path;
 
 use ldk_node::io::sqlite_store::SQLITE_DB_FILE_NAME;
 use ldk_node::lightning::io;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use crate::compat::wallet;
 
 use super::schema::{self, SyncMode};
 use super::{
@@ -43,6 +45,15 @@ impl Closed {
     /// Its lineage and its epoch.
     pub fn epoch(&self) -> io::Result<(Lineage, Epoch)> {
         epoch::read(&self.0).map_err(sql_error)
+    }
+
+    /// The library's record of which on-chain wallet it is, if there is one yet.
+    pub fn wallet_descriptor(&self) -> io::Result<Option<Vec<u8>>> {
+        let (primary, secondary, key) = wallet::DESCRIPTOR;
+        let sql = "SELECT value FROM ldk_node_data
+                   WHERE primary_namespace = ?1 AND secondary_namespace = ?2 AND key = ?3";
+        let found = self.0.query_row(sql, [primary, secondary, key], |row| row.get(0));
+        found.optional().map_err(sql_error)
     }
 
     /// Makes it later than all that came of the original, which has come to this epoch.
