@@ -10,6 +10,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use crate::compat::wallet;
 
 use super::schema::{self, SyncMode};
+use super::sole_writer::SoleWriter;
 use super::{
     Epoch, Lineage, NAMESPACE, Store, as_i64, cuts, epoch, invalid_data, journal, sql_error,
 };
@@ -23,7 +24,7 @@ pub struct MonitorAside {
 }
 
 /// A database that no server has open.
-pub struct Closed(Connection);
+pub struct Closed(Connection, SoleWriter);
 
 impl Closed {
     /// Opens the database in this directory, which must be there, and brings it up to date. Fails if
@@ -32,14 +33,14 @@ impl Closed {
         if !dir.join(SQLITE_DB_FILE_NAME).try_exists()? {
             return Err(io::Error::new(io::ErrorKind::NotFound, "there is no database"));
         }
-        let database = schema::open(dir, SyncMode::Full)?;
+        let (database, sole_writer) = schema::open(dir, SyncMode::Full)?;
         let verdict: String = database
             .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
             .map_err(sql_error)?;
         if verdict != "ok" {
             return Err(invalid_data(&format!("the database is damaged: {verdict}")));
         }
-        Ok(Self(database))
+        Ok(Self(database, sole_writer))
     }
 
     /// Its lineage and its epoch.
@@ -116,7 +117,7 @@ impl Closed {
 
     /// Moves all of the log into the database.
     pub fn close(self) -> io::Result<()> {
-        let Self(database) = self;
+        let Self(database, _sole_writer) = self;
         database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(sql_error)?;
         database.close().map_err(|(_, error)| sql_error(error))
     }
