@@ -8,6 +8,7 @@ mod file;
 mod line;
 mod queue;
 mod redaction;
+mod repeats;
 mod rotation;
 
 use std::io::{self, Write as _};
@@ -30,6 +31,7 @@ use crate::config::LogConfig;
 use line::Line;
 use queue::Queue;
 use redaction::Redactor;
+use repeats::Repeats;
 
 /// Libraries whose debug lines tell an operator nothing.
 const QUIET_TARGETS: [&str; 8] =
@@ -76,7 +78,8 @@ pub fn start(config: &LogConfig) -> io::Result<Option<LogFile>> {
         .with_writer(lines)
         // Told about on stderr otherwise, and to fail at that is a panic.
         .log_internal_errors(false);
-    let subscriber = tracing_subscriber::registry().with(targets(config)).with(layer);
+    let subscriber =
+        tracing_subscriber::registry().with(targets(config)).with(Repeats::default()).with(layer);
     tracing::subscriber::set_global_default(subscriber).map_err(io::Error::other)?;
     let most = config.targets.iter().map(|(_, level)| *level).fold(config.level, Ord::max);
     tracing_log::LogTracer::init_with_filter(most).map_err(io::Error::other)?;
