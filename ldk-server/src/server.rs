@@ -20,6 +20,7 @@ use crate::chain::gate::ChainGate;
 use crate::clock::unix_secs;
 use crate::config::{Config, LimitsConfig};
 use crate::descriptors::Shares;
+use crate::exposure;
 use crate::gate::{self, ListeningSockets, PeerGate};
 use crate::logging;
 use crate::metrics;
@@ -112,6 +113,7 @@ impl Server {
         let entropy = secrets::entropy(&config.storage_dir)?;
         let api_key = secrets::api_key(&config.storage_dir, &config.network.to_string())?;
         let (certificate, certificate_keeper) = Certificate::open(config.tls.clone())?;
+        exposure::warn(&config);
         gate::check(&config)?;
         let sockets = ListeningSockets::bind(&config.listening_addresses)?;
 

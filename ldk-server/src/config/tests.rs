@@ -564,10 +564,14 @@ fn every_key_is_shown_with_where_it_comes_from() {
 }
 
 #[test]
-fn a_login_in_a_url_is_not_shown() {
-    let file = "[node]\nnetwork = \"regtest\"\n[esplora]\nserver_url = \"http://me:hunter2@a/b\"\n";
+fn what_is_secret_in_a_url_is_not_shown() {
+    let file = "[node]\nnetwork = \"regtest\"\nrgs_server_url = \"https://a/s?key=hunter2\"\n\
+                [esplora]\nserver_url = \"http://me:hunter2@a/b\"\n";
     let shown = loaded(file, &[]).unwrap().1.to_string();
     assert!(shown.contains("\"http://********@a/b\""), "{shown}");
+    assert!(shown.contains("\"https://a/s?key=********\""), "{shown}");
+    let refused = loaded(&file.replace("http://me", "ftp://me"), &[]).err().unwrap();
+    assert!(refused.contains("ftp://********@a/b"), "{refused}");
     assert!(!shown.contains("hunter2"), "{shown}");
 }
 

@@ -146,7 +146,8 @@ fn url_of(key: &str, url: String, schemes: &[&str]) -> Result<String, ConfigErro
         Ok(url)
     } else {
         let accepted = schemes.join(":// or ");
-        Err(ConfigError::new(key, format!("\"{url}\" must be a URL with {accepted}://")))
+        let shown = crate::urls::masked(&url);
+        Err(ConfigError::new(key, format!("\"{shown}\" must be a URL with {accepted}://")))
     }
 }
 
