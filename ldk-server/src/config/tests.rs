@@ -51,6 +51,7 @@ fn the_smallest_file_gives_the_documented_defaults() {
     assert_eq!(config.network, Network::Regtest);
     assert_eq!(config.grpc_address.to_string(), "127.0.0.1:3536");
     assert_eq!(config.log.level, log::LevelFilter::Debug);
+    assert_eq!(config.log.file_level, log::LevelFilter::Info);
     assert_eq!(config.log.file.unwrap(), Path::new("/data/regtest/ldk-server.log"));
     assert_eq!((config.log.format, config.log.targets), (LogFormat::Text, vec![]));
     let rotation = LogRotation {
@@ -603,4 +604,28 @@ fn the_log_is_as_configured() {
     let targets = [("lightning::chain", log::LevelFilter::Info), ("h2", log::LevelFilter::Off)];
     assert_eq!(log.targets, targets.map(|(target, level)| (target.to_owned(), level)));
     assert_eq!(log.rotation, LogRotation { max_bytes: None, max_age: None, max_files: 0 });
+}
+
+#[test]
+fn whoever_chooses_a_level_gets_it_in_the_file_too() {
+    for flags in [&["--log-level=Debug"][..], &["--log-targets=lightning=Trace"]] {
+        assert_eq!(loaded(MINIMAL, flags).unwrap().0.log.file_level, log::LevelFilter::Trace);
+    }
+}
+
+#[test]
+fn the_log_file_is_none_of_the_directories() {
+    let dir = tempfile::tempdir().unwrap();
+    let (storage, link) = (dir.path().join("storage"), dir.path().join("link"));
+    std::fs::create_dir_all(storage.join("signet")).unwrap();
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(&storage, &link).unwrap();
+    let storage_flag = format!("--storage-dir-path={}", storage.display());
+    for file in [&storage, &storage.join("signet"), &storage.join("signet/.."), &link] {
+        let log_flag = format!("--log-file={}", file.display());
+        let flags = [storage_flag.as_str(), &log_flag, "--node-network=signet"];
+        let refused = loaded(MINIMAL, &flags).err().unwrap();
+        let sentence = "Log file path cannot be the same as storage directory path";
+        assert!(refused.contains("log.file: ") && refused.contains(sentence), "{refused}");
+    }
 }
