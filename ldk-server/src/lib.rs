@@ -28,6 +28,7 @@ mod start;
 pub mod storage;
 pub mod store;
 pub mod supervisor;
+mod upstream;
 mod urls;
 pub mod wire;
 mod witness;

@@ -44,6 +44,7 @@ use crate::start::StartError;
 use crate::storage;
 use crate::store::{Holds, Store};
 use crate::supervisor;
+use crate::upstream;
 
 /// How long connections may take to close once no call is left on them.
 const LINGER: Duration = Duration::from_secs(2);
@@ -107,6 +108,7 @@ impl Server {
     ) -> Result<Self, StartError> {
         let started_at_secs = unix_secs();
         let lock = storage::lock(&config.network_dir())?;
+        upstream::check(&config.network_dir())?;
         backup::remove_partial(&config.network_dir()).map_err(|error| {
             StartError::Storage(format!("cannot remove a partial backup: {error}"))
         })?;
