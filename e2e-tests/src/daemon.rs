@@ -104,6 +104,11 @@ impl Daemon {
         .await
     }
 
+    /// The id of its process.
+    pub fn pid(&self) -> Result<u32> {
+        Ok(self.process.pid()?.as_raw_nonzero().get().cast_unsigned())
+    }
+
     /// Fails if it has ended.
     pub fn ensure_running(&mut self) -> Result<()> {
         self.process.ensure_running()

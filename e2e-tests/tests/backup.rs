@@ -29,6 +29,7 @@ async fn a_node_comes_back_from_its_backup_and_an_old_one_only_to_close() -> Res
     let files = Files::new(&network, &alice)?;
 
     refused_requests(&alice, &bob).await?;
+    let without_keys = backup_in_bounded_memory(&files, &alice).await?;
     let early = backup_under_load(&files, &alice, &bob).await?;
     Network::at_rest(&alice, &bob).await?;
     let late = files.back_up(&alice, "late.age").await?;
@@ -38,6 +39,7 @@ async fn a_node_comes_back_from_its_backup_and_an_old_one_only_to_close() -> Res
     // The machine is gone, but for what clients know the node by.
     alice.kill().await?;
     files.lose_machine()?;
+    the_keys_of_another_node_are_refused(&files, &without_keys, &alice, &bob).await?;
     let restored = files.restore(&late, &[]).await?.success()?;
     assert!(restored.contains(alice.id()), "{restored}");
     alice.start_again().await?;
@@ -147,6 +149,18 @@ async fn refused_requests(alice: &Node, bob: &Node) -> Result<()> {
     Ok(())
 }
 
+/// The first backup of a process, so that the most memory it ever had is that of the backup.
+async fn backup_in_bounded_memory(files: &Files, alice: &Node) -> Result<PathBuf> {
+    let file = files.elsewhere.join("without-keys.age");
+    let (path, passphrase) = (file.display().to_string(), files.passphrase.display().to_string());
+    let before = most_memory_kib(alice.pid().await?)?;
+    alice.cli(&["backup", &path, "--passphrase-file", &passphrase]).await?;
+    let taken = most_memory_kib(alice.pid().await?)?.saturating_sub(before);
+    println!("a backup with a passphrase took {taken} KiB");
+    assert!(taken < 96 * 1024, "{taken} KiB");
+    Ok(file)
+}
+
 /// A backup that is made amid payments is whole. More are paid afterwards, so that it is old.
 async fn backup_under_load(files: &Files, alice: &Node, bob: &Node) -> Result<PathBuf> {
     let (paid, mut payments) = watch::channel(0);
@@ -214,6 +228,38 @@ async fn wrong_ways(files: &Files, node: &Node, backup: &Path) -> Result<()> {
         !fresh.join("keys_mnemonic").exists() && !fresh.join("regtest").join(DATABASE).exists()
     );
     Ok(())
+}
+
+/// Neither what the backup says of itself nor the lack of it makes a node of another's database.
+async fn the_keys_of_another_node_are_refused(
+    files: &Files,
+    backup: &Path,
+    alice: &Node,
+    bob: &Node,
+) -> Result<()> {
+    let beside = files.elsewhere.join("beside-bobs-keys");
+    fs::create_dir(&beside)?;
+    fs::copy(bob.config().storage_dir.join("keys_mnemonic"), beside.join("keys_mnemonic"))?;
+    let dir = format!("--storage-dir-path={}", beside.display());
+    let mirror = files.elsewhere.join("lost").join(DATABASE);
+    for (backup, reason) in [
+        (backup, format!("the backup is of node {}", alice.id())),
+        (&mirror, "the database in it is that of another node".to_owned()),
+    ] {
+        let refused = files.restore(backup, &[&dir]).await?;
+        assert_eq!(refused.code, Some(255), "{refused:?}");
+        assert!(refused.stderr.contains(&reason), "{refused:?}");
+        assert!(refused.stderr.contains(&format!("the keys of node {}", bob.id())), "{refused:?}");
+        assert!(!beside.join("regtest").join(DATABASE).exists());
+    }
+    Ok(())
+}
+
+/// The most memory that a process ever had.
+fn most_memory_kib(pid: u32) -> Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
+    Ok(line.trim().trim_end_matches(" kB").parse()?)
 }
 
 /// As after the disk image of last week was put back.

@@ -107,6 +107,7 @@ async fn what_is_in_the_way_is_named() -> Result<()> {
     ports_in_use(&network).await?;
     directories_that_cannot_be_used(&network).await?;
     a_directory_in_use(&network).await?;
+    a_directory_of_ldk_server(&network).await?;
     a_bitcoind_that_is_not_ours(&network).await?;
     a_server_that_is_not_ours(&network).await?;
     network.stop().await
@@ -211,6 +212,20 @@ async fn a_directory_in_use(network: &Network) -> Result<()> {
     lock.lock()?;
     refused(&draft, &["another ldk-server", &dir.display().to_string()]).await?;
     assert!(!draft.storage_dir().join("keys_mnemonic").exists(), "the other's keys were made");
+    Ok(())
+}
+
+async fn a_directory_of_ldk_server(network: &Network) -> Result<()> {
+    let draft = Draft::new(network, "ldk-server")?;
+    let dir = places::network_dir(draft.storage_dir(), "regtest");
+    fs::create_dir_all(&dir)?;
+    let database = rusqlite::Connection::open(dir.join("ldk_node_data.sqlite"))?;
+    database.pragma_update(None, "user_version", 3)?;
+    drop(database);
+    fs::write(dir.join("ldk_server_data.sqlite"), "")?;
+    let words = ["data directory of an LDK Server", "keys_mnemonic", "api_key", "tls.crt"];
+    check(&draft.refused().await?, &words);
+    assert!(!draft.storage_dir().join("keys_mnemonic").exists(), "keys were made");
     Ok(())
 }
 

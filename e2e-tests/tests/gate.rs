@@ -151,6 +151,7 @@ async fn everybody_but_the_library_sees_real_addresses() -> Result<()> {
         address: alice.address(),
         is_persisted: true,
         is_connected: true,
+        connected_address: None,
     };
     assert_eq!(outbound, expected);
     let inbound: SocketAddr = peer(&alice, &bob).await?.address.parse()?;
@@ -165,6 +166,40 @@ async fn everybody_but_the_library_sees_real_addresses() -> Result<()> {
     assert!(stored.windows(address.len()).any(|bytes| bytes == address), "{stored:?}");
     bob.start_again().await?;
     until("bob is back", PATIENCE, async || {
+        let peer = peer(&bob, &alice).await?;
+        ensure!(peer == expected, "{peer:?}");
+        Ok(())
+    })
+    .await?;
+    network.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_has_moved_is_found_again() -> Result<()> {
+    let network = Network::start().await?;
+    let (alice, bob) = tokio::try_join!(network.node("alice"), network.node("bob"))?;
+    connect(&bob, &alice, true).await?;
+    let moved = format!("localhost:{}", alice.config().lightning.number());
+    let request = ConnectPeerRequest {
+        node_pubkey: alice.id().to_owned(),
+        address: moved.clone(),
+        persist: true,
+    };
+    let answer = bob.client().connect_peer(request).await?;
+    assert_eq!(answer.stays_connected_at, Some(alice.address()));
+    let expected = Peer {
+        node_id: alice.id().to_owned(),
+        address: moved,
+        is_persisted: true,
+        is_connected: true,
+        connected_address: Some(alice.address()),
+    };
+    assert_eq!(peer(&bob, &alice).await?, expected);
+
+    bob.stop().await?;
+    bob.start_again().await?;
+    let expected = Peer { connected_address: None, ..expected };
+    until("bob has found alice at her new address", PATIENCE, async || {
         let peer = peer(&bob, &alice).await?;
         ensure!(peer == expected, "{peer:?}");
         Ok(())

@@ -82,6 +82,10 @@ async fn no_secret_is_written_at_any_level() -> Result<()> {
                 assert_eq!(secret, None, "{} has {line}", log.display());
                 assert!(!line.contains("secret: [1") && !line.contains("secret: [2"), "{line}");
             }
+            // Nine lines every time, at Error, if it were left to the library.
+            let told: Vec<_> =
+                text.lines().filter(|line| line.contains("fee rate estimates")).collect();
+            assert!(matches!(told[..], [line] if line.contains("WARN")), "{told:?}");
             // Which there would be.
             for blotted_out in ["payment_preimage: ****", "per_commitment_secret: [****"] {
                 assert!(text.contains(blotted_out), "{} has no {blotted_out}", log.display());

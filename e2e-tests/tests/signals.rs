@@ -1,6 +1,7 @@
 //! How a daemon is stopped, and told of a new log file.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -22,8 +23,19 @@ const PEER: &str = "02eec7245d6b7d2ccb30380bfbe2a3648cd7a942653f5aa340edcea1f283
 async fn one_signal_stops_it_in_order() -> Result<()> {
     let network = Network::start().await?;
     for (name, signal) in [("terminated", Signal::TERM), ("interrupted", Signal::INT)] {
-        let mut daemon = Draft::new(&network, name)?.start()?;
+        let draft = Draft::new(&network, name)?;
+        // As one that was copied there.
+        let api_key = places::api_key_file(draft.storage_dir(), "regtest");
+        fs::create_dir_all(api_key.parent().context("it is in a directory")?)?;
+        fs::write(&api_key, [7; 32])?;
+        fs::set_permissions(&api_key, Permissions::from_mode(0o644))?;
+        let mut daemon = draft.start()?;
         let client = daemon.ready().await?;
+        daemon.says(&format!("{} can be read by other users", api_key.display())).await?;
+        let limits = fs::read_to_string(format!("/proc/{}/limits", daemon.pid()?))?;
+        let core = limits.lines().find(|line| line.starts_with("Max core file size"));
+        let limits = core.context("no limit")?.split_whitespace().skip(4).take(2);
+        assert_eq!(limits.collect::<Vec<_>>(), ["0", "0"], "a core dump has keys in it");
         let mut events = client.subscribe_events(SubscribeEventsRequest::default()).await?;
         daemon.signal(signal)?;
         let end = timeout(PATIENCE, events.next()).await.context("the stream does not end")?;

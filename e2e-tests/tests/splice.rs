@@ -6,12 +6,13 @@ use anyhow::{Context as _, Result, ensure};
 use e2e_tests::{Events, Network, Node, refused, until};
 use ldk_server_client::api::splice_in_request::Amount;
 use ldk_server_client::api::{
-    AllFunds, DisconnectPeerRequest, SpliceInRequest, SpliceInResponse, SpliceOutRequest,
+    AllFunds, Bolt12ReceiveRequest, Bolt12SendRequest, DisconnectPeerRequest,
+    GraphListChannelsRequest, SpliceInRequest, SpliceInResponse, SpliceOutRequest,
     SpliceOutResponse,
 };
 use ldk_server_client::events::event_envelope::Event;
 use ldk_server_client::events::{ChannelState, SpliceState, SpliceStateChanged};
-use ldk_server_client::types::Channel;
+use ldk_server_client::types::{Channel, PaymentStatus};
 use ldk_server_client::{Code, Error};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -21,6 +22,8 @@ const OUT_SATS: u64 = 200_000;
 /// The chain has no fees, so every transaction pays about 1 sat/vB.
 const FEE_SATS: u64 = 1_000;
 const BLOCKS_TO_READY: u32 = 6;
+/// Core Lightning has then forgotten the short channel id from before a splice.
+const BLOCKS_TO_FORGET: u32 = 100;
 /// What the library keeps in the wallet for each channel.
 const RESERVE_SATS: u64 = 25_000;
 const STRANGER: &str = "02eec7245d6b7d2ccb30380bfbe2a3648cd7a942653f5aa340edcea1f283686619";
@@ -41,6 +44,61 @@ async fn money_moves_into_and_out_of_a_channel_that_goes_on() -> Result<()> {
     splice_in_all(&mut splices, &alice, &bob).await?;
     nothing_is_spliced_while_the_peer_is_away(&network, &alice, &bob).await?;
     network.stop().await
+}
+
+/// A spliced channel has another short channel id, by which offers of the node are found. The peer, if
+/// it is no LDK Node, forgets the one before.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_drops_the_id_that_a_public_channel_had_before_a_splice() -> Result<()> {
+    let network = Network::start().await?;
+    let (alice, bob) = tokio::try_join!(network.node("alice"), network.node("bob"))?;
+    network.fund(&[&alice, &bob], 2 * CHANNEL_SATS).await?;
+    network.open_announced_channel(&alice, &bob, CHANNEL_SATS, CHANNEL_SATS / 2).await?;
+    for node in [&alice, &bob] {
+        graph(node, 1).await?;
+    }
+
+    let mut splices =
+        Splices { events: [alice.events().await?, bob.events().await?], network: &network };
+    let channel = alice.usable_channel(&bob).await?;
+    add(&alice, &channel, Some(Amount::SpliceAmountSats(IN_SATS))).await?;
+    let outpoint = splices.pending(&channel).await?;
+    splices.confirmed(&outpoint).await?;
+    network.mine(BLOCKS_TO_FORGET).await?;
+    for node in [&alice, &bob] {
+        // The library keeps both.
+        let both = graph(node, 2).await?;
+        node.stop().await?;
+        node.start_again().await?;
+        assert_eq!(graph(node, 1).await?, both[1..]);
+    }
+    network.usable(&alice, &bob).await?;
+    pays_an_offer(&alice, &bob).await?;
+    pays_an_offer(&bob, &alice).await?;
+    network.stop().await
+}
+
+/// Waits until the network graph of the node has so many channels, and returns their ids in the order
+/// of their heights.
+async fn graph(node: &Node, channels: usize) -> Result<Vec<u64>> {
+    until(&format!("the graph of {} has {channels} channels", node.alias()), PATIENCE, async || {
+        let request = GraphListChannelsRequest {};
+        let mut scids = node.client().graph_list_channels(request).await?.short_channel_ids;
+        scids.sort_unstable();
+        ensure!(scids.len() == channels, "{scids:?}");
+        Ok(scids)
+    })
+    .await
+}
+
+async fn pays_an_offer(payer: &Node, payee: &Node) -> Result<()> {
+    let request = Bolt12ReceiveRequest { amount_msat: Some(1_000_000), ..Default::default() };
+    let offer = payee.client().bolt12_receive(request).await?.offer;
+    let request = Bolt12SendRequest { offer, ..Default::default() };
+    let payment_id = payer.client().bolt12_send(request).await?.payment_id;
+    let payment = payer.settled(&payment_id).await?;
+    ensure!(payment.status() == PaymentStatus::Succeeded, "{payment:?}");
+    Ok(())
 }
 
 /// The events of both nodes, by which a splice is followed.

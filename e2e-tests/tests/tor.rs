@@ -56,6 +56,7 @@ async fn connects_and_disconnects(alice: &Node, bob: &Node, proxy: &SocksProxy) 
             address: BOB_ONION.to_owned(),
             is_persisted: persist,
             is_connected: true,
+            connected_address: None,
         };
         assert_eq!(found, expected);
         let requests = proxy.requests().split_off(before);

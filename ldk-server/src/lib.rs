@@ -10,6 +10,7 @@ pub mod config;
 mod deadline;
 mod descriptors;
 pub mod error;
+mod exposure;
 pub mod gate;
 pub mod logging;
 pub mod manual;
@@ -27,6 +28,8 @@ mod start;
 pub mod storage;
 pub mod store;
 pub mod supervisor;
+mod upstream;
+mod urls;
 pub mod wire;
 mod witness;
 

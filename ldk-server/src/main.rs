@@ -13,6 +13,7 @@ const GRACE: Duration = Duration::from_secs(20);
 
 fn main() -> ExitCode {
     process::die_of_panics();
+    process::leave_no_core_dump();
     let code = obey();
     logging::flush();
     code

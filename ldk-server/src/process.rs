@@ -74,6 +74,20 @@ pub fn keep_files_private() {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
 }
 
+/// Lets the process leave no core dump when it aborts: its memory has keys and preimages.
+#[cfg(unix)]
+pub fn leave_no_core_dump() {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    if let Err(error) = setrlimit(Resource::Core, none) {
+        eprintln!("cannot forbid core dumps, which would have the node's keys in them: {error}");
+    }
+}
+
+/// There is no such limit.
+#[cfg(not(unix))]
+pub fn leave_no_core_dump() {}
+
 /// Lets this process have as many files open as it is allowed. Each peer and each client takes one,
 /// and the library panics when there is none left for a peer that connects.
 #[cfg(unix)]

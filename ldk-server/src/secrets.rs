@@ -1,6 +1,7 @@
 //! The files a server makes once and then keeps: mnemonic, API key, certificate.
 
 mod certificate;
+mod derived;
 mod files;
 mod x509;
 
@@ -84,9 +85,22 @@ pub fn write_keys(storage_dir: &Path, keys: &Keys) -> Result<(), SecretError> {
     create_once(&storage_dir.join(keys.name), &keys.bytes, 0o600)
 }
 
+impl Entropy {
+    /// What is in the file of a node's keys, which is or will be in this place.
+    pub(crate) fn of(path: &Path, Keys { name, bytes }: &Keys) -> Result<Self, SecretError> {
+        match *name {
+            MNEMONIC_FILE => parse_mnemonic(path, bytes),
+            _ => parse_seed(path, bytes),
+        }
+    }
+}
+
 fn read_mnemonic(path: &Path) -> Result<Entropy, SecretError> {
-    let text = Zeroizing::new(read(path)?);
-    let text = std::str::from_utf8(&text).ok().map(str::trim);
+    parse_mnemonic(path, &Zeroizing::new(read(path)?))
+}
+
+fn parse_mnemonic(path: &Path, text: &[u8]) -> Result<Entropy, SecretError> {
+    let text = std::str::from_utf8(text).ok().map(str::trim);
     // The parser's own error quotes positions in the words, which are secret.
     let mnemonic = text.and_then(|text| Mnemonic::from_str(text).ok()).ok_or_else(|| {
         SecretError::new(path, "is not a valid BIP 39 mnemonic; restore it from your backup")
@@ -99,8 +113,11 @@ fn read_mnemonic(path: &Path) -> Result<Entropy, SecretError> {
 }
 
 fn read_seed(path: &Path) -> Result<Entropy, SecretError> {
-    let bytes = Zeroizing::new(read(path)?);
-    let seed = bytes.as_slice().try_into().map_err(|_| {
+    parse_seed(path, &Zeroizing::new(read(path)?))
+}
+
+fn parse_seed(path: &Path, bytes: &[u8]) -> Result<Entropy, SecretError> {
+    let seed = bytes.try_into().map_err(|_| {
         let reason = format!("has {} bytes; expected {WALLET_KEYS_SEED_LEN}", bytes.len());
         SecretError::new(path, reason)
     })?;

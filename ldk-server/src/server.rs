@@ -20,6 +20,7 @@ use crate::chain::gate::ChainGate;
 use crate::clock::unix_secs;
 use crate::config::{Config, LimitsConfig};
 use crate::descriptors::Shares;
+use crate::exposure;
 use crate::gate::{self, ListeningSockets, PeerGate};
 use crate::logging;
 use crate::metrics;
@@ -43,6 +44,7 @@ use crate::start::StartError;
 use crate::storage;
 use crate::store::{Holds, Store};
 use crate::supervisor;
+use crate::upstream;
 
 /// How long connections may take to close once no call is left on them.
 const LINGER: Duration = Duration::from_secs(2);
@@ -106,12 +108,14 @@ impl Server {
     ) -> Result<Self, StartError> {
         let started_at_secs = unix_secs();
         let lock = storage::lock(&config.network_dir())?;
+        upstream::check(&config.network_dir())?;
         backup::remove_partial(&config.network_dir()).map_err(|error| {
             StartError::Storage(format!("cannot remove a partial backup: {error}"))
         })?;
         let entropy = secrets::entropy(&config.storage_dir)?;
         let api_key = secrets::api_key(&config.storage_dir, &config.network.to_string())?;
         let (certificate, certificate_keeper) = Certificate::open(config.tls.clone())?;
+        exposure::warn(&config);
         gate::check(&config)?;
         let sockets = ListeningSockets::bind(&config.listening_addresses)?;
 
@@ -212,6 +216,7 @@ impl Server {
         let watch = Arc::clone(&gate).watch(Arc::clone(&node), stop.serving.clone());
         let watch = tokio::spawn(watch);
         let event_loop = tokio::spawn(events::run(Arc::clone(&app), stop.events.clone()));
+        gate.warn_of_unreachable_addresses();
         for address in gate.announcement_addresses() {
             tracing::info!("NODE_URI: {}@{address}", node.node_id());
         }

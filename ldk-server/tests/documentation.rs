@@ -41,6 +41,11 @@ fn known_keys() -> BTreeSet<String> {
     KEYS.iter().filter(|key| key.is_in_file()).map(|key| key.name.to_owned()).collect()
 }
 
+#[test]
+fn the_unit_of_systemd_forbids_core_dumps() {
+    assert!(read("contrib/ldk-server.service").lines().any(|line| line == "LimitCORE=0"));
+}
+
 fn code_spans(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }

@@ -98,6 +98,9 @@ pub(crate) async fn the_state_is_told(node: &Node) -> Result<()> {
     becomes(node, "chain_height_blocks", height.into()).await?;
     becomes(node, "connected_peers", 1).await?;
     becomes(node, "channels{state=\"usable\"}", 1).await?;
+    // The node has opened it itself.
+    becomes(node, "inbound_channels_count", 0).await?;
+    becomes(node, "inbound_channels_reserve_sats", 0).await?;
     let channels = node.channels().await?;
     let [channel] = &channels[..] else { bail!("{channels:?}") };
     let outbound = "channels_outbound_capacity_msat{state=\"usable\"}";

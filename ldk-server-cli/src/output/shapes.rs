@@ -50,7 +50,7 @@ fn received_payment() -> Payment {
 
 #[test]
 fn an_answer_without_fields_is_an_empty_object() {
-    assert_json(&ConnectPeerResponse {}, "{}");
+    assert_json(&ConnectPeerResponse::default(), "{}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::io::{self, Read as _};
 use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
-use tar::{Archive, Builder, Header};
+use tar::{Archive, Builder, Entry, EntryType, Header};
 use zeroize::Zeroizing;
 
 use super::{FORMAT, Keys, Manifest, Protection, Unlock};
@@ -53,18 +53,18 @@ pub fn unpack(
     let mut archive = Archive::new(unlock.open(sealed)?);
     let mut manifest: Option<Manifest> = None;
     let (mut has_database, mut keys) = (false, None);
-    for entry in archive.entries()? {
+    // Raw: nothing that stands for something else, such as a long name or a hole, is looked into.
+    for entry in archive.entries()?.raw(true) {
         let mut entry = entry?;
         let name = entry.path()?.to_string_lossy().into_owned();
+        check_kind(&name, entry.header().entry_type())?;
         if name == MANIFEST {
             let mut json = Vec::new();
             entry.take(MAX_MANIFEST_BYTES).read_to_end(&mut json)?;
             manifest = Some(serde_json::from_slice(&json)?);
             check_format(manifest.as_ref())?;
         } else if name == DATABASE && !has_database {
-            let mut file = File::create_new(database)?;
-            io::copy(&mut entry, &mut file)?;
-            file.sync_all()?;
+            write_database(&mut entry, database)?;
             has_database = true;
         } else if let Some(name) = KEY_FILES.into_iter().find(|known| *known == name) {
             let mut bytes = Zeroizing::new(Vec::new());
@@ -80,6 +80,28 @@ pub fn unpack(
         return Err(io::Error::other("the database in it is not what was put into it"));
     }
     Ok((manifest, keys))
+}
+
+/// Whoever made the file may have put anything into it. Of a regular file, what is written is what is
+/// read, so that it takes no more room than the backup.
+fn check_kind(name: &str, kind: EntryType) -> io::Result<()> {
+    match kind {
+        EntryType::Regular => Ok(()),
+        other => {
+            let text = format!("\"{name}\" is no regular file, but of the kind {other:?}");
+            Err(io::Error::other(text))
+        },
+    }
+}
+
+fn write_database(entry: &mut Entry<'_, impl io::Read>, database: &Path) -> io::Result<()> {
+    let mut file = File::create_new(database)?;
+    let (expected, written) = (entry.size(), io::copy(entry, &mut file)?);
+    if written != expected {
+        let text = format!("the database should have {expected} bytes, and has {written}");
+        return Err(io::Error::other(text));
+    }
+    file.sync_all()
 }
 
 fn check_format(manifest: Option<&Manifest>) -> io::Result<()> {

@@ -9,6 +9,12 @@ use secrecy::SecretString;
 
 /// How many characters a passphrase has.
 const PASSPHRASE_CHARS: RangeInclusive<usize> = 12..=1024;
+/// How much work it is to try a passphrase: 2 to the power of this in blocks of 1 KiB, all of them in
+/// memory. 64 MiB are taken for half a second on a small machine. Left to itself, the library takes
+/// what a second is enough for, which is a gigabyte on a fast one, beside the node.
+const SCRYPT_LOG_N: u8 = 16;
+/// What is opened all the same: backups of earlier versions, from machines of any speed.
+const MAX_SCRYPT_LOG_N: u8 = 22;
 /// No backup is for more.
 const MAX_RECIPIENTS: usize = 32;
 
@@ -56,7 +62,12 @@ impl Protection {
 
     pub(super) fn encryptor(&self) -> io::Result<Encryptor> {
         match self {
-            Self::Passphrase(passphrase) => Ok(Encryptor::with_user_passphrase(passphrase.clone())),
+            Self::Passphrase(passphrase) => {
+                let mut recipient = age::scrypt::Recipient::new(passphrase.clone());
+                recipient.set_work_factor(SCRYPT_LOG_N);
+                let recipients = std::iter::once(&recipient as &dyn Recipient);
+                Encryptor::with_recipients(recipients).map_err(io::Error::other)
+            },
             Self::Recipients(recipients) => {
                 let recipients = recipients.iter().map(|recipient| recipient as &dyn Recipient);
                 Encryptor::with_recipients(recipients).map_err(io::Error::other)
@@ -79,7 +90,8 @@ impl Unlock {
         let decryptor = Decryptor::new(sealed).map_err(io::Error::other)?;
         match (self, decryptor.is_scrypt()) {
             (Self::Passphrase(passphrase), true) => {
-                let identity = age::scrypt::Identity::new(passphrase.clone());
+                let mut identity = age::scrypt::Identity::new(passphrase.clone());
+                identity.set_max_work_factor(MAX_SCRYPT_LOG_N);
                 decryptor.decrypt(std::iter::once(&identity as &dyn Identity))
             },
             (Self::Identities(identities), false) => {

@@ -16,8 +16,9 @@ use secrecy::SecretString;
 use super::{Keys, Manifest, PARTIAL_PREFIX, Unlock, archive};
 use crate::StartError;
 use crate::clock::rfc_3339;
+use crate::compat::wallet;
 use crate::config::Config;
-use crate::secrets::{self, SecretError};
+use crate::secrets::{self, Entropy, SecretError};
 use crate::storage;
 use crate::store::{Closed, Epoch, Lineage, epoch_of, log_of};
 use crate::witness::Witness;
@@ -91,8 +92,9 @@ pub fn restore(config: &Config, order: &Order) -> Result<String, RestoreError> {
     let stage = tempfile::Builder::new().prefix(PARTIAL_PREFIX).tempdir_in(&network_dir)?;
     let (manifest, keys) = bring(order, stage.path())?;
     check_network(config, manifest.as_ref())?;
-    let missing_keys = missing_keys(config, keys)?;
+    let keys = NodeKeys::find(config, keys)?;
     let mut state = Closed::open(stage.path())?;
+    check_owner(config, &keys, manifest.as_ref(), &state)?;
     let (lineage, epoch) = state.epoch()?;
     let known = newest_known(config, lineage)?;
     check_age(order, epoch, manifest.as_ref(), known.as_ref())?;
@@ -101,8 +103,8 @@ pub fn restore(config: &Config, order: &Order) -> Result<String, RestoreError> {
     let aside = if order.recover { Some(state.set_channels_aside()?) } else { None };
     let restored = state.restored(newest)?;
     state.close()?;
-    if let Some(keys) = missing_keys {
-        secrets::write_keys(&config.storage_dir, &keys)?;
+    if keys.are_missing {
+        secrets::write_keys(&config.storage_dir, &keys.keys)?;
     }
     fs::rename(stage.path().join(archive::DATABASE), &database)?;
     File::open(&network_dir)?.sync_all()?;
@@ -187,21 +189,70 @@ fn check_network(config: &Config, manifest: Option<&Manifest>) -> Result<(), Res
     }
 }
 
-/// The keys that are to be written. They must come from somewhere, and must not be those of another
-/// node.
-fn missing_keys(config: &Config, in_backup: Option<Keys>) -> Result<Option<Keys>, RestoreError> {
-    let dir = config.storage_dir.display();
-    match (in_backup, secrets::keys(&config.storage_dir)?) {
-        (Some(keys), None) => Ok(Some(keys)),
-        (None, Some(_)) => Ok(None),
-        (Some(one), Some(other)) if one.name == other.name && one.bytes == other.bytes => Ok(None),
-        (Some(_), Some(other)) => Err(RestoreError::Refused(format!(
-            "{dir} holds a {} that is not that of the backup: name another storage.disk.dir_path",
-            other.name
-        ))),
-        (None, None) => Err(RestoreError::Refused(format!(
-            "the node's keys are not in the backup: put its keys_mnemonic (24 words) into {dir} first"
-        ))),
+/// The keys that the restored node will have.
+struct NodeKeys {
+    keys: Keys,
+    /// Whether they come from the backup, and are to be written.
+    are_missing: bool,
+}
+
+impl NodeKeys {
+    /// They must come from somewhere, and must not be those of another node.
+    fn find(config: &Config, in_backup: Option<Keys>) -> Result<Self, RestoreError> {
+        let dir = config.storage_dir.display();
+        match (in_backup, secrets::keys(&config.storage_dir)?) {
+            (Some(keys), None) => Ok(Self { keys, are_missing: true }),
+            (None, Some(keys)) => Ok(Self { keys, are_missing: false }),
+            (Some(one), Some(other)) if one.name == other.name && one.bytes == other.bytes => {
+                Ok(Self { keys: other, are_missing: false })
+            },
+            (Some(_), Some(other)) => Err(RestoreError::Refused(format!(
+                "{dir} holds a {} that is not that of the backup: name another \
+                 storage.disk.dir_path",
+                other.name
+            ))),
+            (None, None) => Err(RestoreError::Refused(format!(
+                "the node's keys are not in the backup: put its keys_mnemonic (24 words) into {dir} \
+                 first"
+            ))),
+        }
+    }
+
+    fn place(&self, config: &Config) -> String {
+        match self.are_missing {
+            true => format!("the {} in the backup", self.keys.name),
+            false => config.storage_dir.join(self.keys.name).display().to_string(),
+        }
+    }
+}
+
+/// The database must be that of the node whose keys these are. What the backup says of itself may be
+/// wrong, so the on-chain wallet in the database has to agree.
+fn check_owner(
+    config: &Config,
+    keys: &NodeKeys,
+    manifest: Option<&Manifest>,
+    state: &Closed,
+) -> Result<(), RestoreError> {
+    let entropy = Entropy::of(&config.storage_dir.join(keys.keys.name), &keys.keys)?;
+    let node_id = entropy.node_id()?.to_string();
+    let refused = |what: String| {
+        Err(RestoreError::Refused(format!(
+            "{what}, and {} has the keys of node {node_id}: restore it beside its own keys",
+            keys.place(config)
+        )))
+    };
+    if let Some(Manifest { node_id: stated, .. }) = manifest
+        && *stated != node_id
+    {
+        return refused(format!("the backup is of node {stated}"));
+    }
+    let wallet_key = entropy.wallet_key(config.network).map_err(io::Error::other)?;
+    match state.wallet_descriptor()? {
+        Some(descriptor) if !wallet::is_of_key(&descriptor, &wallet_key) => {
+            refused("the database in it is that of another node".to_owned())
+        },
+        _ => Ok(()),
     }
 }
 

@@ -112,6 +112,86 @@ fn what_is_not_a_whole_backup_is_refused() {
     assert!(error.contains("\"evil\" does not belong"), "{error}");
 }
 
+/// What the header of the file says of how the key is made of the passphrase.
+fn scrypt_log_n(file: &[u8]) -> String {
+    let header = String::from_utf8_lossy(file.get(..100).unwrap()).into_owned();
+    let stanza = header.lines().find(|line| line.starts_with("-> scrypt ")).unwrap();
+    stanza.rsplit(' ').next().unwrap().to_owned()
+}
+
+#[test]
+fn a_passphrase_takes_the_same_memory_on_every_machine() {
+    let (_, file) = backup(&passphrase(), false);
+    // 2^16 blocks of 1 KiB.
+    assert_eq!(scrypt_log_n(&file), "16");
+}
+
+#[test]
+fn backups_of_earlier_versions_are_opened_whatever_their_machine_was() {
+    let mut recipient = age::scrypt::Recipient::new(PASSPHRASE.into());
+    recipient.set_work_factor(18);
+    let encryptor =
+        age::Encryptor::with_recipients(std::iter::once(&recipient as &dyn age::Recipient));
+    let mut file = Vec::new();
+    let mut sealed = encryptor.unwrap().wrap_output(&mut file).unwrap();
+    io::Write::write_all(&mut sealed, b"contents").unwrap();
+    sealed.finish().unwrap();
+    let mut contents = String::new();
+    let mut opened = Unlock::Passphrase(PASSPHRASE.into()).open(file.as_slice()).unwrap();
+    io::Read::read_to_string(&mut opened, &mut contents).unwrap();
+    assert_eq!((contents.as_str(), &*scrypt_log_n(&file)), ("contents", "18"));
+}
+
+/// An archive with this entry in the place of the database, and as large as the entry says.
+fn archive_with(header: &tar::Header, contents: &[u8], to: &age::x25519::Identity) -> Vec<u8> {
+    let mut file = Vec::new();
+    let protection = Protection::for_recipients(&[to.to_public().to_string()]).unwrap();
+    let sealed = protection.encryptor().unwrap().wrap_output(&mut file).unwrap();
+    let mut archive = tar::Builder::new(sealed);
+    archive.append(header, contents).unwrap();
+    archive.into_inner().unwrap().finish().unwrap();
+    file
+}
+
+#[test]
+fn only_regular_files_are_unpacked_and_none_grows() {
+    const HOLE_BYTES: u64 = 1 << 24;
+    let key = age::x25519::Identity::generate();
+    let unlock = Unlock::Identities(vec![Box::new(key.clone())]);
+    let mut header = tar::Header::new_gnu();
+    header.set_path(archive::DATABASE).unwrap();
+    for kind in [
+        tar::EntryType::GNUSparse,
+        tar::EntryType::Symlink,
+        tar::EntryType::Link,
+        tar::EntryType::Fifo,
+        tar::EntryType::Directory,
+        tar::EntryType::GNULongName,
+        tar::EntryType::XHeader,
+    ] {
+        header.set_entry_type(kind);
+        header.set_size(0);
+        if kind == tar::EntryType::GNUSparse {
+            let gnu = header.as_gnu_mut().unwrap();
+            gnu.set_real_size(HOLE_BYTES);
+            let octal = format!("{HOLE_BYTES:011o}\0");
+            gnu.sparse[0].offset.copy_from_slice(octal.as_bytes());
+            gnu.sparse[0].numbytes.copy_from_slice(b"00000000000\0");
+        }
+        header.set_cksum();
+        let dir = tempfile::tempdir().unwrap();
+        let error = unpack(&archive_with(&header, &[], &key), &unlock, dir.path()).err().unwrap();
+        assert!(error.to_string().contains("no regular file"), "{kind:?}: {error}");
+        assert!(!dir.path().join(archive::DATABASE).exists(), "{kind:?}");
+    }
+    header.set_entry_type(tar::EntryType::Regular);
+    header.set_size(HOLE_BYTES);
+    header.set_cksum();
+    let dir = tempfile::tempdir().unwrap();
+    let error = unpack(&archive_with(&header, b"short", &key), &unlock, dir.path()).err().unwrap();
+    assert!(error.to_string().contains("should have 16777216 bytes"), "{error}");
+}
+
 #[test]
 fn protections_that_do_not_protect_are_refused() {
     assert!(Protection::by_passphrase("eleven char".to_owned()).is_err());

@@ -134,6 +134,8 @@ pub struct ChannelsConfig {
 pub struct LogConfig {
     /// The least severe level that is written.
     pub level: log::LevelFilter,
+    /// The least severe level of those that the file gets.
+    pub file_level: log::LevelFilter,
     /// Other levels for the targets that begin with these.
     pub targets: Vec<(String, log::LevelFilter)>,
     /// What a line looks like.

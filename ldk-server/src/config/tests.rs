@@ -51,6 +51,7 @@ fn the_smallest_file_gives_the_documented_defaults() {
     assert_eq!(config.network, Network::Regtest);
     assert_eq!(config.grpc_address.to_string(), "127.0.0.1:3536");
     assert_eq!(config.log.level, log::LevelFilter::Debug);
+    assert_eq!(config.log.file_level, log::LevelFilter::Info);
     assert_eq!(config.log.file.unwrap(), Path::new("/data/regtest/ldk-server.log"));
     assert_eq!((config.log.format, config.log.targets), (LogFormat::Text, vec![]));
     let rotation = LogRotation {
@@ -459,6 +460,15 @@ fn bad_flags_are_refused_with_the_key_and_what_is_accepted() {
     for (flags, expected) in [
         (&["--node-grpc-service-address=localhost:1"][..], "node.grpc_service_address"),
         (&["--node-listening-addresses=9735"], "node.listening_addresses"),
+        (
+            &["--node-listening-addresses=0.0.0.0:0"],
+            "node.listening_addresses: \"0.0.0.0:0\" has port",
+        ),
+        (&["--node-listening-addresses=[::]:0"], "accepted are 1 to 65535"),
+        (
+            &["--node-announcement-addresses=a.example:0"],
+            "node.announcement_addresses: \"a.example",
+        ),
         (&["--node-alias=alice"], "needs node.listening_addresses"),
         (
             &["--node-alias=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "--node-listening-addresses=a:1"],
@@ -557,10 +567,14 @@ fn every_key_is_shown_with_where_it_comes_from() {
 }
 
 #[test]
-fn a_login_in_a_url_is_not_shown() {
-    let file = "[node]\nnetwork = \"regtest\"\n[esplora]\nserver_url = \"http://me:hunter2@a/b\"\n";
+fn what_is_secret_in_a_url_is_not_shown() {
+    let file = "[node]\nnetwork = \"regtest\"\nrgs_server_url = \"https://a/s?key=hunter2\"\n\
+                [esplora]\nserver_url = \"http://me:hunter2@a/b\"\n";
     let shown = loaded(file, &[]).unwrap().1.to_string();
     assert!(shown.contains("\"http://********@a/b\""), "{shown}");
+    assert!(shown.contains("\"https://a/s?key=********\""), "{shown}");
+    let refused = loaded(&file.replace("http://me", "ftp://me"), &[]).err().unwrap();
+    assert!(refused.contains("ftp://********@a/b"), "{refused}");
     assert!(!shown.contains("hunter2"), "{shown}");
 }
 
@@ -592,4 +606,28 @@ fn the_log_is_as_configured() {
     let targets = [("lightning::chain", log::LevelFilter::Info), ("h2", log::LevelFilter::Off)];
     assert_eq!(log.targets, targets.map(|(target, level)| (target.to_owned(), level)));
     assert_eq!(log.rotation, LogRotation { max_bytes: None, max_age: None, max_files: 0 });
+}
+
+#[test]
+fn whoever_chooses_a_level_gets_it_in_the_file_too() {
+    for flags in [&["--log-level=Debug"][..], &["--log-targets=lightning=Trace"]] {
+        assert_eq!(loaded(MINIMAL, flags).unwrap().0.log.file_level, log::LevelFilter::Trace);
+    }
+}
+
+#[test]
+fn the_log_file_is_none_of_the_directories() {
+    let dir = tempfile::tempdir().unwrap();
+    let (storage, link) = (dir.path().join("storage"), dir.path().join("link"));
+    std::fs::create_dir_all(storage.join("signet")).unwrap();
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(&storage, &link).unwrap();
+    let storage_flag = format!("--storage-dir-path={}", storage.display());
+    for file in [&storage, &storage.join("signet"), &storage.join("signet/.."), &link] {
+        let log_flag = format!("--log-file={}", file.display());
+        let flags = [storage_flag.as_str(), &log_flag, "--node-network=signet"];
+        let refused = loaded(MINIMAL, &flags).err().unwrap();
+        let sentence = "Log file path cannot be the same as storage directory path";
+        assert!(refused.contains("log.file: ") && refused.contains(sentence), "{refused}");
+    }
 }

@@ -13,6 +13,7 @@ use super::ConfigError;
 use super::args::{Args, Given};
 use super::file::File;
 use super::keys::{KEYS, Key, Kind, Refused};
+use crate::urls;
 
 /// Where a value comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -185,20 +186,7 @@ fn shown(key: &Key, value: &Value) -> String {
         return "\"********\"".to_owned();
     }
     match value.as_str() {
-        Some(text) => Value::from(without_login(text)).to_string(),
+        Some(text) => Value::from(urls::masked(text)).to_string(),
         None => value.to_string(),
-    }
-}
-
-/// A URL without the user and the password that may be in it.
-fn without_login(text: &str) -> String {
-    let login = text.split_once("://").and_then(|(scheme, rest)| {
-        let authority = rest.split(['/', '?', '#']).next()?;
-        let (login, _) = authority.rsplit_once('@')?;
-        Some((scheme, rest.get(login.len()..)?))
-    });
-    match login {
-        Some((scheme, rest)) => format!("{scheme}://********{rest}"),
-        None => text.to_owned(),
     }
 }

@@ -27,6 +27,8 @@ pub(super) struct Known {
     inbound: HashMap<SocketAddress, SocketAddress>,
     /// The peers in the library's record, as it was last read or written.
     pub(super) stored: StoredPeers,
+    /// The addresses that stored peers were last given. The library goes on with the first one.
+    pub(super) moved: BTreeMap<PublicKey, SocketAddress>,
     /// Peers that the library does not know, because it would not go to them through the gate.
     pub(super) kept: BTreeMap<PublicKey, KeptPeer>,
     /// Addresses from the configuration.
@@ -73,6 +75,28 @@ impl Known {
     /// from the gate.
     pub(super) fn real(&self, address: &SocketAddress) -> Option<&SocketAddress> {
         self.exits.get(address).or_else(|| self.inbound.get(address))
+    }
+
+    /// Where a stored peer is from now on, if the library has it elsewhere.
+    pub(super) fn moved_from(
+        &self,
+        node_id: &PublicKey,
+        address: &SocketAddress,
+    ) -> Option<&SocketAddress> {
+        let address = self.real(address).unwrap_or(address);
+        self.moved.get(node_id).filter(|moved| *moved != address)
+    }
+
+    /// Remembers where a stored peer is from now on; false if it was stored there already.
+    pub(super) fn move_to(&mut self, node_id: PublicKey, address: &SocketAddress) -> bool {
+        if self.stored.get(&node_id) == Some(address) {
+            return false;
+        }
+        if let Some(kept) = self.kept.get_mut(&node_id) {
+            kept.address = address.clone();
+        }
+        self.moved.insert(node_id, address.clone());
+        true
     }
 
     pub(super) fn add(&mut self, tunnel: &Arc<Tunnel>) {

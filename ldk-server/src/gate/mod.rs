@@ -17,6 +17,7 @@
 //! noticed and sent away by [`watch`](PeerGate::watch).
 
 mod addresses;
+mod announced;
 mod channels;
 mod check;
 mod dial;
@@ -25,6 +26,7 @@ mod hold;
 mod inbound;
 mod loopback;
 mod metrics;
+mod peers;
 mod places;
 mod record;
 mod relay;
@@ -42,9 +44,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 pub use check::check;
 pub use dial::DialError;
-use ldk_node::PeerDetails;
-use ldk_node::bitcoin::secp256k1::PublicKey;
 use ldk_node::lightning::ln::msgs::SocketAddress;
+pub use peers::KnownPeer;
 use prometheus::core::Collector;
 pub use settings::{GateError, Settings};
 pub use sockets::ListeningSockets;
@@ -56,6 +57,7 @@ use crate::config::HostPort;
 use crate::error::Error;
 use crate::store::Durability;
 use addresses::{Addresses, Known};
+use announced::Announced;
 use dial::Route;
 use inbound::Inbound;
 use metrics::GateMetrics;
@@ -72,12 +74,14 @@ pub struct PeerGate {
     /// Addresses that peers are led to at once, each of which has a socket.
     max_tunnels: usize,
     listening: Vec<SocketAddress>,
-    announced: Vec<SocketAddress>,
+    announced: Announced,
     /// What peers connect to, until they are let in.
     sockets: Mutex<Vec<TcpListener>>,
     /// Where the library listens, if peers can connect.
     library: Option<SocketAddr>,
     addresses: Arc<Addresses>,
+    /// Held while the record of peers is written, so that none is written over by an older one.
+    writing_peers: Mutex<()>,
     connections: Arc<Connections>,
 }
 
@@ -89,7 +93,8 @@ impl PeerGate {
         sockets: ListeningSockets,
         durability: Option<Durability>,
     ) -> Result<Self, GateError> {
-        let Settings { proxy, listening, announced, limits, max_tunnels, only_onions } = settings;
+        let Settings { proxy, network, listening, announced, limits, max_tunnels, only_onions } =
+            settings;
         let metrics = GateMetrics::new()?;
         let places = Places::new(
             limits.max_connections,
@@ -102,12 +107,13 @@ impl PeerGate {
             only_onions,
             proxy,
             max_tunnels,
-            announced: if announced.is_empty() { listening.clone() } else { announced },
+            announced: Announced::new(&listening, announced, network),
             listening,
             // Otherwise they are closed here, for the library to listen at.
             sockets: Mutex::new(if has_library { sockets.0 } else { Vec::new() }),
             library: has_library.then(loopback::free_address).transpose()?,
             addresses: Arc::default(),
+            writing_peers: Mutex::default(),
             connections: Arc::new(Connections {
                 limits,
                 places,
@@ -161,9 +167,14 @@ impl PeerGate {
         &self.listening
     }
 
-    /// Where the network is told that peers find this node.
+    /// Where the network is told that peers find this node: nowhere, unless they can.
     pub fn announcement_addresses(&self) -> &[SocketAddress] {
-        &self.announced
+        &self.announced.addresses
+    }
+
+    /// Warns of addresses that others are not told of, because they could not connect to them.
+    pub fn warn_of_unreachable_addresses(&self) {
+        self.announced.warn();
     }
 
     /// What is measured of the connections, for a registry.
@@ -182,33 +193,6 @@ impl PeerGate {
     pub(crate) fn configured(&self, address: &SocketAddress) -> Result<SocketAddress, Error> {
         self.addresses.known().configured.insert(address.clone());
         Ok(self.way_to(address)?.address().clone())
-    }
-
-    /// The library's peers as everybody else sees them, with those that the library does not know.
-    pub fn shown(&self, peers: Vec<PeerDetails>) -> Vec<PeerDetails> {
-        let known = self.addresses.known();
-        let shown = |peer: PeerDetails| {
-            let address = known.real(&peer.address).unwrap_or(&peer.address).clone();
-            PeerDetails { address, ..peer }
-        };
-        let mut peers: Vec<PeerDetails> = peers.into_iter().map(shown).collect();
-        for (node_id, kept) in known.kept.iter().filter(|(_, kept)| kept.persist) {
-            match peers.iter_mut().find(|peer| peer.node_id == *node_id) {
-                Some(peer) => peer.is_persisted = true,
-                None => peers.push(PeerDetails {
-                    node_id: *node_id,
-                    address: kept.address.clone(),
-                    is_persisted: true,
-                    is_connected: false,
-                }),
-            }
-        }
-        peers
-    }
-
-    /// Does not connect to this peer any more by itself.
-    pub fn forget(&self, node_id: &PublicKey) {
-        self.addresses.known().kept.remove(node_id);
     }
 
     /// The tunnel to an address, which is made if there is none; none if the library goes there

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use ldk_node::bitcoin::Network;
 use ldk_node::lightning::ln::msgs::SocketAddress;
 
 use crate::config::{Config, HostPort, PeerLimitsConfig};
@@ -11,6 +12,8 @@ use crate::descriptors::Shares;
 pub struct Settings {
     /// The proxy to onion peers; without it they are out of reach.
     pub proxy: Option<HostPort>,
+    /// The Bitcoin network.
+    pub network: Network,
     /// Where peers find this node.
     pub listening: Vec<SocketAddress>,
     /// What the network is told; if empty, where peers find this node.
@@ -29,6 +32,7 @@ impl Settings {
         let Shares { peers, .. } = Shares::of(config);
         Self {
             proxy: config.tor_proxy.clone(),
+            network: config.network,
             listening: config.listening_addresses.clone(),
             announced: config.announcement_addresses.clone(),
             limits: PeerLimitsConfig { max_connections: peers, ..config.peer_limits },

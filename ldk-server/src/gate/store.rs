@@ -3,12 +3,14 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
+use ldk_node::bitcoin::secp256k1::PublicKey;
 use ldk_node::lightning::io;
+use ldk_node::lightning::ln::msgs::SocketAddress;
 use ldk_node::lightning::util::persist::{KVStore, KVStoreSync};
 
-use super::addresses::{KeptPeer, StoredPeers};
+use super::addresses::{KeptPeer, Known, StoredPeers};
 use super::record::{self, Peer};
 use super::{PeerGate, is_onion};
 use crate::store::Store;
@@ -68,8 +70,9 @@ impl PeerGate {
         let mut peers = record::decode(bytes)?;
         let mut known = self.addresses.known();
         for peer in &mut peers {
-            if let Some(real) = known.real(&peer.address) {
-                peer.address = real.clone();
+            let moved = known.moved.get(&peer.node_id);
+            if let Some(address) = moved.or_else(|| known.real(&peer.address)) {
+                peer.address = address.clone();
             }
         }
         for (node_id, kept) in known.kept.iter().filter(|(_, kept)| kept.persist) {
@@ -78,7 +81,32 @@ impl PeerGate {
             }
         }
         known.stored = by_node_id(&peers);
+        let Known { moved, stored, .. } = &mut *known;
+        moved.retain(|node_id, _| stored.contains_key(node_id));
         record::encode(&peers)
+    }
+
+    /// Stores the address that a stored peer was last given: the library keeps the first one it was
+    /// told, and goes there until the peer is not connected.
+    pub fn store_address(
+        &self,
+        store: &Store,
+        node_id: PublicKey,
+        address: &SocketAddress,
+    ) -> io::Result<()> {
+        if !self.addresses.known().move_to(node_id, address) {
+            return Ok(());
+        }
+        let (primary, secondary, key) = record::PLACE;
+        let _writing = self.writing_peers.lock().unwrap_or_else(PoisonError::into_inner);
+        let stored = KVStoreSync::read(store, primary, secondary, key)?;
+        KVStoreSync::write(store, primary, secondary, key, self.for_disk(&stored)?)
+    }
+
+    /// Writes the library's record of peers, by way of `write`.
+    fn write_peers<T>(&self, bytes: &[u8], write: impl FnOnce(Vec<u8>) -> T) -> io::Result<T> {
+        let _writing = self.writing_peers.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(write(self.for_disk(bytes)?))
     }
 }
 
@@ -98,11 +126,11 @@ impl KVStoreSync for NodeStore {
     }
 
     fn write(&self, primary: &str, secondary: &str, key: &str, value: Vec<u8>) -> io::Result<()> {
-        let value = match (primary, secondary, key) {
-            record::PLACE => self.gate.for_disk(&value)?,
-            _ => value,
-        };
-        KVStoreSync::write(&*self.store, primary, secondary, key, value)
+        let write = |value| KVStoreSync::write(&*self.store, primary, secondary, key, value);
+        match (primary, secondary, key) {
+            record::PLACE => self.gate.write_peers(&value, write)?,
+            _ => write(value),
+        }
     }
 
     fn remove(&self, primary: &str, secondary: &str, key: &str, lazy: bool) -> io::Result<()> {
@@ -127,14 +155,15 @@ impl KVStore for NodeStore {
     }
 
     fn write(&self, primary: &str, secondary: &str, key: &str, value: Vec<u8>) -> Answer<()> {
-        let value = match (primary, secondary, key) {
-            record::PLACE => match self.gate.for_disk(&value) {
-                Ok(value) => value,
-                Err(error) => return Box::pin(async { Err(error) }),
-            },
-            _ => value,
-        };
-        KVStore::write(&*self.store, primary, secondary, key, value)
+        // The order of writes is that in which they begin.
+        let write = |value| KVStore::write(&*self.store, primary, secondary, key, value);
+        match (primary, secondary, key) {
+            record::PLACE => self
+                .gate
+                .write_peers(&value, write)
+                .unwrap_or_else(|error| Box::pin(async { Err(error) })),
+            _ => write(value),
+        }
     }
 
     fn remove(&self, primary: &str, secondary: &str, key: &str, lazy: bool) -> Answer<()> {

@@ -5,6 +5,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
+use ldk_node::PeerDetails;
+use ldk_node::bitcoin::Network;
+use ldk_node::bitcoin::secp256k1::PublicKey;
+
 use super::metrics::Direction;
 use super::*;
 use crate::config::PeerLimitsConfig;
@@ -34,6 +38,7 @@ fn limits() -> PeerLimitsConfig {
 pub(super) fn settings() -> Settings {
     Settings {
         proxy: None,
+        network: Network::Regtest,
         listening: Vec::new(),
         announced: Vec::new(),
         limits: limits(),
@@ -141,6 +146,25 @@ async fn a_stored_peer_that_there_is_no_room_for_stays_stored() {
 }
 
 #[tokio::test]
+async fn a_stored_peer_is_stored_where_it_was_last_said_to_be() {
+    let gate = gate(settings());
+    let [old, new] = ["1.2.3.4:9735", "5.6.7.8:9735"].map(plain);
+    let node_id: PublicKey = KEY.parse().unwrap();
+    let for_library = gate.for_library(&record_of(&old)).unwrap();
+    assert!(!gate.addresses.known().move_to(node_id, &old));
+    assert!(gate.addresses.known().move_to(node_id, &new));
+    // The library goes on with what it has read, and writes it again.
+    assert_eq!(gate.for_disk(&for_library).unwrap(), record_of(&new));
+    let entrance = gate.way_to(&old).unwrap().address().clone();
+    let peer = PeerDetails { node_id, address: entrance, is_persisted: true, is_connected: true };
+    let listed = gate.shown(vec![peer]).remove(0);
+    assert_eq!((listed.address, listed.connected_address), (new, Some(old)));
+
+    assert_eq!(gate.for_disk(&[0, 0]).unwrap(), [0, 0]);
+    assert!(gate.addresses.known().moved.is_empty(), "the library has forgotten the peer");
+}
+
+#[tokio::test]
 async fn the_ports_of_stored_peers_are_known() {
     let gate = gate(settings());
     gate.for_disk(&record_of(&plain("a.example:9736"))).unwrap();
@@ -151,11 +175,12 @@ async fn the_ports_of_stored_peers_are_known() {
 
 #[tokio::test]
 async fn what_is_announced_is_what_is_configured() {
-    let listening = || vec![plain("127.0.0.1:0")];
-    let gate_that_listens = gate(Settings { listening: listening(), ..settings() });
-    assert_eq!(gate_that_listens.announcement_addresses(), listening());
+    let listening = || vec![plain(&loopback::free_address().unwrap().to_string())];
+    let at_first = listening();
+    let gate_that_listens = gate(Settings { listening: at_first.clone(), ..settings() });
+    assert_eq!(gate_that_listens.announcement_addresses(), at_first);
     let [library] = <[_; 1]>::try_from(gate_that_listens.library_listens_at()).unwrap();
-    assert_ne!(library, listening()[0]);
+    assert_ne!(library, at_first[0]);
     let announced = vec![onion("a")];
     let gate =
         gate(Settings { listening: listening(), announced: announced.clone(), ..settings() });

@@ -34,7 +34,8 @@ const RETRY: Duration = Duration::from_secs(60);
 enum Verdict {
     /// Nothing.
     Fine,
-    /// The library would go past the gate to this peer, or has: the gate goes there instead.
+    /// The library would go past the gate to this peer, or has, or to where the peer no longer is:
+    /// the gate goes there instead.
     Take(KeptPeer),
     /// Somebody has connected to the library past the gate.
     SendAway,
@@ -112,6 +113,7 @@ impl Watch {
         let direction = match verdict {
             Verdict::Fine => return,
             Verdict::Take(kept) => {
+                let address = &kept.address;
                 tracing::info!("the node goes to {node_id}@{address} through the gate from now on");
                 self.gate.addresses.known().kept.insert(*node_id, kept);
                 Direction::Outbound
@@ -166,6 +168,9 @@ impl PeerGate {
     fn judge(&self, peer: &PeerDetails, is_announced: impl Fn(&SocketAddress) -> bool) -> Verdict {
         let PeerDetails { node_id, address, is_persisted, is_connected } = peer;
         let known = self.addresses.known();
+        if let Some(moved) = known.moved_from(node_id, address).filter(|_| !is_connected) {
+            return Verdict::Take(KeptPeer { address: moved.clone(), persist: true });
+        }
         if known.real(address).is_some() || is_onion(address) && self.proxy.is_none() {
             return Verdict::Fine;
         }
@@ -257,6 +262,18 @@ mod tests {
         // Without a proxy nobody gets there anyhow.
         let onion = format!("{}.onion:9735", "a".repeat(56));
         assert_eq!(verdict(&gate, &onion, false, ""), Verdict::Fine);
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_has_moved_is_followed_when_it_is_not_connected() {
+        let gate = gate(settings());
+        let [old, new] = ["1.2.3.4:9735", "5.6.7.8:9735"].map(plain);
+        let [before, after] =
+            [&old, &new].map(|address| gate.way_to(address).unwrap().address().to_string());
+        gate.addresses.known().move_to(KEY.parse().unwrap(), &new);
+        assert_eq!(verdict(&gate, &before, true, ""), Verdict::Fine);
+        assert_eq!(verdict(&gate, &before, false, ""), take("5.6.7.8:9735"));
+        assert_eq!(verdict(&gate, &after, false, ""), Verdict::Fine);
     }
 
     #[tokio::test]

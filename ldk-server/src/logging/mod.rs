@@ -8,6 +8,7 @@ mod file;
 mod line;
 mod queue;
 mod redaction;
+mod repeats;
 mod rotation;
 
 use std::io::{self, Write as _};
@@ -30,6 +31,7 @@ use crate::config::LogConfig;
 use line::Line;
 use queue::Queue;
 use redaction::Redactor;
+use repeats::Repeats;
 
 /// Libraries whose debug lines tell an operator nothing.
 const QUIET_TARGETS: [&str; 8] =
@@ -70,13 +72,15 @@ pub fn start(config: &LogConfig) -> io::Result<Option<LogFile>> {
     if WAYS.set(Arc::clone(&ways)).is_err() {
         return Err(io::Error::other("the log was started already"));
     }
-    let lines = Lines { redactor: Redactor::default(), ways };
+    let file_level = level_filter(config.file_level);
+    let lines = Lines { redactor: Redactor::default(), ways, file_level };
     let layer = tracing_subscriber::fmt::layer()
         .event_format(Line::new(config.format))
         .with_writer(lines)
         // Told about on stderr otherwise, and to fail at that is a panic.
         .log_internal_errors(false);
-    let subscriber = tracing_subscriber::registry().with(targets(config)).with(layer);
+    let subscriber =
+        tracing_subscriber::registry().with(targets(config)).with(Repeats::default()).with(layer);
     tracing::subscriber::set_global_default(subscriber).map_err(io::Error::other)?;
     let most = config.targets.iter().map(|(_, level)| *level).fold(config.level, Ord::max);
     tracing_log::LogTracer::init_with_filter(most).map_err(io::Error::other)?;
@@ -165,9 +169,9 @@ impl Ways {
         LostLines { console: console.lost(), file: file.as_ref().map_or(0, Queue::lost) }
     }
 
-    fn push(&self, line: Bytes, is_error: bool) {
+    fn push(&self, line: Bytes, is_error: bool, is_for_file: bool) {
         let length = line.len();
-        if let Some(file) = &self.file {
+        if let Some(file) = self.file.as_ref().filter(|_| is_for_file) {
             file.push(line.clone(), length);
         }
         self.console.push(ConsoleLine { bytes: line, is_error }, length);
@@ -189,30 +193,35 @@ impl ConsoleLine {
 struct Lines {
     redactor: Redactor,
     ways: Arc<Ways>,
+    /// The least severe level that the file gets.
+    file_level: LevelFilter,
 }
 
 impl<'a> MakeWriter<'a> for Lines {
     type Writer = LineWriter<'a>;
 
     fn make_writer(&'a self) -> LineWriter<'a> {
-        LineWriter { lines: self, is_error: false }
+        LineWriter { lines: self, is_error: false, is_for_file: true }
     }
 
     fn make_writer_for(&'a self, metadata: &Metadata<'_>) -> LineWriter<'a> {
-        LineWriter { lines: self, is_error: *metadata.level() == Level::ERROR }
+        let level = *metadata.level();
+        let is_for_file = level <= self.file_level;
+        LineWriter { lines: self, is_error: level == Level::ERROR, is_for_file }
     }
 }
 
 struct LineWriter<'a> {
     lines: &'a Lines,
     is_error: bool,
+    is_for_file: bool,
 }
 
 impl io::Write for LineWriter<'_> {
     /// Is given one whole line at a time.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let public = aliases::replace(self.lines.redactor.redact(line));
-        self.lines.ways.push(Bytes::copy_from_slice(&public), self.is_error);
+        self.lines.ways.push(Bytes::copy_from_slice(&public), self.is_error, self.is_for_file);
         Ok(line.len())
     }
 

@@ -6,6 +6,8 @@ use std::ops::Range;
 
 use memchr::memmem::Finder;
 
+use crate::urls;
+
 /// Ends of the names that a secret stands behind: `preimage`, `PaymentPreimage`, `payment_secret`,
 /// `per_commitment_secret`. The purpose of a spontaneous payment is its preimage.
 const NAMES: [&str; 3] = ["reimage", "ecret", "SpontaneousPayment"];
@@ -40,6 +42,7 @@ impl Redactor {
             name.find_iter(line).for_each(|at| blot_out(bytes_after(line, at + length)));
         }
         self.token.find_iter(line).for_each(|at| blot_out(text_after(line, at + TOKEN.len())));
+        urls::secrets(line).into_iter().for_each(|secret| blot_out(Some(secret)));
         public
     }
 }
@@ -136,6 +139,19 @@ mod tests {
         }
         for line in [r#"{"token":null,"id":"7"}"#, "the client provided an invalid token."] {
             assert_eq!(redacted(line), line);
+        }
+    }
+
+    #[test]
+    fn the_secrets_of_a_url_are_not_written() {
+        for (line, expected) in [
+            (
+                "External scores background syncing enabled from https://a/b?key=hunter2&x=1",
+                "External scores background syncing enabled from https://a/b?key=*******&x=*",
+            ),
+            ("get \"https://me:pw@a/\"", "get \"https://*****@a/\""),
+        ] {
+            assert_eq!(redacted(line), expected);
         }
     }
 

@@ -138,9 +138,19 @@ fn a_directory_that_is_gone_stops_nothing() {
 
 /// What a subscriber with this configuration writes into its file.
 fn written(format: LogFormat, targets: &[(&str, log::LevelFilter)], events: impl Fn()) -> String {
+    written_at(log::LevelFilter::Trace, format, targets, events)
+}
+
+fn written_at(
+    file_level: log::LevelFilter,
+    format: LogFormat,
+    targets: &[(&str, log::LevelFilter)],
+    events: impl Fn(),
+) -> String {
     let dir = TempDir::new().unwrap();
     let config = LogConfig {
         level: log::LevelFilter::Info,
+        file_level,
         targets: targets.iter().map(|(name, level)| ((*name).to_owned(), *level)).collect(),
         format,
         file: None,
@@ -148,12 +158,25 @@ fn written(format: LogFormat, targets: &[(&str, log::LevelFilter)], events: impl
     };
     let ways = Ways::open(Some(LogFile::open(log_in(&dir), NEVER).unwrap())).unwrap();
     let ways = Arc::new(ways);
-    let lines = Lines { redactor: Redactor::default(), ways: Arc::clone(&ways) };
+    let file_level = level_filter(config.file_level);
+    let lines = Lines { redactor: Redactor::default(), ways: Arc::clone(&ways), file_level };
     let layer = tracing_subscriber::fmt::layer().event_format(Line::new(format)).with_writer(lines);
     let subscriber = tracing_subscriber::registry().with(super::targets(&config)).with(layer);
     tracing::subscriber::with_default(subscriber, events);
     ways.flush(Duration::from_secs(30));
     text(&log_in(&dir))
+}
+
+#[test]
+fn the_file_may_get_less_than_the_console() {
+    let events = || {
+        tracing::info!("for both");
+        tracing::debug!("for the console");
+    };
+    let debug = [("ldk_server", log::LevelFilter::Debug)];
+    let text = written_at(log::LevelFilter::Info, LogFormat::Text, &debug, events);
+    assert!(text.contains("for both") && !text.contains("for the console"), "{text}");
+    assert!(written(LogFormat::Text, &debug, events).contains("for the console"));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use ldk_server_grpc::events::event_envelope::Event;
 use ldk_server_grpc::types::{EventConsumer, ForwardedPayment};
 use tempfile::TempDir;
 
-use super::reading::{Channels, Synced};
+use super::reading::{Channels, OpenedByPeers, Synced};
 use super::*;
 use crate::clock::unix_secs;
 use crate::config::{PeerLimitsConfig, TlsConfig};
@@ -30,6 +30,7 @@ fn reading() -> Reading {
         public_channels: 2,
         private_channels: 3,
         channels: [channels(3, 70), channels(2, 80), channels(0, 0)],
+        opened_by_peers: OpenedByPeers { number: 2, reserve_sats: 50_000 },
         total_onchain_sats: 4,
         spendable_onchain_sats: 2_100_000_000_000_000,
         anchor_reserve_sats: 6,
@@ -94,6 +95,7 @@ fn gate() -> PeerGate {
     };
     let settings = Settings {
         proxy: None,
+        network: ldk_node::bitcoin::Network::Regtest,
         listening: Vec::new(),
         announced: Vec::new(),
         limits,

@@ -17,4 +17,5 @@ mod rebroadcast;
 pub mod recovery;
 pub mod spending;
 pub mod splices;
+mod stale_scids;
 pub mod startup;

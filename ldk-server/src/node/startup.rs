@@ -14,6 +14,7 @@ use super::cookie::CookieWatch;
 use super::genesis;
 use super::rebroadcast;
 use super::recovery::Recovery;
+use super::stale_scids;
 use crate::chain::gate::ChainGate;
 use crate::chain::tls;
 use crate::config::{ChainSource, Config};
@@ -118,7 +119,7 @@ pub async fn start(
     let (gate, chain_gate) = (Arc::new(gate), Arc::new(chain_gate));
     let (ways, chain) = (Arc::clone(&gate), Arc::clone(&chain_gate));
     let build = spawn_blocking(move || {
-        let node = builder::build(&config, &entropy, Arc::clone(&store), ways, &chain)?;
+        let node = build_node(&config, &entropy, &store, &ways, &chain)?;
         begin_cuts(&config, &node, &store)?;
         Ok::<_, StartError>((Arc::new(node), store))
     });
@@ -138,6 +139,24 @@ pub async fn start(
     }
     gate.open();
     Ok(Started { node, store, gate, chain_gate, cookie, recovery })
+}
+
+/// Builds the node, and once more if the graph that it has read is not to be used.
+fn build_node(
+    config: &Config,
+    entropy: &Entropy,
+    store: &Arc<Store>,
+    gate: &Arc<PeerGate>,
+    chain: &ChainGate,
+) -> Result<Node, StartError> {
+    let build = || builder::build(config, entropy, Arc::clone(store), Arc::clone(gate), chain);
+    let node = build()?;
+    if !stale_scids::drop_from_graph(&node, store)? {
+        return Ok(node);
+    }
+    // It has not been started, and does nothing.
+    drop(node);
+    build()
 }
 
 /// Has the store write at consistent cuts, if it understands what the library writes. The node has

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ldk_server_grpc::api::ConnectPeerResponse;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
@@ -78,7 +79,11 @@ impl Calls {
     }
 
     /// Connects to a peer, or says that it did not answer in time.
-    pub(super) async fn connect(&self, app: Arc<App>, peer: peers::Target) -> Result<(), Error> {
+    pub(super) async fn connect(
+        &self,
+        app: Arc<App>,
+        peer: peers::Target,
+    ) -> Result<ConnectPeerResponse, Error> {
         let permit = Arc::clone(&self.connecting).try_acquire_owned().map_err(|_| {
             Error::ResourceExhausted(format!(
                 "{MAX_CONNECTING} connection attempts are under way; try again later"

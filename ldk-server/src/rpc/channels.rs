@@ -114,13 +114,15 @@ fn can_announce(app: &App) -> bool {
 /// Asks the peer, which must be connected, to open the channel.
 pub(super) fn open(app: &App, open: Open) -> Result<OpenChannelResponse, Error> {
     // Held until the library has connected, which it does at once: the peer is connected already.
-    let way = app.gate.way_to(&open.peer.address)?;
-    let peer = peers::Target { address: way.address().clone(), ..open.peer };
+    let peers::Target { node_id, address, persist } = open.peer;
+    let way = app.gate.way_to(&address)?;
+    let peer = peers::Target { node_id, address: way.address().clone(), persist };
     let open = Open { peer, ..open };
     let id = app.spending.channel(|| match open.amount {
         OpenAmount::Sats(amount_sats) => Ok(ask_to_open(app, &open, amount_sats)?),
         OpenAmount::AllFunds => open_with_all_funds(app, &open),
     })?;
+    peers::remember(app, node_id, &address);
     Ok(OpenChannelResponse { user_channel_id: id.0.to_string() })
 }
 

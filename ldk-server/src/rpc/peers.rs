@@ -6,8 +6,8 @@ use ldk_node::NodeError;
 use ldk_node::bitcoin::secp256k1::PublicKey;
 use ldk_node::lightning::ln::msgs::SocketAddress;
 use ldk_server_grpc::api::{
-    ConnectPeerRequest, DisconnectPeerRequest, DisconnectPeerResponse, ListPeersRequest,
-    ListPeersResponse,
+    ConnectPeerRequest, ConnectPeerResponse, DisconnectPeerRequest, DisconnectPeerResponse,
+    ListPeersRequest, ListPeersResponse,
 };
 
 use super::{App, fields};
@@ -51,13 +51,24 @@ pub(super) fn target(
 }
 
 /// Blocks until the peer has answered or the connection has failed.
-pub(super) fn connect(app: &App, peer: Target) -> Result<(), Error> {
+pub(super) fn connect(app: &App, peer: Target) -> Result<ConnectPeerResponse, Error> {
+    reach(app, &peer)?;
+    let Target { node_id, address, persist } = peer;
+    if persist {
+        app.gate.store_address(&app.store, node_id, &address).map_err(Error::internal)?;
+    }
+    let elsewhere = connection(app, node_id).filter(|connected| *connected != address);
+    Ok(ConnectPeerResponse { stays_connected_at: elsewhere.map(|address| address.to_string()) })
+}
+
+fn reach(app: &App, peer: &Target) -> Result<(), Error> {
     let name = peer.to_string();
     let Target { node_id, address, persist } = peer;
+    let (node_id, persist) = (*node_id, *persist);
     let failed =
         |reason: &str| Error::FailedPrecondition(format!("cannot connect to {name}: {reason}"));
-    let way = app.gate.way_to(&address)?;
-    if !is_connected(app, node_id) {
+    let way = app.gate.way_to(address)?;
+    if connection(app, node_id).is_none() {
         way.clear().map_err(|error| match error {
             DialError::Unresolvable => unresolvable(&name),
             reason => failed(&reason.to_string()),
@@ -80,8 +91,20 @@ fn unresolvable(name: &str) -> Error {
     Error::invalid("address", format!("the host of {name} cannot be resolved"))
 }
 
-fn is_connected(app: &App, node_id: PublicKey) -> bool {
-    app.node.list_peers().iter().any(|peer| peer.node_id == node_id && peer.is_connected)
+/// The address of the connection with a peer, if there is one.
+fn connection(app: &App, node_id: PublicKey) -> Option<SocketAddress> {
+    let peers = app.gate.shown(app.node.list_peers());
+    peers.into_iter().find(|peer| peer.node_id == node_id)?.connected_address
+}
+
+/// Stores the address of a peer that the node is to reconnect to, if it has proved right.
+pub(super) fn remember(app: &App, node_id: PublicKey, address: &SocketAddress) {
+    if connection(app, node_id).as_ref() != Some(address) {
+        return;
+    }
+    if let Err(error) = app.gate.store_address(&app.store, node_id, address) {
+        tracing::warn!("the address {address} of peer {node_id} cannot be stored: {error}");
+    }
 }
 
 pub(super) fn disconnect(

@@ -5,9 +5,12 @@ use std::path::Path;
 
 use ldk_node::io::sqlite_store::SQLITE_DB_FILE_NAME;
 use ldk_node::lightning::io;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use crate::compat::wallet;
 
 use super::schema::{self, SyncMode};
+use super::sole_writer::SoleWriter;
 use super::{
     Epoch, Lineage, NAMESPACE, Store, as_i64, cuts, epoch, invalid_data, journal, sql_error,
 };
@@ -21,7 +24,7 @@ pub struct MonitorAside {
 }
 
 /// A database that no server has open.
-pub struct Closed(Connection);
+pub struct Closed(Connection, SoleWriter);
 
 impl Closed {
     /// Opens the database in this directory, which must be there, and brings it up to date. Fails if
@@ -30,19 +33,28 @@ impl Closed {
         if !dir.join(SQLITE_DB_FILE_NAME).try_exists()? {
             return Err(io::Error::new(io::ErrorKind::NotFound, "there is no database"));
         }
-        let database = schema::open(dir, SyncMode::Full)?;
+        let (database, sole_writer) = schema::open(dir, SyncMode::Full)?;
         let verdict: String = database
             .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
             .map_err(sql_error)?;
         if verdict != "ok" {
             return Err(invalid_data(&format!("the database is damaged: {verdict}")));
         }
-        Ok(Self(database))
+        Ok(Self(database, sole_writer))
     }
 
     /// Its lineage and its epoch.
     pub fn epoch(&self) -> io::Result<(Lineage, Epoch)> {
         epoch::read(&self.0).map_err(sql_error)
+    }
+
+    /// The library's record of which on-chain wallet it is, if there is one yet.
+    pub fn wallet_descriptor(&self) -> io::Result<Option<Vec<u8>>> {
+        let (primary, secondary, key) = wallet::DESCRIPTOR;
+        let sql = "SELECT value FROM ldk_node_data
+                   WHERE primary_namespace = ?1 AND secondary_namespace = ?2 AND key = ?3";
+        let found = self.0.query_row(sql, [primary, secondary, key], |row| row.get(0));
+        found.optional().map_err(sql_error)
     }
 
     /// Makes it later than all that came of the original, which has come to this epoch.
@@ -105,7 +117,7 @@ impl Closed {
 
     /// Moves all of the log into the database.
     pub fn close(self) -> io::Result<()> {
-        let Self(database) = self;
+        let Self(database, _sole_writer) = self;
         database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(sql_error)?;
         database.close().map_err(|(_, error)| sql_error(error))
     }

@@ -22,6 +22,7 @@ mod records;
 mod retention;
 mod schema;
 mod snapshot;
+mod sole_writer;
 mod writer;
 
 use std::path::Path;
@@ -111,7 +112,7 @@ impl Store {
                 (Some(library), SyncMode::Off)
             },
         };
-        let mut database = schema::open(dir, sync_mode)?;
+        let (mut database, sole_writer) = schema::open(dir, sync_mode)?;
         let changes = database.transaction().map_err(sql_error)?;
         payments::reconcile(&changes)?;
         changes.commit().map_err(sql_error)?;
@@ -119,7 +120,7 @@ impl Store {
         let event_log = EventLog::load(&database)?;
         let readers = Readers::new(dir.join(SQLITE_DB_FILE_NAME));
         let on_over = cuts::on_over(payment_counts.clone());
-        let writer = Writer::start(database, on_failure, on_over)?;
+        let writer = Writer::start((database, sole_writer), on_failure, on_over)?;
         let mirror = OnceLock::new();
         let cuts = Cuts::default();
         let store = Self { writer, readers, mirror, payment_counts, event_log, library, cuts };

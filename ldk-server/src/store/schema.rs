@@ -13,6 +13,7 @@ use ldk_node::lightning::io;
 use rusqlite::types::FromSql;
 use rusqlite::{Connection, OptionalExtension as _, Transaction};
 
+use super::sole_writer::SoleWriter;
 use super::{invalid_data, migration, sql_error};
 
 /// The steps from each version of the server's tables to the next; 0 is a database without any.
@@ -37,8 +38,10 @@ pub(super) enum SyncMode {
 }
 
 /// Opens the database in this directory for writing, makes it if need be, and brings it up to date.
-pub(super) fn open(dir: &Path, sync_mode: SyncMode) -> io::Result<Connection> {
+/// Nobody else in this process writes to it until what is returned beside it is dropped.
+pub(super) fn open(dir: &Path, sync_mode: SyncMode) -> io::Result<(Connection, SoleWriter)> {
     let path = dir.join(SQLITE_DB_FILE_NAME);
+    let sole_writer = SoleWriter::of(&path)?;
     make_private(&path)?;
     // The library would panic over a file that is not a database.
     pragma::<i64>(&Connection::open(&path).map_err(sql_error)?, "user_version")?;
@@ -68,7 +71,7 @@ pub(super) fn open(dir: &Path, sync_mode: SyncMode) -> io::Result<Connection> {
         ));
     }
     migrate(&mut database)?;
-    Ok(database)
+    Ok((database, sole_writer))
 }
 
 /// Takes the steps that the database has not taken yet, all or none.

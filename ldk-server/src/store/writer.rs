@@ -29,6 +29,7 @@ use super::epoch;
 use super::log::Log;
 use super::mirror::Tail;
 use super::records::Name;
+use super::sole_writer::SoleWriter;
 pub(super) use figures::CommitFigures;
 use job::Failure;
 pub(super) use job::{Answer, job, wait, wait_async};
@@ -59,7 +60,7 @@ impl Writer {
     /// Begins to write to this database. If a commit fails, `on_failure` is called with the reason
     /// before anybody is answered. `on_over` makes the change for a payment that is over.
     pub(super) fn start(
-        database: Connection,
+        (database, sole_writer): (Connection, SoleWriter),
         on_failure: impl FnOnce(&str) + Send + 'static,
         on_over: OnOver,
     ) -> io::Result<Self> {
@@ -67,7 +68,10 @@ impl Writer {
         let for_thread = Arc::clone(&shared);
         let thread = thread::Builder::new()
             .name("store".to_owned())
-            .spawn(move || for_thread.write_all(database, on_failure))
+            .spawn(move || {
+                for_thread.write_all(database, on_failure);
+                drop(sole_writer);
+            })
             .map_err(|error| io::Error::new(io::ErrorKind::Other, error))?;
         Ok(Self { shared, thread: Some(thread) })
     }

@@ -7,10 +7,16 @@ use ldk_node::bitcoin::Network;
 use ldk_server_grpc::places;
 
 use super::missing;
-use crate::config::values::Values;
+use crate::config::values::{Source, Values};
 use crate::config::{ConfigError, LogConfig, LogFormat, LogRotation};
 
+/// What the file gets if nobody has said what it is to get. With Debug a busy node writes so much that
+/// the lines that matter are gone with the older files before anybody looks for them.
+const DEFAULT_FILE_LEVEL: log::LevelFilter = log::LevelFilter::Info;
 const BYTES_PER_MIB: u64 = 1024 * 1024;
+/// Begins with the words in which LDK Server says it, for those who look for them.
+const SAME_AS_STORAGE: &str =
+    "Log file path cannot be the same as storage directory path; it must name a file";
 
 pub(in crate::config) fn log(
     values: &Values,
@@ -29,8 +35,9 @@ pub(in crate::config) fn log(
         },
     };
     let file = values.path("log.file").ok_or_else(|| missing("log.file"))?;
-    if file == storage_dir || file == places::network_dir(storage_dir, &network.to_string()) {
-        return Err(ConfigError::new("log.file", "must name a file, not the storage directory"));
+    let network_dir = places::network_dir(storage_dir, &network.to_string());
+    if [storage_dir, &network_dir].into_iter().any(|dir| is_same(&file, dir)) {
+        return Err(ConfigError::new("log.file", SAME_AS_STORAGE));
     }
     let max_mib = number("log.max_size_mb")?;
     let max_hours = number("log.rotation_interval_hours")?;
@@ -41,13 +48,23 @@ pub(in crate::config) fn log(
         max_files: usize::try_from(max_files).unwrap_or(usize::MAX),
     };
     let targets = values.list("log.targets");
+    let level = log_level("log.level", &text("log.level")?)?;
+    let is_chosen =
+        !targets.is_empty() || values.source("log.level").is_some_and(|of| of != Source::Default);
     Ok(LogConfig {
-        level: log_level("log.level", &text("log.level")?)?,
+        level,
+        file_level: if is_chosen { log::LevelFilter::Trace } else { DEFAULT_FILE_LEVEL },
         targets: targets.iter().map(|text| log_target(text)).collect::<Result<_, _>>()?,
         format,
         file: values.is_on("log.log_to_file").then_some(file),
         rotation,
     })
+}
+
+/// Whether both are the same, by whatever way.
+fn is_same(file: &Path, dir: &Path) -> bool {
+    file == dir
+        || file.canonicalize().is_ok_and(|file| dir.canonicalize().is_ok_and(|dir| file == dir))
 }
 
 fn log_target(text: &str) -> Result<(String, log::LevelFilter), ConfigError> {

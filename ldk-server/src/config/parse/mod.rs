@@ -110,10 +110,26 @@ pub(super) fn network(values: &Values) -> Result<Network, ConfigError> {
 }
 
 fn peer_address(key: &str, text: &str) -> Result<SocketAddress, ConfigError> {
-    SocketAddress::from_str(text).map_err(|_| {
+    let address = SocketAddress::from_str(text).map_err(|_| {
         let accepted = "accepted are ipv4:port, [ipv6]:port, onion-v3:port and host:port";
         ConfigError::new(key, format!("\"{text}\" is not a peer address; {accepted}"))
-    })
+    })?;
+    // The system would choose a port, which nobody is told.
+    if port(&address) == 0 {
+        let reason = format!("\"{text}\" has port 0; accepted are 1 to 65535, 9735 is usual");
+        return Err(ConfigError::new(key, reason));
+    }
+    Ok(address)
+}
+
+fn port(address: &SocketAddress) -> u16 {
+    match address {
+        SocketAddress::TcpIpV4 { port, .. }
+        | SocketAddress::TcpIpV6 { port, .. }
+        | SocketAddress::OnionV3 { port, .. }
+        | SocketAddress::Hostname { port, .. } => *port,
+        SocketAddress::OnionV2([.., high, low]) => u16::from_be_bytes([*high, *low]),
+    }
 }
 
 /// The empty text is no URL, and no mistake.
@@ -130,7 +146,8 @@ fn url_of(key: &str, url: String, schemes: &[&str]) -> Result<String, ConfigErro
         Ok(url)
     } else {
         let accepted = schemes.join(":// or ");
-        Err(ConfigError::new(key, format!("\"{url}\" must be a URL with {accepted}://")))
+        let shown = crate::urls::masked(&url);
+        Err(ConfigError::new(key, format!("\"{shown}\" must be a URL with {accepted}://")))
     }
 }
 

@@ -1,0 +1,20 @@
+//! Whose on-chain wallet a record is of.
+//!
+//! Of the wallet LDK Node keeps the public descriptor of its addresses, in which the key of BIP 84's
+//! first account is there as text: `wpkh([fingerprint/84'/0'/0']xpub…/0/*)#checksum`.
+
+use ldk_node::bitcoin::bip32::Xpub;
+use memchr::memmem;
+
+/// Where the descriptor is.
+pub(crate) const DESCRIPTOR: (&str, &str, &str) = ("bdk_wallet", "", "descriptor");
+
+/// The path of the account from the master key, for the coin type of BIP 44.
+pub(crate) fn account_path(coin_type: u32) -> String {
+    format!("m/84'/{coin_type}'/0'")
+}
+
+/// Whether the record is of the wallet whose account has this key.
+pub(crate) fn is_of_key(descriptor: &[u8], account: &Xpub) -> bool {
+    memmem::find(descriptor, account.to_string().as_bytes()).is_some()
+}

@@ -1,0 +1,71 @@
+//! The library's peers as everybody else sees them.
+
+use ldk_node::PeerDetails;
+use ldk_node::bitcoin::secp256k1::PublicKey;
+use ldk_node::lightning::ln::msgs::SocketAddress;
+
+use super::PeerGate;
+use super::addresses::Known;
+
+/// A peer that is connected, or stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownPeer {
+    /// Its public key.
+    pub node_id: PublicKey,
+    /// The address it is stored with, if it is, else that of the connection.
+    pub address: SocketAddress,
+    /// The address of the connection, if there is one.
+    pub connected_address: Option<SocketAddress>,
+    /// Whether this node reconnects to it.
+    pub is_persisted: bool,
+}
+
+impl KnownPeer {
+    fn of_library(peer: PeerDetails, known: &Known) -> Self {
+        let PeerDetails { node_id, address, is_persisted, is_connected } = peer;
+        let address = known.real(&address).unwrap_or(&address).clone();
+        let stored = known.stored.get(&node_id).filter(|_| is_persisted);
+        Self {
+            node_id,
+            connected_address: is_connected.then(|| address.clone()),
+            address: stored.cloned().unwrap_or(address),
+            is_persisted,
+        }
+    }
+
+    /// Whether there is a connection.
+    pub fn is_connected(&self) -> bool {
+        self.connected_address.is_some()
+    }
+}
+
+impl PeerGate {
+    /// The library's peers as everybody else sees them, with those that the library does not know.
+    pub fn shown(&self, peers: Vec<PeerDetails>) -> Vec<KnownPeer> {
+        let known = self.addresses.known();
+        let mut peers: Vec<KnownPeer> =
+            peers.into_iter().map(|peer| KnownPeer::of_library(peer, &known)).collect();
+        for (node_id, kept) in known.kept.iter().filter(|(_, kept)| kept.persist) {
+            match peers.iter_mut().find(|peer| peer.node_id == *node_id) {
+                Some(peer) => {
+                    peer.address = kept.address.clone();
+                    peer.is_persisted = true;
+                },
+                None => peers.push(KnownPeer {
+                    node_id: *node_id,
+                    address: kept.address.clone(),
+                    connected_address: None,
+                    is_persisted: true,
+                }),
+            }
+        }
+        peers
+    }
+
+    /// Does not connect to this peer any more by itself.
+    pub fn forget(&self, node_id: &PublicKey) {
+        let mut known = self.addresses.known();
+        known.kept.remove(node_id);
+        known.moved.remove(node_id);
+    }
+}
