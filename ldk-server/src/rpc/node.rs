@@ -44,7 +44,7 @@ pub(super) fn get_node_info(
         latest_node_announcement_broadcast_timestamp,
         listening_addresses,
         announcement_addresses,
-        node_alias: app.node.node_alias().map(|alias| alias.to_string()),
+        node_alias: app.node.node_alias().as_ref().map(wire::text::alias),
         node_uris,
         network: wire::node::network(app.network).into(),
         features: announced_features(app),

@@ -11,6 +11,7 @@ pub mod node;
 pub mod offer;
 pub mod payment;
 pub mod peer;
+pub mod text;
 
 #[cfg(test)]
 mod vectors;

@@ -21,8 +21,8 @@ pub fn decode(text: &str, now: Duration) -> Result<DecodeOfferResponse, String> 
     Ok(DecodeOfferResponse {
         offer_id: hex::encode(offer.id().0),
         // The library's texts for these two have no control characters.
-        description: offer.description().map(|description| description.to_string()),
-        issuer: offer.issuer().map(|issuer| issuer.to_string()),
+        description: offer.description().map(|description| description.0.to_owned()),
+        issuer: offer.issuer().map(|issuer| issuer.0.to_owned()),
         amount: offer.amount().map(amount),
         issuer_signing_pubkey: offer.issuer_signing_pubkey().map(|key| key.to_string()),
         absolute_expiry: offer.absolute_expiry().map(|expiry| expiry.as_secs()),

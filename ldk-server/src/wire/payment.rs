@@ -64,7 +64,7 @@ fn payment_kind(kind: PaymentKind) -> Kind {
                 preimage: preimage.map(preimage_hex),
                 secret: secret.map(|secret| secret.0.to_vec()),
                 offer_id: hex::encode(offer_id.0),
-                payer_note: payer_note.map(|note| note.to_string()),
+                payer_note: payer_note.map(|note| note.0),
                 quantity,
             })
         },
@@ -73,7 +73,7 @@ fn payment_kind(kind: PaymentKind) -> Kind {
                 hash: hash.map(|hash| hex::encode(hash.0)),
                 preimage: preimage.map(preimage_hex),
                 secret: secret.map(|secret| secret.0.to_vec()),
-                payer_note: payer_note.map(|note| note.to_string()),
+                payer_note: payer_note.map(|note| note.0),
                 quantity,
             })
         },
@@ -215,7 +215,7 @@ mod tests {
             max_total_opening_fee_msat: Some(5),
             max_proportional_opening_fee_ppm_msat: Some(6),
         };
-        let note = || Some(UntrustedString("for tea".to_owned()));
+        let note = || Some(UntrustedString("for\n\t\u{200d}tea".to_owned()));
         for (kind, expected) in [
             (
                 PaymentKind::Bolt11Jit {
@@ -250,7 +250,7 @@ mod tests {
                     preimage: preimage_hex.clone(),
                     secret: Some(vec![4; 32]),
                     offer_id: "08".repeat(32),
-                    payer_note: Some("for tea".to_owned()),
+                    payer_note: Some("for\n\t\u{200d}tea".to_owned()),
                     quantity: Some(9),
                 }),
             ),
@@ -263,7 +263,7 @@ mod tests {
                     quantity: None,
                 },
                 Kind::Bolt12Refund(types::Bolt12Refund {
-                    payer_note: Some("for tea".to_owned()),
+                    payer_note: Some("for\n\t\u{200d}tea".to_owned()),
                     ..types::Bolt12Refund::default()
                 }),
             ),
