@@ -20,6 +20,7 @@ mod jit;
 mod names;
 mod node;
 mod onchain;
+mod pasted;
 mod payments;
 mod peers;
 mod route;

@@ -13,13 +13,16 @@ use ldk_node::lightning_invoice::{
 use ldk_server_grpc::api::DecodeInvoiceResponse;
 use ldk_server_grpc::types;
 
-use super::features;
+use super::{faults, features};
 
 /// Decodes an invoice of any network, or says why it is none. `now` is the time since 1970.
 pub fn decode(text: &str, now: Duration) -> Result<DecodeInvoiceResponse, String> {
-    let invoice: SignedRawBolt11Invoice =
-        text.parse().map_err(|error| format!("is not a BOLT 11 invoice: {error}"))?;
-    let unsound = |error: Bolt11SemanticError| format!("is not a sound invoice: {error}");
+    let invoice: SignedRawBolt11Invoice = text.parse().map_err(|error| {
+        format!("is not a BOLT 11 invoice: {}", faults::of_parsed_invoice(&error))
+    })?;
+    let unsound = |error: Bolt11SemanticError| {
+        format!("is not a sound invoice: {}", faults::of_sense(&error))
+    };
     check(&invoice).map_err(unsound)?;
     let payee = match invoice.payee_pub_key() {
         Some(payee) => payee.0,
@@ -386,7 +389,7 @@ mod tests {
             let field = TaggedField::PayeePubKey(stranger);
             raw.data.tagged_fields.push(RawTaggedField::KnownSemantics(field));
         });
-        assert!(decoded(&forged).unwrap_err().contains("signature is invalid"));
+        assert!(decoded(&forged).unwrap_err().contains("signature is not the payee's"));
     }
 
     #[test]
