@@ -6,8 +6,8 @@ use anyhow::{Context as _, Result, ensure};
 use e2e_tests::{Events, Network, Node, refused, until};
 use ldk_server_client::api::splice_in_request::Amount;
 use ldk_server_client::api::{
-    AllFunds, DisconnectPeerRequest, SpliceInRequest, SpliceInResponse, SpliceOutRequest,
-    SpliceOutResponse,
+    AllFunds, CloseChannelRequest, DisconnectPeerRequest, SpliceInRequest, SpliceInResponse,
+    SpliceOutRequest, SpliceOutResponse,
 };
 use ldk_server_client::events::event_envelope::Event;
 use ldk_server_client::events::{ChannelState, SpliceState, SpliceStateChanged};
@@ -245,6 +245,12 @@ async fn nothing_is_spliced_while_the_peer_is_away(
     refused(add(bob, &channel, amount).await, Code::FailedPrecondition, &["not connected"]);
     let answer = take(bob, &channel, None, OUT_SATS).await;
     refused(answer, Code::FailedPrecondition, &["not connected"]);
+    let request = CloseChannelRequest {
+        user_channel_id: channel.user_channel_id.clone(),
+        counterparty_node_id: channel.counterparty_node_id.clone(),
+    };
+    let answer = bob.client().close_channel(request).await;
+    refused(answer, Code::FailedPrecondition, &["not connected", "ForceCloseChannel"]);
     ensure!(network.bitcoind().mempool().await?.is_empty(), "a transaction was made");
     Ok(())
 }

@@ -9,9 +9,9 @@ use ldk_server_grpc::types::confirmation_status::Status;
 use ldk_server_grpc::types::payment_kind::Kind;
 use ldk_server_grpc::types::{self, PaymentMethod};
 
-/// A payment as the API shows it. `created_at` is in Unix seconds; one that has `expired` is an
-/// invoice that was put away unpaid.
-pub fn payment(details: PaymentDetails, created_at: u64, expired: bool) -> types::Payment {
+/// A payment as the API shows it. `created_at` is in Unix seconds; one that is `put_away` is an
+/// invoice that expired unpaid.
+pub fn payment(details: PaymentDetails, created_at: u64, put_away: bool) -> types::Payment {
     let PaymentDetails {
         id,
         kind,
@@ -26,11 +26,11 @@ pub fn payment(details: PaymentDetails, created_at: u64, expired: bool) -> types
         kind: Some(types::PaymentKind { kind: Some(payment_kind(kind)) }),
         amount_msat,
         direction: payment_direction(direction).into(),
-        status: if expired { types::PaymentStatus::Failed } else { payment_status(status) }.into(),
+        status: if put_away { types::PaymentStatus::Failed } else { payment_status(status) }.into(),
         latest_update_timestamp,
         fee_paid_msat,
         created_at,
-        expired,
+        expired: put_away,
         outcome_unknown: false,
     }
 }
