@@ -3,19 +3,22 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use e2e_tests::{
-    Network, Node, RawAnswer, RawConnection, grpc_frame, invalid, refused, signed_request, until,
+    Network, Nginx, Node, RawAnswer, RawConnection, grpc_frame, invalid, refused, signed_request,
+    until,
 };
 use futures_util::StreamExt as _;
 use ldk_server_client::api::{
-    AckEventsRequest, DeleteEventConsumerRequest, ListEventConsumersRequest,
+    AckEventsRequest, DeleteEventConsumerRequest, GetNodeInfoRequest, ListEventConsumersRequest,
     ListEventConsumersResponse, SubscribeEventsRequest,
 };
 use ldk_server_client::events::EventEnvelope;
 use ldk_server_client::types::EventConsumer;
-use ldk_server_client::{Code, Error, EventStream};
+use ldk_server_client::{Code, ConnectionChange, Error, EventStream};
 use prost::Message as _;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -38,12 +41,19 @@ async fn events_outlive_the_stream_and_the_process() -> Result<()> {
     drop(subscribe(&bob, Some(1), "books").await?);
     a_consumer_goes_on_where_it_was(&bob, &first).await?;
 
+    let proxy = Nginx::before(bob.config()).await?;
+    let mut through_proxy = Following::begin(&proxy).await?;
+    through_proxy.takes(&first).await?;
     bob.stop().await?;
+    through_proxy.is_told("HTTP status 502").await?;
+    let answer = proxy.client()?.get_node_info(GetNodeInfoRequest {}).await;
+    refused(answer, Code::Unavailable, &["not gRPC", "502 Bad Gateway"]);
     bob.start_again().await?;
     network.usable(&alice, &bob).await?;
     assert_eq!(all(&bob).await?[..first.len()], first);
     pay(&alice, &bob, 1).await?;
     let more = all(&bob).await?;
+    through_proxy.takes(&more[first.len()..]).await?;
     assert!(more.len() > first.len(), "{more:?}");
     each_consumer_has_a_place_of_its_own(&bob, &more, first.len()).await?;
 
@@ -99,6 +109,72 @@ async fn what_was_removed_is_not_passed_over_in_silence() -> Result<()> {
     pay(&alice, &bob, 1).await?;
     assert_eq!(take(&mut stream, 1).await?[0].event_index, head + 1);
     network.stop().await
+}
+
+/// Who follows all events through a proxy, and what it is told of its connection meanwhile.
+struct Following {
+    events: JoinHandle<Error>,
+    followed: UnboundedReceiver<EventEnvelope>,
+    failures: UnboundedReceiver<String>,
+}
+
+impl Following {
+    async fn begin(proxy: &Nginx) -> Result<Self> {
+        let (told, failures) = unbounded_channel();
+        let request = SubscribeEventsRequest { resume_after_index: Some(0), ..Default::default() };
+        let mut events = proxy
+            .client()?
+            .subscribe_events_resumable(request)
+            .retry_delays(Duration::from_millis(10), Duration::from_millis(200))
+            .on_connection_change(move |change| {
+                if let ConnectionChange::Retrying { error, .. } = change {
+                    let _ = told.send(error.to_string());
+                }
+            })
+            .await?;
+        let (took, followed) = unbounded_channel();
+        let events = tokio::spawn(async move {
+            loop {
+                match events.next().await {
+                    Some(Ok(envelope)) => drop(took.send(envelope)),
+                    Some(Err(error)) => return error,
+                    None => return Error::DataLoss("an end without an error".to_owned()),
+                }
+            }
+        });
+        Ok(Self { events, followed, failures })
+    }
+
+    /// Waits until these have come, as the next ones.
+    async fn takes(&mut self, events: &[EventEnvelope]) -> Result<()> {
+        for expected in events {
+            let next = tokio::select! {
+                next = timeout(PATIENCE, self.followed.recv()) => next?,
+                ended = &mut self.events => bail!("it ended: {:?}", ended?),
+            };
+            assert_eq!(next.as_ref(), Some(expected));
+        }
+        Ok(())
+    }
+
+    /// Waits until an attempt has failed for this.
+    async fn is_told(&mut self, text: &str) -> Result<()> {
+        let told = async {
+            while let Some(failure) = self.failures.recv().await {
+                if failure.contains(text) {
+                    return Ok(());
+                }
+            }
+            bail!("it has ended")
+        };
+        timeout(PATIENCE, told).await.with_context(|| format!("no failure has {text:?}"))?
+    }
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        self.events.abort();
+    }
 }
 
 /// Pays so many times, and waits until the payee has told of all that.

@@ -261,8 +261,13 @@ async fn too_large_a_channel_is_refused(alice: &Node, bob: &Node) -> Result<()> 
     let spendable_sats = alice.balances().await?.spendable_onchain_balance_sats;
     for sats in [spendable_sats - RESERVE_SATS + 1, spendable_sats + 1] {
         let answer = open(alice, bob, Amount::ChannelAmountSats(sats), None).await;
-        refused(answer, Code::FailedPrecondition, &["insufficient"]);
+        let figures = [sats, RESERVE_SATS].map(|sats| format!("{sats} sat"));
+        let words = ["does not cover", &figures[0], &figures[1]];
+        refused(answer, Code::FailedPrecondition, &words);
     }
+    let all_but_dust = Some(CHANNEL_SATS * 1_000 - 1);
+    let answer = open(alice, bob, Amount::ChannelAmountSats(CHANNEL_SATS), all_but_dust).await;
+    refused(answer, Code::FailedPrecondition, &["push less"]);
     // The gift is compared with what is found.
     let push_msat = Some((spendable_sats + 1) * 1_000);
     let answer = open(alice, bob, Amount::AllFunds(AllFunds {}), push_msat).await;

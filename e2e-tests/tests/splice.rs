@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use e2e_tests::{Events, Network, Node, refused, until};
 use ldk_server_client::api::splice_in_request::Amount;
 use ldk_server_client::api::{
-    AllFunds, Bolt12ReceiveRequest, Bolt12SendRequest, DisconnectPeerRequest,
+    AllFunds, Bolt12ReceiveRequest, Bolt12SendRequest, CloseChannelRequest, DisconnectPeerRequest,
     GraphListChannelsRequest, SpliceInRequest, SpliceInResponse, SpliceOutRequest,
     SpliceOutResponse,
 };
@@ -303,6 +303,12 @@ async fn nothing_is_spliced_while_the_peer_is_away(
     refused(add(bob, &channel, amount).await, Code::FailedPrecondition, &["not connected"]);
     let answer = take(bob, &channel, None, OUT_SATS).await;
     refused(answer, Code::FailedPrecondition, &["not connected"]);
+    let request = CloseChannelRequest {
+        user_channel_id: channel.user_channel_id.clone(),
+        counterparty_node_id: channel.counterparty_node_id.clone(),
+    };
+    let answer = bob.client().close_channel(request).await;
+    refused(answer, Code::FailedPrecondition, &["not connected", "ForceCloseChannel"]);
     ensure!(network.bitcoind().mempool().await?.is_empty(), "a transaction was made");
     Ok(())
 }

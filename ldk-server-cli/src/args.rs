@@ -44,7 +44,7 @@ impl From<RouteArgs> for RouteParametersConfig {
 #[derive(Debug, Args)]
 pub(crate) struct DescriptionArgs {
     /// Text that the payer is shown
-    #[arg(short, long, value_name = "TEXT")]
+    #[arg(short, long, value_name = "TEXT", allow_hyphen_values = true)]
     description: Option<String>,
 
     /// SHA-256 of a longer text, as hex; instead of a description

@@ -11,7 +11,9 @@ use crate::connect::is_not_pinned;
 /// those for what goes wrong on this side.
 macro_rules! errors {
     ($($(#[$doc:meta])+ $variant:ident = $code:ident),+ $(,)?) => {
-        /// Why a call failed. Where the server answered, the text is the server's message.
+        /// Why a call failed. Where the server answered, the text is the server's message. Where a
+        /// proxy answered that speaks no gRPC, the variant is what its HTTP status means to gRPC,
+        /// and the text has that status.
         #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
         #[non_exhaustive]
         pub enum Error {
@@ -84,11 +86,13 @@ errors! {
     /// `INTERNAL` (13): the server failed; its log says why.
     Internal = Internal,
     /// `UNAVAILABLE` (14): the server answered that it cannot serve now, for example because it is
-    /// shutting down.
+    /// shutting down, or a proxy in front of it that it cannot be reached (HTTP status 502, 503, 504
+    /// or 429). After a proxy's answer the outcome of the call is unknown.
     Unavailable = Unavailable,
     /// `DATA_LOSS` (15): events were lost to this subscriber.
     DataLoss = DataLoss,
-    /// `UNAUTHENTICATED` (16): the key is wrong, or the clocks are more than a minute apart.
+    /// `UNAUTHENTICATED` (16): the key is wrong, or the clocks are more than a minute apart. The text
+    /// says which clock is ahead, and by how much, if that is the cause.
     Auth = Unauthenticated,
 }
 
@@ -115,6 +119,10 @@ impl From<Status> for Error {
         let Some(source) = status.source() else {
             return Self::answered(status.code(), status.message().to_owned());
         };
+        // What stands for an answer that was not gRPC.
+        if let Some(status) = chain(source).find_map(<dyn StdError>::downcast_ref::<Status>) {
+            return Self::answered(status.code(), status.message().to_owned());
+        }
         if chain(source).any(<dyn StdError>::is::<TimeoutExpired>) {
             return Self::DeadlineExceeded(
                 "no answer in time; the outcome of the call is unknown".to_owned(),

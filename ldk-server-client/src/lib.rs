@@ -57,9 +57,11 @@
 //! # }
 //! ```
 
+mod answer;
 mod backup;
 mod builder;
 mod client;
+mod clock;
 mod connect;
 mod error;
 mod event_stream;

@@ -1,20 +1,24 @@
-//! Signs every request: its path and body, and so that it is good for one time.
+//! Signs every request: its path and body, and so that it is good for one time. Takes no answer that is
+//! not gRPC.
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use http::{HeaderValue, Request};
+use http::{HeaderValue, Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use ldk_server_grpc::auth;
 use tonic::body::Body;
 use tower::Service;
 
+use crate::answer;
+
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Sets the `x-auth` header of each request before it goes to the inner service. The body is read
-/// as a whole first, so this is for requests of one message.
+/// as a whole first, so this is for requests of one message. Of the answers, those that are not gRPC
+/// become errors.
 #[derive(Clone)]
 pub(crate) struct Signed<S> {
     inner: S,
@@ -29,12 +33,12 @@ impl<S> Signed<S> {
 
 impl<S> Service<Request<Body>> for Signed<S>
 where
-    S: Service<Request<Body>, Future: Send> + Clone + Send + 'static,
+    S: Service<Request<Body>, Response = Response<Body>, Future: Send> + Clone + Send + 'static,
     S::Error: Into<BoxError>,
 {
-    type Response = S::Response;
+    type Response = Response<Body>;
     type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<S::Response, BoxError>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, BoxError>> + Send>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         self.inner.poll_ready(context).map_err(Into::into)
@@ -47,7 +51,8 @@ where
         let api_key = Arc::clone(&self.api_key);
         Box::pin(async move {
             let request = sign(&api_key, request).await?;
-            inner.call(request).await.map_err(Into::into)
+            let answer = inner.call(request).await.map_err(Into::into)?;
+            Ok(answer::checked(answer)?)
         })
     }
 }

@@ -70,7 +70,16 @@ impl Certificate {
 
 impl InUse {
     fn read(tls: &TlsConfig) -> Result<Self, SecretError> {
-        let Identity { key, expires_at_secs } = secrets::read_identity(tls)?;
+        let Identity { key, expires_at_secs, missing_hosts } = secrets::read_identity(tls)?;
+        if !missing_hosts.is_empty() {
+            tracing::warn!(
+                "the certificate {} is not valid for {}, where clients are to connect by tls.hosts or \
+                 node.grpc_service_address: those that check names refuse it; put the names into it, \
+                 for one that was made here with --renew-certificate",
+                tls.cert_path.display(),
+                missing_hosts.join(", ")
+            );
+        }
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         // A configuration of its own for each certificate: nobody resumes a session that began with
         // another.

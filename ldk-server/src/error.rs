@@ -113,7 +113,7 @@ impl From<NodeError> for Error {
             | NodeError::DuplicatePayment
             | NodeError::InsufficientFunds
             | NodeError::UnsupportedCurrency
-            | NodeError::LiquidityFeeTooHigh => Self::FailedPrecondition(text()),
+            | NodeError::LiquidityFeeTooHigh => Self::FailedPrecondition(cause(error).to_owned()),
 
             NodeError::AlreadyRunning
             | NodeError::NotRunning
@@ -134,6 +134,51 @@ impl From<NodeError> for Error {
     }
 }
 
+/// What the state of things is that a call failed for, where the call itself does not know better.
+/// The library's own sentences say what failed, and not why.
+fn cause(error: NodeError) -> &'static str {
+    match error {
+        NodeError::ConnectionFailed => "the peer does not answer; see ListPeers",
+        NodeError::InvoiceCreationFailed => {
+            "the invoice cannot be made as asked for: its amount or expiry is beyond what an invoice \
+             can have"
+        },
+        NodeError::InvoiceRequestCreationFailed => {
+            "the offer cannot be asked for an invoice: this node has no peer that passes messages on"
+        },
+        NodeError::OfferCreationFailed | NodeError::RefundCreationFailed => {
+            "payers could not reach this node: it has no peer that passes messages on"
+        },
+        NodeError::PaymentSendingFailed => {
+            "no route to the payee is known within the limits; ListChannels tells what can be sent"
+        },
+        NodeError::InvalidCustomTlvs => "the payment cannot carry these TLVs",
+        NodeError::ProbeSendingFailed => "no route is known to probe",
+        NodeError::ChannelCreationFailed => {
+            "the channel cannot be opened: its amount does not cover reserve and fee, or the peer is \
+             away"
+        },
+        NodeError::ChannelClosingFailed => {
+            "the channel cannot be closed now: its peer is away, or it is being closed already"
+        },
+        NodeError::ChannelSplicingFailed => {
+            "the channel cannot be spliced: the money does not cover amount and fee, another splice \
+             is pending, or the peer cannot splice"
+        },
+        NodeError::ChannelConfigUpdateFailed => "the channel does not take these settings",
+        NodeError::DuplicatePayment => {
+            "the payment is under way or done; see GetPaymentDetails and ListPayments"
+        },
+        NodeError::InsufficientFunds => {
+            "the wallet's spendable funds do not cover the amount, the fee and the reserve that is \
+             kept for closing channels; see GetBalances"
+        },
+        NodeError::UnsupportedCurrency => "the amount is in another currency than bitcoin",
+        NodeError::LiquidityFeeTooHigh => "the liquidity provider's fee is above the limit",
+        _ => "the state of the node does not allow it",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,6 +195,23 @@ mod tests {
         let status = Status::from(Error::invalid("payment_id", "has 3 hex digits; expected 64"));
         assert_eq!(status.code(), Code::InvalidArgument);
         assert_eq!(status.message(), "payment_id: has 3 hex digits; expected 64");
+    }
+
+    #[test]
+    fn no_sentence_of_the_library_is_handed_through() {
+        for error in [
+            NodeError::ConnectionFailed,
+            NodeError::PaymentSendingFailed,
+            NodeError::ChannelCreationFailed,
+            NodeError::ChannelClosingFailed,
+            NodeError::ChannelSplicingFailed,
+            NodeError::DuplicatePayment,
+            NodeError::InsufficientFunds,
+        ] {
+            let status = Status::from(Error::from(error));
+            assert_ne!(status.message(), error.to_string());
+            assert!(status.message().len() > 30, "{}", status.message());
+        }
     }
 
     #[test]

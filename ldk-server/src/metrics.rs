@@ -119,7 +119,7 @@ fn add_log(page: &Page, lost: LostLines) -> prometheus::Result<()> {
 }
 
 fn add_payments(page: &Page, payments: PaymentCounts) -> prometheus::Result<()> {
-    let PaymentCounts { begun, pending, succeeded, failed } = payments;
+    let PaymentCounts { begun, pending, told_successful, told_failed, .. } = payments;
     page.gauge(
         "ldk_server_total_pending_payments_count",
         "Payments that have neither succeeded nor failed: under way, invoices not paid yet, \
@@ -134,13 +134,15 @@ fn add_payments(page: &Page, payments: PaymentCounts) -> prometheus::Result<()> 
     )?;
     page.counter(
         "ldk_server_total_successful_payments_count",
-        "Payments of every kind that had succeeded at the start, and each success since.",
-        succeeded,
+        "Payments of every kind that had succeeded at the start, and each event since that one from \
+         here has succeeded.",
+        told_successful,
     )?;
     page.counter(
         "ldk_server_total_failed_payments_count",
-        "Payments of every kind that had failed at the start, and each failure since.",
-        failed,
+        "Payments of every kind that had failed at the start, and each event since that one from here \
+         has failed.",
+        told_failed,
     )
 }
 

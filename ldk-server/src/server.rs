@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ldk_node::Node;
+use ldk_node::config::AsyncPaymentsRole;
 use ldk_server_grpc::MAX_MESSAGE_BYTES;
 use ldk_server_grpc::api::lightning_node_server::LightningNodeServer;
 use tokio::sync::watch;
@@ -18,6 +19,7 @@ use crate::backup::{self, Backups};
 use crate::certificate::Certificate;
 use crate::chain::gate::ChainGate;
 use crate::clock::unix_secs;
+use crate::compat::node_features;
 use crate::config::{Config, LimitsConfig};
 use crate::descriptors::Shares;
 use crate::exposure;
@@ -348,6 +350,7 @@ async fn assemble(
         .lsps2_client
         .as_ref()
         .map(|lsp| Lsp { node_id: lsp.node_id, address: lsp.address.clone() });
+    let is_async_server = matches!(config.async_payments_role, Some(AsyncPaymentsRole::Server));
     let assembling = tokio::task::spawn_blocking(move || {
         let app = Arc::new(App {
             network: config.network,
@@ -355,6 +358,7 @@ async fn assemble(
             holds: Holds::open(Arc::clone(&store))?,
             lsp,
             names: Names::new(&config.hrn),
+            features: node_features::announced(is_async_server),
             gate,
             backups: Backups {
                 storage_dir: config.storage_dir.clone(),

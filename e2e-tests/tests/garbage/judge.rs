@@ -17,6 +17,18 @@ const REFUSALS: [Code; 5] = [
 /// The only calls that may say that they, or a part of them, cannot be done.
 const UNABLE: [&str; 2] = ["Bolt11SendUnderpaying", "OpenChannel"];
 
+/// The fields whose texts people paste, with white space around them.
+const PASTED: [&str; 8] = [
+    "invoice",
+    "offer",
+    "uri",
+    "address",
+    "node_pubkey",
+    "node_id",
+    "counterparty_node_id",
+    "public_key",
+];
+
 /// No message is longer, in bytes.
 const MAX_MESSAGE_BYTES: usize = 1024;
 /// A part of a secret that is as long as this gives it away.
@@ -65,7 +77,7 @@ fn of_field(
         message.has_field(field).then(|| message.get_field(field).into_owned())
     };
     let (was, is) = (value(sound), value(changed));
-    if was == is {
+    if was == is || is_pasted(field.name(), &was, &is) {
         return Vec::new();
     }
     let name = format!("{within}{}", field.name());
@@ -81,6 +93,12 @@ fn of_field(
     }
     let has_presence = field.supports_presence() || field.is_list();
     vec![Difference { field: name, sound: was, value: is, has_presence }]
+}
+
+/// Whether the same text has white space around it, in a field that people paste into.
+fn is_pasted(field: &str, was: &Option<Value>, is: &Option<Value>) -> bool {
+    let (Some(Value::String(was)), Some(Value::String(is))) = (was, is) else { return false };
+    PASTED.contains(&field) && is.trim() == was
 }
 
 /// What is wrong with this answer, if anything.

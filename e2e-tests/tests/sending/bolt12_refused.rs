@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Result, ensure};
 use e2e_tests::{Network, Node, invalid, refused, until};
 use ldk_server_client::Code;
-use ldk_server_client::api::{Bolt12ReceiveRequest, Bolt12SendRequest};
+use ldk_server_client::api::{Bolt12ReceiveRequest, Bolt12SendRequest, UnifiedSendRequest};
 use ldk_server_client::types::RouteParametersConfig;
 
 use crate::bolt12::offer;
@@ -108,7 +108,15 @@ pub(super) async fn unusable_to_pay(payer: &Node, payee: &Node, alone: &Node) ->
 
     let request = Bolt12SendRequest { offer: fixed, ..Default::default() };
     let unheard = alone.client().bolt12_send(request).await;
-    refused(unheard, Code::FailedPrecondition, &["no suitable peer"]);
+    refused(unheard, Code::FailedPrecondition, &["there is no channel to pay through"]);
+    let much = 10_000_000_000;
+    let too_much = pay(&variable, Some(much), None).await;
+    refused(too_much, Code::FailedPrecondition, &["the channels can send", &much.to_string()]);
+    let own = offer(payer, Bolt12ReceiveRequest::default()).await?.offer;
+    refused(pay(&own, Some(AMOUNT_MSAT), None).await, Code::FailedPrecondition, &["own"]);
+    let uri = format!("bitcoin:?lno={own}");
+    let request = UnifiedSendRequest { uri, amount_msat: Some(AMOUNT_MSAT), ..Default::default() };
+    refused(client.unified_send(request).await, Code::FailedPrecondition, &["own"]);
     until("the offer has expired", PATIENCE, async || {
         ensure!(made.elapsed()? > Duration::from_secs(3), "{:?} old", made.elapsed()?);
         Ok(())

@@ -159,7 +159,7 @@ pub(super) async fn unusable(payer: &Node, payee: &Node) -> Result<()> {
     refused(nowhere, Code::FailedPrecondition, &["no route"]);
     let all = before[0] + 1;
     let too_much = send(SpontaneousSendRequest { amount_msat: all, ..to(payee) }).await;
-    refused(too_much, Code::FailedPrecondition, &["no route"]);
+    refused(too_much, Code::FailedPrecondition, &["the channels can send", &all.to_string()]);
     // The limits that are least are no hindrance where there is no one to pay a fee to.
     let route_parameters = fee_limit(0);
     send(SpontaneousSendRequest { route_parameters, ..to(payee) }).await?;

@@ -47,11 +47,12 @@ pub(super) async fn no_way_works(poor: &Node, payee: &Node) -> Result<()> {
     let invoice = payee.invoice(too_much_msat).await?;
     let offer = offer(payee, Some(too_much_msat)).await?;
     let all = format!("bitcoin:{address}?amount=0.005&lightning={invoice}&lno={offer}");
-    let words = ["by offer: ", "no suitable peer", "by invoice: ", "no route", "on chain: "];
+    let no_channel = "there is no channel to pay through";
+    let words = ["by offer: ", "by invoice: ", no_channel, "on chain: "];
     let refusal = poor.client().unified_send(request(&all, None)).await;
     refused(refusal, Code::FailedPrecondition, &words);
     let refusal = poor.client().unified_send(request(&offer, None)).await;
-    refused(refusal, Code::FailedPrecondition, &["no suitable peer"]);
+    refused(refusal, Code::FailedPrecondition, &[no_channel]);
     Ok(())
 }
 

@@ -108,6 +108,9 @@ mod tests {
             request("2msat --description-hash 00ff").unwrap().description,
             described(Kind::Hash("00ff".to_owned()))
         );
+        let dashed = request("2sat -d -5% -e 60").unwrap();
+        assert_eq!(dashed.description, described(Kind::Direct("-5%".to_owned())));
+        assert_eq!(dashed.expiry_secs, 60);
         let both = request("-d tea --description-hash 00ff").unwrap_err();
         assert!(both.starts_with("Error (Invalid Request): "), "{both}");
     }

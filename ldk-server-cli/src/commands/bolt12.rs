@@ -10,6 +10,7 @@ use crate::args::RouteArgs;
 #[derive(Debug, Args)]
 pub(crate) struct Bolt12Receive {
     /// Text that the payer is shown
+    #[arg(allow_hyphen_values = true)]
     description: String,
 
     /// Amount for each item, with its unit (sat or msat); without it the payer chooses
@@ -52,7 +53,7 @@ pub(crate) struct Bolt12Send {
     quantity: Option<u64>,
 
     /// Text for the payee
-    #[arg(short, long, value_name = "TEXT")]
+    #[arg(short, long, value_name = "TEXT", allow_hyphen_values = true)]
     payer_note: Option<String>,
 
     #[command(flatten)]
@@ -95,6 +96,16 @@ mod tests {
                 ..plain
             })
         );
+    }
+
+    #[test]
+    fn texts_may_begin_with_a_dash() {
+        let offer = request::<Bolt12Receive, Bolt12ReceiveRequest>;
+        assert_eq!(offer("-5% 3sat --quantity 5").unwrap().description, "-5%");
+        assert_eq!(offer("--tea--").unwrap().description, "--tea--");
+        let paid = request::<Bolt12Send, Bolt12SendRequest>;
+        let note = paid("lno1 --payer-note --thanks -q 2").unwrap();
+        assert_eq!((note.payer_note.as_deref(), note.quantity), (Some("--thanks"), Some(2)));
     }
 
     #[test]

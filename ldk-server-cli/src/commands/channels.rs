@@ -11,16 +11,19 @@ use ldk_server_grpc::types::ChannelConfig;
 
 use crate::amount::{Amount, AmountOrAll};
 use crate::args::ChannelConfigArgs;
+use crate::commands::peers::key_and_address;
 use crate::failure::Failure;
 
 /// Open a channel to a node, from the on-chain wallet
 #[derive(Debug, Args)]
+#[command(allow_missing_positional = true)]
 pub(crate) struct OpenChannel {
-    /// Public key of the node, as hex
+    /// Public key of the node as hex, alone or as pubkey@host:port
+    #[arg(value_name = "NODE_PUBKEY[@ADDRESS]")]
     node_pubkey: String,
 
-    /// Address of the node, host:port
-    address: String,
+    /// Address of the node, host:port, where it is not given with the public key
+    address: Option<String>,
 
     /// Size of the channel with its unit (sat, or msat in whole sats), or all for everything that
     /// is spendable
@@ -57,9 +60,10 @@ impl TryFrom<OpenChannel> for OpenChannelRequest {
             AmountOrAll::All => ChannelAmount::AllFunds(AllFunds {}),
         };
         let config = ChannelConfig::from(command.config);
+        let (node_pubkey, address) = key_and_address(command.node_pubkey, command.address)?;
         Ok(Self {
-            node_pubkey: command.node_pubkey,
-            address: command.address,
+            node_pubkey,
+            address,
             amount: Some(amount),
             push_to_counterparty_msat: command.push_to_counterparty.map(Amount::msat),
             channel_config: (config != ChannelConfig::default()).then_some(config),
@@ -191,7 +195,7 @@ pub(crate) struct ForceCloseChannel {
     counterparty_node_id: String,
 
     /// Reason to tell the other side
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     force_close_reason: Option<String>,
 }
 
@@ -230,6 +234,9 @@ mod tests {
             ..Default::default()
         };
         assert_eq!(request("02aa host:9735 100000sat"), Ok(plain.clone()));
+        assert_eq!(request("02aa@host:9735 100000sat"), Ok(plain.clone()));
+        let missing = request("02aa 100000sat").unwrap_err();
+        assert!(missing.starts_with("Error: address is required"), "{missing}");
         assert_eq!(
             request("02aa host:9735 all --announce-channel --push-to-counterparty 1sat"),
             Ok(OpenChannelRequest {

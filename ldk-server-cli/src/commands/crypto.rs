@@ -7,6 +7,7 @@ use ldk_server_grpc::api::{SignMessageRequest, VerifySignatureRequest};
 #[derive(Debug, Args)]
 pub(crate) struct SignMessage {
     /// Text to sign, as UTF-8
+    #[arg(allow_hyphen_values = true)]
     message: String,
 }
 
@@ -22,6 +23,7 @@ impl From<SignMessage> for SignMessageRequest {
 #[derive(Debug, Args)]
 pub(crate) struct VerifySignature {
     /// Text that was signed, as UTF-8
+    #[arg(allow_hyphen_values = true)]
     message: String,
 
     /// Signature in zbase32
@@ -45,6 +47,17 @@ impl From<VerifySignature> for VerifySignatureRequest {
 mod tests {
     use super::*;
     use crate::commands::testing::request;
+
+    #[test]
+    fn a_text_may_begin_with_a_dash() {
+        for text in ["-----BEGIN", "-5%", "-m", "--message"] {
+            let signed = request::<SignMessage, SignMessageRequest>(text).unwrap();
+            assert_eq!(signed.message, text.as_bytes());
+            let line = format!("{text} rhk 02aa");
+            let verified = request::<VerifySignature, VerifySignatureRequest>(&line).unwrap();
+            assert_eq!((verified.message, verified.signature.as_str()), (text.into(), "rhk"));
+        }
+    }
 
     #[test]
     fn the_bytes_of_the_text_are_signed_and_checked() {

@@ -24,21 +24,24 @@ impl TryFrom<ConnectPeer> for ConnectPeerRequest {
     type Error = Failure;
 
     fn try_from(command: ConnectPeer) -> Result<Self, Failure> {
-        let (node_pubkey, address) = match command.address {
-            Some(address) => (command.node_pubkey, address),
-            None => command
-                .node_pubkey
-                .split_once('@')
-                .map(|(node_pubkey, address)| (node_pubkey.to_owned(), address.to_owned()))
-                .ok_or_else(|| {
-                    Failure::Local(
-                        "address is required: give it second, or first as pubkey@host:port"
-                            .to_owned(),
-                    )
-                })?,
-        };
+        let (node_pubkey, address) = key_and_address(command.node_pubkey, command.address)?;
         Ok(Self { node_pubkey, address, persist: command.persist })
     }
+}
+
+/// Key and address of a node, from one argument or two.
+pub(super) fn key_and_address(
+    node_pubkey: String,
+    address: Option<String>,
+) -> Result<(String, String), Failure> {
+    if let Some(address) = address {
+        return Ok((node_pubkey, address));
+    }
+    let uri = node_pubkey.split_once('@');
+    uri.map(|(key, address)| (key.to_owned(), address.to_owned())).ok_or_else(|| {
+        let accepted = "address is required: give it second, or first as pubkey@host:port";
+        Failure::Local(accepted.to_owned())
+    })
 }
 
 /// Disconnect from a node, and do not connect to it again

@@ -1,6 +1,5 @@
 //! What is printed on standard output.
 
-mod escape;
 #[cfg(test)]
 mod shapes;
 mod table;
@@ -10,7 +9,7 @@ use std::io::Write as _;
 use clap::ValueEnum;
 use serde::Serialize;
 
-pub(crate) use escape::escape;
+pub(crate) use ldk_server_grpc::terminal::escape;
 
 use crate::failure::Failure;
 
@@ -30,7 +29,7 @@ pub(crate) fn print(answer: &impl Serialize, format: Format) -> Result<(), Failu
 
 /// Prints an answer as JSON in one line.
 pub(crate) fn print_line(answer: &impl Serialize) -> Result<(), Failure> {
-    print_text(serde_json::to_string(answer).map(|json| escape(&json)))
+    print_text(serde_json::to_string(answer).map(|json| escape(&json).into_owned()))
 }
 
 /// Writes bytes and flushes, so that a reader on the other side of a pipe has them at once.
@@ -49,7 +48,7 @@ fn print_text(text: serde_json::Result<String>) -> Result<(), Failure> {
 
 fn render(answer: &impl Serialize, format: Format) -> serde_json::Result<String> {
     match format {
-        Format::Json => serde_json::to_string_pretty(answer).map(|json| escape(&json)),
+        Format::Json => serde_json::to_string_pretty(answer).map(|json| escape(&json).into_owned()),
         Format::Table => serde_json::to_value(answer).map(|answer| table::render(&answer)),
     }
 }

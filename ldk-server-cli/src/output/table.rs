@@ -3,7 +3,7 @@
 use comfy_table::{Table, presets};
 use serde_json::Value;
 
-use super::escape;
+use ldk_server_grpc::terminal::escape_line;
 
 /// A list whose items have at most so many fields is one table with a row for each item; with more
 /// it would be too wide to read, and each item becomes a table of its own.
@@ -103,7 +103,7 @@ fn is_list_of_objects(value: &Value) -> bool {
 fn cell(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
-        Value::String(text) => escape(text),
+        Value::String(text) => escape_line(text).into_owned(),
         Value::Array(items) if items.is_empty() => "none".to_owned(),
         Value::Array(items) => items.iter().map(cell).collect::<Vec<_>>().join("\n"),
         Value::Object(_) => "none".to_owned(),

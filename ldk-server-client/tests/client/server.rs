@@ -1,5 +1,6 @@
 //! The server side of these tests.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -21,7 +22,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tonic::Status;
 use tonic::body::Body;
-use tower::ServiceExt as _;
+use tower::{ServiceExt as _, service_fn};
 
 pub(crate) const API_KEY: &str = "1f2e3d4c5b6a79880f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a6978";
 
@@ -87,6 +88,18 @@ impl TestServer {
         Self { address: listener.address, pem: identity.pem(), listener }
     }
 
+    /// Answers every request so, as a proxy may that stands in front of the server.
+    pub(crate) async fn start_answering(answer: fn() -> Response<Body>) -> Self {
+        let identity = Identity::self_signed("localhost");
+        let acceptor = TlsAcceptor::from(Arc::new(tls(&identity)));
+        let answered = move |_| async move { Ok::<_, Infallible>(answer()) };
+        let serve = move |tcp| {
+            serve_http(acceptor.clone(), TowerToHyperService::new(service_fn(answered)), tcp)
+        };
+        let listener = Listener::start(serve).await;
+        Self { address: listener.address, pem: identity.pem(), listener }
+    }
+
     pub(crate) fn client(&self) -> Client {
         self.client_builder().build().unwrap()
     }
@@ -106,11 +119,23 @@ async fn serve_connection<T: LightningNode>(
     service: LightningNodeServer<T>,
     tcp: TcpStream,
 ) {
+    let checked = service_fn(move |request| check(service.clone(), request));
+    serve_http(acceptor, TowerToHyperService::new(checked), tcp).await;
+}
+
+async fn serve_http<S>(acceptor: TlsAcceptor, service: S, tcp: TcpStream)
+where
+    S: hyper::service::Service<
+            Request<Incoming>,
+            Response = Response<Body>,
+            Error = Infallible,
+            Future: Send + 'static,
+        > + Send,
+{
     if let Ok(tls) = acceptor.accept(tcp).await {
-        let checked = tower::service_fn(move |request| check(service.clone(), request));
         // How the connection ends is for the client's side of the test to judge.
         let _ = http2::Builder::new(TokioExecutor::new())
-            .serve_connection(TokioIo::new(tls), TowerToHyperService::new(checked))
+            .serve_connection(TokioIo::new(tls), service)
             .await;
     }
 }
@@ -171,7 +196,7 @@ fn tls(identity: &Identity) -> ServerConfig {
 async fn check<T: LightningNode>(
     service: LightningNodeServer<T>,
     request: Request<Incoming>,
-) -> Result<Response<Body>, std::convert::Infallible> {
+) -> Result<Response<Body>, Infallible> {
     let (head, body) = request.into_parts();
     let Ok(body) = body.collect().await.map(Collected::to_bytes) else {
         return Ok(Status::cancelled("the body broke off").into_http());

@@ -13,8 +13,12 @@ const OTHERS_SECS: [u64; 2] = [2_524_608_000, 2_840_140_800];
 fn opened() -> (TempDir, TlsConfig, Certificate, Keeper) {
     let dir = tempfile::tempdir().unwrap();
     let path = |name: &str| -> PathBuf { dir.path().join(name) };
-    let tls =
-        TlsConfig { cert_path: path("tls.crt"), key_path: path("tls.key"), hosts: Vec::new() };
+    let tls = TlsConfig {
+        cert_path: path("tls.crt"),
+        key_path: path("tls.key"),
+        hosts: Vec::new(),
+        listening: None,
+    };
     let (certificate, keeper) = Certificate::open(tls.clone()).unwrap();
     (dir, tls, certificate, keeper)
 }

@@ -2,6 +2,7 @@
 //! begins here: each fact has recorded bytes as its test.
 
 pub(crate) mod channel_state;
+pub(crate) mod node_features;
 pub(crate) mod wallet;
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ mod values;
 
 use std::fs;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -173,8 +173,11 @@ pub struct TlsConfig {
     pub cert_path: PathBuf,
     /// Its PEM key: PKCS#8, SEC 1 or PKCS#1.
     pub key_path: PathBuf,
-    /// Names and addresses a generated certificate is valid for, besides localhost and 127.0.0.1.
+    /// Names and addresses a generated certificate is valid for, besides localhost, 127.0.0.1 and
+    /// the address below.
     pub hosts: Vec<String>,
+    /// Where the service listens, if it is one address.
+    pub listening: Option<IpAddr>,
 }
 
 /// What callers may ask of the service.

@@ -1,7 +1,9 @@
-//! What a line looks like.
+//! What a line looks like. It is one line whatever text of strangers is in it, and does not act on a
+//! terminal.
 
 use std::fmt;
 
+use ldk_server_grpc::terminal::escape_line;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
@@ -51,8 +53,9 @@ where
                 writer.write_char('[')?;
                 self.time.format_time(&mut writer)?;
                 write!(writer, " {:<5} {}:{line}] ", metadata.level(), metadata.target())?;
-                context.field_format().format_fields(writer.by_ref(), event)?;
-                writeln!(writer)
+                let mut fields = String::new();
+                context.field_format().format_fields(Writer::new(&mut fields), event)?;
+                writeln!(writer, "{}", escape_line(&fields))
             },
             LogFormat::Json => {
                 let mut timestamp = String::new();
@@ -67,7 +70,7 @@ where
                 };
                 event.record(&mut object);
                 let text = serde_json::to_string(&object).map_err(|_| fmt::Error)?;
-                writeln!(writer, "{text}")
+                writeln!(writer, "{}", escape_line(&text))
             },
         }
     }

@@ -211,6 +211,22 @@ fn a_line_of_text_is_that_of_the_contract() {
     assert_eq!(rest, format!("INFO  lightning::ln:7] preimage {}\n", "*".repeat(64)));
 }
 
+#[test]
+fn text_of_strangers_stays_in_its_line() {
+    let text = "nice\u{1b}[2J\u{9b}\u{202e}\n[2026-01-01 ERROR x:1] forged नी\u{200d}क";
+    let log = || tracing::info!(note = text, "says {text}");
+    let lines = written(LogFormat::Text, &[], log);
+    assert_eq!(lines.lines().count(), 1, "{lines}");
+    for harmful in ['\u{1b}', '\u{9b}', '\u{202e}'] {
+        assert!(!lines.contains(harmful), "{lines}");
+    }
+    assert!(lines.contains("\\u202e\\n[2026-01-01 ERROR x:1] forged नी\u{200d}क"), "{lines}");
+    let json = written(LogFormat::Json, &[], log);
+    assert!(!json.contains('\u{202e}') && !json.contains('\u{9b}'), "{json}");
+    let object: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(object["fields"]["note"], text);
+}
+
 /// As the node library writes its lines.
 fn log_record() {
     let preimage = "ab".repeat(32);

@@ -6,8 +6,8 @@ use ldk_node::lightning::util::persist::KVStoreSync;
 use ldk_node::lightning::util::ser::Writeable as _;
 use ldk_node::lightning_types::payment::PaymentHash;
 use ldk_node::payment::{PaymentDetails, PaymentDirection, PaymentKind, PaymentStatus};
-use ldk_server_grpc::events::PaymentForwarded;
 use ldk_server_grpc::events::event_envelope::Event;
+use ldk_server_grpc::events::{PaymentFailed, PaymentForwarded, PaymentSuccessful};
 use ldk_server_grpc::types::{EventConsumer, ForwardedPayment};
 use tempfile::TempDir;
 
@@ -119,6 +119,15 @@ fn eventful(dir: &TempDir) -> String {
         put(&store, 3, PaymentDirection::Outbound, status);
     }
     testing::record(&store, 2);
+    for event in [
+        Event::PaymentSuccessful(PaymentSuccessful::default()),
+        Event::PaymentFailed(PaymentFailed::default()),
+        Event::PaymentFailed(PaymentFailed::default()),
+    ] {
+        store
+            .record_event(NewEvent { event, once: None, of_library: None, forward: None })
+            .unwrap();
+    }
     store.record_event(forward(Some(7))).unwrap();
     store.record_event(forward(None)).unwrap();
     store.was_backed_up(1_700_000_000).unwrap();
@@ -134,7 +143,7 @@ fn eventful(dir: &TempDir) -> String {
     }
     let under_way = requests.begin("SubscribeEvents");
     let [cert_path, key_path] = ["tls.crt", "tls.key"].map(|name| dir.path().join(name));
-    let tls = TlsConfig { cert_path, key_path, hosts: Vec::new() };
+    let tls = TlsConfig { cert_path, key_path, hosts: Vec::new(), listening: None };
     let (certificate, _) = Certificate::open(tls).unwrap();
     let sources = Sources {
         store: Arc::new(store),
@@ -172,8 +181,8 @@ fn every_metric_has_its_help_and_its_value() {
         "total_peers_count 2",
         "total_payments_count 4",
         "total_pending_payments_count 1",
-        "total_successful_payments_count 2",
-        "total_failed_payments_count 1",
+        "total_successful_payments_count 1",
+        "total_failed_payments_count 2",
         "total_channels_count 5",
         "total_public_channels_count 2",
         "total_private_channels_count 3",
@@ -230,7 +239,7 @@ fn every_metric_has_its_help_and_its_value() {
     }
     // The payments of this start, the events and the backup.
     for histogram in ["store_commit_duration_seconds", "store_commit_writes"] {
-        let line = format!("ldk_server_{histogram}_count 11\n");
+        let line = format!("ldk_server_{histogram}_count 14\n");
         assert!(text.contains(&line), "{line} is not in {text}");
     }
     assert!(!text.contains("of=\"fee_rates\""), "{text}");

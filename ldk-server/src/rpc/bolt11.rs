@@ -12,7 +12,7 @@ use ldk_server_grpc::types;
 use ldk_server_grpc::types::bolt11_invoice_description::Kind;
 
 use super::attempt::{self, Earlier, NotPaid};
-use super::{App, fields, route};
+use super::{App, fields, liquidity, route};
 use crate::error::Error;
 use crate::store::making_invoice;
 
@@ -118,7 +118,11 @@ pub(super) fn pay(
         Some(amount_msat) => bolt11.send_using_amount(invoice, amount_msat, Some(limits)),
         None => bolt11.send(invoice, Some(limits)),
     });
-    begun.map_err(|error| NotPaid::of(error, "no route to the payee is known within the limits"))
+    begun.map_err(|error| {
+        let amount_msat = amount_msat.or(invoice.amount_milli_satoshis()).unwrap_or_default();
+        let otherwise = "no route to the payee is known within the limits";
+        NotPaid::of(error, &liquidity::no_way(app, amount_msat, otherwise))
+    })
 }
 
 /// The amount to name to the library: none where the invoice's own is paid.

@@ -8,8 +8,8 @@ use ldk_server_grpc::api::{
     Bolt12ReceiveRequest, Bolt12ReceiveResponse, Bolt12SendRequest, Bolt12SendResponse,
 };
 
-use super::attempt::{self, NotPaid};
-use super::{App, fields, route};
+use super::attempt::{self, Earlier, NotPaid};
+use super::{App, fields, liquidity, own_offers, route};
 use crate::error::Error;
 
 /// The request for an invoice and the invoice repeat it, and each has to fit one onion message.
@@ -40,6 +40,7 @@ pub(super) fn receive(
         None => bolt12.receive_variable_amount(&description, expiry_secs),
     }
     .map_err(not_reachable)?;
+    own_offers::remember(&*app.store, &offer)?;
     Ok(Bolt12ReceiveResponse { offer: offer.to_string(), offer_id: hex::encode(offer.id().0) })
 }
 
@@ -84,6 +85,10 @@ pub(super) fn pay(
     if offer.offer_features().requires_unknown_bits() {
         return unpayable("the offer needs a feature that this node does not know");
     }
+    if own_offers::is_own(&*app.store, offer)? {
+        return Err(Earlier::refused("the offer is this node's own"));
+    }
+    liquidity::check(app, total_msat)?;
     let bolt12 = app.node.bolt12_payment();
     let begun = attempt::hand_over(app, || {
         if amount_msat.is_none() && quantity.is_none() {
@@ -94,7 +99,8 @@ pub(super) fn pay(
         }
     });
     begun.map_err(|error| {
-        NotPaid::of(error, "the invoice could not be sent to this node: it has no suitable peer")
+        let otherwise = "the invoice could not be sent to this node: it has no suitable peer";
+        NotPaid::of(error, &liquidity::no_way(app, total_msat, otherwise))
     })
 }
 

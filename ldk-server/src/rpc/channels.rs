@@ -119,7 +119,8 @@ pub(super) fn open(app: &App, open: Open) -> Result<OpenChannelResponse, Error> 
     let peer = peers::Target { node_id, address: way.address().clone(), persist };
     let open = Open { peer, ..open };
     let id = app.spending.channel(|| match open.amount {
-        OpenAmount::Sats(amount_sats) => Ok(ask_to_open(app, &open, amount_sats)?),
+        OpenAmount::Sats(amount_sats) => ask_to_open(app, &open, amount_sats)
+            .map_err(|error| open_refusal(app, &open, amount_sats, error)),
         OpenAmount::AllFunds => open_with_all_funds(app, &open),
     })?;
     peers::remember(app, node_id, &address);
@@ -157,9 +158,44 @@ fn open_with_all_funds(app: &App, open: &Open) -> Result<UserChannelId, Error> {
         check_push(open.push_msat, amount_sats)?;
         match ask_to_open(app, open, amount_sats) {
             Err(NodeError::InsufficientFunds) if tries < MAX_TRIES => {},
-            opened => return Ok(opened?),
+            opened => {
+                return opened.map_err(|error| open_refusal(app, open, amount_sats, error));
+            },
         }
     }
+}
+
+/// Why the library opens no channel, with the figures.
+fn open_refusal(app: &App, open: &Open, amount_sats: u64, error: NodeError) -> Error {
+    let peer = &open.peer.node_id;
+    Error::FailedPrecondition(match error {
+        NodeError::InsufficientFunds => {
+            let spendable_sats = app.node.list_balances().spendable_onchain_balance_sats;
+            let reserve_sats = reserve_sats(app, peer);
+            format!(
+                "the wallet can spend {spendable_sats} sat, which does not cover the {amount_sats} \
+                 sat of the channel and the {reserve_sats} sat that are kept to close it; the fee of \
+                 the transaction comes on top"
+            )
+        },
+        NodeError::ConnectionFailed => {
+            format!("the peer {peer} is not connected any more; connect to it and open again")
+        },
+        NodeError::ChannelCreationFailed => match open.push_msat {
+            Some(push_msat) => format!(
+                "a channel of {amount_sats} sat cannot begin with {push_msat} msat on the other side: \
+                 what stays must cover the fee of the commitment transaction; push less"
+            ),
+            None if !peers::is_connected(app, *peer) => {
+                format!("the peer {peer} is not connected any more; connect to it and open again")
+            },
+            None => format!(
+                "a channel of {amount_sats} sat cannot be opened: it must cover its reserve and the \
+                 fee of the commitment transaction, and the peer may not take channels so large"
+            ),
+        },
+        other => return other.into(),
+    })
 }
 
 /// What has to stay in the wallet for another channel with this peer.
@@ -176,7 +212,9 @@ pub(super) fn close(
 ) -> Result<CloseChannelResponse, Error> {
     let CloseChannelRequest { user_channel_id, counterparty_node_id } = request;
     let channel = known(app, &user_channel_id, &counterparty_node_id)?;
-    app.node.close_channel(&channel.user_channel_id, channel.counterparty_node_id)?;
+    app.node
+        .close_channel(&channel.user_channel_id, channel.counterparty_node_id)
+        .map_err(|error| close_refusal(app, &channel, error))?;
     Ok(CloseChannelResponse {})
 }
 
@@ -193,12 +231,32 @@ pub(super) fn force_close(
         return Err(Error::invalid("force_close_reason", reason));
     }
     let channel = known(app, &user_channel_id, &counterparty_node_id)?;
-    app.node.force_close_channel(
-        &channel.user_channel_id,
-        channel.counterparty_node_id,
-        force_close_reason,
-    )?;
+    let (id, peer) = (channel.user_channel_id, channel.counterparty_node_id);
+    app.node.force_close_channel(&id, peer, force_close_reason).map_err(|error| match error {
+        NodeError::ChannelClosingFailed => {
+            let reason = format!("channel {} is closed already, or was never funded", id.0);
+            Error::FailedPrecondition(reason)
+        },
+        other => other.into(),
+    })?;
     Ok(ForceCloseChannelResponse {})
+}
+
+/// Why the library does not close a channel.
+fn close_refusal(app: &App, channel: &ChannelDetails, error: NodeError) -> Error {
+    let NodeError::ChannelClosingFailed = error else { return error.into() };
+    let (id, peer) = (channel.user_channel_id.0, channel.counterparty_node_id);
+    Error::FailedPrecondition(if peers::is_connected(app, peer) {
+        format!(
+            "channel {id} cannot be closed together with its peer now: it is being closed already, \
+             or its state is being written; look at it with ListChannels, and try again"
+        )
+    } else {
+        format!(
+            "channel {id} cannot be closed together with its peer {peer}, which is not connected; \
+             wait for it, or use ForceCloseChannel (force-close-channel)"
+        )
+    })
 }
 
 /// The channel that `user_channel_id` and `counterparty_node_id`, the fields of a request, name. The

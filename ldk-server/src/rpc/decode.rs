@@ -6,7 +6,7 @@ use ldk_server_grpc::api::{
     DecodeInvoiceRequest, DecodeInvoiceResponse, DecodeOfferRequest, DecodeOfferResponse,
 };
 
-use super::fields;
+use super::{fields, pasted};
 use crate::clock::since_epoch;
 use crate::error::Error;
 use crate::wire;
@@ -35,8 +35,10 @@ fn decode<R>(
         return Err(Error::invalid(field, format!("has {bytes} bytes; at most {MAX_TEXT_BYTES}")));
     }
     // A clock before 1970 makes nothing expired.
-    decode(text, since_epoch())
-        .map_err(|reason| Error::invalid(field, format!("{} {reason}", fields::quoted(text))))
+    decode(pasted::lightning(text), since_epoch()).map_err(|reason| {
+        let reason = pasted::instead_of(field, text).unwrap_or(reason);
+        Error::invalid(field, format!("{} {reason}", fields::quoted(text)))
+    })
 }
 
 #[cfg(test)]
@@ -55,6 +57,9 @@ mod tests {
     fn what_cannot_be_read_is_quoted_with_the_reason() {
         let offer = offer(DecodeOfferRequest { offer: "coffee".to_owned() }).unwrap_err();
         assert!(offer.to_string().starts_with("offer: \"coffee\" is not a BOLT 12 offer: "));
+        let mistaken = super::invoice(DecodeInvoiceRequest { invoice: "LNO1QGS".to_owned() });
+        let mistaken = mistaken.unwrap_err().to_string();
+        assert!(mistaken.contains("is a BOLT 12 offer") && mistaken.contains("decode-offer"));
         let invoice = invoice(DecodeInvoiceRequest { invoice: String::new() }).unwrap_err();
         assert!(invoice.to_string().starts_with("invoice: \"\" is not a BOLT 11 invoice: "));
     }

@@ -1,5 +1,6 @@
 //! Request fields: parsed, or refused with a message that names the field.
 
+use std::borrow::Cow;
 use std::str::FromStr as _;
 
 use ldk_node::UserChannelId;
@@ -10,7 +11,12 @@ use ldk_node::lightning::ln::msgs::SocketAddress;
 use ldk_node::lightning::offers::offer::Offer;
 use ldk_node::lightning_invoice::{Bolt11Invoice, Currency};
 
+use super::pasted;
 use crate::error::Error;
+use crate::wire::faults;
+
+/// Where Lightning nodes listen, if they do not say otherwise.
+const DEFAULT_PORT: u16 = 9735;
 
 /// How much of an unusable value is quoted back.
 const QUOTED_CHARS: usize = 80;
@@ -34,13 +40,22 @@ pub(super) fn secret<const N: usize>(field: &'static str, text: &str) -> Result<
 
 /// A compressed secp256k1 public key.
 pub(super) fn public_key(field: &'static str, text: &str) -> Result<PublicKey, Error> {
-    let bytes: [u8; 33] = hex(field, text)?;
+    let key = pasted::key(text);
+    let bytes: [u8; 33] =
+        hex(field, key).map_err(|error| something_else(field, text).unwrap_or(error))?;
     PublicKey::from_slice(&bytes)
         .map_err(|_| Error::invalid(field, format!("{} is not a point on secp256k1", quoted(text))))
 }
 
-/// Where a peer listens.
+/// A refusal of what is known to be something else than what the field is for.
+fn something_else(field: &'static str, text: &str) -> Option<Error> {
+    let reason = pasted::instead_of(field, text)?;
+    Some(Error::invalid(field, format!("{} {reason}", quoted(text))))
+}
+
+/// Where a peer listens; at port 9735 if none is named.
 pub(super) fn peer_address(field: &'static str, text: &str) -> Result<SocketAddress, Error> {
+    let text: &str = &with_port(pasted::host("", text));
     let host = text.rsplit_once(':').map_or(text, |(host, _)| host).to_ascii_lowercase();
     if host.trim_end_matches('.').ends_with(".onion") {
         return onion_address(field, text);
@@ -49,6 +64,17 @@ pub(super) fn peer_address(field: &'static str, text: &str) -> Result<SocketAddr
         let accepted = "ipv4:port, [ipv6]:port, onion-v3:port or host:port";
         Error::invalid(field, format!("{} must be {accepted}", quoted(text)))
     })
+}
+
+/// An IPv6 address needs its brackets: without them it may end in a port or not.
+fn with_port(address: &str) -> Cow<'_, str> {
+    if address.is_empty() {
+        Cow::Borrowed(address)
+    } else if address.ends_with(']') || !address.contains(':') {
+        Cow::Owned(format!("{address}:{DEFAULT_PORT}"))
+    } else {
+        Cow::Borrowed(address)
+    }
 }
 
 /// An onion address. None is ever taken for a host name, which would be asked of a DNS server.
@@ -73,12 +99,17 @@ pub(super) fn user_channel_id(field: &'static str, text: &str) -> Result<UserCha
 
 /// A Bitcoin address of `network`.
 pub(super) fn address(field: &'static str, text: &str, network: Network) -> Result<Address, Error> {
-    let unchecked = Address::<NetworkUnchecked>::from_str(text).map_err(|error| {
-        Error::invalid(field, format!("{} is not a Bitcoin address: {error}", quoted(text)))
+    let refused = |reason: String| Error::invalid(field, format!("{} {reason}", quoted(text)));
+    let address = pasted::address(text).map_err(refused)?;
+    let unchecked = Address::<NetworkUnchecked>::from_str(address).map_err(|_| {
+        something_else(field, address).unwrap_or_else(|| {
+            let fault = faults::of_address(address).unwrap_or_default();
+            refused(format!("is not a Bitcoin address: {fault}"))
+        })
     })?;
-    unchecked.require_network(network).map_err(|_| {
-        Error::invalid(field, format!("{} is not an address of {network}", quoted(text)))
-    })
+    unchecked
+        .require_network(network)
+        .map_err(|_| refused(format!("is not an address of {network}, the network of this node")))
 }
 
 /// A BOLT 11 invoice of `network`.
@@ -87,8 +118,11 @@ pub(super) fn invoice(
     text: &str,
     network: Network,
 ) -> Result<Bolt11Invoice, Error> {
-    let invoice = Bolt11Invoice::from_str(text).map_err(|error| {
-        Error::invalid(field, format!("{} is not a BOLT 11 invoice: {error}", quoted(text)))
+    let invoice = Bolt11Invoice::from_str(pasted::lightning(text)).map_err(|error| {
+        something_else(field, text).unwrap_or_else(|| {
+            let fault = faults::of_invoice(&error);
+            Error::invalid(field, format!("{} is not a BOLT 11 invoice: {fault}", quoted(text)))
+        })
     })?;
     of_network(field, &invoice, network)?;
     Ok(invoice)
@@ -123,8 +157,12 @@ fn is_currency_of(currency: Currency, network: Network) -> bool {
 
 /// A BOLT 12 offer that can be paid on `network`.
 pub(super) fn offer(field: &'static str, text: &str, network: Network) -> Result<Offer, Error> {
-    let offer = Offer::from_str(text)
-        .map_err(|_| Error::invalid(field, format!("{} is not a BOLT 12 offer", quoted(text))))?;
+    let offer = Offer::from_str(pasted::lightning(text)).map_err(|error| {
+        something_else(field, text).unwrap_or_else(|| {
+            let fault = faults::of_offer(&error);
+            Error::invalid(field, format!("{} is not a BOLT 12 offer: {fault}", quoted(text)))
+        })
+    })?;
     on_network(field, &offer, network)?;
     Ok(offer)
 }
@@ -248,7 +286,6 @@ mod tests {
             &onion.replace(".onion:", ".onion.:"),
             &onion.replace("wid.onion", "wia.onion"),
             &onion.replace('2', "1"),
-            &onion.replace(":9735", ""),
             &onion.replace("9735", "99999"),
             ".onion:9735",
         ] {
@@ -256,6 +293,42 @@ mod tests {
             assert!(reason.contains("only version 3 works"), "{text}: {reason}");
         }
         assert!(peer_address("address", "onion.example.com:9735").is_ok());
+    }
+
+    #[test]
+    fn a_peer_address_without_port_has_the_usual_one() {
+        for (text, expected) in [
+            ("127.0.0.1", "127.0.0.1:9735"),
+            (" <example.com>", "example.com:9735"),
+            ("[::1]", ":0001]:9735"),
+            ("2gzyxa5ihm7nsggfxnu52rck2vv4rvmdlkiu3zzui5du4xyclen53wid.onion", ".onion:9735"),
+            ("127.0.0.1:1", "127.0.0.1:1"),
+            (&format!("{KEY}@127.0.0.1"), "127.0.0.1:9735"),
+        ] {
+            let address = peer_address("address", text).map(|address| address.to_string());
+            assert!(address.as_ref().is_ok_and(|found| found.ends_with(expected)), "{address:?}");
+        }
+        // Of the second it could not be told whether it ends in a port.
+        for text in ["", "::1:9735"] {
+            assert!(peer_address("address", text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_pasted_is_read_and_what_is_mistaken_is_named() {
+        let text = format!("\n<{KEY}@host:9735>");
+        assert_eq!(public_key("node_id", &text).map(|key| key.to_string()).ok(), Some(KEY.into()));
+        let address_text = "bcrt1q6rhpng9evdsfnn833a4f4vej0asu6dk5srld6x";
+        let uri = format!("bitcoin:{address_text}");
+        assert!(address("address", &uri, Network::Regtest).is_ok());
+        let mistaken = reason(invoice("invoice", address_text, Network::Regtest));
+        assert!(mistaken.contains("use OnchainSend"), "{mistaken}");
+        let mistaken = reason(address("address", "lnbcrt1xyz", Network::Regtest));
+        assert!(mistaken.contains("use DecodeInvoice or Bolt11Send"), "{mistaken}");
+        let mistaken = reason(offer("offer", "LNURL1DP68", Network::Regtest));
+        assert!(mistaken.contains("an LNURL, which this node does not take"), "{mistaken}");
+        let wrong = reason(address("address", &uri.replace("d6x", "d6q"), Network::Regtest));
+        assert!(wrong.contains("its checksum is wrong"), "{wrong}");
     }
 
     #[test]

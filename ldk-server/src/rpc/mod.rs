@@ -17,9 +17,12 @@ mod fields;
 mod graph;
 mod hodl;
 mod jit;
+mod liquidity;
 mod names;
 mod node;
 mod onchain;
+mod own_offers;
+mod pasted;
 mod payments;
 mod peers;
 mod route;
@@ -33,6 +36,7 @@ use ldk_node::Node;
 use ldk_node::bitcoin::Network;
 use ldk_node::config::ChannelConfig;
 use ldk_node::lightning::routing::router::RouteParametersConfig;
+use ldk_node::lightning_types::features::NodeFeatures;
 use ldk_server_grpc::api;
 use ldk_server_grpc::api::lightning_node_server::LightningNode;
 use tokio::sync::watch;
@@ -68,6 +72,8 @@ pub struct App {
     pub lsp: Option<Lsp>,
     /// Where names are looked up.
     pub names: Names,
+    /// What the node announces that it can do.
+    pub features: NodeFeatures,
     /// What stands between the node and its peers.
     pub gate: Arc<PeerGate>,
     /// What backups are made of.

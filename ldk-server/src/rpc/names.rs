@@ -13,9 +13,10 @@ use ldk_node::bitcoin::Network;
 use tokio::net::lookup_host;
 use tokio::time::timeout;
 
-use super::fields;
+use super::{fields, pasted};
 use crate::config::{HostPort, HrnConfig};
 use crate::error::Error;
+use crate::wire::faults;
 
 const FIELD: &str = "uri";
 /// Several offers and invoices fit into it.
@@ -89,10 +90,17 @@ fn unreadable(text: &str, network: Network, error: ParseError) -> Error {
     let invalid =
         |reason: String| Error::invalid(FIELD, format!("{} {reason}", fields::quoted(text)));
     match error {
-        ParseError::InvalidBolt11(error) => invalid(format!("has an unreadable invoice: {error}")),
-        ParseError::InvalidBolt12(_) => invalid("has an unreadable offer".to_owned()),
-        ParseError::InvalidOnChain(error) => {
-            invalid(format!("has an unreadable Bitcoin address: {error}"))
+        ParseError::InvalidBolt11(error) => {
+            invalid(format!("has an unreadable invoice: {}", faults::of_invoice(&error)))
+        },
+        ParseError::InvalidBolt12(error) => {
+            invalid(format!("has an unreadable offer: {}", faults::of_offer(&error)))
+        },
+        ParseError::InvalidOnChain(_) => {
+            let address = pasted::address(text).unwrap_or(text);
+            let fault = faults::of_address(address);
+            let fault = fault.map(|fault| format!(": {fault}")).unwrap_or_default();
+            invalid(format!("has an unreadable Bitcoin address{fault}"))
         },
         ParseError::InvalidArk(_) => invalid("has an unreadable Ark address".to_owned()),
         ParseError::InvalidCashu(_) => invalid("has an unreadable Cashu request".to_owned()),
@@ -103,7 +111,8 @@ fn unreadable(text: &str, network: Network, error: ParseError) -> Error {
             invalid(format!("is in itself wrong: {reason}"))
         },
         ParseError::UnknownPaymentInstructions => {
-            invalid("is no bitcoin: or lightning: URI, name, offer, invoice or address".to_owned())
+            let accepted = "is no bitcoin: or lightning: URI, name, offer, invoice or address";
+            invalid(pasted::instead_of(FIELD, text).unwrap_or_else(|| accepted.to_owned()))
         },
         ParseError::UnknownRequiredParameter => {
             invalid("requires (req-) what this node does not know".to_owned())

@@ -1,14 +1,10 @@
 //! The node itself.
 
-use std::collections::BTreeMap;
-
 use ldk_node::NodeStatus;
 use ldk_node::lightning::ln::msgs::SocketAddress;
-use ldk_node::lightning::routing::gossip::NodeId;
 use ldk_server_grpc::api::{
     GetBalancesRequest, GetBalancesResponse, GetNodeInfoRequest, GetNodeInfoResponse,
 };
-use ldk_server_grpc::types::Feature;
 
 use super::App;
 use crate::error::Error;
@@ -44,18 +40,11 @@ pub(super) fn get_node_info(
         latest_node_announcement_broadcast_timestamp,
         listening_addresses,
         announcement_addresses,
-        node_alias: app.node.node_alias().map(|alias| alias.to_string()),
+        node_alias: app.node.node_alias().as_ref().map(wire::text::alias),
         node_uris,
         network: wire::node::network(app.network).into(),
-        features: announced_features(app),
+        features: wire::features::of_node(&app.features),
     })
-}
-
-/// The library does not say which features this node has, except in the node's own announcement.
-fn announced_features(app: &App) -> BTreeMap<u32, Feature> {
-    let node_id = NodeId::from_pubkey(&app.node.node_id());
-    let announced = app.node.network_graph().node(&node_id).and_then(|node| node.announcement_info);
-    announced.map(|info| wire::features::of_node(info.features())).unwrap_or_default()
 }
 
 fn texts(addresses: &[SocketAddress]) -> Vec<String> {

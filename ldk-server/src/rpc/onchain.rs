@@ -43,18 +43,20 @@ pub(super) fn send(app: &App, request: OnchainSendRequest) -> Result<OnchainSend
             Some(amount_sats) => wallet.send_to_address(&address, amount_sats, fee_rate),
             None => wallet.send_all_to_address(&address, false, fee_rate),
         };
-        made.map_err(refusal)
+        made.map_err(|error| refusal(app, error))
     })?;
     Ok(OnchainSendResponse { txid: txid.to_string() })
 }
 
 /// Why the wallet makes no transaction. All else being checked, it is for lack of money.
-fn refusal(error: NodeError) -> Error {
+fn refusal(app: &App, error: NodeError) -> Error {
     match error {
         NodeError::InsufficientFunds | NodeError::OnchainTxCreationFailed => {
-            Error::FailedPrecondition(
-                "the spendable funds of the wallet do not cover the amount and the fee".to_owned(),
-            )
+            let spendable_sats = app.node.list_balances().spendable_onchain_balance_sats;
+            Error::FailedPrecondition(format!(
+                "the spendable funds of the wallet, {spendable_sats} sat, do not cover the amount and \
+                 the fee"
+            ))
         },
         other => other.into(),
     }

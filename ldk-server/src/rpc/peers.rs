@@ -10,7 +10,7 @@ use ldk_server_grpc::api::{
     ListPeersRequest, ListPeersResponse,
 };
 
-use super::{App, fields};
+use super::{App, fields, pasted};
 use crate::error::Error;
 use crate::gate::DialError;
 use crate::wire;
@@ -43,7 +43,7 @@ pub(super) fn target(
     persist: bool,
 ) -> Result<Target, Error> {
     let node_id = fields::public_key("node_pubkey", node_pubkey)?;
-    let address = fields::peer_address("address", address)?;
+    let address = fields::peer_address("address", pasted::host(node_pubkey, address))?;
     if node_id == app.node.node_id() {
         return Err(Error::invalid("node_pubkey", "is this node's own key"));
     }
@@ -105,6 +105,10 @@ pub(super) fn remember(app: &App, node_id: PublicKey, address: &SocketAddress) {
     if let Err(error) = app.gate.store_address(&app.store, node_id, address) {
         tracing::warn!("the address {address} of peer {node_id} cannot be stored: {error}");
     }
+}
+
+pub(super) fn is_connected(app: &App, node_id: PublicKey) -> bool {
+    app.node.list_peers().iter().any(|peer| peer.node_id == node_id && peer.is_connected)
 }
 
 pub(super) fn disconnect(

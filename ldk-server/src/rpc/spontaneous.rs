@@ -9,7 +9,7 @@ use ldk_server_grpc::api::{SpontaneousSendRequest, SpontaneousSendResponse};
 use ldk_server_grpc::types;
 
 use super::attempt::{self, Earlier, NotPaid};
-use super::{App, fields, route};
+use super::{App, fields, liquidity, route};
 use crate::error::Error;
 
 /// What the library asks the payee's node to be given.
@@ -62,10 +62,8 @@ pub(super) fn send(
         }),
     };
     let id = begun.map_err(|error| {
-        NotPaid::of(
-            error,
-            "no route to the node is known within the limits, with room for the TLVs",
-        )
+        let otherwise = "no route to the node is known within the limits, with room for the TLVs";
+        NotPaid::of(error, &liquidity::no_way(app, amount_msat, otherwise))
     })?;
     Ok(SpontaneousSendResponse { payment_id: hex::encode(id.0) })
 }

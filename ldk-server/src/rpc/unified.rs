@@ -11,7 +11,7 @@ use ldk_server_grpc::api::unified_send_response::PaymentResult;
 use ldk_server_grpc::api::{OnchainSendRequest, UnifiedSendRequest, UnifiedSendResponse};
 
 use super::attempt::NotPaid;
-use super::{App, Calls, Names, bolt11, bolt12, fields, names, onchain, route};
+use super::{App, Calls, Names, bolt11, bolt12, fields, names, onchain, pasted, route};
 use crate::error::Error;
 
 const AMOUNT_FIELD: &str = "amount_msat";
@@ -49,6 +49,7 @@ pub(super) async fn parse(
     let amount_msat =
         amount_msat.map(|amount| fields::amount_msat(AMOUNT_FIELD, amount)).transpose()?;
     let limits = route::limits(route_defaults, route_parameters)?;
+    let uri = pasted::uri(&uri);
     let instructions = if names::is_name(&uri) {
         calls.look_up(names.resolve(&uri, network)).await?
     } else {

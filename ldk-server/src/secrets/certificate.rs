@@ -8,9 +8,11 @@ use ldk_node::bitcoin::hashes::{Hash as _, sha256};
 use rcgen::{
     CertificateParams, DistinguishedName, DnType, KeyPair, PKCS_ECDSA_P256_SHA256, SerialNumber,
 };
+use rustls::client::verify_server_name;
+use rustls::server::ParsedCertificate;
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use zeroize::Zeroizing;
 
 use super::SecretError;
@@ -28,6 +30,8 @@ pub struct Identity {
     pub key: CertifiedKey,
     /// The last second in which the leaf is valid, in Unix time.
     pub expires_at_secs: u64,
+    /// The names and addresses of the configuration that the leaf is not valid for.
+    pub missing_hosts: Vec<String>,
 }
 
 /// Reads the certificate chain of the gRPC service and its key, or makes a self-signed pair if
@@ -54,6 +58,7 @@ fn lone_file(missing: &Path, found: &Path) -> SecretError {
 /// Reads the certificate chain of the gRPC service and its key, which must both exist.
 pub(crate) fn read_identity(tls: &TlsConfig) -> Result<Identity, SecretError> {
     let (certificates, facts) = read_chain(&tls.cert_path)?;
+    let missing_hosts = certificates.first().map(|leaf| missing_hosts(leaf, tls));
     let key = PrivateKeyDer::from_pem_slice(&Zeroizing::new(read(&tls.key_path)?))
         .map_err(|_| SecretError::new(&tls.key_path, "holds no PEM private key"))?;
     let provider = rustls::crypto::ring::default_provider();
@@ -71,7 +76,22 @@ pub(crate) fn read_identity(tls: &TlsConfig) -> Result<Identity, SecretError> {
             },
             error => SecretError::new(&tls.key_path, format!("cannot be used: {error}")),
         })?;
-    Ok(Identity { key, expires_at_secs: facts.expires_at_secs })
+    let missing_hosts = missing_hosts.unwrap_or_default();
+    Ok(Identity { key, expires_at_secs: facts.expires_at_secs, missing_hosts })
+}
+
+/// What the configuration says that clients connect to, and a certificate is not valid for. Whoever
+/// connects from this machine has the certificate itself.
+fn missing_hosts(leaf: &CertificateDer<'_>, tls: &TlsConfig) -> Vec<String> {
+    // One that cannot be read is refused elsewhere.
+    let Ok(leaf) = ParsedCertificate::try_from(leaf) else { return Vec::new() };
+    let is_valid_for = |host: &String| {
+        let name = ServerName::try_from(host.as_str());
+        name.is_ok_and(|name| verify_server_name(&leaf, &name).is_ok())
+    };
+    let listening = tls.listening.filter(|address| !address.is_loopback());
+    let hosts = tls.hosts.iter().cloned().chain(listening.map(|address| address.to_string()));
+    hosts.filter(|host| !is_valid_for(host)).collect()
 }
 
 /// The certificates of a file, and what the first says of itself.
@@ -115,9 +135,10 @@ fn make_certificate(
 /// What a certificate made here is valid for.
 fn hosts(tls: &TlsConfig) -> Vec<String> {
     let mut hosts = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-    for host in &tls.hosts {
-        if !hosts.contains(host) {
-            hosts.push(host.clone());
+    let listening = tls.listening.map(|address| address.to_string());
+    for host in tls.hosts.iter().cloned().chain(listening) {
+        if !hosts.contains(&host) {
+            hosts.push(host);
         }
     }
     hosts

@@ -23,6 +23,7 @@ use prost::Message as _;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use tokio::sync::broadcast;
 
+use super::payments::Counts;
 use super::writer;
 use super::{Store, as_i64, as_u64, forwards, invalid_data, payments, sql_error};
 use crate::clock::unix_secs;
@@ -127,12 +128,13 @@ impl EventLog {
         self.0.live.receiver_count()
     }
 
-    fn recorded(&self, envelope: EventEnvelope, of_library: Option<Digest>) {
+    fn recorded(&self, envelope: EventEnvelope, of_library: Option<Digest>, payments: &Counts) {
         if of_library.is_some() {
             *self.unacknowledged() = of_library;
         }
         if let Some(event) = &envelope.event {
             self.0.figures.recorded(event);
+            payments.saw(event);
         }
         // An error means that nobody listens.
         let _ = self.0.live.send(Arc::new(envelope));
@@ -147,7 +149,7 @@ impl Store {
     /// Records an event: durable, and sent to those who listen, once this returns. Tells whether it
     /// is recorded, rather than that the same was before.
     pub fn record_event(&self, event: NewEvent) -> io::Result<bool> {
-        let log = self.event_log.clone();
+        let (log, counts) = (self.event_log.clone(), self.payment_counts.clone());
         let of_library = event.of_library;
         writer::wait(|answer| {
             self.writer.submit(
@@ -156,7 +158,7 @@ impl Store {
                     answer(recorded.map(|envelope| {
                         let is_new = envelope.is_some();
                         if let Some(envelope) = envelope {
-                            log.recorded(envelope, of_library);
+                            log.recorded(envelope, of_library, &counts);
                         }
                         is_new
                     }));
@@ -173,7 +175,7 @@ impl Store {
         payment: Option<PaymentId>,
         compose: impl FnOnce(Option<Payment>) -> Option<NewEvent> + Send + 'static,
     ) {
-        let log = self.event_log.clone();
+        let (log, counts) = (self.event_log.clone(), self.payment_counts.clone());
         self.writer.submit(
             move |database| {
                 let payment = payment.map(|id| payments::current(database, id)).transpose()?;
@@ -184,7 +186,7 @@ impl Store {
             // What cannot be written ends the process.
             move |recorded| {
                 if let Ok(Some((envelope, of_library))) = recorded {
-                    log.recorded(envelope, of_library);
+                    log.recorded(envelope, of_library, &counts);
                 }
             },
         );

@@ -8,6 +8,8 @@ use ldk_server_grpc::events::{
     HtlcsTimedOutDetails, PeerFeerateTooLowDetails, ProcessingErrorDetails,
 };
 
+use super::text;
+
 /// The state a channel is in after closing for `reason`: one that was never funded has not closed,
 /// its opening has failed.
 pub fn state_after(reason: Option<&ClosureReason>) -> ChannelState {
@@ -53,7 +55,7 @@ pub fn initiator(reason: Option<&ClosureReason>) -> Initiator {
 
 /// The reason in full.
 pub fn reason(reason: ClosureReason) -> ChannelStateChangeReason {
-    let message = reason.to_string();
+    let message = text::closure(&reason);
     let (kind, details) = kind_and_details(reason);
     ChannelStateChangeReason { kind: kind.into(), message, details }
 }
@@ -63,7 +65,7 @@ fn kind_and_details(reason: ClosureReason) -> (Kind, Option<Details>) {
         ClosureReason::CounterpartyForceClosed { peer_msg } => (
             Kind::CounterpartyForceClosed,
             Some(Details::CounterpartyForceClosed(CounterpartyForceClosedDetails {
-                peer_msg: peer_msg.to_string(),
+                peer_msg: peer_msg.0,
             })),
         ),
         ClosureReason::HolderForceClosed { broadcasted_latest_txn, message } => (

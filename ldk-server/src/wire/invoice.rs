@@ -13,13 +13,16 @@ use ldk_node::lightning_invoice::{
 use ldk_server_grpc::api::DecodeInvoiceResponse;
 use ldk_server_grpc::types;
 
-use super::features;
+use super::{faults, features};
 
 /// Decodes an invoice of any network, or says why it is none. `now` is the time since 1970.
 pub fn decode(text: &str, now: Duration) -> Result<DecodeInvoiceResponse, String> {
-    let invoice: SignedRawBolt11Invoice =
-        text.parse().map_err(|error| format!("is not a BOLT 11 invoice: {error}"))?;
-    let unsound = |error: Bolt11SemanticError| format!("is not a sound invoice: {error}");
+    let invoice: SignedRawBolt11Invoice = text.parse().map_err(|error| {
+        format!("is not a BOLT 11 invoice: {}", faults::of_parsed_invoice(&error))
+    })?;
+    let unsound = |error: Bolt11SemanticError| {
+        format!("is not a sound invoice: {}", faults::of_sense(&error))
+    };
     check(&invoice).map_err(unsound)?;
     let payee = match invoice.payee_pub_key() {
         Some(payee) => payee.0,
@@ -40,8 +43,7 @@ pub fn decode(text: &str, now: Duration) -> Result<DecodeInvoiceResponse, String
         amount_msat: amount_msat(&invoice)?,
         timestamp,
         expiry,
-        // The library's text for it has no control characters.
-        description: invoice.description().map(ToString::to_string),
+        description: invoice.description().map(|description| description.as_inner().0.clone()),
         fallback_address: fallback_address(&invoice),
         min_final_cltv_expiry_delta: invoice
             .min_final_cltv_expiry_delta()
@@ -137,7 +139,7 @@ mod tests {
     use ldk_node::bitcoin::hashes::sha256;
     use ldk_node::bitcoin::secp256k1::{Secp256k1, SecretKey};
     use ldk_node::lightning_invoice::{
-        InvoiceBuilder, RawBolt11Invoice, RawTaggedField, TaggedField,
+        Description, InvoiceBuilder, RawBolt11Invoice, RawTaggedField, TaggedField,
     };
     use ldk_node::lightning_types::features::Bolt11InvoiceFeatures;
     use ldk_node::lightning_types::payment::PaymentSecret;
@@ -316,6 +318,21 @@ mod tests {
         raw.sign(sign).unwrap().to_string()
     }
 
+    #[test]
+    fn a_description_is_shown_as_it_is() {
+        let text = "two\nlines\t\u{200d}\u{200c}\u{ad}\u{202e}\u{1b}";
+        let description = Description::new(text.to_owned()).unwrap();
+        let invoice = signed(|raw| {
+            let is_description = |field: &RawTaggedField| {
+                matches!(field, RawTaggedField::KnownSemantics(TaggedField::Description(_)))
+            };
+            raw.data.tagged_fields.retain(|field| !is_description(field));
+            let field = TaggedField::Description(description);
+            raw.data.tagged_fields.push(RawTaggedField::KnownSemantics(field));
+        });
+        assert_eq!(decoded(&invoice).unwrap().description.as_deref(), Some(text));
+    }
+
     fn with_field(field: TaggedField) -> String {
         signed(|raw| raw.data.tagged_fields.push(RawTaggedField::KnownSemantics(field)))
     }
@@ -372,7 +389,7 @@ mod tests {
             let field = TaggedField::PayeePubKey(stranger);
             raw.data.tagged_fields.push(RawTaggedField::KnownSemantics(field));
         });
-        assert!(decoded(&forged).unwrap_err().contains("signature is invalid"));
+        assert!(decoded(&forged).unwrap_err().contains("signature is not the payee's"));
     }
 
     #[test]

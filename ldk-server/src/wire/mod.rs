@@ -4,6 +4,7 @@
 pub mod balances;
 pub mod channel;
 pub mod channel_state;
+pub mod faults;
 pub mod features;
 pub mod generation;
 pub mod graph;
@@ -12,6 +13,7 @@ pub mod node;
 pub mod offer;
 pub mod payment;
 pub mod peer;
+pub mod text;
 
 #[cfg(test)]
 mod vectors;

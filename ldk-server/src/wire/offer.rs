@@ -7,22 +7,21 @@ use ldk_node::bitcoin::constants::ChainHash;
 use ldk_node::lightning::blinded_path::message::BlindedMessagePath;
 use ldk_node::lightning::blinded_path::{Direction, IntroductionNode};
 use ldk_node::lightning::offers::offer::{Amount, Offer, Quantity};
-use ldk_node::lightning::offers::parse::Bolt12ParseError;
 use ldk_server_grpc::api::DecodeOfferResponse;
 use ldk_server_grpc::types;
 use ldk_server_grpc::types::{offer_amount, offer_quantity};
 
-use super::features;
+use super::{faults, features};
 
 /// Decodes an offer of any network, or says why it is none. `now` is the time since 1970.
 pub fn decode(text: &str, now: Duration) -> Result<DecodeOfferResponse, String> {
-    let offer: Offer =
-        text.parse().map_err(|error| format!("is not a BOLT 12 offer: {}", reason(error)))?;
+    let offer: Offer = text
+        .parse()
+        .map_err(|error| format!("is not a BOLT 12 offer: {}", faults::of_offer(&error)))?;
     Ok(DecodeOfferResponse {
         offer_id: hex::encode(offer.id().0),
-        // The library's texts for these two have no control characters.
-        description: offer.description().map(|description| description.to_string()),
-        issuer: offer.issuer().map(|issuer| issuer.to_string()),
+        description: offer.description().map(|description| description.0.to_owned()),
+        issuer: offer.issuer().map(|issuer| issuer.0.to_owned()),
         amount: offer.amount().map(amount),
         issuer_signing_pubkey: offer.issuer_signing_pubkey().map(|key| key.to_string()),
         absolute_expiry: offer.absolute_expiry().map(|expiry| expiry.as_secs()),
@@ -33,19 +32,6 @@ pub fn decode(text: &str, now: Duration) -> Result<DecodeOfferResponse, String> 
         metadata: offer.metadata().map(hex::encode),
         is_expired: offer.is_expired_no_std(now),
     })
-}
-
-fn reason(error: Bolt12ParseError) -> String {
-    match error {
-        Bolt12ParseError::InvalidContinuation => "a + stands in a wrong place".to_owned(),
-        Bolt12ParseError::InvalidLeadingWhitespace => "it begins with white space".to_owned(),
-        Bolt12ParseError::InvalidBech32Hrp => "it does not begin with lno1".to_owned(),
-        Bolt12ParseError::Bech32(error) => error.to_string(),
-        Bolt12ParseError::Decode(error) => error.to_string(),
-        // There is no text for these, but their names say it.
-        Bolt12ParseError::InvalidSemantics(error) => format!("{error:?}"),
-        Bolt12ParseError::InvalidSignature(error) => error.to_string(),
-    }
 }
 
 fn amount(amount: Amount) -> types::OfferAmount {

@@ -9,9 +9,9 @@ use ldk_server_grpc::types::confirmation_status::Status;
 use ldk_server_grpc::types::payment_kind::Kind;
 use ldk_server_grpc::types::{self, PaymentMethod};
 
-/// A payment as the API shows it. `created_at` is in Unix seconds; one that has `expired` is an
-/// invoice that was put away unpaid.
-pub fn payment(details: PaymentDetails, created_at: u64, expired: bool) -> types::Payment {
+/// A payment as the API shows it. `created_at` is in Unix seconds; one that is `put_away` is an
+/// invoice that expired unpaid.
+pub fn payment(details: PaymentDetails, created_at: u64, put_away: bool) -> types::Payment {
     let PaymentDetails {
         id,
         kind,
@@ -26,11 +26,11 @@ pub fn payment(details: PaymentDetails, created_at: u64, expired: bool) -> types
         kind: Some(types::PaymentKind { kind: Some(payment_kind(kind)) }),
         amount_msat,
         direction: payment_direction(direction).into(),
-        status: if expired { types::PaymentStatus::Failed } else { payment_status(status) }.into(),
+        status: if put_away { types::PaymentStatus::Failed } else { payment_status(status) }.into(),
         latest_update_timestamp,
         fee_paid_msat,
         created_at,
-        expired,
+        expired: put_away,
         outcome_unknown: false,
     }
 }
@@ -64,7 +64,7 @@ fn payment_kind(kind: PaymentKind) -> Kind {
                 preimage: preimage.map(preimage_hex),
                 secret: secret.map(|secret| secret.0.to_vec()),
                 offer_id: hex::encode(offer_id.0),
-                payer_note: payer_note.map(|note| note.to_string()),
+                payer_note: payer_note.map(|note| note.0),
                 quantity,
             })
         },
@@ -73,7 +73,7 @@ fn payment_kind(kind: PaymentKind) -> Kind {
                 hash: hash.map(|hash| hex::encode(hash.0)),
                 preimage: preimage.map(preimage_hex),
                 secret: secret.map(|secret| secret.0.to_vec()),
-                payer_note: payer_note.map(|note| note.to_string()),
+                payer_note: payer_note.map(|note| note.0),
                 quantity,
             })
         },
@@ -215,7 +215,7 @@ mod tests {
             max_total_opening_fee_msat: Some(5),
             max_proportional_opening_fee_ppm_msat: Some(6),
         };
-        let note = || Some(UntrustedString("for tea".to_owned()));
+        let note = || Some(UntrustedString("for\n\t\u{200d}tea".to_owned()));
         for (kind, expected) in [
             (
                 PaymentKind::Bolt11Jit {
@@ -250,7 +250,7 @@ mod tests {
                     preimage: preimage_hex.clone(),
                     secret: Some(vec![4; 32]),
                     offer_id: "08".repeat(32),
-                    payer_note: Some("for tea".to_owned()),
+                    payer_note: Some("for\n\t\u{200d}tea".to_owned()),
                     quantity: Some(9),
                 }),
             ),
@@ -263,7 +263,7 @@ mod tests {
                     quantity: None,
                 },
                 Kind::Bolt12Refund(types::Bolt12Refund {
-                    payer_note: Some("for tea".to_owned()),
+                    payer_note: Some("for\n\t\u{200d}tea".to_owned()),
                     ..types::Bolt12Refund::default()
                 }),
             ),

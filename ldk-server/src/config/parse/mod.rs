@@ -263,5 +263,7 @@ pub(super) fn tls(values: &Values) -> Result<TlsConfig, ConfigError> {
             return Err(ConfigError::new("tls.hosts", reason));
         }
     }
-    Ok(TlsConfig { cert_path: path("tls.cert_path")?, key_path: path("tls.key_path")?, hosts })
+    let listening = Some(grpc_address(values)?.ip()).filter(|address| !address.is_unspecified());
+    let (cert_path, key_path) = (path("tls.cert_path")?, path("tls.key_path")?);
+    Ok(TlsConfig { cert_path, key_path, hosts, listening })
 }

@@ -11,6 +11,7 @@ fn tls_in(dir: &Path) -> TlsConfig {
         cert_path: dir.join("tls.crt"),
         key_path: dir.join("tls.key"),
         hosts: vec!["node.example".to_owned(), "10.0.0.1".to_owned()],
+        listening: None,
     }
 }
 
@@ -151,6 +152,20 @@ fn a_certificate_is_renewed_for_the_same_key_and_the_hosts_of_now() {
             "valid for: localhost, 127.0.0.1, other.example",
         ]
     );
+}
+
+#[test]
+fn a_new_certificate_is_valid_where_the_service_listens() {
+    let dir = tempfile::tempdir().unwrap();
+    let tls = TlsConfig { listening: Some([192, 168, 7, 7].into()), ..tls_in(dir.path()) };
+    assert_eq!(identity(&tls).unwrap().missing_hosts, [""; 0]);
+    assert!(renew_certificate(&tls).unwrap().to_string().contains("192.168.7.7"));
+    // It stays as it is when the configuration changes.
+    let hosts = vec!["other.example".to_owned(), "node.example".to_owned()];
+    let moved = TlsConfig { listening: Some([192, 168, 7, 8].into()), hosts, ..tls };
+    assert_eq!(identity(&moved).unwrap().missing_hosts, ["other.example", "192.168.7.8"]);
+    let local = TlsConfig { listening: Some([127, 0, 0, 1].into()), ..moved };
+    assert_eq!(identity(&local).unwrap().missing_hosts, ["other.example"]);
 }
 
 #[test]

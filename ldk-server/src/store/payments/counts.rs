@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ldk_node::lightning::io;
+use ldk_server_grpc::events::event_envelope::Event;
 use ldk_server_grpc::types::{PaymentDirection, PaymentMethod, PaymentStatus};
 use rusqlite::{Connection, Row};
 
@@ -22,6 +23,11 @@ pub struct PaymentCounts {
     /// Those that had failed at the start, and each that failed since, which an invoice does that is
     /// put away; one that is under way again and then fails again counts twice. Never goes down.
     pub failed: u64,
+    /// Those that had succeeded at the start, and each event since that a payment from here has: what
+    /// the metric of the contract counts.
+    pub told_successful: u64,
+    /// Those that had failed at the start, and each event since that a payment from here has.
+    pub told_failed: u64,
 }
 
 /// The counts as they are now.
@@ -91,6 +97,7 @@ impl Counts {
             }
             figures.are_stored(class, number);
         }
+        (totals.told_successful, totals.told_failed) = (totals.succeeded, totals.failed);
         Ok(Self { totals: Arc::new(Mutex::new(totals)), figures })
     }
 
@@ -115,6 +122,16 @@ impl Counts {
             PaymentStatus::Pending => totals.pending += 1,
             PaymentStatus::Succeeded => totals.succeeded += 1,
             PaymentStatus::Failed => totals.failed += 1,
+        }
+    }
+
+    /// Takes note of an event that was recorded.
+    pub(in crate::store) fn saw(&self, event: &Event) {
+        let mut totals = self.totals.lock().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            Event::PaymentSuccessful(_) => totals.told_successful += 1,
+            Event::PaymentFailed(_) => totals.told_failed += 1,
+            _ => {},
         }
     }
 }

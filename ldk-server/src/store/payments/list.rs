@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter
 
 use super::doubt::{self, Doubt};
 use super::read;
+use crate::clock::unix_secs;
 use crate::store::{Page, Store, as_i64, as_u64};
 use crate::wire;
 
@@ -89,7 +90,8 @@ pub(in crate::store) fn current(
 
 fn find(database: &Connection, id: PaymentId) -> rusqlite::Result<Option<Stored>> {
     let mut statement = database.prepare_cached(
-        "SELECT payment, created_at, expired, doubt FROM ldk_server_payments WHERE id = ?1",
+        "SELECT payment, created_at, expired, doubt, expires_at FROM ldk_server_payments
+         WHERE id = ?1",
     )?;
     statement.query_row([id.0], Stored::read).optional()
 }
@@ -98,8 +100,11 @@ fn find(database: &Connection, id: PaymentId) -> rusqlite::Result<Option<Stored>
 struct Stored {
     value: Vec<u8>,
     created_at: u64,
-    expired: bool,
+    /// Whether it is an invoice that was put away.
+    put_away: bool,
     doubt: Doubt,
+    /// When the invoice expires, in Unix seconds.
+    expires_at: Option<i64>,
 }
 
 impl Stored {
@@ -107,17 +112,19 @@ impl Stored {
         Ok(Self {
             value: row.get(0)?,
             created_at: as_u64(row.get(1)?),
-            expired: row.get(2)?,
+            put_away: row.get(2)?,
             doubt: row.get(3)?,
+            expires_at: row.get(4)?,
         })
     }
 
     fn payment(self) -> io::Result<Payment> {
-        let Self { value, created_at, expired, doubt } = self;
-        let payment = wire::payment::payment(read(&value)?, created_at, expired);
-        let outcome_unknown =
-            doubt == doubt::GIVEN_UP && payment.status() == PaymentStatus::Pending;
-        Ok(Payment { outcome_unknown, ..payment })
+        let Self { value, created_at, put_away, doubt, expires_at } = self;
+        let payment = wire::payment::payment(read(&value)?, created_at, put_away);
+        let is_pending = payment.status() == PaymentStatus::Pending;
+        let outcome_unknown = doubt == doubt::GIVEN_UP && is_pending;
+        let has_expired = is_pending && expires_at.is_some_and(|at| as_u64(at) < unix_secs());
+        Ok(Payment { outcome_unknown, expired: put_away || has_expired, ..payment })
     }
 }
 
@@ -127,8 +134,8 @@ fn exists(database: &Connection, place: PaymentPlace) -> rusqlite::Result<bool> 
         .exists(params![place.id.0, as_i64(place.created_at)])
 }
 
-const ROWS: &str =
-    "SELECT payment, created_at, expired, doubt, newest_first, id FROM ldk_server_payments";
+const ROWS: &str = "SELECT payment, created_at, expired, doubt, expires_at, newest_first, id
+     FROM ldk_server_payments";
 
 /// A page is one range of an index, in which the rows are in order. What an index does not begin
 /// with is in it all the same, so that no row is read only to be left out.

@@ -81,7 +81,7 @@ impl Library {
 
     /// Begun, pending, succeeded, failed.
     fn counts(&self) -> [u64; 4] {
-        let PaymentCounts { begun, pending, succeeded, failed } = self.store.payment_counts();
+        let PaymentCounts { begun, pending, succeeded, failed, .. } = self.store.payment_counts();
         [begun, pending, succeeded, failed]
     }
 }
@@ -505,6 +505,10 @@ fn an_invoice_expires_as_long_after_its_making_as_it_says() {
     let dir = TempDir::new().unwrap();
     let library = Library::open(dir.path());
     making_invoice(60, || library.write(1, PENDING, 1_000));
+    // By the clock of now it expired long ago, and is told to have, though not put away yet.
+    let expired = library.payment(1);
+    assert_eq!((expired.expired, expired.status()), (true, types::PaymentStatus::Pending));
+    assert_eq!(library.read(&PaymentFilter::default(), 10), [expired]);
     making_invoice(u32::MAX, || library.write(2, PENDING, 1_000));
     // Neither what is written beside it, nor what is sent meanwhile, nor what comes after.
     making_invoice(60, || {

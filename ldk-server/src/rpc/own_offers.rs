@@ -1,0 +1,34 @@
+//! The offers that this node has made. Nothing in an offer tells who made it, and the library does not
+//! say.
+
+use ldk_node::lightning::io::{self, ErrorKind};
+use ldk_node::lightning::offers::offer::Offer;
+use ldk_node::lightning::util::persist::KVStoreSync;
+
+use crate::error::Error;
+
+/// Where they are kept: the namespaces. The key is the id.
+const NAMESPACE: (&str, &str) = ("ldk_server", "offers");
+
+/// Remembers that the node has made this offer.
+pub(super) fn remember(store: &impl KVStoreSync, offer: &Offer) -> Result<(), Error> {
+    let written = store.write(NAMESPACE.0, NAMESPACE.1, &key(offer), vec![1]);
+    written.map_err(Error::internal)
+}
+
+/// Whether the node has made this offer. Those that were made before this was kept are not known.
+pub(super) fn is_own(store: &impl KVStoreSync, offer: &Offer) -> Result<bool, Error> {
+    match store.read(NAMESPACE.0, NAMESPACE.1, &key(offer)) {
+        Ok(_) => Ok(true),
+        Err(error) if is_missing(&error) => Ok(false),
+        Err(error) => Err(Error::internal(error)),
+    }
+}
+
+fn is_missing(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::NotFound
+}
+
+fn key(offer: &Offer) -> String {
+    hex::encode(offer.id().0)
+}
