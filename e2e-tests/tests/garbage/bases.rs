@@ -275,6 +275,7 @@ fn send(network: &Fixture) -> Vec<Base> {
                 invoice: invoice.clone(),
                 amount_msat: Some(FORTUNE_MSAT),
                 route_parameters: Some(route_parameters()),
+                allow_overpayment: true,
             },
         ),
         Base::new(
@@ -284,6 +285,7 @@ fn send(network: &Fixture) -> Vec<Base> {
                 uri: invoice.clone(),
                 amount_msat: Some(FORTUNE_MSAT),
                 route_parameters: Some(route_parameters()),
+                allow_overpayment: true,
             },
         ),
         Base::new(
@@ -305,8 +307,10 @@ fn send(network: &Fixture) -> Vec<Base> {
                 quantity: None,
                 payer_note: Some("coffee".to_owned()),
                 route_parameters: Some(route_parameters()),
+                allow_overpayment: true,
             },
         )
+        .accepting("allow_overpayment", |_| true)
         .accepting("offer", rules::offer)
         .accepting("amount_msat", |amount| {
             amount.value.is_none() || rules::at_least_a_fortune(amount)

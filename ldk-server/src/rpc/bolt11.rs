@@ -11,6 +11,7 @@ use ldk_server_grpc::api::{
 use ldk_server_grpc::types;
 use ldk_server_grpc::types::bolt11_invoice_description::Kind;
 
+use super::amount::{self, Amount};
 use super::attempt::{self, Earlier, NotPaid};
 use super::{App, fields, route};
 use crate::error::Error;
@@ -86,10 +87,11 @@ fn parse_description(
 }
 
 pub(super) fn send(app: &App, request: Bolt11SendRequest) -> Result<Bolt11SendResponse, Error> {
-    let Bolt11SendRequest { invoice, amount_msat, route_parameters } = request;
+    let Bolt11SendRequest { invoice, amount_msat, route_parameters, allow_overpayment } = request;
     let invoice = fields::invoice("invoice", &invoice, app.network)?;
+    let amount = Amount::parse(amount_msat, allow_overpayment)?;
     let limits = route::limits(app.route_defaults, route_parameters)?;
-    let id = pay(app, &invoice, amount_msat, limits)?;
+    let id = pay(app, &invoice, amount, limits)?;
     Ok(Bolt11SendResponse { payment_id: hex::encode(id.0) })
 }
 
@@ -97,10 +99,10 @@ pub(super) fn send(app: &App, request: Bolt11SendRequest) -> Result<Bolt11SendRe
 pub(super) fn pay(
     app: &App,
     invoice: &Bolt11Invoice,
-    amount_msat: Option<u64>,
+    amount: Amount,
     limits: RouteParametersConfig,
 ) -> Result<PaymentId, NotPaid> {
-    let amount_msat = amount_to_send(invoice, amount_msat)?;
+    let amount_msat = amount_to_send(invoice, amount)?;
     route::leave_blocks(limits, invoice.min_final_cltv_expiry_delta())?;
     let id = PaymentId(invoice.payment_hash().to_byte_array());
     if let Some(earlier) = Earlier::find(app, id)? {
@@ -122,15 +124,14 @@ pub(super) fn pay(
 }
 
 /// The amount to name to the library: none where the invoice's own is paid.
-fn amount_to_send(invoice: &Bolt11Invoice, amount_msat: Option<u64>) -> Result<Option<u64>, Error> {
-    const FIELD: &str = "amount_msat";
-    match (invoice.amount_milli_satoshis(), amount_msat) {
-        (None, None) => Err(Error::invalid(FIELD, "must be set: the invoice names no amount")),
-        (Some(_), None) => Ok(None),
-        (Some(least), Some(amount)) if amount < least => {
-            Err(Error::invalid(FIELD, format!("{amount} is less than the invoice's {least}")))
+fn amount_to_send(invoice: &Bolt11Invoice, amount: Amount) -> Result<Option<u64>, Error> {
+    match (invoice.amount_milli_satoshis(), amount.msat) {
+        (None, None) => {
+            Err(Error::invalid(amount::FIELD, "must be set: the invoice names no amount"))
         },
-        (_, Some(amount)) => fields::amount_msat(FIELD, amount).map(Some),
+        (Some(_), None) => Ok(None),
+        (None, chosen_msat) => Ok(chosen_msat),
+        (Some(asked_msat), Some(_)) => amount.to_pay("invoice", asked_msat).map(Some),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The service `api.LightningNode`: one line a method, and the one place where a call meets the
 //! async runtime.
 
+mod amount;
 mod attempt;
 mod backup;
 mod bolt11;

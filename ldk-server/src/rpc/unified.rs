@@ -1,6 +1,6 @@
 //! Paying whatever it is: of the ways that payment instructions name, the first that works.
 
-use bitcoin_payment_instructions::amount::Amount;
+use bitcoin_payment_instructions::amount::Amount as UriAmount;
 use bitcoin_payment_instructions::hrn_resolution::DummyHrnResolver;
 use bitcoin_payment_instructions::{PaymentInstructions, PaymentMethod};
 use ldk_node::bitcoin::{Address, Network};
@@ -10,18 +10,16 @@ use ldk_node::lightning_invoice::Bolt11Invoice;
 use ldk_server_grpc::api::unified_send_response::PaymentResult;
 use ldk_server_grpc::api::{OnchainSendRequest, UnifiedSendRequest, UnifiedSendResponse};
 
+use super::amount::{self, Amount};
 use super::attempt::NotPaid;
 use super::{App, Calls, Names, bolt11, bolt12, fields, names, onchain, route};
 use crate::error::Error;
-
-const AMOUNT_FIELD: &str = "amount_msat";
 
 /// What to pay, with every field checked that can be without looking at the ways.
 #[derive(Debug)]
 pub(super) struct Bill {
     ways: Vec<Way>,
-    /// None for what each way asks for by itself.
-    amount_msat: Option<u64>,
+    amount: Amount,
     limits: RouteParametersConfig,
 }
 
@@ -45,29 +43,25 @@ pub(super) async fn parse(
     route_defaults: RouteParametersConfig,
     request: UnifiedSendRequest,
 ) -> Result<Bill, Error> {
-    let UnifiedSendRequest { uri, amount_msat, route_parameters } = request;
-    let amount_msat =
-        amount_msat.map(|amount| fields::amount_msat(AMOUNT_FIELD, amount)).transpose()?;
+    let UnifiedSendRequest { uri, amount_msat, route_parameters, allow_overpayment } = request;
+    let amount = Amount::parse(amount_msat, allow_overpayment)?;
     let limits = route::limits(route_defaults, route_parameters)?;
     let instructions = if names::is_name(&uri) {
         calls.look_up(names.resolve(&uri, network)).await?
     } else {
         names::read_here(&uri, network).await?
     };
-    let ways = ways(instructions, amount_msat).await?;
-    Ok(Bill { ways, amount_msat, limits })
+    let ways = ways(instructions, amount).await?;
+    Ok(Bill { ways, amount, limits })
 }
 
 /// The ways in the order of preference: offers, invoices, and the first address.
-async fn ways(
-    instructions: PaymentInstructions,
-    amount_msat: Option<u64>,
-) -> Result<Vec<Way>, Error> {
+async fn ways(instructions: PaymentInstructions, amount: Amount) -> Result<Vec<Way>, Error> {
     let (fixed, has_amount) = match instructions {
         PaymentInstructions::FixedAmount(fixed) => (fixed, true),
         PaymentInstructions::ConfigurableAmount(open) => {
             // Only to get at the ways: nothing is paid by this amount, and nothing looked up.
-            let fixed = open.set_amount(Amount::ZERO, &DummyHrnResolver).await;
+            let fixed = open.set_amount(UriAmount::ZERO, &DummyHrnResolver).await;
             (fixed.map_err(|reason| Error::invalid("uri", reason))?, false)
         },
     };
@@ -90,15 +84,15 @@ async fn ways(
     }
     // The reader leaves an amount in the URI alone when there is no address that it could be for.
     let asked_msat = onchain_msat.filter(|_| !has_amount && address.is_none());
-    match (has_amount, amount_msat, asked_msat) {
+    match (has_amount, amount.msat, asked_msat) {
         (false, None, _) => {
             return Err(Error::invalid(
-                AMOUNT_FIELD,
+                amount::FIELD,
                 "must be set: the uri names no amount for it",
             ));
         },
-        (false, Some(amount), Some(asked)) if amount < asked => {
-            return Err(too_little(amount, asked));
+        (false, Some(_), Some(asked_msat)) => {
+            amount.to_pay("uri", asked_msat)?;
         },
         _ => {},
     }
@@ -109,10 +103,10 @@ async fn ways(
 
 /// Begins to pay in one of the ways. Goes on to the next only if nothing at all was sent.
 pub(super) fn pay(app: &App, bill: Bill) -> Result<UnifiedSendResponse, Error> {
-    let Bill { ways, amount_msat, limits } = bill;
+    let Bill { ways, amount, limits } = bill;
     let mut refusals = Vec::new();
     for way in ways {
-        match way.pay(app, amount_msat, limits) {
+        match way.pay(app, amount, limits) {
             Ok(result) => return Ok(UnifiedSendResponse { payment_result: Some(result) }),
             Err(NotPaid::Untouched(error)) => {
                 tracing::info!("UnifiedSend does not pay {}: {error}", way.name());
@@ -136,25 +130,25 @@ impl Way {
     fn pay(
         &self,
         app: &App,
-        amount_msat: Option<u64>,
+        amount: Amount,
         limits: RouteParametersConfig,
     ) -> Result<PaymentResult, NotPaid> {
         match self {
             Self::Offer(offer) => {
                 let offer = fields::on_network("uri", offer, app.network)?;
                 let quantity = offer.expects_quantity().then_some(1);
-                let id = bolt12::pay(app, offer, amount_msat, quantity, None, limits)?;
+                let id = bolt12::pay(app, offer, amount, quantity, None, limits)?;
                 Ok(PaymentResult::Bolt12PaymentId(hex::encode(id.0)))
             },
             Self::Invoice(invoice) => {
                 let invoice = fields::of_network("uri", invoice, app.network)?;
-                let id = bolt11::pay(app, invoice, amount_msat, limits)?;
+                let id = bolt11::pay(app, invoice, amount, limits)?;
                 Ok(PaymentResult::Bolt11PaymentId(hex::encode(id.0)))
             },
             Self::Address { address, least_msat } => {
                 let request = OnchainSendRequest {
                     address: address.to_string(),
-                    amount_sats: Some(whole_sats(amount_msat, *least_msat)?),
+                    amount_sats: Some(whole_sats(amount, *least_msat)?),
                     ..Default::default()
                 };
                 let sent = onchain::send(app, request).map_err(|error| match error {
@@ -169,23 +163,18 @@ impl Way {
     }
 }
 
-fn whole_sats(amount_msat: Option<u64>, least_msat: Option<u64>) -> Result<u64, Error> {
-    let amount_msat = match (amount_msat, least_msat) {
-        (Some(amount), Some(least)) if amount < least => return Err(too_little(amount, least)),
-        (Some(amount), _) | (None, Some(amount)) => amount,
-        (None, None) => return Err(Error::invalid(AMOUNT_FIELD, "must be set")),
+fn whole_sats(amount: Amount, asked_msat: Option<u64>) -> Result<u64, Error> {
+    let amount_msat = match (amount.msat, asked_msat) {
+        (_, Some(asked_msat)) => amount.to_pay("uri", asked_msat)?,
+        (Some(chosen_msat), None) => chosen_msat,
+        (None, None) => return Err(Error::invalid(amount::FIELD, "must be set")),
     };
     if amount_msat.is_multiple_of(1000) {
         Ok(amount_msat / 1000)
     } else {
         let reason = format!("{amount_msat} is not a number of whole satoshis, as needed on chain");
-        Err(Error::invalid(AMOUNT_FIELD, reason))
+        Err(Error::invalid(amount::FIELD, reason))
     }
-}
-
-fn too_little(amount_msat: u64, asked_msat: u64) -> Error {
-    let reason = format!("{amount_msat} is less than the {asked_msat} asked for");
-    Error::invalid(AMOUNT_FIELD, reason)
 }
 
 /// One refusal for those of all ways.
@@ -210,7 +199,7 @@ fn no_way(mut refusals: Vec<(&'static str, Error)>) -> Error {
 fn of_the_uri(error: Error) -> Error {
     match error {
         Error::InvalidArgument { field: "amount_sats", reason } => {
-            Error::invalid(AMOUNT_FIELD, format!("on chain, in satoshis: {reason}"))
+            Error::invalid(amount::FIELD, format!("on chain, in satoshis: {reason}"))
         },
         Error::InvalidArgument { field: "address" | "invoice" | "offer", reason } => {
             Error::invalid("uri", reason)
@@ -261,10 +250,11 @@ mod tests {
     }
 
     /// The ways that a name of this meaning leads to, by their names.
-    async fn led_to(result: String, amount_msat: Option<u64>) -> Result<Vec<&'static str>, String> {
+    async fn led_to(result: String, msat: Option<u64>) -> Result<Vec<&'static str>, String> {
+        let amount = Amount { msat, allow_overpayment: false };
         let instructions = fake::resolve(NAME, &Book { name: NAME, result }).await;
         let ways = match instructions {
-            Ok(instructions) => ways(instructions, amount_msat).await,
+            Ok(instructions) => ways(instructions, amount).await,
             Err(error) => Err(error),
         };
         ways.map(|ways| ways.iter().map(Way::name).collect()).map_err(|error| error.to_string())
@@ -300,18 +290,21 @@ mod tests {
     async fn the_amount_of_the_uri_is_the_least_for_an_offer_without_one() {
         let uri = format!("bitcoin:?amount=0.00001&lno={}", offer(None));
         let refused = led_to(uri.clone(), Some(999_999)).await.unwrap_err();
-        assert!(refused.contains("999999 is less than the 1000000 asked for"), "{refused}");
+        assert!(refused.contains("999999 is less than the uri's 1000000"), "{refused}");
         assert!(led_to(uri, Some(1_000_000)).await.is_ok());
     }
 
     #[test]
     fn on_chain_amounts_are_whole_and_enough() {
+        let whole_sats =
+            |msat, asked_msat| whole_sats(Amount { msat, allow_overpayment: false }, asked_msat);
         assert_eq!(whole_sats(Some(5_000), None).ok(), Some(5));
         assert_eq!(whole_sats(None, Some(6_000)).ok(), Some(6));
         assert_eq!(whole_sats(Some(7_000), Some(6_000)).ok(), Some(7));
         for (amount, least, words) in [
             (Some(5_001), None, "whole satoshis"),
-            (Some(5_000), Some(6_000), "less than the 6000 asked for"),
+            (Some(5_000), Some(6_000), "less than the uri's 6000"),
+            (Some(13_000), Some(6_000), "more than twice the uri's 6000"),
             (None, None, "must be set"),
         ] {
             let refused = whole_sats(amount, least).unwrap_err().to_string();
