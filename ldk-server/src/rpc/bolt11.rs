@@ -4,15 +4,17 @@ use ldk_node::bitcoin::hashes::{Hash as _, sha256};
 use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_node::lightning::routing::router::RouteParametersConfig;
 use ldk_node::lightning_invoice::{Bolt11Invoice, Bolt11InvoiceDescription, Description, Sha256};
+use ldk_node::lightning_types::payment::PaymentHash;
 use ldk_server_grpc::api::{
     Bolt11ReceiveRequest, Bolt11ReceiveResponse, Bolt11SendRequest, Bolt11SendResponse,
     Bolt11SendUnderpayingRequest, Bolt11SendUnderpayingResponse,
 };
-use ldk_server_grpc::types;
 use ldk_server_grpc::types::bolt11_invoice_description::Kind;
+use ldk_server_grpc::types::{self, PaymentStatus};
 
 use super::amount::{self, Amount};
 use super::attempt::{self, Earlier, NotPaid};
+use super::bills::PaidBy;
 use super::{App, fields, route};
 use crate::error::Error;
 use crate::store::making_invoice;
@@ -105,13 +107,7 @@ pub(super) fn pay(
     let amount_msat = amount_to_send(invoice, amount)?;
     route::leave_blocks(limits, invoice.min_final_cltv_expiry_delta())?;
     let id = PaymentId(invoice.payment_hash().to_byte_array());
-    if let Some(earlier) = Earlier::find(app, id)? {
-        return Err(Earlier::refused(match earlier {
-            Earlier::Own => "the invoice is this node's own",
-            Earlier::Pending => "the invoice is being paid: its payment is pending",
-            Earlier::Succeeded => "the invoice was paid: its payment succeeded",
-        }));
-    }
+    check_unpaid(app, PaymentHash(id.0))?;
     if invoice.is_expired() {
         return Err(Error::FailedPrecondition("the invoice has expired".to_owned()).into());
     }
@@ -121,6 +117,34 @@ pub(super) fn pay(
         None => bolt11.send(invoice, Some(limits)),
     });
     begun.map_err(|error| NotPaid::of(error, "no route to the payee is known within the limits"))
+}
+
+/// Refuses an invoice that is paid or being paid, also by another part of its URI, or is this node's
+/// own.
+pub(super) fn check_unpaid(app: &App, hash: PaymentHash) -> Result<(), NotPaid> {
+    let shown = hex::encode(hash.0);
+    if let Some(earlier) = Earlier::find(app, PaymentId(hash.0))? {
+        return Err(Earlier::refused(match earlier {
+            Earlier::Own => format!("the invoice is this node's own, {shown}"),
+            Earlier::Pending => format!("the invoice is being paid: payment {shown} is pending"),
+            Earlier::Succeeded => format!("the invoice was paid: payment {shown} succeeded"),
+        }));
+    }
+    match app.bills.paid_by(hash) {
+        Some(paid_by) if !has_failed(app, paid_by)? => Err(Earlier::refused(format!(
+            "the uri that invoice {shown} was part of was paid, or is being paid, by {paid_by}"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn has_failed(app: &App, paid_by: PaidBy) -> Result<bool, Error> {
+    let id = match paid_by {
+        PaidBy::Payment(id) => id,
+        PaidBy::Transaction(txid) => PaymentId(txid.to_byte_array()),
+    };
+    let payment = app.store.payment(id).map_err(Error::internal)?;
+    Ok(payment.is_some_and(|payment| payment.status() == PaymentStatus::Failed))
 }
 
 /// The amount to name to the library: none where the invoice's own is paid.

@@ -4,6 +4,7 @@
 mod amount;
 mod attempt;
 mod backup;
+mod bills;
 mod bolt11;
 mod bolt12;
 mod calls;
@@ -27,6 +28,7 @@ mod route;
 mod splice;
 mod spontaneous;
 mod unified;
+mod uri;
 
 use std::sync::Arc;
 
@@ -40,6 +42,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
+pub use bills::Bills;
 pub use calls::Calls;
 pub use jit::Lsp;
 pub use names::Names;
@@ -67,6 +70,8 @@ pub struct App {
     pub holds: Holds,
     /// Who opens just-in-time channels to us, if anyone does.
     pub lsp: Option<Lsp>,
+    /// Bills that are being paid in one of several ways.
+    pub bills: Bills,
     /// Where names are looked up.
     pub names: Names,
     /// What stands between the node and its peers.

@@ -1,7 +1,7 @@
 //! The on-chain wallet.
 
 use ldk_node::NodeError;
-use ldk_node::bitcoin::FeeRate;
+use ldk_node::bitcoin::{Address, FeeRate, Txid};
 use ldk_server_grpc::api::{
     OnchainReceiveRequest, OnchainReceiveResponse, OnchainSendRequest, OnchainSendResponse,
 };
@@ -37,15 +37,30 @@ pub(super) fn send(app: &App, request: OnchainSendRequest) -> Result<OnchainSend
             return Err(Error::invalid("amount_sats", "must be set, or else send_all to true"));
         },
     };
+    let txid = spend(app, &address, amount_sats, fee_rate)?;
+    Ok(OnchainSendResponse { txid: txid.to_string() })
+}
+
+/// Pays an amount that the address takes.
+pub(super) fn pay(app: &App, address: &Address, amount_sats: u64) -> Result<Txid, Error> {
+    let amount_sats = fields::output_sat("amount_sats", amount_sats, address)?;
+    spend(app, address, Some(amount_sats), None)
+}
+
+fn spend(
+    app: &App,
+    address: &Address,
+    amount_sats: Option<u64>,
+    fee_rate: Option<FeeRate>,
+) -> Result<Txid, Error> {
     let wallet = app.node.onchain_payment();
-    let txid = app.spending.transaction(|| {
+    app.spending.transaction(|| {
         let made = match amount_sats {
-            Some(amount_sats) => wallet.send_to_address(&address, amount_sats, fee_rate),
-            None => wallet.send_all_to_address(&address, false, fee_rate),
+            Some(amount_sats) => wallet.send_to_address(address, amount_sats, fee_rate),
+            None => wallet.send_all_to_address(address, false, fee_rate),
         };
         made.map_err(refusal)
-    })?;
-    Ok(OnchainSendResponse { txid: txid.to_string() })
+    })
 }
 
 /// Why the wallet makes no transaction. All else being checked, it is for lack of money.
