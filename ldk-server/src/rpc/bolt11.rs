@@ -17,7 +17,7 @@ use super::attempt::{self, Earlier, NotPaid};
 use super::bills::PaidBy;
 use super::{App, fields, route};
 use crate::error::Error;
-use crate::store::making_invoice;
+use crate::store::{making_invoice, payment_id};
 
 pub(super) fn receive(
     app: &App,
@@ -141,7 +141,7 @@ pub(super) fn check_unpaid(app: &App, hash: PaymentHash) -> Result<(), NotPaid> 
 fn has_failed(app: &App, paid_by: PaidBy) -> Result<bool, Error> {
     let id = match paid_by {
         PaidBy::Payment(id) => id,
-        PaidBy::Transaction(txid) => PaymentId(txid.to_byte_array()),
+        PaidBy::Transaction(txid) => payment_id(&txid),
     };
     let payment = app.store.payment(id).map_err(Error::internal)?;
     Ok(payment.is_some_and(|payment| payment.status() == PaymentStatus::Failed))

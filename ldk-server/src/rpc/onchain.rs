@@ -7,6 +7,7 @@ use ldk_server_grpc::api::{
 };
 
 use super::{App, fields};
+use crate::caller::Caller;
 use crate::error::Error;
 
 /// Far beyond what was ever paid, and half of what Bitcoin Core takes for a mistake: it would refuse
@@ -21,7 +22,11 @@ pub(super) fn receive(
     Ok(OnchainReceiveResponse { address })
 }
 
-pub(super) fn send(app: &App, request: OnchainSendRequest) -> Result<OnchainSendResponse, Error> {
+pub(super) fn send(
+    app: &App,
+    caller: &Caller,
+    request: OnchainSendRequest,
+) -> Result<OnchainSendResponse, Error> {
     let OnchainSendRequest { address, amount_sats, send_all, fee_rate_sat_per_vb } = request;
     let address = fields::address("address", &address, app.network)?;
     let fee_rate = fee_rate_sat_per_vb.map(fee_rate).transpose()?;
@@ -37,24 +42,30 @@ pub(super) fn send(app: &App, request: OnchainSendRequest) -> Result<OnchainSend
             return Err(Error::invalid("amount_sats", "must be set, or else send_all to true"));
         },
     };
-    let txid = spend(app, &address, amount_sats, fee_rate)?;
+    let txid = spend(app, caller, &address, amount_sats, fee_rate)?;
     Ok(OnchainSendResponse { txid: txid.to_string() })
 }
 
 /// Pays an amount that the address takes.
-pub(super) fn pay(app: &App, address: &Address, amount_sats: u64) -> Result<Txid, Error> {
+pub(super) fn pay(
+    app: &App,
+    caller: &Caller,
+    address: &Address,
+    amount_sats: u64,
+) -> Result<Txid, Error> {
     let amount_sats = fields::output_sat("amount_sats", amount_sats, address)?;
-    spend(app, address, Some(amount_sats), None)
+    spend(app, caller, address, Some(amount_sats), None)
 }
 
 fn spend(
     app: &App,
+    caller: &Caller,
     address: &Address,
     amount_sats: Option<u64>,
     fee_rate: Option<FeeRate>,
 ) -> Result<Txid, Error> {
     let wallet = app.node.onchain_payment();
-    app.spending.transaction(|| {
+    app.spending.transaction(caller, amount_sats, || {
         let made = match amount_sats {
             Some(amount_sats) => wallet.send_to_address(address, amount_sats, fee_rate),
             None => wallet.send_all_to_address(address, false, fee_rate),

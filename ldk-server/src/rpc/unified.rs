@@ -11,6 +11,7 @@ use super::attempt::NotPaid;
 use super::bills::PaidBy;
 use super::uri::{self, Instructions, LeftOut, PaymentMethod};
 use super::{App, Calls, Names, bolt11, bolt12, names, onchain, route};
+use crate::caller::Caller;
 use crate::error::Error;
 
 /// What to pay, with every field checked that can be without asking the library.
@@ -57,7 +58,7 @@ fn bill(
 }
 
 /// Begins to pay in one of the ways. Goes on to the next only if nothing at all was sent.
-pub(super) fn pay(app: &App, bill: Bill) -> Result<UnifiedSendResponse, Error> {
+pub(super) fn pay(app: &App, caller: &Caller, bill: Bill) -> Result<UnifiedSendResponse, Error> {
     let Bill { instructions, amount, limits } = bill;
     let Instructions { methods, asked_msat, invoices, mut left_out } = instructions;
     let _turn = app.bills.turn(methods.iter().map(PaymentMethod::key))?;
@@ -65,7 +66,7 @@ pub(super) fn pay(app: &App, bill: Bill) -> Result<UnifiedSendResponse, Error> {
         bolt11::check_unpaid(app, *hash)?;
     }
     for method in methods {
-        match begin(app, &method, asked_msat, amount, limits) {
+        match begin(app, caller, &method, asked_msat, amount, limits) {
             Ok(paid_by) => {
                 app.bills.paid(&invoices, paid_by);
                 return Ok(response(paid_by, &method, &left_out));
@@ -79,6 +80,7 @@ pub(super) fn pay(app: &App, bill: Bill) -> Result<UnifiedSendResponse, Error> {
 
 fn begin(
     app: &App,
+    caller: &Caller,
     method: &PaymentMethod,
     asked_msat: Option<u64>,
     amount: Amount,
@@ -96,13 +98,18 @@ fn begin(
             bolt11::pay(app, invoice, amount, limits).map(PaidBy::Payment)
         },
         PaymentMethod::Address(address) => {
-            pay_on_chain(app, address, whole_sats(amount.msat, asked_msat)?)
+            pay_on_chain(app, caller, address, whole_sats(amount.msat, asked_msat)?)
         },
     }
 }
 
-fn pay_on_chain(app: &App, address: &Address, amount_sats: u64) -> Result<PaidBy, NotPaid> {
-    let paid = onchain::pay(app, address, amount_sats).map_err(|error| match error {
+fn pay_on_chain(
+    app: &App,
+    caller: &Caller,
+    address: &Address,
+    amount_sats: u64,
+) -> Result<PaidBy, NotPaid> {
+    let paid = onchain::pay(app, caller, address, amount_sats).map_err(|error| match error {
         Error::InvalidArgument { .. } | Error::FailedPrecondition(_) => NotPaid::Untouched(error),
         other => NotPaid::Unsure(other),
     })?;

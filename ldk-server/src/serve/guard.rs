@@ -18,6 +18,7 @@ use tower::{Service, ServiceExt as _};
 use zeroize::Zeroizing;
 
 use super::body::{self, Bodies};
+use crate::caller::Caller;
 use crate::clock::unix_secs;
 use crate::deadline::Deadline;
 
@@ -75,6 +76,8 @@ impl<S> Guard<S> {
         if let Some(deadline) = deadline {
             parts.extensions.insert(deadline);
         }
+        let caller = Caller::until(deadline);
+        parts.extensions.insert(caller.clone());
         let request = Request::from_parts(parts, Body::new(Full::new(body)));
         let served = async {
             match self.inner.ready().await {
@@ -82,7 +85,7 @@ impl<S> Guard<S> {
                 Err(never) => match never {},
             }
         };
-        Deadline::bound(deadline, served).await
+        caller.answer(served).await
     }
 }
 
