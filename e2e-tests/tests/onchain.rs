@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use e2e_tests::{Network, Node, RawConnection, grpc_frame, refused, signed_request, until};
 use futures_util::future::{join_all, try_join_all};
+use hyper::StatusCode;
 use hyper::http::HeaderValue;
 use ldk_server_client::api::open_channel_request::Amount;
 use ldk_server_client::api::{
@@ -55,6 +56,7 @@ async fn channels_and_transactions_do_not_take_the_same_coins() -> Result<()> {
     channels_are_funded_beside_a_transaction(&network, &alice, &bob).await?;
     too_large_a_channel_is_refused(&alice, &bob).await?;
     all_funds_make_a_channel(&network, &alice, &bob).await?;
+    the_reserve_is_spent_by_force_only(&network, &alice, &bob).await?;
     network.stop().await
 }
 
@@ -366,6 +368,48 @@ async fn all_funds_make_a_channel(network: &Network, alice: &Node, bob: &Node) -
     let answer = open(alice, bob, Amount::AllFunds(AllFunds {}), None).await;
     refused(answer, Code::FailedPrecondition, &["all_funds"]);
     Ok(())
+}
+
+async fn the_reserve_is_spent_by_force_only(
+    network: &Network,
+    alice: &Node,
+    bob: &Node,
+) -> Result<()> {
+    let reserve_sats = 3 * RESERVE_SATS;
+    let address = bob.new_address().await?;
+    network.bitcoind().send(&[alice.new_address().await?], SENT_SATS[0]).await?;
+    network.mine(1).await?;
+    has(alice, |balances| balances.spendable_onchain_balance_sats >= SENT_SATS[0]).await?;
+    assert!(!is_warned(alice).await?);
+    let all = OnchainSendRequest { all_funds: Some(AllFunds {}), ..to(&address) };
+    let txid = alice.client().onchain_send(all).await?.txid;
+    in_mempool(network, &[txid]).await?;
+    network.mine(1).await?;
+    has(alice, |balances| {
+        (reserve_sats..reserve_sats + FEE_SATS).contains(&balances.total_onchain_balance_sats)
+    })
+    .await?;
+
+    let everything = OnchainSendRequest { send_all: Some(true), ..to(&address) };
+    let refusal = alice.client().onchain_send(everything.clone()).await;
+    refused(refusal, Code::FailedPrecondition, &["75000 sat", "all_funds", "force"]);
+    let forced = OnchainSendRequest { force: true, ..everything };
+    let txid = alice.client().onchain_send(forced).await?.txid;
+    in_mempool(network, &[txid]).await?;
+    network.mine(1).await?;
+    has(alice, |balances| balances.total_onchain_balance_sats == 0).await?;
+    until("the missing reserve is told", PATIENCE, async || {
+        ensure!(is_warned(alice).await?, "no warning");
+        Ok(())
+    })
+    .await
+}
+
+async fn is_warned(node: &Node) -> Result<bool> {
+    let answer = RawConnection::get(node.config(), "/readyz").await?;
+    let text = std::str::from_utf8(&answer.body)?;
+    ensure!(answer.status == StatusCode::OK && text.starts_with("ready\n"), "{text}");
+    Ok(text.contains("\nreserve: "))
 }
 
 async fn send(node: &Node, address: &str, sats: u64) -> Result<String> {

@@ -171,6 +171,8 @@ fn onchain(network: &Fixture) -> Vec<Base> {
             amount_sats: Some(FORTUNE_SATS),
             send_all: None,
             fee_rate_sat_per_vb: Some(RUINOUS_SAT_PER_VB),
+            all_funds: None,
+            force: false,
         },
     )]
 }
