@@ -65,8 +65,8 @@ fn json_attributes(
         }
     }
     if message.name() == "UnifiedSendResponse" {
-        let transparent = "#[cfg_attr(feature = \"serde\", serde(transparent))]";
-        builder = builder.message_attribute(&path, transparent);
+        let flat = "#[cfg_attr(feature = \"serde\", serde(into = \"crate::json::UnifiedSend\"))]";
+        builder = builder.message_attribute(&path, flat);
     }
     if message.name() == "ExportPathfindingScoresResponse" {
         let renamed = "#[cfg_attr(feature = \"serde\", serde(rename = \"pathfinding_scores\"))]";

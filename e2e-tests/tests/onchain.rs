@@ -4,14 +4,17 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use e2e_tests::{Network, Node, refused, until};
+use e2e_tests::{Network, Node, RawConnection, grpc_frame, refused, signed_request, until};
 use futures_util::future::{join_all, try_join_all};
+use hyper::StatusCode;
+use hyper::http::HeaderValue;
 use ldk_server_client::api::open_channel_request::Amount;
 use ldk_server_client::api::{
-    AllFunds, GetBalancesResponse, OnchainSendRequest, OpenChannelRequest,
+    AllFunds, GetBalancesResponse, ListPaymentsRequest, OnchainSendRequest, OpenChannelRequest,
 };
-use ldk_server_client::types::Channel;
+use ldk_server_client::types::{Channel, PaymentDirection, PaymentStatus};
 use ldk_server_client::{Code, Error};
+use prost::Message as _;
 use serde_json::Value;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -35,6 +38,8 @@ async fn every_transaction_comes_to_be() -> Result<()> {
     cannot_send_what_it_has_not(&network, &alice, &bob).await?;
     network.fund(&[&alice], FUNDS_SATS).await?;
     sends_at_once_all_arrive(&network, &alice, &bob).await?;
+    a_spend_is_in_the_history_at_once(&network, &alice, &bob).await?;
+    what_was_given_up_is_not_paid(&network, &alice, &bob).await?;
     a_spend_after_a_restart_takes_other_coins(&network, &alice, &bob).await?;
     the_fee_rate_is_the_one_asked_for(&network, &alice, &bob).await?;
     all_is_sent(&network, &alice, &bob).await?;
@@ -51,6 +56,7 @@ async fn channels_and_transactions_do_not_take_the_same_coins() -> Result<()> {
     channels_are_funded_beside_a_transaction(&network, &alice, &bob).await?;
     too_large_a_channel_is_refused(&alice, &bob).await?;
     all_funds_make_a_channel(&network, &alice, &bob).await?;
+    the_reserve_is_spent_by_force_only(&network, &alice, &bob).await?;
     network.stop().await
 }
 
@@ -99,6 +105,63 @@ async fn sends_at_once_all_arrive(network: &Network, alice: &Node, bob: &Node) -
         refused(alice.client().onchain_send(request).await, Code::FailedPrecondition, &["funds"]);
     }
     Ok(())
+}
+
+async fn a_spend_is_in_the_history_at_once(
+    network: &Network,
+    alice: &Node,
+    bob: &Node,
+) -> Result<()> {
+    let sats = 30_000;
+    let txid = send(alice, &bob.new_address().await?, sats).await?;
+    let payment = alice.payment(&txid).await?;
+    assert_eq!(payment.status(), PaymentStatus::Pending, "{payment:?}");
+    assert_eq!(payment.direction(), PaymentDirection::Outbound, "{payment:?}");
+    assert_eq!(payment.amount_msat, Some(sats * 1_000), "{payment:?}");
+    // Its id has the bytes in the order in which they are hashed.
+    let mut id = hex::decode(&txid)?;
+    id.reverse();
+    assert_eq!(payment.id, hex::encode(id));
+    assert_eq!(alice.payment(&payment.id).await?, payment);
+    let listed = alice.client().list_payments(ListPaymentsRequest::default()).await?.payments;
+    ensure!(listed.contains(&payment), "{listed:?}");
+    in_mempool(network, std::slice::from_ref(&txid)).await?;
+    network.mine(1).await?;
+    until("the payment is in a block", PATIENCE, async || {
+        let payment = alice.payment(&txid).await?;
+        ensure!(payment.fee_paid_msat.is_some_and(|fee_msat| fee_msat > 0), "{payment:?}");
+        assert_eq!(payment.amount_msat, Some(sats * 1_000), "{payment:?}");
+        Ok(())
+    })
+    .await
+}
+
+/// Spends wait for a good moment, longer than these callers.
+async fn what_was_given_up_is_not_paid(network: &Network, alice: &Node, bob: &Node) -> Result<()> {
+    let mut connection = RawConnection::open(alice.config()).await?;
+    let mut given_up = Vec::new();
+    until("callers gave up", PATIENCE, async || {
+        let address = bob.new_address().await?;
+        let message = OnchainSendRequest { amount_sats: Some(40_000), ..to(&address) };
+        let frame = grpc_frame(&message.encode_to_vec());
+        let mut request = signed_request(alice.config(), "OnchainSend", frame)?;
+        request.headers_mut().insert("grpc-timeout", HeaderValue::from_static("200m"));
+        if connection.send(request).await?.grpc_code()? == Code::DeadlineExceeded {
+            given_up.push(address);
+        }
+        ensure!(given_up.len() >= 5, "{} gave up", given_up.len());
+        Ok(())
+    })
+    .await?;
+    // Whoever waited before this one would have paid before.
+    let last = send(alice, &bob.new_address().await?, 50_000).await?;
+    in_mempool(network, &[last]).await?;
+    for txid in network.bitcoind().mempool().await? {
+        let transaction = network.bitcoind().transaction(&txid).await?.to_string();
+        let paid = given_up.iter().find(|address| transaction.contains(address.as_str()));
+        assert_eq!(paid, None, "paid after its caller was told that it had failed");
+    }
+    network.mine(1).await
 }
 
 /// The daemon is killed before the wallet can have seen its transaction, and must find it.
@@ -195,6 +258,8 @@ async fn a_refused_transaction_frees_its_coins(
     in_mempool(network, std::slice::from_ref(&next)).await?;
     let found = network.bitcoind().transaction(&lost).await;
     assert!(found.is_err(), "{lost} was not refused after {chained}");
+    let lost = alice.payment(&lost).await?;
+    assert_eq!(lost.status(), PaymentStatus::Failed, "{lost:?}");
     network.mine(1).await?;
     has(alice, |balances| balances.total_onchain_balance_sats == 0).await
 }
@@ -308,6 +373,48 @@ async fn all_funds_make_a_channel(network: &Network, alice: &Node, bob: &Node) -
     let answer = open(alice, bob, Amount::AllFunds(AllFunds {}), None).await;
     refused(answer, Code::FailedPrecondition, &["all_funds"]);
     Ok(())
+}
+
+async fn the_reserve_is_spent_by_force_only(
+    network: &Network,
+    alice: &Node,
+    bob: &Node,
+) -> Result<()> {
+    let reserve_sats = 3 * RESERVE_SATS;
+    let address = bob.new_address().await?;
+    network.bitcoind().send(&[alice.new_address().await?], SENT_SATS[0]).await?;
+    network.mine(1).await?;
+    has(alice, |balances| balances.spendable_onchain_balance_sats >= SENT_SATS[0]).await?;
+    assert!(!is_warned(alice).await?);
+    let all = OnchainSendRequest { all_funds: Some(AllFunds {}), ..to(&address) };
+    let txid = alice.client().onchain_send(all).await?.txid;
+    in_mempool(network, &[txid]).await?;
+    network.mine(1).await?;
+    has(alice, |balances| {
+        (reserve_sats..reserve_sats + FEE_SATS).contains(&balances.total_onchain_balance_sats)
+    })
+    .await?;
+
+    let everything = OnchainSendRequest { send_all: Some(true), ..to(&address) };
+    let refusal = alice.client().onchain_send(everything.clone()).await;
+    refused(refusal, Code::FailedPrecondition, &["75000 sat", "all_funds", "force"]);
+    let forced = OnchainSendRequest { force: true, ..everything };
+    let txid = alice.client().onchain_send(forced).await?.txid;
+    in_mempool(network, &[txid]).await?;
+    network.mine(1).await?;
+    has(alice, |balances| balances.total_onchain_balance_sats == 0).await?;
+    until("the missing reserve is told", PATIENCE, async || {
+        ensure!(is_warned(alice).await?, "no warning");
+        Ok(())
+    })
+    .await
+}
+
+async fn is_warned(node: &Node) -> Result<bool> {
+    let answer = RawConnection::get(node.config(), "/readyz").await?;
+    let text = std::str::from_utf8(&answer.body)?;
+    ensure!(answer.status == StatusCode::OK && text.starts_with("ready\n"), "{text}");
+    Ok(text.contains("\nreserve: "))
 }
 
 async fn send(node: &Node, address: &str, sats: u64) -> Result<String> {

@@ -2,6 +2,9 @@
 
 use serde::Serializer;
 
+use crate::api::UnifiedSendResponse;
+use crate::api::unified_send_response::PaymentResult;
+
 pub(crate) fn hex<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&hex::encode(bytes))
 }
@@ -71,3 +74,19 @@ proto_names!(
     crate::types::PaymentMethod,
     crate::types::PaymentStatus,
 );
+
+/// [`UnifiedSendResponse`], with the result of the payment in the message itself.
+#[derive(serde::Serialize)]
+pub(crate) struct UnifiedSend {
+    #[serde(flatten)]
+    payment_result: Option<PaymentResult>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    left_out: Vec<String>,
+}
+
+impl From<UnifiedSendResponse> for UnifiedSend {
+    fn from(response: UnifiedSendResponse) -> Self {
+        let UnifiedSendResponse { payment_result, left_out } = response;
+        Self { payment_result, left_out }
+    }
+}

@@ -2,6 +2,7 @@
 //! in-process.
 
 pub mod backup;
+pub mod caller;
 pub mod certificate;
 pub mod chain;
 mod clock;

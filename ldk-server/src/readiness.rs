@@ -44,6 +44,15 @@ pub enum Reason {
     },
     /// Its state cannot be written any more, and the process ends.
     Database,
+    /// A warning: the wallet lacks some of the reserve that pays for closing channels.
+    Reserve,
+}
+
+impl Reason {
+    /// Whether the node can be relied on all the same.
+    pub fn is_warning(&self) -> bool {
+        matches!(self, Self::Reserve)
+    }
 }
 
 impl fmt::Display for Reason {
@@ -66,6 +75,9 @@ impl fmt::Display for Reason {
                 write!(formatter, "disk: has not taken what is to be written for {secs} s")
             },
             Self::Database => write!(formatter, "database: cannot be written"),
+            Self::Reserve => {
+                write!(formatter, "reserve: the wallet lacks what closing channels may cost")
+            },
         }
     }
 }
@@ -73,7 +85,7 @@ impl fmt::Display for Reason {
 /// How the server is.
 #[derive(Clone, Debug)]
 pub struct State {
-    /// Why the node is not ready; empty if it is.
+    /// Why the node is not ready, and warnings; empty if all is well.
     pub reasons: Vec<Reason>,
     /// When the node last answered; `None` while there is none that could be asked.
     pub node_answered: Option<Instant>,
@@ -82,7 +94,7 @@ pub struct State {
 impl State {
     /// Whether the node can be relied on.
     pub fn is_ready(&self) -> bool {
-        self.reasons.is_empty()
+        self.reasons.iter().all(Reason::is_warning)
     }
 
     /// Whether the server is on its way to be ready for the first time.
@@ -167,6 +179,10 @@ mod tests {
             ),
             (Reason::Database, "database: cannot be written".to_owned()),
             (
+                Reason::Reserve,
+                "reserve: the wallet lacks what closing channels may cost".to_owned(),
+            ),
+            (
                 Reason::ChainSource { silent_since },
                 format!("chain source: no answer since {} (75 s)", rfc_3339(silent_since)),
             ),
@@ -184,7 +200,9 @@ mod tests {
         assert_eq!(state.borrow().reasons, [Reason::Starting("waiting for the chain source")]);
         readiness.node_answered(Vec::new());
         assert!(state.borrow().is_ready());
-        readiness.node_answered(vec![Reason::Syncing]);
+        readiness.node_answered(vec![Reason::Reserve]);
+        assert!(state.borrow().is_ready(), "a warning does not make it unreliable");
+        readiness.node_answered(vec![Reason::Syncing, Reason::Reserve]);
         assert!(!state.borrow().is_ready());
         let answered = state.borrow().node_answered;
         readiness.node_is_silent();

@@ -36,7 +36,7 @@ use crate::node::{events, expired_invoices, hodl_guard, holding};
 use crate::process;
 use crate::readiness::{Look, Readiness};
 use crate::retention;
-use crate::rpc::{App, Calls, Lsp, Names, Phase, Service};
+use crate::rpc::{App, Bills, Calls, Lsp, Names, Phase, Service};
 use crate::secrets;
 use crate::serve::{
     AcceptedForms, Bodies, Front, Guard, HealthPages, Listener, MAX_OPEN_MESSAGE_BYTES,
@@ -355,6 +355,7 @@ async fn assemble(
         let app = Arc::new(App {
             network: config.network,
             splices: Splices::default(),
+            bills: Bills::default(),
             holds: Holds::open(Arc::clone(&store))?,
             lsp,
             names: Names::new(&config.hrn),

@@ -108,10 +108,9 @@ fn is_alive(state: &State, limit: Duration) -> bool {
 }
 
 fn status(reasons: &[Reason]) -> String {
-    if reasons.is_empty() {
-        return "ready".to_owned();
-    }
-    reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    let is_ready = reasons.iter().all(Reason::is_warning);
+    let ready = is_ready.then(|| "ready".to_owned());
+    ready.into_iter().chain(reasons.iter().map(ToString::to_string)).collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]
@@ -126,6 +125,8 @@ mod tests {
         let reasons = [Reason::Syncing, Reason::Disk { left_mib: 7 }];
         let expected = "syncing: not in step with the chain yet; disk: nearly full, 7 MiB left";
         assert_eq!(status(&reasons), expected);
+        let warned = status(&[Reason::Reserve]);
+        assert_eq!(warned, "ready; reserve: the wallet lacks what closing channels may cost");
     }
 
     #[tokio::test(start_paused = true)]

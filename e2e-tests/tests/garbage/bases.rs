@@ -171,6 +171,8 @@ fn onchain(network: &Fixture) -> Vec<Base> {
             amount_sats: Some(FORTUNE_SATS),
             send_all: None,
             fee_rate_sat_per_vb: Some(RUINOUS_SAT_PER_VB),
+            all_funds: None,
+            force: false,
         },
     )]
 }
@@ -275,6 +277,7 @@ fn send(network: &Fixture) -> Vec<Base> {
                 invoice: invoice.clone(),
                 amount_msat: Some(FORTUNE_MSAT),
                 route_parameters: Some(route_parameters()),
+                allow_overpayment: true,
             },
         ),
         Base::new(
@@ -284,6 +287,7 @@ fn send(network: &Fixture) -> Vec<Base> {
                 uri: invoice.clone(),
                 amount_msat: Some(FORTUNE_MSAT),
                 route_parameters: Some(route_parameters()),
+                allow_overpayment: true,
             },
         ),
         Base::new(
@@ -305,8 +309,10 @@ fn send(network: &Fixture) -> Vec<Base> {
                 quantity: None,
                 payer_note: Some("coffee".to_owned()),
                 route_parameters: Some(route_parameters()),
+                allow_overpayment: true,
             },
         )
+        .accepting("allow_overpayment", |_| true)
         .accepting("offer", rules::offer)
         .accepting("amount_msat", |amount| {
             amount.value.is_none() || rules::at_least_a_fortune(amount)

@@ -79,6 +79,7 @@ pub(super) async fn unusable_to_pay(node: &Node) -> Result<()> {
     for (invoice, amount_msat) in [
         (&own, Some(0)),
         (&own, Some(999)),
+        (&own, Some(2_001)),
         (&own, Some(u64::MAX)),
         (&own_without_amount, None),
         (&own_without_amount, Some(0)),

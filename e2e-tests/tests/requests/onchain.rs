@@ -3,7 +3,7 @@
 use anyhow::Result;
 use e2e_tests::{Node, invalid, refused};
 use ldk_server_client::Code;
-use ldk_server_client::api::OnchainSendRequest;
+use ldk_server_client::api::{AllFunds, OnchainSendRequest};
 
 use crate::{STRANGER, TOO_MANY_SATS};
 
@@ -43,6 +43,9 @@ pub(super) async fn unusable_fields(node: &Node) -> Result<()> {
     ] {
         invalid(send(OnchainSendRequest { amount_sats, send_all, ..to(&address) }).await, field);
     }
+    let both = OnchainSendRequest { all_funds: Some(AllFunds {}), ..to(&address) };
+    invalid(send(both).await, "all_funds");
+    invalid(send(OnchainSendRequest { force: true, ..to(&address) }).await, "force");
     refused(send(to(&address)).await, Code::FailedPrecondition, &["funds"]);
     for rate in [0, u64::MAX] {
         let request = OnchainSendRequest { fee_rate_sat_per_vb: Some(rate), ..to(&address) };

@@ -81,7 +81,9 @@ pub(super) async fn unusable_to_pay(payer: &Node, payee: &Node, alone: &Node) ->
         (&variable, Some(u64::MAX), None),
         (&fixed, Some(0), None),
         (&fixed, Some(AMOUNT_MSAT - 1), None),
+        (&fixed, Some(2 * AMOUNT_MSAT + 1), None),
         (&counted, Some(3 * AMOUNT_MSAT - 1), Some(3)),
+        (&counted, Some(6 * AMOUNT_MSAT + 1), Some(3)),
     ] {
         invalid(pay(offer, amount_msat, quantity).await, "amount_msat");
     }

@@ -58,6 +58,8 @@ async fn everything_is_paid_over_one_channel_and_on_chain() -> Result<()> {
     unified::on_chain(&network, &alice, &bob).await?;
     unified::the_best_way_is_taken(&network, &alice, &bob, &carol).await?;
     unified_refused::never_twice(&network, &alice, &bob).await?;
+    unified_refused::once_of_many_calls(&alice, &bob).await?;
+    unified::what_cannot_be_used_is_left_out(&network, &alice, &bob).await?;
     unified_refused::no_way_works(&carol, &bob).await?;
     unified_refused::amounts(&alice, &bob).await?;
     unified_refused::unreadable(&alice, &bob).await?;

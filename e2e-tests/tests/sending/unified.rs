@@ -5,7 +5,9 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use e2e_tests::{Network, Node, until};
 use ldk_server_client::api::unified_send_response::PaymentResult;
-use ldk_server_client::api::{Bolt11ReceiveRequest, Bolt12ReceiveRequest, UnifiedSendRequest};
+use ldk_server_client::api::{
+    Bolt11ReceiveRequest, Bolt12ReceiveRequest, DecodeInvoiceRequest, UnifiedSendRequest,
+};
 
 use crate::{AMOUNT_BTC, AMOUNT_MSAT, bolt12, next_received};
 
@@ -34,6 +36,36 @@ pub(super) async fn offer(payee: &Node, amount_msat: Option<u64>) -> Result<Stri
 pub(super) async fn open_invoice(payee: &Node) -> Result<String> {
     let request = Bolt11ReceiveRequest { expiry_secs: 3_600, ..Default::default() };
     Ok(payee.client().bolt11_receive(request).await?.invoice)
+}
+
+/// A part that cannot be used does not keep the others from being paid, and the answer tells of it.
+pub(super) async fn what_cannot_be_used_is_left_out(
+    network: &Network,
+    payer: &Node,
+    payee: &Node,
+) -> Result<()> {
+    let request = Bolt11ReceiveRequest {
+        amount_msat: Some(AMOUNT_MSAT),
+        expiry_secs: 1,
+        ..Default::default()
+    };
+    let expired = payee.client().bolt11_receive(request).await?.invoice;
+    let address = payee.new_address().await?;
+    let uri = format!("bitcoin:{address}?amount={AMOUNT_BTC}&lightning={expired}&lno=lno1");
+    until("the invoice has expired", PATIENCE, async || {
+        let invoice = expired.clone();
+        let decoded = payer.client().decode_invoice(DecodeInvoiceRequest { invoice }).await?;
+        ensure!(decoded.is_expired, "{decoded:?}");
+        Ok(())
+    })
+    .await?;
+    let request = UnifiedSendRequest { uri, ..Default::default() };
+    let answer = payer.client().unified_send(request).await?;
+    ensure!(matches!(answer.payment_result, Some(PaymentResult::Txid(_))), "{answer:?}");
+    let [invoice, offer] = &answer.left_out[..] else { bail!("{answer:?}") };
+    ensure!(invoice == "by invoice: the invoice has expired", "{answer:?}");
+    ensure!(offer.starts_with("by offer: "), "{answer:?}");
+    network.mine(1).await
 }
 
 /// Pays over Lightning, and checks that the payee gets so much.
@@ -142,6 +174,8 @@ pub(super) async fn the_best_way_is_taken(
     let result = arrives(payer, payee, &all, None, amount_msat).await?;
     assert!(matches!(result, PaymentResult::Bolt12PaymentId(_)), "{result:?}");
 
+    // The other was part of what was paid.
+    let invoice = payee.invoice(amount_msat).await?;
     let two = format!("bitcoin:{address}?amount={ONCHAIN_BTC}&lightning={invoice}");
     let result = arrives(payer, payee, &two, None, amount_msat).await?;
     assert!(matches!(result, PaymentResult::Bolt11PaymentId(_)), "{result:?}");

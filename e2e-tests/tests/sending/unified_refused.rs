@@ -1,14 +1,16 @@
 //! What UnifiedSend refuses.
 
-use anyhow::Result;
+use anyhow::{Result, bail, ensure};
 use e2e_tests::{Network, Node, invalid, refused};
+use futures_util::future::join_all;
 use ldk_server_client::Code;
-use ldk_server_client::api::UnifiedSendRequest;
-use ldk_server_client::types::RouteParametersConfig;
+use ldk_server_client::api::unified_send_response::PaymentResult;
+use ldk_server_client::api::{Bolt11SendRequest, DecodeInvoiceRequest, UnifiedSendRequest};
+use ldk_server_client::types::{PaymentStatus, RouteParametersConfig};
 
 use crate::bolt12_refused::{DOLLAR_OFFER, MAINNET_OFFER};
 use crate::unified::{offer, open_invoice};
-use crate::{AMOUNT_BTC, AMOUNT_MSAT, TOO_MANY_MSATS};
+use crate::{AMOUNT_BTC, AMOUNT_MSAT, TOO_MANY_MSATS, next_received};
 
 /// Of BIP 173.
 const MAINNET_ADDRESS: &str = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4";
@@ -30,7 +32,11 @@ pub(super) async fn never_twice(network: &Network, payer: &Node, payee: &Node) -
     let spendable = Network::at_rest(payer, payee).await?;
     let balances = payer.balances().await?;
 
-    refused(send(with(paid)).await, Code::FailedPrecondition, &["the invoice was paid"]);
+    let words = ["the invoice was paid", &payment_id];
+    let offer = offer(payee, Some(AMOUNT_MSAT)).await?;
+    let offered = format!("bitcoin:?lightning={paid}&lno={offer}");
+    refused(send(offered).await, Code::FailedPrecondition, &words);
+    refused(send(with(paid)).await, Code::FailedPrecondition, &words);
     let own = payer.invoice(AMOUNT_MSAT).await?;
     refused(send(with(own)).await, Code::FailedPrecondition, &["this node's own"]);
     assert_eq!(Network::at_rest(payer, payee).await?, spendable);
@@ -38,6 +44,38 @@ pub(super) async fn never_twice(network: &Network, payer: &Node, payee: &Node) -
     let after = payer.balances().await?;
     assert_eq!(after.total_onchain_balance_sats, balances.total_onchain_balance_sats);
     Ok(())
+}
+
+/// Of many calls with one bill, one pays, by the offer; neither the offer nor the invoice is paid
+/// again.
+pub(super) async fn once_of_many_calls(payer: &Node, payee: &Node) -> Result<()> {
+    let (invoice, offer) =
+        (payee.invoice(AMOUNT_MSAT).await?, offer(payee, Some(AMOUNT_MSAT)).await?);
+    let uri = format!("bitcoin:?lightning={invoice}&lno={offer}");
+    let mut received = payee.events().await?;
+    let calls = (0..10).map(|_| payer.client().unified_send(request(&uri, None)));
+    let answers = join_all(calls).await;
+    let paid = answers.iter().flatten().filter_map(|answer| answer.payment_result.clone());
+    let paid: Vec<_> = paid.collect();
+    let [PaymentResult::Bolt12PaymentId(payment_id)] = &paid[..] else { bail!("paid by {paid:?}") };
+    for answer in answers.into_iter().filter(Result::is_err) {
+        refused(answer, Code::FailedPrecondition, &["paid"]);
+    }
+    let payment = payer.settled(payment_id).await?;
+    ensure!(payment.status() == PaymentStatus::Succeeded, "{payment:?}");
+    next_received(&mut received).await?;
+    let words = [&invoice_hash(payer, &invoice).await?, payment_id.as_str()].map(str::to_owned);
+    let words = words.each_ref().map(String::as_str);
+    let again = payer.client().unified_send(request(&uri, None)).await;
+    refused(again, Code::FailedPrecondition, &words);
+    let plain = Bolt11SendRequest { invoice, ..Default::default() };
+    refused(payer.client().bolt11_send(plain).await, Code::FailedPrecondition, &words);
+    Ok(())
+}
+
+async fn invoice_hash(node: &Node, invoice: &str) -> Result<String> {
+    let request = DecodeInvoiceRequest { invoice: invoice.to_owned() };
+    Ok(node.client().decode_invoice(request).await?.payment_hash)
 }
 
 /// Who can pay in none of the ways is told why, for each.
@@ -72,11 +110,15 @@ pub(super) async fn amounts(payer: &Node, payee: &Node) -> Result<()> {
         (format!("bitcoin:{address}?lightning={open}&lno={open_offer}"), None),
         (invoice.clone(), Some(0)),
         (invoice.clone(), Some(TOO_MANY_MSATS)),
-        (invoice, Some(AMOUNT_MSAT - 1)),
-        (offer, Some(AMOUNT_MSAT - 1)),
-        (all, Some(AMOUNT_MSAT - 1)),
+        (invoice.clone(), Some(AMOUNT_MSAT - 1)),
+        (invoice, Some(2 * AMOUNT_MSAT + 1)),
+        (offer.clone(), Some(AMOUNT_MSAT - 1)),
+        (offer, Some(2 * AMOUNT_MSAT + 1)),
+        (all.clone(), Some(AMOUNT_MSAT - 1)),
+        (all, Some(2 * AMOUNT_MSAT + 1)),
         (format!("bitcoin:?amount={AMOUNT_BTC}&lno={open_offer}"), Some(AMOUNT_MSAT - 1)),
         (format!("bitcoin:{address}?amount={AMOUNT_BTC}"), Some(AMOUNT_MSAT - 1_000)),
+        (format!("bitcoin:{address}?amount={AMOUNT_BTC}"), Some(2 * AMOUNT_MSAT + 1_000)),
         (address.clone(), Some(1_000_001)),
         (address, Some((DUST_LIMIT_SATS - 1) * 1_000)),
     ] {
@@ -88,7 +130,9 @@ pub(super) async fn amounts(payer: &Node, payee: &Node) -> Result<()> {
 
 pub(super) async fn unreadable(payer: &Node, payee: &Node) -> Result<()> {
     let address = payee.new_address().await?;
+    let other_offer = offer(payee, Some(AMOUNT_MSAT + 1)).await?;
     let offer = offer(payee, Some(AMOUNT_MSAT)).await?;
+    let invoice = payee.invoice(AMOUNT_MSAT).await?;
     let send = |uri: &str| payer.client().unified_send(request(uri, Some(AMOUNT_MSAT)));
     for uri in [
         "",
@@ -107,6 +151,9 @@ pub(super) async fn unreadable(payer: &Node, payee: &Node) -> Result<()> {
         &format!("bitcoin:{address}?req-something=1"),
         &format!("bitcoin:{address}?amount=much"),
         &format!("bitcoin:{address}?amount=0.00001&lno={offer}"),
+        &format!("bitcoin:?amount=0.00001&lno={offer}"),
+        &format!("bitcoin:?amount=0.00001&lightning={invoice}"),
+        &format!("bitcoin:?lightning={invoice}&lno={other_offer}"),
         &"a".repeat(1 << 20),
     ] {
         let refusal = send(uri).await;

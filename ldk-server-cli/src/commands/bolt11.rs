@@ -41,6 +41,10 @@ pub(crate) struct Bolt11Send {
     /// Amount with its unit (sat or msat); needed if the invoice names none
     amount: Option<Amount>,
 
+    /// Pay the amount even if it is more than twice the invoice's
+    #[arg(long)]
+    allow_overpayment: bool,
+
     #[command(flatten)]
     route: RouteArgs,
 }
@@ -51,6 +55,7 @@ impl From<Bolt11Send> for Bolt11SendRequest {
             invoice: command.invoice,
             amount_msat: command.amount.map(Amount::msat),
             route_parameters: Some(command.route.into()),
+            allow_overpayment: command.allow_overpayment,
         }
     }
 }
@@ -124,8 +129,10 @@ mod tests {
                 invoice: "lnbcrt1".to_owned(),
                 amount_msat: Some(5),
                 route_parameters: Some(default_route()),
+                allow_overpayment: false,
             })
         );
+        assert!(request("lnbcrt1 5msat --allow-overpayment").unwrap().allow_overpayment);
         let line = "lnbcrt1 --max-total-routing-fee 4sat --max-total-cltv-expiry-delta 3 \
                 --max-path-count 2 --max-channel-saturation-power-of-half 1";
         assert_eq!(

@@ -56,6 +56,10 @@ pub(crate) struct Bolt12Send {
     #[arg(short, long, value_name = "TEXT", allow_hyphen_values = true)]
     payer_note: Option<String>,
 
+    /// Pay the amount even if it is more than twice the offer's
+    #[arg(long)]
+    allow_overpayment: bool,
+
     #[command(flatten)]
     route: RouteArgs,
 }
@@ -68,6 +72,7 @@ impl From<Bolt12Send> for Bolt12SendRequest {
             quantity: command.quantity,
             payer_note: command.payer_note,
             route_parameters: Some(command.route.into()),
+            allow_overpayment: command.allow_overpayment,
         }
     }
 }
@@ -117,8 +122,10 @@ mod tests {
             quantity: None,
             payer_note: None,
             route_parameters: Some(default_route()),
+            allow_overpayment: false,
         };
         assert_eq!(request("lno1"), Ok(plain.clone()));
+        assert!(request("lno1 7msat --allow-overpayment").unwrap().allow_overpayment);
         let full = Bolt12SendRequest {
             amount_msat: Some(7),
             quantity: Some(2),

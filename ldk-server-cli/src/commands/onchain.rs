@@ -1,7 +1,7 @@
 //! The on-chain wallet.
 
 use clap::{ArgAction, Args};
-use ldk_server_grpc::api::{OnchainReceiveRequest, OnchainSendRequest};
+use ldk_server_grpc::api::{AllFunds, OnchainReceiveRequest, OnchainSendRequest};
 
 use crate::amount::AmountOrAll;
 use crate::failure::Failure;
@@ -22,12 +22,17 @@ pub(crate) struct OnchainSend {
     /// Address to send to
     address: String,
 
-    /// Amount with its unit (sat, or msat in whole sats); leave it out with --send-all true
+    /// Amount with its unit (sat, or msat in whole sats), or all, which leaves the reserve for closing
+    /// channels; leave it out with --send-all true
     amount: Option<AmountOrAll>,
 
-    /// Send everything, the reserve for closing channels included
+    /// Send everything, the reserve for closing channels included; refused while channels are open
     #[arg(long, value_name = "BOOL", action = ArgAction::Set)]
     send_all: Option<bool>,
+
+    /// With --send-all true, spend the reserve although channels are open that need it
+    #[arg(long)]
+    force: bool,
 
     /// Fee rate in sat per virtual byte [default: an estimate]
     #[arg(long, value_name = "SAT_PER_VB")]
@@ -38,22 +43,18 @@ impl TryFrom<OnchainSend> for OnchainSendRequest {
     type Error = Failure;
 
     fn try_from(command: OnchainSend) -> Result<Self, Failure> {
-        let amount_sats = match command.amount {
-            None => None,
-            Some(AmountOrAll::Amount(amount)) => Some(amount.sat()?),
-            Some(AmountOrAll::All) => {
-                return Err(Failure::Local(
-                    "this server cannot send all and keep the reserve for closing channels; \
-                     --send-all true instead of an amount sends all and spends that reserve too"
-                        .to_owned(),
-                ));
-            },
+        let (amount_sats, all_funds) = match command.amount {
+            None => (None, None),
+            Some(AmountOrAll::Amount(amount)) => (Some(amount.sat()?), None),
+            Some(AmountOrAll::All) => (None, Some(AllFunds {})),
         };
         Ok(Self {
             address: command.address,
             amount_sats,
             send_all: command.send_all,
             fee_rate_sat_per_vb: command.fee_rate_sat_per_vb,
+            all_funds,
+            force: command.force,
         })
     }
 }
@@ -66,27 +67,27 @@ mod tests {
     #[test]
     fn onchain_send_takes_an_amount_or_send_all() {
         let request = request::<OnchainSend, OnchainSendRequest>;
-        let address = || "bcrt1q".to_owned();
+        let to = || OnchainSendRequest { address: "bcrt1q".to_owned(), ..Default::default() };
         assert_eq!(
             request("bcrt1q 1500sat --fee-rate-sat-per-vb 3"),
             Ok(OnchainSendRequest {
-                address: address(),
                 amount_sats: Some(1_500),
-                send_all: None,
                 fee_rate_sat_per_vb: Some(3),
+                ..to()
             })
         );
         assert_eq!(
             request("bcrt1q --send-all true"),
-            Ok(OnchainSendRequest {
-                address: address(),
-                amount_sats: None,
-                send_all: Some(true),
-                fee_rate_sat_per_vb: None,
-            })
+            Ok(OnchainSendRequest { send_all: Some(true), ..to() })
         );
-        let all = request("bcrt1q all").unwrap_err();
-        assert!(all.starts_with("Error: ") && all.contains("--send-all true"), "{all}");
+        assert_eq!(
+            request("bcrt1q --send-all true --force"),
+            Ok(OnchainSendRequest { send_all: Some(true), force: true, ..to() })
+        );
+        assert_eq!(
+            request("bcrt1q all"),
+            Ok(OnchainSendRequest { all_funds: Some(AllFunds {}), ..to() })
+        );
         let fraction = request("bcrt1q 1500msat").unwrap_err();
         assert!(fraction.starts_with("Error: amount 1500msats is not evenly"), "{fraction}");
     }

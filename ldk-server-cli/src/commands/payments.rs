@@ -15,7 +15,7 @@ use crate::pages::{self, Page, PageArgs};
 /// Show one payment; null if there is none with this id
 #[derive(Debug, Args)]
 pub(crate) struct GetPaymentDetails {
-    /// The payment's id, as hex
+    /// The payment's id, or the txid of an on-chain payment, as hex
     payment_id: String,
 }
 

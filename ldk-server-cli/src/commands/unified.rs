@@ -18,6 +18,10 @@ pub(crate) struct Pay {
     /// Amount with its unit (sat or msat); needed if the URI names none
     amount: Option<Amount>,
 
+    /// Pay the amount even if it is more than twice what is asked for
+    #[arg(long)]
+    allow_overpayment: bool,
+
     #[command(flatten)]
     route: RouteArgs,
 }
@@ -28,6 +32,7 @@ impl From<Pay> for UnifiedSendRequest {
             uri: command.uri,
             amount_msat: command.amount.map(Amount::msat),
             route_parameters: Some(command.route.into()),
+            allow_overpayment: command.allow_overpayment,
         }
     }
 }
@@ -44,6 +49,7 @@ mod tests {
             uri: "bitcoin:bcrt1q?amount=1".to_owned(),
             amount_msat: None,
             route_parameters: Some(default_route()),
+            allow_overpayment: false,
         };
         assert_eq!(request("bitcoin:bcrt1q?amount=1"), Ok(plain.clone()));
         assert_eq!(
@@ -55,7 +61,9 @@ mod tests {
                     max_path_count: 1,
                     ..default_route()
                 }),
+                allow_overpayment: false,
             })
         );
+        assert!(request("lno1 7msat --allow-overpayment").unwrap().allow_overpayment);
     }
 }

@@ -9,6 +9,7 @@ use ldk_server_grpc::types::EventConsumer;
 use super::page::{Page, signed};
 use crate::clock::unix_secs;
 use crate::gate::PeerGate;
+use crate::node::reserve;
 use crate::store::{EventCounts, Store};
 
 /// What the node answered.
@@ -28,6 +29,8 @@ pub(super) struct Reading {
     pub(super) total_onchain_sats: u64,
     pub(super) spendable_onchain_sats: u64,
     pub(super) anchor_reserve_sats: u64,
+    /// What the wallet lacks of the reserve.
+    pub(super) missing_reserve_sats: u64,
     pub(super) lightning_sats: u64,
     /// When the first HTLC has to be settled; `None` if there is none.
     pub(super) htlc_deadline_height: Option<u32>,
@@ -74,7 +77,8 @@ fn state(channel: &ChannelDetails) -> usize {
 
 impl Reading {
     pub(super) fn of(node: &Node, store: &Store, gate: &PeerGate) -> io::Result<Self> {
-        let channels = node.list_channels();
+        let (channels, balances) = (node.list_channels(), node.list_balances());
+        let missing_reserve_sats = reserve::missing_sats(node, &balances, &channels);
         let is_public = |channel: &&ChannelDetails| channel.is_announced;
         let public_channels = channels.iter().filter(is_public).count();
         let BalanceDetails {
@@ -84,7 +88,7 @@ impl Reading {
             total_lightning_balance_sats,
             lightning_balances,
             pending_balances_from_channel_closures: _,
-        } = node.list_balances();
+        } = balances;
         let NodeStatus {
             current_best_block,
             latest_lightning_wallet_sync_timestamp,
@@ -106,6 +110,7 @@ impl Reading {
             total_onchain_sats: total_onchain_balance_sats,
             spendable_onchain_sats: spendable_onchain_balance_sats,
             anchor_reserve_sats: total_anchor_channels_reserve_sats,
+            missing_reserve_sats,
             lightning_sats: total_lightning_balance_sats,
             htlc_deadline_height: lightning_balances.iter().filter_map(deadline_height).min(),
             chain_height: current_best_block.height,
@@ -206,6 +211,11 @@ impl Reading {
             "ldk_server_total_anchor_channels_reserve_sats",
             "What the on-chain wallet holds back to be able to close channels, in satoshis.",
             signed(self.anchor_reserve_sats),
+        )?;
+        page.gauge(
+            "ldk_server_anchor_reserve_missing_sats",
+            "What the on-chain wallet lacks of the reserve for closing channels, in satoshis.",
+            signed(self.missing_reserve_sats),
         )?;
         page.gauge(
             "ldk_server_total_lightning_balance_sats",

@@ -15,6 +15,7 @@ pub mod holding;
 mod outputs;
 mod rebroadcast;
 pub mod recovery;
+pub(crate) mod reserve;
 pub mod spending;
 pub mod splices;
 mod stale_scids;

@@ -23,6 +23,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::bitcoind;
+use crate::caller::Caller;
 use crate::clock::since_epoch;
 use crate::config::{BitcoindConfig, ChainSource, Config};
 use crate::error::Error;
@@ -88,20 +89,32 @@ impl Spending {
         }
     }
 
-    /// Makes a transaction, once the wallet knows of all before it.
-    pub fn transaction(&self, make: impl FnOnce() -> Result<Txid, Error>) -> Result<Txid, Error> {
-        let _turn = self.turn()?;
+    /// Makes a transaction that pays this amount, if it is known, once the wallet knows of all before
+    /// it. It is in the history when this returns.
+    pub fn transaction(
+        &self,
+        caller: &Caller,
+        amount_sats: Option<u64>,
+        make: impl FnOnce() -> Result<Txid, Error>,
+    ) -> Result<Txid, Error> {
+        let turn = self.turn(caller)?;
         let txid = make()?;
         self.last.set(Spend::transaction(txid));
+        drop(turn);
+        if let Err(error) = self.store.transaction_made(txid, amount_sats) {
+            // It is made all the same.
+            tracing::error!("transaction {txid} cannot be written into the history: {error}");
+        }
         Ok(txid)
     }
 
     /// Opens a channel, once the wallet knows of all transactions before it.
     pub fn channel(
         &self,
+        caller: &Caller,
         open: impl FnOnce() -> Result<UserChannelId, Error>,
     ) -> Result<UserChannelId, Error> {
-        let _turn = self.turn()?;
+        let _turn = self.turn(caller)?;
         let channel = open()?;
         self.last.set(Spend::Channel(channel));
         Ok(channel)
@@ -111,10 +124,11 @@ impl Spending {
     /// before.
     pub fn splice(
         &self,
+        caller: &Caller,
         channel: UserChannelId,
         begin: impl FnOnce() -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let _turn = self.turn()?;
+        let _turn = self.turn(caller)?;
         // The splice may have its transaction before the call has returned.
         self.last.set(Spend::Splice(channel));
         begin().inspect_err(|_| self.splice_failed(channel))
@@ -150,8 +164,9 @@ impl Spending {
         vbytes.saturating_mul(sat_per_kvb).div_ceil(1_000)
     }
 
-    /// Waits for the right to spend. Must not be called on an async worker.
-    fn turn(&self) -> Result<Turn<'_>, Error> {
+    /// Waits for the right to spend, which a caller who has given up does not get. Must not be called
+    /// on an async worker.
+    fn turn(&self, caller: &Caller) -> Result<Turn<'_>, Error> {
         let place = self.queue.try_acquire().map_err(|_| {
             let reason = format!("{MAX_WAITING} on-chain spends are under way; try again later");
             Error::ResourceExhausted(reason)
@@ -162,18 +177,20 @@ impl Spending {
                 () = self.stopping.cancelled() => {
                     Err(Error::Unavailable("the server is stopping".to_owned()))
                 },
-                turn = timeout(PATIENCE, self.wait_for_turn()) => {
+                turn = timeout(PATIENCE, self.wait_for_turn(caller)) => {
                     turn.unwrap_or_else(|_| Err(self.last.get().not_yet_known()))
                 },
             }
         };
         let turn = block_in_place(|| Handle::current().block_on(turn))?;
+        caller.commit()?;
         Ok(Turn { _place: place, _turn: turn })
     }
 
-    async fn wait_for_turn(&self) -> Result<SemaphorePermit<'_>, Error> {
+    async fn wait_for_turn(&self, caller: &Caller) -> Result<SemaphorePermit<'_>, Error> {
         let turn = self.turn.acquire().await.map_err(|error| Error::Internal(error.to_string()))?;
         loop {
+            caller.still_waits()?;
             let last = self.last.get();
             let known = self.is_known(last).await;
             let known = known
@@ -196,7 +213,7 @@ impl Spending {
     async fn is_known(&self, spend: Spend) -> io::Result<bool> {
         match spend {
             Spend::Known => Ok(true),
-            Spend::BeforeStart => Ok(self.full_look().await),
+            Spend::BeforeStart => Ok(self.full_look().await && self.refused_before_start().await?),
             Spend::Transaction { txid, since } => {
                 let is_known = self.store.wallet_knows(&txid)?;
                 Ok(is_known || since.elapsed() > ACCEPTANCE && self.was_refused(&txid).await?)
@@ -215,6 +232,16 @@ impl Spending {
         let channels = self.node.list_channels();
         let channel = channels.iter().find(|channel| channel.user_channel_id == id)?;
         Some(channel.funding_txo.map(|outpoint| outpoint.txid))
+    }
+
+    /// Takes note of the transactions from before the start that were refused; true when it could.
+    async fn refused_before_start(&self) -> io::Result<bool> {
+        for txid in self.store.transactions_not_found()? {
+            if !self.store.wallet_knows(&txid)? {
+                self.was_refused(&txid).await?;
+            }
+        }
+        Ok(true)
     }
 
     /// Whether the network certainly does not have this transaction, which the wallet did not know
@@ -237,6 +264,7 @@ impl Spending {
             tracing::warn!(
                 "transaction {txid} was not accepted by the network; its coins are used again"
             );
+            self.store.transaction_refused(*txid)?;
         }
         Ok(was_refused)
     }

@@ -14,6 +14,7 @@ use super::{Readiness, Reason};
 use crate::certificate::Certificate;
 use crate::clock::{Ticks, unix_secs};
 use crate::config::{ChainSource, Config};
+use crate::node::reserve::ReserveWatch;
 use crate::storage::available_bytes;
 use crate::store::{Store, Waits};
 
@@ -46,6 +47,7 @@ pub(crate) struct Look {
     store: Arc<Store>,
     network_dir: PathBuf,
     certificate: Certificate,
+    reserve: Arc<ReserveWatch>,
     limits: Limits,
 }
 
@@ -68,6 +70,8 @@ struct Facts {
     certificate_expires_at_secs: u64,
     /// For how long what is to be written has waited.
     waits: Waits,
+    /// Whether the wallet lacks some of the reserve for closing channels.
+    lacks_reserve: bool,
 }
 
 impl Look {
@@ -84,7 +88,8 @@ impl Look {
             ChainSource::Electrum(_) | ChainSource::Esplora(_) => server_silence(&config.sync),
         };
         let limits = Limits { started_at_secs, looks_since: Instant::now(), silence };
-        Self { node, store, network_dir: config.network_dir(), certificate, limits }
+        let (network_dir, reserve) = (config.network_dir(), Arc::default());
+        Self { node, store, network_dir, certificate, reserve, limits }
     }
 
     /// Looks at once and then at intervals, and tells `readiness`, until `stop` is cancelled.
@@ -119,6 +124,7 @@ impl Look {
             left_mib: left_mib(&self.network_dir),
             certificate_expires_at_secs: self.certificate.expires_at_secs(),
             waits: self.store.waits(),
+            lacks_reserve: self.reserve.is_short(&self.node),
         };
         self.limits.reasons(&facts, unix_secs(), self.limits.looks_since.elapsed())
     }
@@ -126,7 +132,8 @@ impl Look {
 
 impl Limits {
     fn reasons(&self, facts: &Facts, now_secs: u64, looked_for: Duration) -> Vec<Reason> {
-        let Facts { synced_at_secs, left_mib, certificate_expires_at_secs, waits } = *facts;
+        let Facts { synced_at_secs, left_mib, certificate_expires_at_secs, waits, lacks_reserve } =
+            *facts;
         let mut reasons = Vec::new();
         // When it started by a clock that was set back since: else no sync would count for so long.
         let first_look_secs = now_secs.saturating_sub(looked_for.as_secs());
@@ -149,6 +156,9 @@ impl Limits {
         }
         if let Some(left_mib) = left_mib.filter(|left| *left < LOW_DISK_MIB) {
             reasons.push(Reason::Disk { left_mib });
+        }
+        if lacks_reserve {
+            reasons.push(Reason::Reserve);
         }
         reasons
     }
@@ -188,6 +198,7 @@ mod tests {
             left_mib,
             certificate_expires_at_secs: 3_000,
             waits: Waits::default(),
+            lacks_reserve: false,
         };
         let limits = Limits {
             started_at_secs: STARTED_AT_SECS,

@@ -106,8 +106,8 @@ impl Earlier {
     }
 
     /// The refusal, in the words for this case.
-    pub(super) fn refused(words: &str) -> NotPaid {
-        NotPaid::Unsure(Error::FailedPrecondition(words.to_owned()))
+    pub(super) fn refused(words: impl Into<String>) -> NotPaid {
+        NotPaid::Unsure(Error::FailedPrecondition(words.into()))
     }
 }
 

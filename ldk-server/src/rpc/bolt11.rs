@@ -4,17 +4,20 @@ use ldk_node::bitcoin::hashes::{Hash as _, sha256};
 use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_node::lightning::routing::router::RouteParametersConfig;
 use ldk_node::lightning_invoice::{Bolt11Invoice, Bolt11InvoiceDescription, Description, Sha256};
+use ldk_node::lightning_types::payment::PaymentHash;
 use ldk_server_grpc::api::{
     Bolt11ReceiveRequest, Bolt11ReceiveResponse, Bolt11SendRequest, Bolt11SendResponse,
     Bolt11SendUnderpayingRequest, Bolt11SendUnderpayingResponse,
 };
-use ldk_server_grpc::types;
 use ldk_server_grpc::types::bolt11_invoice_description::Kind;
+use ldk_server_grpc::types::{self, PaymentStatus};
 
+use super::amount::{self, Amount};
 use super::attempt::{self, Earlier, NotPaid};
+use super::bills::PaidBy;
 use super::{App, fields, liquidity, route};
 use crate::error::Error;
-use crate::store::making_invoice;
+use crate::store::{making_invoice, payment_id};
 
 pub(super) fn receive(
     app: &App,
@@ -86,10 +89,11 @@ fn parse_description(
 }
 
 pub(super) fn send(app: &App, request: Bolt11SendRequest) -> Result<Bolt11SendResponse, Error> {
-    let Bolt11SendRequest { invoice, amount_msat, route_parameters } = request;
+    let Bolt11SendRequest { invoice, amount_msat, route_parameters, allow_overpayment } = request;
     let invoice = fields::invoice("invoice", &invoice, app.network)?;
+    let amount = Amount::parse(amount_msat, allow_overpayment)?;
     let limits = route::limits(app.route_defaults, route_parameters)?;
-    let id = pay(app, &invoice, amount_msat, limits)?;
+    let id = pay(app, &invoice, amount, limits)?;
     Ok(Bolt11SendResponse { payment_id: hex::encode(id.0) })
 }
 
@@ -97,19 +101,13 @@ pub(super) fn send(app: &App, request: Bolt11SendRequest) -> Result<Bolt11SendRe
 pub(super) fn pay(
     app: &App,
     invoice: &Bolt11Invoice,
-    amount_msat: Option<u64>,
+    amount: Amount,
     limits: RouteParametersConfig,
 ) -> Result<PaymentId, NotPaid> {
-    let amount_msat = amount_to_send(invoice, amount_msat)?;
+    let amount_msat = amount_to_send(invoice, amount)?;
     route::leave_blocks(limits, invoice.min_final_cltv_expiry_delta())?;
     let id = PaymentId(invoice.payment_hash().to_byte_array());
-    if let Some(earlier) = Earlier::find(app, id)? {
-        return Err(Earlier::refused(match earlier {
-            Earlier::Own => "the invoice is this node's own",
-            Earlier::Pending => "the invoice is being paid: its payment is pending",
-            Earlier::Succeeded => "the invoice was paid: its payment succeeded",
-        }));
-    }
+    check_unpaid(app, PaymentHash(id.0))?;
     if invoice.is_expired() {
         return Err(Error::FailedPrecondition("the invoice has expired".to_owned()).into());
     }
@@ -125,16 +123,43 @@ pub(super) fn pay(
     })
 }
 
+/// Refuses an invoice that is paid or being paid, also by another part of its URI, or is this node's
+/// own.
+pub(super) fn check_unpaid(app: &App, hash: PaymentHash) -> Result<(), NotPaid> {
+    let shown = hex::encode(hash.0);
+    if let Some(earlier) = Earlier::find(app, PaymentId(hash.0))? {
+        return Err(Earlier::refused(match earlier {
+            Earlier::Own => format!("the invoice is this node's own, {shown}"),
+            Earlier::Pending => format!("the invoice is being paid: payment {shown} is pending"),
+            Earlier::Succeeded => format!("the invoice was paid: payment {shown} succeeded"),
+        }));
+    }
+    match app.bills.paid_by(hash) {
+        Some(paid_by) if !has_failed(app, paid_by)? => Err(Earlier::refused(format!(
+            "the uri that invoice {shown} was part of was paid, or is being paid, by {paid_by}"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn has_failed(app: &App, paid_by: PaidBy) -> Result<bool, Error> {
+    let id = match paid_by {
+        PaidBy::Payment(id) => id,
+        PaidBy::Transaction(txid) => payment_id(&txid),
+    };
+    let payment = app.store.payment(id).map_err(Error::internal)?;
+    Ok(payment.is_some_and(|payment| payment.status() == PaymentStatus::Failed))
+}
+
 /// The amount to name to the library: none where the invoice's own is paid.
-fn amount_to_send(invoice: &Bolt11Invoice, amount_msat: Option<u64>) -> Result<Option<u64>, Error> {
-    const FIELD: &str = "amount_msat";
-    match (invoice.amount_milli_satoshis(), amount_msat) {
-        (None, None) => Err(Error::invalid(FIELD, "must be set: the invoice names no amount")),
-        (Some(_), None) => Ok(None),
-        (Some(least), Some(amount)) if amount < least => {
-            Err(Error::invalid(FIELD, format!("{amount} is less than the invoice's {least}")))
+fn amount_to_send(invoice: &Bolt11Invoice, amount: Amount) -> Result<Option<u64>, Error> {
+    match (invoice.amount_milli_satoshis(), amount.msat) {
+        (None, None) => {
+            Err(Error::invalid(amount::FIELD, "must be set: the invoice names no amount"))
         },
-        (_, Some(amount)) => fields::amount_msat(FIELD, amount).map(Some),
+        (Some(_), None) => Ok(None),
+        (None, chosen_msat) => Ok(chosen_msat),
+        (Some(asked_msat), Some(_)) => amount.to_pay("invoice", asked_msat).map(Some),
     }
 }
 

@@ -2,12 +2,13 @@
 
 use ldk_node::NodeError;
 use ldk_node::lightning::ln::channelmanager::PaymentId;
-use ldk_node::lightning::offers::offer::{Amount, Offer, Quantity};
+use ldk_node::lightning::offers::offer::{Amount as OfferAmount, Offer, Quantity};
 use ldk_node::lightning::routing::router::RouteParametersConfig;
 use ldk_server_grpc::api::{
     Bolt12ReceiveRequest, Bolt12ReceiveResponse, Bolt12SendRequest, Bolt12SendResponse,
 };
 
+use super::amount::{self, Amount};
 use super::attempt::{self, Earlier, NotPaid};
 use super::{App, fields, liquidity, own_offers, route};
 use crate::error::Error;
@@ -57,14 +58,22 @@ fn not_reachable(error: NodeError) -> Error {
 }
 
 pub(super) fn send(app: &App, request: Bolt12SendRequest) -> Result<Bolt12SendResponse, Error> {
-    let Bolt12SendRequest { offer, amount_msat, quantity, payer_note, route_parameters } = request;
+    let Bolt12SendRequest {
+        offer,
+        amount_msat,
+        quantity,
+        payer_note,
+        route_parameters,
+        allow_overpayment,
+    } = request;
     let offer = fields::offer("offer", &offer, app.network)?;
+    let amount = Amount::parse(amount_msat, allow_overpayment)?;
     check_quantity(&offer, quantity)?;
     if let Some(note) = &payer_note {
         at_most_bytes("payer_note", note, MAX_PAYER_NOTE_BYTES)?;
     }
     let limits = route::limits(app.route_defaults, route_parameters)?;
-    let id = pay(app, &offer, amount_msat, quantity, payer_note, limits)?;
+    let id = pay(app, &offer, amount, quantity, payer_note, limits)?;
     Ok(Bolt12SendResponse { payment_id: hex::encode(id.0) })
 }
 
@@ -72,12 +81,12 @@ pub(super) fn send(app: &App, request: Bolt12SendRequest) -> Result<Bolt12SendRe
 pub(super) fn pay(
     app: &App,
     offer: &Offer,
-    amount_msat: Option<u64>,
+    amount: Amount,
     quantity: Option<u64>,
     payer_note: Option<String>,
     limits: RouteParametersConfig,
 ) -> Result<PaymentId, NotPaid> {
-    let total_msat = amount_to_send(offer, amount_msat, quantity)?;
+    let total_msat = amount_to_send(offer, amount, quantity)?;
     let unpayable = |reason: &str| Err(Error::FailedPrecondition(reason.to_owned()).into());
     if offer.is_expired() {
         return unpayable("the offer has expired");
@@ -91,7 +100,7 @@ pub(super) fn pay(
     liquidity::check(app, total_msat)?;
     let bolt12 = app.node.bolt12_payment();
     let begun = attempt::hand_over(app, || {
-        if amount_msat.is_none() && quantity.is_none() {
+        if amount.msat.is_none() && quantity.is_none() {
             bolt12.send(offer, None, payer_note, Some(limits))
         } else {
             // The library notes the amount it is told, and would note that of one item.
@@ -105,16 +114,11 @@ pub(super) fn pay(
 }
 
 /// The amount for all items together.
-fn amount_to_send(
-    offer: &Offer,
-    amount_msat: Option<u64>,
-    quantity: Option<u64>,
-) -> Result<u64, Error> {
-    const FIELD: &str = "amount_msat";
+fn amount_to_send(offer: &Offer, amount: Amount, quantity: Option<u64>) -> Result<u64, Error> {
     let item_msat = match offer.amount() {
         None => 0,
-        Some(Amount::Bitcoin { amount_msats }) => amount_msats,
-        Some(Amount::Currency { .. }) => {
+        Some(OfferAmount::Bitcoin { amount_msats }) => amount_msats,
+        Some(OfferAmount::Currency { .. }) => {
             return Err(Error::FailedPrecondition(
                 "the offer is in another currency than bitcoin".to_owned(),
             ));
@@ -122,18 +126,14 @@ fn amount_to_send(
     };
     // Too much for the number is too much for the check below as well.
     let least_msat = item_msat.saturating_mul(quantity.unwrap_or(1));
-    let amount_msat = match amount_msat {
+    let amount_msat = match amount.msat {
         None if item_msat == 0 => {
-            return Err(Error::invalid(FIELD, "must be set: the offer names no amount"));
+            return Err(Error::invalid(amount::FIELD, "must be set: the offer names no amount"));
         },
-        None => least_msat,
-        Some(amount) if amount < least_msat => {
-            let reason = format!("{amount} is less than the offer's {least_msat}");
-            return Err(Error::invalid(FIELD, reason));
-        },
-        Some(amount) => amount,
+        Some(chosen_msat) if item_msat == 0 => chosen_msat,
+        _ => amount.to_pay("offer", least_msat)?,
     };
-    fields::amount_msat(FIELD, amount_msat)
+    fields::amount_msat(amount::FIELD, amount_msat)
 }
 
 fn check_quantity(offer: &Offer, quantity: Option<u64>) -> Result<(), Error> {
@@ -181,6 +181,10 @@ mod tests {
         }
     }
 
+    fn to_send(offer: &Offer, msat: Option<u64>, quantity: Option<u64>) -> Result<u64, Error> {
+        amount_to_send(offer, Amount { msat, allow_overpayment: false }, quantity)
+    }
+
     fn reason<T>(result: Result<T, Error>) -> String {
         result.err().map(|error| error.to_string()).unwrap_or_default()
     }
@@ -188,23 +192,26 @@ mod tests {
     #[test]
     fn the_amount_is_for_all_items() {
         let fixed = offer(Some(1_000), Quantity::Unbounded);
-        assert_eq!(amount_to_send(&fixed, None, None).ok(), Some(1_000));
-        assert_eq!(amount_to_send(&fixed, None, Some(3)).ok(), Some(3_000));
-        assert_eq!(amount_to_send(&fixed, Some(3_001), Some(3)).ok(), Some(3_001));
-        let little = reason(amount_to_send(&fixed, Some(2_999), Some(3)));
+        assert_eq!(to_send(&fixed, None, None).ok(), Some(1_000));
+        assert_eq!(to_send(&fixed, None, Some(3)).ok(), Some(3_000));
+        assert_eq!(to_send(&fixed, Some(3_001), Some(3)).ok(), Some(3_001));
+        let little = reason(to_send(&fixed, Some(2_999), Some(3)));
         assert!(little.contains("2999 is less than the offer's 3000"), "{little}");
-        let much = reason(amount_to_send(&fixed, None, Some(u64::MAX)));
+        let slip = reason(to_send(&fixed, Some(6_001), Some(3)));
+        assert!(slip.contains("6001 is more than twice the offer's 3000"), "{slip}");
+        let much = reason(to_send(&fixed, None, Some(u64::MAX)));
         assert!(much.starts_with("amount_msat: "), "{much}");
-        let overflowing = reason(amount_to_send(&fixed, Some(5), Some(u64::MAX)));
+        let overflowing = reason(to_send(&fixed, Some(5), Some(u64::MAX)));
         assert!(overflowing.contains("is less than"), "{overflowing}");
     }
 
     #[test]
     fn an_offer_without_amount_needs_one() {
         let variable = offer(None, Quantity::One);
-        assert!(reason(amount_to_send(&variable, None, None)).contains("must be set"));
-        assert!(reason(amount_to_send(&variable, Some(0), None)).contains("greater than 0"));
-        assert_eq!(amount_to_send(&variable, Some(5), None).ok(), Some(5));
+        assert!(reason(to_send(&variable, None, None)).contains("must be set"));
+        assert!(reason(to_send(&variable, Some(0), None)).contains("greater than 0"));
+        assert_eq!(to_send(&variable, Some(u64::MAX / 10_000), None).ok(), Some(u64::MAX / 10_000));
+        assert_eq!(to_send(&variable, Some(5), None).ok(), Some(5));
     }
 
     #[test]
@@ -214,7 +221,7 @@ mod tests {
         bytes.extend_from_slice(&[8, 1, 5, 10, 0, 22, 33]);
         bytes.extend_from_slice(&hex::decode(KEY).unwrap());
         let dollars = Offer::try_from(bytes).unwrap();
-        let refused = amount_to_send(&dollars, Some(1_000), None).unwrap_err();
+        let refused = to_send(&dollars, Some(1_000), None).unwrap_err();
         assert!(matches!(refused, Error::FailedPrecondition(_)), "{refused:?}");
     }
 

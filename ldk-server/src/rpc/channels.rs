@@ -11,6 +11,7 @@ use ldk_server_grpc::api::{
 };
 
 use super::{App, channel_config, fields, peers};
+use crate::caller::Caller;
 use crate::error::Error;
 use crate::wire;
 
@@ -112,13 +113,13 @@ fn can_announce(app: &App) -> bool {
 }
 
 /// Asks the peer, which must be connected, to open the channel.
-pub(super) fn open(app: &App, open: Open) -> Result<OpenChannelResponse, Error> {
+pub(super) fn open(app: &App, caller: &Caller, open: Open) -> Result<OpenChannelResponse, Error> {
     // Held until the library has connected, which it does at once: the peer is connected already.
     let peers::Target { node_id, address, persist } = open.peer;
     let way = app.gate.way_to(&address)?;
     let peer = peers::Target { node_id, address: way.address().clone(), persist };
     let open = Open { peer, ..open };
-    let id = app.spending.channel(|| match open.amount {
+    let id = app.spending.channel(caller, || match open.amount {
         OpenAmount::Sats(amount_sats) => ask_to_open(app, &open, amount_sats)
             .map_err(|error| open_refusal(app, &open, amount_sats, error)),
         OpenAmount::AllFunds => open_with_all_funds(app, &open),

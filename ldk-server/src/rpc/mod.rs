@@ -1,8 +1,10 @@
 //! The service `api.LightningNode`: one line a method, and the one place where a call meets the
 //! async runtime.
 
+mod amount;
 mod attempt;
 mod backup;
+mod bills;
 mod bolt11;
 mod bolt12;
 mod calls;
@@ -29,6 +31,7 @@ mod route;
 mod splice;
 mod spontaneous;
 mod unified;
+mod uri;
 
 use std::sync::Arc;
 
@@ -43,11 +46,13 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
+pub use bills::Bills;
 pub use calls::Calls;
 pub use jit::Lsp;
 pub use names::Names;
 
 use crate::backup::Backups;
+use crate::caller::Caller;
 use crate::error::Error;
 use crate::gate::PeerGate;
 use crate::node::spending::Spending;
@@ -70,6 +75,8 @@ pub struct App {
     pub holds: Holds,
     /// Who opens just-in-time channels to us, if anyone does.
     pub lsp: Option<Lsp>,
+    /// Bills that are being paid in one of several ways.
+    pub bills: Bills,
     /// Where names are looked up.
     pub names: Names,
     /// What the node announces that it can do.
@@ -134,10 +141,30 @@ impl Service {
         Q: Send + 'static,
         R: Send + 'static,
     {
+        self.call_for(method, request, move |app, _, request| handler(app, request)).await
+    }
+
+    /// Runs a handler that needs to know whether its caller still waits.
+    async fn call_for<Q, R>(
+        &self,
+        method: &'static str,
+        request: Request<Q>,
+        handler: impl FnOnce(&App, &Caller, Q) -> Result<R, Error> + Send + 'static,
+    ) -> Result<Response<R>, Status>
+    where
+        Q: Send + 'static,
+        R: Send + 'static,
+    {
         let app = self.app()?;
+        let caller = caller_of(&request);
         let request = request.into_inner();
         let working = Arc::clone(&app);
-        let reply = self.calls.run(method, move || handler(&working, request)).await;
+        let work = move || {
+            // The call may have waited for a thread.
+            caller.still_waits()?;
+            handler(&working, &caller, request)
+        };
+        let reply = self.calls.run(method, work).await;
         Ok(Response::new(let_out(&app, reply).await?))
     }
 
@@ -159,6 +186,10 @@ impl Service {
     }
 }
 
+fn caller_of<Q>(request: &Request<Q>) -> Caller {
+    request.extensions().get().cloned().unwrap_or_default()
+}
+
 /// Lets an answer out when all that it tells is on disk.
 async fn let_out<R>(app: &App, answer: Result<R, Error>) -> Result<R, Error> {
     app.store.all_durable().await.map_err(|error| Error::Unavailable(error.to_string()))?;
@@ -169,6 +200,8 @@ async fn let_out<R>(app: &App, answer: Result<R, Error>) -> Result<R, Error> {
 macro_rules! lightning_node {
     (
         $($method:ident($request:ident) -> $response:ident = $handler:path;)*
+        @spending
+        $($spend:ident($spend_request:ident) -> $spend_response:ident = $spend_handler:path;)*
         @without_node
         $($free:ident($free_request:ident) -> $free_response:ident = $free_handler:path;)*
     ) => {
@@ -207,13 +240,15 @@ macro_rules! lightning_node {
                 request: Request<api::OpenChannelRequest>,
             ) -> Result<Response<api::OpenChannelResponse>, Status> {
                 let app = self.app()?;
+                let caller = caller_of(&request);
                 let open = channels::parse_open(&app, request.into_inner())?;
                 // Connecting first keeps a peer that does not answer from leaving it open whether
                 // a channel was asked for.
                 self.calls.connect(Arc::clone(&app), open.peer.clone()).await?;
                 let working = Arc::clone(&app);
-                let reply = self.calls.run("open_channel", move || channels::open(&working, open));
-                Ok(Response::new(let_out(&app, reply.await).await?))
+                let work = move || channels::open(&working, &caller, open);
+                let reply = self.calls.run("open_channel", work).await;
+                Ok(Response::new(let_out(&app, reply).await?))
             }
 
             async fn update_channel_config(
@@ -260,13 +295,18 @@ macro_rules! lightning_node {
                     let app = self.app()?;
                     (app.names.clone(), app.network, app.route_defaults)
                 };
+                let caller = caller_of(&request);
                 let request = request.into_inner();
                 let bill = unified::parse(&names, network, &self.calls, defaults, request).await?;
                 // A name takes its time: the server may be stopping by now.
                 let app = self.app()?;
                 let working = Arc::clone(&app);
-                let reply = self.calls.run("unified_send", move || unified::pay(&working, bill));
-                Ok(Response::new(let_out(&app, reply.await).await?))
+                let work = move || {
+                    caller.still_waits()?;
+                    unified::pay(&working, &caller, bill)
+                };
+                let reply = self.calls.run("unified_send", work).await;
+                Ok(Response::new(let_out(&app, reply).await?))
             }
 
             $(async fn $method(
@@ -274,6 +314,13 @@ macro_rules! lightning_node {
                 request: Request<api::$request>,
             ) -> Result<Response<api::$response>, Status> {
                 self.call(stringify!($method), request, $handler).await
+            })*
+
+            $(async fn $spend(
+                &self,
+                request: Request<api::$spend_request>,
+            ) -> Result<Response<api::$spend_response>, Status> {
+                self.call_for(stringify!($spend), request, $spend_handler).await
             })*
 
             $(async fn $free(
@@ -290,7 +337,6 @@ lightning_node! {
     get_node_info(GetNodeInfoRequest) -> GetNodeInfoResponse = node::get_node_info;
     get_balances(GetBalancesRequest) -> GetBalancesResponse = node::get_balances;
     onchain_receive(OnchainReceiveRequest) -> OnchainReceiveResponse = onchain::receive;
-    onchain_send(OnchainSendRequest) -> OnchainSendResponse = onchain::send;
     bolt11_receive(Bolt11ReceiveRequest) -> Bolt11ReceiveResponse = bolt11::receive;
     bolt11_send(Bolt11SendRequest) -> Bolt11SendResponse = bolt11::send;
     bolt11_send_underpaying(Bolt11SendUnderpayingRequest) -> Bolt11SendUnderpayingResponse
@@ -305,8 +351,6 @@ lightning_node! {
     close_channel(CloseChannelRequest) -> CloseChannelResponse = channels::close;
     force_close_channel(ForceCloseChannelRequest) -> ForceCloseChannelResponse
         = channels::force_close;
-    splice_in(SpliceInRequest) -> SpliceInResponse = splice::splice_in;
-    splice_out(SpliceOutRequest) -> SpliceOutResponse = splice::splice_out;
     list_channels(ListChannelsRequest) -> ListChannelsResponse = channels::list;
     get_payment_details(GetPaymentDetailsRequest) -> GetPaymentDetailsResponse = payments::get;
     list_payments(ListPaymentsRequest) -> ListPaymentsResponse = payments::list;
@@ -328,6 +372,11 @@ lightning_node! {
     graph_get_channel(GraphGetChannelRequest) -> GraphGetChannelResponse = graph::get_channel;
     graph_list_nodes(GraphListNodesRequest) -> GraphListNodesResponse = graph::list_nodes;
     graph_get_node(GraphGetNodeRequest) -> GraphGetNodeResponse = graph::get_node;
+
+    @spending
+    onchain_send(OnchainSendRequest) -> OnchainSendResponse = onchain::send;
+    splice_in(SpliceInRequest) -> SpliceInResponse = splice::splice_in;
+    splice_out(SpliceOutRequest) -> SpliceOutResponse = splice::splice_out;
 
     @without_node
     decode_invoice(DecodeInvoiceRequest) -> DecodeInvoiceResponse = decode::invoice;

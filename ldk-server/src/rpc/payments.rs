@@ -6,7 +6,8 @@ use ldk_server_grpc::api::{
     GetPaymentDetailsRequest, GetPaymentDetailsResponse, ListForwardedPaymentsRequest,
     ListForwardedPaymentsResponse, ListPaymentsRequest, ListPaymentsResponse,
 };
-use ldk_server_grpc::types::{PageToken, PaymentDirection, PaymentMethod, PaymentStatus};
+use ldk_server_grpc::types::payment_kind::Kind;
+use ldk_server_grpc::types::{PageToken, Payment, PaymentDirection, PaymentMethod, PaymentStatus};
 
 use super::{App, fields};
 use crate::error::Error;
@@ -21,7 +22,26 @@ pub(super) fn get(
     GetPaymentDetailsRequest { payment_id }: GetPaymentDetailsRequest,
 ) -> Result<GetPaymentDetailsResponse, Error> {
     let id = PaymentId(fields::hex("payment_id", &payment_id)?);
-    Ok(GetPaymentDetailsResponse { payment: app.store.payment(id).map_err(Error::internal)? })
+    let payment = match find(app, id)? {
+        None => find(app, reversed(id))?.filter(is_on_chain),
+        found => found,
+    };
+    Ok(GetPaymentDetailsResponse { payment })
+}
+
+fn find(app: &App, id: PaymentId) -> Result<Option<Payment>, Error> {
+    app.store.payment(id).map_err(Error::internal)
+}
+
+/// The id of the payment of the transaction with this txid, which is displayed in reverse.
+fn reversed(PaymentId(mut id): PaymentId) -> PaymentId {
+    id.reverse();
+    PaymentId(id)
+}
+
+fn is_on_chain(payment: &Payment) -> bool {
+    let kind = payment.kind.as_ref().and_then(|kind| kind.kind.as_ref());
+    matches!(kind, Some(Kind::Onchain(_)))
 }
 
 pub(super) fn list(app: &App, request: ListPaymentsRequest) -> Result<ListPaymentsResponse, Error> {

@@ -8,6 +8,7 @@ use ldk_server_grpc::api::{
 };
 
 use super::{App, channels, fields};
+use crate::caller::Caller;
 use crate::error::Error;
 
 /// What every splice has: the input of the old and the output of the new funding.
@@ -27,7 +28,11 @@ const MAX_TRIES: u32 = 12;
 /// By how much at first; each time it is lowered by twice as much.
 const FIRST_STEP_SATS: u64 = 100;
 
-pub(super) fn splice_in(app: &App, request: SpliceInRequest) -> Result<SpliceInResponse, Error> {
+pub(super) fn splice_in(
+    app: &App,
+    caller: &Caller,
+    request: SpliceInRequest,
+) -> Result<SpliceInResponse, Error> {
     let SpliceInRequest { user_channel_id, counterparty_node_id, amount } = request;
     let amount_sats = match amount {
         Some(Amount::SpliceAmountSats(amount)) => {
@@ -40,7 +45,7 @@ pub(super) fn splice_in(app: &App, request: SpliceInRequest) -> Result<SpliceInR
     let add = |amount_sats| {
         app.node.splice_in(&channel.user_channel_id, channel.counterparty_node_id, amount_sats)
     };
-    app.spending.splice(channel.user_channel_id, || {
+    app.spending.splice(caller, channel.user_channel_id, || {
         begin(app, channel.user_channel_id, || match amount_sats {
             Some(amount_sats) => add(amount_sats),
             None => highest(all_spendable_sats(app), 1, add),
@@ -69,7 +74,11 @@ fn in_refusal(app: &App, refusal: Refusal) -> Error {
     }
 }
 
-pub(super) fn splice_out(app: &App, request: SpliceOutRequest) -> Result<SpliceOutResponse, Error> {
+pub(super) fn splice_out(
+    app: &App,
+    caller: &Caller,
+    request: SpliceOutRequest,
+) -> Result<SpliceOutResponse, Error> {
     let SpliceOutRequest {
         user_channel_id,
         counterparty_node_id,
@@ -105,6 +114,7 @@ pub(super) fn splice_out(app: &App, request: SpliceOutRequest) -> Result<SpliceO
         app.node.splice_out(id, counterparty, &address, amount_sats)
     };
     let dust_sats = address.script_pubkey().minimal_non_dust().to_sat();
+    caller.commit()?;
     begin(app, channel.user_channel_id, || match amount_sats {
         Some(amount_sats) => take(amount_sats),
         None => highest(all_removable_sats(app, &channel), dust_sats, take),

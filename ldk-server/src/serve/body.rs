@@ -74,6 +74,16 @@ fn unreadable(error: Box<dyn std::error::Error + Send + Sync>) -> Status {
     }
 }
 
+/// The uncompressed frame of a message.
+pub(super) fn frame(message: &[u8]) -> Bytes {
+    let mut frame = BytesMut::with_capacity(FRAME_HEADER_BYTES + message.len());
+    frame.put_u8(0);
+    // It was read from a frame, or from nearly as many bytes.
+    frame.put_u32(u32::try_from(message.len()).unwrap_or(u32::MAX));
+    frame.put_slice(message);
+    frame.freeze()
+}
+
 /// Checks that `body` is exactly one uncompressed frame.
 pub(super) fn check_frame(body: &[u8]) -> Result<(), Status> {
     let Some((&[flags, length @ ..], message)) = body.split_first_chunk::<FRAME_HEADER_BYTES>()

@@ -18,9 +18,10 @@ use tower::{Service, ServiceExt as _};
 use zeroize::Zeroizing;
 
 use super::body::{self, Bodies};
-use super::caller::Unproven;
 use super::replay::Seen;
-use super::rewritten::for_generation;
+use super::rewritten::{for_generation, from_any_generation};
+use super::standing::Unproven;
+use crate::caller::Caller;
 use crate::clock::unix_secs;
 use crate::deadline::Deadline;
 use crate::wire::generation::Generation;
@@ -94,11 +95,14 @@ impl<S> Guard<S> {
         let method = method(parts.uri.path())?.to_owned();
         let generation = Generation::of(&parts.headers, form)?;
         body::check_frame(&body)?;
+        let body = from_any_generation(&method, body);
         self.seen.check(&method, form, &credential)?;
 
         if let Some(deadline) = deadline {
             parts.extensions.insert(deadline);
         }
+        let caller = Caller::until(deadline);
+        parts.extensions.insert(caller.clone());
         let request = Request::from_parts(parts, Body::new(Full::new(body)));
         let served = async {
             match self.inner.ready().await {
@@ -106,7 +110,7 @@ impl<S> Guard<S> {
                 Err(never) => match never {},
             }
         };
-        let answer = Deadline::bound(deadline, served).await?;
+        let answer = caller.answer(served).await?;
         Ok(for_generation(generation, &method, answer))
     }
 }

@@ -47,15 +47,15 @@ impl HealthPages {
 }
 
 fn readiness(state: &State) -> Response<Body> {
-    if state.is_ready() {
-        return plain(StatusCode::OK, "ready\n");
-    }
-    let mut text = String::new();
+    let (status, mut text) = match state.is_ready() {
+        true => (StatusCode::OK, "ready\n".to_owned()),
+        false => (StatusCode::SERVICE_UNAVAILABLE, String::new()),
+    };
     for reason in &state.reasons {
         // Writing to a string does not fail.
         let _ = writeln!(text, "{reason}");
     }
-    plain(StatusCode::SERVICE_UNAVAILABLE, text)
+    plain(status, text)
 }
 
 /// Lets `grpc.health.v1` tell what the state is: that of now once this returns, and later ones by the

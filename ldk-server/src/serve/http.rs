@@ -13,8 +13,8 @@ use tonic::body::Body;
 use tower::ServiceExt as _;
 use tower::util::BoxCloneSyncService;
 
-use super::caller::{Caller, Size};
 use super::request_line::RequestLine;
+use super::standing::{Size, Standing};
 use super::stream::Taken;
 use super::{Guard, HealthPages, MetricsEndpoint};
 use crate::request_id::RequestId;
@@ -77,14 +77,14 @@ impl Front {
         })
     }
 
-    /// Answers a request on the connection of this caller.
+    /// Answers a request on a connection whose other side stands so.
     pub(super) async fn serve(
         self,
         request: Request<Incoming>,
-        caller: Arc<Caller>,
+        standing: Arc<Standing>,
     ) -> Result<Response<Body>, Infallible> {
         if !is_grpc_call(&request)
-            && let Some(answer) = self.page(&request, &caller).await
+            && let Some(answer) = self.page(&request, &standing).await
         {
             return Ok(answer);
         }
@@ -94,8 +94,8 @@ impl Front {
         let path = request.uri().path();
         let id = RequestId::next();
         let line = RequestLine::begin(id, path, self.metrics.requests());
-        let answer = match caller.rate().admit() {
-            Ok(()) => id.accompany(self.call(request, &caller)).await,
+        let answer = match standing.rate().admit() {
+            Ok(()) => id.accompany(self.call(request, &standing)).await,
             Err(refusal) => Err(refusal),
         };
         let answer = answer.unwrap_or_else(Status::into_http);
@@ -107,13 +107,17 @@ impl Front {
     }
 
     /// The page that is asked for, if it is one.
-    async fn page(&self, request: &Request<Incoming>, caller: &Caller) -> Option<Response<Body>> {
+    async fn page(
+        &self,
+        request: &Request<Incoming>,
+        standing: &Standing,
+    ) -> Option<Response<Body>> {
         let (method, path) = (request.method(), request.uri().path());
         let size = match path {
             METRICS_PATH => Size::Large,
             _ => Size::Small,
         };
-        let admitted = match caller.admit_open(size) {
+        let admitted = match standing.admit_open(size) {
             Ok(admitted) => admitted,
             Err(refusal) => {
                 return Some(plain(
@@ -133,7 +137,7 @@ impl Front {
     async fn call(
         self,
         mut request: Request<Incoming>,
-        caller: &Arc<Caller>,
+        standing: &Arc<Standing>,
     ) -> Result<Response<Body>, Status> {
         let path = request.uri().path();
         let (service, size) = if path.starts_with(HEALTH_PREFIX) {
@@ -143,12 +147,12 @@ impl Front {
         } else if path.starts_with(OLD_REFLECTION_PREFIX) {
             (self.old_reflection, Size::Large)
         } else {
-            let unproven = caller.admit_call().await?;
+            let unproven = standing.admit_call().await?;
             request.extensions_mut().insert(unproven);
             let answered = self.lightning.oneshot(request).await;
             return answered.map(|answer| taken(answer, false, ())).map_err(|never| match never {});
         };
-        let admitted = caller.admit_open(size)?;
+        let admitted = standing.admit_open(size)?;
         // Strangers can make them long.
         request.headers_mut().clear();
         let answered = service.oneshot(request).await;

@@ -22,9 +22,9 @@ use tokio_util::task::TaskTracker;
 use tonic::body::Body;
 
 use super::Front;
-use super::caller::{Budget, Caller};
 use super::opening::Opening;
 use super::places::{Place, Places};
+use super::standing::{Budget, Standing};
 use super::stream::{Stream, Streams};
 use crate::certificate::Certificate;
 use crate::clock::Seldom;
@@ -149,10 +149,10 @@ impl Connection {
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(self.limits.write_timeout));
         let (stream, has_begun) = Opening::new(Box::pin(stream));
-        let caller = Caller::new(Arc::clone(&self.place), self.budget.clone(), &self.limits);
-        let (caller, front) = (Arc::new(caller), self.front.clone());
+        let standing = Standing::new(Arc::clone(&self.place), self.budget.clone(), &self.limits);
+        let (standing, front) = (Arc::new(standing), self.front.clone());
         let service = service_fn(move |request: Request<Incoming>| {
-            front.clone().serve(request, Arc::clone(&caller))
+            front.clone().serve(request, Arc::clone(&standing))
         });
         let header_timeout = self.limits.header_timeout;
         let is_late = async {

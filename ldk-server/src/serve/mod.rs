@@ -1,7 +1,6 @@
 //! The one listener: TLS, then HTTP, then the service a request is for.
 
 mod body;
-mod caller;
 mod guard;
 mod health;
 mod http;
@@ -13,6 +12,7 @@ mod rate;
 mod replay;
 mod request_line;
 mod rewritten;
+mod standing;
 mod strangers;
 mod stream;
 

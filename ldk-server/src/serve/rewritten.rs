@@ -9,8 +9,8 @@ use http_body::Frame;
 use tonic::Status;
 use tonic::body::Body;
 
-use super::body::FRAME_HEADER_BYTES;
-use crate::wire::generation::{Generation, answer_for_head, differs};
+use super::body::{FRAME_HEADER_BYTES, frame};
+use crate::wire::generation::{Generation, answer_for_head, differs, request_from_any};
 
 /// The answer of this method as a caller of this generation reads it.
 pub(super) fn for_generation(
@@ -24,6 +24,16 @@ pub(super) fn for_generation(
     answer.headers_mut().remove(header::CONTENT_LENGTH);
     let method = method.to_owned();
     answer.map(|body| Body::new(Rewritten { body, method, read: BytesMut::new() }))
+}
+
+/// The body of a request for this method as this node reads it. What is no message is left alone, to be
+/// refused where messages are read.
+pub(super) fn from_any_generation(method: &str, body: Bytes) -> Bytes {
+    let message = body.get(FRAME_HEADER_BYTES..).unwrap_or_default();
+    match request_from_any(method, message) {
+        Ok(Some(read)) => frame(&read),
+        Ok(None) | Err(_) => body,
+    }
 }
 
 struct Rewritten {
@@ -100,11 +110,6 @@ mod tests {
     use prost::Message as _;
 
     use super::*;
-
-    fn frame(message: &[u8]) -> Vec<u8> {
-        let length = u32::try_from(message.len()).unwrap().to_be_bytes();
-        [&[0][..], &length, message].concat()
-    }
 
     async fn answered(generation: Generation, parts: &[&[u8]]) -> Bytes {
         let parts: Vec<_> = parts

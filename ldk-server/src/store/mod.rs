@@ -53,7 +53,9 @@ use ldk_node::lightning::util::persist::{
 pub(crate) use log::log_of;
 pub use mirror::MirrorState;
 pub use pages::Page;
-pub use payments::{PaymentCounts, PaymentFilter, PaymentPlace, Unpaid, making_invoice};
+pub use payments::{
+    PaymentCounts, PaymentFilter, PaymentPlace, Unpaid, making_invoice, payment_id,
+};
 pub use retention::{EventCounts, Removed};
 
 use cuts::Cuts;

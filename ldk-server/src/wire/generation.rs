@@ -114,5 +114,16 @@ pub fn answer_for_head(method: &str, answer: &[u8]) -> Result<Vec<u8>, DecodeErr
     }
 }
 
+/// The encoded request of this method as this node reads it, whoever wrote it: the later generation has
+/// `all_funds`, a message, where the first has `send_all`, a number.
+pub fn request_from_any(method: &str, request: &[u8]) -> Result<Option<Vec<u8>>, DecodeError> {
+    const SEND_ALL: u32 = 3;
+    const ALL_FUNDS: u32 = 1000;
+    match method {
+        "OnchainSend" => rewrite::renumbered(request, SEND_ALL, ALL_FUNDS),
+        _ => Ok(None),
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::counts::Class;
 use super::{StatusChange, put, read};
 use crate::clock::unix_secs;
-use crate::store::{Store, as_i64, writer};
+use crate::store::{Store, as_i64};
 
 thread_local! {
     /// How long the invoice is valid that is being made on this thread.
@@ -79,19 +79,7 @@ impl Store {
     /// Takes note that an invoice was paid which had been put away. The library takes such a payment
     /// if the chain it sees has stopped long ago, and has no record of it to change.
     pub fn paid_after_all(&self, id: PaymentId, amount_msat: u64) -> io::Result<()> {
-        let counts = self.payment_counts.clone();
-        writer::wait(|answer| {
-            self.writer.submit(
-                move |database| paid_after_all(database, id, amount_msat),
-                move |change| {
-                    answer(change.map(|change| {
-                        if let Some(change) = change {
-                            counts.changed(change);
-                        }
-                    }));
-                },
-            );
-        })
+        self.change_payment(move |database| paid_after_all(database, id, amount_msat))
     }
 }
 

@@ -6,6 +6,7 @@ mod doubt;
 mod expiry;
 mod figures;
 mod list;
+mod made;
 mod unknown;
 
 use ldk_node::lightning::io;
@@ -23,6 +24,7 @@ pub use expiry::{Unpaid, making_invoice};
 pub(super) use expiry::{expires_at, removed};
 pub(super) use list::current;
 pub use list::{PaymentFilter, PaymentPlace};
+pub use made::payment_id;
 pub(super) use unknown::{
     doubt_unknown, has_failed, have_failed, is_on_its_way_out, on_their_way_out,
 };

@@ -94,6 +94,30 @@ impl Shapes {
     }
 }
 
+/// The message with this field, where it has its length before it, as another; none if there is no such
+/// field.
+pub(super) fn renumbered(
+    encoded: &[u8],
+    from: u32,
+    to: u32,
+) -> Result<Option<Vec<u8>>, DecodeError> {
+    let (mut rest, mut written, mut is_found) = (encoded, Vec::new(), false);
+    while !rest.is_empty() {
+        let field = rest;
+        let (number, wire_type) = decode_key(&mut rest)?;
+        let value = rest;
+        skip_field(wire_type, number, &mut rest, DecodeContext::default())?;
+        if number == from && wire_type == WireType::LengthDelimited {
+            is_found = true;
+            encode_key(to, wire_type, &mut written);
+            written.extend_from_slice(&value[..value.len() - rest.len()]);
+        } else {
+            written.extend_from_slice(&field[..field.len() - rest.len()]);
+        }
+    }
+    Ok(is_found.then_some(written))
+}
+
 /// Takes what has its length before it.
 pub(super) fn length_delimited<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], DecodeError> {
     let length = usize::try_from(decode_varint(rest)?).unwrap_or(usize::MAX);

@@ -1,6 +1,7 @@
 use ldk_server_grpc::RPC_NAMES;
 use ldk_server_grpc::api::{
-    DecodeOfferResponse, GetPaymentDetailsResponse, ListForwardedPaymentsResponse,
+    AllFunds, DecodeOfferResponse, GetPaymentDetailsResponse, ListForwardedPaymentsResponse,
+    OnchainSendRequest,
 };
 use ldk_server_grpc::events::{self, EventEnvelope, event_envelope};
 use ldk_server_grpc::types::payment_kind::Kind;
@@ -194,6 +195,29 @@ fn the_path_of_an_offer_begins_at_a_node_or_a_channel() {
         answer.as_mut().map(|answer| answer.paths.clear()).is_ok()
     };
     assert!(!without(&rewritten), "a client of the first generation cannot read it");
+}
+
+#[test]
+fn both_ways_to_send_all_are_told_apart() {
+    let address = "bcrt1";
+    let base = OnchainSendRequest {
+        address: address.to_owned(),
+        send_all: Some(true),
+        ..Default::default()
+    };
+    assert_eq!(request_from_any("OnchainSend", &base.encode_to_vec()).unwrap(), None);
+    // The address, an empty message in field 3, and a fee rate in field 4.
+    let head = [&[0x0a, 5][..], address.as_bytes(), &[0x1a, 0, 0x20, 7]].concat();
+    let read = request_from_any("OnchainSend", &head).unwrap().unwrap();
+    let expected = OnchainSendRequest {
+        address: address.to_owned(),
+        all_funds: Some(AllFunds {}),
+        fee_rate_sat_per_vb: Some(7),
+        ..Default::default()
+    };
+    assert_eq!(OnchainSendRequest::decode(&*read).unwrap(), expected);
+    assert_eq!(request_from_any("Bolt11Receive", &head).unwrap(), None);
+    assert!(request_from_any("OnchainSend", &[0x1a, 9]).is_err());
 }
 
 #[test]

@@ -209,6 +209,11 @@ fn what_the_library_says_after_that_counts() {
     let state = State::in_dir(dir.path());
     state.is_a_cut();
     assert_eq!(state.records[&1], Succeeded);
+    let begun = Instant::now();
+    while store.payment_counts().succeeded == 0 {
+        assert!(begun.elapsed() < PATIENCE);
+        std::thread::yield_now();
+    }
     let counts = store.payment_counts();
     assert_eq!((counts.pending, counts.succeeded, counts.failed), (0, 1, 0));
 }

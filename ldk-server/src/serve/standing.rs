@@ -36,8 +36,8 @@ impl Default for Budget {
     }
 }
 
-/// Who has a connection.
-pub(super) struct Caller {
+/// Where the other side of a connection stands.
+pub(super) struct Standing {
     place: Arc<Place>,
     rate: Rate,
     budget: Budget,
@@ -54,7 +54,7 @@ pub(super) enum Size {
     Large,
 }
 
-impl Caller {
+impl Standing {
     pub(super) fn new(place: Arc<Place>, budget: Budget, limits: &LimitsConfig) -> Self {
         let most = usize::try_from(limits.max_streams_per_connection).unwrap_or(usize::MAX);
         Self {
@@ -98,7 +98,7 @@ impl Caller {
             let permit = permit.map_err(|_| too_many())?.map_err(|_| too_many())?;
             Some(Admitted { _permit: permit, _stranger: Some(stranger) })
         };
-        Ok(Unproven { caller: Arc::clone(self), held: Arc::new(Mutex::new(held)) })
+        Ok(Unproven { standing: Arc::clone(self), held: Arc::new(Mutex::new(held)) })
     }
 }
 
@@ -118,15 +118,15 @@ pub(super) struct Admitted {
 /// A call whose signature is still to be checked.
 #[derive(Clone)]
 pub(super) struct Unproven {
-    caller: Arc<Caller>,
+    standing: Arc<Standing>,
     held: Arc<Mutex<Option<Admitted>>>,
 }
 
 impl Unproven {
     /// It was signed with the key: its caller is no stranger any more.
     pub(super) fn prove(&self) {
-        if self.caller.place.keep() {
-            self.caller.requests.add_permits(self.caller.more_requests);
+        if self.standing.place.keep() {
+            self.standing.requests.add_permits(self.standing.more_requests);
         }
         drop(self.held.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
@@ -140,7 +140,7 @@ mod tests {
     use super::super::places::Places;
     use super::*;
 
-    fn caller() -> Arc<Caller> {
+    fn standing() -> Arc<Standing> {
         let place = Places::new(10).take().unwrap();
         let patience = Duration::from_secs(30);
         let limits = LimitsConfig {
@@ -155,51 +155,51 @@ mod tests {
             keep_alive_interval: patience,
             keep_alive_timeout: patience,
         };
-        Arc::new(Caller::new(Arc::new(place), Budget::default(), &limits))
+        Arc::new(Standing::new(Arc::new(place), Budget::default(), &limits))
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_stranger_has_few_requests_at_once() {
-        let caller = caller();
+        let standing = standing();
         let open: Vec<_> =
-            (0..MAX_REQUESTS).map(|_| caller.admit_open(Size::Small).unwrap()).collect();
+            (0..MAX_REQUESTS).map(|_| standing.admit_open(Size::Small).unwrap()).collect();
         // One that may be signed waits, but not for ever.
-        let refused = caller.admit_call().await.err().unwrap();
+        let refused = standing.admit_call().await.err().unwrap();
         assert_eq!(refused.code(), Code::ResourceExhausted);
-        assert!(caller.place.evicted().now_or_never().is_none());
-        let refused = caller.admit_open(Size::Large).err().unwrap();
+        assert!(standing.place.evicted().now_or_never().is_none());
+        let refused = standing.admit_open(Size::Large).err().unwrap();
         assert_eq!(refused.code(), Code::ResourceExhausted);
-        assert!(caller.place.evicted().now_or_never().is_some());
+        assert!(standing.place.evicted().now_or_never().is_some());
         drop(open);
-        assert!(caller.admit_call().await.is_ok());
+        assert!(standing.admit_call().await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_has_the_key_is_no_stranger() {
-        let caller = caller();
-        caller.admit_call().await.unwrap().prove();
+        let standing = standing();
+        standing.admit_call().await.unwrap().prove();
         let calls: Vec<_> =
-            futures_util::future::join_all((0..200).map(|_| caller.admit_call())).await;
+            futures_util::future::join_all((0..200).map(|_| standing.admit_call())).await;
         assert!(calls.iter().all(Result::is_ok));
-        let open: Vec<_> = (0..200).map(|_| caller.admit_open(Size::Small)).collect();
+        let open: Vec<_> = (0..200).map(|_| standing.admit_open(Size::Small)).collect();
         assert!(open.iter().all(Result::is_ok));
-        assert_eq!(caller.budget.requests.number(), 0);
+        assert_eq!(standing.budget.requests.number(), 0);
     }
 
     #[tokio::test]
     async fn what_is_not_proven_counts_until_its_end() {
-        let caller = caller();
-        let call = caller.admit_call().await.unwrap();
-        assert_eq!(caller.budget.requests.number(), 1);
+        let standing = standing();
+        let call = standing.admit_call().await.unwrap();
+        assert_eq!(standing.budget.requests.number(), 1);
         drop(call);
-        assert_eq!(caller.budget.requests.number(), 0);
+        assert_eq!(standing.budget.requests.number(), 0);
         let (_first, second) =
-            (caller.admit_call().await.unwrap(), caller.admit_call().await.unwrap());
+            (standing.admit_call().await.unwrap(), standing.admit_call().await.unwrap());
         second.prove();
-        assert_eq!(caller.budget.requests.number(), 1);
-        let answers = [Size::Small, Size::Large].map(|size| caller.admit_open(size).unwrap());
-        assert_eq!(caller.budget.large_answers.number(), 1);
+        assert_eq!(standing.budget.requests.number(), 1);
+        let answers = [Size::Small, Size::Large].map(|size| standing.admit_open(size).unwrap());
+        assert_eq!(standing.budget.large_answers.number(), 1);
         drop(answers);
-        assert_eq!(caller.budget.large_answers.number(), 0);
+        assert_eq!(standing.budget.large_answers.number(), 0);
     }
 }

@@ -1,0 +1,165 @@
+//! Whether the caller of a call still waits for its answer. A call that cannot be undone looks at
+//! that right before it does it: whoever was told that the call failed, or has hung up, must not find
+//! the money spent.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+use tonic::Status;
+
+use crate::deadline::Deadline;
+use crate::error::Error;
+
+/// How long after the deadline the outcome of what was begun before it may be told.
+const LATENESS: Duration = Duration::from_secs(10);
+
+const WAITS: u8 = 0;
+const GAVE_UP: u8 = 1;
+const COMMITTED: u8 = 2;
+
+/// The caller of a call. Clones are the same one.
+#[derive(Clone, Debug, Default)]
+pub struct Caller {
+    deadline: Option<Deadline>,
+    state: Arc<AtomicU8>,
+}
+
+impl Caller {
+    /// Waits until this deadline, or for ever.
+    pub(crate) fn until(deadline: Option<Deadline>) -> Self {
+        Self { deadline, state: Arc::default() }
+    }
+
+    /// Fails when the caller has given up. From now on the caller is told the outcome, even if the
+    /// deadline passes meanwhile.
+    pub(crate) fn commit(&self) -> Result<(), Error> {
+        self.become_state(COMMITTED)
+    }
+
+    /// Fails when the caller has given up.
+    pub(crate) fn still_waits(&self) -> Result<(), Error> {
+        self.become_state(WAITS)
+    }
+
+    fn become_state(&self, next: u8) -> Result<(), Error> {
+        if self.deadline.is_some_and(Deadline::has_passed) {
+            self.give_up();
+        }
+        let change = self.state.compare_exchange(WAITS, next, Ordering::SeqCst, Ordering::SeqCst);
+        match change {
+            Ok(_) | Err(COMMITTED) => Ok(()),
+            // Nobody reads it.
+            Err(_) => Err(Error::Unavailable("the caller has given up".to_owned())),
+        }
+    }
+
+    /// Whether the caller can give up: not when it was begun what cannot be undone.
+    fn give_up(&self) -> bool {
+        let change =
+            self.state.compare_exchange(WAITS, GAVE_UP, Ordering::SeqCst, Ordering::SeqCst);
+        matches!(change, Ok(_) | Err(GAVE_UP))
+    }
+
+    /// What `work` gives, or DEADLINE_EXCEEDED if the deadline comes first. The caller gives up when
+    /// this is dropped.
+    pub(crate) async fn answer<T>(
+        &self,
+        work: impl Future<Output = Result<T, Status>>,
+    ) -> Result<T, Status> {
+        let _present = Present(self);
+        tokio::select! {
+            biased;
+            () = self.loses_patience() => Err(Deadline::status()),
+            done = work => done,
+        }
+    }
+
+    async fn loses_patience(&self) {
+        Deadline::expired(self.deadline).await;
+        if !self.give_up() {
+            tokio::time::sleep(LATENESS).await;
+        }
+    }
+}
+
+/// Somebody waits for the answer.
+struct Present<'a>(&'a Caller);
+
+impl Drop for Present<'_> {
+    fn drop(&mut self) {
+        self.0.give_up();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use http::HeaderMap;
+    use tonic::Code;
+
+    use super::*;
+
+    fn within(timeout: &str) -> Caller {
+        let mut headers = HeaderMap::new();
+        headers.insert("grpc-timeout", timeout.parse().unwrap());
+        Caller::until(Deadline::of(&headers).unwrap())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_caller_was_told_has_failed_is_not_done() {
+        let caller = within("50m");
+        let told = caller.answer(pending::<Result<(), Status>>()).await.unwrap_err();
+        assert_eq!(told.code(), Code::DeadlineExceeded);
+        assert!(caller.still_waits().is_err());
+        assert!(caller.commit().is_err());
+    }
+
+    #[tokio::test]
+    async fn a_deadline_that_has_passed_wins_over_work_that_is_done() {
+        let told = within("0m").answer(async { Ok(()) }).await.unwrap_err();
+        assert_eq!(told.code(), Code::DeadlineExceeded);
+    }
+
+    #[tokio::test]
+    async fn a_deadline_that_has_passed_counts_even_if_nobody_was_told() {
+        let caller = within("0m");
+        assert!(caller.commit().is_err());
+        assert!(Caller::default().commit().is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_caller_who_hangs_up_has_given_up() {
+        let caller = Caller::default();
+        let answer = caller.answer(pending::<Result<(), Status>>());
+        caller.still_waits().unwrap();
+        drop(Box::pin(answer));
+        // It was never looked at, so that nobody was there.
+        caller.still_waits().unwrap();
+        let mut answer = Box::pin(caller.answer(pending::<Result<(), Status>>()));
+        assert!(futures_util::poll!(&mut answer).is_pending());
+        drop(answer);
+        assert!(caller.commit().is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_begun_is_answered_after_the_deadline() {
+        let caller = within("50m");
+        let work = async {
+            caller.commit().unwrap();
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            Ok("a txid")
+        };
+        assert_eq!(caller.answer(work).await.unwrap(), "a txid");
+        caller.commit().unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_for_ever_for_what_was_begun() {
+        let caller = within("50m");
+        caller.commit().unwrap();
+        let told = caller.answer(pending::<Result<(), Status>>()).await.unwrap_err();
+        assert_eq!(told.code(), Code::DeadlineExceeded);
+    }
+}
