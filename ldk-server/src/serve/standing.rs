@@ -195,11 +195,12 @@ mod tests {
         assert_eq!(standing.budget.requests.number(), 0);
         let (_first, second) =
             (standing.admit_call().await.unwrap(), standing.admit_call().await.unwrap());
-        second.prove();
-        assert_eq!(standing.budget.requests.number(), 1);
         let answers = [Size::Small, Size::Large].map(|size| standing.admit_open(size).unwrap());
-        assert_eq!(standing.budget.large_answers.number(), 1);
+        let Budget { requests, large_answers } = &standing.budget;
+        assert_eq!((requests.number(), large_answers.number()), (3, 1));
         drop(answers);
-        assert_eq!(standing.budget.large_answers.number(), 0);
+        assert_eq!((requests.number(), large_answers.number()), (2, 0));
+        second.prove();
+        assert_eq!(requests.number(), 1);
     }
 }

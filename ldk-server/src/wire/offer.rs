@@ -206,15 +206,18 @@ mod tests {
             introduction_scid: None,
             introduction_direction: None,
         };
-        let by_channel = |scid| types::BlindedPath {
+        let by_channel = |scid, direction: types::ChannelDirection| types::BlindedPath {
             introduction_node_id: None,
             introduction_scid: Some(scid),
-            introduction_direction: Some(types::ChannelDirection::NodeOne.into()),
+            introduction_direction: Some(direction.into()),
             ..by_node.clone()
         };
         assert_eq!(example("path by node").paths, std::slice::from_ref(&by_node));
-        assert_eq!(example("path by channel").paths, [by_channel(42)]);
-        let second = by_channel(1 << 40 | 2 << 16 | 3);
+        assert_eq!(
+            example("path by channel").paths,
+            [by_channel(42, types::ChannelDirection::NodeOne)]
+        );
+        let second = by_channel(1 << 40 | 2 << 16 | 3, types::ChannelDirection::NodeTwo);
         assert_eq!(example("two paths").paths, [by_node.clone(), second]);
         let no_key =
             DecodeOfferResponse { issuer_signing_pubkey: None, paths: vec![by_node], ..common() };
