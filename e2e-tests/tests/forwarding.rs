@@ -5,15 +5,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use e2e_tests::{Events, Network, Node, until};
+use e2e_tests::{
+    Events, Network, Node, RawAnswer, RawConnection, grpc_frame, grpc_request, now_secs, until,
+    x_auth, x_auth_of_request,
+};
 use futures_util::future::try_join_all;
+use http_body_util::Full;
 use ldk_server_client::Code;
 use ldk_server_client::api::open_channel_request::Amount;
 use ldk_server_client::api::{
-    ListForwardedPaymentsRequest, ListForwardedPaymentsResponse, OpenChannelRequest,
+    GetPaymentDetailsRequest, ListForwardedPaymentsRequest, ListForwardedPaymentsResponse,
+    OpenChannelRequest, SpontaneousSendRequest,
 };
 use ldk_server_client::events::event_envelope::Event;
-use ldk_server_client::types::{ForwardedPayment, PageToken, PaymentStatus};
+use ldk_server_client::types::{ForwardedPayment, PageToken, PaymentStatus, Spontaneous};
+use prost::Message as _;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const CHANNEL_SATS: u64 = 1_000_000;
@@ -39,6 +45,8 @@ async fn forwards_are_told_of_listed_and_earn_a_fee() -> Result<()> {
     let mut told = vec![the_one_between_earns_what_the_payer_pays(&nodes).await?];
     told.extend(many_are_told_of(&nodes).await?);
     they_are_listed_newest_first(&nodes[1], &told).await?;
+    let newest = told.last().context("none was told of")?;
+    each_generation_reads_its_own_numbers(&nodes, newest).await?;
     unusable_tokens_are_refused(&nodes[1]).await?;
     a_restart_neither_loses_nor_repeats(&nodes, &told).await?;
     network.stop().await
@@ -116,6 +124,131 @@ async fn the_one_between_earns_what_the_payer_pays(
     })
     .await?;
     Ok(forward)
+}
+
+/// `types.ForwardedPayment` of the later generation, as far as it is looked at.
+#[derive(Clone, PartialEq, prost::Message)]
+struct HeadForward {
+    #[prost(uint64, optional, tag = "1")]
+    total_fee_earned_msat: Option<u64>,
+    #[prost(uint64, optional, tag = "4")]
+    outbound_amount_forwarded_msat: Option<u64>,
+    #[prost(message, repeated, tag = "5")]
+    prev_htlcs: Vec<HeadLocator>,
+    #[prost(message, repeated, tag = "6")]
+    next_htlcs: Vec<HeadLocator>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct HeadLocator {
+    #[prost(string, tag = "1")]
+    channel_id: String,
+    #[prost(string, optional, tag = "2")]
+    user_channel_id: Option<String>,
+    #[prost(string, optional, tag = "3")]
+    node_id: Option<String>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct HeadForwards {
+    #[prost(message, repeated, tag = "1")]
+    forwarded_payments: Vec<HeadForward>,
+}
+
+/// `GetPaymentDetailsResponse` of the later generation, down to a payment without invoice.
+#[derive(Clone, PartialEq, prost::Message)]
+struct HeadDetails {
+    #[prost(message, optional, tag = "1")]
+    payment: Option<HeadPayment>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct HeadPayment {
+    #[prost(string, tag = "1")]
+    id: String,
+    #[prost(message, optional, tag = "2")]
+    kind: Option<HeadKind>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct HeadKind {
+    #[prost(message, optional, tag = "5")]
+    spontaneous: Option<Spontaneous>,
+}
+
+/// The same as it is, for whom the form of the signature or the metadata says which numbers are read.
+async fn each_generation_reads_its_own_numbers(
+    [alice, bob, carol]: &[Arc<Node>; 3],
+    forward: &ForwardedPayment,
+) -> Result<()> {
+    let list = grpc_frame(&[]);
+    for (x_auth, said) in [
+        (x_auth(bob.config(), now_secs()?, &list)?, None),
+        (x_auth(bob.config(), now_secs()?, &[])?, Some("head")),
+        (x_auth_of_request(bob.config(), "ListForwardedPayments", &list)?, Some("head")),
+    ] {
+        let answer = call(bob, "ListForwardedPayments", &list, &x_auth, said).await?;
+        let read = HeadForwards::decode(answer.message()?)?.forwarded_payments;
+        let amount_msat = forward.outbound_amount_forwarded_msat;
+        let found = read.iter().find(|read| read.outbound_amount_forwarded_msat == amount_msat);
+        let expected = HeadForward {
+            total_fee_earned_msat: forward.total_fee_earned_msat,
+            outbound_amount_forwarded_msat: amount_msat,
+            prev_htlcs: vec![HeadLocator {
+                channel_id: forward.prev_channel_id.clone(),
+                user_channel_id: Some(forward.prev_user_channel_id.clone()),
+                node_id: Some(alice.id().to_owned()),
+            }],
+            next_htlcs: vec![HeadLocator {
+                channel_id: forward.next_channel_id.clone(),
+                user_channel_id: forward.next_user_channel_id.clone(),
+                node_id: Some(carol.id().to_owned()),
+            }],
+        };
+        assert_eq!(found, Some(&expected));
+    }
+    for (x_auth, said) in [
+        (x_auth(bob.config(), now_secs()?, &[])?, None),
+        (x_auth_of_request(bob.config(), "ListForwardedPayments", &list)?, None),
+        (x_auth(bob.config(), now_secs()?, &list)?, Some("base")),
+    ] {
+        let answer = call(bob, "ListForwardedPayments", &list, &x_auth, said).await?;
+        let read = ListForwardedPaymentsResponse::decode(answer.message()?)?.forwarded_payments;
+        let of_this = |read: &&ForwardedPayment| read.prev_channel_id == forward.prev_channel_id;
+        ensure!(read.iter().any(|read| of_this(&read)), "{read:?}");
+    }
+
+    let request = SpontaneousSendRequest {
+        amount_msat: SMALL_MSAT,
+        node_id: bob.id().to_owned(),
+        ..Default::default()
+    };
+    let id = alice.client().spontaneous_send(request).await?.payment_id;
+    let details = GetPaymentDetailsRequest { payment_id: id.clone() };
+    let details = grpc_frame(&details.encode_to_vec());
+    let x_auth = x_auth(alice.config(), now_secs()?, &details)?;
+    let answer = call(alice, "GetPaymentDetails", &details, &x_auth, None).await?;
+    let payment = HeadDetails::decode(answer.message()?)?.payment.context("no payment")?;
+    ensure!(payment.id == id, "{payment:?}");
+    let spontaneous = payment.kind.and_then(|kind| kind.spontaneous).context("no keysend")?;
+    ensure!(spontaneous.hash == id, "{spontaneous:?}");
+    alice.settled(&id).await?;
+    Ok(())
+}
+
+async fn call(
+    node: &Node,
+    method: &str,
+    frame: &[u8],
+    x_auth: &str,
+    generation: Option<&str>,
+) -> Result<RawAnswer> {
+    let mut request = grpc_request(node.config(), method).header("x-auth", x_auth);
+    if let Some(generation) = generation {
+        request = request.header("x-ldk-server-api", generation);
+    }
+    let request = request.body(Full::from(frame.to_vec()))?;
+    RawConnection::open(node.config()).await?.send(request).await
 }
 
 /// What alice and bob, and bob and carol, can send in the channel they share.

@@ -11,8 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use e2e_tests::{Network, Node, until};
+use e2e_tests::{Network, Node, RawConnection, until};
 use futures_util::future::try_join_all;
+use hyper::StatusCode;
 use ldk_server_client::api::{ConnectPeerRequest, GetNodeInfoRequest, ListPeersRequest};
 use ldk_server_client::types::Peer;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -49,19 +50,26 @@ async fn a_flood_of_connections_leaves_the_node_and_its_peers_alone() -> Result<
     network.open_channel(&bob, &alice, CHANNEL_SATS, CHANNEL_SATS / 2).await?;
 
     let before = peer(&alice, &bob).await?;
-    let mut flood = JoinSet::new();
-    for _ in 0..FLOODERS {
-        flood.spawn(flood_of_connections(alice.address(), FLOOD / FLOODERS));
-    }
-    let mut paid = 0;
-    while !flood.is_empty() {
-        alice.pays(&bob, AMOUNT_MSAT).await?;
-        paid += 1;
-        while let Some(one) = flood.try_join_next() {
-            one??;
+    let both = [alice.address(), alice.config().grpc.address()];
+    for (ports, number) in [(&both[..1], FLOOD), (&both[1..], FLOOD / 4), (&both, FLOOD / 4)] {
+        let mut flood = JoinSet::new();
+        for flooder in 0..FLOODERS {
+            let port = ports[flooder % ports.len()].clone();
+            flood.spawn(flood_of_connections(port, number / FLOODERS));
         }
+        let mut paid = 0;
+        while !flood.is_empty() {
+            alice.pays(&bob, AMOUNT_MSAT).await?;
+            paid += 1;
+            while let Some(one) = flood.try_join_next() {
+                one??;
+            }
+        }
+        println!("{paid} payments were made amid {number} connections to {ports:?}");
+        // Somebody else is let in, too.
+        let page = RawConnection::get(alice.config(), "/livez").await?;
+        ensure!(page.status == StatusCode::OK, "{page:?}");
     }
-    println!("{paid} payments were made amid {FLOOD} connections");
     alice.ensure_running().await?;
     Network::at_rest(&alice, &bob).await?;
     bob.pays(&alice, AMOUNT_MSAT).await?;
