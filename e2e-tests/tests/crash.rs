@@ -7,13 +7,12 @@
 use std::fs;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Result, ensure};
 use e2e_tests::{Events, Network, Node, until};
 use ldk_server_client::api::{
     Bolt11ReceiveRequest, Bolt11ReceiveResponse, GetPaymentDetailsRequest,
-    UpdateChannelConfigRequest,
 };
-use ldk_server_client::types::{ChannelConfig, PaymentStatus};
+use ldk_server_client::types::PaymentStatus;
 
 const CHANNEL_SATS: u64 = 1_000_000;
 const PAYMENTS: usize = 15;
@@ -42,31 +41,7 @@ async fn a_node_that_is_killed_at_rest_goes_on() -> Result<()> {
         alice.pays(&bob, AMOUNT_SATS * 1_000).await?;
         bob.pays(&alice, AMOUNT_SATS * 1_000).await?;
     }
-    settings_outlive_a_kill(&alice, &bob).await?;
     network.stop().await
-}
-
-/// What was answered is on disk, also where the library writes it a moment later by itself.
-async fn settings_outlive_a_kill(alice: &Node, bob: &Node) -> Result<()> {
-    for fee_msat in [1_234, 2_345] {
-        let channel = alice.usable_channel(bob).await?;
-        let config =
-            ChannelConfig { forwarding_fee_base_msat: Some(fee_msat), ..Default::default() };
-        let request = UpdateChannelConfigRequest {
-            user_channel_id: channel.user_channel_id,
-            counterparty_node_id: channel.counterparty_node_id,
-            channel_config: Some(config),
-        };
-        alice.client().update_channel_config(request).await?;
-        alice.kill().await?;
-        alice.start_again().await?;
-        alice.connect_to(bob).await?;
-        let [channel] = &alice.channels().await?[..] else { bail!("not one channel") };
-        let config = channel.channel_config.context("no settings")?;
-        assert_eq!(config.forwarding_fee_base_msat, Some(fee_msat));
-        Network::at_rest(alice, bob).await?;
-    }
-    Ok(())
 }
 
 #[tokio::test]

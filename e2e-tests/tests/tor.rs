@@ -277,6 +277,7 @@ async fn an_onion_address_is_announced_and_found() -> Result<()> {
     bob.start_again().await?;
     // … and it is on disk.
     goes_through(&proxy, before).await?;
+    network.confirm_funding(&alice).await?;
     network.usable(&alice, &bob).await?;
     network.stop().await
 }

@@ -4,6 +4,7 @@
 //! of the last time. Payments are counted as they are written, and always up to date. The guide's
 //! numbers are not added up from events, so none of them can go astray.
 
+mod opened_by_peers;
 mod page;
 mod process;
 mod reading;

@@ -1,7 +1,7 @@
 //! The JSON of answers, as scripts read it.
 
 use ldk_server_grpc::api::{
-    ConnectPeerResponse, DecodeInvoiceResponse, DecodeOfferResponse,
+    DecodeInvoiceResponse, DecodeOfferResponse, DisconnectPeerResponse,
     ExportPathfindingScoresResponse, GetBalancesResponse, GetNodeInfoResponse,
     GetPaymentDetailsResponse, GraphListChannelsResponse, ListChannelsResponse,
     ListEventConsumersResponse, UnifiedSendResponse, unified_send_response,
@@ -50,7 +50,7 @@ fn received_payment() -> Payment {
 
 #[test]
 fn an_answer_without_fields_is_an_empty_object() {
-    assert_json(&ConnectPeerResponse::default(), "{}");
+    assert_json(&DisconnectPeerResponse {}, "{}");
 }
 
 #[test]

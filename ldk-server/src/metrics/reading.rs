@@ -1,11 +1,10 @@
 //! What the node answers when it is asked, and what the metrics make of it.
 
-use ldk_node::bitcoin::secp256k1::PublicKey;
-use ldk_node::config::AnchorChannelsConfig;
 use ldk_node::lightning::io;
 use ldk_node::{BalanceDetails, ChannelDetails, LightningBalance, Node, NodeStatus};
 use ldk_server_grpc::types::EventConsumer;
 
+use super::opened_by_peers::OpenedByPeers;
 use super::page::{Page, signed};
 use crate::clock::unix_secs;
 use crate::gate::PeerGate;
@@ -46,14 +45,6 @@ pub(super) struct Channels {
     pub(super) number: usize,
     pub(super) outbound_msat: u64,
     pub(super) inbound_msat: u64,
-}
-
-/// The channels that peers have opened, which nobody here was asked about.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct OpenedByPeers {
-    pub(super) number: usize,
-    /// What the wallet holds back to be able to close them.
-    pub(super) reserve_sats: u64,
 }
 
 /// When the node last heard of the chain, in Unix seconds; `None` for never.
@@ -103,10 +94,7 @@ impl Reading {
             public_channels,
             private_channels: channels.len() - public_channels,
             channels: by_state(&channels),
-            opened_by_peers: OpenedByPeers::new(
-                &openers(&channels),
-                node.config().anchor_channels_config,
-            ),
+            opened_by_peers: OpenedByPeers::of(&channels, node.config().anchor_channels_config),
             total_onchain_sats: total_onchain_balance_sats,
             spendable_onchain_sats: spendable_onchain_balance_sats,
             anchor_reserve_sats: total_anchor_channels_reserve_sats,
@@ -126,7 +114,7 @@ impl Reading {
 
     pub(super) fn add(&self, page: &Page) -> prometheus::Result<()> {
         self.add_peers_and_channels(page)?;
-        self.add_opened_by_peers(page)?;
+        self.opened_by_peers.add(page)?;
         self.add_balances(page)?;
         self.add_chain(page)?;
         self.add_events(page)
@@ -179,20 +167,6 @@ impl Reading {
             "What can be received over the channels, in millisatoshis.",
             "state",
             by_state(|channels| signed(channels.inbound_msat)),
-        )
-    }
-
-    fn add_opened_by_peers(&self, page: &Page) -> prometheus::Result<()> {
-        let OpenedByPeers { number, reserve_sats } = self.opened_by_peers;
-        page.gauge(
-            "ldk_server_inbound_channels_count",
-            "Those of the channels that peers have opened.",
-            signed(number),
-        )?;
-        page.gauge(
-            "ldk_server_inbound_channels_reserve_sats",
-            "What the on-chain wallet holds back to be able to close these, in satoshis.",
-            signed(reserve_sats),
         )
     }
 
@@ -290,22 +264,6 @@ impl Reading {
     }
 }
 
-impl OpenedByPeers {
-    /// Of channels that were opened by these peers, one for each channel.
-    fn new(openers: &[PublicKey], anchors: Option<AnchorChannelsConfig>) -> Self {
-        let number = openers.len();
-        let Some(anchors) = anchors else { return Self { number, reserve_sats: 0 } };
-        let is_trusted = |opener: &&PublicKey| anchors.trusted_peers_no_reserve.contains(opener);
-        let reserved = openers.iter().filter(|opener| !is_trusted(opener)).count() as u64;
-        Self { number, reserve_sats: reserved.saturating_mul(anchors.per_channel_reserve_sats) }
-    }
-}
-
-fn openers(channels: &[ChannelDetails]) -> Vec<PublicKey> {
-    let inbound = channels.iter().filter(|channel| !channel.is_outbound);
-    inbound.map(|channel| channel.counterparty_node_id).collect()
-}
-
 fn by_state(details: &[ChannelDetails]) -> [Channels; 3] {
     let mut states = [Channels::default(); 3];
     for channel in details {
@@ -329,28 +287,5 @@ fn deadline_height(balance: &LightningBalance) -> Option<u32> {
         LightningBalance::ClaimableOnChannelClose { .. }
         | LightningBalance::ClaimableAwaitingConfirmations { .. }
         | LightningBalance::CounterpartyRevokedOutputClaimable { .. } => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_is_held_back_for_channels_of_trusted_peers() {
-        let [stranger, trusted] = [
-            "0276607124ebe6a6c9338517b6f485825b27c2dcc0b9fc2aa6a4c0df91194e5993",
-            "02eec7245d6b7d2ccb30380bfbe2a3648cd7a942653f5aa340edcea1f283686619",
-        ]
-        .map(|key| key.parse().unwrap());
-        let openers = [stranger, trusted, stranger];
-        let anchors = AnchorChannelsConfig {
-            trusted_peers_no_reserve: vec![trusted],
-            per_channel_reserve_sats: 25_000,
-        };
-        let expected = OpenedByPeers { number: 3, reserve_sats: 50_000 };
-        assert_eq!(OpenedByPeers::new(&openers, Some(anchors)), expected);
-        let without_anchors = OpenedByPeers { number: 3, reserve_sats: 0 };
-        assert_eq!(OpenedByPeers::new(&openers, None), without_anchors);
     }
 }

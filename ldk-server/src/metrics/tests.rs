@@ -11,7 +11,8 @@ use ldk_server_grpc::events::{PaymentFailed, PaymentForwarded, PaymentSuccessful
 use ldk_server_grpc::types::{EventConsumer, ForwardedPayment};
 use tempfile::TempDir;
 
-use super::reading::{Channels, OpenedByPeers, Synced};
+use super::opened_by_peers::OpenedByPeers;
+use super::reading::{Channels, Synced};
 use super::*;
 use crate::clock::unix_secs;
 use crate::config::{PeerLimitsConfig, TlsConfig};

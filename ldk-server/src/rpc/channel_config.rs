@@ -1,20 +1,14 @@
 //! Our settings of a channel.
 
-use std::time::Duration;
-
 use ldk_node::NodeError;
 use ldk_node::config::{ChannelConfig, MaxDustHTLCExposure};
 use ldk_node::lightning::ln::channelmanager::MIN_CLTV_EXPIRY_DELTA;
 use ldk_server_grpc::api::{UpdateChannelConfigRequest, UpdateChannelConfigResponse};
 use ldk_server_grpc::types;
 use ldk_server_grpc::types::channel_config::MaxDustHtlcExposure;
-use tokio::time::Instant;
 
 use super::{App, channels, fields};
 use crate::error::Error;
-
-/// How long the library may take to write a manager. It does within a tenth of a second.
-const MANAGER_PATIENCE: Duration = Duration::from_secs(1);
 
 pub(super) fn update(
     app: &App,
@@ -32,15 +26,6 @@ pub(super) fn update(
             other => other.into(),
         })?;
     Ok(UpdateChannelConfigResponse {})
-}
-
-/// Waits until the settings are on disk. They are in no monitor, only in the manager of the channels,
-/// which the library writes a moment later.
-pub(super) async fn written(app: &App) -> Result<(), Error> {
-    let durability = app.store.durability();
-    let deadline = Instant::now() + MANAGER_PATIENCE;
-    let covered = durability.covered(durability.accepted(), deadline).await;
-    covered.map_err(|error| Error::Unavailable(error.to_string()))
 }
 
 /// The library refuses a delta that leaves too little time to claim what was forwarded; otherwise the

@@ -251,18 +251,6 @@ macro_rules! lightning_node {
                 Ok(Response::new(let_out(&app, reply).await?))
             }
 
-            async fn update_channel_config(
-                &self,
-                request: Request<api::UpdateChannelConfigRequest>,
-            ) -> Result<Response<api::UpdateChannelConfigResponse>, Status> {
-                let app = self.app()?;
-                let (request, working) = (request.into_inner(), Arc::clone(&app));
-                let update = move || channel_config::update(&working, request);
-                let reply = self.calls.run("update_channel_config", update).await?;
-                channel_config::written(&app).await?;
-                Ok(Response::new(reply))
-            }
-
             async fn bolt11_receive_via_jit_channel(
                 &self,
                 request: Request<api::Bolt11ReceiveViaJitChannelRequest>,
@@ -351,6 +339,8 @@ lightning_node! {
     close_channel(CloseChannelRequest) -> CloseChannelResponse = channels::close;
     force_close_channel(ForceCloseChannelRequest) -> ForceCloseChannelResponse
         = channels::force_close;
+    update_channel_config(UpdateChannelConfigRequest) -> UpdateChannelConfigResponse
+        = channel_config::update;
     list_channels(ListChannelsRequest) -> ListChannelsResponse = channels::list;
     get_payment_details(GetPaymentDetailsRequest) -> GetPaymentDetailsResponse = payments::get;
     list_payments(ListPaymentsRequest) -> ListPaymentsResponse = payments::list;
