@@ -6,11 +6,13 @@ use ldk_server_grpc::api::{
     GetPaymentDetailsRequest, GetPaymentDetailsResponse, ListForwardedPaymentsRequest,
     ListForwardedPaymentsResponse, ListPaymentsRequest, ListPaymentsResponse,
 };
-use ldk_server_grpc::types::{PageToken, PaymentDirection, PaymentMethod, PaymentStatus};
+use ldk_server_grpc::types::{PageToken, Payment, PaymentDirection, PaymentMethod, PaymentStatus};
 
 use super::{App, fields};
 use crate::error::Error;
-use crate::store::{Forward, ForwardFilter, ForwardPlace, Page, PaymentFilter, PaymentPlace};
+use crate::store::{
+    Forward, ForwardFilter, ForwardPlace, Holds, Page, PaymentFilter, PaymentPlace,
+};
 
 const PAGE_TOKEN: &str = "page_token";
 const DEFAULT_PAGE_SIZE: u32 = 100;
@@ -21,7 +23,18 @@ pub(super) fn get(
     GetPaymentDetailsRequest { payment_id }: GetPaymentDetailsRequest,
 ) -> Result<GetPaymentDetailsResponse, Error> {
     let id = PaymentId(fields::hex("payment_id", &payment_id)?);
-    Ok(GetPaymentDetailsResponse { payment: app.store.payment(id).map_err(Error::internal)? })
+    let mut payment = app.store.payment(id).map_err(Error::internal)?;
+    see_held(&app.holds, payment.as_mut_slice());
+    Ok(GetPaymentDetailsResponse { payment })
+}
+
+/// An invoice whose payment waits to be claimed was paid in time: it has not expired.
+fn see_held(holds: &Holds, payments: &mut [Payment]) {
+    let is_pending = |payment: &&mut Payment| payment.status() == PaymentStatus::Pending;
+    for payment in payments.iter_mut().filter(|payment| payment.expired).filter(is_pending) {
+        let hash = fields::hex("payment_id", &payment.id).map(PaymentHash);
+        payment.expired = !hash.is_ok_and(|hash| holds.lock().get(&hash).is_some());
+    }
 }
 
 pub(super) fn list(app: &App, request: ListPaymentsRequest) -> Result<ListPaymentsResponse, Error> {
@@ -54,7 +67,8 @@ pub(super) fn list(app: &App, request: ListPaymentsRequest) -> Result<ListPaymen
         },
     };
     let page = app.store.payments(&filter, after, page_size).map_err(Error::internal)?;
-    let Page { rows: payments, has_more } = page.ok_or_else(unknown_token)?;
+    let Page { rows: mut payments, has_more } = page.ok_or_else(unknown_token)?;
+    see_held(&app.holds, &mut payments);
     let next_page_token = payments
         .last()
         .filter(|_| has_more)
