@@ -101,6 +101,7 @@ async fn a_payment_that_is_held_is_not_put_away() -> Result<()> {
         Bolt11ClaimForHashRequest { preimage: hex::encode(preimage), ..Default::default() };
     bob.client().bolt11_claim_for_hash(request).await?;
     assert_eq!(bob.settled(&payment_id).await?.status(), PaymentStatus::Succeeded);
+    it_is_told_at_once_that_an_invoice_has_expired(&alice).await?;
     network.stop().await
 }
 
@@ -120,6 +121,21 @@ async fn held_for(node: &Node, payment_hash: &str) -> Result<String> {
     };
     node.client().bolt11_receive_for_hash(request).await?;
     Ok(payment_hash.to_owned())
+}
+
+/// The node keeps it for long, as is the default.
+async fn it_is_told_at_once_that_an_invoice_has_expired(node: &Node) -> Result<()> {
+    let payment_id = expiring(node, 1).await?;
+    until("the invoice has expired", PATIENCE, async || {
+        let payment = node.payment(&payment_id).await?;
+        ensure!(payment.expired, "{payment:?}");
+        assert_eq!(payment.status(), PaymentStatus::Pending);
+        Ok(())
+    })
+    .await?;
+    let pending = filtered(node, |request| request.set_status(PaymentStatus::Pending)).await?;
+    ensure!(pending.iter().any(|payment| payment.id == payment_id && payment.expired));
+    Ok(())
 }
 
 async fn put_away(node: &Node, payment_id: &str) -> Result<Payment> {

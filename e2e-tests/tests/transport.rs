@@ -51,6 +51,7 @@ async fn a_good_answer_is_whole(node: &NodeConfig) -> Result<()> {
         assert_eq!(answer.status, StatusCode::OK);
         assert_eq!(answer.headers["content-type"], "application/grpc+proto");
         assert_eq!(answer.headers["grpc-accept-encoding"], "identity");
+        assert!(answer.headers.contains_key("date"), "by which clients compare clocks");
         assert!(!answer.headers.contains_key("grpc-status"), "{answer:?}");
         let trailers = answer.trailers.as_ref().context("no trailers")?;
         assert_eq!(trailers["grpc-status"], "0");

@@ -73,7 +73,7 @@ impl From<NodeError> for Error {
     /// somebody, not by chance.
     fn from(error: NodeError) -> Self {
         let text = || error.to_string();
-        let invalid = |field| Self::invalid(field, text());
+        let invalid = |field| Self::invalid(field, "is not what the node library takes here");
         match error {
             NodeError::InvalidAddress | NodeError::InvalidSocketAddress => invalid("address"),
             NodeError::InvalidPublicKey => invalid("public_key"),

@@ -299,10 +299,10 @@ fn send(network: &Fixture) -> Vec<Base> {
                 route_parameters: Some(route_parameters()),
             },
         ),
-        // The payment fails when the invoice has come.
+        // The channels cannot send so much.
         Base::new(
             "Bolt12Send",
-            OK,
+            REFUSED,
             api::Bolt12SendRequest {
                 offer: network.unpayable_offer.clone(),
                 amount_msat: Some(FORTUNE_MSAT),

@@ -8,7 +8,7 @@ use ldk_node::Event;
 use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_server_grpc::events::PaymentForwarded;
 use ldk_server_grpc::events::event_envelope::Event as Published;
-use ldk_server_grpc::types::{Payment, PaymentStatus};
+use ldk_server_grpc::types::Payment;
 use tokio_util::sync::CancellationToken;
 
 use crate::node::effects::{self, Note};
@@ -104,9 +104,7 @@ fn take_note(app: &App, note: Note) -> Result<bool, String> {
             app.holds.settled(payment_hash).map_err(text)?;
             let id = PaymentId(payment_hash.0);
             let payment = app.store.durable_payment(id).map_err(text)?;
-            let is_put_away =
-                |payment: Payment| payment.expired && payment.status() == PaymentStatus::Failed;
-            if payment.is_some_and(is_put_away) {
+            if payment.is_some_and(|payment| payment.expired) {
                 tracing::warn!("payment {payment_hash} has arrived after it was put away");
                 app.store.paid_after_all(id, amount_msat).map_err(text)?;
             }

@@ -11,7 +11,9 @@ use ldk_server_grpc::types::{PageToken, Payment, PaymentDirection, PaymentMethod
 
 use super::{App, fields};
 use crate::error::Error;
-use crate::store::{Forward, ForwardFilter, ForwardPlace, Page, PaymentFilter, PaymentPlace};
+use crate::store::{
+    Forward, ForwardFilter, ForwardPlace, Holds, Page, PaymentFilter, PaymentPlace,
+};
 
 const PAGE_TOKEN: &str = "page_token";
 const DEFAULT_PAGE_SIZE: u32 = 100;
@@ -22,10 +24,11 @@ pub(super) fn get(
     GetPaymentDetailsRequest { payment_id }: GetPaymentDetailsRequest,
 ) -> Result<GetPaymentDetailsResponse, Error> {
     let id = PaymentId(fields::hex("payment_id", &payment_id)?);
-    let payment = match find(app, id)? {
+    let mut payment = match find(app, id)? {
         None => find(app, reversed(id))?.filter(is_on_chain),
         found => found,
     };
+    see_held(&app.holds, payment.as_mut_slice());
     Ok(GetPaymentDetailsResponse { payment })
 }
 
@@ -42,6 +45,15 @@ fn reversed(PaymentId(mut id): PaymentId) -> PaymentId {
 fn is_on_chain(payment: &Payment) -> bool {
     let kind = payment.kind.as_ref().and_then(|kind| kind.kind.as_ref());
     matches!(kind, Some(Kind::Onchain(_)))
+}
+
+/// An invoice whose payment waits to be claimed was paid in time: it has not expired.
+fn see_held(holds: &Holds, payments: &mut [Payment]) {
+    let is_pending = |payment: &&mut Payment| payment.status() == PaymentStatus::Pending;
+    for payment in payments.iter_mut().filter(|payment| payment.expired).filter(is_pending) {
+        let hash = fields::hex("payment_id", &payment.id).map(PaymentHash);
+        payment.expired = !hash.is_ok_and(|hash| holds.lock().get(&hash).is_some());
+    }
 }
 
 pub(super) fn list(app: &App, request: ListPaymentsRequest) -> Result<ListPaymentsResponse, Error> {
@@ -74,7 +86,8 @@ pub(super) fn list(app: &App, request: ListPaymentsRequest) -> Result<ListPaymen
         },
     };
     let page = app.store.payments(&filter, after, page_size).map_err(Error::internal)?;
-    let Page { rows: payments, has_more } = page.ok_or_else(unknown_token)?;
+    let Page { rows: mut payments, has_more } = page.ok_or_else(unknown_token)?;
+    see_held(&app.holds, &mut payments);
     let next_page_token = payments
         .last()
         .filter(|_| has_more)

@@ -40,18 +40,20 @@ pub struct PaymentFilter {
 }
 
 impl Store {
-    /// The payment with this id, with all that the library has written of it.
+    /// The payment with this id, with all that the library has written of it. An invoice that is not
+    /// paid has expired as soon as its time is over.
     pub fn payment(&self, id: PaymentId) -> io::Result<Option<Payment>> {
         self.barrier()?;
-        self.durable_payment(id)
+        self.readers.read(|database| find(database, id))?.map(Stored::payment_now).transpose()
     }
 
-    /// The payment with this id, as it was committed last.
+    /// The payment with this id, as it was committed last. An invoice has expired when it is put away.
     pub fn durable_payment(&self, id: PaymentId) -> io::Result<Option<Payment>> {
         self.readers.read(|database| find(database, id))?.map(Stored::payment).transpose()
     }
 
-    /// The payments after this place, or from the newest on; `None` if no payment is at this place.
+    /// The payments after this place, or from the newest on; `None` if no payment is at this place. An
+    /// invoice that is not paid has expired as soon as its time is over.
     pub fn payments(
         &self,
         filter: &PaymentFilter,
@@ -70,7 +72,7 @@ impl Store {
             rows.collect::<rusqlite::Result<Vec<_>>>().map(Some)
         })?;
         let Some(rows) = rows else { return Ok(None) };
-        let payments = rows.into_iter().map(Stored::payment).collect::<io::Result<Vec<_>>>()?;
+        let payments = rows.into_iter().map(Stored::payment_now).collect::<io::Result<Vec<_>>>()?;
         Ok(Some(Page::of(payments, page_size)))
     }
 }
@@ -119,12 +121,19 @@ impl Stored {
     }
 
     fn payment(self) -> io::Result<Payment> {
-        let Self { value, created_at, put_away, doubt, expires_at } = self;
+        let Self { value, created_at, put_away, doubt, expires_at: _ } = self;
         let payment = wire::payment::payment(read(&value)?, created_at, put_away);
-        let is_pending = payment.status() == PaymentStatus::Pending;
-        let outcome_unknown = doubt == doubt::GIVEN_UP && is_pending;
-        let has_expired = is_pending && expires_at.is_some_and(|at| as_u64(at) < unix_secs());
-        Ok(Payment { outcome_unknown, expired: put_away || has_expired, ..payment })
+        let outcome_unknown =
+            doubt == doubt::GIVEN_UP && payment.status() == PaymentStatus::Pending;
+        Ok(Payment { outcome_unknown, ..payment })
+    }
+
+    /// As it is at this moment.
+    fn payment_now(self) -> io::Result<Payment> {
+        let is_over = self.expires_at.is_some_and(|at| as_u64(at) < unix_secs());
+        let payment = self.payment()?;
+        let has_expired = is_over && payment.status() == PaymentStatus::Pending;
+        Ok(Payment { expired: payment.expired || has_expired, ..payment })
     }
 }
 
