@@ -191,7 +191,7 @@ fn bolt11_receive() -> Vec<Base> {
             )
             .accepting("amount_msat", rules::absent_or_money)
             .accepting("description", rules::described)
-            .accepting("expiry_secs", rules::positive)
+            .accepting("expiry_secs", |_| true)
         })
         .into()
 }
@@ -210,7 +210,7 @@ fn hodl() -> Vec<Base> {
         )
         .accepting("amount_msat", rules::absent_or_money)
         .accepting("description", rules::described)
-        .accepting("expiry_secs", rules::positive)
+        .accepting("expiry_secs", |_| true)
         .accepting("payment_hash", rules::hash)
     });
     let claim = Base::new(

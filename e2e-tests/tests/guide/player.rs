@@ -188,7 +188,7 @@ impl<'a> Player<'a> {
         let last = self.last.take().context("nothing was asked")?;
         ensure!(last.finished.code == Some(1), "{:?}", last.finished);
         let found = last.finished.stderr.trim_end();
-        let outcome = (found == shown).then_some(());
+        let outcome = likeness::same_words(shown, found).then_some(());
         self.settle(outcome.with_context(|| found.to_owned()), line, found)
     }
 

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use e2e_tests::{Node, invalid, refused};
-use ldk_server_client::api::{Bolt11ReceiveRequest, Bolt11SendRequest};
+use ldk_server_client::api::{Bolt11ReceiveRequest, Bolt11SendRequest, DecodeInvoiceRequest};
 use ldk_server_client::types::bolt11_invoice_description::Kind;
 use ldk_server_client::types::{Bolt11InvoiceDescription, RouteParametersConfig};
 use ldk_server_client::{Client, Code};
@@ -43,7 +43,11 @@ pub(super) async fn unusable_to_make(client: &Client) {
         let amount_msat = Some(amount);
         invalid(make(Bolt11ReceiveRequest { amount_msat, ..invoice() }).await, "amount_msat");
     }
-    invalid(make(Bolt11ReceiveRequest { expiry_secs: 0, ..invoice() }).await, "expiry_secs");
+    let made = make(Bolt11ReceiveRequest::default()).await;
+    let decoded =
+        async { client.decode_invoice(DecodeInvoiceRequest { invoice: made?.invoice }).await };
+    let expiry = decoded.await.map(|decoded| decoded.expiry);
+    assert_eq!(expiry.ok(), Some(86_400), "left out, it is a day");
     let described = |kind| Bolt11ReceiveRequest {
         description: Some(Bolt11InvoiceDescription { kind: Some(kind) }),
         ..invoice()

@@ -38,6 +38,9 @@ pub(super) fn receive(
     })
 }
 
+/// What a request means that leaves the expiry out, and so has 0: a day.
+const DEFAULT_EXPIRY_SECS: u32 = 86_400;
+
 /// What an invoice says, whichever call makes it.
 pub(super) struct Terms {
     pub(super) amount_msat: Option<u64>,
@@ -52,9 +55,7 @@ pub(super) fn parse_terms(
 ) -> Result<Terms, Error> {
     let amount_msat = amount_msat.map(parse_amount).transpose()?;
     let description = parse_description(description)?;
-    if expiry_secs == 0 {
-        return Err(Error::invalid("expiry_secs", "must be greater than 0"));
-    }
+    let expiry_secs = if expiry_secs == 0 { DEFAULT_EXPIRY_SECS } else { expiry_secs };
     Ok(Terms { amount_msat, description, expiry_secs })
 }
 
@@ -186,6 +187,12 @@ mod tests {
         assert!(terms(u64::MAX / 10).is_ok());
         let error = terms(u64::MAX / 10 + 1).err().unwrap().to_string();
         assert!(error.starts_with("amount_msat: 1844674407370955162 is too large"), "{error}");
+    }
+
+    #[test]
+    fn an_expiry_that_is_left_out_is_a_day() {
+        assert_eq!(parse_terms(None, None, 0).unwrap().expiry_secs, 86_400);
+        assert_eq!(parse_terms(None, None, 1).unwrap().expiry_secs, 1);
     }
 
     #[test]

@@ -9,14 +9,14 @@ use ldk_node::bitcoin::secp256k1::PublicKey;
 use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_node::lightning::ln::msgs::SocketAddress;
 use ldk_node::lightning_invoice::{Bolt11Invoice, Bolt11InvoiceDescription};
-use ldk_node::payment::PaymentKind;
+use ldk_node::payment::{PaymentDetails, PaymentKind};
 use ldk_server_grpc::api::{
     Bolt11ReceiveVariableAmountViaJitChannelRequest, Bolt11ReceiveViaJitChannelRequest,
 };
 
 use super::{App, bolt11, peers};
 use crate::error::Error;
-use crate::store::making_invoice;
+use crate::store::making_wanted_invoice;
 
 /// How long the library waits for each of the two answers of the LSP.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -99,7 +99,7 @@ pub(super) fn order(app: &App, order: Order) -> Result<String, Error> {
     let Order { price, description, expiry_secs } = order;
     let bolt11 = app.node.bolt11_payment();
     let started = Instant::now();
-    let invoice = making_invoice(expiry_secs, || match price {
+    let invoice = making_wanted_invoice(expiry_secs, is_payable, || match price {
         Price::Fixed { amount_msat, max_fee_msat } => {
             bolt11.receive_via_jit_channel(amount_msat, &description, expiry_secs, max_fee_msat)
         },
@@ -147,19 +147,30 @@ fn refusal(error: NodeError, price: &Price, took: Duration) -> Error {
     }
 }
 
+/// Whether the invoice of this payment can be paid with an amount that is of use.
+fn is_payable(details: &PaymentDetails) -> bool {
+    let limit_msat = fee_ppm(details).and_then(refused_from_msat);
+    limit_msat.is_none_or(|limit_msat| limit_msat > LEAST_USEFUL_MSAT)
+}
+
+fn fee_ppm(details: &PaymentDetails) -> Option<u64> {
+    match &details.kind {
+        PaymentKind::Bolt11Jit { lsp_fee_limits, .. } => {
+            lsp_fee_limits.max_proportional_opening_fee_ppm_msat
+        },
+        _ => None,
+    }
+}
+
 /// Takes an invoice back that nobody could pay. The library limits the fee of an invoice without an
 /// amount to a share of what arrives, but the LSP takes its share of what was sent, which is more
 /// once the fee of the fee comes to a millisatoshi. The library then refuses the payment.
 fn check_payable(app: &App, invoice: &Bolt11Invoice) -> Result<(), Error> {
     let id = PaymentId(invoice.payment_hash().to_byte_array());
-    let Some(PaymentKind::Bolt11Jit { lsp_fee_limits, .. }) =
-        app.node.payment(&id).map(|payment| payment.kind)
-    else {
-        return Ok(());
-    };
-    let fee_ppm = lsp_fee_limits.max_proportional_opening_fee_ppm_msat.unwrap_or(0);
+    let Some(payment) = app.node.payment(&id) else { return Ok(()) };
+    let fee_ppm = fee_ppm(&payment).unwrap_or(0);
     let Some(limit_msat) = refused_from_msat(fee_ppm) else { return Ok(()) };
-    if limit_msat > LEAST_USEFUL_MSAT {
+    if is_payable(&payment) {
         tracing::warn!(
             "LDK Node 0.7.1 will refuse payments of {limit_msat} msat or more to invoice {id}, at \
              the liquidity provider's fee of {fee_ppm} ppm",

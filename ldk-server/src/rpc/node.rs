@@ -55,5 +55,7 @@ pub(super) fn get_balances(
     app: &App,
     GetBalancesRequest {}: GetBalancesRequest,
 ) -> Result<GetBalancesResponse, Error> {
-    Ok(wire::balances::balances(app.node.list_balances()))
+    // Taken first, so that nothing is left out that is not in the balance of the wallet yet.
+    let height = app.node.status().current_best_block.height;
+    Ok(wire::balances::balances(app.node.list_balances(), height))
 }

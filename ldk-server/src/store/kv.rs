@@ -156,8 +156,12 @@ impl Store {
             },
             Some(value) if name.is_in(payments::NAMESPACE) => {
                 let details = payments::read(value)?;
-                let expires_at = payments::expires_at(&details);
-                Meaning::Payment(Box::new(details), expires_at)
+                if payments::is_wanted(&details) {
+                    let expires_at = payments::expires_at(&details);
+                    Meaning::Payment(Box::new(details), expires_at)
+                } else {
+                    Meaning::None
+                }
             },
             None if name.is_in(payments::NAMESPACE) => {
                 Meaning::PaymentRemoved(hex::decode(key).unwrap_or_default())

@@ -54,7 +54,8 @@ pub(crate) use log::log_of;
 pub use mirror::MirrorState;
 pub use pages::Page;
 pub use payments::{
-    PaymentCounts, PaymentFilter, PaymentPlace, Unpaid, making_invoice, payment_id,
+    PaymentCounts, PaymentFilter, PaymentPlace, Unpaid, making_invoice, making_wanted_invoice,
+    payment_id,
 };
 pub use retention::{EventCounts, Removed};
 

@@ -1,14 +1,18 @@
 //! Balances, on chain and in channels.
 
-use ldk_node::lightning::chain::channelmonitor::BalanceSource;
+use ldk_node::lightning::chain::channelmonitor::{ANTI_REORG_DELAY, BalanceSource};
 use ldk_node::{BalanceDetails, LightningBalance, PendingSweepBalance};
 use ldk_server_grpc::api::GetBalancesResponse;
 use ldk_server_grpc::types;
 use ldk_server_grpc::types::lightning_balance::BalanceType as Lightning;
 use ldk_server_grpc::types::pending_sweep_balance::BalanceType as Sweep;
 
-/// All balances of the node.
-pub fn balances(details: BalanceDetails) -> GetBalancesResponse {
+/// All balances of the node, which knows the chain up to this height.
+///
+/// The library keeps an output that was swept for 4,038 blocks, to be sure that it is not told of it
+/// anew. It is left out from when its transaction cannot be undone any more: by then its amount is in
+/// the wallet.
+pub fn balances(details: BalanceDetails, height: u32) -> GetBalancesResponse {
     let BalanceDetails {
         total_onchain_balance_sats,
         spendable_onchain_balance_sats,
@@ -28,8 +32,19 @@ pub fn balances(details: BalanceDetails) -> GetBalancesResponse {
             .collect(),
         pending_balances_from_channel_closures: pending_balances_from_channel_closures
             .into_iter()
+            .filter(|balance| !is_done(balance, height))
             .map(|balance| types::PendingSweepBalance { balance_type: Some(sweep(balance)) })
             .collect(),
+    }
+}
+
+fn is_done(balance: &PendingSweepBalance, height: u32) -> bool {
+    match balance {
+        PendingSweepBalance::AwaitingThresholdConfirmations { confirmation_height, .. } => {
+            height >= confirmation_height.saturating_add(ANTI_REORG_DELAY - 1)
+        },
+        PendingSweepBalance::PendingBroadcast { .. }
+        | PendingSweepBalance::BroadcastAwaitingConfirmation { .. } => false,
     }
 }
 
@@ -165,5 +180,39 @@ fn sweep(balance: PendingSweepBalance) -> Sweep {
             confirmation_height,
             amount_satoshis,
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ldk_node::bitcoin::hashes::Hash as _;
+    use ldk_node::bitcoin::{BlockHash, Txid};
+
+    use super::*;
+
+    #[test]
+    fn an_output_is_shown_until_its_sweep_cannot_be_undone() {
+        let shown = |height| {
+            let swept = PendingSweepBalance::AwaitingThresholdConfirmations {
+                channel_id: None,
+                latest_spending_txid: Txid::all_zeros(),
+                confirmation_hash: BlockHash::all_zeros(),
+                confirmation_height: 100,
+                amount_satoshis: 5_000,
+            };
+            let waiting =
+                PendingSweepBalance::PendingBroadcast { channel_id: None, amount_satoshis: 1 };
+            let details = BalanceDetails {
+                total_onchain_balance_sats: 0,
+                spendable_onchain_balance_sats: 0,
+                total_anchor_channels_reserve_sats: 0,
+                total_lightning_balance_sats: 0,
+                lightning_balances: Vec::new(),
+                pending_balances_from_channel_closures: vec![swept, waiting],
+            };
+            balances(details, height).pending_balances_from_channel_closures.len()
+        };
+        assert_eq!((shown(100), shown(104)), (2, 2));
+        assert_eq!((shown(105), shown(1_000)), (1, 1));
     }
 }

@@ -14,9 +14,16 @@ use super::{StatusChange, put, read};
 use crate::clock::unix_secs;
 use crate::store::{Store, as_i64};
 
+/// An invoice that is being made.
+#[derive(Clone, Copy)]
+struct Making {
+    expiry_secs: u32,
+    is_wanted: fn(&PaymentDetails) -> bool,
+}
+
 thread_local! {
-    /// How long the invoice is valid that is being made on this thread.
-    static EXPIRY_SECS: Cell<Option<u32>> = const { Cell::new(None) };
+    /// The invoice that is being made on this thread.
+    static MAKING: Cell<Option<Making>> = const { Cell::new(None) };
 }
 
 /// An invoice that is not paid.
@@ -34,16 +41,35 @@ pub struct Unpaid {
 /// is, but writes the payment before it returns, on the same thread. An invoice whose payment were
 /// written otherwise would not be known to expire, and stay.
 pub fn making_invoice<T>(expiry_secs: u32, make: impl FnOnce() -> T) -> T {
-    EXPIRY_SECS.set(Some(expiry_secs));
+    making_wanted_invoice(expiry_secs, |_| true, make)
+}
+
+/// The same for an invoice that may turn out to be of no use. Then its payment does not come into the
+/// history, and the library must be made to forget it.
+pub fn making_wanted_invoice<T>(
+    expiry_secs: u32,
+    is_wanted: fn(&PaymentDetails) -> bool,
+    make: impl FnOnce() -> T,
+) -> T {
+    MAKING.set(Some(Making { expiry_secs, is_wanted }));
     let made = make();
-    EXPIRY_SECS.set(None);
+    MAKING.set(None);
     made
+}
+
+/// Whether a payment that the library writes belongs into the history.
+pub(in crate::store) fn is_wanted(details: &PaymentDetails) -> bool {
+    making(details).is_none_or(|making| (making.is_wanted)(details))
+}
+
+/// The invoice that is being made on this thread, if this is the payment it asks for.
+fn making(details: &PaymentDetails) -> Option<Making> {
+    MAKING.get().filter(|_| details.direction == PaymentDirection::Inbound)
 }
 
 /// When the invoice expires that is being made on this thread, if this is the payment it asks for.
 pub(in crate::store) fn expires_at(details: &PaymentDetails) -> Option<u64> {
-    let expiry_secs =
-        EXPIRY_SECS.get().filter(|_| details.direction == PaymentDirection::Inbound)?;
+    let Making { expiry_secs, .. } = making(details)?;
     Some(details.latest_update_timestamp.saturating_add(expiry_secs.into()))
 }
 

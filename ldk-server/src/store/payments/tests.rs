@@ -640,3 +640,19 @@ fn a_failure_after_an_outdated_state_is_not_believed() {
     assert_eq!(payment.status(), types::PaymentStatus::Succeeded);
     assert!(!payment.outcome_unknown);
 }
+
+#[test]
+fn an_invoice_of_no_use_does_not_come_into_the_history() {
+    let dir = TempDir::new().unwrap();
+    let library = Library::open(dir.path());
+    let is_wanted = |details: &PaymentDetails| details.id.0[0] != 1;
+    making_wanted_invoice(60, is_wanted, || {
+        library.write(1, PENDING, 10);
+        library.write(2, PENDING, 10);
+    });
+    library.remove(1);
+    let listed = library.read(&PaymentFilter::default(), 10);
+    assert_eq!(listed.iter().map(|payment| payment.id.clone()).collect::<Vec<_>>(), [key(2)]);
+    assert_eq!(library.store.payment_counts().begun, 1);
+    assert_eq!(library.store.expired_invoices(100, None, 10).unwrap().len(), 1);
+}
