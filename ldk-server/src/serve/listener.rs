@@ -166,7 +166,7 @@ impl Connection {
         tokio::select! {
             done = serving => done,
             () = is_late => Err("no HTTP in time".into()),
-            () = stream_of_http_1.stalled(write_timeout) => Err("nobody takes the answer".into()),
+            why = stream_of_http_1.ended(write_timeout) => Err(why.into()),
         }
     }
 

@@ -83,7 +83,7 @@ impl Standing {
             Size::Small => &self.budget.requests,
             Size::Large => &self.budget.large_answers,
         };
-        let stranger = (!self.place.is_kept()).then(|| strangers.enter(&self.place));
+        let stranger = (!self.place.is_kept()).then(|| strangers.enter());
         Ok(Admitted { _permit: permit, _stranger: stranger })
     }
 
@@ -93,7 +93,7 @@ impl Standing {
         let held = if self.place.is_kept() {
             None
         } else {
-            let stranger = self.budget.requests.enter(&self.place);
+            let stranger = self.budget.requests.enter();
             let permit = timeout(self.patience, Arc::clone(&self.requests).acquire_owned()).await;
             let permit = permit.map_err(|_| too_many())?.map_err(|_| too_many())?;
             Some(Admitted { _permit: permit, _stranger: Some(stranger) })

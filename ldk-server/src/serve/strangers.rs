@@ -1,11 +1,12 @@
 //! What those who have not shown the key have under way, all of them together: so much and no more.
-//! When it is too much the oldest loses its connection. What is honest is over long before it is the
-//! oldest.
+//! When it is too much the oldest is reset. What is honest is over long before it is the oldest.
+//!
+//! The connection stays: somebody who has to make a new one costs more.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::places::Place;
+use super::stream::Stream;
 
 /// The requests of strangers, from the oldest.
 pub(super) struct Strangers {
@@ -16,7 +17,7 @@ pub(super) struct Strangers {
 #[derive(Default)]
 struct Entered {
     last_id: u64,
-    places: BTreeMap<u64, Arc<Place>>,
+    streams: BTreeMap<u64, Arc<Stream>>,
 }
 
 /// A request of a stranger, until this is dropped.
@@ -30,17 +31,18 @@ impl Strangers {
         Arc::new(Self { most, entered: Mutex::default() })
     }
 
-    /// Lets a request on this connection in.
-    pub(super) fn enter(self: &Arc<Self>, place: &Arc<Place>) -> Stranger {
+    /// Lets the request on the current stream in.
+    pub(super) fn enter(self: &Arc<Self>) -> Stranger {
+        let stream = Stream::current();
         let mut entered = self.entered();
-        let is_full = entered.places.len() >= self.most;
-        let oldest = if is_full { entered.places.pop_first() } else { None };
+        let is_full = entered.streams.len() >= self.most;
+        let oldest = if is_full { entered.streams.pop_first() } else { None };
         entered.last_id += 1;
         let id = entered.last_id;
-        entered.places.insert(id, Arc::clone(place));
+        entered.streams.insert(id, stream);
         drop(entered);
         if let Some((_, oldest)) = oldest {
-            oldest.evict();
+            oldest.reset();
         }
         Stranger { strangers: Arc::clone(self), id }
     }
@@ -48,7 +50,7 @@ impl Strangers {
     /// How many there are.
     #[cfg(test)]
     pub(super) fn number(&self) -> usize {
-        self.entered().places.len()
+        self.entered().streams.len()
     }
 
     fn entered(&self) -> MutexGuard<'_, Entered> {
@@ -58,9 +60,7 @@ impl Strangers {
 
 impl Drop for Stranger {
     fn drop(&mut self) {
-        // Outside of the lock, because it may be the last that has the place.
-        let place = self.strangers.entered().places.remove(&self.id);
-        drop(place);
+        self.strangers.entered().streams.remove(&self.id);
     }
 }
 
@@ -68,20 +68,20 @@ impl Drop for Stranger {
 mod tests {
     use futures_util::FutureExt as _;
 
-    use super::super::places::Places;
     use super::*;
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn the_oldest_makes_room() {
-        let (places, strangers) = (Places::new(10), Strangers::new(2));
-        let place: Vec<_> = (0..4).map(|_| Arc::new(places.take().unwrap())).collect();
-        let (first, second) = (strangers.enter(&place[0]), strangers.enter(&place[1]));
+        let strangers = Strangers::new(2);
+        let streams: Vec<_> = (0..4).map(|_| Arc::new(Stream::default())).collect();
+        let enter = async |stream: &Arc<Stream>| stream.run(async { strangers.enter() }).await;
+        let (first, second) = (enter(&streams[0]).await, enter(&streams[1]).await);
         // It ends by itself.
         drop(second);
-        let later = [strangers.enter(&place[2]), strangers.enter(&place[3])];
-        let evicted: Vec<_> =
-            place.iter().map(|place| place.evicted().now_or_never().is_some()).collect();
-        assert_eq!(evicted, [true, false, false, false]);
+        let later = [enter(&streams[2]).await, enter(&streams[3]).await];
+        let reset: Vec<_> =
+            streams.iter().map(|stream| stream.was_reset().now_or_never().is_some()).collect();
+        assert_eq!(reset, [true, false, false, false]);
         drop((first, later));
         assert_eq!(strangers.number(), 0);
     }

@@ -1,5 +1,5 @@
 //! The streams of an HTTP/2 connection, each of which hyper runs as a task: one whose answer nobody
-//! takes is reset.
+//! takes is reset, and one of a stranger when it must make room for others.
 //!
 //! With HTTP/1 the connection itself takes the place of the stream.
 
@@ -13,6 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use hyper_util::rt::TokioExecutor;
+use tokio::sync::Notify;
 use tonic::Status;
 use tonic::body::Body;
 
@@ -33,6 +34,7 @@ pub(super) struct Stream {
     parts: AtomicU64,
     /// Whether hyper holds a part that the caller has not taken: it asks for the next one when it has.
     is_with_caller: AtomicBool,
+    reset: Notify,
 }
 
 impl Stream {
@@ -41,8 +43,26 @@ impl Stream {
         CURRENT.try_with(Arc::clone).unwrap_or_default()
     }
 
+    /// Ends the stream, whatever is on it.
+    pub(super) fn reset(&self) {
+        self.reset.notify_one();
+    }
+
+    /// Waits until the stream is to end.
+    pub(super) async fn was_reset(&self) {
+        self.reset.notified().await;
+    }
+
+    /// Waits until the stream is to end, because others need the room or because nobody takes the answer.
+    pub(super) async fn ended(&self, patience: Duration) -> &'static str {
+        tokio::select! {
+            () = self.was_reset() => "others need the room",
+            () = self.stalled(patience) => "nobody takes the answer",
+        }
+    }
+
     /// Waits until nobody has taken a part of the answer for so long.
-    pub(super) async fn stalled(&self, patience: Duration) {
+    async fn stalled(&self, patience: Duration) {
         let (mut parts, mut looks) = (0, 0);
         while looks < LOOKS {
             tokio::time::sleep(patience / LOOKS).await;
@@ -85,9 +105,7 @@ where
             tokio::select! {
                 biased;
                 _ = stream.run(future) => {},
-                () = stream.stalled(patience) => {
-                    tracing::debug!("a stream was reset, because nobody takes the answer");
-                },
+                why = stream.ended(patience) => tracing::trace!("a stream was reset: {why}"),
             }
         });
     }
