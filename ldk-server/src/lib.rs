@@ -15,6 +15,7 @@ mod exposure;
 pub mod gate;
 pub mod logging;
 pub mod manual;
+mod memory;
 pub mod metrics;
 pub mod node;
 pub mod process;

@@ -8,11 +8,6 @@ use ldk_server::config::{Args, Config, Only, Rescue, TEMPLATE};
 use ldk_server::supervisor::{Notice, tell};
 use ldk_server::{End, Server, StartError, logging, manual, process, secrets, storage};
 
-/// Gives memory back to the system after a rush, which the usual allocator of Linux hardly does: see
-/// docs/security.md.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// How long calls under way may take once the daemon was told to stop.
 const GRACE: Duration = Duration::from_secs(20);
 

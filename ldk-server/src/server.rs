@@ -25,6 +25,7 @@ use crate::descriptors::Shares;
 use crate::exposure;
 use crate::gate::{self, ListeningSockets, PeerGate};
 use crate::logging;
+use crate::memory;
 use crate::metrics;
 use crate::node::age;
 use crate::node::cookie::CookieWatch;
@@ -139,6 +140,7 @@ impl Server {
         let (calls, stop) = (Calls::new(config.limits.max_calls_in_flight), Stop::default());
         tokio::spawn(certificate_keeper.keep(stop.serving.clone()));
         tokio::spawn(logging::tell_lost_lines(stop.serving.clone()));
+        tokio::spawn(memory::keep_giving_back(stop.serving.clone()));
         let service = LightningNodeServer::new(Service::new(
             phase_receiver,
             calls.clone(),

@@ -142,7 +142,7 @@ impl Connection {
         stream.set_nodelay(true)?;
         let stream = tokio::select! {
             () = self.stop.cancelled() => return Ok(()),
-            done = timeout(self.limits.handshake_timeout, handshake(stream, tls)) => {
+            done = timeout(self.limits.handshake_timeout, Box::pin(handshake(stream, tls))) => {
                 done.map_err(|_| "no TLS handshake in time")??
             },
         };
@@ -161,8 +161,8 @@ impl Connection {
             }
         };
         let (write_timeout, stream_of_http_1) = (self.limits.write_timeout, Arc::default());
-        let serving =
-            Stream::run(&stream_of_http_1, self.serve_http(TokioIo::new(stream), service));
+        let serving = Box::pin(self.serve_http(TokioIo::new(stream), service));
+        let serving = Stream::run(&stream_of_http_1, serving);
         tokio::select! {
             done = serving => done,
             () = is_late => Err("no HTTP in time".into()),
@@ -199,8 +199,7 @@ impl Connection {
             .max_send_buf_size(SEND_BUFFER_BYTES)
             .keep_alive_interval(limits.keep_alive_interval)
             .keep_alive_timeout(limits.keep_alive_timeout);
-        let connection = builder.serve_connection(io, service);
-        tokio::pin!(connection);
+        let mut connection = Box::pin(builder.serve_connection(io, service));
         tokio::select! {
             done = connection.as_mut() => return done,
             () = self.stop.cancelled() => {},

@@ -15,22 +15,26 @@ use crate::config::LimitsConfig;
 
 /// Requests at once on the connection of a stranger.
 const MAX_REQUESTS: usize = 16;
-/// Requests of all strangers at once.
-const MAX_REQUESTS_IN_ALL: usize = 1024;
-/// Of these, answers that take memory as long as they are not taken.
+/// Calls of all strangers at once whose signature was not checked yet.
+const MAX_CALLS: usize = 512;
+/// Answers to all strangers at once …
+const MAX_SMALL_ANSWERS: usize = 512;
+/// … and those that take memory as long as they are not taken.
 const MAX_LARGE_ANSWERS: usize = 64;
 
 /// What all strangers together have under way.
 #[derive(Clone)]
 pub(super) struct Budget {
-    requests: Arc<Strangers>,
+    calls: Arc<Strangers>,
+    small_answers: Arc<Strangers>,
     large_answers: Arc<Strangers>,
 }
 
 impl Default for Budget {
     fn default() -> Self {
         Self {
-            requests: Strangers::new(MAX_REQUESTS_IN_ALL),
+            calls: Strangers::new(MAX_CALLS),
+            small_answers: Strangers::new(MAX_SMALL_ANSWERS),
             large_answers: Strangers::new(MAX_LARGE_ANSWERS),
         }
     }
@@ -80,7 +84,7 @@ impl Standing {
             return Err(too_many());
         };
         let strangers = match size {
-            Size::Small => &self.budget.requests,
+            Size::Small => &self.budget.small_answers,
             Size::Large => &self.budget.large_answers,
         };
         let stranger = (!self.place.is_kept()).then(|| strangers.enter());
@@ -93,7 +97,7 @@ impl Standing {
         let held = if self.place.is_kept() {
             None
         } else {
-            let stranger = self.budget.requests.enter();
+            let stranger = self.budget.calls.enter();
             let permit = timeout(self.patience, Arc::clone(&self.requests).acquire_owned()).await;
             let permit = permit.map_err(|_| too_many())?.map_err(|_| too_many())?;
             Some(Admitted { _permit: permit, _stranger: Some(stranger) })
@@ -183,24 +187,26 @@ mod tests {
         assert!(calls.iter().all(Result::is_ok));
         let open: Vec<_> = (0..200).map(|_| standing.admit_open(Size::Small)).collect();
         assert!(open.iter().all(Result::is_ok));
-        assert_eq!(standing.budget.requests.number(), 0);
+        assert_eq!(standing.budget.calls.number(), 0);
+        assert_eq!(standing.budget.small_answers.number(), 0);
     }
 
     #[tokio::test]
     async fn what_is_not_proven_counts_until_its_end() {
         let standing = standing();
         let call = standing.admit_call().await.unwrap();
-        assert_eq!(standing.budget.requests.number(), 1);
+        assert_eq!(standing.budget.calls.number(), 1);
         drop(call);
-        assert_eq!(standing.budget.requests.number(), 0);
+        assert_eq!(standing.budget.calls.number(), 0);
         let (_first, second) =
             (standing.admit_call().await.unwrap(), standing.admit_call().await.unwrap());
         let answers = [Size::Small, Size::Large].map(|size| standing.admit_open(size).unwrap());
-        let Budget { requests, large_answers } = &standing.budget;
-        assert_eq!((requests.number(), large_answers.number()), (3, 1));
+        let Budget { calls, small_answers, large_answers } = &standing.budget;
+        let numbers = || [calls.number(), small_answers.number(), large_answers.number()];
+        assert_eq!(numbers(), [2, 1, 1]);
         drop(answers);
-        assert_eq!((requests.number(), large_answers.number()), (2, 0));
+        assert_eq!(numbers(), [2, 0, 0]);
         second.prove();
-        assert_eq!(requests.number(), 1);
+        assert_eq!(numbers(), [1, 0, 0]);
     }
 }

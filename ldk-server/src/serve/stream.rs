@@ -14,6 +14,7 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use hyper_util::rt::TokioExecutor;
 use tokio::sync::Notify;
+use tokio::task::futures::TaskLocalFuture;
 use tonic::Status;
 use tonic::body::Body;
 
@@ -74,8 +75,8 @@ impl Stream {
     }
 
     /// Runs something as what happens on this stream.
-    pub(super) async fn run<F: Future>(self: &Arc<Self>, future: F) -> F::Output {
-        CURRENT.scope(Arc::clone(self), future).await
+    pub(super) fn run<F: Future>(self: &Arc<Self>, future: F) -> TaskLocalFuture<Arc<Self>, F> {
+        CURRENT.scope(Arc::clone(self), future)
     }
 }
 
@@ -100,11 +101,14 @@ where
 {
     fn execute(&self, future: F) {
         let (call, patience) = (self.place.call(), self.patience);
+        let stream = Arc::new(Stream::default());
+        // On the heap, because each future that takes it by value would have room for it once more.
+        let running = Box::pin(stream.run(future));
         TokioExecutor::new().execute(async move {
-            let (stream, _call) = (Arc::new(Stream::default()), call);
+            let _call = call;
             tokio::select! {
                 biased;
-                _ = stream.run(future) => {},
+                _ = running => {},
                 why = stream.ended(patience) => tracing::trace!("a stream was reset: {why}"),
             }
         });
