@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use e2e_tests::{Network, NodeConfig, RawConnection, grpc_frame, grpc_request, signed_request};
+use e2e_tests::{
+    Network, NodeConfig, RawConnection, grpc_frame, grpc_request, grpc_request_to, now_secs,
+    signed_request, x_auth,
+};
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
@@ -95,8 +98,10 @@ async fn the_head_of_a_request_is_checked(node: &NodeConfig) -> Result<()> {
         "/livez",
         "/readyz",
     ] {
-        let mut request = good()?;
-        *request.uri_mut() = format!("https://{}{path}", node.grpc.address()).parse()?;
+        // A form that is good for every path.
+        let (body, now_secs) = (grpc_frame(&[]), now_secs()?);
+        let request = grpc_request_to(node, path).header("x-auth", x_auth(node, now_secs, &body)?);
+        let request = request.body(Full::from(body))?;
         assert_eq!(refusal(&mut connection, request).await?, UNIMPLEMENTED, "{path}");
     }
     Ok(())

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// Of the places, this part is never a stranger's.
-const KEPT_SHARE: usize = 8;
+const KEPT_SHARE: usize = 64;
 
 /// All places.
 pub(super) struct Places {

@@ -20,7 +20,7 @@ const MAX_CALLS: usize = 512;
 /// Answers to all strangers at once …
 const MAX_SMALL_ANSWERS: usize = 512;
 /// … and those that take memory as long as they are not taken.
-const MAX_LARGE_ANSWERS: usize = 64;
+const MAX_LARGE_ANSWERS: usize = 16;
 
 /// What all strangers together have under way.
 #[derive(Clone)]
