@@ -291,9 +291,13 @@ async fn idle_connections_make_room(node: &NodeConfig) -> Result<()> {
         Ok(())
     })
     .await?;
-    let request = signed_request(node, "GetNodeInfo", grpc_frame(&[]))?;
-    ensure!(left.send(request).await.is_err(), "the idle connection is still there");
-    Ok(())
+    // It is asked to leave, and what it sends meanwhile is answered.
+    until("the idle connection has made room", PATIENCE, async || {
+        let request = signed_request(node, "GetNodeInfo", grpc_frame(&[]))?;
+        ensure!(left.send(request).await.is_err());
+        Ok(())
+    })
+    .await
 }
 
 /// Before there was a limit, these took nearly a gigabyte.
