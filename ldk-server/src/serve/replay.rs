@@ -117,7 +117,8 @@ impl Signatures {
         let (signature, _) = mac.split_first_chunk().unwrap_or((&[0; 16], &[]));
         if self.past.contains(signature) || self.present.contains(signature) {
             return Err(Status::unauthenticated(
-                "x-auth: this request was made before; sign each request anew",
+                "x-auth: this request was made before, and what came of it then stands; look it up \
+                 before you sign another",
             ));
         }
         if self.present.len() >= most {
