@@ -21,6 +21,8 @@ use prost::Message as _;
 use rustix::process::Signal;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 const CHANNEL_SATS: u64 = 1_000_000;
@@ -257,6 +259,10 @@ async fn strangers_fill_no_log(node: &Node, connection: &mut RawConnection) -> R
         request.headers_mut().remove("x-auth");
         assert_eq!(connection.send(request).await?.grpc_status()?, UNAUTHENTICATED);
         connection.health(node.config(), "").await?;
+        // The begin of a handshake, and then nothing sensible.
+        let mut noise = TcpStream::connect(node.config().grpc.address()).await?;
+        noise.write_all(&[22; 600]).await?;
+        let _ = noise.read_to_end(&mut Vec::new()).await;
     }
     let request = signed_request(node.config(), "GetBalances", grpc_frame(&[]))?;
     connection.send(request).await?;
@@ -265,6 +271,8 @@ async fn strangers_fill_no_log(node: &Node, connection: &mut RawConnection) -> R
     assert_eq!(text.matches("GetBalances UNAUTHENTICATED in ").count(), 1, "{text}");
     assert!(text.contains("requests that were refused so: 1\n"), "{text}");
     assert_eq!(text.matches(" Check ").count(), 0, "{text}");
+    assert_eq!(text.matches("refused a call").count(), 1, "{text}");
+    assert!(text.matches("connection from").count() <= 1, "{text}");
     Ok(())
 }
 

@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -22,7 +22,7 @@ use super::replay::Seen;
 use super::rewritten::{for_generation, from_any_generation};
 use super::standing::Unproven;
 use crate::caller::Caller;
-use crate::clock::unix_secs;
+use crate::clock::{Seldom, unix_secs};
 use crate::deadline::Deadline;
 use crate::wire::generation::Generation;
 
@@ -135,9 +135,17 @@ fn credential(headers: &HeaderMap) -> Result<Credential, Status> {
     Credential::parse(value, unix_secs()).map_err(unauthenticated)
 }
 
-/// One answer for every reason, which only the log tells.
+/// One answer for every reason, which only the log tells: of the first in each minute, because strangers
+/// can have any number of calls refused.
 fn unauthenticated(reason: impl std::fmt::Display) -> Status {
-    tracing::debug!("refused a call: {reason}");
+    static REFUSED: LazyLock<Mutex<Seldom>> = LazyLock::new(Mutex::default);
+    let refused = REFUSED.lock().unwrap_or_else(PoisonError::into_inner).count();
+    match refused {
+        Some(number) => {
+            tracing::debug!("refused a call: {reason}; refused for any reason: {number}")
+        },
+        None => tracing::trace!("refused a call: {reason}"),
+    }
     Status::unauthenticated("missing or invalid x-auth header")
 }
 

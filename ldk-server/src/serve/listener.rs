@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -107,7 +107,7 @@ impl Listener {
             let tls = self.certificate.acceptor();
             connections.spawn(async move {
                 if let Err(error) = connection.serve(stream, tls).await {
-                    tracing::debug!("connection from {peer} ended: {error}");
+                    tell_seldom(peer, &error);
                 }
             });
         }
@@ -207,6 +207,20 @@ impl Connection {
         }
         connection.as_mut().graceful_shutdown();
         connection.await
+    }
+}
+
+/// Says why a connection has ended, of the first in each minute: strangers can make any number.
+fn tell_seldom(peer: SocketAddr, error: &BoxError) {
+    static ENDED: LazyLock<Mutex<Seldom>> = LazyLock::new(Mutex::default);
+    let ended = ENDED.lock().unwrap_or_else(PoisonError::into_inner).count();
+    match ended {
+        Some(number) => {
+            tracing::debug!(
+                "connection from {peer} ended: {error}; connections that ended so: {number}"
+            );
+        },
+        None => tracing::trace!("connection from {peer} ended: {error}"),
     }
 }
 
