@@ -122,6 +122,9 @@ async fn who_does_not_speak_or_listen_is_sent_away() -> Result<()> {
         closed(stream).await?;
     }
     assert!(peer(&alice, &bob).await?.is_connected);
+    // They fill no log.
+    let told = alice.log().text().matches("the connection of a peer at").count();
+    ensure!((1..10).contains(&told), "{told}");
     network.stop().await
 }
 

@@ -29,6 +29,7 @@ pub(super) struct Inbound {
     connections: Arc<Connections>,
     addresses: Arc<Addresses>,
     refusals: Mutex<Seldom>,
+    drops: Mutex<Seldom>,
 }
 
 impl Inbound {
@@ -37,7 +38,13 @@ impl Inbound {
         connections: Arc<Connections>,
         addresses: Arc<Addresses>,
     ) -> Arc<Self> {
-        Arc::new(Self { library, connections, addresses, refusals: Mutex::default() })
+        Arc::new(Self {
+            library,
+            connections,
+            addresses,
+            refusals: Mutex::default(),
+            drops: Mutex::default(),
+        })
     }
 
     /// Accepts peers at a socket, until nothing more is to be accepted.
@@ -65,10 +72,27 @@ impl Inbound {
         let serving = Arc::clone(self);
         self.connections.tasks.spawn(async move {
             if let Err(reason) = serving.serve(peer, address, &place).await {
-                tracing::debug!("the connection of a peer at {address} is broken off: {reason}");
+                serving.tell_dropped(address, reason);
                 serving.connections.metrics.dropped(reason);
             }
         });
+    }
+
+    /// Before the handshake anybody can have any number broken off: the first in each minute is told.
+    fn tell_dropped(&self, address: SocketAddr, reason: Dropped) {
+        if matches!(reason, Dropped::Write | Dropped::NotDurable) {
+            return tracing::debug!(
+                "the connection of a peer at {address} is broken off: {reason}"
+            );
+        }
+        let mut drops = self.drops.lock().unwrap_or_else(PoisonError::into_inner);
+        match drops.count() {
+            Some(number) => tracing::debug!(
+                "the connection of a peer at {address} is broken off: {reason}; broken off before they \
+                 had said init: {number}"
+            ),
+            None => tracing::trace!("the connection of {address} is broken off: {reason}"),
+        }
     }
 
     fn place(&self, peer: &TcpStream, address: SocketAddr) -> Result<Place, Refusal> {

@@ -142,7 +142,7 @@ fn unauthenticated(reason: impl std::fmt::Display) -> Status {
     let refused = REFUSED.lock().unwrap_or_else(PoisonError::into_inner).count();
     match refused {
         Some(number) => {
-            tracing::debug!("refused a call: {reason}; refused for any reason: {number}")
+            tracing::debug!("refused a call: {reason}; refused for any reason: {number}");
         },
         None => tracing::trace!("refused a call: {reason}"),
     }
