@@ -1,5 +1,6 @@
 //! What time it is, and when it is time again.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, SecondsFormat};
@@ -47,22 +48,29 @@ impl Ticks {
 }
 
 /// What may happen very often, to be said once in a minute.
-#[derive(Default)]
-pub(crate) struct Seldom {
+pub(crate) struct Seldom(Mutex<Unsaid>);
+
+struct Unsaid {
     said_at: Option<Instant>,
-    unsaid: u64,
+    times: u64,
 }
 
 impl Seldom {
+    /// It has not happened yet.
+    pub(crate) const fn new() -> Self {
+        Self(Mutex::new(Unsaid { said_at: None, times: 0 }))
+    }
+
     /// It has happened again. Tells how often since it was last said, if it is time to say it.
-    pub(crate) fn count(&mut self) -> Option<u64> {
+    pub(crate) fn count(&self) -> Option<u64> {
         const MINUTE: Duration = Duration::from_secs(60);
-        self.unsaid += 1;
-        if self.said_at.is_some_and(|at| at.elapsed() < MINUTE) {
+        let mut unsaid = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        unsaid.times += 1;
+        if unsaid.said_at.is_some_and(|at| at.elapsed() < MINUTE) {
             return None;
         }
-        self.said_at = Some(Instant::now());
-        Some(std::mem::take(&mut self.unsaid))
+        unsaid.said_at = Some(Instant::now());
+        Some(std::mem::take(&mut unsaid.times))
     }
 }
 
@@ -78,7 +86,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_happens_often_is_said_once_in_a_minute() {
-        let mut seldom = Seldom::default();
+        let seldom = Seldom::new();
         assert_eq!([(); 3].map(|()| seldom.count()), [Some(1), None, None]);
         tokio::time::advance(Duration::from_secs(60)).await;
         assert_eq!([(); 2].map(|()| seldom.count()), [Some(3), None]);

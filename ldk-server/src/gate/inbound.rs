@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -28,8 +28,8 @@ pub(super) struct Inbound {
     library: SocketAddr,
     connections: Arc<Connections>,
     addresses: Arc<Addresses>,
-    refusals: Mutex<Seldom>,
-    drops: Mutex<Seldom>,
+    refusals: Seldom,
+    drops: Seldom,
 }
 
 impl Inbound {
@@ -42,8 +42,8 @@ impl Inbound {
             library,
             connections,
             addresses,
-            refusals: Mutex::default(),
-            drops: Mutex::default(),
+            refusals: Seldom::new(),
+            drops: Seldom::new(),
         })
     }
 
@@ -85,8 +85,7 @@ impl Inbound {
                 "the connection of a peer at {address} is broken off: {reason}"
             );
         }
-        let mut drops = self.drops.lock().unwrap_or_else(PoisonError::into_inner);
-        match drops.count() {
+        match self.drops.count() {
             Some(number) => tracing::debug!(
                 "the connection of a peer at {address} is broken off: {reason}; broken off before they \
                  had said init: {number}"
@@ -105,8 +104,7 @@ impl Inbound {
     /// Closed at once, and not left to wait.
     fn refuse(&self, reason: Refusal) {
         self.connections.metrics.refused(reason);
-        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(refused) = refusals.count() {
+        if let Some(refused) = self.refusals.count() {
             tracing::warn!("{reason}; connections of peers that were refused: {refused}");
         }
     }

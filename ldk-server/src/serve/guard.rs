@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -138,9 +138,8 @@ fn credential(headers: &HeaderMap) -> Result<Credential, Status> {
 /// One answer for every reason, which only the log tells: of the first in each minute, because strangers
 /// can have any number of calls refused.
 fn unauthenticated(reason: impl std::fmt::Display) -> Status {
-    static REFUSED: LazyLock<Mutex<Seldom>> = LazyLock::new(Mutex::default);
-    let refused = REFUSED.lock().unwrap_or_else(PoisonError::into_inner).count();
-    match refused {
+    static REFUSED: Seldom = Seldom::new();
+    match REFUSED.count() {
         Some(number) => {
             tracing::debug!("refused a call: {reason}; refused for any reason: {number}");
         },

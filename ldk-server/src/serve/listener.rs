@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -73,7 +73,7 @@ impl Listener {
         let connections = TaskTracker::new();
         let places = Places::new(self.limits.max_connections);
         let budget = Budget::default();
-        let mut refusals = Seldom::default();
+        let refusals = Seldom::new();
         loop {
             let accepted = tokio::select! {
                 () = stop.cancelled() => break,
@@ -212,9 +212,8 @@ impl Connection {
 
 /// Says why a connection has ended, of the first in each minute: strangers can make any number.
 fn tell_seldom(peer: SocketAddr, error: &BoxError) {
-    static ENDED: LazyLock<Mutex<Seldom>> = LazyLock::new(Mutex::default);
-    let ended = ENDED.lock().unwrap_or_else(PoisonError::into_inner).count();
-    match ended {
+    static ENDED: Seldom = Seldom::new();
+    match ENDED.count() {
         Some(number) => {
             tracing::debug!(
                 "connection from {peer} ended: {error}; connections that ended so: {number}"

@@ -7,7 +7,6 @@
 
 use std::fmt::{self, Display, Formatter};
 use std::pin::Pin;
-use std::sync::{LazyLock, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -92,9 +91,8 @@ struct Ended<'a> {
 impl Ended<'_> {
     /// One that was refused for want of a key.
     fn say_seldom(&self) {
-        static REFUSED: LazyLock<Mutex<Seldom>> = LazyLock::new(Mutex::default);
-        let refused = REFUSED.lock().unwrap_or_else(PoisonError::into_inner).count();
-        match refused {
+        static REFUSED: Seldom = Seldom::new();
+        match REFUSED.count() {
             Some(refused) => tracing::info!("{self}; requests that were refused so: {refused}"),
             None => tracing::trace!("{self}"),
         }

@@ -146,6 +146,14 @@ impl<T: Unpin> Taken<T> {
     }
 }
 
+impl<T> Drop for Taken<T> {
+    fn drop(&mut self) {
+        // Nothing of it waits to be taken any more. With HTTP/1 the connection goes on, and hyper does
+        // not ask for more than the length that it was told.
+        self.stream.is_with_caller.store(false, Ordering::Relaxed);
+    }
+}
+
 impl<T: Unpin> http_body::Body for Taken<T> {
     type Data = Bytes;
     type Error = Status;
@@ -178,5 +186,55 @@ impl<T: Unpin> http_body::Body for Taken<T> {
 
     fn size_hint(&self) -> SizeHint {
         if self.left.is_empty() { self.body.size_hint() } else { SizeHint::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body::Body as _;
+    use http_body_util::{BodyExt as _, Full};
+    use tokio::time::timeout;
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(30);
+    const LONG: usize = 2 * PART_BYTES + 7;
+
+    /// An answer on a stream.
+    fn answer(length: usize, is_strangers: bool) -> (Arc<Stream>, Taken<()>) {
+        let stream = Arc::new(Stream::default());
+        let body = Body::new(Full::new(Bytes::from(vec![7; length])));
+        let taken = CURRENT.sync_scope(Arc::clone(&stream), || Taken::new(body, is_strangers, ()));
+        (stream, taken)
+    }
+
+    async fn stalls(stream: &Stream) -> bool {
+        timeout(3 * PATIENCE, stream.stalled(PATIENCE)).await.is_ok()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_nobody_takes_ends_its_stream() {
+        let (stream, mut taken) = answer(LONG, false);
+        assert!(!stalls(&stream).await, "nothing was given yet");
+        taken.frame().await.unwrap().unwrap();
+        assert!(stalls(&stream).await);
+        taken.frame().await.unwrap().unwrap();
+        drop(taken);
+        assert!(!stalls(&stream).await, "it is over, and the connection is idle");
+    }
+
+    #[tokio::test]
+    async fn an_answer_comes_in_parts_and_whole() {
+        for (is_strangers, expected) in
+            [(false, &[PART_BYTES, PART_BYTES, 7][..]), (true, &[PART_BYTES, PART_BYTES, 6, 1])]
+        {
+            let (_, mut taken) = answer(LONG, is_strangers);
+            let mut parts = Vec::new();
+            while let Some(frame) = taken.frame().await {
+                parts.push(frame.unwrap().into_data().unwrap().len());
+                assert!(!is_strangers || !taken.is_end_stream(), "it may not be taken");
+            }
+            assert_eq!(parts, expected);
+        }
     }
 }

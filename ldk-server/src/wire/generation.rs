@@ -16,7 +16,7 @@ use prost_types::FileDescriptorSet;
 use prost_types::field_descriptor_proto::Type;
 use tonic::Status;
 
-use rewrite::{Inner, Shapes};
+use rewrite::{Change, Shapes};
 
 /// The metadata by which a caller says of which generation it is.
 const HEADER: &str = "x-ldk-server-api";
@@ -87,12 +87,12 @@ impl Methods {
                 }
             }
         }
-        let differing = [
-            ("types.PaymentKind", Inner::Changed(head::payment_kind)),
-            ("types.ForwardedPayment", Inner::Changed(head::forwarded_payment)),
-            ("types.BlindedPath", Inner::Changed(head::blinded_path)),
+        let differing: [(_, Change); 3] = [
+            ("types.PaymentKind", head::payment_kind),
+            ("types.ForwardedPayment", head::forwarded_payment),
+            ("types.BlindedPath", head::blinded_path),
         ];
-        Self { shapes: Shapes::new(&fields, differing), answers }
+        Self { shapes: Shapes::new(&fields, &differing.into()), answers }
     }
 }
 

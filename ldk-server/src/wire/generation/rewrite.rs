@@ -8,11 +8,10 @@ use prost::encoding::{
 };
 
 /// Makes an encoded message another.
-type Change = fn(&[u8]) -> Result<Vec<u8>, DecodeError>;
+pub(super) type Change = fn(&[u8]) -> Result<Vec<u8>, DecodeError>;
 
 /// What is in a field.
-#[derive(Clone)]
-pub(super) enum Inner {
+enum Inner {
     /// A message which differs.
     Changed(Change),
     /// A message which has something in it that differs.
@@ -28,9 +27,8 @@ impl Shapes {
     /// Of messages with these fields that are messages, and of those that differ.
     pub(super) fn new(
         all: &HashMap<String, HashMap<u32, String>>,
-        differing: [(&str, Inner); 3],
+        differing: &HashMap<&str, Change>,
     ) -> Self {
-        let differing: HashMap<&str, Inner> = differing.into_iter().collect();
         let mut fields: HashMap<String, HashMap<u32, Inner>> = HashMap::new();
         // Until there is no other message that holds one of those that were found.
         loop {
@@ -54,7 +52,7 @@ impl Shapes {
         let holders: Vec<String> = fields.keys().cloned().collect();
         for name in &holders {
             let ways = all.get(name).into_iter().flatten().filter_map(|(number, held)| {
-                let inner = differing.get(held.as_str()).cloned();
+                let inner = differing.get(held.as_str()).map(|change| Inner::Changed(*change));
                 let holder = || holders.contains(held).then(|| Inner::Holder(held.clone()));
                 Some((*number, inner.or_else(holder)?))
             });
