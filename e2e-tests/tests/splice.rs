@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use e2e_tests::{Events, Network, Node, refused, until};
+use e2e_tests::{Door, Events, Network, Node, refused, until};
 use ldk_server_client::api::splice_in_request::Amount;
 use ldk_server_client::api::{
-    AllFunds, Bolt12ReceiveRequest, Bolt12SendRequest, CloseChannelRequest, DisconnectPeerRequest,
-    GraphListChannelsRequest, SpliceInRequest, SpliceInResponse, SpliceOutRequest,
-    SpliceOutResponse,
+    AllFunds, Bolt12ReceiveRequest, Bolt12SendRequest, CloseChannelRequest, ConnectPeerRequest,
+    DisconnectPeerRequest, GraphListChannelsRequest, SpliceInRequest, SpliceInResponse,
+    SpliceOutRequest, SpliceOutResponse,
 };
 use ldk_server_client::events::event_envelope::Event;
 use ldk_server_client::events::{ChannelState, SpliceState, SpliceStateChanged};
@@ -24,6 +24,9 @@ const FEE_SATS: u64 = 1_000;
 const BLOCKS_TO_READY: u32 = 6;
 /// Core Lightning has then forgotten the short channel id from before a splice.
 const BLOCKS_TO_FORGET: u32 = 100;
+/// So long it takes what the peer says to arrive; longer than a node waits for the next manager when
+/// nothing tells it that there has to be one.
+const FAR_AWAY: Duration = Duration::from_millis(700);
 /// What the library keeps in the wallet for each channel.
 const RESERVE_SATS: u64 = 25_000;
 const STRANGER: &str = "02eec7245d6b7d2ccb30380bfbe2a3648cd7a942653f5aa340edcea1f283686619";
@@ -76,6 +79,50 @@ async fn a_start_drops_the_id_that_a_public_channel_had_before_a_splice() -> Res
     pays_an_offer(&alice, &bob).await?;
     pays_an_offer(&bob, &alice).await?;
     network.stop().await
+}
+
+/// A signature of the transaction that spends a splice has left the node that began it, and its peer is
+/// bound by that; the node hears nothing more before it is killed.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_killed_after_it_has_signed_a_splice_goes_on_with_it() -> Result<()> {
+    let network = Network::start().await?;
+    let [alice, bob] = network.funded_pair(CHANNEL_SATS).await?;
+    let door = Door::closed()?;
+    door.open_slowly(bob.address(), FAR_AWAY).await?;
+    let request = DisconnectPeerRequest { node_pubkey: bob.id().to_owned() };
+    alice.client().disconnect_peer(request).await?;
+    let channel = until("the peer is connected from afar", PATIENCE, async || {
+        connect_through(&door, &alice, &bob).await?;
+        alice.usable_channel(&bob).await
+    })
+    .await?;
+    let mut bobs = bob.events().await?;
+
+    take(&alice, &channel, None, OUT_SATS).await?;
+    bob.log().says("Received splice initial commitment_signed").await?;
+    alice.kill().await?;
+    alice.start_again().await?;
+    connect_through(&door, &alice, &bob).await?;
+
+    let change = bobs.wait_for("a splice", splice_state).await?;
+    assert_eq!(change.state(), SpliceState::Pending, "{change:?}");
+    let outpoint = change.funding_txo.context("no funding output")?;
+    in_mempool(&network, &outpoint.split(':').next().unwrap_or_default().to_owned()).await?;
+    network.mine(BLOCKS_TO_READY).await?;
+    let spliced = has_value(&alice, &bob, |sats| sats + OUT_SATS <= CHANNEL_SATS).await?;
+    assert_eq!((spliced.channel_id.as_str(), shown(&spliced)), (&*channel.channel_id, outpoint));
+    both_can_pay(&alice, &bob).await?;
+    network.stop().await
+}
+
+async fn connect_through(door: &Door, from: &Node, to: &Node) -> Result<()> {
+    let request = ConnectPeerRequest {
+        node_pubkey: to.id().to_owned(),
+        address: door.address(),
+        persist: false,
+    };
+    from.client().connect_peer(request).await.context("cannot connect")?;
+    Ok(())
 }
 
 /// Waits until the network graph of the node has so many channels, and returns their ids in the order

@@ -28,6 +28,7 @@ use crate::logging;
 use crate::memory;
 use crate::metrics;
 use crate::node::age;
+use crate::node::channel_settings::ChannelSettings;
 use crate::node::cookie::CookieWatch;
 use crate::node::recovery::Recovery;
 use crate::node::spending::Spending;
@@ -63,6 +64,7 @@ pub struct Server {
     witness: JoinHandle<()>,
     /// Sees to it that peers go through the gate.
     watch: JoinHandle<()>,
+    agreements: JoinHandle<()>,
     address: SocketAddr,
     calls: Calls,
     readiness: Readiness,
@@ -219,6 +221,10 @@ impl Server {
         let witness = tokio::spawn(witness);
         let watch = Arc::clone(&gate).watch(Arc::clone(&node), stop.serving.clone());
         let watch = tokio::spawn(watch);
+        let settings = Arc::clone(&app.channel_settings);
+        let agreements =
+            Arc::clone(&gate).settle_agreements(move || settings.rewrite(), stop.events.clone());
+        let agreements = tokio::spawn(agreements);
         let event_loop = tokio::spawn(events::run(Arc::clone(&app), stop.events.clone()));
         gate.warn_of_unreachable_addresses();
         for address in gate.announcement_addresses() {
@@ -238,6 +244,7 @@ impl Server {
             recovery,
             witness,
             watch,
+            agreements,
             address,
             calls,
             readiness,
@@ -296,6 +303,7 @@ impl Server {
             retention,
             witness,
             watch,
+            agreements,
             _lock,
             ..
         } = self;
@@ -319,6 +327,7 @@ impl Server {
         stop.events.cancel();
         let handled = event_loop.await.map_err(|error| error.to_string()).and_then(|ended| ended);
         let guarded = hodl_guard.await.map_err(|error| error.to_string()).and_then(|ended| ended);
+        agreements.await.map_err(|error| error.to_string())?;
         // The library's queue of what to broadcast is lost with the node.
         gate.stop_listening();
         chain_gate.at_rest().await;
@@ -357,6 +366,7 @@ async fn assemble(
         let app = Arc::new(App {
             network: config.network,
             splices: Splices::default(),
+            channel_settings: Arc::new(ChannelSettings::new(Arc::clone(&node))),
             bills: Bills::default(),
             holds: Holds::open(Arc::clone(&store))?,
             lsp,

@@ -1,8 +1,9 @@
 //! What is known of the private formats of LDK Node 0.7.1 and lightning 0.2. An upgrade of the library
-//! begins here: each fact has recorded bytes as its test.
+//! begins here: each fact has recorded bytes, or words, as its test.
 
 pub(crate) mod channel_state;
 pub(crate) mod node_features;
+pub(crate) mod splice_signed;
 pub(crate) mod wallet;
 
 #[cfg(test)]

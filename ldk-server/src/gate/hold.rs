@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
+use super::agreements::Agreements;
 use super::channels::PeerChannels;
 use super::metrics::{GateMetrics, Held};
 use crate::store::{Durability, NeverDurable, Position};
@@ -14,8 +15,9 @@ use crate::store::{Durability, NeverDurable, Position};
 const MAX_CHUNKS: usize = 1024;
 
 /// How long to wait for a manager of the channels that was written after the bytes were read. They
-/// may tell of what is in no other record, as of a splice; the library then writes one within moments,
-/// which may be long ones on a machine that is busy. Otherwise none comes, and they leave as much later.
+/// may tell of what is in no other record; the library then writes one within moments. Otherwise none
+/// comes, and they leave as much later. What must never leave before a manager that knows of it is
+/// among the [`Agreements`].
 ///
 /// What follows an update of the monitor of a channel with the peer, as all of a payment does, need not
 /// wait so: the manager that the monitor itself waits for knows all that it tells of.
@@ -32,6 +34,8 @@ struct Chunk {
     read_at: Instant,
     /// How long to wait for a manager that was written later.
     manager_patience: Duration,
+    /// How many agreements there were by then.
+    agreements: u64,
     _room: OwnedSemaphorePermit,
     _held: Held,
 }
@@ -40,6 +44,7 @@ struct Chunk {
 pub(super) struct Inlet {
     durability: Option<Durability>,
     channels: PeerChannels,
+    agreements: Arc<Agreements>,
     /// The position of the bytes before.
     last: Position,
     /// When bytes were read last that followed the monitor of a channel.
@@ -52,6 +57,7 @@ pub(super) struct Inlet {
 /// Where they come out.
 pub(super) struct Outlet {
     durability: Option<Durability>,
+    agreements: Arc<Agreements>,
     chunks: mpsc::Receiver<Chunk>,
     metrics: GateMetrics,
 }
@@ -68,6 +74,7 @@ pub(super) fn queue(
     max_bytes: usize,
     durability: Option<Durability>,
     channels: PeerChannels,
+    agreements: Arc<Agreements>,
     metrics: GateMetrics,
 ) -> (Inlet, Outlet) {
     let (sender, receiver) = mpsc::channel(MAX_CHUNKS);
@@ -76,12 +83,13 @@ pub(super) fn queue(
         last: durability.as_ref().map(Durability::accepted).unwrap_or_default(),
         followed_monitor: None,
         channels,
+        agreements: Arc::clone(&agreements),
         durability: durability.clone(),
         chunks: sender,
         room,
         metrics: metrics.clone(),
     };
-    (inlet, Outlet { durability, chunks: receiver, metrics })
+    (inlet, Outlet { durability, agreements, chunks: receiver, metrics })
 }
 
 impl Inlet {
@@ -90,6 +98,7 @@ impl Inlet {
     pub(super) async fn push(&mut self, bytes: Bytes, is_greeting: bool) -> Result<(), Closed> {
         // First of all: what is accepted while this waits for room has nothing to do with it.
         let position = self.durability.as_ref().map(Durability::accepted);
+        let agreements = self.agreements.made();
         let (read_at, held) = (Instant::now(), self.metrics.held(bytes.len()));
         let rests_on_record = is_greeting || self.follows_monitor(read_at);
         let manager_patience = if rests_on_record { Duration::ZERO } else { MANAGER_PATIENCE };
@@ -100,7 +109,15 @@ impl Inlet {
             () = self.chunks.closed() => return Err(Closed),
             room = room => room.map_err(|_| Closed)?,
         };
-        let chunk = Chunk { bytes, position, read_at, manager_patience, _room: room, _held: held };
+        let chunk = Chunk {
+            bytes,
+            position,
+            read_at,
+            manager_patience,
+            agreements,
+            _room: room,
+            _held: held,
+        };
         self.chunks.send(chunk).await.map_err(|_| Closed)
     }
 
@@ -122,6 +139,7 @@ impl Outlet {
     pub(super) async fn next(&mut self) -> Result<Option<Released>, NeverDurable> {
         let Some(chunk) = self.chunks.recv().await else { return Ok(None) };
         if let (Some(durability), Some(position)) = (&self.durability, chunk.position) {
+            self.agreements.settled(chunk.agreements).await?;
             durability.covered(position, (chunk.read_at + chunk.manager_patience).into()).await?;
             self.metrics.let_go_after(chunk.read_at.elapsed());
         }
@@ -139,8 +157,10 @@ impl Released {
 mod tests {
     use futures_util::FutureExt as _;
     use ldk_node::lightning::ln::types::ChannelId;
+    use tokio::sync::watch;
     use tokio::time::timeout;
 
+    use super::super::agreements::tests::none;
     use super::super::channels::tests::{CHANNEL, one_channel};
     use super::*;
     use crate::store::Watermark;
@@ -150,7 +170,7 @@ mod tests {
         watermark.makes_cuts(true);
         let metrics = GateMetrics::new().unwrap();
         let (inlet, outlet) =
-            queue(max_bytes, Some(watermark.durability()), one_channel(), metrics);
+            queue(max_bytes, Some(watermark.durability()), one_channel(), none(), metrics);
         (watermark, inlet, outlet)
     }
 
@@ -229,6 +249,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_was_agreed_on_waits_until_it_is_settled() {
+        let signed = watch::Sender::new(0);
+        let agreements = Arc::new(Agreements::new(signed.subscribe()));
+        let watermark = Watermark::new();
+        watermark.makes_cuts(true);
+        let (durability, metrics) = (Some(watermark.durability()), GateMetrics::new().unwrap());
+        let (mut inlet, mut outlet) = queue(100, durability, one_channel(), agreements, metrics);
+        covered(&watermark, 0);
+        inlet.push(Bytes::from_static(b"before"), false).await.unwrap();
+        signed.send_replace(1);
+        inlet.push(Bytes::from_static(b"commitment_signed"), false).await.unwrap();
+        assert_eq!(next(&mut outlet).unwrap(), b"before");
+        let mut chunk = Box::pin(outlet.next());
+        let waited = timeout(2 * MANAGER_PATIENCE, chunk.as_mut()).await;
+        assert!(waited.is_err(), "nothing tells that the manager knows of it");
+    }
+
+    #[tokio::test]
     async fn a_greeting_does_not_wait_for_a_manager() {
         let (watermark, mut inlet, mut outlet) = held(100);
         let before = watermark.accept();
@@ -272,7 +310,8 @@ mod tests {
 
     #[tokio::test]
     async fn without_a_durability_nothing_is_held() {
-        let (mut inlet, mut outlet) = queue(100, None, one_channel(), GateMetrics::new().unwrap());
+        let metrics = GateMetrics::new().unwrap();
+        let (mut inlet, mut outlet) = queue(100, None, one_channel(), none(), metrics);
         inlet.push(Bytes::from_static(b"at once"), false).await.unwrap();
         assert_eq!(next(&mut outlet).unwrap(), b"at once");
     }

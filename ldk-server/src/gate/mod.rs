@@ -17,6 +17,7 @@
 //! noticed and sent away by [`watch`](PeerGate::watch).
 
 mod addresses;
+mod agreements;
 mod announced;
 mod channels;
 mod check;
@@ -53,10 +54,12 @@ pub use store::NodeStore;
 use tokio::net::TcpListener;
 pub use way::Way;
 
+use crate::compat::splice_signed;
 use crate::config::HostPort;
 use crate::error::Error;
 use crate::store::Durability;
 use addresses::{Addresses, Known};
+use agreements::Agreements;
 use announced::Announced;
 use dial::Route;
 use inbound::Inbound;
@@ -119,6 +122,7 @@ impl PeerGate {
                 places,
                 durability,
                 channels: Arc::default(),
+                agreements: Arc::new(Agreements::new(splice_signed::signed())),
                 metrics,
                 tasks,
             }),

@@ -13,6 +13,7 @@ use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+use super::agreements::Agreements;
 use super::channels::Channels;
 use super::handshake::Handshake;
 use super::hold::{self, Inlet, Outlet};
@@ -32,6 +33,7 @@ pub(super) struct Connections {
     /// What the library says is held until this is so far; without it nothing is held.
     pub(super) durability: Option<Durability>,
     pub(super) channels: Arc<Channels>,
+    pub(super) agreements: Arc<Agreements>,
     pub(super) metrics: GateMetrics,
     pub(super) tasks: Tasks,
 }
@@ -78,6 +80,7 @@ impl Connections {
             self.limits.max_queued_bytes,
             self.durability.clone(),
             channels,
+            Arc::clone(&self.agreements),
             self.metrics.clone(),
         );
         // Two futures, so that a peer which does not read, and a disk that is slow, hold up nobody

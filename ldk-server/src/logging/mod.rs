@@ -6,6 +6,7 @@
 mod aliases;
 mod file;
 mod line;
+mod listening;
 mod queue;
 mod redaction;
 mod repeats;
@@ -83,7 +84,7 @@ pub fn start(config: &LogConfig) -> io::Result<Option<LogFile>> {
         tracing_subscriber::registry().with(targets(config)).with(Repeats::default()).with(layer);
     tracing::subscriber::set_global_default(subscriber).map_err(io::Error::other)?;
     let most = config.targets.iter().map(|(_, level)| *level).fold(config.level, Ord::max);
-    tracing_log::LogTracer::init_with_filter(most).map_err(io::Error::other)?;
+    listening::start(most).map_err(io::Error::other)?;
     Ok(file)
 }
 

@@ -3,6 +3,7 @@
 pub mod age;
 pub mod bitcoind;
 pub mod builder;
+pub(crate) mod channel_settings;
 pub mod cookie;
 pub mod effects;
 mod electrum;

@@ -16,16 +16,18 @@ pub(super) fn update(
 ) -> Result<UpdateChannelConfigResponse, Error> {
     let UpdateChannelConfigRequest { user_channel_id, counterparty_node_id, channel_config } =
         request;
-    let channel = channels::known(app, &user_channel_id, &counterparty_node_id)?;
-    let changes = channel_config.ok_or_else(|| Error::invalid("channel_config", "must be set"))?;
-    let config = merged(channel.config, changes)?;
-    app.node
-        .update_channel_config(&channel.user_channel_id, channel.counterparty_node_id, config)
-        .map_err(|error| match error {
-            NodeError::ChannelConfigUpdateFailed => refusal(&config),
-            other => other.into(),
-        })?;
-    Ok(UpdateChannelConfigResponse {})
+    app.channel_settings.exclusively(|node| {
+        let channel = channels::known(app, &user_channel_id, &counterparty_node_id)?;
+        let changes =
+            channel_config.ok_or_else(|| Error::invalid("channel_config", "must be set"))?;
+        let config = merged(channel.config, changes)?;
+        node.update_channel_config(&channel.user_channel_id, channel.counterparty_node_id, config)
+            .map_err(|error| match error {
+                NodeError::ChannelConfigUpdateFailed => refusal(&config),
+                other => other.into(),
+            })?;
+        Ok(UpdateChannelConfigResponse {})
+    })
 }
 
 /// The library refuses a delta that leaves too little time to claim what was forwarded; otherwise the

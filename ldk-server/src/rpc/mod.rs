@@ -55,6 +55,7 @@ use crate::backup::Backups;
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::gate::PeerGate;
+use crate::node::channel_settings::ChannelSettings;
 use crate::node::spending::Spending;
 use crate::node::splices::Splices;
 use crate::store::{Holds, Store};
@@ -69,6 +70,8 @@ pub struct App {
     pub spending: Spending,
     /// Channels that are being spliced.
     pub splices: Splices,
+    /// The settings of the channels.
+    pub channel_settings: Arc<ChannelSettings>,
     /// What is on disk.
     pub store: Arc<Store>,
     /// Payments that wait to be claimed.

@@ -168,6 +168,18 @@ impl Durability {
         self.reached(if is_late { self.accepted() } else { position }).await
     }
 
+    /// Waits until a manager of the channels that came after this write is on disk, with all before it;
+    /// at most until the deadline. Returns whether it is. While no cuts are made, none is waited for.
+    pub async fn managed(&self, position: Position, deadline: Instant) -> bool {
+        if !self.0.makes_cuts.load(Ordering::SeqCst) {
+            return true;
+        }
+        let mut durable = self.0.durable.subscribe();
+        let is_managed = |durable: &Durable| durable.is_over || durable.manager > position;
+        let managed = timeout_at(deadline, durable.wait_for(is_managed)).await;
+        managed.is_ok_and(|durable| durable.is_ok_and(|durable| durable.manager > position))
+    }
+
     /// Waits, on this thread, until everything that was accepted is on disk.
     pub fn barrier(&self) -> Result<(), NeverDurable> {
         let position = self.accepted();

@@ -1,0 +1,161 @@
+//! What the library has agreed on with a peer, and is in the manager of the channels only, which the
+//! library does not write because of it: that a channel is being spliced. The manager has to be asked for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::PeerGate;
+use crate::store::{Durability, NeverDurable};
+
+/// The first manager that is written after an agreement may have been put together before it. The second
+/// was put together after the first was written.
+const MANAGERS: usize = 2;
+/// After so long something is wrong. What is held is then let go, as it is when a cut takes that long.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How many agreements there were, and of how many the manager on disk knows.
+pub(super) struct Agreements {
+    made: watch::Receiver<u64>,
+    settled: watch::Sender<u64>,
+}
+
+impl Agreements {
+    /// Those that are counted there.
+    pub(super) fn new(made: watch::Receiver<u64>) -> Self {
+        // Those of a node that this process had before are nobody's.
+        let settled = watch::Sender::new(*made.borrow());
+        Self { made, settled }
+    }
+
+    /// How many there were until now.
+    pub(super) fn made(&self) -> u64 {
+        *self.made.borrow()
+    }
+
+    /// Waits until the manager on disk knows of so many.
+    pub(super) async fn settled(&self, number: u64) -> Result<(), NeverDurable> {
+        let mut settled = self.settled.subscribe();
+        settled.wait_for(|settled| *settled >= number).await.map(drop).map_err(|_| NeverDurable)
+    }
+
+    /// Has `write` ask for the manager, on a thread where it may block, whenever there is an agreement.
+    async fn settle<E: std::fmt::Display + Send + 'static>(
+        &self,
+        durability: &Durability,
+        write: impl Fn() -> Result<(), E> + Send + Sync + 'static,
+    ) {
+        let write = Arc::new(write);
+        let mut made = self.made.clone();
+        loop {
+            let number = *made.borrow_and_update();
+            if number > *self.settled.borrow() {
+                if let Err(reason) = is_written(durability, &write).await {
+                    tracing::error!(
+                        "a crash within the next seconds may close a channel that is being spliced: \
+                         {reason}"
+                    );
+                }
+                self.settled.send_replace(number);
+            }
+            if made.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// Waits for a manager that knows all that was agreed on until now.
+async fn is_written<E: std::fmt::Display + Send + 'static>(
+    durability: &Durability,
+    write: &Arc<impl Fn() -> Result<(), E> + Send + Sync + 'static>,
+) -> Result<(), String> {
+    let deadline = Instant::now() + PATIENCE;
+    for _ in 0..MANAGERS {
+        let position = durability.accepted();
+        let write = Arc::clone(write);
+        let asked = spawn_blocking(move || write()).await.map_err(|error| error.to_string())?;
+        asked.map_err(|error| format!("the state of the channels is not written: {error}"))?;
+        if !durability.managed(position, deadline).await {
+            return Err(format!("their state was not written within {PATIENCE:?}"));
+        }
+    }
+    Ok(())
+}
+
+impl PeerGate {
+    /// Sees to it that the manager on disk knows what was agreed on, before the peer does, until `stop`
+    /// is cancelled. `write` has the library write it.
+    pub async fn settle_agreements<E: std::fmt::Display + Send + 'static>(
+        self: Arc<Self>,
+        write: impl Fn() -> Result<(), E> + Send + Sync + 'static,
+        stop: CancellationToken,
+    ) {
+        let Some(durability) = &self.connections.durability else { return };
+        let settling = self.connections.agreements.settle(durability, write);
+        stop.run_until_cancelled(settling).await;
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures_util::FutureExt as _;
+
+    use super::*;
+    use crate::store::Watermark;
+
+    /// None, ever.
+    pub(in crate::gate) fn none() -> Arc<Agreements> {
+        Arc::new(Agreements::new(watch::Sender::new(0).subscribe()))
+    }
+
+    #[tokio::test]
+    async fn an_agreement_is_settled_by_the_second_manager() {
+        let signed = watch::Sender::new(3);
+        let agreements = Arc::new(Agreements::new(signed.subscribe()));
+        assert_eq!(agreements.settled(agreements.made()).now_or_never(), Some(Ok(())));
+        let watermark = Arc::new(Watermark::new());
+        watermark.makes_cuts(true);
+        let (durability, asked) = (watermark.durability(), Arc::new(AtomicUsize::new(0)));
+        let (settling, counting) = (Arc::clone(&agreements), Arc::clone(&asked));
+        let task = tokio::spawn(async move {
+            let write = move || {
+                counting.fetch_add(1, Ordering::SeqCst);
+                Ok::<_, String>(())
+            };
+            settling.settle(&durability, write).await;
+        });
+        signed.send_replace(4);
+        for number in 1..=MANAGERS {
+            while asked.load(Ordering::SeqCst) < number {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(agreements.settled(4).now_or_never(), None, "{number} managers asked for");
+            let manager = watermark.accept();
+            watermark.reached_with(manager, Some(manager));
+        }
+        assert_eq!(agreements.settled(4).await, Ok(()));
+        drop(signed);
+        task.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_cannot_be_settled_is_not_held_for_ever() {
+        let signed = watch::Sender::new(0);
+        let agreements = Agreements::new(signed.subscribe());
+        let watermark = Watermark::new();
+        watermark.makes_cuts(true);
+        signed.send_replace(1);
+        drop(signed);
+        let begun = Instant::now();
+        agreements.settle(&watermark.durability(), || Ok::<_, String>(())).await;
+        assert!(begun.elapsed() >= PATIENCE);
+        assert_eq!(agreements.settled(1).now_or_never(), Some(Ok(())));
+    }
+}
