@@ -117,7 +117,7 @@ impl Front {
             METRICS_PATH => Size::Large,
             _ => Size::Small,
         };
-        let admitted = match standing.admit_open(size) {
+        let admitted = match standing.admit_open(size).await {
             Ok(admitted) => admitted,
             Err(refusal) => {
                 return Some(plain(
@@ -152,7 +152,7 @@ impl Front {
             let answered = self.lightning.oneshot(request).await;
             return answered.map(|answer| taken(answer, false, ())).map_err(|never| match never {});
         };
-        let admitted = standing.admit_open(size)?;
+        let admitted = standing.admit_open(size).await?;
         // Strangers can make them long.
         request.headers_mut().clear();
         let answered = service.oneshot(request).await;
