@@ -8,28 +8,41 @@ use ldk_node::lightning::io;
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
-use crate::backup::restore::{OLD_STATE_WORDS, known_by_mirror, known_here, newer, too_old};
+use super::OLD_STATE_WORDS;
+use super::known::{known_by_mirror, known_here, newer, too_old};
+use super::record::RollbackRecord;
 use crate::clock::Ticks;
 use crate::config::Config;
-use crate::start::StartError;
 use crate::store::Store;
-use crate::witness::Witness;
 
 /// How often it is written down how far the state has come.
 const INTERVAL: Duration = Duration::from_secs(10);
 
+/// Why the node is not started on a state.
+#[derive(Debug, thiserror::Error)]
+pub enum TooOld {
+    /// The state is older than one that was seen of the same node. The text says what to do.
+    #[error("{0}")]
+    Refused(String),
+    /// What was seen cannot be read or written down.
+    #[error("{0}")]
+    Record(#[from] std::io::Error),
+    /// The state cannot be read.
+    #[error("cannot read the database: {0}")]
+    Store(#[from] io::Error),
+}
+
 /// Refuses a state that is too old, and writes down how far this one has come.
-pub(super) fn check(store: &Store, config: &Config) -> Result<(), StartError> {
+pub(crate) fn check(store: &Store, config: &Config) -> Result<(), TooOld> {
     let (lineage, epoch) = store.epoch()?;
-    let here =
-        known_here(config, lineage).map_err(|error| StartError::Storage(error.to_string()))?;
+    let here = known_here(config, lineage)?;
     let there = known_by_mirror(config, lineage).unwrap_or_else(|error| {
         tracing::warn!("{error}: it is not known whether it has seen a newer state than this");
         None
     });
     let known = newer(here, there);
     if let Some(reason) = too_old(epoch, known.as_ref()) {
-        return Err(StartError::TooOld(format!(
+        return Err(TooOld::Refused(format!(
             "{reason} Bring back the newest state; or stop using this one and run ldk-server \
              recover, which has the peers close the channels and is safe with a state of any age; \
              or move the database away and restore it with --accept-old-state \
@@ -59,6 +72,6 @@ pub(crate) async fn remember(store: Arc<Store>, config: Arc<Config>, stop: Cance
 
 fn note(store: &Store, config: &Config) -> io::Result<()> {
     let (lineage, epoch) = store.epoch()?;
-    let noted = Witness::new(&config.storage_dir, config.network).note(lineage, epoch);
+    let noted = RollbackRecord::new(&config.storage_dir, config.network).note(lineage, epoch);
     noted.map_err(|error| io::Error::new(io::ErrorKind::Other, error))
 }

@@ -11,11 +11,11 @@ use ldk_node::bitcoin::Network;
 use crate::store::{Epoch, Lineage};
 
 /// The file, a line for each state that was here: its lineage and its newest epoch.
-pub(crate) struct Witness {
+pub(crate) struct RollbackRecord {
     path: PathBuf,
 }
 
-impl Witness {
+impl RollbackRecord {
     /// That of this network, in this storage directory.
     pub(crate) fn new(storage_dir: &Path, network: Network) -> Self {
         Self { path: storage_dir.join(format!("{network}.epochs")) }
@@ -76,24 +76,24 @@ mod tests {
     #[test]
     fn the_newest_epoch_of_each_state_is_remembered() {
         let dir = tempfile::tempdir().unwrap();
-        let witness = Witness::new(dir.path(), Network::Regtest);
+        let record = RollbackRecord::new(dir.path(), Network::Regtest);
         let [one, other] = ["07".repeat(16), "08".repeat(16)].map(|text| text.parse().unwrap());
         let epoch = |commits| Epoch { commits, ..Epoch::default() };
-        assert_eq!(witness.newest(one).unwrap(), None);
+        assert_eq!(record.newest(one).unwrap(), None);
         for (lineage, commits, newest) in [(one, 7, 7), (other, 3, 3), (one, 9, 9), (one, 8, 9)] {
-            witness.note(lineage, epoch(commits)).unwrap();
-            assert_eq!(witness.newest(lineage).unwrap(), Some(epoch(newest)));
+            record.note(lineage, epoch(commits)).unwrap();
+            assert_eq!(record.newest(lineage).unwrap(), Some(epoch(newest)));
         }
-        assert_eq!(witness.newest(other).unwrap(), Some(epoch(3)));
+        assert_eq!(record.newest(other).unwrap(), Some(epoch(3)));
     }
 
     #[test]
     fn a_file_that_cannot_be_read_is_not_overwritten() {
         let dir = tempfile::tempdir().unwrap();
-        let witness = Witness::new(dir.path(), Network::Regtest);
+        let record = RollbackRecord::new(dir.path(), Network::Regtest);
         fs::write(dir.path().join("regtest.epochs"), "hello\n").unwrap();
         let lineage = "07".repeat(16).parse().unwrap();
-        let error = witness.note(lineage, Epoch::default()).unwrap_err().to_string();
+        let error = record.note(lineage, Epoch::default()).unwrap_err().to_string();
         assert!(error.contains("regtest.epochs: holds something else"), "{error}");
     }
 }

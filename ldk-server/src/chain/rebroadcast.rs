@@ -16,7 +16,7 @@ use crate::store::{Answer, Journal, Unanswered};
 
 /// Broadcasts what is left, in its order, until the chain source does not answer: the rest is for a
 /// later start.
-pub(super) async fn all(source: &ChainSource, journal: &Journal) {
+pub(crate) async fn all(source: &ChainSource, journal: &Journal) {
     for Unanswered { number, transactions } in journal.unanswered() {
         match broadcast(source, &transactions).await {
             Ok(Some(answer)) => journal.answered(number, &answer),

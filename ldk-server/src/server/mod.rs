@@ -1,5 +1,8 @@
 //! The life of the daemon: start, serve, stop.
 
+mod error;
+mod upstream;
+
 use std::fs::File;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -15,8 +18,11 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+pub use error::StartError;
+
 use crate::backup::{self, Backups};
 use crate::certificate::Certificate;
+use crate::chain::cookie::CookieWatch;
 use crate::chain::gate::ChainGate;
 use crate::clock::unix_secs;
 use crate::compat::node_features;
@@ -27,28 +33,25 @@ use crate::gate::{self, ListeningSockets, PeerGate};
 use crate::logging;
 use crate::memory;
 use crate::metrics;
-use crate::node::age;
 use crate::node::channel_settings::ChannelSettings;
-use crate::node::cookie::CookieWatch;
-use crate::node::recovery::Recovery;
 use crate::node::spending::Spending;
 use crate::node::splices::Splices;
 use crate::node::startup::{self, Doing, Started};
 use crate::node::{events, expired_invoices, hodl_guard, holding};
 use crate::process;
 use crate::readiness::{Look, Readiness};
+use crate::recovery::Recovery;
 use crate::retention;
+use crate::rollback;
 use crate::rpc::{App, Bills, Calls, Lsp, Names, Phase, Service};
 use crate::secrets;
 use crate::serve::{
     AcceptedForms, Bodies, Front, Guard, HealthPages, Listener, MAX_OPEN_MESSAGE_BYTES,
     MetricsEndpoint, OpenService, keep_reported,
 };
-use crate::start::StartError;
 use crate::storage;
 use crate::store::{Holds, Store};
 use crate::supervisor;
-use crate::upstream;
 
 /// How long connections may take to close once no call is left on them.
 const LINGER: Duration = Duration::from_secs(2);
@@ -114,9 +117,7 @@ impl Server {
         let started_at_secs = unix_secs();
         let lock = storage::lock(&config.network_dir())?;
         upstream::check(&config.network_dir())?;
-        backup::remove_partial(&config.network_dir()).map_err(|error| {
-            StartError::Storage(format!("cannot remove a partial backup: {error}"))
-        })?;
+        backup::remove_partial(&config.network_dir()).map_err(StartError::PartialBackup)?;
         let entropy = secrets::entropy(&config.storage_dir)?;
         let api_key = secrets::api_key(&config.storage_dir, &config.network.to_string())?;
         let (certificate, certificate_keeper) = Certificate::open(config.tls.clone())?;
@@ -158,8 +159,7 @@ impl Server {
         };
         let lightning = Guard::new(service, api_key, accepted, bodies, started_at_secs);
         let (latest_metrics, latest) = watch::channel(None);
-        let requests =
-            metrics::Requests::new().map_err(|error| StartError::Task(error.to_string()))?;
+        let requests = metrics::Requests::new()?;
         let metrics =
             MetricsEndpoint::new(&config.metrics, latest, requests, readiness.subscribe());
         let health_pages = HealthPages::new(readiness.subscribe());
@@ -188,7 +188,7 @@ impl Server {
                 sockets,
                 &report,
                 on_store_failure,
-            ) => started,
+            ) => started.map_err(StartError::from),
             () = interrupt => Err(StartError::Interrupted),
         };
         let started = started.inspect_err(|_| stop.serving.cancel())?;
@@ -217,7 +217,7 @@ impl Server {
         let retention = retention::run(Arc::clone(&app.store), config.events, stop.serving.clone());
         let retention = tokio::spawn(retention);
         let witness =
-            age::remember(Arc::clone(&app.store), Arc::clone(&config), stop.serving.clone());
+            rollback::remember(Arc::clone(&app.store), Arc::clone(&config), stop.serving.clone());
         let witness = tokio::spawn(witness);
         let watch = Arc::clone(&gate).watch(Arc::clone(&node), stop.serving.clone());
         let watch = tokio::spawn(watch);
@@ -385,8 +385,8 @@ async fn assemble(
             node,
             store,
         });
-        holding::resume(&app).map_err(StartError::Task)?;
+        holding::resume(&app).map_err(StartError::Holds)?;
         Ok(app)
     });
-    assembling.await.map_err(StartError::task)?
+    assembling.await?
 }

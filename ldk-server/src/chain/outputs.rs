@@ -9,13 +9,13 @@ use crate::config::{BitcoindConfig, ChainSource, EsploraConfig};
 
 /// An output that nothing else is paid to in the same way, such as one that funds a channel.
 #[derive(Clone, Debug)]
-pub(super) struct Output {
-    pub(super) outpoint: OutPoint,
-    pub(super) script: ScriptBuf,
+pub(crate) struct Output {
+    pub(crate) outpoint: OutPoint,
+    pub(crate) script: ScriptBuf,
 }
 
 /// Whether a transaction in a block spends it. One that is not there may count as spent.
-pub(super) async fn is_spent(source: &ChainSource, output: &Output) -> Result<bool, String> {
+pub(crate) async fn is_spent(source: &ChainSource, output: &Output) -> Result<bool, String> {
     match source {
         ChainSource::Bitcoind(bitcoind) => by_core(bitcoind, output.outpoint).await,
         ChainSource::Esplora(esplora) => by_esplora(esplora, output.outpoint).await,

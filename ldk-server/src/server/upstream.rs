@@ -8,19 +8,22 @@ use std::path::Path;
 use ldk_node::io::sqlite_store::SQLITE_DB_FILE_NAME;
 use rusqlite::{Connection, OpenFlags};
 
-use crate::start::StartError;
-
 /// What LDK Server keeps beside the database of its node library.
 const OWN_DATABASE: &str = "ldk_server_data.sqlite";
 /// The newest version of its database that the node library here can read.
 const READABLE_VERSION: i64 = 2;
 
+/// The directory cannot be taken over. The text says what to do.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct OfLdkServer(String);
+
 /// Refuses the directory of an LDK Server, and says what to do. Changes nothing in it.
-pub(crate) fn check(network_dir: &Path) -> Result<(), StartError> {
+pub(crate) fn check(network_dir: &Path) -> Result<(), OfLdkServer> {
     let version = version_of(&network_dir.join(SQLITE_DB_FILE_NAME));
     match version {
         Some(version) if version > READABLE_VERSION => {
-            Err(StartError::Storage(what_to_do(network_dir, version)))
+            Err(OfLdkServer(what_to_do(network_dir, version)))
         },
         _ => {
             tell_of_left_behind(network_dir);

@@ -10,14 +10,15 @@ use std::time::Duration;
 
 use ldk_node::bitcoin::BlockHash;
 use ldk_node::lightning::chain::channelmonitor::ChannelMonitor;
+use ldk_node::lightning::io;
+use ldk_node::lightning::ln::msgs::DecodeError;
 use ldk_node::lightning::sign::{InMemorySigner, KeysManager};
 use ldk_node::lightning::util::persist::MONITOR_UPDATING_PERSISTER_PREPEND_SENTINEL;
 use ldk_node::lightning::util::ser::ReadableArgs as _;
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinError, spawn_blocking};
 
-use super::outputs::{self, Output};
+use crate::chain::outputs::{self, Output};
 use crate::config::Config;
-use crate::start::StartError;
 use crate::store::{MonitorAside, Store};
 
 /// From one look at the chain to the next.
@@ -29,6 +30,20 @@ pub struct Recovery {
     waiting: Vec<Waiting>,
 }
 
+/// Why the channels in recovery are not known.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoveryError {
+    /// The database cannot be read or written.
+    #[error("cannot read the database: {0}")]
+    Store(#[from] io::Error),
+    /// A monitor that was put aside is not as the library writes it.
+    #[error("cannot read the monitor {0}: {1}")]
+    Monitor(String, DecodeError),
+    /// A task was lost.
+    #[error(transparent)]
+    Task(#[from] JoinError),
+}
+
 /// A channel that is to be closed by its peer.
 struct Waiting {
     monitor: String,
@@ -38,10 +53,10 @@ struct Waiting {
 impl Recovery {
     /// Puts the monitors of channels that are closed back, before the library reads them, and
     /// remembers the others.
-    pub async fn begin(config: Arc<Config>, store: &Arc<Store>) -> Result<Self, StartError> {
+    pub async fn begin(config: Arc<Config>, store: &Arc<Store>) -> Result<Self, RecoveryError> {
         let reading = Arc::clone(store);
         let aside = spawn_blocking(move || reading.monitors_aside());
-        let aside = aside.await.map_err(StartError::task)??;
+        let aside = aside.await.map_err(RecoveryError::Task)??;
         let mut waiting = Vec::new();
         for monitor in aside {
             let funding = funding(&monitor)?;
@@ -50,7 +65,7 @@ impl Recovery {
                 tracing::info!("the channel funded by {outpoint} is closed; claiming what is ours");
                 let store = Arc::clone(store);
                 let putting = spawn_blocking(move || store.put_monitor_back(monitor.name));
-                putting.await.map_err(StartError::task)??;
+                putting.await.map_err(RecoveryError::Task)??;
             } else {
                 waiting.push(Waiting { monitor: monitor.name, funding });
             }
@@ -92,16 +107,14 @@ async fn is_spent(config: &Config, output: &Output) -> bool {
 }
 
 /// The output that the channel of a monitor is funded by.
-fn funding(monitor: &MonitorAside) -> Result<Output, StartError> {
+fn funding(monitor: &MonitorAside) -> Result<Output, RecoveryError> {
     // The keys are not those of the node: they are for signing, and nothing is signed.
     let keys = KeysManager::new(&[0; 32], 0, 0, true);
     let bytes = monitor.bytes.as_slice();
     let mut bytes =
         bytes.strip_prefix(MONITOR_UPDATING_PERSISTER_PREPEND_SENTINEL).unwrap_or(bytes);
     let read = <(BlockHash, ChannelMonitor<InMemorySigner>)>::read(&mut bytes, (&keys, &keys));
-    let (_, state) = read.map_err(|error| {
-        StartError::Storage(format!("cannot read the monitor {}: {error}", monitor.name))
-    })?;
+    let (_, state) = read.map_err(|error| RecoveryError::Monitor(monitor.name.clone(), error))?;
     let outpoint = state.get_funding_txo().into_bitcoin_outpoint();
     Ok(Output { outpoint, script: state.get_funding_script() })
 }

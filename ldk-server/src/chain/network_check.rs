@@ -14,7 +14,7 @@ const NETWORKS: [Network; 5] =
 
 /// Asks a server for the first block of its chain. `Ok` means that it is that of `network`; Bitcoin
 /// Core is not asked.
-pub(super) async fn probe(source: &ChainSource, network: Network) -> Result<(), ProbeError> {
+pub(crate) async fn probe(source: &ChainSource, network: Network) -> Result<(), ProbeError> {
     let found = match source {
         ChainSource::Bitcoind(_) => return Ok(()),
         ChainSource::Electrum(electrum) => of_electrum(electrum).await,
