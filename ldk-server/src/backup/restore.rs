@@ -20,7 +20,7 @@ use crate::compat::wallet;
 use crate::config::Config;
 use crate::secrets::{self, Entropy, SecretError};
 use crate::storage;
-use crate::store::{Closed, Epoch, Lineage, epoch_of, log_of};
+use crate::store::{Epoch, Lineage, OfflineDatabase, epoch_of, log_of};
 use crate::witness::Witness;
 
 /// What has to be typed by somebody who insists on a state that is too old.
@@ -93,7 +93,7 @@ pub fn restore(config: &Config, order: &Order) -> Result<String, RestoreError> {
     let (manifest, keys) = bring(order, stage.path())?;
     check_network(config, manifest.as_ref())?;
     let keys = NodeKeys::find(config, keys)?;
-    let mut state = Closed::open(stage.path())?;
+    let mut state = OfflineDatabase::open(stage.path())?;
     check_owner(config, &keys, manifest.as_ref(), &state)?;
     let (lineage, epoch) = state.epoch()?;
     let known = newest_known(config, lineage)?;
@@ -116,7 +116,7 @@ pub fn restore(config: &Config, order: &Order) -> Result<String, RestoreError> {
 pub fn recover(config: &Config) -> Result<String, RestoreError> {
     let network_dir = config.network_dir();
     let _lock = storage::lock(&network_dir)?;
-    let mut state = Closed::open(&network_dir)?;
+    let mut state = OfflineDatabase::open(&network_dir)?;
     let (lineage, epoch) = state.epoch()?;
     let newest = newest_known(config, lineage)?.map_or(epoch, |known| known.epoch.max(epoch));
     let channels = state.set_channels_aside()?;
@@ -232,7 +232,7 @@ fn check_owner(
     config: &Config,
     keys: &NodeKeys,
     manifest: Option<&Manifest>,
-    state: &Closed,
+    state: &OfflineDatabase,
 ) -> Result<(), RestoreError> {
     let entropy = Entropy::of(&config.storage_dir.join(keys.keys.name), &keys.keys)?;
     let node_id = entropy.node_id()?.to_string();

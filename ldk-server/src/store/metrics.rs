@@ -7,10 +7,10 @@ use ldk_node::lightning::io;
 use prometheus::core::Collector;
 
 use super::{MirrorState, Store, Waits, log_of};
-use crate::storage::available_bytes;
+use crate::disk::available_bytes;
 
 /// What is measured as it happens.
-pub(super) trait Figures {
+pub(super) trait Metrics {
     /// It, for a registry.
     fn collectors(&self) -> Vec<Box<dyn Collector>>;
 }
@@ -57,9 +57,9 @@ impl Store {
 
     /// What is measured since the start, for a registry.
     pub fn collectors(&self) -> Vec<Box<dyn Collector>> {
-        let parts: [&dyn Figures; 3] =
-            [self.writer.figures(), self.event_log.figures(), self.payment_counts.figures()];
-        parts.into_iter().flat_map(Figures::collectors).collect()
+        let parts: [&dyn Metrics; 3] =
+            [self.writer.metrics(), self.event_log.metrics(), self.payment_counts.metrics()];
+        parts.into_iter().flat_map(Metrics::collectors).collect()
     }
 }
 

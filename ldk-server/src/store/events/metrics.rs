@@ -6,17 +6,17 @@ use ldk_server_grpc::events::event_envelope::Event;
 use prometheus::core::Collector;
 use prometheus::{IntCounter, IntCounterVec, Opts};
 
-use crate::store::figures::{Figures, metrics_error};
+use crate::store::metrics::{Metrics, metrics_error};
 
 /// What is counted of events.
-pub(in crate::store) struct EventFigures {
+pub(in crate::store) struct EventMetrics {
     recorded: IntCounterVec,
     forwards: IntCounter,
     forwarded_msat: IntCounter,
     fees_earned_msat: IntCounter,
 }
 
-impl EventFigures {
+impl EventMetrics {
     pub(super) fn new() -> io::Result<Self> {
         let counter = |name, help| IntCounter::new(name, help).map_err(metrics_error);
         let recorded = Opts::new("ldk_server_events_recorded_total", "Events since the start.");
@@ -50,7 +50,7 @@ impl EventFigures {
     }
 }
 
-impl Figures for EventFigures {
+impl Metrics for EventMetrics {
     fn collectors(&self) -> Vec<Box<dyn Collector>> {
         vec![
             Box::new(self.recorded.clone()),

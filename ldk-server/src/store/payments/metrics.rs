@@ -6,18 +6,18 @@ use prometheus::core::Collector;
 use prometheus::{IntCounterVec, IntGaugeVec, Opts};
 
 use super::counts::{Class, StatusChange};
-use crate::store::figures::{Figures, metrics_error};
+use crate::store::metrics::{Metrics, metrics_error};
 
 /// What is counted of payments.
 #[derive(Clone)]
-pub(in crate::store) struct PaymentFigures {
+pub(in crate::store) struct PaymentMetrics {
     number: IntGaugeVec,
     received_msat: IntCounterVec,
     sent_msat: IntCounterVec,
     fees_paid_msat: IntCounterVec,
 }
 
-impl PaymentFigures {
+impl PaymentMetrics {
     pub(super) fn new() -> io::Result<Self> {
         let by_kind = |name: &str, help: &str| {
             IntCounterVec::new(Opts::new(name, help), &["kind"]).map_err(metrics_error)
@@ -83,7 +83,7 @@ impl PaymentFigures {
     }
 }
 
-impl Figures for PaymentFigures {
+impl Metrics for PaymentMetrics {
     fn collectors(&self) -> Vec<Box<dyn Collector>> {
         vec![
             Box::new(self.number.clone()),

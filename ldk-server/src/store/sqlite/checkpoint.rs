@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use super::schema::BUSY_TIMEOUT;
 
 /// With how much the log has to begin anew.
-pub(super) const LIMIT_BYTES: u64 = 16 << 20;
+pub(in crate::store) const LIMIT_BYTES: u64 = 16 << 20;
 
 /// How long the writer waits for readers who have begun: longer than any reader of ours takes. A
 /// program that copies the database takes longer, and is waited for by a longer log.
@@ -25,7 +25,7 @@ pub(crate) fn log_of(database: &Path) -> PathBuf {
 }
 
 /// The file of the log, as its writer sees it.
-pub(super) struct Log {
+pub(in crate::store) struct Log {
     path: PathBuf,
     /// With how much to try next.
     try_at_bytes: u64,
@@ -33,14 +33,14 @@ pub(super) struct Log {
 
 impl Log {
     /// The log of this database.
-    pub(super) fn of(database: &Connection) -> Self {
+    pub(in crate::store) fn of(database: &Connection) -> Self {
         let path = log_of(Path::new(database.path().unwrap_or_default()));
         Self { path, try_at_bytes: LIMIT_BYTES }
     }
 
     /// Makes it begin anew if it is too large. Nobody writes meanwhile, and who begins to read
     /// finds everything in the database.
-    pub(super) fn bound(&mut self, database: &Connection) -> rusqlite::Result<()> {
+    pub(in crate::store) fn bound(&mut self, database: &Connection) -> rusqlite::Result<()> {
         let bytes = fs::metadata(&self.path).map_or(0, |file| file.len());
         if bytes < self.try_at_bytes {
             return Ok(());
@@ -56,7 +56,7 @@ impl Log {
 }
 
 /// Moves all of the log into the database, unless a reader takes too long; tells whether it did.
-pub(super) fn empty(database: &Connection) -> rusqlite::Result<bool> {
+pub(in crate::store) fn empty(database: &Connection) -> rusqlite::Result<bool> {
     database.busy_timeout(READERS_PATIENCE)?;
     let truncate = "PRAGMA wal_checkpoint(TRUNCATE)";
     let is_busy: bool = database.query_row(truncate, [], |row| row.get(0))?;

@@ -9,7 +9,7 @@ use std::{fmt, fs};
 use ldk_node::lightning::io;
 use rusqlite::{Connection, OpenFlags};
 
-use super::{Store, as_u64, sql_error};
+use crate::store::{Store, as_u64, sql_error};
 
 /// How far a state has come. What was restored from a copy is later than all that came of the
 /// original.
@@ -68,7 +68,7 @@ impl FromStr for Lineage {
 }
 
 /// The epoch and the lineage of the state in this database.
-pub(super) fn read(database: &Connection) -> rusqlite::Result<(Lineage, Epoch)> {
+pub(in crate::store) fn read(database: &Connection) -> rusqlite::Result<(Lineage, Epoch)> {
     database
         .prepare_cached("SELECT lineage, restores, channels, commits FROM ldk_server_epoch")?
         .query_row([], |row| {
@@ -79,14 +79,14 @@ pub(super) fn read(database: &Connection) -> rusqlite::Result<(Lineage, Epoch)> 
 }
 
 /// Begins the next epoch, within the commit that it is of.
-pub(super) fn advance(database: &Connection) -> rusqlite::Result<()> {
+pub(in crate::store) fn advance(database: &Connection) -> rusqlite::Result<()> {
     let mut statement =
         database.prepare_cached("UPDATE ldk_server_epoch SET commits = commits + 1")?;
     statement.execute([]).map(drop)
 }
 
 /// Writes down that the commit under way changes the state of a channel.
-pub(super) fn channel_changed(database: &Connection) -> rusqlite::Result<()> {
+pub(in crate::store) fn channel_changed(database: &Connection) -> rusqlite::Result<()> {
     let mut statement =
         database.prepare_cached("UPDATE ldk_server_epoch SET channels = channels + 1")?;
     statement.execute([]).map(drop)
@@ -94,7 +94,7 @@ pub(super) fn channel_changed(database: &Connection) -> rusqlite::Result<()> {
 
 /// Writes down that the library's manager of the channels knows of all changes so far. The library
 /// writes it a moment after the state of a channel, and closes channels that the manager is behind.
-pub(super) fn managed(database: &Connection) -> rusqlite::Result<()> {
+pub(in crate::store) fn managed(database: &Connection) -> rusqlite::Result<()> {
     let mut statement =
         database.prepare_cached("UPDATE ldk_server_epoch SET managed = channels")?;
     statement.execute([]).map(drop)
@@ -124,7 +124,7 @@ fn read_only(path: &Path) -> rusqlite::Result<Option<(Lineage, Epoch)>> {
 }
 
 /// Whether the database has a table of this name.
-pub(super) fn has_table(database: &Connection, name: &str) -> rusqlite::Result<bool> {
+pub(in crate::store) fn has_table(database: &Connection, name: &str) -> rusqlite::Result<bool> {
     let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1)";
     database.query_row(sql, [name], |row| row.get(0))
 }
@@ -149,8 +149,8 @@ impl Store {
 mod tests {
     use ldk_node::lightning::util::persist::KVStoreSync;
 
-    use super::super::testing;
     use super::*;
+    use crate::store::testing;
 
     #[test]
     fn every_commit_begins_an_epoch() {

@@ -5,12 +5,12 @@ use ldk_node::lightning::io;
 use prost::Message as _;
 use rusqlite::{Transaction, params};
 
-use super::forwards::OldRecord;
-use super::{invalid_data, payments, sql_error};
+use crate::store::forwards::OldRecord;
+use crate::store::{invalid_data, payments, sql_error};
 
 /// Makes the tables. Versions before had records of their own among the library's: when payments
 /// were created, and which were forwarded.
-pub(super) fn to_1(database: &Transaction<'_>) -> io::Result<()> {
+pub(in crate::store) fn to_1(database: &Transaction<'_>) -> io::Result<()> {
     // `newest_first` makes the order of lists ascending in both columns, so that a page is one range
     // of an index. The columns after these two spare a look at rows that are not listed.
     //
@@ -87,7 +87,7 @@ pub(super) fn to_1(database: &Transaction<'_>) -> io::Result<()> {
 }
 
 /// Counts the commits. The lineage is drawn by lot: nobody has another copy of this state yet.
-pub(super) fn to_2(database: &Transaction<'_>) -> io::Result<()> {
+pub(in crate::store) fn to_2(database: &Transaction<'_>) -> io::Result<()> {
     database
         .execute_batch(
             "CREATE TABLE ldk_server_epoch (

@@ -9,14 +9,15 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::compat::wallet;
 
+use super::epoch;
 use super::schema::{self, SyncMode};
 use super::sole_writer::SoleWriter;
-use super::{
-    Epoch, Lineage, NAMESPACE, Store, as_i64, cuts, epoch, invalid_data, journal, sql_error,
+use crate::store::{
+    Epoch, Lineage, NAMESPACE, Store, as_i64, cuts, invalid_data, journal, sql_error,
 };
 
 /// A monitor that is set aside.
-pub struct MonitorAside {
+pub struct QuarantinedMonitor {
     /// What the library calls it.
     pub name: String,
     /// As the library wrote it.
@@ -24,9 +25,9 @@ pub struct MonitorAside {
 }
 
 /// A database that no server has open.
-pub struct Closed(Connection, SoleWriter);
+pub struct OfflineDatabase(Connection, SoleWriter);
 
-impl Closed {
+impl OfflineDatabase {
     /// Opens the database in this directory, which must be there, and brings it up to date. Fails if
     /// it is damaged.
     pub fn open(dir: &Path) -> io::Result<Self> {
@@ -125,7 +126,7 @@ impl Closed {
 
 impl Store {
     /// The monitors that are set aside.
-    pub fn monitors_aside(&self) -> io::Result<Vec<MonitorAside>> {
+    pub fn monitors_aside(&self) -> io::Result<Vec<QuarantinedMonitor>> {
         self.readers.read(|database| {
             if !epoch::has_table(database, "ldk_server_aside")? {
                 return Ok(Vec::new());
@@ -134,8 +135,9 @@ impl Store {
                 "SELECT key, value FROM ldk_server_aside
                  WHERE primary_namespace = 'monitors' AND secondary_namespace = ''",
             )?;
-            let monitors = statement
-                .query_map([], |row| Ok(MonitorAside { name: row.get(0)?, bytes: row.get(1)? }))?;
+            let monitors = statement.query_map([], |row| {
+                Ok(QuarantinedMonitor { name: row.get(0)?, bytes: row.get(1)? })
+            })?;
             monitors.collect()
         })
     }
@@ -165,8 +167,8 @@ impl Store {
 mod tests {
     use ldk_node::lightning::util::persist::KVStoreSync;
 
-    use super::super::testing;
     use super::*;
+    use crate::store::testing;
 
     const RECORDS: [(&str, &str, &str); 5] = [
         ("", "", "manager"),
@@ -192,7 +194,7 @@ mod tests {
         let (lineage, before) = store.epoch().unwrap();
         drop(store);
 
-        let mut closed = Closed::open(dir.path()).unwrap();
+        let mut closed = OfflineDatabase::open(dir.path()).unwrap();
         assert_eq!(closed.set_channels_aside().unwrap(), 2);
         assert_eq!(closed.set_channels_aside().unwrap(), 2);
         let restored = closed.restored(before).unwrap();
@@ -214,8 +216,11 @@ mod tests {
     #[test]
     fn what_is_no_database_is_refused() {
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(Closed::open(dir.path()).err().unwrap().kind(), io::ErrorKind::NotFound);
+        assert_eq!(
+            OfflineDatabase::open(dir.path()).err().unwrap().kind(),
+            io::ErrorKind::NotFound
+        );
         std::fs::write(dir.path().join(SQLITE_DB_FILE_NAME), "no database").unwrap();
-        assert!(Closed::open(dir.path()).is_err());
+        assert!(OfflineDatabase::open(dir.path()).is_err());
     }
 }

@@ -7,30 +7,30 @@ use ldk_node::lightning::io;
 use rusqlite::{Connection, OpenFlags};
 
 use super::schema::STATEMENT_CACHE_CAPACITY;
-use super::sql_error;
+use crate::store::sql_error;
 
 /// How many connections are kept for the next reader.
 const MAX_IDLE: usize = 8;
 
 /// Reads the database.
-pub(super) struct Readers {
+pub(in crate::store) struct Readers {
     path: PathBuf,
     idle: Mutex<Vec<Connection>>,
 }
 
 impl Readers {
     /// Readers of the database in this file.
-    pub(super) fn new(path: PathBuf) -> Self {
+    pub(in crate::store) fn new(path: PathBuf) -> Self {
         Self { path, idle: Mutex::default() }
     }
 
     /// The file of the database.
-    pub(super) fn path(&self) -> &Path {
+    pub(in crate::store) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Reads with a connection that nobody else has meanwhile.
-    pub(super) fn read<T>(
+    pub(in crate::store) fn read<T>(
         &self,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> io::Result<T> {

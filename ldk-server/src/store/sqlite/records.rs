@@ -11,18 +11,18 @@ use ldk_node::lightning::util::persist::{
 };
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::events;
+use crate::store::events;
 
 /// Where one of the library's records is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Name {
+pub(in crate::store) struct Name {
     primary: String,
     secondary: String,
     key: String,
 }
 
 impl Name {
-    pub(super) fn new(primary: &str, secondary: &str, key: &str) -> io::Result<Self> {
+    pub(in crate::store) fn new(primary: &str, secondary: &str, key: &str) -> io::Result<Self> {
         check(primary, secondary)?;
         if key.is_empty() {
             return Err(invalid("a key must not be empty"));
@@ -32,16 +32,16 @@ impl Name {
         Ok(Self { primary, secondary, key })
     }
 
-    pub(super) fn is_in(&self, (primary, secondary): (&str, &str)) -> bool {
+    pub(in crate::store) fn is_in(&self, (primary, secondary): (&str, &str)) -> bool {
         self.primary == primary && self.secondary == secondary
     }
 
-    pub(super) fn key(&self) -> &str {
+    pub(in crate::store) fn key(&self) -> &str {
         &self.key
     }
 
     /// Which monitor it is, if it is one, or an update of which.
-    pub(super) fn monitor(&self) -> Option<&str> {
+    pub(in crate::store) fn monitor(&self) -> Option<&str> {
         match self.primary.as_str() {
             CHANNEL_MONITOR_PERSISTENCE_PRIMARY_NAMESPACE => Some(&self.key),
             CHANNEL_MONITOR_UPDATE_PERSISTENCE_PRIMARY_NAMESPACE => Some(&self.secondary),
@@ -50,11 +50,11 @@ impl Name {
     }
 
     /// Whether it is a whole monitor.
-    pub(super) fn is_whole_monitor(&self) -> bool {
+    pub(in crate::store) fn is_whole_monitor(&self) -> bool {
         self.primary == CHANNEL_MONITOR_PERSISTENCE_PRIMARY_NAMESPACE
     }
 
-    pub(super) fn is_manager(&self) -> bool {
+    pub(in crate::store) fn is_manager(&self) -> bool {
         let namespace = (
             CHANNEL_MANAGER_PERSISTENCE_PRIMARY_NAMESPACE,
             CHANNEL_MANAGER_PERSISTENCE_SECONDARY_NAMESPACE,
@@ -63,14 +63,14 @@ impl Name {
     }
 
     /// Whether it is the library's queue of events.
-    pub(super) fn is_event_queue(&self) -> bool {
+    pub(in crate::store) fn is_event_queue(&self) -> bool {
         let (primary, secondary, key) = events::QUEUE;
         self.is_in((primary, secondary)) && self.key == key
     }
 }
 
 /// Whether records may be in this namespace.
-pub(super) fn check(primary: &str, secondary: &str) -> io::Result<()> {
+pub(in crate::store) fn check(primary: &str, secondary: &str) -> io::Result<()> {
     if primary.is_empty() && !secondary.is_empty() {
         return Err(invalid("a secondary namespace needs a primary one"));
     }
@@ -93,7 +93,11 @@ fn invalid(reason: &str) -> io::Error {
 }
 
 /// Writes a record.
-pub(super) fn put(database: &Connection, name: &Name, value: &[u8]) -> rusqlite::Result<()> {
+pub(in crate::store) fn put(
+    database: &Connection,
+    name: &Name,
+    value: &[u8],
+) -> rusqlite::Result<()> {
     let Name { primary, secondary, key } = name;
     let mut statement = database.prepare_cached(
         "INSERT INTO ldk_node_data (primary_namespace, secondary_namespace, key, value)
@@ -105,7 +109,7 @@ pub(super) fn put(database: &Connection, name: &Name, value: &[u8]) -> rusqlite:
 }
 
 /// Removes a record, if it is there.
-pub(super) fn delete(database: &Connection, name: &Name) -> rusqlite::Result<()> {
+pub(in crate::store) fn delete(database: &Connection, name: &Name) -> rusqlite::Result<()> {
     let Name { primary, secondary, key } = name;
     let mut statement = database.prepare_cached(
         "DELETE FROM ldk_node_data
@@ -115,12 +119,15 @@ pub(super) fn delete(database: &Connection, name: &Name) -> rusqlite::Result<()>
 }
 
 /// Whether there is a record of this name.
-pub(super) fn exists(database: &Connection, name: &Name) -> rusqlite::Result<bool> {
+pub(in crate::store) fn exists(database: &Connection, name: &Name) -> rusqlite::Result<bool> {
     Ok(get(database, name)?.is_some())
 }
 
 /// A record.
-pub(super) fn get(database: &Connection, name: &Name) -> rusqlite::Result<Option<Vec<u8>>> {
+pub(in crate::store) fn get(
+    database: &Connection,
+    name: &Name,
+) -> rusqlite::Result<Option<Vec<u8>>> {
     let Name { primary, secondary, key } = name;
     let mut statement = database.prepare_cached(
         "SELECT value FROM ldk_node_data
@@ -130,7 +137,7 @@ pub(super) fn get(database: &Connection, name: &Name) -> rusqlite::Result<Option
 }
 
 /// The keys of the records in a namespace.
-pub(super) fn keys(
+pub(in crate::store) fn keys(
     database: &Connection,
     primary: &str,
     secondary: &str,

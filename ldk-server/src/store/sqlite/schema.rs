@@ -13,8 +13,9 @@ use ldk_node::lightning::io;
 use rusqlite::types::FromSql;
 use rusqlite::{Connection, OptionalExtension as _, Transaction};
 
+use super::migration;
 use super::sole_writer::SoleWriter;
-use super::{invalid_data, migration, sql_error};
+use crate::store::{invalid_data, sql_error};
 
 /// The steps from each version of the server's tables to the next; 0 is a database without any.
 const STEPS: [fn(&Transaction<'_>) -> io::Result<()>; 2] = [migration::to_1, migration::to_2];
@@ -23,14 +24,14 @@ const STEPS: [fn(&Transaction<'_>) -> io::Result<()>; 2] = [migration::to_1, mig
 const LOG_FILE_BYTES: u32 = 8 << 20;
 
 /// How many statements a connection keeps prepared: more than there are.
-pub(super) const STATEMENT_CACHE_CAPACITY: usize = 64;
+pub(in crate::store) const STATEMENT_CACHE_CAPACITY: usize = 64;
 
 /// How long to wait for another program that has the database for itself.
-pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+pub(in crate::store) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Whether a commit that was answered outlives a loss of power.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum SyncMode {
+pub(in crate::store) enum SyncMode {
     /// It does.
     Full,
     /// It does not.
@@ -39,7 +40,10 @@ pub(super) enum SyncMode {
 
 /// Opens the database in this directory for writing, makes it if need be, and brings it up to date.
 /// Nobody else in this process writes to it until what is returned beside it is dropped.
-pub(super) fn open(dir: &Path, sync_mode: SyncMode) -> io::Result<(Connection, SoleWriter)> {
+pub(in crate::store) fn open(
+    dir: &Path,
+    sync_mode: SyncMode,
+) -> io::Result<(Connection, SoleWriter)> {
     let path = dir.join(SQLITE_DB_FILE_NAME);
     let sole_writer = SoleWriter::of(&path)?;
     make_private(&path)?;

@@ -5,7 +5,8 @@ use std::path::Path;
 use ldk_node::lightning::io;
 use rusqlite::{Connection, OpenFlags};
 
-use super::{Epoch, Lineage, Store, epoch, invalid_data, sql_error};
+use super::epoch;
+use crate::store::{Epoch, Lineage, Store, invalid_data, sql_error};
 
 /// Where the time of the last backup is, among the server's own records.
 const KIND: &str = "backup";

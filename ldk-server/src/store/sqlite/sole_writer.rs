@@ -16,11 +16,11 @@ use ldk_node::lightning::io;
 static WRITTEN: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
 /// The right to write to a database, until this is dropped. The connection should be closed before.
-pub(super) struct SoleWriter(PathBuf);
+pub(in crate::store) struct SoleWriter(PathBuf);
 
 impl SoleWriter {
     /// Takes the right to write to this database, whose directory must be there.
-    pub(super) fn of(database: &Path) -> io::Result<Self> {
+    pub(in crate::store) fn of(database: &Path) -> io::Result<Self> {
         let dir = database.parent().unwrap_or(Path::new(".")).canonicalize()?;
         let path = dir.join(database.file_name().unwrap_or_default());
         if written().insert(path.clone()) {
@@ -43,7 +43,7 @@ fn written() -> MutexGuard<'static, BTreeSet<PathBuf>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Backend, Closed, Store, testing};
+    use crate::store::{Backend, OfflineDatabase, Store, testing};
 
     #[test]
     fn a_second_connection_that_writes_is_refused() {
@@ -51,10 +51,10 @@ mod tests {
         let store = testing::open(dir.path());
         let second = Store::open(dir.path(), Backend::Server, |_| ()).err().unwrap();
         assert!(second.to_string().contains("written by another connection"), "{second}");
-        assert!(Closed::open(dir.path()).is_err());
+        assert!(OfflineDatabase::open(dir.path()).is_err());
         testing::record(&store, 1);
         drop(store);
-        drop(Closed::open(dir.path()).unwrap());
+        drop(OfflineDatabase::open(dir.path()).unwrap());
         drop(testing::open(dir.path()));
     }
 
@@ -64,7 +64,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let store = testing::open(dir.path());
         testing::record(&store, 1);
-        let log = super::super::log_of(store.readers.path());
+        let log = crate::store::log_of(store.readers.path());
         let before = std::fs::metadata(&log).unwrap().len();
         assert!(before > 0);
         for sql in ["PRAGMA wal_checkpoint(TRUNCATE)", "PRAGMA wal_checkpoint(RESTART)"] {

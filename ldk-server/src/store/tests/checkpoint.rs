@@ -8,8 +8,8 @@ use std::thread;
 use ldk_node::io::sqlite_store::SQLITE_DB_FILE_NAME;
 use ldk_node::lightning::util::persist::KVStoreSync;
 
-use super::super::log::LIMIT_BYTES;
 use super::super::{Store, testing};
+use crate::store::sqlite::checkpoint::LIMIT_BYTES;
 
 const READERS: usize = 4;
 const WRITERS: usize = 4;

@@ -1,9 +1,10 @@
 //! What the store as a whole promises.
 
+mod checkpoint;
 mod compatibility;
 mod cuts;
 mod failure;
-mod log;
+mod funding;
 mod names;
 mod order;
 

@@ -7,14 +7,14 @@ use prometheus::core::Collector;
 use prometheus::{Histogram, IntCounter};
 
 use super::order::Counts;
-use crate::store::figures::{Figures, counter, histogram};
+use crate::store::metrics::{Metrics, counter, histogram};
 
 const DURATION_BUCKETS: [f64; 12] =
     [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
 const WRITES_BUCKETS: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 256.0, 1_024.0, 4_096.0];
 
 /// What is measured of commits.
-pub(in crate::store) struct CommitFigures {
+pub(in crate::store) struct CommitMetrics {
     duration: Histogram,
     writes: Histogram,
     managers_moved: IntCounter,
@@ -23,7 +23,7 @@ pub(in crate::store) struct CommitFigures {
     late: IntCounter,
 }
 
-impl CommitFigures {
+impl CommitMetrics {
     pub(super) fn new() -> io::Result<Self> {
         Ok(Self {
             duration: histogram(
@@ -87,7 +87,7 @@ impl CommitFigures {
     }
 }
 
-impl Figures for CommitFigures {
+impl Metrics for CommitMetrics {
     fn collectors(&self) -> Vec<Box<dyn Collector>> {
         vec![
             Box::new(self.duration.clone()),

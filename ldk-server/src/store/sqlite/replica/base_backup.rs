@@ -33,14 +33,14 @@ use std::path::{Path, PathBuf};
 use ldk_node::io::sqlite_store::SQLITE_DB_FILE_NAME;
 
 use super::disk::Disk;
-use super::frames::Outcome;
-use crate::store::log_of;
+use super::wal::Outcome;
+use crate::store::sqlite::checkpoint::log_of;
 
 /// What is added to a name until the mirror is complete.
 const PARTIAL: &str = ".partial";
 
 /// A mirror that is written.
-pub(super) struct Copy {
+pub(super) struct BaseBackup {
     pub(super) disk: Disk,
     dir: PathBuf,
     database: File,
@@ -64,7 +64,7 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     path.into()
 }
 
-impl Copy {
+impl BaseBackup {
     /// Begins a copy beside the one that may be in this directory.
     pub(super) fn begin(disk: Disk, dir: &Path) -> io::Result<Self> {
         let partial = partial_in(dir);

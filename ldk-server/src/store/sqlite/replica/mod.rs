@@ -2,15 +2,15 @@
 //! second.
 //!
 //! The writer reads what each commit has added to SQLite's log, and leaves it in a bounded buffer
-//! ([`tail`], [`feed`]). A thread of the mirror's own takes it from there and writes it ([`keeper`],
-//! [`copy`]). So whatever becomes of the mirror, and however slow its disk is, no commit waits for it.
+//! ([`wal_reader`], [`queue`]). A thread of the mirror's own takes it from there and writes it ([`replicator`],
+//! [`base_backup`]). So whatever becomes of the mirror, and however slow its disk is, no commit waits for it.
 
-mod copy;
+mod base_backup;
 mod disk;
-mod feed;
-mod frames;
-mod keeper;
-mod tail;
+mod queue;
+mod replicator;
+mod wal;
+mod wal_reader;
 
 use std::fs::File;
 use std::io;
@@ -19,20 +19,20 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use feed::Feed;
-pub use feed::MirrorState;
-use keeper::Keeper;
-pub(super) use tail::Tail;
+pub use queue::MirrorState;
+use queue::Queue;
+use replicator::Replicator;
+pub(in crate::store) use wal_reader::WalReader;
 
-use super::Store;
+use crate::store::Store;
 
 /// How long a start waits to hear whose mirror it is, and a stop until all is in it. A share that
 /// hangs takes longer, and is not waited for.
-pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+pub(in crate::store) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The mirror of a store.
-pub(super) struct Mirror {
-    feed: Arc<Feed>,
+pub(in crate::store) struct Mirror {
+    queue: Arc<Queue>,
     /// Tells by its end that the thread has ended.
     ended: Mutex<mpsc::Receiver<()>>,
     /// The database. To close it ends the locks that this process has on it, so it stays open for as
@@ -47,18 +47,18 @@ impl Store {
     /// logged, and tried again.
     pub fn mirror_to(&self, dir: &Path) -> io::Result<()> {
         let (lineage, _) = self.epoch().map_err(io::Error::from)?;
-        let feed = Arc::new(Feed::new(dir.display().to_string()));
+        let queue = Arc::new(Queue::new(dir.display().to_string()));
         let database = Arc::new(File::open(self.readers.path())?);
-        let keeper = Keeper {
+        let replicator = Replicator {
             dir: dir.to_owned(),
             path: self.readers.path().to_owned(),
             database: Arc::clone(&database),
             lineage,
-            errands: self.writer.errands(),
-            feed: Arc::clone(&feed),
+            maintenance: self.writer.maintenance(),
+            queue: Arc::clone(&queue),
         };
-        let (ended, foreign) = start(keeper)?;
-        let mirror = Mirror { feed, ended: Mutex::new(ended), _database: database };
+        let (ended, foreign) = start(replicator)?;
+        let mirror = Mirror { queue, ended: Mutex::new(ended), _database: database };
         // There is only one: a second would get the commits in place of the first.
         self.mirror.set(mirror).map_err(|_| io::Error::other("there is a mirror already"))?;
         match foreign.recv_timeout(PATIENCE) {
@@ -69,23 +69,23 @@ impl Store {
 
     /// How the mirror is; `None` if there is none.
     pub fn mirror_state(&self) -> Option<MirrorState> {
-        self.mirror.get().map(|mirror| mirror.feed.mirror_state())
+        self.mirror.get().map(|mirror| mirror.queue.mirror_state())
     }
 }
 
 /// Starts the thread. The first channel tells by its end that the thread has ended; the second why
 /// the mirror must not be written, or by its end that it may be.
-fn start(keeper: Keeper) -> io::Result<(mpsc::Receiver<()>, mpsc::Receiver<String>)> {
+fn start(replicator: Replicator) -> io::Result<(mpsc::Receiver<()>, mpsc::Receiver<String>)> {
     let (tell_end, ended) = mpsc::channel();
     let (tell_foreign, foreign) = mpsc::channel();
     thread::Builder::new().name("mirror".to_owned()).spawn(move || {
         let _tell_end = tell_end;
-        match keeper.foreign() {
+        match replicator.foreign() {
             Ok(Some(reason)) => drop(tell_foreign.send(reason)),
             // What else is wrong is found again, and logged.
             Ok(None) | Err(_) => {
                 drop(tell_foreign);
-                keeper.keep();
+                replicator.keep();
             },
         }
     })?;
@@ -96,7 +96,7 @@ impl Drop for Mirror {
     /// Waits, but not for ever, until the mirror is one file with all that was committed. The writer
     /// must have ended.
     fn drop(&mut self) {
-        self.feed.stop();
+        self.queue.stop();
         let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
         if ended.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
             tracing::warn!("the mirror takes too long to end and is left as it is");
@@ -105,4 +105,4 @@ impl Drop for Mirror {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+pub(in crate::store) mod tests;

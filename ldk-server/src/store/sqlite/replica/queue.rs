@@ -45,7 +45,7 @@ pub struct MirrorState {
 }
 
 /// Between the writer and the mirror.
-pub(super) struct Feed {
+pub(super) struct Queue {
     /// Where the mirror is, for the log.
     place: String,
     state: Mutex<State>,
@@ -65,7 +65,7 @@ struct State {
     was_level: bool,
 }
 
-impl Feed {
+impl Queue {
     /// For the mirror in this place, which has nothing yet.
     pub(super) fn new(place: String) -> Self {
         let state = State {

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::copy::{Copy, database_in};
+use super::base_backup::{BaseBackup, database_in};
 use super::disk::Disk;
-use super::feed::{Feed, Message};
-use crate::store::writer::Errands;
+use super::queue::{Message, Queue};
+use crate::store::writer::Maintenance;
 use crate::store::{Lineage, epoch_of};
 
 /// From one sync to the next at least.
@@ -27,7 +27,7 @@ const PART_BYTES: u64 = 1 << 20;
 const SYNC_BYTES: u64 = 32 << 20;
 
 /// Who keeps the mirror level with the database.
-pub(super) struct Keeper {
+pub(super) struct Replicator {
     /// Where the mirror is.
     pub(super) dir: PathBuf,
     /// The file of the database.
@@ -35,11 +35,11 @@ pub(super) struct Keeper {
     /// The same, opened.
     pub(super) database: Arc<File>,
     pub(super) lineage: Lineage,
-    pub(super) errands: Errands,
-    pub(super) feed: Arc<Feed>,
+    pub(super) maintenance: Maintenance,
+    pub(super) queue: Arc<Queue>,
 }
 
-impl Keeper {
+impl Replicator {
     /// Why the mirror must not be written at all, if it must not.
     pub(super) fn foreign(&self) -> io::Result<Option<String>> {
         let (dir, database) = (self.dir.display(), database_in(&self.dir));
@@ -67,15 +67,15 @@ impl Keeper {
     pub(super) fn keep(&self) {
         let mut pause = FIRST_PAUSE;
         while let Err(error) = self.try_to_keep() {
-            if self.feed.is_stopping() {
+            if self.queue.is_stopping() {
                 tracing::warn!("the mirror is not level with the database: {error}");
                 break;
             }
-            if self.feed.was_level() {
+            if self.queue.was_level() {
                 pause = FIRST_PAUSE;
             }
-            self.feed.fail(&error);
-            if self.feed.pause(pause) {
+            self.queue.fail(&error);
+            if self.queue.pause(pause) {
                 break;
             }
             pause = (pause * 2).min(LAST_PAUSE);
@@ -88,7 +88,7 @@ impl Keeper {
         }
         let copied = self.copy().inspect_err(|_| {
             // If that fails too, the next try does it.
-            let _ = Copy::remove_partial(&Disk::default(), &self.dir);
+            let _ = BaseBackup::remove_partial(&Disk::default(), &self.dir);
         });
         match copied? {
             Some(copy) => self.follow(copy),
@@ -106,10 +106,10 @@ impl Keeper {
 
     /// Copies the database while it is in use, and puts the copy in its place; `None` if the store is
     /// closed first.
-    fn copy(&self) -> io::Result<Option<Copy>> {
-        let mut copy = Copy::begin(Disk::default(), &self.dir)?;
-        let feed = Arc::clone(&self.feed);
-        self.errands.run(move |database, tail| tail.follow(database, feed))?;
+    fn copy(&self) -> io::Result<Option<BaseBackup>> {
+        let mut copy = BaseBackup::begin(Disk::default(), &self.dir)?;
+        let queue = Arc::clone(&self.queue);
+        self.maintenance.run(move |database, wal_reader| wal_reader.follow(database, queue))?;
         let (mut database, mut offset) = (&*self.database, 0);
         let mut part = Vec::new();
         database.rewind()?;
@@ -121,7 +121,7 @@ impl Keeper {
             if offset % SYNC_BYTES == 0 {
                 copy.sync_database()?;
             }
-            while let Some(message) = self.feed.next(Some(Instant::now()))? {
+            while let Some(message) = self.queue.next(Some(Instant::now()))? {
                 match message {
                     Message::Commits(commits) => copy.append(commits.offset, &commits.bytes)?,
                     Message::Mark | Message::Settle(_) => {},
@@ -129,9 +129,9 @@ impl Keeper {
                 }
             }
         }
-        self.errands.run(|_, tail| tail.mark())?;
+        self.maintenance.run(|_, wal_reader| wal_reader.mark())?;
         let mut last = None;
-        while let Some(message) = self.feed.next(None)? {
+        while let Some(message) = self.queue.next(None)? {
             match message {
                 Message::Commits(commits) => {
                     copy.append(commits.offset, &commits.bytes)?;
@@ -143,30 +143,30 @@ impl Keeper {
             }
         }
         copy.place()?;
-        self.feed.synced(last);
+        self.queue.synced(last);
         Ok(Some(copy))
     }
 
-    fn give_up(&self) -> io::Result<Option<Copy>> {
+    fn give_up(&self) -> io::Result<Option<BaseBackup>> {
         tracing::warn!("the mirror in {} stays as it was: it was being copied", self.dir.display());
-        Copy::remove_partial(&Disk::default(), &self.dir)?;
+        BaseBackup::remove_partial(&Disk::default(), &self.dir)?;
         Ok(None)
     }
 
     /// Adds what is committed, until the store is closed.
-    fn follow(&self, mut copy: Copy) -> io::Result<()> {
+    fn follow(&self, mut copy: BaseBackup) -> io::Result<()> {
         let mut synced_at = Instant::now();
         let mut unsynced = None;
         loop {
             let due = unsynced.map(|_| synced_at + SYNC_INTERVAL);
-            match self.feed.next(due) {
+            match self.queue.next(due) {
                 Ok(Some(Message::Commits(commits))) => {
                     copy.append(commits.offset, &commits.bytes)?;
                     unsynced = Some(commits.made_at());
                 },
                 Ok(Some(Message::Settle(settled))) => {
                     copy.settle()?;
-                    self.feed.synced(unsynced.take());
+                    self.queue.synced(unsynced.take());
                     // Who has stopped waiting does not mind.
                     let _ = settled.send(());
                 },
@@ -179,7 +179,7 @@ impl Keeper {
             }
             if unsynced.is_some() && synced_at.elapsed() >= SYNC_INTERVAL {
                 copy.sync()?;
-                self.feed.synced(unsynced.take());
+                self.queue.synced(unsynced.take());
                 synced_at = Instant::now();
             }
         }

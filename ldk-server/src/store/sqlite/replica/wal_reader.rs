@@ -12,9 +12,9 @@ use std::sync::{Arc, mpsc};
 
 use rusqlite::Connection;
 
-use super::feed::{Feed, Message};
-use super::frames::{Frames, HEADER_BYTES, Header};
-use crate::store::log_of;
+use super::queue::{Message, Queue};
+use super::wal::{Frames, HEADER_BYTES, Header};
+use crate::store::sqlite::checkpoint::log_of;
 
 /// How many frames are read at once: more than most commits have.
 const FRAMES_AT_ONCE: usize = 16;
@@ -23,13 +23,13 @@ const FRAMES_AT_ONCE: usize = 16;
 const MAX_BYTES: usize = 64 << 20;
 
 /// The end of the log, followed if there is a mirror.
-pub(in crate::store) struct Tail {
+pub(in crate::store) struct WalReader {
     log: PathBuf,
     following: Option<Following>,
 }
 
 struct Following {
-    feed: Arc<Feed>,
+    queue: Arc<Queue>,
     /// The file stays the same as long as the database is open.
     log: Option<File>,
     /// The log as far as it was read.
@@ -37,7 +37,7 @@ struct Following {
     data_version: i64,
 }
 
-impl Tail {
+impl WalReader {
     /// The end of this database's log.
     pub(in crate::store) fn of(database: &Connection) -> Self {
         let log = log_of(Path::new(database.path().unwrap_or_default()));
@@ -45,10 +45,10 @@ impl Tail {
     }
 
     /// Gives the mirror what is in the log, and from now on what comes.
-    pub(super) fn follow(&mut self, database: &Connection, feed: Arc<Feed>) {
-        feed.open();
+    pub(super) fn follow(&mut self, database: &Connection, queue: Arc<Queue>) {
+        queue.open();
         let data_version = data_version(database).unwrap_or_default();
-        self.following = Some(Following { feed, log: None, read: None, data_version });
+        self.following = Some(Following { queue, log: None, read: None, data_version });
         self.look(database);
     }
 
@@ -58,7 +58,7 @@ impl Tail {
             return;
         };
         if let Err(reason) = following.look(&self.log, database) {
-            following.feed.lose(reason);
+            following.queue.lose(reason);
             self.following = None;
         }
     }
@@ -66,29 +66,29 @@ impl Tail {
     /// Tells the mirror that it has everything up to here.
     pub(super) fn mark(&self) {
         if let Some(following) = &self.following {
-            following.feed.tell(Message::Mark);
+            following.queue.tell(Message::Mark);
         }
     }
 
     /// Tells the mirror that the log is empty.
     pub(in crate::store) fn settle(&self, settled: mpsc::Sender<()>) {
         if let Some(following) = &self.following {
-            following.feed.tell(Message::Settle(settled));
+            following.queue.tell(Message::Settle(settled));
         }
     }
 
     /// Tells the mirror that nothing more will come.
     pub(in crate::store) fn end(mut self) {
         if let Some(following) = self.following.take() {
-            following.feed.tell(Message::End);
+            following.queue.tell(Message::End);
         }
     }
 }
 
-impl Drop for Tail {
+impl Drop for WalReader {
     fn drop(&mut self) {
         if let Some(following) = self.following.take() {
-            following.feed.lose("the database cannot be written".to_owned());
+            following.queue.lose("the database cannot be written".to_owned());
         }
     }
 }
@@ -100,7 +100,7 @@ impl Following {
         }
         let (offset, bytes) =
             self.read(log).map_err(|error| format!("the log cannot be read: {error}"))?;
-        if bytes.is_empty() { Ok(()) } else { self.feed.push(offset, bytes) }
+        if bytes.is_empty() { Ok(()) } else { self.queue.push(offset, bytes) }
     }
 
     /// What was committed since it was read last, and where in the log that is.

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use super::library::{Library, State};
 use super::none_was_forced;
 use super::play::Play;
-use crate::store::mirror::tests::{in_mirror, level};
+use crate::store::sqlite::replica::tests::{in_mirror, level};
 use crate::store::{Store, testing};
 
 const SNAPSHOTS: usize = 60;

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use super::committed;
 use super::library::{Library, State, payment_id, sent, write_payment};
-use crate::store::aside::Closed;
+use crate::store::OfflineDatabase;
 use crate::store::cuts::{KEY, KIND};
 use crate::store::{Store, testing};
 
@@ -129,7 +129,7 @@ fn after_a_start_without_cuts_it_may_have_left() {
 fn after_the_copy_was_made_it_may_have_left() {
     let dir = TempDir::new().unwrap();
     state(dir.path(), true);
-    let closed = Closed::open(dir.path()).unwrap();
+    let closed = OfflineDatabase::open(dir.path()).unwrap();
     let (_, epoch) = closed.epoch().unwrap();
     closed.restored(epoch).unwrap();
     closed.close().unwrap();

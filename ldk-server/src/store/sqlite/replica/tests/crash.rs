@@ -11,9 +11,9 @@ use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use tempfile::TempDir;
 
-use super::super::copy::{Copy, database_in};
+use super::super::base_backup::{BaseBackup, database_in};
 use super::super::disk::Disk;
-use super::super::feed::{Feed, Message};
+use super::super::queue::{Message, Queue};
 use super::durable::Durable;
 use super::{Store, commits, find, open, shipped, write};
 
@@ -39,7 +39,7 @@ enum Step {
 struct Recorder {
     store: Store,
     database: File,
-    feed: Arc<Feed>,
+    queue: Arc<Queue>,
     steps: Vec<Step>,
     number: u64,
 }
@@ -47,8 +47,8 @@ struct Recorder {
 impl Recorder {
     fn new(dir: &Path) -> Self {
         let (store, database) = (open(dir), File::open(database_in(dir)).unwrap());
-        let feed = Arc::new(Feed::new(String::new()));
-        Self { store, database, feed, steps: Vec::new(), number: 0 }
+        let queue = Arc::new(Queue::new(String::new()));
+        Self { store, database, queue, steps: Vec::new(), number: 0 }
     }
 
     /// Writes more often than there is room in the log.
@@ -62,9 +62,11 @@ impl Recorder {
     }
 
     fn copy(mut self) -> Self {
-        let feed = Arc::clone(&self.feed);
-        let follow = move |database: &_, tail: &mut super::super::Tail| tail.follow(database, feed);
-        self.store.writer.errands().run(follow).unwrap();
+        let queue = Arc::clone(&self.queue);
+        let follow = move |database: &_, wal_reader: &mut super::super::WalReader| {
+            wal_reader.follow(database, queue)
+        };
+        self.store.writer.maintenance().run(follow).unwrap();
         self.database.rewind().unwrap();
         let part_bytes = self.database.metadata().unwrap().len() / PARTS + 1;
         for part in 0..=PARTS {
@@ -100,7 +102,7 @@ impl Recorder {
 
     fn take(mut self) -> Self {
         shipped(&self.store);
-        while let Some(message) = self.feed.next(Some(Instant::now())).unwrap() {
+        while let Some(message) = self.queue.next(Some(Instant::now())).unwrap() {
             if let Message::Commits(commits) = message {
                 self.steps.push(Step::Log(commits.offset, commits.bytes));
             }
@@ -117,7 +119,7 @@ fn run(dir: &Path, steps: &[Step], on_disk: Option<usize>) -> bool {
 
 /// Tells also on which disk.
 fn run_on(disk: Disk, dir: &Path, steps: &[Step]) -> (bool, Option<Disk>) {
-    let Ok(mut copy) = Copy::begin(disk, dir) else {
+    let Ok(mut copy) = BaseBackup::begin(disk, dir) else {
         return (false, None);
     };
     let mut take = |step: &_| match step {

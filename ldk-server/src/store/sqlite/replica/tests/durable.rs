@@ -12,7 +12,7 @@ const SECTOR_BYTES: usize = 4096;
 
 /// The files as they were synced last, by their inodes, and their names.
 #[derive(Default)]
-pub(in crate::store::mirror) struct Durable {
+pub(in crate::store::sqlite::replica) struct Durable {
     contents: RefCell<HashMap<u64, Vec<u8>>>,
     names: RefCell<HashMap<PathBuf, u64>>,
     /// So that no inode is used again.
@@ -30,7 +30,7 @@ impl Durable {
         durable
     }
 
-    pub(in crate::store::mirror) fn synced(&self, mut file: &File) {
+    pub(in crate::store::sqlite::replica) fn synced(&self, mut file: &File) {
         let inode = file.metadata().unwrap().ino();
         file.rewind().unwrap();
         let mut bytes = Vec::new();
@@ -39,7 +39,7 @@ impl Durable {
         self.opened.borrow_mut().push(file.try_clone().unwrap());
     }
 
-    pub(in crate::store::mirror) fn synced_names(&self, dir: &Path) {
+    pub(in crate::store::sqlite::replica) fn synced_names(&self, dir: &Path) {
         *self.names.borrow_mut() = names(dir);
     }
 

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use ldk_node::lightning::util::persist::KVStoreSync;
 use rusqlite::Connection;
 
-use super::super::Tail;
-use super::super::feed::Feed;
+use super::super::WalReader;
+use super::super::queue::Queue;
 use super::{PATIENCE, Store, commits, database_in, find, level, open, write};
 
 /// Waits until the mirror fails.
@@ -123,16 +123,18 @@ fn what_another_program_does_is_noticed() {
 #[test]
 fn a_mirror_that_hangs_is_not_waited_for() {
     let dir = tempfile::tempdir().unwrap();
-    let (store, feed) = (open(dir.path()), Arc::new(Feed::new("nowhere".to_owned())));
-    let for_writer = Arc::clone(&feed);
-    let follow = move |database: &Connection, tail: &mut Tail| tail.follow(database, for_writer);
-    store.writer.errands().run(follow).unwrap();
+    let (store, queue) = (open(dir.path()), Arc::new(Queue::new("nowhere".to_owned())));
+    let for_writer = Arc::clone(&queue);
+    let follow = move |database: &Connection, wal_reader: &mut WalReader| {
+        wal_reader.follow(database, for_writer)
+    };
+    store.writer.maintenance().run(follow).unwrap();
     for number in 0..70 {
         KVStoreSync::write(&store, "large", "", "key", vec![number; 1 << 20]).unwrap();
     }
-    let error = feed.next(None).err().unwrap().to_string();
+    let error = queue.next(None).err().unwrap().to_string();
     assert!(error.contains("it is slow"), "{error}");
-    assert!(feed.mirror_state().is_failing);
+    assert!(queue.mirror_state().is_failing);
     let before = commits(&store);
     write(&store, "key", 1);
     assert_eq!(commits(&store), before + 1);

@@ -5,7 +5,7 @@ use std::fs;
 use proptest::prelude::*;
 use rusqlite::Connection;
 
-use super::super::frames::{Frames, HEADER_BYTES, Outcome};
+use super::super::wal::{Frames, HEADER_BYTES, Outcome};
 use super::{database_in, log_of, open, write};
 
 /// A database in use, with a log: their bytes.

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use super::super::super::testing;
 use super::{Store, commits, find, level, open, write};
+use crate::store::testing;
 
 const WRITERS: u64 = 4;
 const WRITES: u64 = 300;

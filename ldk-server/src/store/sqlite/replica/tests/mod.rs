@@ -14,9 +14,9 @@ use std::{fs, thread};
 use ldk_node::lightning::util::persist::KVStoreSync;
 use rusqlite::Connection;
 
-use super::super::log_of;
-use super::super::{Epoch, Lineage, Store, epoch, testing};
-use super::copy::database_in;
+use super::base_backup::database_in;
+use crate::store::sqlite::epoch;
+use crate::store::{Epoch, Lineage, Store, log_of, testing};
 
 const NAMESPACE: &str = "mirrored";
 
@@ -29,10 +29,10 @@ const LOG_PAGES: u32 = 25;
 /// A store whose log begins anew often.
 fn open(dir: &Path) -> Store {
     let store = testing::open(dir);
-    let small_log = |database: &Connection, _: &mut super::Tail| {
+    let small_log = |database: &Connection, _: &mut super::WalReader| {
         database.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)
     };
-    store.writer.errands().run(small_log).unwrap().unwrap();
+    store.writer.maintenance().run(small_log).unwrap().unwrap();
     store
 }
 
@@ -49,7 +49,7 @@ fn commits(store: &Store) -> u64 {
 
 /// Waits until what was answered is on its way to the mirror.
 fn shipped(store: &Store) {
-    store.writer.errands().run(|_, _| ()).unwrap();
+    store.writer.maintenance().run(|_, _| ()).unwrap();
 }
 
 /// Waits until the mirror has everything.
