@@ -64,7 +64,7 @@ impl Recorder {
     fn copy(mut self) -> Self {
         let queue = Arc::clone(&self.queue);
         let follow = move |database: &_, wal_reader: &mut super::super::WalReader| {
-            wal_reader.follow(database, queue)
+            wal_reader.follow(database, queue);
         };
         self.store.writer.maintenance().run(follow).unwrap();
         self.database.rewind().unwrap();

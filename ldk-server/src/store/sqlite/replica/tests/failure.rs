@@ -126,7 +126,7 @@ fn a_mirror_that_hangs_is_not_waited_for() {
     let (store, queue) = (open(dir.path()), Arc::new(Queue::new("nowhere".to_owned())));
     let for_writer = Arc::clone(&queue);
     let follow = move |database: &Connection, wal_reader: &mut WalReader| {
-        wal_reader.follow(database, for_writer)
+        wal_reader.follow(database, for_writer);
     };
     store.writer.maintenance().run(follow).unwrap();
     for number in 0..70 {
