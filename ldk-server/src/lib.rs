@@ -10,6 +10,7 @@ mod compat;
 pub mod config;
 mod deadline;
 mod descriptors;
+mod disk;
 pub mod error;
 mod exposure;
 pub mod gate;

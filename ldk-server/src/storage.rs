@@ -28,19 +28,6 @@ pub fn make_dirs(network_dir: &Path) -> Result<(), StorageError> {
     fs::create_dir_all(network_dir).map_err(unusable(network_dir))
 }
 
-/// What this user can still write where this is, in bytes; `None` if the disk does not say.
-#[cfg(unix)]
-pub(crate) fn available_bytes(path: &Path) -> Option<u64> {
-    let disk = rustix::fs::statvfs(path).ok()?;
-    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
-}
-
-/// What this user can still write where this is, in bytes; `None` if the disk does not say.
-#[cfg(not(unix))]
-pub(crate) fn available_bytes(_: &Path) -> Option<u64> {
-    None
-}
-
 /// Makes sure that no other process runs on the same state, which would lose funds. The lock ends
 /// with the returned file, or with the process.
 pub(crate) fn lock(network_dir: &Path) -> Result<File, StorageError> {

@@ -19,7 +19,7 @@ use crate::rollback::{
 };
 use crate::secrets::{self, Entropy, Keys, SecretError};
 use crate::storage::{self, StorageError};
-use crate::store::{Closed, Epoch, Lineage, log_of};
+use crate::store::{Epoch, Lineage, OfflineDatabase, log_of};
 
 /// What every database begins with.
 const DATABASE_MAGIC: &[u8; 16] = b"SQLite format 3\0";
@@ -70,7 +70,7 @@ pub fn restore(config: &Config, order: &RestoreArgs) -> Result<String, RestoreEr
     let (manifest, keys) = bring(order, stage.path())?;
     check_network(config, manifest.as_ref())?;
     let keys = NodeKeys::find(config, keys)?;
-    let mut state = Closed::open(stage.path())?;
+    let mut state = OfflineDatabase::open(stage.path())?;
     check_owner(config, &keys, manifest.as_ref(), &state)?;
     let (lineage, epoch) = state.epoch()?;
     let known = newest_known(config, lineage)?;
@@ -93,7 +93,7 @@ pub fn restore(config: &Config, order: &RestoreArgs) -> Result<String, RestoreEr
 pub fn recover(config: &Config) -> Result<String, RestoreError> {
     let network_dir = config.network_dir();
     let _lock = storage::lock(&network_dir)?;
-    let mut state = Closed::open(&network_dir)?;
+    let mut state = OfflineDatabase::open(&network_dir)?;
     let (lineage, epoch) = state.epoch()?;
     let newest = newest_known(config, lineage)?.map_or(epoch, |known| known.epoch.max(epoch));
     let channels = state.set_channels_aside()?;
@@ -212,7 +212,7 @@ fn check_owner(
     config: &Config,
     keys: &NodeKeys,
     manifest: Option<&Manifest>,
-    state: &Closed,
+    state: &OfflineDatabase,
 ) -> Result<(), RestoreError> {
     let entropy = Entropy::of(&config.storage_dir.join(keys.keys.name), &keys.keys)?;
     let node_id = entropy.node_id()?.to_string();

@@ -19,7 +19,7 @@ use tokio::task::{JoinError, spawn_blocking};
 
 use crate::chain::outputs::{self, Output};
 use crate::config::Config;
-use crate::store::{MonitorAside, Store};
+use crate::store::{QuarantinedMonitor, Store};
 
 /// From one look at the chain to the next.
 const INTERVAL: Duration = Duration::from_secs(10);
@@ -107,7 +107,7 @@ async fn is_spent(config: &Config, output: &Output) -> bool {
 }
 
 /// The output that the channel of a monitor is funded by.
-fn funding(monitor: &MonitorAside) -> Result<Output, RecoveryError> {
+fn funding(monitor: &QuarantinedMonitor) -> Result<Output, RecoveryError> {
     // The keys are not those of the node: they are for signing, and nothing is signed.
     let keys = KeysManager::new(&[0; 32], 0, 0, true);
     let bytes = monitor.bytes.as_slice();
