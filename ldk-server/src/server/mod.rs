@@ -30,6 +30,10 @@ use crate::config::{Config, LimitsConfig};
 use crate::descriptors::Shares;
 use crate::exposure;
 use crate::gate::{self, ListeningSockets, PeerGate};
+use crate::http::{
+    AcceptedForms, Bodies, Front, Guard, HealthPages, Listener, MAX_OPEN_MESSAGE_BYTES,
+    MetricsEndpoint, OpenService, keep_reported,
+};
 use crate::logging;
 use crate::memory;
 use crate::metrics;
@@ -45,10 +49,6 @@ use crate::retention;
 use crate::rollback;
 use crate::rpc::{App, Bills, Calls, Lsp, Names, Phase, Service};
 use crate::secrets;
-use crate::serve::{
-    AcceptedForms, Bodies, Front, Guard, HealthPages, Listener, MAX_OPEN_MESSAGE_BYTES,
-    MetricsEndpoint, OpenService, keep_reported,
-};
 use crate::storage;
 use crate::store::{Holds, Store};
 use crate::supervisor;

@@ -13,10 +13,11 @@ use tonic::body::Body;
 use tower::ServiceExt as _;
 use tower::util::BoxCloneSyncService;
 
-use super::request_line::RequestLine;
+use super::layers::authenticate::Guard;
+use super::layers::span::RequestLine;
 use super::standing::{Size, Standing};
 use super::stream::Taken;
-use super::{Guard, HealthPages, MetricsEndpoint};
+use super::{HealthPages, MetricsEndpoint};
 use crate::request_id::RequestId;
 use crate::rpc;
 

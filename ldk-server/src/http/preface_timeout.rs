@@ -14,14 +14,14 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const FRAME_HEAD_BYTES: usize = 9;
 
 /// A stream that tells when its other side has begun with HTTP.
-pub(super) struct Opening<S> {
+pub(super) struct PrefaceTimeout<S> {
     stream: S,
     /// How much has been read until then.
     read_bytes: usize,
     begun: Option<oneshot::Sender<()>>,
 }
 
-impl<S> Opening<S> {
+impl<S> PrefaceTimeout<S> {
     /// The stream, and what resolves when it has begun.
     pub(super) fn new(stream: S) -> (Self, oneshot::Receiver<()>) {
         let (begun, has_begun) = oneshot::channel();
@@ -43,7 +43,7 @@ impl<S> Opening<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Opening<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for PrefaceTimeout<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -58,7 +58,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Opening<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Opening<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for PrefaceTimeout<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -94,7 +94,7 @@ mod tests {
 
     /// How many of these bytes it takes, one by one.
     fn begins_after(bytes: &[u8]) -> Option<usize> {
-        let (mut opening, mut has_begun) = Opening::new(());
+        let (mut opening, mut has_begun) = PrefaceTimeout::new(());
         (1..=bytes.len()).find(|end| {
             opening.look(&bytes[end - 1..*end]);
             has_begun.try_recv().is_ok()

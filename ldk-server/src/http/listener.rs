@@ -22,8 +22,9 @@ use tokio_util::task::TaskTracker;
 use tonic::body::Body;
 
 use super::Front;
-use super::opening::Opening;
+
 use super::places::{Place, Places};
+use super::preface_timeout::PrefaceTimeout;
 use super::standing::{Budget, Standing};
 use super::stream::{Stream, Streams};
 use crate::certificate::Certificate;
@@ -148,7 +149,7 @@ impl Connection {
         };
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(self.limits.write_timeout));
-        let (stream, has_begun) = Opening::new(Box::pin(stream));
+        let (stream, has_begun) = PrefaceTimeout::new(Box::pin(stream));
         let standing = Standing::new(Arc::clone(&self.place), self.budget.clone(), &self.limits);
         let (standing, front) = (Arc::new(standing), self.front.clone());
         let service = service_fn(move |request: Request<Incoming>| {

@@ -11,7 +11,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::spawn_blocking;
 use tonic::body::Body;
 
-use super::http::{READING, plain, with_header, without_body};
+use super::router::{READING, plain, with_header, without_body};
 use crate::config::{MetricsConfig, MetricsLogin};
 use crate::metrics::{Latest, Metrics, Requests};
 use crate::readiness::State;

@@ -1,24 +1,19 @@
 //! The one listener: TLS, then HTTP, then the service a request is for.
 
-mod body;
-mod guard;
 mod health;
-mod http;
+mod layers;
 mod listener;
 mod metrics;
-mod opening;
 mod places;
-mod rate;
-mod replay;
-mod request_line;
-mod rewritten;
+mod preface_timeout;
+mod router;
 mod standing;
 mod strangers;
 mod stream;
 
-pub use body::Bodies;
-pub use guard::{AcceptedForms, Guard};
 pub use health::{HealthPages, keep_reported};
-pub use http::{Front, MAX_OPEN_MESSAGE_BYTES, OpenService};
+pub use layers::authenticate::{AcceptedForms, Guard};
+pub use layers::body::Bodies;
 pub use listener::Listener;
 pub use metrics::MetricsEndpoint;
+pub use router::{Front, MAX_OPEN_MESSAGE_BYTES, OpenService};

@@ -28,7 +28,7 @@ const STREAMS: [&str; 3] = ["SubscribeEvents", "Watch", "ServerReflectionInfo"];
 
 /// Writes `request 1f3a GetNodeInfo OK in 97 µs`, and counts it; if it is dropped before, that the
 /// caller has given up.
-pub(super) struct RequestLine {
+pub(in crate::http) struct RequestLine {
     id: RequestId,
     method: &'static str,
     begun: Instant,
@@ -38,14 +38,14 @@ pub(super) struct RequestLine {
 
 impl RequestLine {
     /// Of a request that begins now.
-    pub(super) fn begin(id: RequestId, path: &str, requests: &Requests) -> Self {
+    pub(in crate::http) fn begin(id: RequestId, path: &str, requests: &Requests) -> Self {
         let method = known_method(path);
         let counted = requests.begin(method);
         Self { id, method, begun: Instant::now(), counted, has_ended: false }
     }
 
     /// Says how the request ended; for a stream, that it begins, and how it ends when it does.
-    pub(super) fn answer(mut self, response: Response<Body>) -> Response<Body> {
+    pub(in crate::http) fn answer(mut self, response: Response<Body>) -> Response<Body> {
         self.counted.answered(self.begun.elapsed());
         match Status::from_header_map(response.headers()) {
             Some(status) => self.end(&status),

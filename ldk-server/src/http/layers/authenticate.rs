@@ -17,10 +17,10 @@ use tonic::body::Body;
 use tower::{Service, ServiceExt as _};
 use zeroize::Zeroizing;
 
+use super::super::standing::Unproven;
 use super::body::{self, Bodies};
+use super::generation::{for_generation, from_any_generation};
 use super::replay::Seen;
-use super::rewritten::{for_generation, from_any_generation};
-use super::standing::Unproven;
 use crate::caller::Caller;
 use crate::clock::{Seldom, unix_secs};
 use crate::deadline::Deadline;

@@ -8,7 +8,7 @@ use tonic::Status;
 
 /// The rate of one connection: as many calls at once as it may make in a second, and then each when
 /// its share of a second has passed.
-pub(super) struct Rate(Option<Limited>);
+pub(in crate::http) struct Rate(Option<Limited>);
 
 struct Limited {
     per_second: NonZeroU32,
@@ -23,7 +23,7 @@ struct Bucket {
 
 impl Rate {
     /// Admits so many calls in a second; any number without a limit.
-    pub(super) fn new(per_second: Option<NonZeroU32>) -> Self {
+    pub(in crate::http) fn new(per_second: Option<NonZeroU32>) -> Self {
         Self(per_second.map(|per_second| {
             let bucket = Bucket { calls: per_second.get().into(), filled_at: Instant::now() };
             Limited { per_second, bucket: Mutex::new(bucket) }
@@ -31,7 +31,7 @@ impl Rate {
     }
 
     /// Takes a call that is made now; or says that there were too many.
-    pub(super) fn admit(&self) -> Result<(), Status> {
+    pub(in crate::http) fn admit(&self) -> Result<(), Status> {
         self.0.as_ref().map_or(Ok(()), |limited| limited.admit(Instant::now()))
     }
 }

@@ -10,7 +10,7 @@ use tonic::body::Body;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
-use super::http::{READING, plain, with_header, without_body};
+use super::router::{READING, plain, with_header, without_body};
 use crate::readiness::State;
 
 /// Whether the process serves.
