@@ -11,7 +11,7 @@ mod standing;
 mod strangers;
 mod stream;
 
-pub use health::{HealthPages, keep_reported};
+pub use health::{HealthPages, keep_reported, report};
 pub use layers::authenticate::{AcceptedForms, Guard};
 pub use layers::body::Bodies;
 pub use listener::Listener;
