@@ -21,7 +21,6 @@ pub mod metrics;
 pub mod node;
 pub mod process;
 pub mod readiness;
-mod request_id;
 mod retention;
 pub mod rpc;
 pub mod secrets;

@@ -25,8 +25,8 @@ use crate::descriptors::Shares;
 use crate::exposure;
 use crate::gate::{self, ListeningSockets, PeerGate};
 use crate::http::{
-    AcceptedForms, Bodies, Front, Guard, HealthPages, Listener, MAX_OPEN_MESSAGE_BYTES,
-    MetricsEndpoint, OpenService, keep_reported,
+    AcceptedForms, Access, HealthPages, Listener, MAX_OPEN_MESSAGE_BYTES, MetricsEndpoint, Router,
+    keep_reported,
 };
 use crate::logging;
 use crate::memory;
@@ -151,12 +151,12 @@ impl Server {
         .max_decoding_message_size(MAX_MESSAGE_BYTES);
         let (health, health_service) = tonic_health::server::health_reporter();
         let health = keep_reported(health, readiness.subscribe()).await;
-        let bodies = Bodies::new(config.limits.request_timeout);
         let accepted = AcceptedForms {
             timestamp_only: config.accept_timestamp_only_auth,
             body_bound: config.accept_body_bound_auth,
         };
-        let lightning = Guard::new(service, api_key, accepted, bodies, started_at_secs);
+        let body_timeout = config.limits.request_timeout;
+        let access = Access { api_key, accepted, body_timeout, started_at_secs };
         let (latest_metrics, latest) = watch::channel(None);
         let requests =
             metrics::Requests::new().map_err(|error| StartError::Task(error.to_string()))?;
@@ -164,10 +164,9 @@ impl Server {
             MetricsEndpoint::new(&config.metrics, latest, requests, readiness.subscribe());
         let health_pages = HealthPages::new(readiness.subscribe());
         let health_service = health_service.max_decoding_message_size(MAX_OPEN_MESSAGE_BYTES);
-        let health_service = OpenService::new(health_service);
-        let front = Front::new(lightning, health_service, health_pages, metrics)
+        let router = Router::new(service, access, health_service, health_pages, metrics)
             .map_err(|error| StartError::Listen(error.to_string()))?;
-        let listener = tokio::spawn(listener.serve(front, stop.serving.clone()));
+        let listener = tokio::spawn(listener.serve(router, stop.serving.clone()));
         tracing::info!("gRPC service listening on {address}");
 
         let config = Arc::new(config);
