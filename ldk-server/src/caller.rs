@@ -26,9 +26,9 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Waits until this deadline, or for ever.
-    pub(crate) fn until(deadline: Option<Deadline>) -> Self {
-        Self { deadline, state: Arc::default() }
+    /// The same, waiting until this deadline.
+    pub(crate) fn with_deadline(self, deadline: Deadline) -> Self {
+        Self { deadline: Some(deadline), ..self }
     }
 
     /// Fails when the caller has given up. From now on the caller is told the outcome, even if the
@@ -97,6 +97,7 @@ mod tests {
     use std::future::pending;
 
     use http::HeaderMap;
+    use tokio::time::Instant;
     use tonic::Code;
 
     use super::*;
@@ -104,7 +105,8 @@ mod tests {
     fn within(timeout: &str) -> Caller {
         let mut headers = HeaderMap::new();
         headers.insert("grpc-timeout", timeout.parse().unwrap());
-        Caller::until(Deadline::of(&headers).unwrap())
+        let deadline = Deadline::of(&headers, Instant::now()).unwrap();
+        Caller::default().with_deadline(deadline.unwrap())
     }
 
     #[tokio::test(start_paused = true)]

@@ -23,7 +23,6 @@ pub mod node;
 pub mod process;
 pub mod readiness;
 pub mod recovery;
-mod request_id;
 mod retention;
 mod rollback;
 pub mod rpc;

@@ -7,10 +7,10 @@ use ldk_server_grpc::api::ConnectPeerResponse;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
+use tracing::Span;
 
 use super::{App, jit, peers};
 use crate::error::Error;
-use crate::request_id::RequestId;
 
 /// Calls that run at once. The library serialises most of its work on a few locks, so more would
 /// only wait there.
@@ -170,12 +170,13 @@ impl Calls {
         R: Send + 'static,
         F: FnOnce() -> Result<R, Error> + Send + 'static,
     {
-        let request = RequestId::current();
+        let span = Span::current();
         self.tracker.spawn_blocking(move || {
+            let _entered = span.entered();
             let result = work();
             // Here, because the caller may not wait for it, and is not told.
             if let Err(Error::Internal(reason)) = &result {
-                tracing::error!("request {request} {method} failed: {reason}");
+                tracing::error!("{method} failed: {reason}");
             }
             result
         })

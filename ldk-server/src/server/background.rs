@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use super::{Phase, Stop, Tasks};
 use crate::certificate::{Certificate, CertificateReloader};
 use crate::config::Config;
-use crate::http::{Front, Listener};
+use crate::http::{Listener, Router};
 use crate::node::startup::Started;
 use crate::node::{events, expired_invoices, hodl_guard};
 use crate::readiness::{Look, Readiness};
@@ -19,13 +19,13 @@ impl Tasks {
     pub(super) fn serve(
         &mut self,
         listener: Listener,
-        front: Front,
+        router: Router,
         certificate: CertificateReloader,
         readiness: &Readiness,
         stop: &Stop,
     ) {
         let stop = || stop.serving().clone();
-        let serving = listener.serve(front, stop());
+        let serving = listener.serve(router, stop());
         let serving = async move {
             serving.await;
             Ok::<_, std::convert::Infallible>(())

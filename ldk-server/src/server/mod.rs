@@ -79,8 +79,8 @@ impl Server {
         let config = Arc::new(config);
         let signed_since = (api_key, started_at_secs);
         let services = Services::new(&config, signed_since, &readiness, &stop, &mut tasks).await?;
-        let Services { front, calls, progress, latest_metrics } = services;
-        tasks.serve(prepared.listener, front, prepared.certificate_reloader, &readiness, &stop);
+        let Services { router, calls, progress, latest_metrics } = services;
+        tasks.serve(prepared.listener, router, prepared.certificate_reloader, &readiness, &stop);
         tracing::info!("gRPC service listening on {address}");
 
         let report = |doing: Doing| {

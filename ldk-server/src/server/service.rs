@@ -8,8 +8,8 @@ use zeroize::Zeroizing;
 use super::{Phase, StartError, Stop, Tasks};
 use crate::config::Config;
 use crate::http::{
-    AcceptedForms, Bodies, Front, Guard, HealthPages, MAX_OPEN_MESSAGE_BYTES, MetricsEndpoint,
-    OpenService, keep_reported, report,
+    AcceptedForms, Access, HealthPages, MAX_OPEN_MESSAGE_BYTES, MetricsEndpoint, Router,
+    keep_reported, report,
 };
 use crate::metrics::{self, Metrics};
 use crate::node::startup::Doing;
@@ -18,7 +18,7 @@ use crate::rpc::{self, Calls, Service};
 
 /// The services, and what they are told.
 pub(super) struct Services {
-    pub(super) front: Front,
+    pub(super) router: Router,
     pub(super) calls: Calls,
     /// How far the server is.
     pub(super) progress: watch::Sender<rpc::Phase>,
@@ -44,19 +44,19 @@ impl Services {
         let states = readiness.subscribe();
         report(&reporter, states.borrow().is_ready()).await;
         tasks.spawn(Phase::Health, "report of health", keep_reported(reporter, states));
-        let bodies = Bodies::new(config.limits.request_timeout);
         let accepted = AcceptedForms {
             timestamp_only: config.accept_timestamp_only_auth,
             body_bound: config.accept_body_bound_auth,
         };
-        let lightning = Guard::new(service, api_key, accepted, bodies, started_at_secs);
+        let body_timeout = config.limits.request_timeout;
+        let access = Access { api_key, accepted, body_timeout, started_at_secs };
         let (latest_metrics, latest) = watch::channel(None);
         let requests = metrics::Requests::new()?;
         let metrics =
             MetricsEndpoint::new(&config.metrics, latest, requests, readiness.subscribe());
-        let health = OpenService::new(health.max_decoding_message_size(MAX_OPEN_MESSAGE_BYTES));
+        let health = health.max_decoding_message_size(MAX_OPEN_MESSAGE_BYTES);
         let pages = HealthPages::new(readiness.subscribe());
-        let front = Front::new(lightning, health, pages, metrics)?;
-        Ok(Self { front, calls, progress, latest_metrics })
+        let router = Router::new(service, access, health, pages, metrics)?;
+        Ok(Self { router, calls, progress, latest_metrics })
     }
 }
