@@ -9,7 +9,9 @@ use ldk_server_client::types::{
     CustomTlvRecord, PaymentDirection, PaymentStatus, RouteParametersConfig, Spontaneous,
 };
 
-use crate::sending::{AMOUNT_MSAT, STRANGER, TOO_MANY_MSATS, failed, fee_limit, kind, next_received};
+use crate::sending::{
+    AMOUNT_MSAT, STRANGER, TOO_MANY_MSATS, failed, fee_limit, kind, next_received,
+};
 
 /// 32 times 01, and its SHA-256.
 const PREIMAGE: &str = "0101010101010101010101010101010101010101010101010101010101010101";
