@@ -8,25 +8,36 @@ use bitcoin_payment_instructions::hrn_resolution::{HrnResolution, HrnResolver, H
 use tokio::net::lookup_host;
 use tokio::time::timeout;
 
-use super::{fields, uri};
+use crate::bulkhead::Bulkhead;
 use crate::config::{HostPort, HrnConfig};
-use crate::error::Error;
+use crate::error::{Error, quoted};
+
+/// Names being looked up at once.
+const MAX_LOOKING_UP: usize = 32;
 
 /// Where names are looked up.
 #[derive(Clone)]
 pub struct Names {
     dns_server: HostPort,
     timeout: Duration,
+    looking_up: Bulkhead,
 }
 
 impl Names {
     /// As configured.
     pub fn new(config: &HrnConfig) -> Self {
-        Self { dns_server: config.dns_server.clone(), timeout: config.timeout }
+        let full = format!("{MAX_LOOKING_UP} names are being looked up");
+        Self {
+            dns_server: config.dns_server.clone(),
+            timeout: config.timeout,
+            looking_up: Bulkhead::new(MAX_LOOKING_UP, &full),
+        }
     }
 
     /// Asks the DNS server. What it answers counts only with a proof (DNSSEC).
-    pub(super) async fn resolve(&self, name: &str) -> Result<String, Error> {
+    /// The look-up ends by itself, or when the caller gives up.
+    pub(crate) async fn resolve(&self, name: &str) -> Result<String, Error> {
+        let _place = self.looking_up.try_enter()?;
         let answer = async { ask(name, &DNSHrnResolver(self.server().await?)).await };
         timeout(self.timeout, answer).await.unwrap_or_else(|_| {
             let (server, secs) = (&self.dns_server, self.timeout.as_secs());
@@ -45,14 +56,14 @@ impl Names {
 }
 
 /// Whether it has to be looked up.
-pub(super) fn is_name(text: &str) -> bool {
+pub(crate) fn is_name(text: &str) -> bool {
     HumanReadableName::from_encoded(text).is_ok()
 }
 
 /// Asks a resolver for the text of payment instructions that a name stands for.
 async fn ask(name: &str, resolver: &(impl HrnResolver + Sync)) -> Result<String, Error> {
     let parsed = HumanReadableName::from_encoded(name)
-        .map_err(|()| Error::invalid(uri::FIELD, format!("{} is no name", fields::quoted(name))))?;
+        .map_err(|()| Error::invalid("uri", format!("{} is no name", quoted(name))))?;
     match resolver.resolve_hrn(&parsed).await {
         Ok(HrnResolution::DNSSEC { result, .. }) => Ok(result),
         Ok(HrnResolution::LNURLPay { .. }) => Err(unresolved(name, "it leads to an LNURL")),
@@ -62,12 +73,12 @@ async fn ask(name: &str, resolver: &(impl HrnResolver + Sync)) -> Result<String,
 
 /// It may be again, or for somebody else: what is wrong is not what was asked.
 fn unresolved(name: &str, reason: &str) -> Error {
-    let name = fields::quoted(name);
+    let name = quoted(name);
     Error::FailedPrecondition(format!("the name {name} cannot be resolved: {reason}"))
 }
 
 #[cfg(test)]
-pub(super) mod fake {
+mod fake {
     //! A resolver that has an answer.
 
     use bitcoin_payment_instructions::amount::Amount;
@@ -123,7 +134,7 @@ mod tests {
 
     fn names(port: u16) -> Names {
         let dns_server = HostPort { host: "127.0.0.1".to_owned(), port };
-        Names { dns_server, timeout: Duration::from_millis(300) }
+        Names::new(&HrnConfig { dns_server, timeout: Duration::from_millis(300) })
     }
 
     fn refusal(read: Result<String, Error>) -> String {

@@ -1,7 +1,11 @@
 //! The ldk-server daemon as a library: [`Server`] is what `main` runs, and what a test may run
 //! in-process.
 
+pub mod access;
+pub mod api;
+pub mod app;
 pub mod backup;
+pub mod bulkhead;
 pub mod caller;
 pub mod certificate;
 pub mod chain;
@@ -11,18 +15,24 @@ pub mod config;
 mod deadline;
 mod descriptors;
 pub mod error;
+pub mod events;
+pub mod executor;
 mod exposure;
 pub mod gate;
+pub mod grpc;
+pub mod hold;
+pub mod hrn;
 pub mod logging;
 pub mod manual;
 mod memory;
 pub mod metrics;
 pub mod node;
+pub mod ops;
+pub mod payment_requests;
 pub mod process;
 pub mod readiness;
 mod request_id;
 mod retention;
-pub mod rpc;
 pub mod secrets;
 pub mod serve;
 mod server;
@@ -32,6 +42,7 @@ pub mod store;
 pub mod supervisor;
 mod upstream;
 mod urls;
+pub mod wallet;
 pub mod wire;
 mod witness;
 

@@ -1,4 +1,4 @@
-//! Bills that can be paid in several ways, of which one is enough: the parts of a URI.
+//! Payment requests that can be paid in several ways, of which one is enough: the parts of a URI.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
@@ -13,10 +13,13 @@ use crate::error::Error;
 /// How many invoices are remembered that were paid in another way, the latest ones.
 const MAX_REMEMBERED: usize = 4_096;
 
-/// What a bill was paid by.
+/// What a payment request was paid by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum PaidBy {
+/// Either a payment over Lightning or a transaction.
+pub enum PaidBy {
+    /// Over Lightning.
     Payment(PaymentId),
+    /// On chain.
     Transaction(Txid),
 }
 
@@ -29,16 +32,16 @@ impl fmt::Display for PaidBy {
     }
 }
 
-/// The bills that are being paid, and those that were.
+/// The payment requests that are being paid, and those that were.
 #[derive(Default)]
-pub struct Bills {
+pub struct PaymentRequests {
     under_way: Mutex<HashSet<Vec<u8>>>,
     paid: Mutex<Paid>,
 }
 
-impl Bills {
-    /// Begins to pay a bill with these parts, unless another call is at one of them.
-    pub(super) fn turn(&self, parts: impl Iterator<Item = Vec<u8>>) -> Result<Turn<'_>, Error> {
+impl PaymentRequests {
+    /// Begins to pay a request with these parts, unless another call is at one of them.
+    pub(crate) fn turn(&self, parts: impl Iterator<Item = Vec<u8>>) -> Result<Turn<'_>, Error> {
         let parts: Vec<_> = parts.collect();
         let mut under_way = lock(&self.under_way);
         if parts.iter().any(|part| under_way.contains(part)) {
@@ -46,32 +49,32 @@ impl Bills {
             return Err(Error::FailedPrecondition(reason.to_owned()));
         }
         under_way.extend(parts.iter().cloned());
-        Ok(Turn { bills: self, parts })
+        Ok(Turn { requests: self, parts })
     }
 
-    /// Takes note that the bill with these invoices is being paid.
-    pub(super) fn paid(&self, invoices: &[PaymentHash], by: PaidBy) {
+    /// Takes note that the request with these invoices is being paid.
+    pub(crate) fn paid(&self, invoices: &[PaymentHash], by: PaidBy) {
         let mut paid = lock(&self.paid);
         for invoice in invoices {
             paid.remember(*invoice, by);
         }
     }
 
-    /// What the bill with this invoice was paid by.
-    pub(super) fn paid_by(&self, invoice: PaymentHash) -> Option<PaidBy> {
+    /// What the request with this invoice was paid by.
+    pub(crate) fn paid_by(&self, invoice: PaymentHash) -> Option<PaidBy> {
         lock(&self.paid).by.get(&invoice).copied()
     }
 }
 
-/// The right to pay a bill. Its parts are free again when this is dropped.
-pub(super) struct Turn<'a> {
-    bills: &'a Bills,
+/// The right to pay a request. Its parts are free again when this is dropped.
+pub(crate) struct Turn<'a> {
+    requests: &'a PaymentRequests,
     parts: Vec<Vec<u8>>,
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        let mut under_way = lock(&self.bills.under_way);
+        let mut under_way = lock(&self.requests.under_way);
         for part in &self.parts {
             under_way.remove(part);
         }
@@ -112,28 +115,28 @@ mod tests {
     }
 
     #[test]
-    fn a_bill_is_paid_by_one_call_at_a_time() {
-        let bills = Bills::default();
+    fn a_request_is_paid_by_one_call_at_a_time() {
+        let requests = PaymentRequests::default();
         let parts = |parts: &[u8]| parts.iter().map(|part| vec![*part]).collect::<Vec<_>>();
-        let first = bills.turn(parts(&[1, 2]).into_iter());
+        let first = requests.turn(parts(&[1, 2]).into_iter());
         assert!(first.is_ok());
-        let refused = bills.turn(parts(&[2, 3]).into_iter()).err().unwrap();
+        let refused = requests.turn(parts(&[2, 3]).into_iter()).err().unwrap();
         assert!(matches!(refused, Error::FailedPrecondition(_)), "{refused:?}");
-        assert!(bills.turn(parts(&[3]).into_iter()).is_ok(), "a refused call leaves nothing");
+        assert!(requests.turn(parts(&[3]).into_iter()).is_ok(), "a refused call leaves nothing");
         drop(first);
-        assert!(bills.turn(parts(&[2, 3]).into_iter()).is_ok());
+        assert!(requests.turn(parts(&[2, 3]).into_iter()).is_ok());
     }
 
     #[test]
     fn the_latest_invoices_are_remembered() {
-        let bills = Bills::default();
+        let requests = PaymentRequests::default();
         let by = PaidBy::Payment(PaymentId([7; 32]));
         for number in 0..=MAX_REMEMBERED as u64 {
-            bills.paid(&[hash(number)], by);
+            requests.paid(&[hash(number)], by);
         }
-        assert_eq!(bills.paid_by(hash(0)), None);
-        assert_eq!(bills.paid_by(hash(1)), Some(by));
-        assert_eq!(bills.paid_by(hash(MAX_REMEMBERED as u64)), Some(by));
-        assert_eq!(lock(&bills.paid).by.len(), MAX_REMEMBERED);
+        assert_eq!(requests.paid_by(hash(0)), None);
+        assert_eq!(requests.paid_by(hash(1)), Some(by));
+        assert_eq!(requests.paid_by(hash(MAX_REMEMBERED as u64)), Some(by));
+        assert_eq!(lock(&requests.paid).by.len(), MAX_REMEMBERED);
     }
 }

@@ -15,6 +15,8 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::api::{Dispatcher, Phase};
+use crate::app::{self, App, LiquidityProvider};
 use crate::backup::{self, Backups};
 use crate::certificate::Certificate;
 use crate::chain::gate::ChainGate;
@@ -22,8 +24,13 @@ use crate::clock::unix_secs;
 use crate::compat::node_features;
 use crate::config::{Config, LimitsConfig};
 use crate::descriptors::Shares;
+use crate::events::{EventLoop, replaying};
+use crate::executor::Executor;
 use crate::exposure;
 use crate::gate::{self, ListeningSockets, PeerGate};
+use crate::grpc;
+use crate::hold::{HeldPayments, deadline};
+use crate::hrn::Names;
 use crate::logging;
 use crate::memory;
 use crate::metrics;
@@ -31,14 +38,12 @@ use crate::node::age;
 use crate::node::channel_settings::ChannelSettings;
 use crate::node::cookie::CookieWatch;
 use crate::node::recovery::Recovery;
-use crate::node::spending::Spending;
-use crate::node::splices::Splices;
 use crate::node::startup::{self, Doing, Started};
-use crate::node::{events, expired_invoices, hodl_guard, holding};
+use crate::payment_requests::PaymentRequests;
 use crate::process;
 use crate::readiness::{Look, Readiness};
 use crate::retention;
-use crate::rpc::{App, Bills, Calls, Lsp, Names, Phase, Service};
+use crate::retention::invoices::InvoicePruner;
 use crate::secrets;
 use crate::serve::{
     AcceptedForms, Bodies, Front, Guard, HealthPages, Listener, MAX_OPEN_MESSAGE_BYTES,
@@ -46,9 +51,10 @@ use crate::serve::{
 };
 use crate::start::StartError;
 use crate::storage;
-use crate::store::{Holds, Store};
+use crate::store::Store;
 use crate::supervisor;
 use crate::upstream;
+use crate::wallet::Spending;
 
 /// How long connections may take to close once no call is left on them.
 const LINGER: Duration = Duration::from_secs(2);
@@ -66,7 +72,7 @@ pub struct Server {
     watch: JoinHandle<()>,
     agreements: JoinHandle<()>,
     address: SocketAddr,
-    calls: Calls,
+    calls: Executor,
     readiness: Readiness,
     /// Tells `grpc.health.v1` how it is, until the end has begun.
     health: JoinHandle<()>,
@@ -139,15 +145,15 @@ impl Server {
         let (phase, phase_receiver) = watch::channel(Phase::Starting(Doing::Loading.to_string()));
         let readiness = Readiness::starting();
         tokio::spawn(supervisor::follow(readiness.subscribe()));
-        let (calls, stop) = (Calls::new(config.limits.max_calls_in_flight), Stop::default());
+        let (calls, stop) = (Executor::new(config.limits.max_calls_in_flight), Stop::default());
         tokio::spawn(certificate_keeper.keep(stop.serving.clone()));
         tokio::spawn(logging::tell_lost_lines(stop.serving.clone()));
         tokio::spawn(memory::keep_giving_back(stop.serving.clone()));
-        let service = LightningNodeServer::new(Service::new(
+        let service = LightningNodeServer::new(grpc::Service::new(Dispatcher::new(
             phase_receiver,
             calls.clone(),
             stop.serving.clone(),
-        ))
+        )))
         .max_decoding_message_size(MAX_MESSAGE_BYTES);
         let (health, health_service) = tonic_health::server::health_reporter();
         let health = keep_reported(health, readiness.subscribe()).await;
@@ -192,17 +198,19 @@ impl Server {
             () = interrupt => Err(StartError::Interrupted),
         };
         let started = started.inspect_err(|_| stop.serving.cancel())?;
-        let app = assemble(&config, &started, &stop).await?;
+        let app = assemble(&config, &started, &calls, &stop).await?;
         let Started { node, store, gate, chain_gate, cookie, recovery } = started;
 
         let hodl_blocks = config.hodl_fail_before_deadline_blocks;
-        let hodl_guard =
-            tokio::spawn(hodl_guard::run(Arc::clone(&app), hodl_blocks, stop.events.clone()));
-        let expired_invoices = tokio::spawn(expired_invoices::run(
-            Arc::clone(&app),
-            config.keep_expired_invoices,
-            stop.serving.clone(),
-        ));
+        let held = Arc::clone(&app.held);
+        let hodl_guard = tokio::spawn(deadline::run(held, hodl_blocks, stop.events.clone()));
+        let pruner = InvoicePruner {
+            node: Arc::clone(&node),
+            store: Arc::clone(&store),
+            held: Arc::clone(&app.held),
+        };
+        let expired_invoices =
+            tokio::spawn(pruner.run(config.keep_expired_invoices, stop.serving.clone()));
         let metrics = config.metrics.enabled.then(|| {
             let (node, store) = (Arc::clone(&node), Arc::clone(&app.store));
             let sources = metrics::Sources {
@@ -214,7 +222,8 @@ impl Server {
             let (interval, stop) = (config.metrics.poll_interval, stop.serving.clone());
             tokio::spawn(metrics::watch_node(node, sources, interval, latest_metrics, stop))
         });
-        let retention = retention::run(Arc::clone(&app.store), config.events, stop.serving.clone());
+        let retention =
+            retention::events::run(Arc::clone(&app.store), config.events, stop.serving.clone());
         let retention = tokio::spawn(retention);
         let witness =
             age::remember(Arc::clone(&app.store), Arc::clone(&config), stop.serving.clone());
@@ -225,7 +234,7 @@ impl Server {
         let agreements =
             Arc::clone(&gate).settle_agreements(move || settings.rewrite(), stop.events.clone());
         let agreements = tokio::spawn(agreements);
-        let event_loop = tokio::spawn(events::run(Arc::clone(&app), stop.events.clone()));
+        let event_loop = tokio::spawn(event_loop(&app).run(stop.events.clone()));
         gate.warn_of_unreachable_addresses();
         for address in gate.announcement_addresses() {
             tracing::info!("NODE_URI: {}@{address}", node.node_id());
@@ -348,27 +357,42 @@ impl Server {
     }
 }
 
+/// What takes the events of a node that runs.
+fn event_loop(app: &App) -> EventLoop {
+    EventLoop {
+        node: Arc::clone(&app.node),
+        store: Arc::clone(&app.store),
+        held: Arc::clone(&app.held),
+        spending: Arc::clone(&app.spending),
+        splices: Arc::clone(&app.splices),
+    }
+}
+
 /// What the calls of a node that runs work with.
 async fn assemble(
     config: &Arc<Config>,
     started: &Started,
+    executor: &Executor,
     stop: &Stop,
 ) -> Result<Arc<App>, StartError> {
     let Started { node, store, gate, .. } = started;
     let (node, store, gate) = (Arc::clone(node), Arc::clone(store), Arc::clone(gate));
+    let executor = executor.clone();
     let (config, stopping) = (Arc::clone(config), stop.serving.clone());
     let lsp = config
         .lsps2_client
         .as_ref()
-        .map(|lsp| Lsp { node_id: lsp.node_id, address: lsp.address.clone() });
+        .map(|lsp| LiquidityProvider::new(lsp.node_id, lsp.address.clone()));
     let is_async_server = matches!(config.async_payments_role, Some(AsyncPaymentsRole::Server));
     let assembling = tokio::task::spawn_blocking(move || {
+        let held = HeldPayments::open(Arc::clone(&node), Arc::clone(&store));
         let app = Arc::new(App {
             network: config.network,
-            splices: Splices::default(),
+            executor,
+            splices: Arc::default(),
             channel_settings: Arc::new(ChannelSettings::new(Arc::clone(&node))),
-            bills: Bills::default(),
-            holds: Holds::open(Arc::clone(&store))?,
+            payment_requests: PaymentRequests::default(),
+            held: Arc::new(held.map_err(|error| StartError::Task(error.to_string()))?),
             lsp,
             names: Names::new(&config.hrn),
             features: node_features::announced(is_async_server),
@@ -381,11 +405,18 @@ async fn assemble(
             },
             route_defaults: config.routing,
             channel_defaults: config.channels.opened,
-            spending: Spending::new(Arc::clone(&node), Arc::clone(&store), config, stopping),
+            connecting: app::connecting(),
+            replaying: replaying(),
+            backing_up: app::backing_up(),
+            spending: Arc::new(Spending::new(
+                Arc::clone(&node),
+                Arc::clone(&store),
+                config,
+                stopping,
+            )),
             node,
             store,
         });
-        holding::resume(&app).map_err(StartError::Task)?;
         Ok(app)
     });
     assembling.await.map_err(StartError::task)?

@@ -3,29 +3,25 @@
 use std::io;
 use std::sync::Arc;
 
+use futures_util::StreamExt as _;
 use futures_util::stream;
 use ldk_server_grpc::api::create_backup_response::Part;
 use ldk_server_grpc::api::{CreateBackupRequest, CreateBackupResponse};
 use ldk_server_grpc::types::BackupSummary;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
-use tonic::codegen::BoxStream;
-use tonic::{Request, Response, Status};
 
-use super::{App, Calls};
+use super::Stream;
+use super::dispatcher::Call;
+use crate::app::App;
 use crate::backup::{Manifest, Protection};
-use crate::deadline::Deadline;
 use crate::error::Error;
-
-/// The parts of one backup.
-pub(super) type Stream = BoxStream<CreateBackupResponse>;
 
 const CHUNK_BYTES: usize = 64 * 1024;
 /// How many chunks may wait for a caller that is slow.
 const CHUNKS_AHEAD: usize = 8;
 
-type Parts = mpsc::Sender<Result<Part, Status>>;
+type Parts = mpsc::Sender<Result<Part, Error>>;
 
 /// Where the file of a backup goes.
 struct Chunks {
@@ -48,17 +44,14 @@ impl io::Write for Chunks {
     }
 }
 
-/// Streams a backup. The stream ends with a summary, or with a status that says why there is none.
-pub(super) fn create(
-    app: Arc<App>,
-    calls: &Calls,
-    request: Request<CreateBackupRequest>,
-    stopping: CancellationToken,
-) -> Result<Response<Stream>, Error> {
-    let deadline: Option<Deadline> = request.extensions().get().copied();
-    let request = request.into_inner();
+/// Streams a backup. The stream ends with a summary.
+pub(super) async fn create(
+    call: Call,
+    request: CreateBackupRequest,
+) -> Result<Stream<CreateBackupResponse>, Error> {
     let includes_keys = request.include_keys;
     let protection = protection(request)?;
+    let app = call.app()?;
     if includes_keys && !app.backups.allow_keys {
         return Err(Error::FailedPrecondition(
             "the node's keys may not be put into a backup: set backup.allow_keys in the \
@@ -66,23 +59,19 @@ pub(super) fn create(
                 .to_owned(),
         ));
     }
+    let place = app.backing_up.try_enter()?;
     let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);
-    calls.back_up(move || make(&app, includes_keys, &protection, sender))?;
-    let parts = stream::unfold(Some(receiver), move |receiver| {
-        let stopping = stopping.clone();
-        async move {
-            let mut receiver = receiver?;
-            let part = tokio::select! {
-                biased;
-                () = stopping.cancelled() => Some(Err(Status::unavailable("the server is stopping"))),
-                () = Deadline::expired(deadline) => Some(Err(Deadline::status())),
-                part = receiver.recv() => part,
-            }?;
-            let receiver = part.is_ok().then_some(receiver);
-            Some((part.map(|part| CreateBackupResponse { part: Some(part) }), receiver))
-        }
+    let working = Arc::clone(&app);
+    // It ends by itself when nobody takes it.
+    app.executor.spawn("create_backup", move || {
+        let _place = place;
+        make(&working, includes_keys, &protection, sender)
     });
-    Ok(Response::new(Box::pin(parts) as Stream))
+    let messages = stream::unfold(receiver, |mut receiver| async {
+        let part = receiver.recv().await?;
+        Some((part.map(|part| CreateBackupResponse { part: Some(part) }), receiver))
+    });
+    Ok(Stream { head: Vec::new(), messages: messages.boxed() })
 }
 
 fn protection(request: CreateBackupRequest) -> Result<Protection, Error> {
@@ -135,7 +124,7 @@ fn make(
         },
         Err(error) => {
             let error = Error::internal(error);
-            let _ = parts.blocking_send(Err(Error::internal("").into()));
+            let _ = parts.blocking_send(Err(Error::internal("")));
             Err(error)
         },
     }

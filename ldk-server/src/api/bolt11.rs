@@ -1,36 +1,29 @@
 //! BOLT 11 invoices.
 
 use ldk_node::bitcoin::hashes::{Hash as _, sha256};
-use ldk_node::lightning::ln::channelmanager::PaymentId;
-use ldk_node::lightning::routing::router::RouteParametersConfig;
-use ldk_node::lightning_invoice::{Bolt11Invoice, Bolt11InvoiceDescription, Description, Sha256};
-use ldk_node::lightning_types::payment::PaymentHash;
+use ldk_node::lightning_invoice::{Bolt11InvoiceDescription, Description, Sha256};
 use ldk_server_grpc::api::{
     Bolt11ReceiveRequest, Bolt11ReceiveResponse, Bolt11SendRequest, Bolt11SendResponse,
     Bolt11SendUnderpayingRequest, Bolt11SendUnderpayingResponse,
 };
+use ldk_server_grpc::types;
 use ldk_server_grpc::types::bolt11_invoice_description::Kind;
-use ldk_server_grpc::types::{self, PaymentStatus};
 
-use super::amount::{self, Amount};
-use super::attempt::{self, Earlier, NotPaid};
-use super::bills::PaidBy;
-use super::{App, fields, liquidity, route};
+use super::{amount, fields, route};
+use crate::app::App;
+use crate::caller::Caller;
 use crate::error::Error;
-use crate::store::{making_invoice, payment_id};
+use crate::ops;
+use crate::ops::bolt11::Terms;
 
 pub(super) fn receive(
     app: &App,
+    _: &Caller,
     request: Bolt11ReceiveRequest,
 ) -> Result<Bolt11ReceiveResponse, Error> {
     let Bolt11ReceiveRequest { amount_msat, description, expiry_secs } = request;
-    let Terms { amount_msat, description, expiry_secs } =
-        parse_terms(amount_msat, description, expiry_secs)?;
-    let bolt11 = app.node.bolt11_payment();
-    let invoice = making_invoice(expiry_secs, || match amount_msat {
-        Some(amount_msat) => bolt11.receive(amount_msat, &description, expiry_secs),
-        None => bolt11.receive_variable_amount(&description, expiry_secs),
-    })?;
+    let terms = parse_terms(amount_msat, description, expiry_secs)?;
+    let invoice = ops::bolt11::receive(app, &terms)?;
     Ok(Bolt11ReceiveResponse {
         payment_hash: hex::encode(invoice.payment_hash().to_byte_array()),
         payment_secret: hex::encode(invoice.payment_secret().0),
@@ -40,13 +33,6 @@ pub(super) fn receive(
 
 /// What a request means that leaves the expiry out, and so has 0: a day.
 const DEFAULT_EXPIRY_SECS: u32 = 86_400;
-
-/// What an invoice says, whichever call makes it.
-pub(super) struct Terms {
-    pub(super) amount_msat: Option<u64>,
-    pub(super) description: Bolt11InvoiceDescription,
-    pub(super) expiry_secs: u32,
-}
 
 pub(super) fn parse_terms(
     amount_msat: Option<u64>,
@@ -89,83 +75,22 @@ fn parse_description(
     }
 }
 
-pub(super) fn send(app: &App, request: Bolt11SendRequest) -> Result<Bolt11SendResponse, Error> {
+pub(super) fn send(
+    app: &App,
+    _: &Caller,
+    request: Bolt11SendRequest,
+) -> Result<Bolt11SendResponse, Error> {
     let Bolt11SendRequest { invoice, amount_msat, route_parameters, allow_overpayment } = request;
     let invoice = fields::invoice("invoice", &invoice, app.network)?;
-    let amount = Amount::parse(amount_msat, allow_overpayment)?;
+    let amount = amount::parse(amount_msat, allow_overpayment)?;
     let limits = route::limits(app.route_defaults, route_parameters)?;
-    let id = pay(app, &invoice, amount, limits)?;
+    let id = ops::bolt11::send(app, &invoice, amount, limits)?;
     Ok(Bolt11SendResponse { payment_id: hex::encode(id.0) })
-}
-
-/// Begins to pay an invoice of this network.
-pub(super) fn pay(
-    app: &App,
-    invoice: &Bolt11Invoice,
-    amount: Amount,
-    limits: RouteParametersConfig,
-) -> Result<PaymentId, NotPaid> {
-    let amount_msat = amount_to_send(invoice, amount)?;
-    route::leave_blocks(limits, invoice.min_final_cltv_expiry_delta())?;
-    let id = PaymentId(invoice.payment_hash().to_byte_array());
-    check_unpaid(app, PaymentHash(id.0))?;
-    if invoice.is_expired() {
-        return Err(Error::FailedPrecondition("the invoice has expired".to_owned()).into());
-    }
-    let bolt11 = app.node.bolt11_payment();
-    let begun = attempt::hand_over_again(app, id, || match amount_msat {
-        Some(amount_msat) => bolt11.send_using_amount(invoice, amount_msat, Some(limits)),
-        None => bolt11.send(invoice, Some(limits)),
-    });
-    begun.map_err(|error| {
-        let amount_msat = amount_msat.or(invoice.amount_milli_satoshis()).unwrap_or_default();
-        let otherwise = "no route to the payee is known within the limits";
-        NotPaid::of(error, &liquidity::no_way(app, amount_msat, otherwise))
-    })
-}
-
-/// Refuses an invoice that is paid or being paid, also by another part of its URI, or is this node's
-/// own.
-pub(super) fn check_unpaid(app: &App, hash: PaymentHash) -> Result<(), NotPaid> {
-    let shown = hex::encode(hash.0);
-    if let Some(earlier) = Earlier::find(app, PaymentId(hash.0))? {
-        return Err(Earlier::refused(match earlier {
-            Earlier::Own => format!("the invoice is this node's own, {shown}"),
-            Earlier::Pending => format!("the invoice is being paid: payment {shown} is pending"),
-            Earlier::Succeeded => format!("the invoice was paid: payment {shown} succeeded"),
-        }));
-    }
-    match app.bills.paid_by(hash) {
-        Some(paid_by) if !has_failed(app, paid_by)? => Err(Earlier::refused(format!(
-            "the uri that invoice {shown} was part of was paid, or is being paid, by {paid_by}"
-        ))),
-        _ => Ok(()),
-    }
-}
-
-fn has_failed(app: &App, paid_by: PaidBy) -> Result<bool, Error> {
-    let id = match paid_by {
-        PaidBy::Payment(id) => id,
-        PaidBy::Transaction(txid) => payment_id(&txid),
-    };
-    let payment = app.store.payment(id).map_err(Error::internal)?;
-    Ok(payment.is_some_and(|payment| payment.status() == PaymentStatus::Failed))
-}
-
-/// The amount to name to the library: none where the invoice's own is paid.
-fn amount_to_send(invoice: &Bolt11Invoice, amount: Amount) -> Result<Option<u64>, Error> {
-    match (invoice.amount_milli_satoshis(), amount.msat) {
-        (None, None) => {
-            Err(Error::invalid(amount::FIELD, "must be set: the invoice names no amount"))
-        },
-        (Some(_), None) => Ok(None),
-        (None, chosen_msat) => Ok(chosen_msat),
-        (Some(asked_msat), Some(_)) => amount.to_pay("invoice", asked_msat).map(Some),
-    }
 }
 
 pub(super) fn send_underpaying(
     _: &App,
+    _: &Caller,
     _: Bolt11SendUnderpayingRequest,
 ) -> Result<Bolt11SendUnderpayingResponse, Error> {
     Err(Error::Unimplemented(

@@ -1,46 +1,30 @@
 //! Our settings of a channel.
 
-use ldk_node::NodeError;
 use ldk_node::config::{ChannelConfig, MaxDustHTLCExposure};
-use ldk_node::lightning::ln::channelmanager::MIN_CLTV_EXPIRY_DELTA;
 use ldk_server_grpc::api::{UpdateChannelConfigRequest, UpdateChannelConfigResponse};
 use ldk_server_grpc::types;
 use ldk_server_grpc::types::channel_config::MaxDustHtlcExposure;
 
-use super::{App, channels, fields};
+use super::fields;
+use crate::app::App;
+use crate::caller::Caller;
 use crate::error::Error;
+use crate::ops;
 
 pub(super) fn update(
     app: &App,
+    _: &Caller,
     request: UpdateChannelConfigRequest,
 ) -> Result<UpdateChannelConfigResponse, Error> {
     let UpdateChannelConfigRequest { user_channel_id, counterparty_node_id, channel_config } =
         request;
-    app.channel_settings.exclusively(|node| {
-        let channel = channels::known(app, &user_channel_id, &counterparty_node_id)?;
+    let channel = fields::channel(&user_channel_id, &counterparty_node_id)?;
+    ops::channels::configure(app, channel, |config| {
         let changes =
             channel_config.ok_or_else(|| Error::invalid("channel_config", "must be set"))?;
-        let config = merged(channel.config, changes)?;
-        node.update_channel_config(&channel.user_channel_id, channel.counterparty_node_id, config)
-            .map_err(|error| match error {
-                NodeError::ChannelConfigUpdateFailed => refusal(&config),
-                other => other.into(),
-            })?;
-        Ok(UpdateChannelConfigResponse {})
-    })
-}
-
-/// The library refuses a delta that leaves too little time to claim what was forwarded; otherwise the
-/// channel must have been closed a moment ago.
-fn refusal(config: &ChannelConfig) -> Error {
-    let delta = config.cltv_expiry_delta;
-    Error::FailedPrecondition(if delta < MIN_CLTV_EXPIRY_DELTA {
-        format!(
-            "channel_config.cltv_expiry_delta: {delta} is not safe; at least {MIN_CLTV_EXPIRY_DELTA}"
-        )
-    } else {
-        "the channel does not take new settings; it is being closed".to_owned()
-    })
+        merged(config, changes)
+    })?;
+    Ok(UpdateChannelConfigResponse {})
 }
 
 /// `base` with the fields that `changes` sets.

@@ -5,9 +5,10 @@ use ldk_server_grpc::api::{
     ListEventConsumersRequest, ListEventConsumersResponse,
 };
 
-use super::events::out_of_range;
-use super::{App, fields};
-use crate::error::Error;
+use crate::app::App;
+use crate::caller::Caller;
+use crate::error::{Error, quoted};
+use crate::events::out_of_range;
 use crate::store::{Ack, EventBounds};
 
 const CONSUMER: &str = "consumer";
@@ -15,6 +16,7 @@ const MAX_NAME_CHARS: usize = 64;
 
 pub(super) fn ack(
     app: &App,
+    _: &Caller,
     AckEventsRequest { consumer, event_index }: AckEventsRequest,
 ) -> Result<AckEventsResponse, Error> {
     let consumer = name(consumer)?;
@@ -29,6 +31,7 @@ pub(super) fn ack(
 
 pub(super) fn list(
     app: &App,
+    _: &Caller,
     ListEventConsumersRequest {}: ListEventConsumersRequest,
 ) -> Result<ListEventConsumersResponse, Error> {
     let (consumers, bounds) = app.store.event_consumers().map_err(Error::internal)?;
@@ -38,6 +41,7 @@ pub(super) fn list(
 
 pub(super) fn delete(
     app: &App,
+    _: &Caller,
     DeleteEventConsumerRequest { consumer }: DeleteEventConsumerRequest,
 ) -> Result<DeleteEventConsumerResponse, Error> {
     let consumer = name(consumer)?;
@@ -55,7 +59,7 @@ pub(super) fn name(text: String) -> Result<String, Error> {
         return Ok(text);
     }
     let accepted = format!("1 to {MAX_NAME_CHARS} letters, digits, dots, underscores or hyphens");
-    Err(Error::invalid(CONSUMER, format!("{} must be {accepted}", fields::quoted(&text))))
+    Err(Error::invalid(CONSUMER, format!("{} must be {accepted}", quoted(&text))))
 }
 
 fn unknown(consumer: &str) -> Error {

@@ -4,11 +4,14 @@ use ldk_server_grpc::api::{
     SignMessageRequest, SignMessageResponse, VerifySignatureRequest, VerifySignatureResponse,
 };
 
-use super::{App, fields};
+use super::fields;
+use crate::app::App;
+use crate::caller::Caller;
 use crate::error::Error;
 
 pub(super) fn sign_message(
     app: &App,
+    _: &Caller,
     request: SignMessageRequest,
 ) -> Result<SignMessageResponse, Error> {
     let SignMessageRequest { message } = request;
@@ -17,6 +20,7 @@ pub(super) fn sign_message(
 
 pub(super) fn verify_signature(
     app: &App,
+    _: &Caller,
     request: VerifySignatureRequest,
 ) -> Result<VerifySignatureResponse, Error> {
     let VerifySignatureRequest { message, signature, public_key } = request;

@@ -6,9 +6,9 @@ use ldk_server_grpc::api::{
     DecodeInvoiceRequest, DecodeInvoiceResponse, DecodeOfferRequest, DecodeOfferResponse,
 };
 
-use super::{fields, pasted};
+use super::pasted;
 use crate::clock::since_epoch;
-use crate::error::Error;
+use crate::error::{Error, quoted};
 use crate::wire;
 
 /// Longer than any invoice or offer in use. Each of its bits could become an entry of the answer, so
@@ -37,7 +37,7 @@ fn decode<R>(
     // A clock before 1970 makes nothing expired.
     decode(pasted::lightning(text), since_epoch()).map_err(|reason| {
         let reason = pasted::instead_of(field, text).unwrap_or(reason);
-        Error::invalid(field, format!("{} {reason}", fields::quoted(text)))
+        Error::invalid(field, format!("{} {reason}", quoted(text)))
     })
 }
 

@@ -12,14 +12,14 @@ use ldk_node::lightning::offers::offer::Offer;
 use ldk_node::lightning_invoice::{Bolt11Invoice, Currency};
 
 use super::pasted;
-use crate::error::Error;
+use crate::error::{Error, quoted};
+pub(super) use crate::ops::bounds::{
+    MAX_MONEY_SAT, amount_msat, amount_sat, at_most, output_sat, positive,
+};
 use crate::wire::faults;
 
 /// Where Lightning nodes listen, if they do not say otherwise.
 const DEFAULT_PORT: u16 = 9735;
-
-/// How much of an unusable value is quoted back.
-const QUOTED_CHARS: usize = 80;
 
 /// `N` bytes in hexadecimal.
 pub(super) fn hex<const N: usize>(field: &'static str, text: &str) -> Result<[u8; N], Error> {
@@ -112,6 +112,15 @@ pub(super) fn address(field: &'static str, text: &str, network: Network) -> Resu
         .map_err(|_| refused(format!("is not an address of {network}, the network of this node")))
 }
 
+/// The number of a channel and its peer, which together name it.
+pub(super) fn channel(
+    user_channel_id_text: &str,
+    counterparty_node_id: &str,
+) -> Result<(UserChannelId, PublicKey), Error> {
+    let id = user_channel_id("user_channel_id", user_channel_id_text)?;
+    Ok((id, public_key("counterparty_node_id", counterparty_node_id)?))
+}
+
 /// A BOLT 11 invoice of `network`.
 pub(super) fn invoice(
     field: &'static str,
@@ -181,59 +190,10 @@ pub(super) fn on_network<'a>(
     }
 }
 
-/// An amount that must not be zero.
-pub(super) fn positive(field: &'static str, amount: u64) -> Result<u64, Error> {
-    if amount > 0 { Ok(amount) } else { Err(Error::invalid(field, "must be greater than 0")) }
-}
-
-/// The largest amount there can be: 21 million bitcoin.
-pub(super) const MAX_MONEY_SAT: u64 = 2_100_000_000_000_000;
-
-/// A positive amount in millisatoshis, no more than there can be.
-pub(super) fn amount_msat(field: &'static str, amount: u64) -> Result<u64, Error> {
-    at_most(field, positive(field, amount)?, MAX_MONEY_SAT * 1000)
-}
-
-/// A positive amount in satoshis, no more than there can be.
-pub(super) fn amount_sat(field: &'static str, amount: u64) -> Result<u64, Error> {
-    at_most(field, positive(field, amount)?, MAX_MONEY_SAT)
-}
-
-/// An amount in satoshis to pay to `address`, for which it is not too little to be relayed.
-pub(super) fn output_sat(
-    field: &'static str,
-    amount: u64,
-    address: &Address,
-) -> Result<u64, Error> {
-    let dust_sats = address.script_pubkey().minimal_non_dust().to_sat();
-    if amount_sat(field, amount)? >= dust_sats {
-        Ok(amount)
-    } else {
-        let reason = format!("{amount} is dust; this address takes at least {dust_sats}");
-        Err(Error::invalid(field, reason))
-    }
-}
-
-/// An amount that is not over `limit`.
-pub(super) fn at_most(field: &'static str, amount: u64, limit: u64) -> Result<u64, Error> {
-    if amount <= limit {
-        Ok(amount)
-    } else {
-        Err(Error::invalid(field, format!("{amount} is more than the {limit} there can be")))
-    }
-}
-
 /// A value of an enum, which protobuf sends as any number.
 pub(super) fn enumeration<E: TryFrom<i32>>(field: &'static str, number: i32) -> Result<E, Error> {
     E::try_from(number)
         .map_err(|_| Error::invalid(field, format!("{number} is not one of its values")))
-}
-
-/// The value for a message, cut to a length that fits one.
-pub(super) fn quoted(text: &str) -> String {
-    let short: String = text.chars().take(QUOTED_CHARS).collect();
-    let ellipsis = if short.len() < text.len() { "…" } else { "" };
-    format!("{:?}", format!("{short}{ellipsis}"))
 }
 
 #[cfg(test)]
@@ -369,11 +329,6 @@ mod tests {
         assert!(reason(amount_msat("amount_msat", 0)).contains("greater than 0"));
         assert!(reason(amount_msat("amount_msat", u64::MAX)).contains("there can be"));
         assert_eq!(amount_sat("amount_sats", MAX_MONEY_SAT).ok(), Some(MAX_MONEY_SAT));
-    }
-
-    #[test]
-    fn long_values_are_cut() {
-        assert!(quoted(&"é".repeat(1_000_000)).chars().count() < 100);
     }
 
     proptest! {

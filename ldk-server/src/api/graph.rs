@@ -12,12 +12,15 @@ use ldk_server_grpc::api::{
     GraphListChannelsResponse, GraphListNodesRequest, GraphListNodesResponse,
 };
 
-use super::{App, fields};
+use super::fields;
+use crate::app::App;
+use crate::caller::Caller;
 use crate::error::Error;
 use crate::wire;
 
 pub(super) fn list_channels(
     app: &App,
+    _: &Caller,
     GraphListChannelsRequest {}: GraphListChannelsRequest,
 ) -> Result<GraphListChannelsResponse, Error> {
     Ok(GraphListChannelsResponse { short_channel_ids: app.node.network_graph().list_channels() })
@@ -25,6 +28,7 @@ pub(super) fn list_channels(
 
 pub(super) fn get_channel(
     app: &App,
+    _: &Caller,
     request: GraphGetChannelRequest,
 ) -> Result<GraphGetChannelResponse, Error> {
     let GraphGetChannelRequest { short_channel_id } = request;
@@ -37,6 +41,7 @@ pub(super) fn get_channel(
 
 pub(super) fn list_nodes(
     app: &App,
+    _: &Caller,
     GraphListNodesRequest {}: GraphListNodesRequest,
 ) -> Result<GraphListNodesResponse, Error> {
     let nodes = app.node.network_graph().list_nodes();
@@ -45,6 +50,7 @@ pub(super) fn list_nodes(
 
 pub(super) fn get_node(
     app: &App,
+    _: &Caller,
     request: GraphGetNodeRequest,
 ) -> Result<GraphGetNodeResponse, Error> {
     let GraphGetNodeRequest { node_id } = request;
@@ -59,6 +65,7 @@ pub(super) fn get_node(
 /// anything is stored for a failure.
 pub(super) fn export_pathfinding_scores(
     app: &App,
+    _: &Caller,
     ExportPathfindingScoresRequest {}: ExportPathfindingScoresRequest,
 ) -> Result<ExportPathfindingScoresResponse, Error> {
     let stored = KVStoreSync::read(

@@ -6,12 +6,14 @@ use ldk_server_grpc::api::{
     GetBalancesRequest, GetBalancesResponse, GetNodeInfoRequest, GetNodeInfoResponse,
 };
 
-use super::App;
+use crate::app::App;
+use crate::caller::Caller;
 use crate::error::Error;
 use crate::wire;
 
 pub(super) fn get_node_info(
     app: &App,
+    _: &Caller,
     GetNodeInfoRequest {}: GetNodeInfoRequest,
 ) -> Result<GetNodeInfoResponse, Error> {
     let NodeStatus {
@@ -53,6 +55,7 @@ fn texts(addresses: &[SocketAddress]) -> Vec<String> {
 
 pub(super) fn get_balances(
     app: &App,
+    _: &Caller,
     GetBalancesRequest {}: GetBalancesRequest,
 ) -> Result<GetBalancesResponse, Error> {
     // Taken first, so that nothing is left out that is not in the balance of the wallet yet.

@@ -1,15 +1,17 @@
 //! The on-chain wallet.
 
-use ldk_node::NodeError;
-use ldk_node::bitcoin::{Address, FeeRate, Txid};
+use ldk_node::bitcoin::{Address, FeeRate};
 use ldk_server_grpc::api::{
     AllFunds, OnchainReceiveRequest, OnchainReceiveResponse, OnchainSendRequest,
     OnchainSendResponse,
 };
 
-use super::{App, fields};
+use super::fields;
+use crate::app::App;
 use crate::caller::Caller;
 use crate::error::Error;
+use crate::ops;
+use crate::ops::onchain::Amount;
 
 /// Far beyond what was ever paid, and half of what Bitcoin Core takes for a mistake: it would refuse
 /// the transaction, and the library would not tell.
@@ -17,10 +19,11 @@ const MAX_FEE_RATE_SAT_PER_VB: u64 = 5_000;
 
 pub(super) fn receive(
     app: &App,
+    _: &Caller,
     OnchainReceiveRequest {}: OnchainReceiveRequest,
 ) -> Result<OnchainReceiveResponse, Error> {
-    let address = app.node.onchain_payment().new_address()?.to_string();
-    Ok(OnchainReceiveResponse { address })
+    let address = ops::onchain::receive(app)?;
+    Ok(OnchainReceiveResponse { address: address.to_string() })
 }
 
 pub(super) fn send(
@@ -31,20 +34,8 @@ pub(super) fn send(
     let address = fields::address("address", &request.address, app.network)?;
     let fee_rate = request.fee_rate_sat_per_vb.map(fee_rate).transpose()?;
     let amount = parse_amount(&request, &address)?;
-    let txid = spend(app, caller, &address, amount, fee_rate)?;
+    let txid = ops::onchain::send(app, caller, &address, amount, fee_rate)?;
     Ok(OnchainSendResponse { txid: txid.to_string() })
-}
-
-/// How much to pay.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Amount {
-    Sats(u64),
-    /// All but the reserve for closing channels.
-    AllFunds,
-    /// All, with the reserve; while there are channels that need it, only by force.
-    Everything {
-        force: bool,
-    },
 }
 
 fn parse_amount(request: &OnchainSendRequest, address: &Address) -> Result<Amount, Error> {
@@ -67,68 +58,6 @@ fn parse_amount(request: &OnchainSendRequest, address: &Address) -> Result<Amoun
         (Some(_), Some(_), None) => {
             Err(Error::invalid("send_all", "must not be set together with amount_sats"))
         },
-    }
-}
-
-/// Pays an amount that the address takes.
-pub(super) fn pay(
-    app: &App,
-    caller: &Caller,
-    address: &Address,
-    amount_sats: u64,
-) -> Result<Txid, Error> {
-    let amount_sats = fields::output_sat("amount_sats", amount_sats, address)?;
-    spend(app, caller, address, Amount::Sats(amount_sats), None)
-}
-
-fn spend(
-    app: &App,
-    caller: &Caller,
-    address: &Address,
-    amount: Amount,
-    fee_rate: Option<FeeRate>,
-) -> Result<Txid, Error> {
-    let wallet = app.node.onchain_payment();
-    let known_sats = match amount {
-        Amount::Sats(sats) => Some(sats),
-        Amount::AllFunds | Amount::Everything { .. } => None,
-    };
-    app.spending.transaction(caller, known_sats, || {
-        let made = match amount {
-            Amount::Sats(sats) => wallet.send_to_address(address, sats, fee_rate),
-            Amount::AllFunds => wallet.send_all_to_address(address, true, fee_rate),
-            Amount::Everything { force } => {
-                check_reserve(app, force)?;
-                wallet.send_all_to_address(address, false, fee_rate)
-            },
-        };
-        made.map_err(|error| refusal(app, error))
-    })
-}
-
-/// Refuses to spend the reserve, unless there are no channels that need it.
-fn check_reserve(app: &App, force: bool) -> Result<(), Error> {
-    let reserve_sats = app.node.list_balances().total_anchor_channels_reserve_sats;
-    if reserve_sats == 0 || force {
-        return Ok(());
-    }
-    Err(Error::FailedPrecondition(format!(
-        "send_all would spend the {reserve_sats} sat that are kept to close channels; all_funds leaves \
-         them, and force spends them all the same"
-    )))
-}
-
-/// Why the wallet makes no transaction. All else being checked, it is for lack of money.
-fn refusal(app: &App, error: NodeError) -> Error {
-    match error {
-        NodeError::InsufficientFunds | NodeError::OnchainTxCreationFailed => {
-            let spendable_sats = app.node.list_balances().spendable_onchain_balance_sats;
-            Error::FailedPrecondition(format!(
-                "the spendable funds of the wallet, {spendable_sats} sat, do not cover the amount and \
-                 the fee"
-            ))
-        },
-        other => other.into(),
     }
 }
 

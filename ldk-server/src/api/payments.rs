@@ -9,11 +9,12 @@ use ldk_server_grpc::api::{
 use ldk_server_grpc::types::payment_kind::Kind;
 use ldk_server_grpc::types::{PageToken, Payment, PaymentDirection, PaymentMethod, PaymentStatus};
 
-use super::{App, fields};
+use super::fields;
+use crate::app::App;
+use crate::caller::Caller;
 use crate::error::Error;
-use crate::store::{
-    Forward, ForwardFilter, ForwardPlace, Holds, Page, PaymentFilter, PaymentPlace,
-};
+use crate::hold::HeldPayments;
+use crate::store::{Forward, ForwardFilter, ForwardPlace, Page, PaymentFilter, PaymentPlace};
 
 const PAGE_TOKEN: &str = "page_token";
 const DEFAULT_PAGE_SIZE: u32 = 100;
@@ -21,6 +22,7 @@ const MAX_PAGE_SIZE: u32 = 1_000;
 
 pub(super) fn get(
     app: &App,
+    _: &Caller,
     GetPaymentDetailsRequest { payment_id }: GetPaymentDetailsRequest,
 ) -> Result<GetPaymentDetailsResponse, Error> {
     let id = PaymentId(fields::hex("payment_id", &payment_id)?);
@@ -28,7 +30,7 @@ pub(super) fn get(
         None => find(app, reversed(id))?.filter(is_on_chain),
         found => found,
     };
-    see_held(&app.holds, payment.as_mut_slice());
+    see_held(&app.held, payment.as_mut_slice());
     Ok(GetPaymentDetailsResponse { payment })
 }
 
@@ -48,15 +50,19 @@ fn is_on_chain(payment: &Payment) -> bool {
 }
 
 /// An invoice whose payment waits to be claimed was paid in time: it has not expired.
-fn see_held(holds: &Holds, payments: &mut [Payment]) {
+fn see_held(held: &HeldPayments, payments: &mut [Payment]) {
     let is_pending = |payment: &&mut Payment| payment.status() == PaymentStatus::Pending;
     for payment in payments.iter_mut().filter(|payment| payment.expired).filter(is_pending) {
         let hash = fields::hex("payment_id", &payment.id).map(PaymentHash);
-        payment.expired = !hash.is_ok_and(|hash| holds.lock().get(&hash).is_some());
+        payment.expired = !hash.is_ok_and(|hash| held.is_held(&hash));
     }
 }
 
-pub(super) fn list(app: &App, request: ListPaymentsRequest) -> Result<ListPaymentsResponse, Error> {
+pub(super) fn list(
+    app: &App,
+    _: &Caller,
+    request: ListPaymentsRequest,
+) -> Result<ListPaymentsResponse, Error> {
     let ListPaymentsRequest {
         page_token,
         page_size,
@@ -87,7 +93,7 @@ pub(super) fn list(app: &App, request: ListPaymentsRequest) -> Result<ListPaymen
     };
     let page = app.store.payments(&filter, after, page_size).map_err(Error::internal)?;
     let Page { rows: mut payments, has_more } = page.ok_or_else(unknown_token)?;
-    see_held(&app.holds, &mut payments);
+    see_held(&app.held, &mut payments);
     let next_page_token = payments
         .last()
         .filter(|_| has_more)
@@ -97,6 +103,7 @@ pub(super) fn list(app: &App, request: ListPaymentsRequest) -> Result<ListPaymen
 
 pub(super) fn list_forwarded(
     app: &App,
+    _: &Caller,
     request: ListForwardedPaymentsRequest,
 ) -> Result<ListForwardedPaymentsResponse, Error> {
     let ListForwardedPaymentsRequest { page_token, page_size, created_from, created_before } =

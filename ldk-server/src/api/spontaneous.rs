@@ -3,17 +3,15 @@
 use std::collections::HashSet;
 
 use ldk_node::CustomTlvRecord;
-use ldk_node::lightning::ln::channelmanager::PaymentId;
-use ldk_node::lightning_types::payment::{PaymentHash, PaymentPreimage};
+use ldk_node::lightning_types::payment::PaymentPreimage;
 use ldk_server_grpc::api::{SpontaneousSendRequest, SpontaneousSendResponse};
 use ldk_server_grpc::types;
 
-use super::attempt::{self, Earlier, NotPaid};
-use super::{App, fields, liquidity, route};
+use super::{fields, route};
+use crate::app::App;
+use crate::caller::Caller;
 use crate::error::Error;
-
-/// What the library asks the payee's node to be given.
-const PAYEE_BLOCKS: u32 = 144;
+use crate::ops;
 
 /// Lower types are for the protocol.
 const FIRST_CUSTOM_TYPE: u64 = 1 << 16;
@@ -26,6 +24,7 @@ const MAX_RECORDS_BYTES: u64 = 1_200;
 
 pub(super) fn send(
     app: &App,
+    _: &Caller,
     request: SpontaneousSendRequest,
 ) -> Result<SpontaneousSendResponse, Error> {
     let SpontaneousSendRequest { amount_msat, node_id, route_parameters, custom_tlvs, preimage } =
@@ -36,48 +35,13 @@ pub(super) fn send(
         return Err(Error::invalid("node_id", "is this node's own key"));
     }
     let limits = route::limits(app.route_defaults, route_parameters)?;
-    route::leave_blocks(limits, PAYEE_BLOCKS.into())?;
-    let limits = Some(route::with_fee_limit(limits, node_id, PAYEE_BLOCKS, amount_msat));
+    ops::spontaneous::check_limits(limits)?;
     let records = records(custom_tlvs)?;
     let preimage =
         preimage.map(|text| fields::secret("preimage", &text).map(PaymentPreimage)).transpose()?;
-
-    let spontaneous = app.node.spontaneous_payment();
-    let begun = match preimage {
-        Some(preimage) => {
-            refuse_known(app, preimage)?;
-            let id = PaymentId(PaymentHash::from(preimage).0);
-            attempt::hand_over_again(app, id, || {
-                spontaneous.send_with_preimage_and_custom_tlvs(
-                    amount_msat,
-                    node_id,
-                    records.clone(),
-                    preimage,
-                    limits,
-                )
-            })
-        },
-        None => attempt::hand_over(app, || {
-            spontaneous.send_with_custom_tlvs(amount_msat, node_id, limits, records)
-        }),
-    };
-    let id = begun.map_err(|error| {
-        let otherwise = "no route to the node is known within the limits, with room for the TLVs";
-        NotPaid::of(error, &liquidity::no_way(app, amount_msat, otherwise))
-    })?;
+    let payment = ops::spontaneous::Payment { node_id, amount_msat, records, preimage, limits };
+    let id = ops::spontaneous::send(app, payment)?;
     Ok(SpontaneousSendResponse { payment_id: hex::encode(id.0) })
-}
-
-/// Who knows a preimage can take any later payment with it.
-fn refuse_known(app: &App, preimage: PaymentPreimage) -> Result<(), NotPaid> {
-    let Some(earlier) = Earlier::find(app, PaymentId(PaymentHash::from(preimage).0))? else {
-        return Ok(());
-    };
-    Err(Earlier::refused(match earlier {
-        Earlier::Own => "the preimage belongs to a payment to this node",
-        Earlier::Pending => "the preimage is being used: its payment is pending",
-        Earlier::Succeeded => "the preimage was used: its payment succeeded",
-    }))
 }
 
 fn records(custom_tlvs: Vec<types::CustomTlvRecord>) -> Result<Vec<CustomTlvRecord>, Error> {

@@ -15,81 +15,15 @@ use ldk_node::lightning_invoice::Bolt11Invoice;
 use ldk_node::lightning_types::payment::PaymentHash;
 
 use super::{fields, pasted};
-use crate::error::Error;
+use crate::error::{Error, quoted};
+use crate::ops::payment_request::{
+    BY_INVOICE, BY_OFFER, Instructions, ON_CHAIN, PaymentMethod, URI as FIELD,
+};
 
-pub(super) const FIELD: &str = "uri";
 /// Several offers and invoices fit into it.
 const MAX_BYTES: usize = 16 * 1024;
 /// The amount of a URI is in satoshis, those of invoices and offers are not.
 const ROUNDING_MSAT: u64 = 999;
-
-/// A way to pay.
-#[derive(Clone, Debug)]
-pub(super) enum PaymentMethod {
-    Offer(Box<Offer>),
-    Invoice(Box<Bolt11Invoice>),
-    Address(Address),
-}
-
-impl PaymentMethod {
-    pub(super) fn name(&self) -> &'static str {
-        match self {
-            Self::Offer(_) => BY_OFFER,
-            Self::Invoice(_) => BY_INVOICE,
-            Self::Address(_) => ON_CHAIN,
-        }
-    }
-
-    /// What it asks for by itself.
-    pub(super) fn asked_msat(&self) -> Option<u64> {
-        match self {
-            Self::Offer(offer) => match offer.amount() {
-                Some(OfferAmount::Bitcoin { amount_msats }) if amount_msats > 0 => {
-                    Some(amount_msats)
-                },
-                _ => None,
-            },
-            Self::Invoice(invoice) => invoice.amount_milli_satoshis(),
-            Self::Address(_) => None,
-        }
-    }
-
-    /// What two URIs have in common that ask for the same payment.
-    pub(super) fn key(&self) -> Vec<u8> {
-        match self {
-            Self::Offer(offer) => offer.id().0.to_vec(),
-            Self::Invoice(invoice) => invoice.payment_hash().to_byte_array().to_vec(),
-            Self::Address(address) => address.script_pubkey().into_bytes(),
-        }
-    }
-
-    fn preference(&self) -> u8 {
-        match self {
-            Self::Offer(_) => 0,
-            Self::Invoice(_) => 1,
-            Self::Address(_) => 2,
-        }
-    }
-}
-
-const BY_OFFER: &str = "by offer";
-const BY_INVOICE: &str = "by invoice";
-const ON_CHAIN: &str = "on chain";
-
-/// A part that is not used, and why.
-pub(super) type LeftOut = (&'static str, Error);
-
-/// What a payer is asked to pay.
-#[derive(Debug, Default)]
-pub(super) struct Instructions {
-    /// In the order of preference: offers, invoices, an address. None if each was left out.
-    pub(super) methods: Vec<PaymentMethod>,
-    /// The amount asked for, in millisatoshis. Where both are named it is that of the URI.
-    pub(super) asked_msat: Option<u64>,
-    /// The hashes of all invoices, of expired ones too: one that was paid may have expired since.
-    pub(super) invoices: Vec<PaymentHash>,
-    pub(super) left_out: Vec<LeftOut>,
-}
 
 /// Reads what is no name.
 pub(super) fn read(text: &str, network: Network) -> Result<Instructions, Error> {
@@ -293,7 +227,7 @@ impl Reader<'_> {
     }
 
     fn invalid(&self, reason: &str) -> Error {
-        Error::invalid(FIELD, format!("{} {reason}", fields::quoted(self.text)))
+        Error::invalid(FIELD, format!("{} {reason}", quoted(self.text)))
     }
 }
 

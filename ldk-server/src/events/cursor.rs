@@ -8,18 +8,33 @@ use ldk_server_grpc::events::EventEnvelope;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::Calls;
-use super::events::out_of_range;
+use crate::bulkhead::Bulkhead;
 use crate::error::Error;
-use crate::store::Store;
+use crate::executor::{Executor, joined};
+use crate::store::{EventBounds, Store};
 
 /// How many events are read from the disk at once.
 const PAGE_SIZE: usize = 128;
+/// Streams that read events from the disk at once. The others wait, each for a page of somebody
+/// else's at a time, so that calls find a free thread and core.
+const MAX_REPLAYING: usize = 4;
 
-/// What one subscriber is sent.
-pub(super) struct Feed {
+/// The bound of all streams together that read events from the disk.
+pub fn replaying() -> Bulkhead {
+    Bulkhead::new(MAX_REPLAYING, "too many streams read events")
+}
+
+/// What lies outside of the events that there are.
+pub fn out_of_range(why: &str, bounds: EventBounds) -> Error {
+    let EventBounds { oldest_index, head_index } = bounds;
+    Error::OutOfRange(format!("{why}; the oldest is {oldest_index}, the newest {head_index}"))
+}
+
+/// The place of one subscriber among the events.
+pub struct EventCursor {
     store: Arc<Store>,
-    calls: Calls,
+    executor: Executor,
+    replaying: Bulkhead,
     /// What is recorded, since before `is_behind` was last known to be false.
     live: broadcast::Receiver<Arc<EventEnvelope>>,
     /// Read from the disk, and next to be sent.
@@ -30,21 +45,23 @@ pub(super) struct Feed {
     is_behind: bool,
 }
 
-impl Feed {
+impl EventCursor {
     /// The events after `after`, when `head` was the newest after `live` had begun.
-    pub(super) fn new(
+    pub(crate) fn new(
         store: Arc<Store>,
-        calls: Calls,
+        executor: Executor,
+        replaying: Bulkhead,
         live: broadcast::Receiver<Arc<EventEnvelope>>,
         after: u64,
         head: u64,
     ) -> Self {
         let is_behind = after < head;
-        Self { store, calls, live, page: VecDeque::new(), last_index: after, is_behind }
+        let page = VecDeque::new();
+        Self { store, executor, replaying, live, page, last_index: after, is_behind }
     }
 
     /// The next event, as soon as there is one. OUT_OF_RANGE if it is no longer kept.
-    pub(super) async fn next(&mut self) -> Result<EventEnvelope, Error> {
+    pub(crate) async fn next(&mut self) -> Result<EventEnvelope, Error> {
         let event = loop {
             if let Some(event) = self.page.pop_front() {
                 break event;
@@ -80,10 +97,24 @@ impl Feed {
             }
             Ok(page)
         };
-        let page = self.calls.replay(read).await?;
+        let page = self.in_turn(read).await?;
         self.is_behind = page.len() == PAGE_SIZE;
         self.page = page.into();
         Ok(())
+    }
+
+    /// Reads from the disk, when it is this subscriber's turn.
+    async fn in_turn<R, F>(&self, read: F) -> Result<R, Error>
+    where
+        R: Send + 'static,
+        F: FnOnce() -> Result<R, Error> + Send + 'static,
+    {
+        let place = self.replaying.enter().await?;
+        let work = self.executor.spawn("subscribe_events", move || {
+            let _place = place;
+            read().inspect_err(|error| tracing::error!("a stream of events ends: {error}"))
+        });
+        joined("subscribe_events", work).await
     }
 }
 
@@ -113,10 +144,11 @@ mod tests {
             Self { store, live: broadcast::channel(2).0, _dir: dir }
         }
 
-        fn feed(&self, after: u64) -> Feed {
+        fn cursor(&self, after: u64) -> EventCursor {
             let live = self.live.subscribe();
             let head = self.store.event_bounds().unwrap().head_index;
-            Feed::new(Arc::clone(&self.store), Calls::new(1), live, after, head)
+            let (executor, replaying) = (Executor::new(1), replaying());
+            EventCursor::new(Arc::clone(&self.store), executor, replaying, live, after, head)
         }
 
         /// Records events and sends them to who listens.
@@ -130,14 +162,14 @@ mod tests {
         }
     }
 
-    async fn next(feed: &mut Feed) -> Result<u64, Error> {
-        let event = timeout(PATIENCE, feed.next()).await.expect("there is no next event");
+    async fn next(cursor: &mut EventCursor) -> Result<u64, Error> {
+        let event = timeout(PATIENCE, cursor.next()).await.expect("there is no next event");
         event.map(|event| event.event_index)
     }
 
-    async fn expect(feed: &mut Feed, indices: impl IntoIterator<Item = u64>) {
+    async fn expect(cursor: &mut EventCursor, indices: impl IntoIterator<Item = u64>) {
         for index in indices {
-            assert_eq!(next(feed).await.unwrap(), index);
+            assert_eq!(next(cursor).await.unwrap(), index);
         }
     }
 
@@ -153,49 +185,49 @@ mod tests {
         let recorder = Recorder::new();
         let stored = 2 * PAGE_SIZE + 3;
         record(&recorder.store, stored);
-        let mut feed = recorder.feed(1);
+        let mut cursor = recorder.cursor(1);
         recorder.record(2).await;
-        expect(&mut feed, 2..=stored as u64 + 2).await;
+        expect(&mut cursor, 2..=stored as u64 + 2).await;
         recorder.record(2).await;
-        expect(&mut feed, stored as u64 + 3..=stored as u64 + 4).await;
+        expect(&mut cursor, stored as u64 + 3..=stored as u64 + 4).await;
     }
 
     #[tokio::test]
     async fn without_a_place_the_stream_begins_now() {
         let recorder = Recorder::new();
         recorder.record(3).await;
-        let mut feed = recorder.feed(3);
-        assert!(timeout(Duration::ZERO, feed.next()).await.is_err());
+        let mut cursor = recorder.cursor(3);
+        assert!(timeout(Duration::ZERO, cursor.next()).await.is_err());
         recorder.record(2).await;
-        expect(&mut feed, 4..=5).await;
+        expect(&mut cursor, 4..=5).await;
     }
 
     #[tokio::test]
     async fn who_falls_behind_loses_nothing() {
         let recorder = Recorder::new();
-        let mut feed = recorder.feed(0);
+        let mut cursor = recorder.cursor(0);
         for round in 0..3 {
             recorder.record(7).await;
-            expect(&mut feed, round * 7 + 1..=round * 7 + 7).await;
+            expect(&mut cursor, round * 7 + 1..=round * 7 + 7).await;
         }
         // Nor if only the newest are what it hears of.
         record(&recorder.store, 4);
         recorder.record(1).await;
-        expect(&mut feed, 22..=26).await;
-        assert!(timeout(Duration::ZERO, feed.next()).await.is_err());
+        expect(&mut cursor, 22..=26).await;
+        assert!(timeout(Duration::ZERO, cursor.next()).await.is_err());
     }
 
     #[tokio::test]
     async fn what_was_removed_meanwhile_ends_the_stream() {
         let recorder = Recorder::new();
-        let mut feed = recorder.feed(0);
+        let mut cursor = recorder.cursor(0);
         recorder.record(1).await;
-        expect(&mut feed, [1]).await;
+        expect(&mut cursor, [1]).await;
         recorder.record(9).await;
         assert_eq!(recorder.store.remove_old_events(0, 2).unwrap().events, 8);
-        let message = refusal(next(&mut feed).await);
+        let message = refusal(next(&mut cursor).await);
         assert!(message.contains("after 1 "), "{message}");
         assert!(message.ends_with("the oldest is 9, the newest 10"), "{message}");
-        expect(&mut recorder.feed(8), 9..=10).await;
+        expect(&mut recorder.cursor(8), 9..=10).await;
     }
 }

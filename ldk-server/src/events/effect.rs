@@ -1,11 +1,10 @@
-//! What an event of the node means to us and to our users: pure functions, so that they can be tested
-//! without a node.
+//! What an event of the library means to the server and to its users. An event is matched here, once;
+//! nothing else is done, so that it can be tested without a node.
 
 use ldk_node::bitcoin::hashes::Hash as _;
 use ldk_node::bitcoin::hashes::sha256::Hash as Sha256;
 use ldk_node::bitcoin::secp256k1::PublicKey;
 use ldk_node::bitcoin::{OutPoint, Txid};
-use ldk_node::lightning::io;
 use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_node::lightning::ln::types::ChannelId;
 use ldk_node::lightning::util::ser::Writeable as _;
@@ -18,137 +17,143 @@ use ldk_server_grpc::events::{
 };
 use ldk_server_grpc::types;
 
-use crate::store::{Digest, Held};
+use crate::hold::Held;
+use crate::store::{Digest, NewEvent, dedup_key};
 use crate::wire;
 
-/// What the server itself has to take note of.
+/// What an event means.
+pub(super) struct Effect {
+    /// The name of the event, without its contents, which hold preimages.
+    pub(super) event: &'static str,
+    /// By what the event is known again when it is delivered once more.
+    pub(super) source_digest: Digest,
+    /// The payment that it is about.
+    pub(super) payment: Option<PaymentId>,
+    /// What the server has to take account of before the event is published.
+    pub(super) change: Option<Change>,
+    /// By what another event that tells the same is known, if it cannot happen twice.
+    dedup_key: Option<Digest>,
+    /// What is published, still without the payment.
+    publication: Published,
+}
+
+/// What the server has to take account of.
 #[derive(Debug, PartialEq)]
-pub enum Note {
+pub(super) enum Change {
     /// A payment waits to be claimed or failed.
     Held(Held),
-    /// An inbound payment of so many msat is settled, so it is not held any more.
-    Settled(PaymentHash, u64),
+    /// A payment of so many msat has arrived for good, so it is not held any more.
+    Received(PaymentHash, u64),
     /// A channel has its funding transaction.
     ChannelFunded(UserChannelId, Txid),
+    /// A channel can be used.
+    ChannelReady(UserChannelId),
+    /// A channel is closed.
+    ChannelClosed(UserChannelId, ChannelId),
     /// A splice has its transaction.
     SplicePending(UserChannelId, Txid),
     /// A splice will have none.
     SpliceFailed(UserChannelId),
 }
 
-/// What there is to note in `event`, if anything.
-pub fn note(event: &Event) -> Option<Note> {
-    match event {
-        Event::PaymentClaimable { payment_hash, claimable_amount_msat, claim_deadline, .. } => {
-            Some(Note::Held(Held {
-                payment_hash: *payment_hash,
-                claimable_amount_msat: *claimable_amount_msat,
-                claim_deadline: *claim_deadline,
-            }))
-        },
-        Event::PaymentReceived { payment_hash, amount_msat, .. } => {
-            Some(Note::Settled(*payment_hash, *amount_msat))
-        },
-        Event::ChannelPending { user_channel_id, funding_txo, .. } => {
-            Some(Note::ChannelFunded(*user_channel_id, funding_txo.txid))
-        },
-        Event::SplicePending { user_channel_id, new_funding_txo, .. } => {
-            Some(Note::SplicePending(*user_channel_id, new_funding_txo.txid))
-        },
-        Event::SpliceFailed { user_channel_id, .. } => Some(Note::SpliceFailed(*user_channel_id)),
-        Event::PaymentSuccessful { .. }
-        | Event::PaymentFailed { .. }
-        | Event::PaymentForwarded { .. }
-        | Event::ChannelReady { .. }
-        | Event::ChannelClosed { .. } => None,
+impl Effect {
+    /// What `event` means.
+    pub(super) fn of(event: Event) -> Self {
+        let source_digest = Sha256::hash(&event.encode()).to_byte_array();
+        let meaning = meaning(event);
+        let dedup_key = match meaning.repetition {
+            Repetition::None => Some(source_digest),
+            Repetition::OncePerPayment(hash) => Some(dedup_key(meaning.event, &hash)),
+            Repetition::Possible => None,
+        };
+        let Meaning { event, payment, change, repetition: _, publication } = meaning;
+        Self { event, source_digest, payment, change, dedup_key, publication }
+    }
+
+    /// The channel of this event was closed before it was funded. The reasons of the library do not
+    /// all tell such a channel from one that was closed.
+    pub(super) fn has_failed_to_open(&mut self) {
+        if let Published::ChannelStateChanged(change) = &mut self.publication {
+            change.set_state(ChannelState::OpenFailed);
+        }
+    }
+
+    /// What is recorded, if anything. `payment` is the one it is about, as it is now; one that is not
+    /// on record is left out of the message.
+    pub(super) fn into_row(self, payment: Option<types::Payment>) -> Option<NewEvent> {
+        let Self { source_digest, dedup_key, publication: mut event, .. } = self;
+        if let (Published::PaymentFailed(_), Some(payment)) = (&event, &payment)
+            && payment.outcome_unknown
+        {
+            tracing::warn!(
+                "payment {} was given up by the library, which had lost sight of it: it may have \
+                 arrived",
+                payment.id
+            );
+            return None;
+        }
+        set_payment(&mut event, payment);
+        let forward = match &event {
+            Published::PaymentForwarded(PaymentForwarded { forwarded_payment }) => {
+                forwarded_payment.clone()
+            },
+            _ => None,
+        };
+        Some(NewEvent { event, once: dedup_key, of_library: Some(source_digest), forward })
     }
 }
 
-/// The payment that `event` is about.
-pub fn payment_id(event: &Event) -> Option<PaymentId> {
-    match event {
-        Event::PaymentReceived { payment_id, .. }
-        | Event::PaymentSuccessful { payment_id, .. }
-        | Event::PaymentFailed { payment_id, .. } => *payment_id,
-        Event::PaymentClaimable { payment_id, .. } => Some(*payment_id),
-        Event::PaymentForwarded { .. }
-        | Event::ChannelPending { .. }
-        | Event::ChannelReady { .. }
-        | Event::ChannelClosed { .. }
-        | Event::SplicePending { .. }
-        | Event::SpliceFailed { .. } => None,
-    }
+/// What is read from the contents of an event.
+struct Meaning {
+    event: &'static str,
+    payment: Option<PaymentId>,
+    change: Option<Change>,
+    repetition: Repetition,
+    publication: Published,
 }
 
-/// By what `event` is known again when it is delivered once more.
-pub fn digest(event: &Event) -> Digest {
-    Sha256::hash(&event.encode()).to_byte_array()
+/// Whether another event may tell the same.
+enum Repetition {
+    /// No other event is equal.
+    None,
+    /// A payment has one such event.
+    OncePerPayment(PaymentHash),
+    /// A payment fails again when it is tried again, and a forward or the failure of a splice may well
+    /// be like another.
+    Possible,
 }
 
-/// By what another event that tells the same is known, if it cannot happen twice. A payment fails
-/// again when it is tried again, and a forward or the failure of a splice may well be like another.
-pub fn once(event: &Event) -> Option<Digest> {
+/// The one place where the kinds of events are told apart.
+fn meaning(event: Event) -> Meaning {
     match event {
-        Event::PaymentReceived { payment_hash, .. } => {
-            Some(once_of("PaymentReceived", payment_hash))
+        Event::PaymentReceived { payment_id, payment_hash, amount_msat, custom_records } => {
+            received(payment_id, payment_hash, amount_msat, custom_records)
         },
-        Event::PaymentSuccessful { payment_hash, payment_id, .. } => {
-            let id = payment_id.map_or(*payment_hash, |id| PaymentHash(id.0));
-            Some(once_of("PaymentSuccessful", &id))
-        },
-        Event::PaymentClaimable { .. }
-        | Event::ChannelPending { .. }
-        | Event::ChannelReady { .. }
-        | Event::ChannelClosed { .. }
-        | Event::SplicePending { .. } => Some(digest(event)),
-        Event::PaymentFailed { .. }
-        | Event::PaymentForwarded { .. }
-        | Event::SpliceFailed { .. } => None,
-    }
-}
-
-/// By what an event of this kind about this payment is known, of which there is one only.
-pub fn once_of(kind: &str, payment: &PaymentHash) -> Digest {
-    Sha256::hash(&[kind.as_bytes(), &payment.0].concat()).to_byte_array()
-}
-
-/// What is published for `event`, if anything. `payment` is the one it is about, as it is now; one
-/// that is not on record is left out of the message.
-pub fn published(event: Event, payment: Option<types::Payment>) -> Option<Published> {
-    match event {
-        Event::PaymentReceived {
-            payment_id: _,
-            payment_hash: _,
-            amount_msat: _,
-            custom_records,
-        } => Some(Published::PaymentReceived(PaymentReceived {
-            payment,
-            custom_records: records(custom_records),
-        })),
         Event::PaymentSuccessful {
-            payment_id: _,
-            payment_hash: _,
+            payment_id,
+            payment_hash,
             payment_preimage: _,
             fee_paid_msat: _,
-        } => Some(Published::PaymentSuccessful(PaymentSuccessful { payment })),
-        Event::PaymentFailed { payment_id: _, payment_hash: _, reason: _ } => {
-            Some(Published::PaymentFailed(PaymentFailed { payment: payment.map(failed) }))
-        },
+        } => successful(payment_id, payment_hash),
+        Event::PaymentFailed { payment_id, payment_hash: _, reason: _ } => failed(payment_id),
         Event::PaymentClaimable {
-            payment_id: _,
-            payment_hash: _,
+            payment_id,
+            payment_hash,
             claimable_amount_msat,
             claim_deadline,
             custom_records,
-        } => Some(Published::PaymentClaimable(PaymentClaimable {
-            payment,
-            custom_records: records(custom_records),
-            claim_deadline,
-            claimable_amount_msat: Some(claimable_amount_msat),
-        })),
-        forwarded @ Event::PaymentForwarded { .. } => {
-            let forwarded_payment = forwarded_payment(&forwarded);
-            Some(Published::PaymentForwarded(PaymentForwarded { forwarded_payment }))
+        } => {
+            let held = Held { payment_hash, claimable_amount_msat, claim_deadline };
+            claimable(payment_id, held, custom_records)
+        },
+        forwarded @ Event::PaymentForwarded { .. } => Meaning {
+            event: "PaymentForwarded",
+            payment: None,
+            change: None,
+            repetition: Repetition::Possible,
+            publication: Published::PaymentForwarded(PaymentForwarded {
+                forwarded_payment: forwarded_payment(&forwarded),
+            }),
         },
         Event::ChannelPending {
             channel_id,
@@ -156,78 +161,165 @@ pub fn published(event: Event, payment: Option<types::Payment>) -> Option<Publis
             former_temporary_channel_id: _,
             counterparty_node_id,
             funding_txo,
-        } => Some(Published::ChannelStateChanged(channel_state(
-            ChannelState::Pending,
-            channel_id,
-            user_channel_id,
-            Some(counterparty_node_id),
-            Some(funding_txo),
-        ))),
-        Event::ChannelReady { channel_id, user_channel_id, counterparty_node_id, funding_txo } => {
-            Some(Published::ChannelStateChanged(channel_state(
-                ChannelState::Ready,
+        } => channel(
+            "ChannelPending",
+            Change::ChannelFunded(user_channel_id, funding_txo.txid),
+            channel_state(
+                ChannelState::Pending,
                 channel_id,
                 user_channel_id,
-                counterparty_node_id,
-                funding_txo,
-            )))
+                Some(counterparty_node_id),
+                Some(funding_txo),
+            ),
+        ),
+        Event::ChannelReady { channel_id, user_channel_id, counterparty_node_id, funding_txo } => {
+            channel(
+                "ChannelReady",
+                Change::ChannelReady(user_channel_id),
+                channel_state(
+                    ChannelState::Ready,
+                    channel_id,
+                    user_channel_id,
+                    counterparty_node_id,
+                    funding_txo,
+                ),
+            )
         },
         Event::ChannelClosed { channel_id, user_channel_id, counterparty_node_id, reason } => {
             let state = wire::channel_state::state_after(reason.as_ref());
-            Some(Published::ChannelStateChanged(ChannelStateChanged {
+            let change = ChannelStateChanged {
                 closure_initiator: wire::channel_state::initiator(reason.as_ref()).into(),
                 reason: reason.map(wire::channel_state::reason),
                 ..channel_state(state, channel_id, user_channel_id, counterparty_node_id, None)
-            }))
+            };
+            channel("ChannelClosed", Change::ChannelClosed(user_channel_id, channel_id), change)
         },
         Event::SplicePending {
             channel_id,
             user_channel_id,
             counterparty_node_id,
             new_funding_txo,
-        } => Some(Published::SpliceStateChanged(splice_state(
-            SpliceState::Pending,
-            channel_id,
-            user_channel_id,
-            counterparty_node_id,
-            Some(new_funding_txo),
-        ))),
+        } => splice(
+            "SplicePending",
+            Change::SplicePending(user_channel_id, new_funding_txo.txid),
+            Repetition::None,
+            splice_state(
+                SpliceState::Pending,
+                channel_id,
+                user_channel_id,
+                counterparty_node_id,
+                Some(new_funding_txo),
+            ),
+        ),
         Event::SpliceFailed {
             channel_id,
             user_channel_id,
             counterparty_node_id,
             abandoned_funding_txo,
-        } => Some(Published::SpliceStateChanged(splice_state(
-            SpliceState::Failed,
-            channel_id,
-            user_channel_id,
-            counterparty_node_id,
-            abandoned_funding_txo,
-        ))),
+        } => splice(
+            "SpliceFailed",
+            Change::SpliceFailed(user_channel_id),
+            Repetition::Possible,
+            splice_state(
+                SpliceState::Failed,
+                channel_id,
+                user_channel_id,
+                counterparty_node_id,
+                abandoned_funding_txo,
+            ),
+        ),
     }
 }
 
-/// The library may write down that a payment is pending after it has told that it failed.
-fn failed(payment: types::Payment) -> types::Payment {
-    types::Payment { status: types::PaymentStatus::Failed.into(), ..payment }
+fn received(
+    payment: Option<PaymentId>,
+    hash: PaymentHash,
+    amount_msat: u64,
+    custom_records: Vec<CustomTlvRecord>,
+) -> Meaning {
+    let custom_records = records(custom_records);
+    Meaning {
+        event: "PaymentReceived",
+        payment,
+        change: Some(Change::Received(hash, amount_msat)),
+        repetition: Repetition::OncePerPayment(hash),
+        publication: Published::PaymentReceived(PaymentReceived { payment: None, custom_records }),
+    }
 }
 
-/// Whether `event` tells of the end of a channel that had no funding. The reasons of the library do
-/// not all tell such a channel from one that was closed.
-pub fn has_failed_to_open(
-    event: &Event,
-    was_funded: impl Fn(ChannelId) -> io::Result<bool>,
-) -> io::Result<bool> {
+fn successful(payment: Option<PaymentId>, hash: PaymentHash) -> Meaning {
+    Meaning {
+        event: "PaymentSuccessful",
+        payment,
+        change: None,
+        repetition: Repetition::OncePerPayment(payment.map_or(hash, |id| PaymentHash(id.0))),
+        publication: Published::PaymentSuccessful(PaymentSuccessful { payment: None }),
+    }
+}
+
+fn failed(payment: Option<PaymentId>) -> Meaning {
+    Meaning {
+        event: "PaymentFailed",
+        payment,
+        change: None,
+        repetition: Repetition::Possible,
+        publication: Published::PaymentFailed(PaymentFailed { payment: None }),
+    }
+}
+
+fn claimable(payment: PaymentId, held: Held, custom_records: Vec<CustomTlvRecord>) -> Meaning {
+    let publication = PaymentClaimable {
+        payment: None,
+        custom_records: records(custom_records),
+        claim_deadline: held.claim_deadline,
+        claimable_amount_msat: Some(held.claimable_amount_msat),
+    };
+    Meaning {
+        event: "PaymentClaimable",
+        payment: Some(payment),
+        change: Some(Change::Held(held)),
+        repetition: Repetition::None,
+        publication: Published::PaymentClaimable(publication),
+    }
+}
+
+fn channel(event: &'static str, change: Change, state: ChannelStateChanged) -> Meaning {
+    Meaning {
+        event,
+        payment: None,
+        change: Some(change),
+        repetition: Repetition::None,
+        publication: Published::ChannelStateChanged(state),
+    }
+}
+
+fn splice(
+    event: &'static str,
+    change: Change,
+    repetition: Repetition,
+    state: SpliceStateChanged,
+) -> Meaning {
+    let publication = Published::SpliceStateChanged(state);
+    Meaning { event, payment: None, change: Some(change), repetition, publication }
+}
+
+/// Puts the payment into a message that tells of one.
+fn set_payment(event: &mut Published, payment: Option<types::Payment>) {
     match event {
-        Event::ChannelClosed { channel_id, .. } => Ok(!was_funded(*channel_id)?),
-        _ => Ok(false),
-    }
-}
-
-/// Makes the end of a channel that of one which has failed to open.
-pub fn failed_to_open(event: &mut Published) {
-    if let Published::ChannelStateChanged(change) = event {
-        change.set_state(ChannelState::OpenFailed);
+        Published::PaymentReceived(event) => event.payment = payment,
+        Published::PaymentSuccessful(event) => event.payment = payment,
+        // The library may write down that a payment is pending after it has told that it failed.
+        Published::PaymentFailed(event) => {
+            event.payment = payment;
+            if let Some(payment) = &mut event.payment {
+                payment.set_status(types::PaymentStatus::Failed);
+            }
+        },
+        Published::PaymentClaimable(event) => event.payment = payment,
+        Published::PaymentForwarded(_)
+        | Published::ChannelStateChanged(_)
+        | Published::SpliceStateChanged(_)
+        | Published::PaymentFailedBack(_) => {},
     }
 }
 
@@ -316,9 +408,13 @@ mod tests {
 
     use super::*;
 
+    fn row(event: Event) -> Published {
+        Effect::of(event).into_row(None).unwrap().event
+    }
+
     fn changed(event: Event) -> ChannelStateChanged {
-        match published(event, None) {
-            Some(Published::ChannelStateChanged(change)) => change,
+        match row(event) {
+            Published::ChannelStateChanged(change) => change,
             other => panic!("not a channel state: {other:?}"),
         }
     }
@@ -340,9 +436,7 @@ mod tests {
             amount_msat: 1,
             custom_records: vec![CustomTlvRecord { type_num: 65537, value: vec![1] }],
         };
-        let Some(Published::PaymentReceived(received)) = published(event, None) else {
-            panic!("not published")
-        };
+        let Published::PaymentReceived(received) = row(event) else { panic!("not published") };
         assert_eq!(received.payment, None);
         assert_eq!(received.custom_records[0].type_num, 65537);
     }
@@ -371,8 +465,8 @@ mod tests {
     }
 
     fn splice(event: Event) -> SpliceStateChanged {
-        match published(event, None) {
-            Some(Published::SpliceStateChanged(change)) => change,
+        match row(event) {
+            Published::SpliceStateChanged(change) => change,
             other => panic!("not a splice: {other:?}"),
         }
     }
@@ -385,7 +479,10 @@ mod tests {
             counterparty_node_id: peer(),
             new_funding_txo: funding(),
         };
-        assert_eq!(note(&event()), Some(Note::SplicePending(UserChannelId(7), funding().txid)));
+        assert_eq!(
+            Effect::of(event()).change,
+            Some(Change::SplicePending(UserChannelId(7), funding().txid))
+        );
         let change = splice(event());
         assert_eq!(change.state(), SpliceState::Pending);
         assert_eq!(change.channel_id, "01".repeat(32));
@@ -403,7 +500,7 @@ mod tests {
                 counterparty_node_id: peer(),
                 abandoned_funding_txo,
             };
-            assert_eq!(note(&event()), Some(Note::SpliceFailed(UserChannelId(7))));
+            assert_eq!(Effect::of(event()).change, Some(Change::SpliceFailed(UserChannelId(7))));
             let change = splice(event());
             assert_eq!(change.state(), SpliceState::Failed);
             assert_eq!(change.funding_txo, abandoned_funding_txo.map(|found| found.to_string()));
@@ -419,7 +516,10 @@ mod tests {
             counterparty_node_id: peer(),
             funding_txo: funding(),
         };
-        assert_eq!(note(&event), Some(Note::ChannelFunded(UserChannelId(7), funding().txid)));
+        assert_eq!(
+            Effect::of(event).change,
+            Some(Change::ChannelFunded(UserChannelId(7), funding().txid))
+        );
     }
 
     #[test]
@@ -430,10 +530,12 @@ mod tests {
             counterparty_node_id: None,
             reason: None,
         };
-        assert!(!has_failed_to_open(&event(), |_| Ok(true)).unwrap());
-        assert!(has_failed_to_open(&event(), |_| Ok(false)).unwrap());
-        let mut change = published(event(), None).unwrap();
-        failed_to_open(&mut change);
+        assert_eq!(changed(event()).state(), ChannelState::Closed);
+        let mut effect = Effect::of(event());
+        let closed = Change::ChannelClosed(UserChannelId(7), ChannelId([1; 32]));
+        assert_eq!(effect.change, Some(closed));
+        effect.has_failed_to_open();
+        let change = effect.into_row(None).unwrap().event;
         let Published::ChannelStateChanged(change) = change else { panic!("another event") };
         assert_eq!(change.state(), ChannelState::OpenFailed);
     }
@@ -443,5 +545,41 @@ mod tests {
         let change = closed(ClosureReason::CounterpartyCoopClosedUnfundedChannel);
         assert_eq!(change.state(), ChannelState::OpenFailed);
         assert_eq!(change.closure_initiator(), ChannelClosureInitiator::Remote);
+    }
+
+    #[test]
+    fn what_can_happen_once_has_a_key() {
+        let successful = |id: u8, preimage| Event::PaymentSuccessful {
+            payment_id: Some(PaymentId([id; 32])),
+            payment_hash: PaymentHash([9; 32]),
+            payment_preimage: preimage,
+            fee_paid_msat: None,
+        };
+        let key = |event| Effect::of(event).dedup_key;
+        let preimage = Some(ldk_node::lightning_types::payment::PaymentPreimage([3; 32]));
+        assert!(key(successful(1, None)).is_some());
+        assert_eq!(key(successful(1, None)), key(successful(1, preimage)));
+        assert_ne!(key(successful(1, None)), key(successful(2, None)));
+        let failed = Event::PaymentFailed {
+            payment_id: Some(PaymentId([1; 32])),
+            payment_hash: None,
+            reason: None,
+        };
+        assert_eq!(key(failed), None);
+    }
+
+    #[test]
+    fn a_payment_that_failed_is_told_as_failed() {
+        let failed = Event::PaymentFailed {
+            payment_id: Some(PaymentId([1; 32])),
+            payment_hash: None,
+            reason: None,
+        };
+        let pending = types::Payment::default();
+        let row = Effect::of(failed.clone()).into_row(Some(pending.clone())).unwrap();
+        let Published::PaymentFailed(event) = row.event else { panic!("another event") };
+        assert_eq!(event.payment.unwrap().status(), types::PaymentStatus::Failed);
+        let unknown = types::Payment { outcome_unknown: true, ..pending };
+        assert!(Effect::of(failed).into_row(Some(unknown)).is_none());
     }
 }

@@ -8,9 +8,7 @@ use ldk_node::payment::PaymentStatus;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use super::holding;
-use crate::rpc::App;
-use crate::store::{Fate, Held, Why};
+use super::{FailReason, Held, HeldPayments, HoldError, HoldState, LockedHold};
 
 /// How often the height is compared with the deadlines.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -24,7 +22,11 @@ const CLAIMS_ARE_KNOWN_AFTER: Duration = Duration::from_secs(600);
 
 /// Watches the deadlines until `stop` is cancelled, and sends payments back so many blocks before
 /// theirs; 0 means at the deadline. Returns an error if that cannot be written down.
-pub async fn run(app: Arc<App>, blocks_before: u32, stop: CancellationToken) -> Result<(), String> {
+pub async fn run(
+    payments: Arc<HeldPayments>,
+    blocks_before: u32,
+    stop: CancellationToken,
+) -> Result<(), String> {
     if blocks_before >= LEAST_NOTICE_BLOCKS {
         tracing::warn!(
             "hodl.fail_before_deadline_blocks is {blocks_before}: a payment can arrive \
@@ -40,32 +42,50 @@ pub async fn run(app: Arc<App>, blocks_before: u32, stop: CancellationToken) -> 
             () = stop.cancelled() => return Ok(()),
             _ = ticks.tick() => {},
         }
-        let app = Arc::clone(&app);
+        let payments = Arc::clone(&payments);
         let claims_are_known = started.elapsed() >= CLAIMS_ARE_KNOWN_AFTER;
         // The library takes its locks, and both of us write to disk.
-        let looked =
-            tokio::task::spawn_blocking(move || look(&app, blocks_before, claims_are_known)).await;
-        looked.map_err(|error| error.to_string())??;
+        let look = move || look(&payments, blocks_before, claims_are_known);
+        let looked = tokio::task::spawn_blocking(look).await.map_err(|error| error.to_string())?;
+        looked.map_err(|error| error.to_string())?;
     }
 }
 
-fn look(app: &App, blocks_before: u32, claims_are_known: bool) -> Result<(), String> {
-    let mut holds = app.holds.lock();
-    if holds.is_empty() {
+fn look(
+    payments: &HeldPayments,
+    blocks_before: u32,
+    claims_are_known: bool,
+) -> Result<(), HoldError> {
+    let hashes = payments.payment_hashes();
+    if hashes.is_empty() {
         return Ok(());
     }
-    let height = app.node.status().current_best_block.height;
-    for (held, fate) in holds.all() {
-        let hash = held.payment_hash;
-        match duty(&held, fate, height, blocks_before, claims_are_known) {
-            Duty::None => {},
-            Duty::FailBack if holding::status(app, &hash) == Some(PaymentStatus::Succeeded) => {},
-            Duty::FailBack => holding::fail_back(app, &mut holds, held, Why::Deadline)?,
-            Duty::Finish(why) => holding::finish_failing(app, &mut holds, held, why)?,
-            Duty::Forget => holds.remove(&hash).map_err(|error| error.to_string())?,
+    let height = payments.height();
+    for hash in hashes {
+        let mut hold = payments.lock(hash);
+        if let Some((held, state)) = hold.get() {
+            let duty = duty(&held, state, height, blocks_before, claims_are_known);
+            do_duty(payments, &mut hold, held, duty)?;
         }
     }
     Ok(())
+}
+
+fn do_duty(
+    payments: &HeldPayments,
+    hold: &mut LockedHold<'_>,
+    held: Held,
+    duty: Duty,
+) -> Result<(), HoldError> {
+    match duty {
+        Duty::None => Ok(()),
+        Duty::FailBack if payments.status(&held.payment_hash) == Some(PaymentStatus::Succeeded) => {
+            Ok(())
+        },
+        Duty::FailBack => payments.fail_back(hold, held, FailReason::Deadline),
+        Duty::Finish(reason) => payments.finish_failing(hold, held, reason),
+        Duty::Forget => Ok(hold.remove()?),
+    }
 }
 
 /// What is to be done with a payment now.
@@ -74,24 +94,30 @@ enum Duty {
     None,
     FailBack,
     /// What was begun and not finished.
-    Finish(Why),
+    Finish(FailReason),
     Forget,
 }
 
-fn duty(held: &Held, fate: Fate, height: u32, blocks_before: u32, claims_are_known: bool) -> Duty {
+fn duty(
+    held: &Held,
+    state: HoldState,
+    height: u32,
+    blocks_before: u32,
+    claims_are_known: bool,
+) -> Duty {
     let at = |blocks: u32| held.claim_deadline.is_some_and(|deadline| deadline <= blocks);
-    match fate {
-        Fate::Open if at(height.saturating_add(blocks_before)) => Duty::FailBack,
+    match state {
+        HoldState::Claimable if at(height.saturating_add(blocks_before)) => Duty::FailBack,
         // The library tells of a claim in a moment. Of one that came as the payment was already on
         // its way back, or that a crash cut short, it never does.
-        Fate::Claimed(_)
+        HoldState::Claiming(_)
             if claims_are_known && at(height.saturating_sub(DEADLINE_TO_TIMEOUT_BLOCKS)) =>
         {
             Duty::FailBack
         },
-        Fate::Failing(why) => Duty::Finish(why),
-        Fate::Failed if at(height) || held.claim_deadline.is_none() => Duty::Forget,
-        Fate::Open | Fate::Claimed(_) | Fate::Failed => Duty::None,
+        HoldState::FailingBack(reason) => Duty::Finish(reason),
+        HoldState::FailedBack if at(height) || held.claim_deadline.is_none() => Duty::Forget,
+        HoldState::Claimable | HoldState::Claiming(_) | HoldState::FailedBack => Duty::None,
     }
 }
 
@@ -100,7 +126,7 @@ mod tests {
     use ldk_node::lightning_types::payment::PaymentHash;
 
     use super::*;
-    use crate::store::Run;
+    use crate::hold::Process;
 
     const DEADLINE: u32 = 500;
 
@@ -108,35 +134,35 @@ mod tests {
         Held { payment_hash: PaymentHash([1; 32]), claimable_amount_msat: 1, claim_deadline }
     }
 
-    fn at(height: u32, fate: Fate, blocks_before: u32) -> Duty {
-        duty(&held(Some(DEADLINE)), fate, height, blocks_before, true)
+    fn at(height: u32, state: HoldState, blocks_before: u32) -> Duty {
+        duty(&held(Some(DEADLINE)), state, height, blocks_before, true)
     }
 
     #[test]
     fn an_open_payment_is_sent_back_so_many_blocks_before_its_deadline() {
-        assert_eq!(at(DEADLINE - 2, Fate::Open, 1), Duty::None);
-        assert_eq!(at(DEADLINE - 1, Fate::Open, 1), Duty::FailBack);
-        assert_eq!(at(DEADLINE - 7, Fate::Open, 6), Duty::None);
-        assert_eq!(at(DEADLINE - 6, Fate::Open, 6), Duty::FailBack);
-        assert_eq!(at(DEADLINE + 1000, Fate::Open, 6), Duty::FailBack);
+        assert_eq!(at(DEADLINE - 2, HoldState::Claimable, 1), Duty::None);
+        assert_eq!(at(DEADLINE - 1, HoldState::Claimable, 1), Duty::FailBack);
+        assert_eq!(at(DEADLINE - 7, HoldState::Claimable, 6), Duty::None);
+        assert_eq!(at(DEADLINE - 6, HoldState::Claimable, 6), Duty::FailBack);
+        assert_eq!(at(DEADLINE + 1000, HoldState::Claimable, 6), Duty::FailBack);
     }
 
     #[test]
     fn without_a_margin_it_is_held_to_the_deadline() {
-        assert_eq!(at(DEADLINE - 1, Fate::Open, 0), Duty::None);
-        assert_eq!(at(DEADLINE, Fate::Open, 0), Duty::FailBack);
+        assert_eq!(at(DEADLINE - 1, HoldState::Claimable, 0), Duty::None);
+        assert_eq!(at(DEADLINE, HoldState::Claimable, 0), Duty::FailBack);
     }
 
     #[test]
     fn without_a_deadline_it_is_held() {
-        assert_eq!(duty(&held(None), Fate::Open, u32::MAX, 144, true), Duty::None);
-        assert_eq!(duty(&held(None), Fate::Failed, 1, 1, true), Duty::Forget);
+        assert_eq!(duty(&held(None), HoldState::Claimable, u32::MAX, 144, true), Duty::None);
+        assert_eq!(duty(&held(None), HoldState::FailedBack, 1, 1, true), Duty::Forget);
     }
 
     #[test]
     fn a_claim_is_given_up_only_when_nothing_can_come_of_it() {
-        for run in [Run::This, Run::Earlier] {
-            let claimed = Fate::Claimed(run);
+        for process in [Process::This, Process::Earlier] {
+            let claimed = HoldState::Claiming(process);
             assert_eq!(at(DEADLINE, claimed, 144), Duty::None);
             assert_eq!(at(DEADLINE + 38, claimed, 144), Duty::None);
             assert_eq!(at(DEADLINE + 39, claimed, 1), Duty::FailBack);
@@ -146,10 +172,10 @@ mod tests {
 
     #[test]
     fn what_was_begun_is_finished_and_then_forgotten() {
-        for why in [Why::Requested, Why::Deadline] {
-            assert_eq!(at(1, Fate::Failing(why), 1), Duty::Finish(why));
+        for reason in [FailReason::Requested, FailReason::Deadline] {
+            assert_eq!(at(1, HoldState::FailingBack(reason), 1), Duty::Finish(reason));
         }
-        assert_eq!(at(DEADLINE - 1, Fate::Failed, 1), Duty::None);
-        assert_eq!(at(DEADLINE, Fate::Failed, 1), Duty::Forget);
+        assert_eq!(at(DEADLINE - 1, HoldState::FailedBack, 1), Duty::None);
+        assert_eq!(at(DEADLINE, HoldState::FailedBack, 1), Duty::Forget);
     }
 }

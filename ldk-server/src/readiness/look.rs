@@ -14,9 +14,9 @@ use super::{Readiness, Reason};
 use crate::certificate::Certificate;
 use crate::clock::{Ticks, unix_secs};
 use crate::config::{ChainSource, Config};
-use crate::node::reserve::ReserveWatch;
 use crate::storage::available_bytes;
 use crate::store::{Store, Waits};
+use crate::wallet::reserve::ReserveWatch;
 
 /// From one look to the next.
 const INTERVAL: Duration = Duration::from_secs(2);

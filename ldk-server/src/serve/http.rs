@@ -17,8 +17,8 @@ use super::request_line::RequestLine;
 use super::standing::{Size, Standing};
 use super::stream::Taken;
 use super::{Guard, HealthPages, MetricsEndpoint};
+use crate::grpc;
 use crate::request_id::RequestId;
-use crate::rpc;
 
 /// Tells a caller what its request is called in the log.
 const REQUEST_ID_HEADER: &str = "x-request-id";
@@ -40,7 +40,7 @@ pub type OpenService = BoxCloneSyncService<Request<Incoming>, Response<Body>, In
 #[derive(Clone)]
 pub struct Front {
     /// `api.LightningNode`.
-    lightning: Guard<LightningNodeServer<rpc::Service>>,
+    lightning: Guard<LightningNodeServer<grpc::Service>>,
     /// `grpc.health.v1.Health`.
     health: OpenService,
     /// `grpc.reflection.v1.ServerReflection`.
@@ -53,7 +53,7 @@ pub struct Front {
 impl Front {
     /// Puts the services together, with one that describes them.
     pub fn new(
-        lightning: Guard<LightningNodeServer<rpc::Service>>,
+        lightning: Guard<LightningNodeServer<grpc::Service>>,
         health: OpenService,
         health_pages: HealthPages,
         metrics: MetricsEndpoint,

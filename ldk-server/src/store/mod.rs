@@ -4,12 +4,12 @@
 mod aside;
 mod consumers;
 mod cuts;
+mod dedup;
 mod durability;
 mod epoch;
 mod events;
 mod figures;
 mod forwards;
-mod holds;
 mod journal;
 mod kv;
 mod log;
@@ -32,6 +32,7 @@ use std::sync::{OnceLock, mpsc};
 pub use aside::{Closed, MonitorAside};
 pub use consumers::{Ack, MAX_EVENT_CONSUMERS};
 pub use cuts::CutsRefused;
+pub use dedup::dedup_key;
 pub use durability::{Durability, NeverDurable, Position};
 #[cfg(test)]
 pub(crate) use durability::{TestDisk, Watermark};
@@ -39,7 +40,6 @@ pub use epoch::{Epoch, Lineage, epoch_of};
 pub use events::{Digest, EventBounds, NewEvent};
 pub use figures::StoreState;
 pub use forwards::{Forward, ForwardFilter, ForwardPlace};
-pub use holds::{Fate, Held, Holds, LockedHolds, Run, Why};
 pub use journal::{Answer, Journal, Number, Unanswered};
 use ldk_node::bitcoin::Txid;
 use ldk_node::bitcoin::hashes::Hash as _;
@@ -192,7 +192,7 @@ impl Store {
     }
 
     /// The keys of one kind of the server's records, in no particular order.
-    fn keys(&self, kind: &str) -> io::Result<Vec<String>> {
+    pub(crate) fn keys(&self, kind: &str) -> io::Result<Vec<String>> {
         KVStoreSync::list(self, NAMESPACE, kind)
     }
 }

@@ -22,11 +22,11 @@ use tokio::task::{block_in_place, spawn_blocking};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::bitcoind;
 use crate::caller::Caller;
 use crate::clock::since_epoch;
 use crate::config::{BitcoindConfig, ChainSource, Config};
 use crate::error::Error;
+use crate::node::bitcoind;
 use crate::store::Store;
 
 /// How many spends may wait or be under way; each occupies a thread.

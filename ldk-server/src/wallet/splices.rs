@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use ldk_node::{Event, UserChannelId};
+use ldk_node::UserChannelId;
 
 /// The splices that are pending, as far as they began since the start of the daemon.
 #[derive(Default)]
@@ -19,35 +19,20 @@ impl Splices {
         self.lock().insert(channel.0)
     }
 
-    /// The library does not splice the channel.
-    pub fn refused(&self, channel: UserChannelId) {
-        self.lock().remove(&channel.0);
-    }
-
     /// Whether a channel is being spliced.
     pub fn is_pending(&self, channel: UserChannelId) -> bool {
         self.lock().contains(&channel.0)
     }
 
-    /// Takes account of an event.
-    pub fn saw(&self, event: &Event) {
-        match event {
-            // The peer may have begun it.
-            Event::SplicePending { user_channel_id, .. } => {
-                self.lock().insert(user_channel_id.0);
-            },
-            Event::SpliceFailed { user_channel_id, .. }
-            | Event::ChannelReady { user_channel_id, .. }
-            | Event::ChannelClosed { user_channel_id, .. } => {
-                self.lock().remove(&user_channel_id.0);
-            },
-            Event::ChannelPending { .. }
-            | Event::PaymentSuccessful { .. }
-            | Event::PaymentFailed { .. }
-            | Event::PaymentReceived { .. }
-            | Event::PaymentForwarded { .. }
-            | Event::PaymentClaimable { .. } => {},
-        }
+    /// A splice has its transaction. The peer may have begun it.
+    pub fn pending(&self, channel: UserChannelId) {
+        self.lock().insert(channel.0);
+    }
+
+    /// No splice of the channel is pending any more: it was refused or failed, or the channel is ready
+    /// or closed.
+    pub fn ended(&self, channel: UserChannelId) {
+        self.lock().remove(&channel.0);
     }
 
     fn lock(&self) -> MutexGuard<'_, HashSet<u128>> {
@@ -57,58 +42,27 @@ impl Splices {
 
 #[cfg(test)]
 mod tests {
-    use ldk_node::bitcoin::hashes::Hash as _;
-    use ldk_node::bitcoin::secp256k1::{PublicKey, Secp256k1, SecretKey};
-    use ldk_node::bitcoin::{OutPoint, Txid};
-    use ldk_node::lightning::ln::types::ChannelId;
-
     use super::*;
 
     const CHANNEL: UserChannelId = UserChannelId(1);
 
-    fn peer() -> PublicKey {
-        PublicKey::from_secret_key(&Secp256k1::new(), &SecretKey::from_slice(&[1; 32]).unwrap())
-    }
-
     #[test]
-    fn a_splice_is_pending_until_it_fails_or_the_channel_is_ready_again() {
-        let failed = Event::SpliceFailed {
-            channel_id: ChannelId([1; 32]),
-            user_channel_id: CHANNEL,
-            counterparty_node_id: peer(),
-            abandoned_funding_txo: None,
-        };
-        let ready = Event::ChannelReady {
-            channel_id: ChannelId([1; 32]),
-            user_channel_id: CHANNEL,
-            counterparty_node_id: None,
-            funding_txo: None,
-        };
-        let closed = Event::ChannelClosed {
-            channel_id: ChannelId([1; 32]),
-            user_channel_id: CHANNEL,
-            counterparty_node_id: None,
-            reason: None,
-        };
+    fn a_splice_is_pending_until_it_has_ended() {
         let splices = Splices::default();
-        for end in [failed, ready, closed] {
+        for _ in 0..2 {
             assert!(splices.begin(CHANNEL));
             assert!(!splices.begin(CHANNEL));
             assert!(splices.is_pending(CHANNEL));
-            splices.saw(&end);
-            assert!(!splices.is_pending(CHANNEL), "{end:?}");
+            splices.ended(CHANNEL);
+            assert!(!splices.is_pending(CHANNEL));
         }
     }
 
     #[test]
     fn a_splice_of_the_peer_is_pending_too() {
         let splices = Splices::default();
-        splices.saw(&Event::SplicePending {
-            channel_id: ChannelId([1; 32]),
-            user_channel_id: CHANNEL,
-            counterparty_node_id: peer(),
-            new_funding_txo: OutPoint { txid: Txid::from_byte_array([1; 32]), vout: 0 },
-        });
+        splices.pending(CHANNEL);
         assert!(splices.is_pending(CHANNEL));
+        assert!(!splices.begin(CHANNEL));
     }
 }

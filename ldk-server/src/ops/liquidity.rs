@@ -2,7 +2,7 @@
 
 use ldk_node::ChannelDetails;
 
-use super::App;
+use crate::app::App;
 use crate::error::Error;
 
 /// What is known of the channels that a payment could leave by.

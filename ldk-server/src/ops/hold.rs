@@ -1,33 +1,23 @@
 //! Invoices whose preimage only the caller knows: payments to them are held until the caller claims
 //! them or fails them.
 
-use ldk_node::bitcoin::hashes::{Hash as _, sha256};
 use ldk_node::lightning::ln::channelmanager::PaymentId;
+use ldk_node::lightning_invoice::Bolt11Invoice;
 use ldk_node::lightning_types::payment::{PaymentHash, PaymentPreimage};
 use ldk_node::payment::{PaymentDetails, PaymentDirection, PaymentKind, PaymentStatus};
-use ldk_server_grpc::api::{
-    Bolt11ClaimForHashRequest, Bolt11ClaimForHashResponse, Bolt11FailForHashRequest,
-    Bolt11FailForHashResponse, Bolt11ReceiveForHashRequest, Bolt11ReceiveForHashResponse,
-};
 
-use super::{App, bolt11, fields};
+use super::bolt11::Terms;
+use crate::app::App;
 use crate::error::Error;
-use crate::node::holding;
-use crate::store::{Fate, Held, Run, Why, making_invoice};
+use crate::hold::{FailReason, Held, HoldError, HoldState, Process};
+use crate::store::making_invoice;
 
-pub(super) fn receive(
-    app: &App,
-    request: Bolt11ReceiveForHashRequest,
-) -> Result<Bolt11ReceiveForHashResponse, Error> {
-    let Bolt11ReceiveForHashRequest { amount_msat, description, expiry_secs, payment_hash } =
-        request;
-    let bolt11::Terms { amount_msat, description, expiry_secs } =
-        bolt11::parse_terms(amount_msat, description, expiry_secs)?;
-    let hash = PaymentHash(fields::hex("payment_hash", &payment_hash)?);
-
+/// Makes an invoice for a payment hash that was never used.
+pub fn receive(app: &App, terms: &Terms, hash: PaymentHash) -> Result<Bolt11Invoice, Error> {
+    let Terms { amount_msat, ref description, expiry_secs } = *terms;
     // Of two invoices for one hash, made at once, one must be refused.
-    let _alone = app.holds.lock();
-    // The library would forget the payment that has this hash, and minds none that was put away.
+    let _alone = app.held.lock(hash);
+    // The library would forget the payment that has this hash, and minds none that was pruned.
     if app.store.payment(PaymentId(hash.0)).map_err(Error::internal)?.is_some() {
         return Err(Error::FailedPrecondition(format!(
             "payment_hash {hash} is that of a payment of this node already; use each hash once"
@@ -35,74 +25,46 @@ pub(super) fn receive(
     }
     let bolt11 = app.node.bolt11_payment();
     let invoice = making_invoice(expiry_secs, || match amount_msat {
-        Some(amount) => bolt11.receive_for_hash(amount, &description, expiry_secs, hash),
-        None => bolt11.receive_variable_amount_for_hash(&description, expiry_secs, hash),
+        Some(amount) => bolt11.receive_for_hash(amount, description, expiry_secs, hash),
+        None => bolt11.receive_variable_amount_for_hash(description, expiry_secs, hash),
     })?;
-    Ok(Bolt11ReceiveForHashResponse { invoice: invoice.to_string() })
+    Ok(invoice)
 }
 
-pub(super) fn claim(
+/// Claims a held payment. The amount, if one is named, is what the caller takes to have arrived.
+pub fn claim(
     app: &App,
-    request: Bolt11ClaimForHashRequest,
-) -> Result<Bolt11ClaimForHashResponse, Error> {
-    let Bolt11ClaimForHashRequest { payment_hash, claimable_amount_msat, preimage } = request;
-    let (hash, preimage) = parse_preimage(payment_hash.as_deref(), &preimage)?;
-
-    let mut holds = app.holds.lock();
+    hash: PaymentHash,
+    preimage: PaymentPreimage,
+    claimable_amount_msat: Option<u64>,
+) -> Result<(), Error> {
+    let mut hold = app.held.lock(hash);
     let payment = known(app, &hash)?;
-    let height = app.node.status().current_best_block.height;
-    let (held, fate) = may_claim(&payment, holds.get(&hash), height)?;
-    if let Some(amount) = claimable_amount_msat {
-        check_amount(&payment, &held, amount)?;
+    let (held, state) = may_claim(&payment, hold.get(), app.held.height())?;
+    if let Some(amount_msat) = claimable_amount_msat {
+        check_amount(&payment, &held, amount_msat)?;
     }
     let deadline = held.claim_deadline;
-    // Written down first, so that a crash does not leave it to be failed while it is being claimed.
-    holds.put(held.clone(), Fate::Claimed(Run::This)).map_err(unwritable)?;
-    let bolt11 = app.node.bolt11_payment();
-    if let Err(error) = bolt11.claim_for_hash(hash, held.claimable_amount_msat, preimage) {
-        holds.put(held, fate).map_err(unwritable)?;
-        return Err(error.into());
-    }
+    app.held.claim(&mut hold, (held, state), preimage).map_err(Error::internal)??;
     // The library sends payments back when it takes notice of the block of their deadline, and does
     // not say whether it had done so before.
-    let height = app.node.status().current_best_block.height;
-    if deadline.is_some_and(|deadline| deadline <= height) {
+    if deadline.is_some_and(|deadline| deadline <= app.held.height()) {
         return Err(Error::Unavailable(format!(
             "the deadline of payment {hash} passed as it was being claimed: whether it was in time \
              is not known yet, and will be seen from the payment's status"
         )));
     }
-    Ok(Bolt11ClaimForHashResponse {})
+    Ok(())
 }
 
-pub(super) fn fail(
-    app: &App,
-    Bolt11FailForHashRequest { payment_hash }: Bolt11FailForHashRequest,
-) -> Result<Bolt11FailForHashResponse, Error> {
-    let hash = PaymentHash(fields::hex("payment_hash", &payment_hash)?);
-    let mut holds = app.holds.lock();
-    let held = may_fail(&known(app, &hash)?, holds.get(&hash))?;
-    let failed = match held {
-        Some(held) => holding::fail_back(app, &mut holds, held, Why::Requested),
-        None => holding::tell_library(app, &hash),
+/// Sends a held payment back, or cancels the invoice of one that has not arrived yet.
+pub fn fail(app: &App, hash: PaymentHash) -> Result<(), Error> {
+    let mut hold = app.held.lock(hash);
+    let failed: Result<(), HoldError> = match may_fail(&known(app, &hash)?, hold.get())? {
+        Some(held) => app.held.fail_back(&mut hold, held, FailReason::Requested),
+        None => app.held.tell_library(hash),
     };
-    failed.map_err(Error::Internal)?;
-    Ok(Bolt11FailForHashResponse {})
-}
-
-/// Never quotes the preimage.
-fn parse_preimage(
-    payment_hash: Option<&str>,
-    preimage: &str,
-) -> Result<(PaymentHash, PaymentPreimage), Error> {
-    let bytes = fields::secret::<32>("preimage", preimage)?;
-    let hash = sha256::Hash::hash(&bytes).to_byte_array();
-    if let Some(text) = payment_hash
-        && fields::hex("payment_hash", text)? != hash
-    {
-        return Err(Error::invalid("preimage", format!("does not belong to payment_hash {text}")));
-    }
-    Ok((PaymentHash(hash), PaymentPreimage(bytes)))
+    failed.map_err(Error::internal)
 }
 
 fn known(app: &App, hash: &PaymentHash) -> Result<PaymentDetails, Error> {
@@ -119,9 +81,9 @@ fn known(app: &App, hash: &PaymentHash) -> Result<PaymentDetails, Error> {
 /// The payment to claim, and what was to become of it before.
 fn may_claim(
     payment: &PaymentDetails,
-    held: Option<(Held, Fate)>,
+    held: Option<(Held, HoldState)>,
     height: u32,
-) -> Result<(Held, Fate), Error> {
+) -> Result<(Held, HoldState), Error> {
     must_be_the_callers(payment, "claimed")?;
     match payment.status {
         PaymentStatus::Pending => {},
@@ -130,22 +92,24 @@ fn may_claim(
             return refused("the payment has failed, and is with its payer again");
         },
     }
-    let (held, fate) = match held {
+    let (held, state) = match held {
         None => return refused("the payment has not arrived yet; PaymentClaimable tells when"),
-        Some((_, Fate::Claimed(Run::This))) => {
+        Some((_, HoldState::Claiming(Process::This))) => {
             return refused("the payment is being claimed already");
         },
-        Some((_, Fate::Failing(_) | Fate::Failed)) => {
+        Some((_, HoldState::FailingBack(_) | HoldState::FailedBack)) => {
             return refused("the payment is being sent back");
         },
         // The library takes a second claim for none.
-        Some((held, fate @ (Fate::Open | Fate::Claimed(Run::Earlier)))) => (held, fate),
+        Some((held, state @ (HoldState::Claimable | HoldState::Claiming(Process::Earlier)))) => {
+            (held, state)
+        },
     };
     match held.claim_deadline {
         Some(deadline) if deadline <= height => Err(Error::FailedPrecondition(format!(
             "the deadline of the payment has passed: it was block {deadline}, and this is {height}"
         ))),
-        Some(_) | None => Ok((held, fate)),
+        Some(_) | None => Ok((held, state)),
     }
 }
 
@@ -173,7 +137,10 @@ fn check_amount(payment: &PaymentDetails, held: &Held, amount_msat: u64) -> Resu
 }
 
 /// The payment to send back; `None` if it has not arrived yet, so that its invoice is cancelled.
-fn may_fail(payment: &PaymentDetails, held: Option<(Held, Fate)>) -> Result<Option<Held>, Error> {
+fn may_fail(
+    payment: &PaymentDetails,
+    held: Option<(Held, HoldState)>,
+) -> Result<Option<Held>, Error> {
     must_be_the_callers(payment, "failed")?;
     match payment.status {
         PaymentStatus::Pending => {},
@@ -182,9 +149,9 @@ fn may_fail(payment: &PaymentDetails, held: Option<(Held, Fate)>) -> Result<Opti
     }
     match held {
         None => Ok(None),
-        Some((held, Fate::Open)) => Ok(Some(held)),
-        Some((_, Fate::Claimed(_))) => refused("the payment is being claimed"),
-        Some((_, Fate::Failing(_) | Fate::Failed)) => {
+        Some((held, HoldState::Claimable)) => Ok(Some(held)),
+        Some((_, HoldState::Claiming(_))) => refused("the payment is being claimed"),
+        Some((_, HoldState::FailingBack(_) | HoldState::FailedBack)) => {
             refused("the payment is being sent back already")
         },
     }
@@ -219,10 +186,6 @@ fn must_be_the_callers(payment: &PaymentDetails, done: &str) -> Result<(), Error
 
 fn refused<T>(reason: &str) -> Result<T, Error> {
     Err(Error::FailedPrecondition(reason.to_owned()))
-}
-
-fn unwritable(error: ldk_node::lightning::io::Error) -> Error {
-    Error::Internal(format!("cannot write down that a payment is claimed: {error}"))
 }
 
 #[cfg(test)]
@@ -280,16 +243,16 @@ mod tests {
 
     #[test]
     fn what_waits_can_be_claimed_or_failed() {
-        let claim = may_claim(&pending(), Some((held(1_000), Fate::Open)), DEADLINE - 1);
-        assert_eq!(claim.unwrap(), (held(1_000), Fate::Open));
-        let fail = may_fail(&pending(), Some((held(1_000), Fate::Open)));
+        let claim = may_claim(&pending(), Some((held(1_000), HoldState::Claimable)), DEADLINE - 1);
+        assert_eq!(claim.unwrap(), (held(1_000), HoldState::Claimable));
+        let fail = may_fail(&pending(), Some((held(1_000), HoldState::Claimable)));
         assert_eq!(fail.unwrap(), Some(held(1_000)));
     }
 
     #[test]
     fn from_its_deadline_on_a_payment_cannot_be_claimed() {
         for height in [DEADLINE, DEADLINE + 1] {
-            let claim = may_claim(&pending(), Some((held(1_000), Fate::Open)), height);
+            let claim = may_claim(&pending(), Some((held(1_000), HoldState::Claimable)), height);
             precondition(claim, "was block 500");
         }
     }
@@ -302,20 +265,24 @@ mod tests {
 
     #[test]
     fn a_claim_under_way_excludes_all_others() {
-        let claimed = |run| Some((held(1_000), Fate::Claimed(run)));
-        precondition(may_claim(&pending(), claimed(Run::This), 1), "being claimed");
-        for run in [Run::This, Run::Earlier] {
-            precondition(may_fail(&pending(), claimed(run)), "being claimed");
+        let claimed = |process| Some((held(1_000), HoldState::Claiming(process)));
+        precondition(may_claim(&pending(), claimed(Process::This), 1), "being claimed");
+        for process in [Process::This, Process::Earlier] {
+            precondition(may_fail(&pending(), claimed(process)), "being claimed");
         }
         // One that a crash may have cut short is repeated.
-        assert!(may_claim(&pending(), claimed(Run::Earlier), 1).is_ok());
+        assert!(may_claim(&pending(), claimed(Process::Earlier), 1).is_ok());
     }
 
     #[test]
     fn a_payment_on_its_way_back_is_left_alone() {
-        for fate in [Fate::Failing(Why::Requested), Fate::Failing(Why::Deadline), Fate::Failed] {
-            precondition(may_claim(&pending(), Some((held(1_000), fate)), 1), "being sent back");
-            precondition(may_fail(&pending(), Some((held(1_000), fate))), "being sent back");
+        for state in [
+            HoldState::FailingBack(FailReason::Requested),
+            HoldState::FailingBack(FailReason::Deadline),
+            HoldState::FailedBack,
+        ] {
+            precondition(may_claim(&pending(), Some((held(1_000), state)), 1), "being sent back");
+            precondition(may_fail(&pending(), Some((held(1_000), state))), "being sent back");
         }
     }
 
@@ -331,7 +298,7 @@ mod tests {
             (payment(PaymentStatus::Succeeded, bolt11(preimage)), "has been claimed"),
             (payment(PaymentStatus::Failed, bolt11(None)), "has failed"),
         ] {
-            let open = || Some((held(1_000), Fate::Open));
+            let open = || Some((held(1_000), HoldState::Claimable));
             precondition(may_claim(&payment, open(), 1), words);
             precondition(may_fail(&payment, open()), words);
         }
@@ -355,19 +322,5 @@ mod tests {
         let skimmed = payment(PaymentStatus::Pending, just_in_time(300));
         assert!(check(&skimmed, 700).is_ok());
         assert!(check(&skimmed, 699).is_err());
-    }
-
-    #[test]
-    fn a_preimage_is_never_quoted() {
-        let (good, bad) = ("0f".repeat(32), "0g".repeat(32));
-        let hash = hex::encode([1; 32]);
-        for (hash, preimage) in [(None, &bad), (None, &good[2..].to_owned()), (Some(&hash), &good)]
-        {
-            let error = parse_preimage(hash.map(String::as_str), preimage).unwrap_err();
-            assert!(matches!(error, Error::InvalidArgument { field: "preimage", .. }));
-            assert!(!error.to_string().contains("0f0f0f"), "{error}");
-            assert!(!error.to_string().contains("0g0g0g"), "{error}");
-        }
-        assert!(parse_preimage(None, &good).is_ok());
     }
 }

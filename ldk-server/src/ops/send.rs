@@ -1,58 +1,58 @@
-//! Attempts to pay: what came before them, and what one that failed leaves behind.
+//! Sending money: what was sent before, and what a failure says about it.
 
 use ldk_node::NodeError;
 use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_server_grpc::types::{PaymentDirection, PaymentStatus};
 
-use super::App;
+use crate::app::App;
 use crate::error::Error;
 
-/// Why a payment was not begun.
+/// Why money was not sent, as far as that is known.
 #[derive(Debug)]
-pub(super) enum NotPaid {
+pub enum SendError {
     /// Nothing was sent: the same may be paid in another way.
-    Untouched(Error),
-    /// It was paid, is being paid, or that cannot be told: paying in another way could pay twice.
-    Unsure(Error),
+    NotSent(Error),
+    /// It was sent before, is being sent, or that cannot be told: paying in another way could pay twice.
+    Unknown(Error),
 }
 
-impl NotPaid {
+impl SendError {
     /// What the library's refusal to pay means. It answers most of what goes wrong with one of two
     /// errors, which `reason` puts into words.
-    pub(super) fn of(error: NodeError, reason: &str) -> Self {
+    pub fn of_library(error: NodeError, reason: &str) -> Self {
         match error {
             NodeError::PaymentSendingFailed | NodeError::InvoiceRequestCreationFailed => {
-                Self::Untouched(Error::FailedPrecondition(reason.to_owned()))
+                Self::NotSent(Error::FailedPrecondition(reason.to_owned()))
             },
             NodeError::InvalidAmount
             | NodeError::InvalidCustomTlvs
             | NodeError::InvalidInvoice
             | NodeError::InvalidOffer
             | NodeError::InvalidQuantity
-            | NodeError::UnsupportedCurrency => Self::Untouched(error.into()),
-            other => Self::Unsure(other.into()),
+            | NodeError::UnsupportedCurrency => Self::NotSent(error.into()),
+            other => Self::Unknown(other.into()),
         }
     }
 }
 
 /// What is found wrong before the library is asked for anything.
-impl From<Error> for NotPaid {
+impl From<Error> for SendError {
     fn from(error: Error) -> Self {
-        Self::Untouched(error)
+        Self::NotSent(error)
     }
 }
 
-impl From<NotPaid> for Error {
-    fn from(not_paid: NotPaid) -> Self {
-        match not_paid {
-            NotPaid::Untouched(error) | NotPaid::Unsure(error) => error,
+impl From<SendError> for Error {
+    fn from(error: SendError) -> Self {
+        match error {
+            SendError::NotSent(error) | SendError::Unknown(error) => error,
         }
     }
 }
 
 /// Hands a payment to the library. Its record and the state of the channels that knows of it are
 /// written together.
-pub(super) fn hand_over(
+pub fn hand_over(
     app: &App,
     send: impl FnOnce() -> Result<PaymentId, NodeError>,
 ) -> Result<PaymentId, NodeError> {
@@ -62,7 +62,7 @@ pub(super) fn hand_over(
 
 /// Hands a payment to the library whose id is known before. If an attempt before was over before the
 /// library had written it down, the library takes it for pending, and the history knows better.
-pub(super) fn hand_over_again(
+pub fn hand_over_again(
     app: &App,
     id: PaymentId,
     send: impl Fn() -> Result<PaymentId, NodeError>,
@@ -82,7 +82,7 @@ fn has_failed(app: &App, id: PaymentId) -> bool {
 }
 
 /// A payment that is there already, and may not be made once more.
-pub(super) enum Earlier {
+pub enum ExistingPayment {
     /// To this node.
     Own,
     /// From this node, under way.
@@ -91,11 +91,11 @@ pub(super) enum Earlier {
     Succeeded,
 }
 
-impl Earlier {
+impl ExistingPayment {
     /// Looks for the payment with this id. One that failed may be tried again.
     ///
     /// The history knows better than the library which failures are to be believed.
-    pub(super) fn find(app: &App, id: PaymentId) -> Result<Option<Self>, Error> {
+    pub fn find(app: &App, id: PaymentId) -> Result<Option<Self>, Error> {
         let payment = app.store.payment(id).map_err(Error::internal)?;
         Ok(payment.and_then(|payment| match (payment.direction(), payment.status()) {
             (PaymentDirection::Inbound, _) => Some(Self::Own),
@@ -106,8 +106,8 @@ impl Earlier {
     }
 
     /// The refusal, in the words for this case.
-    pub(super) fn refused(words: impl Into<String>) -> NotPaid {
-        NotPaid::Unsure(Error::FailedPrecondition(words.into()))
+    pub fn refused(words: impl Into<String>) -> SendError {
+        SendError::Unknown(Error::FailedPrecondition(words.into()))
     }
 }
 
@@ -122,7 +122,10 @@ mod tests {
             NodeError::InvoiceRequestCreationFailed,
             NodeError::UnsupportedCurrency,
         ] {
-            assert!(matches!(NotPaid::of(error, "no route"), NotPaid::Untouched(_)), "{error}");
+            assert!(
+                matches!(SendError::of_library(error, "no route"), SendError::NotSent(_)),
+                "{error}"
+            );
         }
         for error in [
             NodeError::DuplicatePayment,
@@ -130,13 +133,19 @@ mod tests {
             NodeError::NotRunning,
             NodeError::InvalidPaymentId,
         ] {
-            assert!(matches!(NotPaid::of(error, "no route"), NotPaid::Unsure(_)), "{error}");
+            assert!(
+                matches!(SendError::of_library(error, "no route"), SendError::Unknown(_)),
+                "{error}"
+            );
         }
     }
 
     #[test]
     fn the_reason_is_told() {
-        let error = Error::from(NotPaid::of(NodeError::PaymentSendingFailed, "no route is known"));
+        let error = Error::from(SendError::of_library(
+            NodeError::PaymentSendingFailed,
+            "no route is known",
+        ));
         assert_eq!(error.to_string(), "no route is known");
     }
 }
