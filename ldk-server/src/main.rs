@@ -6,12 +6,13 @@ use std::time::Duration;
 use ldk_server::backup::restore;
 use ldk_server::config::{Args, Config, Only, Rescue, TEMPLATE};
 use ldk_server::supervisor::{Notice, tell};
-use ldk_server::{End, Server, StartError, logging, manual, process, secrets, storage};
+use ldk_server::{End, Server, StartError, logging, manual, memory, process, secrets, storage};
 
 /// How long calls under way may take once the daemon was told to stop.
 const GRACE: Duration = Duration::from_secs(20);
 
 fn main() -> ExitCode {
+    memory::keep_together();
     process::die_of_panics();
     process::leave_no_core_dump();
     let code = obey();

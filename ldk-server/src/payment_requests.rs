@@ -15,7 +15,6 @@ const MAX_REMEMBERED: usize = 4_096;
 
 /// What a payment request was paid by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-/// Either a payment over Lightning or a transaction.
 pub enum PaidBy {
     /// Over Lightning.
     Payment(PaymentId),

@@ -25,8 +25,8 @@ pub struct HeldPayments {
 /// Why it is not known what became of a held payment.
 #[derive(Debug, thiserror::Error)]
 pub enum HoldError {
-    /// Its state cannot be written down.
-    #[error("cannot write down the state of a held payment: {0}")]
+    /// Its state cannot be read or written down.
+    #[error("the state of a held payment cannot be read or written: {0}")]
     Store(#[from] io::Error),
     /// The library does not fail it.
     #[error("cannot fail payment {payment_hash}: {source}")]

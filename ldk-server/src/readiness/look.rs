@@ -14,7 +14,7 @@ use super::{Readiness, Reason};
 use crate::certificate::Certificate;
 use crate::clock::{Ticks, unix_secs};
 use crate::config::{ChainSource, Config};
-use crate::storage::available_bytes;
+use crate::disk::available_bytes;
 use crate::store::{Store, Waits};
 use crate::wallet::reserve::ReserveWatch;
 

@@ -23,10 +23,10 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::caller::Caller;
+use crate::chain::bitcoind;
 use crate::clock::since_epoch;
 use crate::config::{BitcoindConfig, ChainSource, Config};
 use crate::error::Error;
-use crate::node::bitcoind;
 use crate::store::Store;
 
 /// How many spends may wait or be under way; each occupies a thread.
