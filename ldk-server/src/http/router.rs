@@ -22,7 +22,7 @@ use super::layers::{self, Access};
 use super::standing::{Size, Standing};
 use super::stream::Taken;
 use super::{HealthPages, MetricsEndpoint};
-use crate::rpc;
+use crate::grpc;
 
 /// What is allowed where there is only something to read.
 pub(super) const READING: HeaderValue = HeaderValue::from_static("GET, HEAD");
@@ -65,7 +65,7 @@ struct ByName {
 impl Router {
     /// Puts the services together, with one that describes them.
     pub fn new<H>(
-        lightning: LightningNodeServer<rpc::Service>,
+        lightning: LightningNodeServer<grpc::Service>,
         access: Access,
         health: H,
         health_pages: HealthPages,
@@ -130,7 +130,7 @@ impl Routes {
 
 impl ByName {
     fn new<H>(
-        lightning: LightningNodeServer<rpc::Service>,
+        lightning: LightningNodeServer<grpc::Service>,
         access: Access,
         health: H,
     ) -> Result<Self, tonic_reflection::server::Error>

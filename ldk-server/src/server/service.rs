@@ -6,7 +6,10 @@ use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 use super::{Phase, StartError, Stop, Tasks};
+use crate::api::{self, Dispatcher};
 use crate::config::Config;
+use crate::executor::Executor;
+use crate::grpc;
 use crate::http::{
     AcceptedForms, Access, HealthPages, MAX_OPEN_MESSAGE_BYTES, MetricsEndpoint, Router,
     keep_reported, report,
@@ -14,14 +17,13 @@ use crate::http::{
 use crate::metrics::{self, Metrics};
 use crate::node::startup::Doing;
 use crate::readiness::Readiness;
-use crate::rpc::{self, Calls, Service};
 
 /// The services, and what they are told.
 pub(super) struct Services {
     pub(super) router: Router,
-    pub(super) calls: Calls,
+    pub(super) calls: Executor,
     /// How far the server is.
-    pub(super) progress: watch::Sender<rpc::Phase>,
+    pub(super) progress: watch::Sender<api::Phase>,
     /// Where the metrics of the node go.
     pub(super) latest_metrics: watch::Sender<Option<Metrics>>,
 }
@@ -35,9 +37,10 @@ impl Services {
         stop: &Stop,
         tasks: &mut Tasks,
     ) -> Result<Self, StartError> {
-        let (progress, phase) = watch::channel(rpc::Phase::Starting(Doing::Loading.to_string()));
-        let calls = Calls::new(config.limits.max_calls_in_flight);
-        let service = Service::new(phase, calls.clone(), stop.serving().clone());
+        let (progress, phase) = watch::channel(api::Phase::Starting(Doing::Loading.to_string()));
+        let calls = Executor::new(config.limits.max_calls_in_flight);
+        let service =
+            grpc::Service::new(Dispatcher::new(phase, calls.clone(), stop.serving().clone()));
         let service =
             LightningNodeServer::new(service).max_decoding_message_size(MAX_MESSAGE_BYTES);
         let (reporter, health) = tonic_health::server::health_reporter();

@@ -3,10 +3,10 @@
 
 mod consumers;
 mod cuts;
+mod dedup;
 mod durability;
 mod events;
 mod forwards;
-mod holds;
 mod journal;
 mod kv;
 mod metrics;
@@ -22,12 +22,12 @@ use std::sync::{OnceLock, mpsc};
 
 pub use consumers::{Ack, MAX_EVENT_CONSUMERS};
 pub use cuts::CutsRefused;
+pub use dedup::dedup_key;
 pub use durability::{Durability, NeverDurable, Position};
 #[cfg(test)]
 pub(crate) use durability::{TestDisk, Watermark};
 pub use events::{Digest, EventBounds, NewEvent};
 pub use forwards::{Forward, ForwardFilter, ForwardPlace};
-pub use holds::{Fate, Held, Holds, LockedHolds, Run, Why};
 pub use journal::{Answer, Journal, Number, Unanswered};
 use ldk_node::bitcoin::Txid;
 use ldk_node::bitcoin::hashes::Hash as _;
@@ -184,7 +184,7 @@ impl Store {
     }
 
     /// The keys of one kind of the server's records, in no particular order.
-    fn keys(&self, kind: &str) -> io::Result<Vec<String>> {
+    pub(crate) fn keys(&self, kind: &str) -> io::Result<Vec<String>> {
         KVStoreSync::list(self, NAMESPACE, kind)
     }
 }

@@ -78,7 +78,7 @@ impl Check<Bytes> for Authenticate {
             unproven.prove();
         }
         extensions.insert(form);
-        extensions.insert(Caller::default());
+        extensions.insert(Caller::with_api_key());
         tracing::Span::current().record("caller", API_KEY);
         Ok(())
     }
