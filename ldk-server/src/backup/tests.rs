@@ -7,7 +7,8 @@ use ldk_node::bitcoin::Network;
 use zeroize::Zeroizing;
 
 use super::*;
-use crate::store::{Closed, testing};
+use crate::secrets::Keys;
+use crate::store::{OfflineDatabase, testing};
 
 const PASSPHRASE: &str = "correct horse battery staple";
 
@@ -58,7 +59,7 @@ fn a_backup_to_recipients_opens_with_the_key_of_any() {
         let (found, keys) = unpack(&file, &unlock, dir.path()).unwrap();
         assert_eq!(found, manifest);
         assert!(keys.is_none());
-        let (lineage, epoch) = Closed::open(dir.path()).unwrap().epoch().unwrap();
+        let (lineage, epoch) = OfflineDatabase::open(dir.path()).unwrap().epoch().unwrap();
         assert_eq!(manifest.lineage, lineage.to_string());
         assert_eq!(manifest.epoch, epoch.to_string());
     }

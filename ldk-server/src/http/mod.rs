@@ -12,7 +12,7 @@ mod standing;
 mod strangers;
 mod stream;
 
-pub use health::{HealthPages, keep_reported};
+pub use health::{HealthPages, keep_reported, report};
 pub use layers::{AcceptedForms, Access};
 pub use listener::Listener;
 pub use metrics::MetricsEndpoint;

@@ -109,7 +109,10 @@ impl Routes {
             METRICS_PATH => Size::Large,
             _ => Size::Small,
         };
-        let admitted = Standing::of(request).and_then(|standing| standing.admit_open(size));
+        let admitted = match Standing::of(request) {
+            Ok(standing) => standing.admit_open(size).await,
+            Err(error) => Err(error),
+        };
         let admitted = match admitted {
             Ok(admitted) => admitted,
             Err(refusal) => {

@@ -20,15 +20,18 @@ const MAX_REQUESTS: usize = 16;
 const MAX_CALLS: usize = 512;
 /// Answers to all strangers at once …
 const MAX_SMALL_ANSWERS: usize = 512;
-/// … and those that take memory as long as they are not taken.
+/// … and those that take memory as long as they are not taken. So many are made or held at once, …
 const MAX_LARGE_ANSWERS: usize = 16;
+/// … and with them, so many requests for such answers wait.
+const MAX_LARGE_REQUESTS: usize = 64;
 
 /// What all strangers together have under way.
 #[derive(Clone)]
 pub(super) struct Budget {
     calls: Arc<Strangers>,
     small_answers: Arc<Strangers>,
-    large_answers: Arc<Strangers>,
+    large_requests: Arc<Strangers>,
+    large_answers: Arc<Semaphore>,
 }
 
 impl Default for Budget {
@@ -36,7 +39,8 @@ impl Default for Budget {
         Self {
             calls: Strangers::new(MAX_CALLS),
             small_answers: Strangers::new(MAX_SMALL_ANSWERS),
-            large_answers: Strangers::new(MAX_LARGE_ANSWERS),
+            large_requests: Strangers::new(MAX_LARGE_REQUESTS),
+            large_answers: Arc::new(Semaphore::new(MAX_LARGE_ANSWERS)),
         }
     }
 }
@@ -85,18 +89,26 @@ impl Standing {
     }
 
     /// Lets in a request that is open to all. The connection of a stranger with too many is given up.
-    pub(super) fn admit_open(&self, size: Size) -> Result<Admitted, Status> {
+    pub(super) async fn admit_open(&self, size: Size) -> Result<Admitted, Status> {
         let Ok(permit) = Arc::clone(&self.requests).try_acquire_owned() else {
             // Nobody needs so many. What HTTP/2 keeps of each is only given back with the connection.
             self.place.evict();
             return Err(too_many());
         };
-        let strangers = match size {
-            Size::Small => &self.budget.small_answers,
-            Size::Large => &self.budget.large_answers,
+        if self.place.is_kept() {
+            return Ok(Admitted { _permit: permit, _stranger: None, _large: None });
+        }
+        let Budget { small_answers, large_requests, large_answers, calls: _ } = &self.budget;
+        let (stranger, large) = match size {
+            Size::Small => (small_answers.enter(), None),
+            Size::Large => {
+                let stranger = large_requests.enter();
+                // Those before end when their answers are taken, or make room for whoever comes later.
+                let large = timeout(self.patience, Arc::clone(large_answers).acquire_owned()).await;
+                (stranger, Some(large.map_err(|_| too_many())?.map_err(|_| too_many())?))
+            },
         };
-        let stranger = (!self.place.is_kept()).then(|| strangers.enter());
-        Ok(Admitted { _permit: permit, _stranger: stranger })
+        Ok(Admitted { _permit: permit, _stranger: Some(stranger), _large: large })
     }
 
     /// Lets in a call that needs the key: one of a stranger as soon as not too many are under way on the
@@ -108,7 +120,7 @@ impl Standing {
             let stranger = self.budget.calls.enter();
             let permit = timeout(self.patience, Arc::clone(&self.requests).acquire_owned()).await;
             let permit = permit.map_err(|_| too_many())?.map_err(|_| too_many())?;
-            Some(Admitted { _permit: permit, _stranger: Some(stranger) })
+            Some(Admitted { _permit: permit, _stranger: Some(stranger), _large: None })
         };
         Ok(Unproven { standing: Arc::clone(self), held: Arc::new(Mutex::new(held)) })
     }
@@ -125,6 +137,7 @@ fn too_many() -> Status {
 pub(super) struct Admitted {
     _permit: OwnedSemaphorePermit,
     _stranger: Option<Stranger>,
+    _large: Option<OwnedSemaphorePermit>,
 }
 
 /// A call whose signature is still to be checked.
@@ -153,6 +166,10 @@ mod tests {
     use super::*;
 
     fn standing() -> Arc<Standing> {
+        standing_in(&Budget::default())
+    }
+
+    fn standing_in(budget: &Budget) -> Arc<Standing> {
         let place = Places::new(10).take().unwrap();
         let patience = Duration::from_secs(30);
         let limits = LimitsConfig {
@@ -167,19 +184,21 @@ mod tests {
             keep_alive_interval: patience,
             keep_alive_timeout: patience,
         };
-        Arc::new(Standing::new(Arc::new(place), Budget::default(), &limits))
+        Arc::new(Standing::new(Arc::new(place), budget.clone(), &limits))
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_stranger_has_few_requests_at_once() {
         let standing = standing();
-        let open: Vec<_> =
-            (0..MAX_REQUESTS).map(|_| standing.admit_open(Size::Small).unwrap()).collect();
+        let open = futures_util::future::try_join_all(
+            (0..MAX_REQUESTS).map(|_| standing.admit_open(Size::Small)),
+        );
+        let open = open.await.unwrap();
         // One that may be signed waits, but not for ever.
         let refused = standing.admit_call().await.err().unwrap();
         assert_eq!(refused.code(), Code::ResourceExhausted);
         assert!(standing.place.evicted().now_or_never().is_none());
-        let refused = standing.admit_open(Size::Large).err().unwrap();
+        let refused = standing.admit_open(Size::Large).await.err().unwrap();
         assert_eq!(refused.code(), Code::ResourceExhausted);
         assert!(standing.place.evicted().now_or_never().is_some());
         drop(open);
@@ -193,10 +212,24 @@ mod tests {
         let calls: Vec<_> =
             futures_util::future::join_all((0..200).map(|_| standing.admit_call())).await;
         assert!(calls.iter().all(Result::is_ok));
-        let open: Vec<_> = (0..200).map(|_| standing.admit_open(Size::Small)).collect();
-        assert!(open.iter().all(Result::is_ok));
+        let open = (0..200).map(|_| standing.admit_open(Size::Large));
+        assert!(futures_util::future::try_join_all(open).await.is_ok());
         assert_eq!(standing.budget.calls.number(), 0);
         assert_eq!(standing.budget.small_answers.number(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn few_large_answers_are_made_at_once() {
+        let budget = Budget::default();
+        let standings: Vec<_> = (0..=MAX_LARGE_ANSWERS).map(|_| standing_in(&budget)).collect();
+        let mut held = Vec::new();
+        for standing in &standings[1..] {
+            held.push(standing.admit_open(Size::Large).await.unwrap());
+        }
+        let mut next = Box::pin(standings[0].admit_open(Size::Large));
+        assert!(next.as_mut().now_or_never().is_none());
+        held.pop();
+        assert!(next.now_or_never().unwrap().is_ok());
     }
 
     #[tokio::test]
@@ -208,12 +241,15 @@ mod tests {
         assert_eq!(standing.budget.calls.number(), 0);
         let (_first, second) =
             (standing.admit_call().await.unwrap(), standing.admit_call().await.unwrap());
-        let answers = [Size::Small, Size::Large].map(|size| standing.admit_open(size).unwrap());
-        let Budget { calls, small_answers, large_answers } = &standing.budget;
-        let numbers = || [calls.number(), small_answers.number(), large_answers.number()];
+        let answers =
+            tokio::try_join!(standing.admit_open(Size::Small), standing.admit_open(Size::Large));
+        let Budget { calls, small_answers, large_requests, large_answers } = &standing.budget;
+        let numbers = || [calls.number(), small_answers.number(), large_requests.number()];
         assert_eq!(numbers(), [2, 1, 1]);
-        drop(answers);
+        assert_eq!(large_answers.available_permits(), MAX_LARGE_ANSWERS - 1);
+        drop(answers.unwrap());
         assert_eq!(numbers(), [2, 0, 0]);
+        assert_eq!(large_answers.available_permits(), MAX_LARGE_ANSWERS);
         second.prove();
         assert_eq!(numbers(), [1, 0, 0]);
     }

@@ -14,8 +14,8 @@ use super::{Readiness, Reason};
 use crate::certificate::Certificate;
 use crate::clock::{Ticks, unix_secs};
 use crate::config::{ChainSource, Config};
+use crate::disk::available_bytes;
 use crate::node::reserve::ReserveWatch;
-use crate::storage::available_bytes;
 use crate::store::{Store, Waits};
 
 /// From one look to the next.

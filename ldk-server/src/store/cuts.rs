@@ -18,7 +18,7 @@ use ldk_node::lightning::util::persist::{
 
 use super::kv::{Change, Meaning};
 use super::payments::{self, Counts};
-use super::records::Name;
+use super::sqlite::records::Name;
 use super::writer::{self, Kind, Known, OnOver, SendPin};
 use super::{NAMESPACE, NeverDurable, Store, monitored_channel};
 use crate::compat::channel_state::{self, Id};

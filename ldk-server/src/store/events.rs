@@ -8,7 +8,7 @@
 //! The library may also make an event again, when it is killed before it has written down that it
 //! made it. Of what can happen only once, such as that a payment succeeds, the second is not recorded.
 
-mod figures;
+mod metrics;
 
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,7 +27,7 @@ use super::payments::Counts;
 use super::writer;
 use super::{Store, as_i64, as_u64, forwards, invalid_data, payments, sql_error};
 use crate::clock::unix_secs;
-use figures::EventFigures;
+use metrics::EventMetrics;
 
 /// How many events a subscriber may fall behind before it has to read them from the disk.
 const BROADCAST_CAPACITY: usize = 1024;
@@ -75,7 +75,7 @@ struct Inner {
     queue_length: AtomicU16,
     /// How many events were removed before a consumer had acknowledged them, once for each.
     removed_unacknowledged: AtomicU64,
-    figures: EventFigures,
+    metrics: EventMetrics,
 }
 
 impl EventLog {
@@ -90,7 +90,7 @@ impl EventLog {
             has_acknowledged: AtomicBool::new(false),
             queue_length: AtomicU16::new(0),
             removed_unacknowledged: AtomicU64::new(0),
-            figures: EventFigures::new()?,
+            metrics: EventMetrics::new()?,
         })))
     }
 
@@ -119,8 +119,8 @@ impl EventLog {
         &self.0.removed_unacknowledged
     }
 
-    pub(super) fn figures(&self) -> &EventFigures {
-        &self.0.figures
+    pub(super) fn metrics(&self) -> &EventMetrics {
+        &self.0.metrics
     }
 
     /// How many listen.
@@ -133,7 +133,7 @@ impl EventLog {
             *self.unacknowledged() = of_library;
         }
         if let Some(event) = &envelope.event {
-            self.0.figures.recorded(event);
+            self.0.metrics.recorded(event);
             payments.saw(event);
         }
         // An error means that nobody listens.

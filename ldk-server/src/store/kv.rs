@@ -16,9 +16,10 @@ use ldk_node::payment::PaymentDetails;
 use rusqlite::Connection;
 
 use super::payments::StatusChange;
-use super::records::{self, Name};
+use super::sqlite::epoch;
+use super::sqlite::records::{self, Name};
 use super::writer::{self, Answer, Value};
-use super::{NAMESPACE, Store, epoch, events, payments};
+use super::{NAMESPACE, Store, events, payments};
 
 /// When the library last did what it does from time to time. If it has no sync of the wallet, the next
 /// one is for all addresses.

@@ -1,43 +1,31 @@
 //! Where the node and the server keep their state: one SQLite file. The library's table is in its own
 //! format; beside it stand the history of payments and forwards, and the events.
 
-mod aside;
 mod consumers;
 mod cuts;
 mod durability;
-mod epoch;
 mod events;
-mod figures;
 mod forwards;
 mod holds;
 mod journal;
 mod kv;
-mod log;
-mod migration;
-mod mirror;
+mod metrics;
 mod pages;
 mod payments;
-mod readers;
-mod records;
 mod retention;
-mod schema;
-mod snapshot;
-mod sole_writer;
+mod sqlite;
 mod writer;
 
 use std::path::Path;
 use std::str::FromStr as _;
 use std::sync::{OnceLock, mpsc};
 
-pub use aside::{Closed, MonitorAside};
 pub use consumers::{Ack, MAX_EVENT_CONSUMERS};
 pub use cuts::CutsRefused;
 pub use durability::{Durability, NeverDurable, Position};
 #[cfg(test)]
 pub(crate) use durability::{TestDisk, Watermark};
-pub use epoch::{Epoch, Lineage, epoch_of};
 pub use events::{Digest, EventBounds, NewEvent};
-pub use figures::StoreState;
 pub use forwards::{Forward, ForwardFilter, ForwardPlace};
 pub use holds::{Fate, Held, Holds, LockedHolds, Run, Why};
 pub use journal::{Answer, Journal, Number, Unanswered};
@@ -50,8 +38,7 @@ use ldk_node::lightning::util::persist::{
     ARCHIVED_CHANNEL_MONITOR_PERSISTENCE_PRIMARY_NAMESPACE,
     CHANNEL_MONITOR_PERSISTENCE_PRIMARY_NAMESPACE, KVStoreSync,
 };
-pub(crate) use log::log_of;
-pub use mirror::MirrorState;
+pub use metrics::StoreState;
 pub use pages::Page;
 pub use payments::{
     PaymentCounts, PaymentFilter, PaymentPlace, Unpaid, making_invoice, making_wanted_invoice,
@@ -61,10 +48,15 @@ pub use retention::{EventCounts, Removed};
 
 use cuts::Cuts;
 use events::EventLog;
-use mirror::{Mirror, Tail};
 use payments::Counts;
-use readers::Readers;
-use schema::SyncMode;
+use sqlite::checkpoint;
+pub(crate) use sqlite::checkpoint::log_of;
+pub use sqlite::epoch::{Epoch, Lineage, epoch_of};
+pub use sqlite::quarantine::{OfflineDatabase, QuarantinedMonitor};
+use sqlite::readers::Readers;
+pub use sqlite::replica::MirrorState;
+use sqlite::replica::{self, Mirror, WalReader};
+use sqlite::schema::{self, SyncMode};
 use writer::Writer;
 pub use writer::{SendPin, Waits};
 
@@ -135,15 +127,15 @@ impl Store {
     /// write a copy of that file alone is complete. So is the mirror, unless it takes too long.
     pub fn settle(&self) -> io::Result<()> {
         let (settled, mirror_settled) = mpsc::channel();
-        let settle = |database: &_, tail: &mut Tail| {
-            log::empty(database).map(|is_empty| {
+        let settle = |database: &_, wal_reader: &mut WalReader| {
+            checkpoint::empty(database).map(|is_empty| {
                 if is_empty {
-                    tail.settle(settled);
+                    wal_reader.settle(settled);
                 }
             })
         };
-        self.writer.errands().run(settle)?.map_err(sql_error)?;
-        if self.mirror.get().is_some() && mirror_settled.recv_timeout(mirror::PATIENCE).is_err() {
+        self.writer.maintenance().run(settle)?.map_err(sql_error)?;
+        if self.mirror.get().is_some() && mirror_settled.recv_timeout(replica::PATIENCE).is_err() {
             tracing::warn!("the mirror is not level with the database");
         }
         Ok(())
@@ -227,44 +219,6 @@ fn monitored_channel(monitor: &str) -> Option<ChannelId> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_wallet_knows_what_the_library_wrote_down() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = testing::open(dir.path());
-        let [txid, other] = [Txid::from_byte_array([7; 32]), Txid::from_byte_array([8; 32])];
-        assert!(!store.wallet_knows(&txid).unwrap());
-        let value = [&[1; 5][..], txid.as_byte_array(), &[7; 3]].concat();
-        KVStoreSync::write(&store, "bdk_wallet", "", "tx_graph", value).unwrap();
-        assert!(store.wallet_knows(&txid).unwrap());
-        assert!(!store.wallet_knows(&other).unwrap());
-    }
-
-    #[test]
-    fn a_channel_with_a_monitor_was_funded() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = testing::open(dir.path());
-        let txid = Txid::from_byte_array([7; 32]);
-        let [first, second] = [(0, 7), (258, 7 ^ 2)].map(|(index, last)| {
-            let mut id = [7; 32];
-            id[30] ^= (index >> 8) as u8;
-            id[31] = last;
-            (format!("{txid}_{index}"), ChannelId(id))
-        });
-        let third = (hex::encode([9; 32]), ChannelId([9; 32]));
-        for (namespace, (name, id)) in
-            [("monitors", first), ("archived_monitors", second), ("monitors", third)]
-        {
-            assert!(!store.was_funded(id).unwrap());
-            KVStoreSync::write(&store, namespace, "", &name, vec![1]).unwrap();
-            assert!(store.was_funded(id).unwrap(), "{name}");
-        }
-    }
-}
-
-#[cfg(test)]
 pub(crate) mod testing {
     use std::path::Path;
 
@@ -293,4 +247,4 @@ pub(crate) mod testing {
 }
 
 #[cfg(test)]
-mod trials;
+mod tests;

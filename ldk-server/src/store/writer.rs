@@ -11,8 +11,8 @@
 //! What the library writes may be answered at once, before it is durable; [`order`] then says how far
 //! a commit may go. Until it is committed the library reads it from the queue.
 
-mod figures;
 mod job;
+mod metrics;
 mod order;
 mod pin;
 mod queue;
@@ -25,14 +25,14 @@ use ldk_node::lightning::io;
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::durability::Durability;
-use super::epoch;
-use super::log::Log;
-use super::mirror::Tail;
-use super::records::Name;
-use super::sole_writer::SoleWriter;
-pub(super) use figures::CommitFigures;
+use super::sqlite::checkpoint::Log;
+use super::sqlite::epoch;
+use super::sqlite::records::Name;
+use super::sqlite::replica::WalReader;
+use super::sqlite::sole_writer::SoleWriter;
 use job::Failure;
 pub(super) use job::{Answer, job, wait, wait_async};
+pub(super) use metrics::CommitMetrics;
 pub(super) use order::Kind;
 pub use pin::SendPin;
 pub(super) use pin::is_pinned;
@@ -47,11 +47,11 @@ pub(super) struct Writer {
 }
 
 /// What is done between two commits, on the thread that makes them.
-type Errand = Box<dyn FnOnce(&Connection, &mut Tail) + Send>;
+type MaintenanceTask = Box<dyn FnOnce(&Connection, &mut WalReader) + Send>;
 
 /// Has something done between two commits.
 #[derive(Clone)]
-pub(super) struct Errands(Arc<Shared>);
+pub(super) struct Maintenance(Arc<Shared>);
 
 /// A value of the library's, or that it has none.
 pub(super) type Value = Option<Arc<Vec<u8>>>;
@@ -77,8 +77,8 @@ impl Writer {
     }
 
     /// What is measured of commits.
-    pub(super) fn figures(&self) -> &CommitFigures {
-        self.shared.figures()
+    pub(super) fn metrics(&self) -> &CommitMetrics {
+        self.shared.metrics()
     }
 
     /// How much of what was asked for is on disk.
@@ -97,8 +97,8 @@ impl Writer {
     }
 
     /// Has things done between two commits.
-    pub(super) fn errands(&self) -> Errands {
-        Errands(Arc::clone(&self.shared))
+    pub(super) fn maintenance(&self) -> Maintenance {
+        Maintenance(Arc::clone(&self.shared))
     }
 
     /// Makes a change; it is durable once this returns.
@@ -159,14 +159,14 @@ impl Writer {
     }
 }
 
-impl Errands {
+impl Maintenance {
     /// Has this done between two commits, and waits for its outcome.
     pub(super) fn run<T: Send + 'static>(
         &self,
-        errand: impl FnOnce(&Connection, &mut Tail) -> T + Send + 'static,
+        task: impl FnOnce(&Connection, &mut WalReader) -> T + Send + 'static,
     ) -> io::Result<T> {
         wait(|answer| {
-            self.0.run(Box::new(|database, tail| answer(Ok(errand(database, tail)))));
+            self.0.run(Box::new(|database, wal_reader| answer(Ok(task(database, wal_reader)))));
         })
     }
 }
@@ -183,8 +183,8 @@ impl Drop for Writer {
 
 impl Shared {
     fn write_all(&self, mut database: Connection, on_failure: impl FnOnce(&str)) {
-        let (mut log, mut tail) = (Log::of(&database), Tail::of(&database));
-        while let Some(Batch { mut jobs, watermark, left, errands }) = self.take() {
+        let (mut log, mut wal_reader) = (Log::of(&database), WalReader::of(&database));
+        while let Some(Batch { mut jobs, watermark, left, maintenance }) = self.take() {
             if !jobs.is_empty() {
                 let begun = Instant::now();
                 if let Err(error) = commit(&mut database, &mut jobs) {
@@ -192,16 +192,16 @@ impl Shared {
                 }
                 self.committed(&jobs, watermark, begun.elapsed());
                 jobs.into_iter().for_each(|entry| entry.payload.answer(Ok(())));
-                tail.look(&database);
+                wal_reader.look(&database);
                 if let Err(error) = log.bound(&database) {
                     return self.fail(Vec::new(), &error, on_failure);
                 }
             }
-            errands.into_iter().for_each(|errand| errand(&database, &mut tail));
+            maintenance.into_iter().for_each(|task| task(&database, &mut wal_reader));
             leave(left);
         }
         self.end();
-        tail.end();
+        wal_reader.end();
     }
 
     fn fail(&self, mut jobs: Jobs, error: &rusqlite::Error, on_failure: impl FnOnce(&str)) {

@@ -47,7 +47,9 @@ impl<S> Layer<S> for AdmitUnproven {
 impl<S, B> Service<Request<B>> for Admitted<AdmitOpen, S>
 where
     S: Service<Request<B>, Response = Response<Body>, Error = Status>,
+    S: Clone + Send + 'static,
     S::Future: Send + 'static,
+    B: Send + 'static,
 {
     type Response = Response<Body>;
     type Error = Status;
@@ -59,13 +61,15 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Answering {
         let AdmitOpen(size) = self.admission;
-        let admitted = Standing::of(&request).and_then(|standing| standing.admit_open(size));
-        // Strangers can make them long.
-        request.headers_mut().clear();
-        let answering = admitted.map(|admitted| (admitted, self.inner.call(request)));
+        // The clone may not be ready.
+        let next = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, next);
         Box::pin(async move {
-            let (admitted, answering) = answering?;
-            Ok(Taken::of(answering.await?, true, admitted))
+            let standing = Arc::clone(Standing::of(&request)?);
+            let admitted = standing.admit_open(size).await?;
+            // Strangers can make them long.
+            request.headers_mut().clear();
+            Ok(Taken::of(inner.call(request).await?, true, admitted))
         })
     }
 }

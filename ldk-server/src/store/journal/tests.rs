@@ -7,7 +7,7 @@ use ldk_node::lightning::util::persist::KVStoreSync;
 
 use super::*;
 use crate::compat::testing as library;
-use crate::store::{Closed, Epoch, testing};
+use crate::store::{Epoch, OfflineDatabase, testing};
 
 fn funding() -> OutPoint {
     OutPoint { txid: Txid::from_byte_array([7; 32]), vout: 1 }
@@ -156,7 +156,7 @@ fn a_copy_that_is_restored_has_nothing_to_broadcast() {
     journal.is_durable(number);
     drop(journal);
     assert_eq!(left(dir.path()), [payment(1)]);
-    let closed = Closed::open(dir.path()).unwrap();
+    let closed = OfflineDatabase::open(dir.path()).unwrap();
     closed.restored(Epoch::default()).unwrap();
     closed.close().unwrap();
     assert_eq!(left(dir.path()), []);

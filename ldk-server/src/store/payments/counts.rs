@@ -8,7 +8,7 @@ use ldk_server_grpc::events::event_envelope::Event;
 use ldk_server_grpc::types::{PaymentDirection, PaymentMethod, PaymentStatus};
 use rusqlite::{Connection, Row};
 
-use super::figures::PaymentFigures;
+use super::metrics::PaymentMetrics;
 use crate::store::{Store, sql_error};
 
 /// How many payments there are, of all kinds and in both directions.
@@ -34,7 +34,7 @@ pub struct PaymentCounts {
 #[derive(Clone)]
 pub(in crate::store) struct Counts {
     totals: Arc<Mutex<PaymentCounts>>,
-    figures: PaymentFigures,
+    metrics: PaymentMetrics,
 }
 
 /// What is told apart of payments.
@@ -87,7 +87,7 @@ impl Store {
 
 impl Counts {
     pub(in crate::store) fn load(database: &Connection) -> io::Result<Self> {
-        let (mut totals, figures) = (PaymentCounts::default(), PaymentFigures::new()?);
+        let (mut totals, metrics) = (PaymentCounts::default(), PaymentMetrics::new()?);
         for (class, number) in stored(database).map_err(sql_error)? {
             totals.begun += number;
             match class.status {
@@ -95,18 +95,18 @@ impl Counts {
                 PaymentStatus::Succeeded => totals.succeeded += number,
                 PaymentStatus::Failed => totals.failed += number,
             }
-            figures.are_stored(class, number);
+            metrics.are_stored(class, number);
         }
         (totals.told_successful, totals.told_failed) = (totals.succeeded, totals.failed);
-        Ok(Self { totals: Arc::new(Mutex::new(totals)), figures })
+        Ok(Self { totals: Arc::new(Mutex::new(totals)), metrics })
     }
 
-    pub(in crate::store) fn figures(&self) -> &PaymentFigures {
-        &self.figures
+    pub(in crate::store) fn metrics(&self) -> &PaymentMetrics {
+        &self.metrics
     }
 
     pub(in crate::store) fn changed(&self, change: StatusChange) {
-        self.figures.changed(&change);
+        self.metrics.changed(&change);
         let before = change.before.map(|before| before.status);
         let mut totals = self.totals.lock().unwrap_or_else(PoisonError::into_inner);
         if before.is_none() {

@@ -7,7 +7,7 @@ use ldk_server_grpc::types::{Payment, PaymentDirection, PaymentMethod, PaymentSt
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter};
 
-use super::doubt::{self, Doubt};
+use super::outcome::{self, Doubt};
 use super::read;
 use crate::clock::unix_secs;
 use crate::store::{Page, Store, as_i64, as_u64};
@@ -124,7 +124,7 @@ impl Stored {
         let Self { value, created_at, put_away, doubt, expires_at: _ } = self;
         let payment = wire::payment::payment(read(&value)?, created_at, put_away);
         let outcome_unknown =
-            doubt == doubt::GIVEN_UP && payment.status() == PaymentStatus::Pending;
+            doubt == outcome::GIVEN_UP && payment.status() == PaymentStatus::Pending;
         Ok(Payment { outcome_unknown, ..payment })
     }
 

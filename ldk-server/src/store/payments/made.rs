@@ -14,7 +14,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 
 use super::{NAMESPACE, StatusChange, class_of, put, read};
 use crate::clock::unix_secs;
-use crate::store::records::{self, Name};
+use crate::store::sqlite::records::{self, Name};
 use crate::store::{Store, writer};
 
 /// The id that the library gives the payment of a transaction: the bytes of its txid.

@@ -2,11 +2,11 @@
 //! transaction of that write. A payment that the library has forgotten stays in the history.
 
 mod counts;
-mod doubt;
 mod expiry;
-mod figures;
 mod list;
 mod made;
+mod metrics;
+mod outcome;
 mod unknown;
 
 use ldk_node::lightning::io;
@@ -19,12 +19,12 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use counts::Class;
 pub use counts::PaymentCounts;
 pub(super) use counts::{Counts, StatusChange};
-pub(super) use doubt::{doubt_pending, reveals_outdated_state};
 pub use expiry::{Unpaid, making_invoice, making_wanted_invoice};
 pub(super) use expiry::{expires_at, is_wanted, removed};
 pub(super) use list::current;
 pub use list::{PaymentFilter, PaymentPlace};
 pub use made::payment_id;
+pub(super) use outcome::{doubt_pending, reveals_outdated_state};
 pub(super) use unknown::{
     doubt_unknown, has_failed, have_failed, is_on_its_way_out, on_their_way_out,
 };
@@ -82,7 +82,7 @@ fn put_created(
         return Ok(became(PaymentStatus::Succeeded));
     }
     let fails = statuses == (Some(PaymentStatus::Pending), PaymentStatus::Failed);
-    if fails && doubt::is_doubted(database, &id.0)? {
+    if fails && outcome::is_doubted(database, &id.0)? {
         return Ok(became(PaymentStatus::Pending));
     }
     let mut statement = database.prepare_cached(

@@ -9,10 +9,10 @@ use ldk_node::payment::{PaymentDetails, PaymentKind, PaymentStatus};
 use ldk_server_grpc::types::PaymentMethod;
 use rusqlite::{Connection, OptionalExtension as _};
 
-use super::{NAMESPACE, StatusChange, doubt, put, read};
+use super::{NAMESPACE, StatusChange, outcome, put, read};
 use crate::clock::unix_secs;
 use crate::compat::channel_state::Id;
-use crate::store::records::{self, Name};
+use crate::store::sqlite::records::{self, Name};
 
 /// Whether the record is that of a Lightning payment of ours that is on its way.
 pub(in crate::store) fn is_on_its_way_out(details: &PaymentDetails) -> bool {
@@ -50,7 +50,7 @@ pub(in crate::store) fn doubt_unknown(
     database: &Connection,
     payments: &[Id],
 ) -> rusqlite::Result<()> {
-    payments.iter().try_for_each(|payment| doubt::give_up(database, payment))
+    payments.iter().try_for_each(|payment| outcome::give_up(database, payment))
 }
 
 /// Writes down that a payment has failed, in the library's record of it too, unless the record says

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 
 use ldk_node::lightning::io;
 
-use super::figures::CommitFigures;
 use super::job::{Failure, Job};
+use super::metrics::CommitMetrics;
 use super::order::{Cut, Entry, Kind, Order};
-use super::{Errand, Value};
+use super::{MaintenanceTask, Value};
 use crate::compat::channel_state::Id;
 use crate::store::durability::{Durability, Position, Watermark};
-use crate::store::records::Name;
+use crate::store::sqlite::records::Name;
 
 /// How many changes may wait. More callers are held up: by then each commit holds thousands.
 const CAPACITY: usize = 4096;
@@ -57,7 +57,7 @@ pub(super) struct Batch {
     /// What will not be committed.
     pub(super) left: Jobs,
     /// To be done then.
-    pub(super) errands: Vec<Errand>,
+    pub(super) maintenance: Vec<MaintenanceTask>,
 }
 
 /// What callers and the thread that writes share.
@@ -67,7 +67,7 @@ pub(super) struct Shared {
     filled: Condvar,
     /// There is room again, or it makes no difference any more.
     emptied: Condvar,
-    figures: CommitFigures,
+    metrics: CommitMetrics,
     watermark: Watermark,
     on_over: OnOver,
 }
@@ -77,7 +77,7 @@ struct Queue {
     /// The library's values that are not committed.
     overlay: HashMap<Name, (Position, Value)>,
     overlay_bytes: usize,
-    errands: Vec<Errand>,
+    maintenance: Vec<MaintenanceTask>,
     state: State,
     /// That something waits for unusually long was told.
     is_wait_told: bool,
@@ -99,7 +99,7 @@ impl Shared {
             order: Order::new(),
             overlay: HashMap::new(),
             overlay_bytes: 0,
-            errands: Vec::new(),
+            maintenance: Vec::new(),
             state: State::Open,
             is_wait_told: false,
             committing_since: None,
@@ -108,14 +108,14 @@ impl Shared {
             queue: Mutex::new(queue),
             filled: Condvar::new(),
             emptied: Condvar::new(),
-            figures: CommitFigures::new()?,
+            metrics: CommitMetrics::new()?,
             watermark: Watermark::new(),
             on_over,
         })
     }
 
-    pub(super) fn figures(&self) -> &CommitFigures {
-        &self.figures
+    pub(super) fn metrics(&self) -> &CommitMetrics {
+        &self.metrics
     }
 
     pub(super) fn durability(&self) -> Durability {
@@ -211,16 +211,16 @@ impl Shared {
                 Err(error) => tracing::error!("a payment that is over stays pending: {error}"),
             }
         }
-        self.figures.cut(queue.order.take_counts());
+        self.metrics.cut(queue.order.take_counts());
         drop(queue);
         // Also if nothing can be written yet: the thread watches how long it waits.
         self.filled.notify_one();
     }
 
-    pub(super) fn run(&self, errand: Errand) {
+    pub(super) fn run(&self, task: MaintenanceTask) {
         let mut queue = self.queue();
         if queue.is_open() {
-            queue.errands.push(errand);
+            queue.maintenance.push(task);
             self.filled.notify_one();
         }
     }
@@ -241,7 +241,7 @@ impl Shared {
         let mut queue = self.queue();
         loop {
             let now = Instant::now();
-            if !queue.is_open() || !queue.errands.is_empty() || queue.order.has_cut(now) {
+            if !queue.is_open() || !queue.maintenance.is_empty() || queue.order.has_cut(now) {
                 break;
             }
             queue = match queue.look_again_in(now) {
@@ -251,9 +251,9 @@ impl Shared {
                     waited.unwrap_or_else(PoisonError::into_inner).0
                 },
             };
-            queue.tell_wait(Instant::now(), &self.figures);
+            queue.tell_wait(Instant::now(), &self.metrics);
         }
-        if !queue.is_open() && queue.order.len() == 0 && queue.errands.is_empty() {
+        if !queue.is_open() && queue.order.len() == 0 && queue.maintenance.is_empty() {
             return None;
         }
         let now = Instant::now();
@@ -263,13 +263,18 @@ impl Shared {
             queue.order.last_cut(now)
         };
         queue.committing_since = (!entries.is_empty()).then_some(now);
-        self.figures.cut(queue.order.take_counts());
-        Some(Batch { jobs: entries, watermark, left, errands: mem::take(&mut queue.errands) })
+        self.metrics.cut(queue.order.take_counts());
+        Some(Batch {
+            jobs: entries,
+            watermark,
+            left,
+            maintenance: mem::take(&mut queue.maintenance),
+        })
     }
 
     /// These are on disk.
     pub(super) fn committed(&self, jobs: &Jobs, watermark: Position, took: Duration) {
-        self.figures.committed(jobs.len(), took);
+        self.metrics.committed(jobs.len(), took);
         let mut queue = self.queue();
         queue.committing_since = None;
         for entry in jobs {
@@ -285,7 +290,7 @@ impl Shared {
     pub(super) fn fail_with(&self, failure: &Failure) -> Jobs {
         let mut queue = self.queue();
         queue.state = State::Failed(Arc::clone(failure));
-        queue.errands.clear();
+        queue.maintenance.clear();
         let (cut, mut left) = queue.order.last_cut(Instant::now());
         left.extend(cut.entries);
         drop(queue);
@@ -356,10 +361,10 @@ impl Queue {
         unusual.into_iter().chain(self.order.look_again_in(now)).min()
     }
 
-    fn tell_wait(&mut self, now: Instant, figures: &CommitFigures) {
+    fn tell_wait(&mut self, now: Instant, metrics: &CommitMetrics) {
         let waited = self.order.waited(now).filter(|waited| *waited >= UNUSUAL_WAIT);
         if waited.is_some() && !self.is_wait_told {
-            figures.is_late();
+            metrics.is_late();
             tracing::warn!(
                 "the state of a channel has waited for {} ms for the manager that knows of it; \
                  nothing leaves the node meanwhile",
