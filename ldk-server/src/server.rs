@@ -337,7 +337,7 @@ impl Server {
         // Afterwards, so that the node's last words to its chain source and its peers get through.
         chain_gate.close().await;
         // Nothing more is written.
-        let settled = tokio::task::spawn_blocking(move || store.settle());
+        let settled = tokio::task::spawn_blocking(move || store.checkpoint());
         // What is not done is done at the next start.
         if let Err(error) = settled.await.map_err(|error| error.to_string())? {
             tracing::warn!("the log of the database stays beside it: {error}");

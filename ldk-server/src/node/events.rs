@@ -89,7 +89,7 @@ fn compose(
         },
         _ => None,
     };
-    Some(NewEvent { event, once, of_library: Some(digest), forward })
+    Some(NewEvent { event, dedup_key: once, source_digest: Some(digest), forward })
 }
 
 /// Tells whether there is something to publish.

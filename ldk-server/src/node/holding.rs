@@ -77,8 +77,8 @@ pub(super) fn finish_failing(
     let new = NewEvent {
         event: Published::PaymentFailedBack(event),
         // A payment that was sent back stays failed.
-        once: Some(effects::once_of("PaymentFailedBack", &payment_hash)),
-        of_library: None,
+        dedup_key: Some(effects::once_of("PaymentFailedBack", &payment_hash)),
+        source_digest: None,
         forward: None,
     };
     app.store.record_event(new).map_err(text)?;

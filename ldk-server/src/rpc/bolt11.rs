@@ -30,7 +30,8 @@ pub(super) fn receive(
     let invoice = making_invoice(expiry_secs, || match amount_msat {
         Some(amount_msat) => bolt11.receive(amount_msat, &description, expiry_secs),
         None => bolt11.receive_variable_amount(&description, expiry_secs),
-    })?;
+    })
+    .map_err(Error::internal)??;
     Ok(Bolt11ReceiveResponse {
         payment_hash: hex::encode(invoice.payment_hash().to_byte_array()),
         payment_secret: hex::encode(invoice.payment_secret().0),

@@ -106,7 +106,8 @@ pub(super) fn order(app: &App, order: Order) -> Result<String, Error> {
         Price::Variable { max_fee_ppm } => {
             bolt11.receive_variable_amount_via_jit_channel(&description, expiry_secs, max_fee_ppm)
         },
-    });
+    })
+    .map_err(Error::internal)?;
     let invoice = invoice.map_err(|error| refusal(error, &price, started.elapsed()))?;
     if let Price::Variable { .. } = price {
         check_payable(app, &invoice)?;

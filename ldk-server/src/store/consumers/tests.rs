@@ -1,4 +1,5 @@
 use super::*;
+use crate::store::model::MAX_EVENT_CONSUMERS;
 use crate::store::testing::{self, record};
 
 #[test]

@@ -1,9 +1,12 @@
 use ldk_node::lightning::util::persist::KVStoreSync;
+use ldk_server_grpc::events::event_envelope::Event;
 use ldk_server_grpc::events::{PaymentForwarded, PaymentReceived};
+use ldk_server_grpc::types::ForwardedPayment;
 use tempfile::TempDir;
 
 use super::*;
 use crate::store::ForwardFilter;
+use crate::store::sqlite::{self, Readers};
 use crate::store::testing::{self, event, record};
 
 /// The queue of the library with so many events.
@@ -12,12 +15,12 @@ fn queue(length: u16) -> Vec<u8> {
 }
 
 fn write_queue(store: &Store, length: u16) {
-    let (primary, secondary, key) = QUEUE;
+    let (primary, secondary, key) = EVENT_QUEUE;
     KVStoreSync::write(store, primary, secondary, key, queue(length)).unwrap();
 }
 
-fn of_library(digest: u8) -> NewEvent {
-    NewEvent { of_library: Some([digest; 32]), ..event() }
+fn from_library(digest: u8) -> NewEvent {
+    NewEvent { source_digest: Some([digest; 32]), ..event() }
 }
 
 fn indices(store: &Store, after: u64) -> Vec<u64> {
@@ -65,7 +68,7 @@ fn what_is_listened_to_is_what_is_stored() {
 fn an_event_that_was_recorded_before_a_crash_is_known_when_it_is_delivered_again() {
     let (dir, store) = store();
     assert!(!store.is_recorded(&[7; 32]));
-    store.record_event(of_library(7)).unwrap();
+    store.record_event(from_library(7)).unwrap();
     drop(store);
 
     let store = testing::open(dir.path());
@@ -85,7 +88,7 @@ fn an_event_that_was_recorded_before_a_crash_is_known_when_it_is_delivered_again
 #[test]
 fn an_acknowledgement_that_failed_leaves_the_event_known() {
     let (_dir, store) = store();
-    store.record_event(of_library(7)).unwrap();
+    store.record_event(from_library(7)).unwrap();
     assert!(store.acknowledging(|| Err("the disk is full")).is_err());
     assert!(store.is_recorded(&[7; 32]));
 }
@@ -94,7 +97,7 @@ fn an_acknowledgement_that_failed_leaves_the_event_known() {
 fn only_the_write_that_takes_the_event_out_of_the_queue_acknowledges_it() {
     let (dir, store) = store();
     write_queue(&store, 2);
-    store.record_event(of_library(7)).unwrap();
+    store.record_event(from_library(7)).unwrap();
     // Nobody acknowledges: the library writes the queue for reasons of its own.
     write_queue(&store, 1);
     assert!(store.is_recorded(&[7; 32]));
@@ -115,9 +118,7 @@ fn only_the_write_that_takes_the_event_out_of_the_queue_acknowledges_it() {
 /// Checks whether another process would find the event recorded and not acknowledged.
 #[track_caller]
 fn on_disk(dir: &TempDir, is_recorded: bool) {
-    let database = dir.path().join(ldk_node::io::sqlite_store::SQLITE_DB_FILE_NAME);
-    let database = Connection::open(database).unwrap();
-    let log = EventLog::load(&database).unwrap();
+    let log = EventLog::load(&Readers::new(sqlite::path_in(dir.path()))).unwrap();
     assert_eq!(log.unacknowledged().is_some(), is_recorded);
 }
 
@@ -141,7 +142,7 @@ fn an_event_leaves_the_queue_unless_the_queue_grows() {
 #[test]
 fn what_can_happen_only_once_is_recorded_once() {
     let (dir, store) = store();
-    let once = |digest: u8| NewEvent { once: Some([digest; 32]), ..event() };
+    let once = |digest: u8| NewEvent { dedup_key: Some([digest; 32]), ..event() };
     assert!(store.record_event(once(1)).unwrap());
     let mut live = store.live_events();
     assert!(!store.record_event(once(1)).unwrap());
@@ -162,7 +163,7 @@ fn equal_forwards_are_as_many_as_happened() {
         let forwarded = PaymentForwarded { forwarded_payment: Some(forward.clone()) };
         let event = Event::PaymentForwarded(forwarded);
         let forward = Some(forward);
-        let new = NewEvent { event, once: None, of_library: Some([7; 32]), forward };
+        let new = NewEvent { event, dedup_key: None, source_digest: Some([7; 32]), forward };
         assert!(store.record_event(new).unwrap());
     }
     assert_eq!(head(&store), 2);

@@ -1,4 +1,8 @@
+use rusqlite::Connection;
+
 use super::*;
+use crate::store::model::MAX_REMOVED_AT_ONCE;
+use crate::store::sqlite::replica::WalReader;
 use crate::store::testing::{self, record};
 
 const DISTANT_FUTURE: u64 = 1 << 40;
@@ -43,11 +47,11 @@ fn what_is_young_and_not_too_many_stays() {
     let store = testing::open(dir.path());
     record(&store, 4);
     let age = |event_index: u64| {
-        let make = move |database: &Connection| {
+        let make = move |database: &Connection, _: &mut WalReader| {
             let sql = "UPDATE ldk_server_events SET created_at = 1000 WHERE event_index <= ?1";
-            database.execute(sql, [as_i64(event_index)])
+            database.execute(sql, [event_index])
         };
-        store.writer.write(make).unwrap();
+        store.sqlite.maintenance.run(make).unwrap().unwrap();
     };
     age(2);
     assert_eq!(store.remove_old_events(1000, 4).unwrap(), removed(0, &[]));
@@ -62,12 +66,12 @@ fn a_clock_that_was_wrong_keeps_more_but_not_too_many() {
     let store = testing::open(dir.path());
     record(&store, 6);
     // It was years ahead for a while, and set right.
-    let make = move |database: &Connection| {
+    let make = move |database: &Connection, _: &mut WalReader| {
         let sql = "UPDATE ldk_server_events
                    SET created_at = CASE WHEN event_index IN (3, 4) THEN ?1 ELSE 1000 END";
-        database.execute(sql, [as_i64(DISTANT_FUTURE)])
+        database.execute(sql, [DISTANT_FUTURE])
     };
-    store.writer.write(make).unwrap();
+    store.sqlite.maintenance.run(make).unwrap().unwrap();
     assert_eq!(store.remove_old_events(NOW, 6).unwrap(), removed(2, &[]));
     assert_eq!(store.remove_old_events(NOW, 6).unwrap(), removed(0, &[]));
     assert_eq!(store.remove_old_events(NOW, 3).unwrap(), removed(1, &[]));
@@ -80,15 +84,15 @@ fn a_clock_that_was_wrong_keeps_more_but_not_too_many() {
 fn many_are_removed_in_steps() {
     let dir = tempfile::tempdir().unwrap();
     let store = testing::open(dir.path());
-    let events = 2 * CHUNK + 10;
-    let make = move |database: &Connection| {
+    let events = 2 * MAX_REMOVED_AT_ONCE + 10;
+    let make = move |database: &Connection, _: &mut WalReader| {
         let sql = "WITH RECURSIVE numbers (n) AS
                        (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?1)
                    INSERT INTO ldk_server_events SELECT n, 1000, NULL, x'' FROM numbers";
-        database.execute(sql, [as_i64(events)])
+        database.execute(sql, [events])
     };
-    store.writer.write(make).unwrap();
-    for step in [CHUNK, CHUNK, 9, 0] {
+    store.sqlite.maintenance.run(make).unwrap().unwrap();
+    for step in [MAX_REMOVED_AT_ONCE, MAX_REMOVED_AT_ONCE, 9, 0] {
         assert_eq!(store.remove_old_events(0, 1).unwrap().events, step);
     }
 }
