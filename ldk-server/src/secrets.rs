@@ -14,7 +14,6 @@ use ldk_node::{WordCount, generate_entropy_mnemonic};
 use ldk_server_grpc::places;
 use zeroize::Zeroizing;
 
-use crate::backup::Keys;
 pub(crate) use certificate::read_identity;
 pub use certificate::{Identity, Renewed, identity, renew_certificate};
 use files::{create_once, exists, read};
@@ -67,6 +66,14 @@ pub fn entropy(storage_dir: &Path) -> Result<Entropy, SecretError> {
             Ok(Entropy::Mnemonic(mnemonic))
         },
     }
+}
+
+/// The node's keys, as the file that they are in.
+pub struct Keys {
+    /// The name of the file.
+    pub name: &'static str,
+    /// What is in it.
+    pub bytes: Zeroizing<Vec<u8>>,
 }
 
 /// The file of the node's keys, if there is one.

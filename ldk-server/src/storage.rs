@@ -2,34 +2,49 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::start::StartError;
+/// Why the directory of a network's state cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// A file or directory cannot be made or used.
+    #[error("cannot use {}: {source}", path.display())]
+    Unusable {
+        /// The file or directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Another process runs on the same state.
+    #[error(
+        "another ldk-server is running on {}; two on the same data would lose funds",
+        .0.display()
+    )]
+    InUse(PathBuf),
+}
 
 /// Makes the directory of a network's state, and those above it.
-pub fn make_dirs(network_dir: &Path) -> Result<(), StartError> {
-    fs::create_dir_all(network_dir).map_err(|error| unusable(network_dir, &error))
+pub fn make_dirs(network_dir: &Path) -> Result<(), StorageError> {
+    fs::create_dir_all(network_dir).map_err(unusable(network_dir))
 }
 
 /// Makes sure that no other process runs on the same state, which would lose funds. The lock ends
 /// with the returned file, or with the process.
-pub(crate) fn lock(network_dir: &Path) -> Result<File, StartError> {
+pub(crate) fn lock(network_dir: &Path) -> Result<File, StorageError> {
     let path = network_dir.join("ldk-server.lock");
     let mut options = File::options();
     options.create(true).truncate(false).write(true);
-    let file = options.open(&path).map_err(|error| unusable(&path, &error))?;
+    let file = options.open(&path).map_err(unusable(&path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StartError::AlreadyRunning(format!(
-            "another ldk-server is running on {}; two on the same data would lose funds",
-            network_dir.display()
-        ))),
-        Err(TryLockError::Error(error)) => Err(unusable(&path, &error)),
+        Err(TryLockError::WouldBlock) => Err(StorageError::InUse(network_dir.to_owned())),
+        Err(TryLockError::Error(source)) => Err(StorageError::Unusable { path, source }),
     }
 }
 
-fn unusable(path: &Path, error: &io::Error) -> StartError {
-    StartError::Storage(format!("cannot use {}: {error}", path.display()))
+fn unusable(path: &Path) -> impl FnOnce(io::Error) -> StorageError {
+    let path = path.to_owned();
+    |source| StorageError::Unusable { path, source }
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use sha2::{Digest as _, Sha256};
 use tar::{Archive, Builder, Entry, EntryType, Header};
 use zeroize::Zeroizing;
 
-use super::{FORMAT, Keys, Manifest, Protection, Unlock};
-use crate::secrets::KEY_FILES;
+use super::{FORMAT, Manifest, Protection, Unlock};
+use crate::secrets::{KEY_FILES, Keys};
 
 /// What the database is called, in a backup as on disk.
 pub const DATABASE: &str = ldk_node::io::sqlite_store::SQLITE_DB_FILE_NAME;

@@ -14,7 +14,6 @@ use std::{fs, io, thread};
 
 use ldk_node::bitcoin::Network;
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
 
 use crate::secrets;
 use crate::store::Store;
@@ -48,14 +47,6 @@ pub struct Manifest {
     pub epoch: String,
     /// The SHA-256 of the database, as hex.
     pub database_sha256: String,
-}
-
-/// The node's keys, as the file that they are in.
-pub struct Keys {
-    /// The name of the file.
-    pub name: &'static str,
-    /// What is in it.
-    pub bytes: Zeroizing<Vec<u8>>,
 }
 
 /// What backups of a node are made of.

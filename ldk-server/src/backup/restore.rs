@@ -7,45 +7,22 @@
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
-use std::thread;
-use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::{Keys, Manifest, PARTIAL_PREFIX, Unlock, archive};
-use crate::StartError;
+use super::{Manifest, PARTIAL_PREFIX, Unlock, archive};
 use crate::clock::rfc_3339;
 use crate::compat::wallet;
-use crate::config::Config;
-use crate::secrets::{self, Entropy, SecretError};
-use crate::storage;
-use crate::store::{Epoch, Lineage, OfflineDatabase, epoch_of, log_of};
-use crate::witness::Witness;
-
-/// What has to be typed by somebody who insists on a state that is too old.
-pub const OLD_STATE_WORDS: &str = "I may lose the money in my channels";
-
-/// How long the mirror may take to be read.
-const MIRROR_PATIENCE: Duration = Duration::from_secs(10);
+use crate::config::{Config, RestoreArgs};
+use crate::rollback::{
+    Known, OLD_STATE_WORDS, RollbackRecord, known_by_mirror, known_here, newer, too_old,
+};
+use crate::secrets::{self, Entropy, Keys, SecretError};
+use crate::storage::{self, StorageError};
+use crate::store::{Epoch, Lineage, OfflineDatabase, log_of};
 
 /// What every database begins with.
 const DATABASE_MAGIC: &[u8; 16] = b"SQLite format 3\0";
-
-/// What to restore, and how.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Order {
-    /// The backup, or the database of a mirror.
-    pub file: PathBuf,
-    /// The file of the secret key to open it with.
-    pub identity_file: Option<PathBuf>,
-    /// The file of the passphrase to open it with.
-    pub passphrase_file: Option<PathBuf>,
-    /// Whether the peers are to close the channels.
-    pub recover: bool,
-    /// What was typed to have an old state.
-    pub accept_old_state: Option<String>,
-}
 
 /// Why nothing was restored.
 #[derive(Debug, thiserror::Error)]
@@ -72,11 +49,11 @@ pub enum RestoreError {
     Keys(#[from] SecretError),
     /// The directory cannot be had for this.
     #[error(transparent)]
-    Start(#[from] StartError),
+    Directory(#[from] StorageError),
 }
 
 /// Restores a state, and tells in words what came of it. Nothing that is there is overwritten.
-pub fn restore(config: &Config, order: &Order) -> Result<String, RestoreError> {
+pub fn restore(config: &Config, order: &RestoreArgs) -> Result<String, RestoreError> {
     let network_dir = config.network_dir();
     storage::make_dirs(&network_dir)?;
     let _lock = storage::lock(&network_dir)?;
@@ -108,7 +85,7 @@ pub fn restore(config: &Config, order: &Order) -> Result<String, RestoreError> {
     }
     fs::rename(stage.path().join(archive::DATABASE), &database)?;
     File::open(&network_dir)?.sync_all()?;
-    Witness::new(&config.storage_dir, config.network).note(lineage, restored)?;
+    RollbackRecord::new(&config.storage_dir, config.network).note(lineage, restored)?;
     Ok(outcome(manifest.as_ref(), epoch, aside))
 }
 
@@ -122,12 +99,15 @@ pub fn recover(config: &Config) -> Result<String, RestoreError> {
     let channels = state.quarantine_channels()?;
     let restored = state.restored(newest)?;
     state.close()?;
-    Witness::new(&config.storage_dir, config.network).note(lineage, restored)?;
+    RollbackRecord::new(&config.storage_dir, config.network).note(lineage, restored)?;
     Ok(in_recovery(channels))
 }
 
 /// Puts the database of the backup into this directory.
-fn bring(order: &Order, stage: &Path) -> Result<(Option<Manifest>, Option<Keys>), RestoreError> {
+fn bring(
+    order: &RestoreArgs,
+    stage: &Path,
+) -> Result<(Option<Manifest>, Option<Keys>), RestoreError> {
     let failed = |reason: io::Error| {
         let (path, reason) = (order.file.clone(), reason.to_string());
         RestoreError::Backup { path, reason }
@@ -155,7 +135,7 @@ fn copy_mirror(mirror: &Path, database: &Path) -> io::Result<()> {
     }
 }
 
-fn unlock(order: &Order) -> Result<Unlock, RestoreError> {
+fn unlock(order: &RestoreArgs) -> Result<Unlock, RestoreError> {
     let named = |path: &Path, error: io::Error| {
         io::Error::other(format!("cannot read {}: {error}", path.display()))
     };
@@ -256,12 +236,6 @@ fn check_owner(
     }
 }
 
-/// The newest epoch of the node that somebody has seen, and who has.
-pub(crate) struct Known {
-    pub(crate) epoch: Epoch,
-    by: String,
-}
-
 /// What this machine and its mirror know of the node.
 fn newest_known(config: &Config, lineage: Lineage) -> Result<Option<Known>, RestoreError> {
     let there = known_by_mirror(config, lineage).map_err(|error| {
@@ -270,45 +244,8 @@ fn newest_known(config: &Config, lineage: Lineage) -> Result<Option<Known>, Rest
     Ok(newer(known_here(config, lineage)?, there))
 }
 
-/// What this machine knows of the node.
-pub(crate) fn known_here(config: &Config, lineage: Lineage) -> io::Result<Option<Known>> {
-    let epoch = Witness::new(&config.storage_dir, config.network).newest(lineage)?;
-    Ok(epoch.map(|epoch| Known { epoch, by: "this machine".to_owned() }))
-}
-
-/// What the mirror knows of the node; or that it cannot be read. A share that hangs is not waited for.
-pub(crate) fn known_by_mirror(config: &Config, lineage: Lineage) -> Result<Option<Known>, String> {
-    let Some(dir) = config.mirror_dir() else { return Ok(None) };
-    let path = dir.join(archive::DATABASE);
-    let (by, reading) = (format!("the mirror {}", path.display()), path);
-    let (sender, receiver) = mpsc::sync_channel(1);
-    let read = move || drop(sender.send(epoch_of(&reading)));
-    thread::Builder::new().name("mirror".to_owned()).spawn(read).map_err(|e| e.to_string())?;
-    let found =
-        receiver.recv_timeout(MIRROR_PATIENCE).map_err(|_| format!("{by} does not answer"))?;
-    let found = found.map_err(|error| format!("cannot read {by}: {error}"))?;
-    let of_node = found.filter(|(of, _)| *of == lineage);
-    Ok(of_node.map(|(_, epoch)| Known { epoch, by }))
-}
-
-/// The one that has seen more.
-pub(crate) fn newer(one: Option<Known>, other: Option<Known>) -> Option<Known> {
-    one.into_iter().chain(other).max_by_key(|known| known.epoch)
-}
-
-/// Why a state of this epoch must not be used, if something newer is known.
-pub(crate) fn too_old(epoch: Epoch, known: Option<&Known>) -> Option<String> {
-    let Known { epoch: newest, by } =
-        known.filter(|known| epoch.has_older_channels_than(&known.epoch))?;
-    Some(format!(
-        "the state is too old: it is of epoch {epoch}, and {by} has seen epoch {newest} of the same \
-         node. A node that goes on from there may publish channel states that were revoked since, \
-         and whoever does that loses the channel to the peer."
-    ))
-}
-
 fn check_age(
-    order: &Order,
+    order: &RestoreArgs,
     epoch: Epoch,
     manifest: Option<&Manifest>,
     known: Option<&Known>,

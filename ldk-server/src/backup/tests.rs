@@ -7,6 +7,7 @@ use ldk_node::bitcoin::Network;
 use zeroize::Zeroizing;
 
 use super::*;
+use crate::secrets::Keys;
 use crate::store::{OfflineDatabase, testing};
 
 const PASSPHRASE: &str = "correct horse battery staple";

@@ -10,7 +10,6 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use clap_complete::Shell;
 
 use super::keys::{KEYS, Key, Kind};
-use crate::backup::restore;
 
 const CONFIG_FILE: &str = "config_file";
 const CHECK_CONFIG: &str = "check-config";
@@ -40,9 +39,24 @@ pub struct Args {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rescue {
     /// To restore a backup.
-    Restore(restore::Order),
+    Restore(RestoreArgs),
     /// To have the peers close the channels.
     Recover,
+}
+
+/// What to restore, and how.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RestoreArgs {
+    /// The backup, or the database of a mirror.
+    pub file: PathBuf,
+    /// The file of the secret key to open it with.
+    pub identity_file: Option<PathBuf>,
+    /// The file of the passphrase to open it with.
+    pub passphrase_file: Option<PathBuf>,
+    /// Whether the peers are to close the channels.
+    pub recover: bool,
+    /// What was typed to have an old state.
+    pub accept_old_state: Option<String>,
 }
 
 /// What else the daemon may be asked for than to run.
@@ -249,9 +263,9 @@ fn recover_command() -> Command {
     with_configuration(command)
 }
 
-fn order(matches: &ArgMatches) -> restore::Order {
+fn order(matches: &ArgMatches) -> RestoreArgs {
     let path = |name| matches.get_one::<PathBuf>(name).cloned();
-    restore::Order {
+    RestoreArgs {
         file: path(BACKUP).unwrap_or_default(),
         identity_file: path(IDENTITY_FILE),
         passphrase_file: path(PASSPHRASE_FILE),

@@ -8,12 +8,12 @@ use ldk_node::config::{
 use ldk_node::{Builder, Node};
 use secrecy::ExposeSecret as _;
 
+use super::NodeStartError;
+use crate::chain::bitcoind;
 use crate::chain::gate::ChainGate;
 use crate::config::{ChainSource, ChannelsConfig, Config, ConfigError, EsploraConfig};
 use crate::gate::{NodeStore, PeerGate};
-use crate::node::bitcoind as core;
 use crate::secrets::Entropy;
-use crate::start::StartError;
 use crate::store::Store;
 
 /// Builds the node. Reads all of its state, so it takes a while and must not run on an async worker.
@@ -23,7 +23,7 @@ pub fn build(
     store: Arc<Store>,
     gate: Arc<PeerGate>,
     chain_gate: &ChainGate,
-) -> Result<Node, StartError> {
+) -> Result<Node, NodeStartError> {
     let mut builder = Builder::from_config(node_config(config));
     builder
         .set_network(config.network)
@@ -89,14 +89,14 @@ fn set_chain_source(
     builder: &mut Builder,
     source: &ChainSource,
     sync: BackgroundSyncConfig,
-) -> Result<(), StartError> {
+) -> Result<(), NodeStartError> {
     let background_sync_config = Some(sync);
     match source {
-        ChainSource::Bitcoind(bitcoind) => {
-            let (user, password) = core::credentials(&bitcoind.auth)?;
+        ChainSource::Bitcoind(config) => {
+            let (user, password) = bitcoind::credentials(&config.auth)?;
             let password = password.expose_secret().to_owned();
-            let (host, port) = (bitcoind.rpc.host.clone(), bitcoind.rpc.port);
-            match &bitcoind.rest {
+            let (host, port) = (config.rpc.host.clone(), config.rpc.port);
+            match &config.rest {
                 None => builder.set_chain_source_bitcoind_rpc(host, port, user, password),
                 Some(rest) => builder.set_chain_source_bitcoind_rest(
                     rest.host.clone(),
@@ -125,7 +125,11 @@ fn set_chain_source(
     Ok(())
 }
 
-fn set_identity(builder: &mut Builder, config: &Config, gate: &PeerGate) -> Result<(), StartError> {
+fn set_identity(
+    builder: &mut Builder,
+    config: &Config,
+    gate: &PeerGate,
+) -> Result<(), NodeStartError> {
     if !config.listening_addresses.is_empty() {
         builder.set_listening_addresses(gate.library_listens_at())?;
     }

@@ -22,8 +22,8 @@ use tokio::task::{block_in_place, spawn_blocking};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::bitcoind;
 use crate::caller::Caller;
+use crate::chain::bitcoind;
 use crate::clock::since_epoch;
 use crate::config::{BitcoindConfig, ChainSource, Config};
 use crate::error::Error;

@@ -7,20 +7,16 @@ use std::time::Duration;
 use ldk_node::{Node, NodeError};
 use tokio::task::spawn_blocking;
 
-use super::age;
-use super::bitcoind::{self, ProbeError};
-use super::builder;
-use super::cookie::CookieWatch;
-use super::genesis;
-use super::rebroadcast;
-use super::recovery::Recovery;
-use super::stale_scids;
+use super::{NodeStartError, builder, stale_scids};
+use crate::chain::bitcoind::{self, ProbeError};
+use crate::chain::cookie::CookieWatch;
 use crate::chain::gate::ChainGate;
-use crate::chain::tls;
+use crate::chain::{ChainError, network_check, rebroadcast, tls};
 use crate::config::{ChainSource, Config};
 use crate::gate::{ListeningSockets, PeerGate, Settings};
+use crate::recovery::Recovery;
+use crate::rollback;
 use crate::secrets::Entropy;
-use crate::start::StartError;
 use crate::store::{CutsRefused, Journal, KvOwner, Store};
 
 const FIRST_RETRY: Duration = Duration::from_secs(1);
@@ -78,10 +74,10 @@ pub async fn start(
     sockets: ListeningSockets,
     report: &(dyn Fn(Doing) + Sync),
     on_store_failure: impl FnOnce(&str) + Send + 'static,
-) -> Result<Started, StartError> {
+) -> Result<Started, NodeStartError> {
     let checked = Arc::clone(&config);
     let check = spawn_blocking(move || tls::client_config(&checked.chain_source).map(drop));
-    check.await.map_err(StartError::task)??;
+    check.await?.map_err(ChainError::from)?;
     let mut retry = Retry::new(report);
     while let Err(error) = probe(&config).await {
         match error {
@@ -96,7 +92,7 @@ pub async fn start(
     let open = spawn_blocking(move || {
         let backend = if opening.library_store { KvOwner::Library } else { KvOwner::Server };
         let store = Arc::new(Store::open(&opening.network_dir(), backend, on_store_failure)?);
-        age::check(&store, &opening)?;
+        rollback::check(&store, &opening)?;
         store.resolve_unsent_payments()?;
         let journal = Journal::open(Arc::clone(&store))?;
         if opening.force_wallet_full_scan {
@@ -104,11 +100,11 @@ pub async fn start(
             store.forget_syncs()?;
         }
         if let Some(dir) = opening.mirror_dir() {
-            store.mirror_to(&dir).map_err(|error| StartError::Storage(error.to_string()))?;
+            store.mirror_to(&dir).map_err(|error| NodeStartError::Mirror(error.into()))?;
         }
-        Ok::<_, StartError>((store, Arc::new(journal)))
+        Ok::<_, NodeStartError>((store, Arc::new(journal)))
     });
-    let (store, journal) = open.await.map_err(StartError::task)??;
+    let (store, journal) = open.await??;
     let recovery = Recovery::begin(Arc::clone(&config), &store).await?;
     let durability = config.consistent_cuts.then(|| store.durability());
     let gate = PeerGate::new(Settings::of(&config), sockets, durability.clone())?;
@@ -121,15 +117,15 @@ pub async fn start(
     let build = spawn_blocking(move || {
         let node = build_node(&config, &entropy, &store, &ways, &chain)?;
         begin_cuts(&config, &node, &store)?;
-        Ok::<_, StartError>((Arc::new(node), store))
+        Ok::<_, NodeStartError>((Arc::new(node), store))
     });
-    let (node, store) = build.await.map_err(StartError::task)??;
+    let (node, store) = build.await??;
     rebroadcast::all(&chain_source, &journal).await;
 
     let mut retry = Retry::new(report);
     loop {
         let starting = Arc::clone(&node);
-        match spawn_blocking(move || starting.start()).await.map_err(StartError::task)? {
+        match spawn_blocking(move || starting.start()).await? {
             Ok(()) => break,
             Err(error) if can_start_again(&error) => {
                 retry.wait(&format!("{source} gives no fee rates: {error}")).await;
@@ -148,7 +144,7 @@ fn build_node(
     store: &Arc<Store>,
     gate: &Arc<PeerGate>,
     chain: &ChainGate,
-) -> Result<Node, StartError> {
+) -> Result<Node, NodeStartError> {
     let build = || builder::build(config, entropy, Arc::clone(store), Arc::clone(gate), chain);
     let node = build()?;
     if !stale_scids::drop_from_graph(&node, store)? {
@@ -161,7 +157,7 @@ fn build_node(
 
 /// Has the store write at consistent cuts, if it understands what the library writes. The node has
 /// been built, and so has read its state, but does nothing yet.
-fn begin_cuts(config: &Config, node: &Node, store: &Store) -> Result<(), StartError> {
+fn begin_cuts(config: &Config, node: &Node, store: &Store) -> Result<(), NodeStartError> {
     let refusal = if !config.consistent_cuts {
         Some("storage.consistent_cuts is false".to_owned())
     } else if config.library_store {
@@ -188,7 +184,7 @@ fn begin_cuts(config: &Config, node: &Node, store: &Store) -> Result<(), StartEr
 async fn probe(config: &Config) -> Result<(), ProbeError> {
     match &config.chain_source {
         ChainSource::Bitcoind(bitcoind) => bitcoind::probe(bitcoind, config.network).await,
-        server => genesis::probe(server, config.network).await,
+        server => network_check::probe(server, config.network).await,
     }
 }
 

@@ -44,6 +44,3 @@ impl Store {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

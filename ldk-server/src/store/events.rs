@@ -111,7 +111,7 @@ impl EventLog {
         let _ = self.0.live.send(Arc::new(envelope));
     }
 
-    fn unacknowledged(&self) -> MutexGuard<'_, Option<Digest>> {
+    pub(super) fn unacknowledged(&self) -> MutexGuard<'_, Option<Digest>> {
         self.0.unacknowledged.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -195,6 +195,3 @@ pub(super) fn stored_queue(store: &Store) -> io::Result<Vec<u8>> {
 fn queue_length(queue: &[u8]) -> u16 {
     queue.first_chunk().map_or(0, |length| u16::from_be_bytes(*length))
 }
-
-#[cfg(test)]
-mod tests;

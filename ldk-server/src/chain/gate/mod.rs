@@ -34,9 +34,8 @@ use ldk_node::lightning::ln::msgs::SocketAddress;
 use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 
-use crate::chain::tls;
+use crate::chain::{ChainError, tls};
 use crate::config::ChainSource;
-use crate::start::StartError;
 use crate::store::{Durability, Journal};
 use entrance::Connections;
 use hold::Hold;
@@ -64,11 +63,11 @@ impl ChainGate {
         listening_addresses: &[SocketAddress],
         durability: Option<Durability>,
         journal: Option<Arc<Journal>>,
-    ) -> Result<Self, StartError> {
+    ) -> Result<Self, ChainError> {
         let trusted = source.clone();
         let tls = spawn_blocking(move || tls::client_config(&trusted));
-        let tls = tls.await.map_err(StartError::task)??;
-        let broadcasts = Broadcasts::new().map_err(|error| StartError::Task(error.to_string()))?;
+        let tls = tls.await.map_err(ChainError::Task)??;
+        let broadcasts = Broadcasts::new()?;
         let opening = Opening {
             name: source.to_string(),
             taken: listening_addresses.iter().filter_map(port).collect(),

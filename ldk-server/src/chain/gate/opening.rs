@@ -17,10 +17,10 @@ use super::entrance::Connections;
 use super::hold::Hold;
 use super::http::{HttpProxy, Protocol};
 use super::server::Server;
+use crate::chain::ChainError;
 use crate::config::{
     BitcoindConfig, ChainSource, ConfigError, ElectrumConfig, EsploraConfig, HostPort,
 };
-use crate::start::StartError;
 
 /// What each port is opened with.
 pub(super) struct Opening {
@@ -35,7 +35,7 @@ pub(super) struct Opening {
 
 impl Opening {
     /// Opens the ports that lead to a chain source, and gives it as it is behind them.
-    pub(super) fn stand_before(&self, source: &ChainSource) -> Result<ChainSource, StartError> {
+    pub(super) fn stand_before(&self, source: &ChainSource) -> Result<ChainSource, ChainError> {
         match source {
             ChainSource::Bitcoind(bitcoind) => self.bitcoind(bitcoind),
             ChainSource::Electrum(electrum) => self.electrum(electrum),
@@ -43,13 +43,13 @@ impl Opening {
         }
     }
 
-    fn bitcoind(&self, config: &BitcoindConfig) -> Result<ChainSource, StartError> {
+    fn bitcoind(&self, config: &BitcoindConfig) -> Result<ChainSource, ChainError> {
         let open = |server: &HostPort| self.http(server, &server.to_string(), Protocol::Bitcoind);
         let (rpc, rest) = (open(&config.rpc)?, config.rest.as_ref().map(open).transpose()?);
         Ok(ChainSource::Bitcoind(BitcoindConfig { rpc, rest, auth: config.auth.clone() }))
     }
 
-    fn electrum(&self, config: &ElectrumConfig) -> Result<ChainSource, StartError> {
+    fn electrum(&self, config: &ElectrumConfig) -> Result<ChainSource, ChainError> {
         let server = self.server(&config.server)?;
         let closing = self.connections.closing().clone();
         let proxy = ElectrumProxy::new(server, Arc::clone(&self.hold), closing);
@@ -57,7 +57,7 @@ impl Opening {
         Ok(ChainSource::Electrum(ElectrumConfig { server, uses_tls: false, ca_cert_path: None }))
     }
 
-    fn esplora(&self, config: &EsploraConfig) -> Result<ChainSource, StartError> {
+    fn esplora(&self, config: &EsploraConfig) -> Result<ChainSource, ChainError> {
         let unusable = |reason: String| ConfigError::new("esplora.server_url", reason);
         let url = Url::parse(&config.server_url).map_err(|error| unusable(error.to_string()))?;
         let (server, name) = server_of(&url).ok_or_else(|| unusable("names no server".into()))?;
@@ -74,14 +74,14 @@ impl Opening {
         server: &HostPort,
         name: &str,
         protocol: Protocol,
-    ) -> Result<HostPort, StartError> {
+    ) -> Result<HostPort, ChainError> {
         let name = name.try_into().map_err(|error| self.unusable(error))?;
         let (hold, connections) = (Arc::clone(&self.hold), self.connections.clone());
         let proxy = HttpProxy::new(self.server(server)?, name, protocol, hold, connections);
         self.listen(move |stream| proxy.clone().serve(stream))
     }
 
-    fn server(&self, server: &HostPort) -> Result<Server, StartError> {
+    fn server(&self, server: &HostPort) -> Result<Server, ChainError> {
         Server::new(self.name.clone(), server.clone(), self.tls.clone())
             .map_err(|error| self.unusable(error))
     }
@@ -89,7 +89,7 @@ impl Opening {
     fn listen<F>(
         &self,
         serve: impl Fn(TcpStream) -> F + Send + 'static,
-    ) -> Result<HostPort, StartError>
+    ) -> Result<HostPort, ChainError>
     where
         F: Future<Output = ()> + Send + 'static,
     {
@@ -99,8 +99,8 @@ impl Opening {
         Ok(HostPort { host: port.ip().to_string(), port: port.port() })
     }
 
-    fn unusable(&self, error: impl fmt::Display) -> StartError {
-        StartError::Listen(format!("cannot stand before {}: {error}", self.name))
+    fn unusable(&self, error: impl fmt::Display) -> ChainError {
+        ChainError::Unreachable { name: self.name.clone(), reason: error.to_string() }
     }
 }
 

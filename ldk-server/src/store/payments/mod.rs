@@ -14,6 +14,3 @@ pub use expiry::{NotWritten, making_invoice, making_wanted_invoice};
 pub(super) use expiry::{expires_at, is_wanted};
 pub use made::payment_id;
 pub(super) use outcome::reveals_outdated_state;
-
-#[cfg(test)]
-pub(super) mod tests;

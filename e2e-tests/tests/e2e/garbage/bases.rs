@@ -1,0 +1,657 @@
+//! The table: for each RPC one request or more that is as sound as it can be without changing the
+//! network, what it is answered with, and which of its changes are sound as well.
+//!
+//! Every change is sent to a node with money, channels and peers, so none may succeed in what would
+//! lose them: a request that pays asks for more than there is, one that closes names a channel that
+//! is not that peer's. Where a change would succeed nevertheless, the base `spares` the node of it.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use ldk_server_client::Code;
+use ldk_server_client::api;
+use ldk_server_client::types;
+use prost::Message;
+
+use crate::garbage::fixture::Fixture;
+use crate::garbage::judge::Difference;
+use crate::garbage::rules;
+
+/// The key of nobody who is there.
+const STRANGER: &str = "02eec7245d6b7d2ccb30380bfbe2a3648cd7a942653f5aa340edcea1f283686619";
+/// An offer of the test vectors of BOLT 12.
+const OFFER: &str =
+    "lno1pgx9getnwss8vetrw3hhyuckyypwa3eyt44h6txtxquqh7lz5djge4afgfjn7k4rgrkuag0jsd5xvxg";
+/// Stands for 32 bytes that were not used before.
+const FRESH_HASH: &str = "5e1f0a77c3d94b2286fd10e95a3c84b7f6029d4ce8137ba5406bd2f9183ea6c5";
+const PREIMAGE: &str = "7a9c1b35e80f4d62938cde01f4a7b6502d3e94c8af1670b25be3d10c48f69a27";
+/// How a secret begins.
+pub(crate) const SECRET: &str = "7a9c1b35e80f4d62";
+const SIGNATURE: &str = "rypn1cw4qhkkwbc9n5h3pbzw9qnsx9hq3tu3gu1o66hz9tnbdr13tytyxqw5o8nfnq8\
+                         orfmg4ocer3i1wxn8nxmjprwnozbt3t8ma3";
+
+/// More than all nodes have together.
+pub(crate) const FORTUNE_SATS: u64 = 1_000_000_000;
+pub(crate) const FORTUNE_MSAT: u64 = FORTUNE_SATS * 1000;
+/// No transaction is so small that the node could pay its fee at this rate.
+const RUINOUS_SAT_PER_VB: u64 = 5_000;
+
+/// The times that a list is asked for, in Unix seconds.
+const SPAN_SECS: Range<u64> = 1_700_000_000..1_900_000_000;
+
+const OK: &[Code] = &[Code::Ok];
+const INVALID: &[Code] = &[Code::InvalidArgument];
+const REFUSED: &[Code] = &[Code::FailedPrecondition];
+const UNKNOWN: &[Code] = &[Code::NotFound];
+const UNIMPLEMENTED: &[Code] = &[];
+
+/// A sound request.
+pub(crate) struct Base {
+    /// The RPC it is for.
+    pub(crate) method: &'static str,
+    /// What it is answered with.
+    pub(crate) codes: &'static [Code],
+    /// Fields whose values must never be seen in an answer.
+    pub(crate) secrets: &'static [&'static str],
+    /// The encoded request.
+    pub(crate) request: Vec<u8>,
+    accepted: Vec<(&'static str, Rule)>,
+    spared: Vec<(&'static str, Rule)>,
+}
+
+type Rule = fn(&Difference) -> bool;
+
+impl Base {
+    pub(crate) fn new(method: &'static str, codes: &'static [Code], request: impl Message) -> Self {
+        Self {
+            method,
+            codes,
+            secrets: &[],
+            request: request.encode_to_vec(),
+            accepted: Vec::new(),
+            spared: Vec::new(),
+        }
+    }
+
+    /// A field, or a message with all its fields: with what the rule holds for, the call may succeed.
+    fn accepting(mut self, field: &'static str, rule: Rule) -> Self {
+        self.accepted.push((field, rule));
+        self
+    }
+
+    /// A field, or a message with all its fields, which must not be what the rule holds for.
+    fn sparing(mut self, field: &'static str, rule: Rule) -> Self {
+        self.spared.push((field, rule));
+        self
+    }
+
+    pub(crate) fn secret(mut self, fields: &'static [&'static str]) -> Self {
+        self.secrets = fields;
+        self
+    }
+
+    /// Whether the call may succeed with this difference.
+    pub(crate) fn accepts(&self, difference: &Difference) -> bool {
+        matches(&self.accepted, difference)
+    }
+
+    /// Whether a request with these differences must not be sent.
+    pub(crate) fn spares(&self, differences: &[Difference]) -> bool {
+        differences.iter().any(|difference| matches(&self.spared, difference))
+    }
+}
+
+fn matches(rules: &[(&str, Rule)], difference: &Difference) -> bool {
+    rules.iter().any(|(field, rule)| {
+        let rest = difference.field.strip_prefix(field);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.')) && rule(difference)
+    })
+}
+
+/// A request as it is sent: what must be used once only is new each time.
+pub(crate) fn freshened(request: &[u8]) -> Vec<u8> {
+    static USED: AtomicU64 = AtomicU64::new(0);
+    let mut fresh = request.to_vec();
+    let places = request.windows(FRESH_HASH.len()).enumerate();
+    let places = places.filter(|(_, text)| *text == FRESH_HASH.as_bytes()).map(|(place, _)| place);
+    let new = format!("{}{:016x}", "5e".repeat(24), USED.fetch_add(1, Ordering::Relaxed));
+    for place in places {
+        fresh[place..place + new.len()].copy_from_slice(new.as_bytes());
+    }
+    fresh
+}
+
+/// The table.
+pub(crate) fn all(network: &Fixture) -> Vec<Base> {
+    [
+        without_fields(),
+        onchain(network),
+        bolt11_receive(),
+        hodl(),
+        jit(),
+        send(network),
+        bolt12_receive(),
+        open_channel(network),
+        splice(network),
+        change_channel(network),
+        history(),
+        peers(network),
+        signatures(network),
+        decode(network),
+        graph(),
+        events(),
+        backup(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn without_fields() -> Vec<Base> {
+    vec![
+        Base::new("GetNodeInfo", OK, api::GetNodeInfoRequest {}),
+        Base::new("GetBalances", OK, api::GetBalancesRequest {}),
+        Base::new("OnchainReceive", OK, api::OnchainReceiveRequest {}),
+        Base::new("ListChannels", OK, api::ListChannelsRequest {}),
+        Base::new("ListPeers", OK, api::ListPeersRequest {}),
+        Base::new("ExportPathfindingScores", OK, api::ExportPathfindingScoresRequest {}),
+        Base::new("GraphListChannels", OK, api::GraphListChannelsRequest {}),
+        Base::new("GraphListNodes", OK, api::GraphListNodesRequest {}),
+        Base::new("ListEventConsumers", OK, api::ListEventConsumersRequest {}),
+    ]
+}
+
+/// Refused for want of money, whichever of amount and fee rate is changed.
+fn onchain(network: &Fixture) -> Vec<Base> {
+    vec![Base::new(
+        "OnchainSend",
+        REFUSED,
+        api::OnchainSendRequest {
+            address: network.bob_address.clone(),
+            amount_sats: Some(FORTUNE_SATS),
+            send_all: None,
+            fee_rate_sat_per_vb: Some(RUINOUS_SAT_PER_VB),
+            all_funds: None,
+            force: false,
+        },
+    )]
+}
+
+fn bolt11_receive() -> Vec<Base> {
+    [direct(), hashed()]
+        .map(|description| {
+            Base::new(
+                "Bolt11Receive",
+                OK,
+                api::Bolt11ReceiveRequest {
+                    amount_msat: Some(1_000),
+                    description: Some(description),
+                    expiry_secs: 3600,
+                },
+            )
+            .accepting("amount_msat", rules::absent_or_money)
+            .accepting("description", rules::described)
+            .accepting("expiry_secs", |_| true)
+        })
+        .into()
+}
+
+fn hodl() -> Vec<Base> {
+    let receive = [direct(), hashed()].map(|description| {
+        Base::new(
+            "Bolt11ReceiveForHash",
+            OK,
+            api::Bolt11ReceiveForHashRequest {
+                amount_msat: Some(1_000),
+                description: Some(description),
+                expiry_secs: 3600,
+                payment_hash: FRESH_HASH.to_owned(),
+            },
+        )
+        .accepting("amount_msat", rules::absent_or_money)
+        .accepting("description", rules::described)
+        .accepting("expiry_secs", |_| true)
+        .accepting("payment_hash", rules::hash)
+    });
+    let claim = Base::new(
+        "Bolt11ClaimForHash",
+        INVALID,
+        api::Bolt11ClaimForHashRequest {
+            payment_hash: None,
+            claimable_amount_msat: Some(1_000),
+            preimage: PREIMAGE.to_owned(),
+        },
+    );
+    let claim_of_other = Base::new(
+        "Bolt11ClaimForHash",
+        INVALID,
+        api::Bolt11ClaimForHashRequest {
+            payment_hash: Some(FRESH_HASH.to_owned()),
+            claimable_amount_msat: None,
+            preimage: PREIMAGE.to_owned(),
+        },
+    );
+    // Some of the hashes are those of the invoices that were made before.
+    let fail = Base::new(
+        "Bolt11FailForHash",
+        INVALID,
+        api::Bolt11FailForHashRequest { payment_hash: FRESH_HASH.to_owned() },
+    )
+    .accepting("payment_hash", rules::hash);
+    let claims = [claim, claim_of_other].map(|claim| claim.secret(&["preimage"]));
+    receive.into_iter().chain(claims).chain([fail]).collect()
+}
+
+/// The node has no liquidity provider.
+fn jit() -> Vec<Base> {
+    [direct(), hashed()]
+        .into_iter()
+        .flat_map(|description| {
+            let fixed = api::Bolt11ReceiveViaJitChannelRequest {
+                amount_msat: 50_000_000,
+                description: Some(description.clone()),
+                expiry_secs: 3600,
+                max_total_lsp_fee_limit_msat: Some(1_000_000),
+            };
+            let variable = api::Bolt11ReceiveVariableAmountViaJitChannelRequest {
+                description: Some(description),
+                expiry_secs: 3600,
+                max_proportional_lsp_fee_limit_ppm_msat: Some(10_000),
+            };
+            [
+                Base::new("Bolt11ReceiveViaJitChannel", REFUSED, fixed),
+                Base::new("Bolt11ReceiveVariableAmountViaJitChannel", REFUSED, variable),
+            ]
+        })
+        .collect()
+}
+
+/// Bob asks for more than any channel holds, and to the stranger there is no way.
+fn send(network: &Fixture) -> Vec<Base> {
+    let invoice = &network.unpayable_invoice;
+    vec![
+        Base::new(
+            "Bolt11Send",
+            REFUSED,
+            api::Bolt11SendRequest {
+                invoice: invoice.clone(),
+                amount_msat: Some(FORTUNE_MSAT),
+                route_parameters: Some(route_parameters()),
+                allow_overpayment: true,
+            },
+        ),
+        Base::new(
+            "UnifiedSend",
+            REFUSED,
+            api::UnifiedSendRequest {
+                uri: invoice.clone(),
+                amount_msat: Some(FORTUNE_MSAT),
+                route_parameters: Some(route_parameters()),
+                allow_overpayment: true,
+            },
+        ),
+        Base::new(
+            "Bolt11SendUnderpaying",
+            UNIMPLEMENTED,
+            api::Bolt11SendUnderpayingRequest {
+                invoice: invoice.clone(),
+                amount_msat: FORTUNE_MSAT - 1,
+                route_parameters: Some(route_parameters()),
+            },
+        ),
+        // The channels cannot send so much.
+        Base::new(
+            "Bolt12Send",
+            REFUSED,
+            api::Bolt12SendRequest {
+                offer: network.unpayable_offer.clone(),
+                amount_msat: Some(FORTUNE_MSAT),
+                quantity: None,
+                payer_note: Some("coffee".to_owned()),
+                route_parameters: Some(route_parameters()),
+                allow_overpayment: true,
+            },
+        )
+        .accepting("allow_overpayment", |_| true)
+        .accepting("offer", rules::offer)
+        .accepting("amount_msat", |amount| {
+            amount.value.is_none() || rules::at_least_a_fortune(amount)
+        })
+        .accepting("payer_note", |note| rules::shorter_than(note, 512))
+        .accepting("route_parameters", rules::routable),
+        Base::new(
+            "SpontaneousSend",
+            REFUSED,
+            api::SpontaneousSendRequest {
+                amount_msat: 1_000,
+                node_id: STRANGER.to_owned(),
+                route_parameters: Some(route_parameters()),
+                custom_tlvs: vec![types::CustomTlvRecord {
+                    type_num: 65_537,
+                    value: b"tea".to_vec(),
+                }],
+                preimage: Some(PREIMAGE.to_owned()),
+            },
+        )
+        .secret(&["preimage"]),
+    ]
+}
+
+fn bolt12_receive() -> Vec<Base> {
+    vec![
+        Base::new(
+            "Bolt12Receive",
+            OK,
+            api::Bolt12ReceiveRequest {
+                description: "coffee".to_owned(),
+                amount_msat: Some(1_000),
+                expiry_secs: Some(3600),
+                quantity: Some(2),
+            },
+        )
+        .accepting("description", |text| rules::shorter_than(text, 4096))
+        .accepting("amount_msat", rules::absent_or_money)
+        .accepting("expiry_secs", |secs| secs.value.is_none() || rules::positive(secs))
+        .accepting("quantity", |items| items.value.is_none() || rules::positive(items)),
+        Base::new(
+            "Bolt12Receive",
+            OK,
+            api::Bolt12ReceiveRequest { description: "tea".to_owned(), ..Default::default() },
+        )
+        .accepting("description", |text| rules::shorter_than(text, 4096))
+        .accepting("amount_msat", rules::money)
+        .accepting("expiry_secs", rules::positive),
+    ]
+}
+
+/// To a peer that is not there, and to one that is for more than there is.
+fn open_channel(network: &Fixture) -> Vec<Base> {
+    let request = |node_pubkey: &str, address: &str, sats| api::OpenChannelRequest {
+        node_pubkey: node_pubkey.to_owned(),
+        address: address.to_owned(),
+        amount: Some(api::open_channel_request::Amount::ChannelAmountSats(sats)),
+        push_to_counterparty_msat: Some(1_000),
+        channel_config: Some(channel_config()),
+        announce_channel: false,
+        disable_counterparty_reserve: false,
+    };
+    let absent = request(STRANGER, &network.closed_address, 100_000);
+    let present = request(network.bob.id(), &network.bob.address(), FORTUNE_SATS);
+    vec![
+        Base::new("OpenChannel", REFUSED, absent).sparing("address", rules::names_a_host),
+        Base::new("OpenChannel", REFUSED, present)
+            .sparing("address", rules::names_a_host)
+            .sparing("channel_amount_sats", rules::affordable)
+            .sparing("all_funds", |_| true),
+    ]
+}
+
+/// Of a channel with somebody else, and of more than there is.
+fn splice(network: &Fixture) -> Vec<Base> {
+    let bob = network.bob.id();
+    [(STRANGER, INVALID, 100_000), (bob, REFUSED, FORTUNE_SATS)]
+        .into_iter()
+        .flat_map(|(counterparty, codes, sats)| {
+            let splice_in = api::SpliceInRequest {
+                user_channel_id: network.user_channel_id.clone(),
+                counterparty_node_id: counterparty.to_owned(),
+                amount: Some(api::splice_in_request::Amount::SpliceAmountSats(sats)),
+            };
+            let splice_out = api::SpliceOutRequest {
+                user_channel_id: network.user_channel_id.clone(),
+                counterparty_node_id: counterparty.to_owned(),
+                address: Some(network.bob_address.clone()),
+                splice_amount_sats: sats,
+                all_funds: None,
+            };
+            [Base::new("SpliceIn", codes, splice_in), Base::new("SpliceOut", codes, splice_out)]
+                .map(|base| {
+                    if counterparty == STRANGER {
+                        base
+                    } else {
+                        base.sparing("splice_amount_sats", rules::affordable)
+                            .sparing("all_funds", |_| true)
+                    }
+                })
+        })
+        .collect()
+}
+
+/// The settings of the channel may change, since they are put back at the end; but it is not closed.
+fn change_channel(network: &Fixture) -> Vec<Base> {
+    let update = |counterparty: &str| api::UpdateChannelConfigRequest {
+        user_channel_id: network.user_channel_id.clone(),
+        counterparty_node_id: counterparty.to_owned(),
+        channel_config: Some(channel_config()),
+    };
+    let (ours, not_ours) = (update(network.bob.id()), update(STRANGER));
+    let close = api::CloseChannelRequest {
+        user_channel_id: network.user_channel_id.clone(),
+        counterparty_node_id: STRANGER.to_owned(),
+    };
+    let force_close = api::ForceCloseChannelRequest {
+        user_channel_id: network.user_channel_id.clone(),
+        counterparty_node_id: STRANGER.to_owned(),
+        force_close_reason: Some("a test".to_owned()),
+    };
+    vec![
+        Base::new("UpdateChannelConfig", OK, ours)
+            .accepting("user_channel_id", rules::same_number)
+            .accepting("counterparty_node_id", rules::same_text)
+            .accepting("channel_config", rules::configurable),
+        Base::new("UpdateChannelConfig", INVALID, not_ours),
+        Base::new("CloseChannel", INVALID, close),
+        Base::new("ForceCloseChannel", INVALID, force_close),
+    ]
+}
+
+fn history() -> Vec<Base> {
+    // One that is not known is no error.
+    let details = Base::new(
+        "GetPaymentDetails",
+        OK,
+        api::GetPaymentDetailsRequest { payment_id: FRESH_HASH.to_owned() },
+    );
+    // That of a payment which this node has not seen, and of such a forwarded one.
+    let payments = Base::new(
+        "ListPayments",
+        INVALID,
+        api::ListPaymentsRequest {
+            page_token: Some(types::PageToken {
+                token: FRESH_HASH.to_owned(),
+                index: 1_700_000_000,
+            }),
+            ..Default::default()
+        },
+    );
+    let forwarded = Base::new(
+        "ListForwardedPayments",
+        INVALID,
+        api::ListForwardedPaymentsRequest {
+            page_token: Some(types::PageToken { token: "0".repeat(16), index: 1_700_000_000 }),
+            ..Default::default()
+        },
+    );
+    let first_page = Base::new("ListPayments", OK, api::ListPaymentsRequest::default());
+    let first_forwarded =
+        Base::new("ListForwardedPayments", OK, api::ListForwardedPaymentsRequest::default());
+    let filtered = Base::new(
+        "ListPayments",
+        OK,
+        api::ListPaymentsRequest {
+            page_token: None,
+            page_size: Some(1),
+            status: Some(types::PaymentStatus::Succeeded.into()),
+            direction: Some(types::PaymentDirection::Outbound.into()),
+            method: types::PaymentMethod::Bolt11.into(),
+            created_from: Some(SPAN_SECS.start),
+            created_before: Some(SPAN_SECS.end),
+            payment_hash: FRESH_HASH.to_owned(),
+        },
+    );
+    let filtered_forwarded = Base::new(
+        "ListForwardedPayments",
+        OK,
+        api::ListForwardedPaymentsRequest {
+            page_token: None,
+            page_size: Some(1),
+            created_from: Some(SPAN_SECS.start),
+            created_before: Some(SPAN_SECS.end),
+        },
+    );
+    let in_spans = [filtered, filtered_forwarded].map(|base| {
+        base.accepting("created_from", |time| time.number().is_none_or(|from| from < SPAN_SECS.end))
+            .accepting("created_before", |time| {
+                time.number().is_none_or(|before| before > SPAN_SECS.start)
+            })
+    });
+    let pages = [payments, forwarded].map(|base| base.accepting("page_token", rules::no_token));
+    let first_pages = [first_page, first_forwarded]
+        .map(|base| base.accepting("created_from", |_| true).accepting("created_before", |_| true));
+    let lists = pages.into_iter().chain(first_pages).chain(in_spans).map(|base| {
+        base.accepting("page_size", |size| {
+            size.number().is_none_or(|size| (1..=1_000).contains(&size))
+        })
+        .accepting("status", |status| rules::variant(status, 2))
+        .accepting("direction", |direction| rules::variant(direction, 1))
+        .accepting("method", |method| rules::variant(method, 6))
+        .accepting("payment_hash", |hash| hash.value.is_none() || rules::hash(hash))
+    });
+    lists.chain([details.accepting("payment_id", rules::hash)]).collect()
+}
+
+fn peers(network: &Fixture) -> Vec<Base> {
+    vec![
+        Base::new(
+            "ConnectPeer",
+            REFUSED,
+            api::ConnectPeerRequest {
+                node_pubkey: STRANGER.to_owned(),
+                address: network.closed_address.clone(),
+                persist: true,
+            },
+        )
+        .sparing("address", rules::names_a_host),
+        // Not being connected to it is no error.
+        Base::new(
+            "DisconnectPeer",
+            OK,
+            api::DisconnectPeerRequest { node_pubkey: STRANGER.to_owned() },
+        )
+        .accepting("node_pubkey", rules::key),
+    ]
+}
+
+fn signatures(network: &Fixture) -> Vec<Base> {
+    vec![
+        Base::new("SignMessage", OK, api::SignMessageRequest { message: b"coffee".to_vec() })
+            .accepting("message", |_| true),
+        // A signature that is not one is not valid, which is the answer.
+        Base::new(
+            "VerifySignature",
+            OK,
+            api::VerifySignatureRequest {
+                message: b"coffee".to_vec(),
+                signature: SIGNATURE.to_owned(),
+                public_key: network.alice.id().to_owned(),
+            },
+        )
+        .accepting("message", |_| true)
+        .accepting("signature", |_| true)
+        .accepting("public_key", rules::key),
+    ]
+}
+
+fn decode(network: &Fixture) -> Vec<Base> {
+    vec![
+        Base::new(
+            "DecodeInvoice",
+            OK,
+            api::DecodeInvoiceRequest { invoice: network.unpayable_invoice.clone() },
+        )
+        .accepting("invoice", rules::same_text),
+        Base::new("DecodeOffer", OK, api::DecodeOfferRequest { offer: OFFER.to_owned() })
+            .accepting("offer", rules::offer),
+    ]
+}
+
+/// The graph is empty.
+fn graph() -> Vec<Base> {
+    vec![
+        Base::new("GraphGetChannel", INVALID, api::GraphGetChannelRequest { short_channel_id: 1 }),
+        Base::new(
+            "GraphGetNode",
+            INVALID,
+            api::GraphGetNodeRequest { node_id: STRANGER.to_owned() },
+        ),
+    ]
+}
+
+fn events() -> Vec<Base> {
+    let nobody = || "nobody".to_owned();
+    let subscribe = |resume_after_index, consumer: &str| {
+        let consumer = consumer.to_owned();
+        let request = api::SubscribeEventsRequest { resume_after_index, consumer };
+        Base::new("SubscribeEvents", OK, request)
+            .accepting("resume_after_index", |_| true)
+            .accepting("consumer", rules::absent_or_consumer)
+    };
+    let ack = api::AckEventsRequest { consumer: nobody(), event_index: 1 };
+    let delete = api::DeleteEventConsumerRequest { consumer: nobody() };
+    vec![
+        subscribe(None, ""),
+        subscribe(Some(0), "somebody"),
+        // Another name may be one that was subscribed with.
+        Base::new("AckEvents", UNKNOWN, ack)
+            .accepting("consumer", rules::absent_or_consumer)
+            .accepting("event_index", |_| true),
+        Base::new("DeleteEventConsumer", UNKNOWN, delete)
+            .accepting("consumer", rules::absent_or_consumer),
+    ]
+}
+
+/// Refused, because the node's keys may not be had; a backup without them would take its time.
+fn backup() -> Vec<Base> {
+    let request = api::CreateBackupRequest {
+        passphrase: PREIMAGE.to_owned(),
+        recipients: Vec::new(),
+        include_keys: true,
+    };
+    let base = Base::new("CreateBackup", REFUSED, request)
+        .accepting("passphrase", rules::passphrase)
+        .sparing("include_keys", |_| true)
+        .secret(&["passphrase"]);
+    vec![base]
+}
+
+fn direct() -> types::Bolt11InvoiceDescription {
+    let kind = types::bolt11_invoice_description::Kind::Direct("coffee".to_owned());
+    types::Bolt11InvoiceDescription { kind: Some(kind) }
+}
+
+fn hashed() -> types::Bolt11InvoiceDescription {
+    let kind = types::bolt11_invoice_description::Kind::Hash(FRESH_HASH.to_owned());
+    types::Bolt11InvoiceDescription { kind: Some(kind) }
+}
+
+fn route_parameters() -> types::RouteParametersConfig {
+    types::RouteParametersConfig {
+        max_total_routing_fee_msat: Some(10_000),
+        max_total_cltv_expiry_delta: 1008,
+        max_path_count: 3,
+        max_channel_saturation_power_of_half: 1,
+    }
+}
+
+fn channel_config() -> types::ChannelConfig {
+    types::ChannelConfig {
+        forwarding_fee_proportional_millionths: Some(100),
+        forwarding_fee_base_msat: Some(1_000),
+        cltv_expiry_delta: Some(72),
+        force_close_avoidance_max_fee_satoshis: Some(1_000),
+        accept_underpaying_htlcs: Some(false),
+        max_dust_htlc_exposure: Some(
+            types::channel_config::MaxDustHtlcExposure::FeeRateMultiplier(10_000),
+        ),
+    }
+}

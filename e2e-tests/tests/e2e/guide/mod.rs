@@ -1,0 +1,75 @@
+//! docs/api-guide.md, executed as it is written: each command is run, in order, on the nodes of
+//! `cargo regtest`, and must answer as the guide shows.
+//!
+//! With GUIDE_WRITE set, the answers are written into the guide instead.
+
+mod document;
+mod likeness;
+mod player;
+mod programs;
+mod words;
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context as _, Result, ensure};
+use e2e_tests::{Network, playground};
+use ldk_server_grpc::RPC_NAMES;
+
+use crate::guide::document::Document;
+use crate::guide::player::Player;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_example_of_the_guide_works() -> Result<()> {
+    let document = Document::read()?;
+    let network = Network::start().await?;
+    let nodes = playground::set_up(&network).await?;
+    let mut player = Player::new(&network, &nodes, std::env::var_os("GUIDE_WRITE").is_some())?;
+    let mut played = Ok(());
+    for step in document.steps()? {
+        played = player.play(step.action, step.line).await;
+        if played.is_err() {
+            played = played.with_context(|| format!("line {} of the guide", step.line));
+            break;
+        }
+    }
+    document.write(player.corrections())?;
+    played?;
+    let count = player.finish().await?;
+    e2e_tests::say(&format!("{count} commands and programs of the guide were executed"));
+    network.stop().await
+}
+
+#[test]
+fn every_call_has_a_chapter_with_a_command() -> Result<()> {
+    let document = Document::read()?;
+    let mut chapters = BTreeSet::new();
+    for chapter in document.text.split("\n### ").skip(1) {
+        let (name, text) = chapter.split_once('\n').context("an empty chapter")?;
+        ensure!(!RPC_NAMES.contains(&name) || text.contains("```sh\n"), "{name} has no command");
+        chapters.insert(name);
+    }
+    let missing: Vec<_> = RPC_NAMES.iter().filter(|name| !chapters.contains(*name)).collect();
+    ensure!(missing.is_empty(), "no chapter for {missing:?}");
+    Ok(())
+}
+
+#[test]
+fn the_worked_example_of_the_header_is_right() -> Result<()> {
+    let document = Document::read()?;
+    let value = |name: &str| {
+        let line = document.text.lines().find_map(|line| line.strip_prefix(name));
+        line.map(str::trim).with_context(|| format!("the guide has no {name}"))
+    };
+    let key = value("api key ")?;
+    let secs = value("unix time ")?.parse()?;
+    let body = hex::decode(value("request body ")?.replace(' ', ""))?;
+    let nonce = hex::decode(value("nonce ")?)?.try_into().ok().context("no nonce")?;
+    let path = "/api.LightningNode/GetNodeInfo";
+    let signed = ldk_server_grpc::auth::sign_request(key, secs, &nonce, path, &body);
+    ensure!(value("signs the request ")? == signed, "{signed}");
+    let signed_time = ldk_server_grpc::auth::sign(key, secs, &[]);
+    ensure!(value("signs the time ")? == signed_time, "{signed_time}");
+    let signed_body = ldk_server_grpc::auth::sign(key, secs, &body);
+    ensure!(value("signs the body too ")? == signed_body, "{signed_body}");
+    Ok(())
+}

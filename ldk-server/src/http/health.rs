@@ -1,0 +1,147 @@
+//! Health: `grpc.health.v1`, and the pages `/livez` and `/readyz` for those who do not speak gRPC.
+
+use std::fmt::Write as _;
+
+use http::{Method, Response, StatusCode, header};
+use ldk_server_grpc::SERVICE_NAME;
+use tokio::sync::watch;
+use tonic::body::Body;
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+
+use super::router::{READING, plain, with_header, without_body};
+use crate::readiness::State;
+
+/// Whether the process serves.
+const LIVENESS_PATH: &str = "/livez";
+/// Whether the node can be relied on.
+const READINESS_PATH: &str = "/readyz";
+
+/// What answers requests for the pages.
+#[derive(Clone)]
+pub struct HealthPages(watch::Receiver<State>);
+
+impl HealthPages {
+    /// Tells what this state is when the question comes.
+    pub fn new(state: watch::Receiver<State>) -> Self {
+        Self(state)
+    }
+
+    /// The answer, if this is the path of a page.
+    pub(super) fn answer(&self, method: &Method, path: &str) -> Option<Response<Body>> {
+        let found = match path {
+            LIVENESS_PATH => plain(StatusCode::OK, "ok\n"),
+            READINESS_PATH => readiness(&self.0.borrow()),
+            _ => return None,
+        };
+        Some(match *method {
+            Method::GET => found,
+            Method::HEAD => without_body(found),
+            _ => {
+                let refused = plain(StatusCode::METHOD_NOT_ALLOWED, "health is read with GET\n");
+                with_header(refused, header::ALLOW, READING)
+            },
+        })
+    }
+}
+
+fn readiness(state: &State) -> Response<Body> {
+    let (status, mut text) = match state.is_ready() {
+        true => (StatusCode::OK, "ready\n".to_owned()),
+        false => (StatusCode::SERVICE_UNAVAILABLE, String::new()),
+    };
+    for reason in &state.reasons {
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "{reason}");
+    }
+    plain(status, text)
+}
+
+/// Lets `grpc.health.v1` tell what the state is, until it is an end. Who watches is told when it changes, not each time it was looked at.
+pub async fn keep_reported(reporter: HealthReporter, mut states: watch::Receiver<State>) {
+    let mut is_ready = states.borrow_and_update().is_ready();
+    report(&reporter, is_ready).await;
+    while states.changed().await.is_ok() {
+        let (was_ready, state) = (is_ready, states.borrow_and_update().clone());
+        is_ready = state.is_ready();
+        if is_ready != was_ready {
+            report(&reporter, is_ready).await;
+        }
+        if state.is_ending() {
+            return;
+        }
+    }
+}
+
+/// Lets `grpc.health.v1` tell this from now on. The empty name stands for the server as a whole.
+pub async fn report(reporter: &HealthReporter, is_ready: bool) {
+    let status = if is_ready { ServingStatus::Serving } else { ServingStatus::NotServing };
+    for service in ["", SERVICE_NAME] {
+        reporter.set_service_status(service, status).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+    use tokio_stream::StreamExt as _;
+    use tonic_health::pb::HealthCheckRequest;
+    use tonic_health::pb::health_server::Health as _;
+    use tonic_health::server::HealthService;
+
+    use super::*;
+    use crate::readiness::{Readiness, Reason};
+
+    fn status(reasons: &[Reason], method: &Method, path: &str) -> Option<StatusCode> {
+        let state = State { reasons: reasons.to_vec(), node_answered: None };
+        let pages = HealthPages::new(watch::Sender::new(state).subscribe());
+        pages.answer(method, path).map(|answer| answer.status())
+    }
+
+    #[test]
+    fn who_is_not_ready_is_alive() {
+        let reasons = [Reason::Syncing, Reason::Disk { left_mib: 1 }];
+        for method in [Method::GET, Method::HEAD] {
+            assert_eq!(status(&[], &method, "/livez"), Some(StatusCode::OK));
+            assert_eq!(status(&[], &method, "/readyz"), Some(StatusCode::OK));
+            assert_eq!(status(&reasons, &method, "/livez"), Some(StatusCode::OK));
+            let unavailable = Some(StatusCode::SERVICE_UNAVAILABLE);
+            assert_eq!(status(&reasons, &method, "/readyz"), unavailable);
+        }
+    }
+
+    #[test]
+    fn the_pages_are_read_and_there_are_no_others() {
+        for path in ["/livez", "/readyz"] {
+            assert_eq!(status(&[], &Method::POST, path), Some(StatusCode::METHOD_NOT_ALLOWED));
+        }
+        for path in ["/", "/livez/", "/readyz/", "/healthz", "/api.LightningNode/livez"] {
+            assert_eq!(status(&[], &Method::GET, path), None, "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn who_watches_is_told_of_changes_only() {
+        let (reporter, readiness) = (HealthReporter::new(), Readiness::starting());
+        report(&reporter, readiness.subscribe().borrow().is_ready()).await;
+        let task = tokio::spawn(keep_reported(reporter.clone(), readiness.subscribe()));
+        let service = HealthService::from_health_reporter(reporter);
+        let request = HealthCheckRequest { service: SERVICE_NAME.to_owned() };
+        let mut statuses = service.watch(tonic::Request::new(request)).await.unwrap().into_inner();
+        let mut told = async |reasons| {
+            readiness.node_answered(reasons);
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+            let status = statuses.next().now_or_never().flatten()?.unwrap().status();
+            Some(status.as_str_name())
+        };
+        assert_eq!(told(vec![Reason::Syncing]).await, Some("NOT_SERVING"));
+        assert_eq!(told(vec![Reason::Disk { left_mib: 1 }]).await, None);
+        assert_eq!(told(Vec::new()).await, Some("SERVING"));
+        assert_eq!(told(Vec::new()).await, None);
+        assert_eq!(told(vec![Reason::Syncing]).await, Some("NOT_SERVING"));
+        readiness.stopping();
+        task.await.unwrap();
+    }
+}

@@ -1,0 +1,19 @@
+//! The one listener: TLS, then HTTP, then the service a request is for.
+
+mod health;
+mod layers;
+mod listener;
+mod metrics;
+mod places;
+mod preface_timeout;
+mod router;
+mod standing;
+mod strangers;
+mod stream;
+
+pub use health::{HealthPages, keep_reported, report};
+pub use layers::authenticate::{AcceptedForms, Guard};
+pub use layers::body::Bodies;
+pub use listener::Listener;
+pub use metrics::MetricsEndpoint;
+pub use router::{Front, MAX_OPEN_MESSAGE_BYTES, OpenService};

@@ -1,0 +1,169 @@
+//! The life of the daemon: start, serve, stop.
+
+mod app;
+mod background;
+mod error;
+mod exposure;
+mod prepared;
+mod run;
+mod running;
+mod service;
+mod stop;
+mod tasks;
+mod upstream;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+pub use error::StartError;
+pub use run::{Exit, run};
+pub use running::StopError;
+
+use crate::chain::cookie::CookieWatch;
+use crate::clock::unix_secs;
+use crate::config::Config;
+use crate::node::startup::{self, Doing};
+use crate::process;
+use crate::readiness::Readiness;
+use crate::recovery::Recovery;
+use crate::rpc::{self, Calls};
+use crate::store::Store;
+use prepared::Prepared;
+use running::Running;
+use service::Services;
+use stop::Stop;
+use tasks::{Phase, Tasks};
+
+/// How long connections may take to close once no call is left on them.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// A running daemon. Dropped, it stops, and nobody waits for that.
+pub struct Server {
+    tasks: Tasks,
+    stop: Stop,
+    running: Running,
+    calls: Calls,
+    readiness: Readiness,
+    address: SocketAddr,
+    cookie: CookieWatch,
+    recovery: Recovery,
+}
+
+/// Why a server cannot go on.
+#[derive(Debug)]
+pub enum ShutdownReason {
+    /// A part of it has failed.
+    Failed(String),
+    /// Bitcoin Core was restarted and has a new cookie: another server must be started.
+    NewCookie,
+    /// The peer has closed a channel that is in recovery: another server will claim what is ours.
+    ChannelClosed,
+}
+
+impl Server {
+    /// Starts a daemon: once this returns it serves. Gives up with [`StartError::Interrupted`] when
+    /// `interrupt` is done first. A start that fails leaves nothing running.
+    pub async fn start(
+        config: Config,
+        interrupt: impl Future<Output = ()>,
+    ) -> Result<Self, StartError> {
+        let started_at_secs = unix_secs();
+        let (readiness, stop, mut tasks) =
+            (Readiness::starting(), Stop::default(), Tasks::default());
+        let prepared = Prepared::by(&config).await?;
+        let Prepared { lock, entropy, api_key, certificate, sockets, address, .. } = prepared;
+        let config = Arc::new(config);
+        let signed_since = (api_key, started_at_secs);
+        let services = Services::new(&config, signed_since, &readiness, &stop, &mut tasks).await?;
+        let Services { front, calls, progress, latest_metrics } = services;
+        tasks.serve(prepared.listener, front, prepared.certificate_reloader, &readiness, &stop);
+        tracing::info!("gRPC service listening on {address}");
+
+        let report = |doing: Doing| {
+            readiness.starts_with(&doing);
+            progress.send_replace(rpc::Phase::Starting(doing.to_string()));
+        };
+        let on_store_failure = on_store_failure(&readiness, &stop);
+        let starting =
+            startup::start(Arc::clone(&config), entropy, sockets, &report, on_store_failure);
+        let started = tokio::select! {
+            started = starting => started?,
+            () = interrupt => return Err(StartError::Interrupted),
+        };
+        let running = Running::of(&started, lock);
+        let app = match app::assemble(&config, &started, stop.serving()).await {
+            Ok(app) => app,
+            Err(error) => return Err(running.give_up(error).await),
+        };
+        tasks.accompany(&app, &started, &config, latest_metrics, &certificate, &stop);
+        tasks.look(&started, &config, certificate, started_at_secs, &readiness, &stop);
+        tell_addresses(&running);
+        progress.send_replace(rpc::Phase::Ready(app));
+        tracing::info!("ready");
+        let (cookie, recovery) = (started.cookie, started.recovery);
+        Ok(Self { tasks, stop, running, calls, readiness, address, cookie, recovery })
+    }
+
+    /// Where the gRPC service listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What the server keeps on disk.
+    pub fn store(&self) -> &Arc<Store> {
+        &self.running.store
+    }
+
+    /// Waits until the server cannot go on.
+    pub async fn ended(&mut self) -> ShutdownReason {
+        tokio::select! {
+            ended = self.tasks.failed() => ShutdownReason::Failed(ended.to_string()),
+            () = self.cookie.replaced() => ShutdownReason::NewCookie,
+            () = self.recovery.progress() => ShutdownReason::ChannelClosed,
+        }
+    }
+
+    /// Stops the daemon: refuses new calls, ends streams, waits up to `grace` for the calls under
+    /// way, and then saves and closes the node.
+    pub async fn shutdown(self, grace: Duration) -> Result<(), StopError> {
+        let Self { mut tasks, stop, running, calls, readiness, .. } = self;
+        readiness.stopping();
+        tasks.ended(Phase::Health).await?;
+        stop.serving().cancel();
+        if timeout(grace, calls.drained()).await.is_err() {
+            tracing::warn!("calls are still running after {grace:?}; stopping all the same");
+        }
+        // What is left are answers on their way, and callers who only watch.
+        let _ = timeout(LINGER, tasks.ended(Phase::Listener)).await;
+        running.gate.stop_accepting();
+        tasks.ended(Phase::Serving).await?;
+        stop.events().cancel();
+        let ended = tasks.ended(Phase::Events).await;
+        running.stop().await?;
+        Ok(ended?)
+    }
+}
+
+/// What is done when the database cannot be written any more.
+fn on_store_failure(readiness: &Readiness, stop: &Stop) -> impl FnOnce(&str) + Send + 'static {
+    let end_without_database = process::end_without_database(stop.serving().clone());
+    let readiness = readiness.clone();
+    move |reason| {
+        readiness.database_failed();
+        end_without_database(reason);
+    }
+}
+
+fn tell_addresses(Running { node, gate, .. }: &Running) {
+    gate.warn_of_unreachable_addresses();
+    for address in gate.announcement_addresses() {
+        tracing::info!("NODE_URI: {}@{address}", node.node_id());
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,62 @@
+//! What callers reach before there is a node, and after.
+
+use ldk_server_grpc::MAX_MESSAGE_BYTES;
+use ldk_server_grpc::api::lightning_node_server::LightningNodeServer;
+use tokio::sync::watch;
+use zeroize::Zeroizing;
+
+use super::{Phase, StartError, Stop, Tasks};
+use crate::config::Config;
+use crate::http::{
+    AcceptedForms, Bodies, Front, Guard, HealthPages, MAX_OPEN_MESSAGE_BYTES, MetricsEndpoint,
+    OpenService, keep_reported, report,
+};
+use crate::metrics::{self, Metrics};
+use crate::node::startup::Doing;
+use crate::readiness::Readiness;
+use crate::rpc::{self, Calls, Service};
+
+/// The services, and what they are told.
+pub(super) struct Services {
+    pub(super) front: Front,
+    pub(super) calls: Calls,
+    /// How far the server is.
+    pub(super) progress: watch::Sender<rpc::Phase>,
+    /// Where the metrics of the node go.
+    pub(super) latest_metrics: watch::Sender<Option<Metrics>>,
+}
+
+impl Services {
+    /// Puts them together. Until there is a node its calls answer what is being done.
+    pub(super) async fn new(
+        config: &Config,
+        (api_key, started_at_secs): (Zeroizing<String>, u64),
+        readiness: &Readiness,
+        stop: &Stop,
+        tasks: &mut Tasks,
+    ) -> Result<Self, StartError> {
+        let (progress, phase) = watch::channel(rpc::Phase::Starting(Doing::Loading.to_string()));
+        let calls = Calls::new(config.limits.max_calls_in_flight);
+        let service = Service::new(phase, calls.clone(), stop.serving().clone());
+        let service =
+            LightningNodeServer::new(service).max_decoding_message_size(MAX_MESSAGE_BYTES);
+        let (reporter, health) = tonic_health::server::health_reporter();
+        let states = readiness.subscribe();
+        report(&reporter, states.borrow().is_ready()).await;
+        tasks.spawn(Phase::Health, "report of health", keep_reported(reporter, states));
+        let bodies = Bodies::new(config.limits.request_timeout);
+        let accepted = AcceptedForms {
+            timestamp_only: config.accept_timestamp_only_auth,
+            body_bound: config.accept_body_bound_auth,
+        };
+        let lightning = Guard::new(service, api_key, accepted, bodies, started_at_secs);
+        let (latest_metrics, latest) = watch::channel(None);
+        let requests = metrics::Requests::new()?;
+        let metrics =
+            MetricsEndpoint::new(&config.metrics, latest, requests, readiness.subscribe());
+        let health = OpenService::new(health.max_decoding_message_size(MAX_OPEN_MESSAGE_BYTES));
+        let pages = HealthPages::new(readiness.subscribe());
+        let front = Front::new(lightning, health, pages, metrics)?;
+        Ok(Self { front, calls, progress, latest_metrics })
+    }
+}
