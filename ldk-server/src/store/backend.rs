@@ -11,8 +11,8 @@ use ldk_server_grpc::types::EventConsumer;
 
 use super::change::{Change, Outcome};
 use super::model::{
-    Class, Digest, Epoch, EventBounds, ForwardFilter, ForwardPlace, Lineage, Name, PaymentFilter,
-    PaymentPlace, PaymentRow, QuarantinedMonitor, Unpaid,
+    Class, Digest, Epoch, EventBounds, ForwardFilter, ForwardPlace, ForwardRow, Lineage, Name,
+    PaymentFilter, PaymentPlace, PaymentRow, QuarantinedMonitor, Unpaid,
 };
 use crate::compat::channel_state::Id;
 
@@ -83,7 +83,7 @@ pub(super) trait Reads: Send + Sync {
         filter: &ForwardFilter,
         after: Option<ForwardPlace>,
         limit: usize,
-    ) -> io::Result<Option<Vec<(ForwardPlace, Vec<u8>)>>>;
+    ) -> io::Result<Option<Vec<ForwardRow>>>;
 
     /// Which events there are.
     fn event_bounds(&self) -> io::Result<EventBounds>;

@@ -19,7 +19,7 @@ pub(super) enum Change {
     /// Whether these payments have arrived is not known.
     OutcomesUnknown(Vec<Id>),
     /// The wallet has made a transaction. Nothing is changed if it is known already.
-    TransactionMade(PaymentDetails),
+    TransactionMade(Box<PaymentDetails>),
     /// A transaction of the wallet was not accepted. If the library knows it, nothing is changed.
     TransactionRefused(PaymentId),
     /// An invoice that was pruned was paid all the same.
@@ -30,7 +30,7 @@ pub(super) enum Change {
         amount_msat: u64,
     },
     /// An event.
-    Event(NewEvent),
+    Event(Box<NewEvent>),
     /// An event of the library.
     LibraryEvent {
         /// The payment that it is about.
@@ -101,7 +101,7 @@ pub(super) struct Outcome {
     /// The payments that have another status, or were looked at to see whether they have.
     pub(super) payments: Vec<StatusChange>,
     /// The event that is recorded.
-    pub(super) event: Option<RecordedEvent>,
+    pub(super) event: Option<Box<RecordedEvent>>,
     /// That no event of the library is recorded and not acknowledged.
     pub(super) is_acknowledged: bool,
     /// The answer to who asked for it.

@@ -249,7 +249,7 @@ impl Store {
 
     fn submit_record(&self, kind: Kind, change: RecordChange) {
         // What cannot be written ends the process.
-        self.writer.submit_record(kind, change, Box::new(|written| drop(written)));
+        self.writer.submit_record(kind, change, Box::new(drop));
     }
 
     /// What a change is to the cut; `None` if it is a monitor of a format that is not known.

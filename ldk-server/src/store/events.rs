@@ -120,7 +120,7 @@ impl Store {
     /// Records an event: durable, and sent to those who listen, once this returns. Tells whether it
     /// is recorded, rather than that the same was before.
     pub fn record_event(&self, event: NewEvent) -> io::Result<bool> {
-        match self.writer.write(Change::Event(event))? {
+        match self.writer.write(Change::Event(Box::new(event)))? {
             Reply::IsChanged(is_new) => Ok(is_new),
             _ => Err(unexpected()),
         }
@@ -136,7 +136,7 @@ impl Store {
     ) {
         // What cannot be written ends the process.
         let change = Change::LibraryEvent { payment, compose: Box::new(compose) };
-        self.writer.submit(change, Box::new(|recorded| drop(recorded)));
+        self.writer.submit(change, Box::new(drop));
     }
 
     /// Whether this event of the library is the one that was recorded last and not acknowledged.

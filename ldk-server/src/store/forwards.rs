@@ -5,7 +5,7 @@ use ldk_server_grpc::types::ForwardedPayment;
 use prost::Message as _;
 
 use super::Store;
-use super::model::{Forward, ForwardFilter, ForwardPlace, Page, invalid_data};
+use super::model::{Forward, ForwardFilter, ForwardPlace, ForwardRow, Page, invalid_data};
 
 impl Store {
     /// The forwards after this place, or from the newest on; `None` if no forward is at this place.
@@ -18,8 +18,8 @@ impl Store {
         // One more than a page holds tells whether another follows.
         let rows = self.reads.forwards(filter, after, page_size.saturating_add(1))?;
         let Some(rows) = rows else { return Ok(None) };
-        let forwards = rows.into_iter().map(|(place, record)| {
-            let payment = ForwardedPayment::decode(record.as_slice()).map_err(|_| {
+        let forwards = rows.into_iter().map(|ForwardRow { place, value }| {
+            let payment = ForwardedPayment::decode(value.as_slice()).map_err(|_| {
                 invalid_data(&format!("forwarded payment {} cannot be read", place.number))
             })?;
             Ok(Forward {

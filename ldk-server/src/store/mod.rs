@@ -174,7 +174,7 @@ fn observer(counts: Counts, event_log: EventLog) -> Observer {
         }
         if let Some(event) = outcome.event.take() {
             event.envelope.event.iter().for_each(|event| counts.saw(event));
-            event_log.recorded(event);
+            event_log.recorded(*event);
         }
     })
 }

@@ -20,6 +20,13 @@ pub struct Forward {
     pub payment: ForwardedPayment,
 }
 
+/// A forward as it is stored.
+pub(in crate::store) struct ForwardRow {
+    pub(in crate::store) place: ForwardPlace,
+    /// What was forwarded, encoded.
+    pub(in crate::store) value: Vec<u8>,
+}
+
 /// Which forwards to list; what is `None` does not matter.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ForwardFilter {

@@ -31,7 +31,7 @@ impl Store {
             status: PaymentStatus::Pending,
             latest_update_timestamp: unix_secs(),
         };
-        self.writer.write(Change::TransactionMade(details)).map(drop)
+        self.writer.write(Change::TransactionMade(Box::new(details))).map(drop)
     }
 
     /// Takes note that a transaction which the wallet has made was not accepted by the network.

@@ -96,7 +96,7 @@ fn make(database: &Connection, change: Change) -> rusqlite::Result<Outcome> {
 /// Changes of the events and their consumers.
 fn make_of_events(database: &Connection, change: Change) -> rusqlite::Result<Outcome> {
     let reply = match change {
-        Change::Event(event) => return events::record(database, event).map(recorded),
+        Change::Event(event) => return events::record(database, *event).map(recorded),
         Change::LibraryEvent { payment, compose } => {
             let payment = payment.map(|id| payments::current(database, id)).transpose()?;
             let Some(event) = compose(payment.flatten()) else { return Ok(recorded(None)) };
@@ -123,7 +123,7 @@ fn make_of_events(database: &Connection, change: Change) -> rusqlite::Result<Out
 
 fn recorded(event: Option<RecordedEvent>) -> Outcome {
     let reply = Reply::IsChanged(event.is_some());
-    Outcome { event, ..Outcome::from(reply) }
+    Outcome { event: event.map(Box::new), ..Outcome::from(reply) }
 }
 
 fn write_record(database: &Connection, change: &RecordChange) -> rusqlite::Result<()> {

@@ -6,7 +6,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, params, params_from_iter};
 
 use super::{as_i64, as_u64};
-use crate::store::model::{ForwardFilter, ForwardPlace};
+use crate::store::model::{ForwardFilter, ForwardPlace, ForwardRow};
 
 /// A forward as the first versions wrote it, among the library's records.
 #[derive(Clone, PartialEq, Message)]
@@ -23,7 +23,7 @@ pub(super) fn page(
     filter: &ForwardFilter,
     after: Option<ForwardPlace>,
     limit: usize,
-) -> rusqlite::Result<Option<Vec<(ForwardPlace, Vec<u8>)>>> {
+) -> rusqlite::Result<Option<Vec<ForwardRow>>> {
     if let Some(place) = after
         && !exists(database, place)?
     {
@@ -34,7 +34,7 @@ pub(super) fn page(
     let rows = statement.query_map(params_from_iter(values), |row| {
         let (number, created_at): (i64, i64) = (row.get(0)?, row.get(1)?);
         let (number, created_at) = (as_u64(number), as_u64(created_at));
-        Ok((ForwardPlace { created_at, number }, row.get(2)?))
+        Ok(ForwardRow { place: ForwardPlace { created_at, number }, value: row.get(2)? })
     })?;
     rows.collect::<rusqlite::Result<_>>().map(Some)
 }

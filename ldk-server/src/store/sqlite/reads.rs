@@ -11,8 +11,8 @@ use super::{Readers, consumers, epoch, events, forwards, payments, quarantine, r
 use crate::compat::channel_state::Id;
 use crate::store::backend::Reads;
 use crate::store::model::{
-    Class, Digest, Epoch, EventBounds, ForwardFilter, ForwardPlace, Lineage, Name, PaymentFilter,
-    PaymentPlace, PaymentRow, QuarantinedMonitor, Unpaid,
+    Class, Digest, Epoch, EventBounds, ForwardFilter, ForwardPlace, ForwardRow, Lineage, Name,
+    PaymentFilter, PaymentPlace, PaymentRow, QuarantinedMonitor, Unpaid,
 };
 
 impl Reads for Readers {
@@ -71,7 +71,7 @@ impl Reads for Readers {
         filter: &ForwardFilter,
         after: Option<ForwardPlace>,
         limit: usize,
-    ) -> io::Result<Option<Vec<(ForwardPlace, Vec<u8>)>>> {
+    ) -> io::Result<Option<Vec<ForwardRow>>> {
         self.read(|database| forwards::page(database, filter, after, limit))
     }
 

@@ -202,7 +202,7 @@ impl Shared {
             match Name::new(PAYMENTS.0, PAYMENTS.1, &hex::encode(payment)) {
                 Ok(name) => {
                     let change = Change::PaymentsFailed(vec![payment]);
-                    let job = Job::new(change, Box::new(|failed| drop(failed)));
+                    let job = Job::new(change, Box::new(drop));
                     let position = self.watermark.accept();
                     queue.order.push(position, Kind::Plain, Some(name), job, now);
                 },
