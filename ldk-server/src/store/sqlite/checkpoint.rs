@@ -4,11 +4,15 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
 use std::time::Duration;
 
+use ldk_node::lightning::io;
 use rusqlite::Connection;
 
+use super::replica::{self, WalReader};
 use super::schema::BUSY_TIMEOUT;
+use super::{Sqlite, sql_error};
 
 /// With how much the log has to begin anew.
 pub(in crate::store) const LIMIT_BYTES: u64 = 16 << 20;
@@ -55,8 +59,28 @@ impl Log {
     }
 }
 
+impl Sqlite {
+    /// Moves all of the log into the database, and waits for the mirror, but not for ever.
+    pub(in crate::store) fn checkpoint(&self) -> io::Result<()> {
+        let (done, mirror_done) = mpsc::channel();
+        let checkpoint = |database: &_, wal_reader: &mut WalReader| {
+            empty(database).map(|is_empty| {
+                if is_empty {
+                    wal_reader.checkpoint(done);
+                }
+            })
+        };
+        self.maintenance.run(checkpoint)?.map_err(sql_error)?;
+        let has_mirror = self.mirror.get().is_some();
+        if has_mirror && mirror_done.recv_timeout(replica::PATIENCE).is_err() {
+            tracing::warn!("the mirror is not level with the database");
+        }
+        Ok(())
+    }
+}
+
 /// Moves all of the log into the database, unless a reader takes too long; tells whether it did.
-pub(in crate::store) fn empty(database: &Connection) -> rusqlite::Result<bool> {
+fn empty(database: &Connection) -> rusqlite::Result<bool> {
     database.busy_timeout(READERS_PATIENCE)?;
     let truncate = "PRAGMA wal_checkpoint(TRUNCATE)";
     let is_busy: bool = database.query_row(truncate, [], |row| row.get(0))?;

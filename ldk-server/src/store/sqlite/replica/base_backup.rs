@@ -152,7 +152,7 @@ impl BaseBackup {
     }
 
     /// Makes one file of the two, until the log begins anew.
-    pub(super) fn settle(&mut self) -> io::Result<()> {
+    pub(super) fn checkpoint(&mut self) -> io::Result<()> {
         self.sync()?;
         if let Some(log) = self.log.take() {
             fold(&self.disk, &log, &self.database)?;
