@@ -45,8 +45,8 @@ pub use model::{
 };
 pub use payments::{NotWritten, PaymentCounts, making_invoice, making_wanted_invoice, payment_id};
 pub use retention::EventCounts;
-pub(crate) use sqlite::checkpoint::log_of;
 pub use sqlite::epoch::epoch_of;
+pub(crate) use sqlite::log::log_of;
 pub use sqlite::quarantine::OfflineDatabase;
 pub use sqlite::replica::MirrorState;
 pub use writer::{SendPin, Waits};

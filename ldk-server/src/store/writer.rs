@@ -16,6 +16,7 @@ mod metrics;
 mod order;
 mod pin;
 mod queue;
+mod wait;
 
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -27,7 +28,7 @@ use super::backend::{Backend, BackendError, BetweenCommits, MaintenanceTask};
 use super::change::{Change, Outcome, RecordChange, Reply};
 use super::durability::Durability;
 use super::model::{Name, Value};
-pub(super) use job::{Answer, unexpected, wait, wait_async};
+pub(super) use job::{Answer, unexpected};
 use job::{Failure, Job};
 pub(super) use metrics::CommitMetrics;
 pub(super) use order::Kind;
@@ -36,6 +37,7 @@ pub(super) use pin::is_pinned;
 pub(super) use queue::Known;
 pub use queue::Waits;
 use queue::{Batch, Entry, Jobs, Shared};
+pub(super) use wait::{wait, wait_async};
 
 /// Writes to the database.
 pub(super) struct Writer {

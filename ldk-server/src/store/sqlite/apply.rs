@@ -4,8 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::checkpoint::Log;
-use super::replica::WalReader;
+use super::connection::Writing;
 use super::sole_writer::SoleWriter;
 use super::{consumers, epoch, events, payments, quarantine, records};
 use crate::store::backend::{Backend, BackendError};
@@ -15,19 +14,9 @@ use crate::store::model::RecordedEvent;
 /// The connection that writes. What is done between two commits shares it, on the same thread.
 pub(in crate::store) struct SqliteWriter(Arc<Mutex<Writing>>);
 
-/// Dropped in this order: whoever reads the log is told, then the connection is closed, and then
-/// another may be opened.
-pub(super) struct Writing {
-    pub(super) wal_reader: WalReader,
-    log: Log,
-    pub(super) database: Connection,
-    _sole_writer: SoleWriter,
-}
-
 impl SqliteWriter {
     pub(super) fn new(database: Connection, sole_writer: SoleWriter) -> Self {
-        let (wal_reader, log) = (WalReader::of(&database), Log::of(&database));
-        Self(Arc::new(Mutex::new(Writing { wal_reader, log, database, _sole_writer: sole_writer })))
+        Self(Arc::new(Mutex::new(Writing::new(database, sole_writer))))
     }
 
     pub(super) fn downgrade(&self) -> Weak<Mutex<Writing>> {

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak, mpsc};
 use ldk_node::lightning::io;
 use rusqlite::Connection;
 
-use super::apply::Writing;
-use super::replica::WalReader;
+use super::connection::Writing;
+use super::replica::wal_reader::WalReader;
 use crate::store::backend::BetweenCommits;
 
 /// Has things done between two commits.

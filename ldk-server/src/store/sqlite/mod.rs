@@ -2,11 +2,13 @@
 //! its write-ahead log and the replica that follows it, snapshots, checkpoints.
 
 mod apply;
-pub(super) mod checkpoint;
+mod checkpoint;
+mod connection;
 mod consumers;
 pub(super) mod epoch;
 mod events;
 pub(super) mod forwards;
+pub(super) mod log;
 mod maintenance;
 mod migration;
 mod payments;

@@ -34,7 +34,7 @@ use ldk_node::io::sqlite_store::SQLITE_DB_FILE_NAME;
 
 use super::disk::Disk;
 use super::wal::Outcome;
-use crate::store::sqlite::checkpoint::log_of;
+use crate::store::sqlite::log::log_of;
 
 /// What is added to a name until the mirror is complete.
 const PARTIAL: &str = ".partial";

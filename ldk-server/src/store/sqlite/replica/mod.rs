@@ -10,7 +10,7 @@ mod disk;
 mod queue;
 mod replicator;
 mod wal;
-mod wal_reader;
+pub(super) mod wal_reader;
 
 use std::fs::File;
 use std::io;

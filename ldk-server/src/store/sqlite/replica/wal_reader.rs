@@ -14,7 +14,7 @@ use rusqlite::Connection;
 
 use super::queue::{Message, Queue};
 use super::wal::{Frames, HEADER_BYTES, Header};
-use crate::store::sqlite::checkpoint::log_of;
+use crate::store::sqlite::log::log_of;
 
 /// How many frames are read at once: more than most commits have.
 const FRAMES_AT_ONCE: usize = 16;
