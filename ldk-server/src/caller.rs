@@ -20,14 +20,17 @@ const GAVE_UP: u8 = 1;
 const COMMITTED: u8 = 2;
 
 /// Who a caller is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Identity {
+    /// Nobody knows.
+    #[default]
+    Unknown,
     /// Whoever holds the API key.
     ApiKey,
 }
 
-/// The caller of a call. Clones are the same one.
-#[derive(Clone, Debug)]
+/// The caller of a call; by default a stranger, who may do nothing. Clones are the same one.
+#[derive(Clone, Debug, Default)]
 pub struct Caller {
     identity: Identity,
     permissions: Permissions,
@@ -36,10 +39,9 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Holds the API key, and waits until this deadline, or for ever.
-    pub(crate) fn until(deadline: Option<Deadline>) -> Self {
-        let (identity, permissions) = (Identity::ApiKey, Permissions::ALL);
-        Self { identity, permissions, deadline, state: Arc::default() }
+    /// Somebody who holds the API key, and so may do everything; waits for ever.
+    pub(crate) fn with_api_key() -> Self {
+        Self { identity: Identity::ApiKey, permissions: Permissions::ALL, ..Self::default() }
     }
 
     /// Who it is.
@@ -58,6 +60,11 @@ impl Caller {
     /// Until when the caller waits, if not for ever.
     pub(crate) fn deadline(&self) -> Option<Deadline> {
         self.deadline
+    }
+
+    /// The same, waiting until this deadline.
+    pub(crate) fn with_deadline(self, deadline: Deadline) -> Self {
+        Self { deadline: Some(deadline), ..self }
     }
 
     /// Fails when the caller has given up. From now on the caller is told the outcome, even if the
@@ -126,6 +133,7 @@ mod tests {
     use std::future::pending;
 
     use http::HeaderMap;
+    use tokio::time::Instant;
     use tonic::Code;
 
     use super::*;
@@ -133,7 +141,8 @@ mod tests {
     fn within(timeout: &str) -> Caller {
         let mut headers = HeaderMap::new();
         headers.insert("grpc-timeout", timeout.parse().unwrap());
-        Caller::until(Deadline::of(&headers).unwrap())
+        let deadline = Deadline::of(&headers, Instant::now()).unwrap();
+        Caller::default().with_deadline(deadline.unwrap())
     }
 
     #[tokio::test(start_paused = true)]
@@ -155,12 +164,12 @@ mod tests {
     async fn a_deadline_that_has_passed_counts_even_if_nobody_was_told() {
         let caller = within("0m");
         assert!(caller.commit().is_err());
-        assert!(Caller::until(None).commit().is_ok());
+        assert!(Caller::default().commit().is_ok());
     }
 
     #[tokio::test]
     async fn a_caller_who_hangs_up_has_given_up() {
-        let caller = Caller::until(None);
+        let caller = Caller::default();
         let answer = caller.answer(pending::<Result<(), Status>>());
         caller.still_waits().unwrap();
         drop(Box::pin(answer));
@@ -194,11 +203,11 @@ mod tests {
 
     #[test]
     fn a_call_of_a_group_without_access_is_refused() {
-        let caller =
-            Caller { permissions: Permissions::of(&[Access::Read]), ..Caller::until(None) };
+        let caller = Caller { permissions: Permissions::of(&[Access::Read]), ..Caller::default() };
         caller.must_have(Access::Read).unwrap();
         let refused = caller.must_have(Access::Pay).unwrap_err();
         assert!(matches!(refused, Error::PermissionDenied(_)), "{refused:?}");
-        Caller::until(None).must_have(Access::Admin).unwrap();
+        Caller::with_api_key().must_have(Access::Admin).unwrap();
+        assert!(Caller::default().must_have(Access::Info).is_err());
     }
 }

@@ -35,7 +35,7 @@ struct InUse {
 }
 
 /// What takes another certificate when its files change.
-pub(crate) struct Keeper {
+pub(crate) struct CertificateReloader {
     tls: TlsConfig,
     in_use: watch::Sender<InUse>,
     /// The files when they were last read.
@@ -49,12 +49,12 @@ type Stamp = (SystemTime, u64);
 
 impl Certificate {
     /// Reads the certificate and its key, or makes them.
-    pub(crate) fn open(tls: TlsConfig) -> Result<(Self, Keeper), SecretError> {
+    pub(crate) fn open(tls: TlsConfig) -> Result<(Self, CertificateReloader), SecretError> {
         secrets::identity(&tls)?;
         // Before they are read: what changes meanwhile is read again.
         let seen = stamps(&tls);
         let (in_use, receiver) = watch::channel(InUse::read(&tls)?);
-        Ok((Self(receiver), Keeper { tls, in_use, seen, warned_at_secs: None }))
+        Ok((Self(receiver), CertificateReloader { tls, in_use, seen, warned_at_secs: None }))
     }
 
     /// What a new connection is accepted with.
@@ -93,7 +93,7 @@ impl InUse {
     }
 }
 
-impl Keeper {
+impl CertificateReloader {
     /// Looks at the files at intervals, and reads them at once on SIGHUP, until `stop` is cancelled.
     pub(crate) async fn keep(mut self, stop: CancellationToken) {
         let mut hangups = Hangups::listen();

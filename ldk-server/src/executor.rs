@@ -2,10 +2,10 @@
 
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
+use tracing::Span;
 
 use crate::bulkhead::Bulkhead;
 use crate::error::Error;
-use crate::request_id::RequestId;
 
 /// Calls that run at once. The library serialises most of its work on a few locks, so more would
 /// only wait there.
@@ -51,12 +51,13 @@ impl Executor {
         R: Send + 'static,
         F: FnOnce() -> Result<R, Error> + Send + 'static,
     {
-        let request = RequestId::current();
+        let span = Span::current();
         self.tracker.spawn_blocking(move || {
+            let _entered = span.entered();
             let result = work();
             // Here, because the caller may not wait for it, and is not told.
             if let Err(Error::Internal(reason)) = &result {
-                tracing::error!("request {request} {name} failed: {reason}");
+                tracing::error!("{name} failed: {reason}");
             }
             result
         })

@@ -179,7 +179,7 @@ mod tests {
     #[tokio::test]
     async fn before_the_node_runs_only_calls_that_need_none_are_answered() {
         let (_phase, dispatcher, stopping) = starting();
-        let caller = || Caller::until(None);
+        let caller = || Caller::with_api_key();
         let info = dispatcher.call(rpc::GetNodeInfo, caller(), Default::default()).await;
         assert_eq!(info.unwrap_err().to_string(), "starting: loading");
         let events = dispatcher.call(rpc::SubscribeEvents, caller(), Default::default()).await;

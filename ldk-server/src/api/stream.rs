@@ -66,7 +66,7 @@ mod tests {
     async fn a_stream_ends_at_its_deadline() {
         let mut headers = http::HeaderMap::new();
         headers.insert("grpc-timeout", "0m".parse().unwrap());
-        let deadline = Deadline::of(&headers).unwrap();
+        let deadline = Deadline::of(&headers, tokio::time::Instant::now()).unwrap();
         let mut messages = endless().until(CancellationToken::new(), deadline).messages;
         let end = messages.next().await.unwrap().unwrap_err();
         assert!(matches!(end, Error::DeadlineExceeded), "{end:?}");

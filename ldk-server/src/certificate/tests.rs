@@ -10,7 +10,7 @@ const MADE_HERE_SECS: u64 = 2_524_521_600;
 /// The beginning of 2050, and of 2060, when the other form of dates is used.
 const OTHERS_SECS: [u64; 2] = [2_524_608_000, 2_840_140_800];
 
-fn opened() -> (TempDir, TlsConfig, Certificate, Keeper) {
+fn opened() -> (TempDir, TlsConfig, Certificate, CertificateReloader) {
     let dir = tempfile::tempdir().unwrap();
     let path = |name: &str| -> PathBuf { dir.path().join(name) };
     let tls = TlsConfig {

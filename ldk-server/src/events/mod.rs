@@ -5,4 +5,4 @@ mod effect;
 mod event_loop;
 
 pub use cursor::{EventCursor, out_of_range, replaying};
-pub use event_loop::EventLoop;
+pub use event_loop::{EventError, EventLoop, RecordError};

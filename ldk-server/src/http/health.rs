@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use http::{Method, Response, StatusCode, header};
 use ldk_server_grpc::SERVICE_NAME;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 use tonic::body::Body;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
@@ -58,30 +57,24 @@ fn readiness(state: &State) -> Response<Body> {
     plain(status, text)
 }
 
-/// Lets `grpc.health.v1` tell what the state is: that of now once this returns, and later ones by the
-/// task, until one is an end. Who watches is told when it changes, not each time it was looked at.
-pub async fn keep_reported(
-    reporter: HealthReporter,
-    mut states: watch::Receiver<State>,
-) -> JoinHandle<()> {
+/// Lets `grpc.health.v1` tell what the state is, until it is an end. Who watches is told when it changes, not each time it was looked at.
+pub async fn keep_reported(reporter: HealthReporter, mut states: watch::Receiver<State>) {
     let mut is_ready = states.borrow_and_update().is_ready();
     report(&reporter, is_ready).await;
-    tokio::spawn(async move {
-        while states.changed().await.is_ok() {
-            let (was_ready, state) = (is_ready, states.borrow_and_update().clone());
-            is_ready = state.is_ready();
-            if is_ready != was_ready {
-                report(&reporter, is_ready).await;
-            }
-            if state.is_ending() {
-                return;
-            }
+    while states.changed().await.is_ok() {
+        let (was_ready, state) = (is_ready, states.borrow_and_update().clone());
+        is_ready = state.is_ready();
+        if is_ready != was_ready {
+            report(&reporter, is_ready).await;
         }
-    })
+        if state.is_ending() {
+            return;
+        }
+    }
 }
 
-/// The empty name stands for the server as a whole.
-async fn report(reporter: &HealthReporter, is_ready: bool) {
+/// Lets `grpc.health.v1` tell this from now on. The empty name stands for the server as a whole.
+pub async fn report(reporter: &HealthReporter, is_ready: bool) {
     let status = if is_ready { ServingStatus::Serving } else { ServingStatus::NotServing };
     for service in ["", SERVICE_NAME] {
         reporter.set_service_status(service, status).await;
@@ -130,7 +123,8 @@ mod tests {
     #[tokio::test]
     async fn who_watches_is_told_of_changes_only() {
         let (reporter, readiness) = (HealthReporter::new(), Readiness::starting());
-        let task = keep_reported(reporter.clone(), readiness.subscribe()).await;
+        report(&reporter, readiness.subscribe().borrow().is_ready()).await;
+        let task = tokio::spawn(keep_reported(reporter.clone(), readiness.subscribe()));
         let service = HealthService::from_health_reporter(reporter);
         let request = HealthCheckRequest { service: SERVICE_NAME.to_owned() };
         let mut statuses = service.watch(tonic::Request::new(request)).await.unwrap().into_inner();

@@ -1,10 +1,13 @@
 //! Why the daemon does not start.
 
+use std::net::SocketAddr;
+
 use ldk_node::lightning::io;
 use tokio::task::JoinError;
 
 use super::upstream::OfLdkServer;
 use crate::config::ConfigError;
+use crate::gate::GateError;
 use crate::hold::HoldError;
 use crate::node::NodeStartError;
 use crate::secrets::SecretError;
@@ -29,8 +32,19 @@ pub enum StartError {
     #[error("cannot remove a partial backup: {0}")]
     PartialBackup(#[source] std::io::Error),
     /// The gRPC service cannot listen.
-    #[error("{0}")]
-    Listen(String),
+    #[error("cannot listen on node.grpc_service_address {address}: {source}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The service cannot be described.
+    #[error(transparent)]
+    Reflection(#[from] tonic_reflection::server::Error),
+    /// Peers cannot be let in.
+    #[error(transparent)]
+    Gate(#[from] GateError),
     /// The node does not run.
     #[error(transparent)]
     Node(#[from] NodeStartError),

@@ -1,110 +1,62 @@
 //! The life of the daemon: start, serve, stop.
 
+mod app;
+mod background;
 mod error;
+mod exposure;
+mod prepared;
+mod run;
+mod running;
+mod service;
+mod stop;
+mod tasks;
 mod upstream;
 
-use std::fs::File;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ldk_node::Node;
-use ldk_node::config::AsyncPaymentsRole;
-use ldk_server_grpc::MAX_MESSAGE_BYTES;
-use ldk_server_grpc::api::lightning_node_server::LightningNodeServer;
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
 
 pub use error::StartError;
+pub use run::{Exit, run};
+pub use running::StopError;
 
-use crate::api::{Dispatcher, Phase};
-use crate::app::{self, App, LiquidityProvider};
-use crate::backup::{self, Backups};
-use crate::certificate::Certificate;
+use crate::api;
 use crate::chain::cookie::CookieWatch;
-use crate::chain::gate::ChainGate;
 use crate::clock::unix_secs;
-use crate::compat::node_features;
-use crate::config::{Config, LimitsConfig};
-use crate::descriptors::Shares;
-use crate::events::{EventLoop, replaying};
+use crate::config::Config;
 use crate::executor::Executor;
-use crate::exposure;
-use crate::gate::{self, ListeningSockets, PeerGate};
-use crate::grpc;
-use crate::hold::{HeldPayments, deadline};
-use crate::hrn::Names;
-use crate::http::{
-    AcceptedForms, Bodies, Front, Guard, HealthPages, Listener, MAX_OPEN_MESSAGE_BYTES,
-    MetricsEndpoint, OpenService, keep_reported,
-};
-use crate::logging;
-use crate::memory;
-use crate::metrics;
-use crate::node::channel_settings::ChannelSettings;
-use crate::node::startup::{self, Doing, Started};
-use crate::payment_requests::PaymentRequests;
+use crate::node::startup::{self, Doing};
 use crate::process;
-use crate::readiness::{Look, Readiness};
+use crate::readiness::Readiness;
 use crate::recovery::Recovery;
-use crate::retention;
-use crate::retention::invoices::InvoicePruner;
-use crate::rollback;
-use crate::secrets;
-use crate::storage;
 use crate::store::Store;
-use crate::supervisor;
-use crate::wallet::Spending;
+use prepared::Prepared;
+use running::Running;
+use service::Services;
+use stop::Stop;
+use tasks::{Phase, Tasks};
 
 /// How long connections may take to close once no call is left on them.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// A running daemon.
+/// A running daemon. Dropped, it stops, and nobody waits for that.
 pub struct Server {
-    node: Arc<Node>,
-    store: Arc<Store>,
-    gate: Arc<PeerGate>,
-    chain_gate: Arc<ChainGate>,
-    cookie: CookieWatch,
-    recovery: Recovery,
-    witness: JoinHandle<()>,
-    /// Sees to it that peers go through the gate.
-    watch: JoinHandle<()>,
-    agreements: JoinHandle<()>,
-    address: SocketAddr,
+    tasks: Tasks,
+    stop: Stop,
+    running: Running,
     calls: Executor,
     readiness: Readiness,
-    /// Tells `grpc.health.v1` how it is, until the end has begun.
-    health: JoinHandle<()>,
-    /// Looks whether the node is ready.
-    look: JoinHandle<()>,
-    stop: Stop,
-    listener: JoinHandle<()>,
-    event_loop: JoinHandle<Result<(), String>>,
-    hodl_guard: JoinHandle<Result<(), String>>,
-    expired_invoices: JoinHandle<()>,
-    /// Reads the metrics, if they are served.
-    metrics: Option<JoinHandle<()>>,
-    retention: JoinHandle<()>,
-    /// Held as long as the node may write its state.
-    _lock: File,
-}
-
-/// The two steps of stopping that others wait for.
-#[derive(Clone, Default)]
-struct Stop {
-    /// No new connections and calls; streams end.
-    serving: CancellationToken,
-    /// No more events are taken from the node, and no more payments sent back.
-    events: CancellationToken,
+    address: SocketAddr,
+    cookie: CookieWatch,
+    recovery: Recovery,
 }
 
 /// Why a server cannot go on.
 #[derive(Debug)]
-pub enum End {
+pub enum ShutdownReason {
     /// A part of it has failed.
     Failed(String),
     /// Bitcoin Core was restarted and has a new cookie: another server must be started.
@@ -115,159 +67,46 @@ pub enum End {
 
 impl Server {
     /// Starts a daemon: once this returns it serves. Gives up with [`StartError::Interrupted`] when
-    /// `interrupt` is done first.
+    /// `interrupt` is done first. A start that fails leaves nothing running.
     pub async fn start(
         config: Config,
         interrupt: impl Future<Output = ()>,
     ) -> Result<Self, StartError> {
         let started_at_secs = unix_secs();
-        let lock = storage::lock(&config.network_dir())?;
-        upstream::check(&config.network_dir())?;
-        backup::remove_partial(&config.network_dir()).map_err(StartError::PartialBackup)?;
-        let entropy = secrets::entropy(&config.storage_dir)?;
-        let api_key = secrets::api_key(&config.storage_dir, &config.network.to_string())?;
-        let (certificate, certificate_keeper) = Certificate::open(config.tls.clone())?;
-        exposure::warn(&config);
-        gate::check(&config)?;
-        let sockets = ListeningSockets::bind(&config.listening_addresses)?;
-
-        let shares = Shares::of(&config);
-        shares.tell(&config);
-        let limits = LimitsConfig { max_connections: shares.callers, ..config.limits };
-        let listener = Listener::bind(config.grpc_address, certificate.clone(), limits)
-            .await
-            .map_err(|error| {
-                let address = config.grpc_address;
-                StartError::Listen(format!(
-                    "cannot listen on node.grpc_service_address {address}: {error}"
-                ))
-            })?;
-        let address = listener.address().map_err(|error| StartError::Listen(error.to_string()))?;
-        let (phase, phase_receiver) = watch::channel(Phase::Starting(Doing::Loading.to_string()));
-        let readiness = Readiness::starting();
-        tokio::spawn(supervisor::follow(readiness.subscribe()));
-        let (calls, stop) = (Executor::new(config.limits.max_calls_in_flight), Stop::default());
-        tokio::spawn(certificate_keeper.keep(stop.serving.clone()));
-        tokio::spawn(logging::tell_lost_lines(stop.serving.clone()));
-        tokio::spawn(memory::keep_giving_back(stop.serving.clone()));
-        let service = LightningNodeServer::new(grpc::Service::new(Dispatcher::new(
-            phase_receiver,
-            calls.clone(),
-            stop.serving.clone(),
-        )))
-        .max_decoding_message_size(MAX_MESSAGE_BYTES);
-        let (health, health_service) = tonic_health::server::health_reporter();
-        let health = keep_reported(health, readiness.subscribe()).await;
-        let bodies = Bodies::new(config.limits.request_timeout);
-        let accepted = AcceptedForms {
-            timestamp_only: config.accept_timestamp_only_auth,
-            body_bound: config.accept_body_bound_auth,
-        };
-        let lightning = Guard::new(service, api_key, accepted, bodies, started_at_secs);
-        let (latest_metrics, latest) = watch::channel(None);
-        let requests = metrics::Requests::new()?;
-        let metrics =
-            MetricsEndpoint::new(&config.metrics, latest, requests, readiness.subscribe());
-        let health_pages = HealthPages::new(readiness.subscribe());
-        let health_service = health_service.max_decoding_message_size(MAX_OPEN_MESSAGE_BYTES);
-        let health_service = OpenService::new(health_service);
-        let front = Front::new(lightning, health_service, health_pages, metrics)
-            .map_err(|error| StartError::Listen(error.to_string()))?;
-        let listener = tokio::spawn(listener.serve(front, stop.serving.clone()));
+        let (readiness, stop, mut tasks) =
+            (Readiness::starting(), Stop::default(), Tasks::default());
+        let prepared = Prepared::by(&config).await?;
+        let Prepared { lock, entropy, api_key, certificate, sockets, address, .. } = prepared;
+        let config = Arc::new(config);
+        let signed_since = (api_key, started_at_secs);
+        let services = Services::new(&config, signed_since, &readiness, &stop, &mut tasks).await?;
+        let Services { router, calls, progress, latest_metrics } = services;
+        tasks.serve(prepared.listener, router, prepared.certificate_reloader, &readiness, &stop);
         tracing::info!("gRPC service listening on {address}");
 
-        let config = Arc::new(config);
         let report = |doing: Doing| {
             readiness.starts_with(&doing);
-            phase.send_replace(Phase::Starting(doing.to_string()));
+            progress.send_replace(api::Phase::Starting(doing.to_string()));
         };
-        let end_without_database = process::end_without_database(stop.serving.clone());
-        let failing = readiness.clone();
-        let on_store_failure = move |reason: &str| {
-            failing.database_failed();
-            end_without_database(reason);
-        };
+        let on_store_failure = on_store_failure(&readiness, &stop);
+        let starting =
+            startup::start(Arc::clone(&config), entropy, sockets, &report, on_store_failure);
         let started = tokio::select! {
-            started = startup::start(
-                Arc::clone(&config),
-                entropy,
-                sockets,
-                &report,
-                on_store_failure,
-            ) => started.map_err(StartError::from),
-            () = interrupt => Err(StartError::Interrupted),
+            started = starting => started?,
+            () = interrupt => return Err(StartError::Interrupted),
         };
-        let started = started.inspect_err(|_| stop.serving.cancel())?;
-        let app = assemble(&config, &started, &calls, &stop).await?;
-        let Started { node, store, gate, chain_gate, cookie, recovery } = started;
-
-        let hodl_blocks = config.hodl_fail_before_deadline_blocks;
-        let held = Arc::clone(&app.held);
-        let hodl_guard = tokio::spawn(deadline::run(held, hodl_blocks, stop.events.clone()));
-        let pruner = InvoicePruner {
-            node: Arc::clone(&node),
-            store: Arc::clone(&store),
-            held: Arc::clone(&app.held),
+        let running = Running::of(&started, lock);
+        let app = match app::assemble(&config, &started, &calls, stop.serving()).await {
+            Ok(app) => app,
+            Err(error) => return Err(running.give_up(error).await),
         };
-        let expired_invoices =
-            tokio::spawn(pruner.run(config.keep_expired_invoices, stop.serving.clone()));
-        let metrics = config.metrics.enabled.then(|| {
-            let (node, store) = (Arc::clone(&node), Arc::clone(&app.store));
-            let sources = metrics::Sources {
-                store,
-                gate: Arc::clone(&gate),
-                broadcasts: chain_gate.broadcasts().clone(),
-                certificate: certificate.clone(),
-            };
-            let (interval, stop) = (config.metrics.poll_interval, stop.serving.clone());
-            tokio::spawn(metrics::watch_node(node, sources, interval, latest_metrics, stop))
-        });
-        let retention =
-            retention::events::run(Arc::clone(&app.store), config.events, stop.serving.clone());
-        let retention = tokio::spawn(retention);
-        let witness =
-            rollback::remember(Arc::clone(&app.store), Arc::clone(&config), stop.serving.clone());
-        let witness = tokio::spawn(witness);
-        let watch = Arc::clone(&gate).watch(Arc::clone(&node), stop.serving.clone());
-        let watch = tokio::spawn(watch);
-        let settings = Arc::clone(&app.channel_settings);
-        let agreements =
-            Arc::clone(&gate).settle_agreements(move || settings.rewrite(), stop.events.clone());
-        let agreements = tokio::spawn(agreements);
-        let event_loop = tokio::spawn(event_loop(&app).run(stop.events.clone()));
-        gate.warn_of_unreachable_addresses();
-        for address in gate.announcement_addresses() {
-            tracing::info!("NODE_URI: {}@{address}", node.node_id());
-        }
-        phase.send_replace(Phase::Ready(app));
-        let look =
-            Look::new(Arc::clone(&node), Arc::clone(&store), &config, certificate, started_at_secs);
-        let look = tokio::spawn(look.repeat(readiness.clone(), stop.serving.clone()));
+        tasks.accompany(&app, &started, &config, latest_metrics, &certificate, &stop);
+        tasks.look(&started, &config, certificate, started_at_secs, &readiness, &stop);
+        tell_addresses(&running);
+        progress.send_replace(api::Phase::Ready(app));
         tracing::info!("ready");
-        Ok(Self {
-            node,
-            store,
-            gate,
-            chain_gate,
-            cookie,
-            recovery,
-            witness,
-            watch,
-            agreements,
-            address,
-            calls,
-            readiness,
-            health,
-            look,
-            stop,
-            listener,
-            event_loop,
-            hodl_guard,
-            expired_invoices,
-            metrics,
-            retention,
-            _lock: lock,
-        })
+        let (cookie, recovery) = (started.cookie, started.recovery);
+        Ok(Self { tasks, stop, running, calls, readiness, address, cookie, recovery })
     }
 
     /// Where the gRPC service listens.
@@ -277,147 +116,55 @@ impl Server {
 
     /// What the server keeps on disk.
     pub fn store(&self) -> &Arc<Store> {
-        &self.store
+        &self.running.store
     }
 
     /// Waits until the server cannot go on.
-    pub async fn ended(&mut self) -> End {
+    pub async fn ended(&mut self) -> ShutdownReason {
         tokio::select! {
-            ended = &mut self.listener => End::Failed(format!("the listener ended: {ended:?}")),
-            ended = &mut self.event_loop => End::Failed(format!("the event loop ended: {ended:?}")),
-            ended = &mut self.hodl_guard => End::Failed(format!("the hodl guard ended: {ended:?}")),
-            () = self.cookie.replaced() => End::NewCookie,
-            () = self.recovery.progress() => End::ChannelClosed,
+            ended = self.tasks.failed() => ShutdownReason::Failed(ended.to_string()),
+            () = self.cookie.replaced() => ShutdownReason::NewCookie,
+            () = self.recovery.progress() => ShutdownReason::ChannelClosed,
         }
     }
 
     /// Stops the daemon: refuses new calls, ends streams, waits up to `grace` for the calls under
     /// way, and then saves and closes the node.
-    pub async fn shutdown(self, grace: Duration) -> Result<(), String> {
-        let Self {
-            node,
-            store,
-            gate,
-            chain_gate,
-            calls,
-            readiness,
-            health,
-            look,
-            stop,
-            listener,
-            event_loop,
-            hodl_guard,
-            expired_invoices,
-            metrics,
-            retention,
-            witness,
-            watch,
-            agreements,
-            _lock,
-            ..
-        } = self;
+    pub async fn shutdown(self, grace: Duration) -> Result<(), StopError> {
+        let Self { mut tasks, stop, running, calls, readiness, .. } = self;
         readiness.stopping();
-        health.await.map_err(|error| error.to_string())?;
-        stop.serving.cancel();
+        tasks.ended(Phase::Health).await?;
+        stop.serving().cancel();
         if timeout(grace, calls.drained()).await.is_err() {
             tracing::warn!("calls are still running after {grace:?}; stopping all the same");
         }
         // What is left are answers on their way, and callers who only watch.
-        let _ = timeout(LINGER, listener).await;
-        look.await.map_err(|error| error.to_string())?;
-        gate.stop_accepting();
-        watch.await.map_err(|error| error.to_string())?;
-        expired_invoices.await.map_err(|error| error.to_string())?;
-        if let Some(metrics) = metrics {
-            metrics.await.map_err(|error| error.to_string())?;
-        }
-        retention.await.map_err(|error| error.to_string())?;
-        witness.await.map_err(|error| error.to_string())?;
-        stop.events.cancel();
-        let handled = event_loop.await.map_err(|error| error.to_string()).and_then(|ended| ended);
-        let guarded = hodl_guard.await.map_err(|error| error.to_string()).and_then(|ended| ended);
-        agreements.await.map_err(|error| error.to_string())?;
-        // The library's queue of what to broadcast is lost with the node.
-        gate.stop_listening();
-        chain_gate.at_rest().await;
-        // Stopping and dropping the node both block, and the second needs a runtime that is alive.
-        let stopped = tokio::task::spawn_blocking(move || node.stop().map(|()| drop(node)));
-        let stopped = stopped.await.map_err(|error| error.to_string())?;
-        // Afterwards, so that the node's last words to its chain source and its peers get through.
-        chain_gate.close().await;
-        // Nothing more is written.
-        let settled = tokio::task::spawn_blocking(move || store.settle());
-        // What is not done is done at the next start.
-        if let Err(error) = settled.await.map_err(|error| error.to_string())? {
-            tracing::warn!("the log of the database stays beside it: {error}");
-        }
-        gate.close().await;
-        stopped.map_err(|error| format!("cannot stop the node: {error}"))?;
-        handled.and(guarded)
+        let _ = timeout(LINGER, tasks.ended(Phase::Listener)).await;
+        running.gate.stop_accepting();
+        tasks.ended(Phase::Serving).await?;
+        stop.events().cancel();
+        let ended = tasks.ended(Phase::Events).await;
+        running.stop().await?;
+        Ok(ended?)
     }
 }
 
-/// What takes the events of a node that runs.
-fn event_loop(app: &App) -> EventLoop {
-    EventLoop {
-        node: Arc::clone(&app.node),
-        store: Arc::clone(&app.store),
-        held: Arc::clone(&app.held),
-        spending: Arc::clone(&app.spending),
-        splices: Arc::clone(&app.splices),
+/// What is done when the database cannot be written any more.
+fn on_store_failure(readiness: &Readiness, stop: &Stop) -> impl FnOnce(&str) + Send + 'static {
+    let end_without_database = process::end_without_database(stop.serving().clone());
+    let readiness = readiness.clone();
+    move |reason| {
+        readiness.database_failed();
+        end_without_database(reason);
     }
 }
 
-/// What the calls of a node that runs work with.
-async fn assemble(
-    config: &Arc<Config>,
-    started: &Started,
-    executor: &Executor,
-    stop: &Stop,
-) -> Result<Arc<App>, StartError> {
-    let Started { node, store, gate, .. } = started;
-    let (node, store, gate) = (Arc::clone(node), Arc::clone(store), Arc::clone(gate));
-    let executor = executor.clone();
-    let (config, stopping) = (Arc::clone(config), stop.serving.clone());
-    let lsp = config
-        .lsps2_client
-        .as_ref()
-        .map(|lsp| LiquidityProvider::new(lsp.node_id, lsp.address.clone()));
-    let is_async_server = matches!(config.async_payments_role, Some(AsyncPaymentsRole::Server));
-    let assembling = tokio::task::spawn_blocking(move || {
-        let held = HeldPayments::open(Arc::clone(&node), Arc::clone(&store))?;
-        let app = Arc::new(App {
-            network: config.network,
-            executor,
-            splices: Arc::default(),
-            channel_settings: Arc::new(ChannelSettings::new(Arc::clone(&node))),
-            payment_requests: PaymentRequests::default(),
-            held: Arc::new(held),
-            lsp,
-            names: Names::new(&config.hrn),
-            features: node_features::announced(is_async_server),
-            gate,
-            backups: Backups {
-                storage_dir: config.storage_dir.clone(),
-                network_dir: config.network_dir(),
-                network: config.network,
-                allow_keys: config.allow_keys_in_backups,
-            },
-            route_defaults: config.routing,
-            channel_defaults: config.channels.opened,
-            connecting: app::connecting(),
-            replaying: replaying(),
-            backing_up: app::backing_up(),
-            spending: Arc::new(Spending::new(
-                Arc::clone(&node),
-                Arc::clone(&store),
-                config,
-                stopping,
-            )),
-            node,
-            store,
-        });
-        Ok(app)
-    });
-    assembling.await?
+fn tell_addresses(Running { node, gate, .. }: &Running) {
+    gate.warn_of_unreachable_addresses();
+    for address in gate.announcement_addresses() {
+        tracing::info!("NODE_URI: {}@{address}", node.node_id());
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,10 +11,13 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use http::Request;
 use ldk_server_grpc::auth::{Credential, Form, MAX_CLOCK_SKEW_SECS};
 use tokio::time::Instant;
 use tonic::Status;
 
+use super::check::Check;
+use super::grpc_shape::Rpc;
 use crate::api::{Impact, table};
 
 /// A signature is fresh for no longer than this after it was first seen.
@@ -22,9 +25,9 @@ const FRESH: Duration = Duration::from_secs(2 * MAX_CLOCK_SKEW_SECS + 1);
 /// How many are remembered of one such time: more than 2,000 a second.
 const MOST: usize = 1 << 18;
 
-/// The signatures that were seen.
+/// The signatures that were seen; checks that a request's is none of them.
 #[derive(Clone)]
-pub(super) struct Seen {
+pub(in crate::http) struct Seen {
     /// What was seen before this start is not known.
     started_at_secs: u64,
     signatures: Arc<Mutex<Signatures>>,
@@ -41,19 +44,14 @@ struct Signatures {
 }
 
 impl Seen {
-    pub(super) fn new(started_at_secs: u64) -> Self {
+    pub(in crate::http) fn new(started_at_secs: u64) -> Self {
         let (present, past) = (HashSet::new(), HashSet::new());
         let signatures = Signatures { present, past, began: Instant::now() };
         Self { started_at_secs, signatures: Arc::new(Mutex::new(signatures)) }
     }
 
     /// Refuses a request for this method that was seen before, if that can be told and matters.
-    pub(super) fn check(
-        &self,
-        method: &str,
-        form: Form,
-        credential: &Credential,
-    ) -> Result<(), Status> {
+    fn admit(&self, method: &str, form: Form, credential: &Credential) -> Result<(), Status> {
         let impact = table::spec(method).map_or(Impact::Changes, |spec| spec.impact);
         let matters = match form {
             Form::TimestampOnly => false,
@@ -71,6 +69,17 @@ impl Seen {
         }
         let mut signatures = self.signatures.lock().unwrap_or_else(PoisonError::into_inner);
         signatures.add(credential.mac(), MOST)
+    }
+}
+
+impl<B> Check<B> for Seen {
+    fn check(&self, request: &mut Request<B>) -> Result<(), Status> {
+        let Rpc(method) = Rpc::called(request)?;
+        let extensions = request.extensions();
+        match (extensions.get(), extensions.get()) {
+            (Some(form), Some(credential)) => self.admit(method, *form, credential),
+            _ => Err(Status::unauthenticated("x-auth was not verified")),
+        }
     }
 }
 
@@ -126,7 +135,7 @@ mod tests {
         let seen = Seen::new(STARTED_AT_SECS);
         let (first, second) = (bound(STARTED_AT_SECS, [1; 16]), bound(STARTED_AT_SECS, [2; 16]));
         let check = |method: &str, credential: &Credential| {
-            code(seen.check(method, Form::RequestBound, credential))
+            code(seen.admit(method, Form::RequestBound, credential))
         };
         for method in ["OnchainSend", "Bolt11Receive", "CloseChannel"] {
             let nonce = [u8::try_from(method.len()).unwrap(); 16];
@@ -152,7 +161,7 @@ mod tests {
         let seen = Seen::new(STARTED_AT_SECS);
         let header = auth::sign(KEY, STARTED_AT_SECS, b"body");
         let credential = Credential::parse(&header, STARTED_AT_SECS).unwrap();
-        let check = |method, form| code(seen.check(method, form, &credential));
+        let check = |method, form| code(seen.admit(method, form, &credential));
         // Two invoices in one second.
         for _ in 0..2 {
             assert_eq!(check("Bolt11Receive", Form::BodyBound), Code::Ok);
@@ -168,9 +177,9 @@ mod tests {
         let seen = Seen::new(STARTED_AT_SECS);
         let before = bound(STARTED_AT_SECS - 1, [1; 16]);
         for form in [Form::BodyBound, Form::RequestBound] {
-            assert_eq!(code(seen.check("OnchainSend", form, &before)), Code::Unauthenticated);
+            assert_eq!(code(seen.admit("OnchainSend", form, &before)), Code::Unauthenticated);
         }
-        assert_eq!(code(seen.check("Bolt11Receive", Form::RequestBound, &before)), Code::Ok);
+        assert_eq!(code(seen.admit("Bolt11Receive", Form::RequestBound, &before)), Code::Ok);
     }
 
     #[tokio::test]

@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 
 /// Prints a line past the capturing of the test harness, which shows the output of failed tests only.
-pub fn say(line: &str) {
+pub fn print_uncaptured(line: &str) {
     // That nobody can read it is no reason to fail.
     let _ = writeln!(io::stderr(), "{line}");
 }

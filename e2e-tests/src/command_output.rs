@@ -12,7 +12,7 @@ use crate::process::Group;
 
 /// What a command left behind.
 #[derive(Clone, Debug)]
-pub struct Finished {
+pub struct CommandOutput {
     /// The command, as it can be read in a message.
     pub command: String,
     /// The exit code; `None` if a signal ended it.
@@ -23,7 +23,7 @@ pub struct Finished {
     pub stderr: String,
 }
 
-impl Finished {
+impl CommandOutput {
     /// The standard output of a command that must not have failed.
     pub fn success(self) -> Result<String> {
         let Self { command, code, stdout, stderr } = self;
@@ -34,7 +34,7 @@ impl Finished {
 
 /// Runs the command to its end and captures its output. It is killed if it takes longer than
 /// `patience`.
-pub async fn run(command: Command, patience: Duration) -> Result<Finished> {
+pub async fn run(command: Command, patience: Duration) -> Result<CommandOutput> {
     finish(command, Stdio::piped(), Group::Shared, patience).await
 }
 
@@ -43,7 +43,7 @@ pub(crate) async fn run_in_view(
     command: Command,
     group: Group,
     patience: Duration,
-) -> Result<Finished> {
+) -> Result<CommandOutput> {
     finish(command, Stdio::inherit(), group, patience).await
 }
 
@@ -52,7 +52,7 @@ async fn finish(
     stderr: Stdio,
     group: Group,
     patience: Duration,
-) -> Result<Finished> {
+) -> Result<CommandOutput> {
     let shown = format!("{:?}", command.as_std());
     group.apply(&mut command);
     let child = command
@@ -67,7 +67,7 @@ async fn finish(
         .await
         .with_context(|| format!("{shown} is still running after {patience:?}"))??;
     descendants.0 = None;
-    Ok(Finished {
+    Ok(CommandOutput {
         command: shown,
         code: output.status.code(),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),

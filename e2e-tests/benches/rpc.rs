@@ -2,7 +2,7 @@
 //! calls in flight, and beside it calls that end earlier on the way, so that the difference shows
 //! where the time goes.
 //!
-//! `cargo bench -p ldk-server --bench rpc`
+//! `cargo bench -p e2e-tests --bench rpc`
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 

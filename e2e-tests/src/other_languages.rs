@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use tokio::process::Command;
 
-use crate::finished::run;
+use crate::command_output::run;
 use crate::process::{Log, Process};
 use crate::tools::repository;
 use crate::wait::until;

@@ -9,8 +9,8 @@ use anyhow::{Context as _, Result};
 use tokio::process::Command;
 use toml::{Table, Value};
 
+use crate::command_output::{CommandOutput, run};
 use crate::daemon::Daemon;
-use crate::finished::{Finished, run};
 use crate::network::Network;
 use crate::node::refusal;
 use crate::node_config::NodeConfig;
@@ -21,13 +21,13 @@ const CHECK_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The configuration of a node, to be changed. Its storage directory is left for the daemon to
 /// make; the configuration file is beside it.
-pub struct Draft {
+pub struct ConfigBuilder {
     config: NodeConfig,
     keys: Table,
     tools: Tools,
 }
 
-impl Draft {
+impl ConfigBuilder {
     /// What a node with this name is usually configured with.
     pub fn new(network: &Network, name: &str) -> Result<Self> {
         let config = network.config(name)?;
@@ -59,7 +59,7 @@ impl Draft {
         Ok(self)
     }
 
-    /// What the draft began with: ports and directories, and where bitcoind is.
+    /// The node's defaults: ports and directories, and where bitcoind is.
     pub fn config(&self) -> &NodeConfig {
         &self.config
     }
@@ -70,13 +70,13 @@ impl Draft {
     }
 
     /// Runs a daemon that is expected to end by itself, and to say why.
-    pub async fn refused(&self) -> Result<Finished> {
+    pub async fn refused(&self) -> Result<CommandOutput> {
         let file = self.write()?;
         refusal(&self.tools, &[&file.display().to_string()]).await
     }
 
     /// Has the daemon check the configuration, with more flags and variables.
-    pub async fn checked(&self, adjust: impl FnOnce(&mut Command)) -> Result<Finished> {
+    pub async fn checked(&self, adjust: impl FnOnce(&mut Command)) -> Result<CommandOutput> {
         let mut command = Command::new(&self.tools.ldk_server);
         command.arg(self.write()?).arg("--check-config");
         adjust(&mut command);

@@ -2,7 +2,7 @@
 //! a start takes with many payments. The pages are read through the store, and from a daemon on
 //! regtest.
 //!
-//! `cargo bench -p ldk-server --bench history -- [--rows N] [--library-payments N]`
+//! `cargo bench -p e2e-tests --bench history -- [--rows N] [--library-payments N]`
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! A way to a server that can be closed and opened again.
+//! A TCP proxy in front of a server, which can be closed and opened again.
 
 use std::io;
 use std::sync::Mutex;
@@ -12,13 +12,13 @@ use tokio::time::sleep;
 
 use crate::ports::Port;
 
-/// A port that leads to a server while it is open. While it is closed nobody listens there.
-pub struct Door {
+/// A port that is forwarded to a server while it is open. While it is closed nobody listens there.
+pub struct TcpProxy {
     port: Port,
     open: Mutex<Option<AbortHandle>>,
 }
 
-impl Door {
+impl TcpProxy {
     /// One that is closed.
     pub fn closed() -> Result<Self> {
         Ok(Self { port: Port::claim()?, open: Mutex::new(None) })
@@ -29,12 +29,12 @@ impl Door {
         self.port.address()
     }
 
-    /// Passes on to `target` what comes to the door, from now on.
+    /// Forwards new connections to `target`, from now on.
     pub async fn open(&self, target: String) -> Result<()> {
         self.open_slowly(target, Duration::ZERO).await
     }
 
-    /// As [`open`](Self::open), but whatever the target says arrives so much later.
+    /// As [`open`](Self::open), but delays every answer of the target.
     pub async fn open_slowly(&self, target: String, delay: Duration) -> Result<()> {
         let listener = TcpListener::bind(self.port.address()).await?;
         let passing = tokio::spawn(async move {
@@ -53,7 +53,7 @@ impl Door {
         Ok(())
     }
 
-    /// Refuses what comes from now on, and breaks off what is under way.
+    /// Refuses new connections from now on, and breaks off open ones.
     pub fn close(&self) {
         self.replace(None);
     }
@@ -66,7 +66,7 @@ impl Door {
     }
 }
 
-/// Passes on what the two say to each other, until both have nothing more to say.
+/// Copies in both directions, until both sides have closed theirs.
 async fn pass(mut inside: TcpStream, mut outside: TcpStream, delay: Duration) -> io::Result<()> {
     let (mut from_inside, mut to_inside) = inside.split();
     let (mut from_outside, mut to_outside) = outside.split();
@@ -88,7 +88,7 @@ async fn pass(mut inside: TcpStream, mut outside: TcpStream, delay: Duration) ->
     tokio::try_join!(questions, answers).map(drop)
 }
 
-impl Drop for Door {
+impl Drop for TcpProxy {
     fn drop(&mut self) {
         self.close();
     }

@@ -4,7 +4,7 @@
 //! come from, and the processor time is that of the events. The subscribers are another process,
 //! which is this program again, and share a few connections. Both read the same clock.
 //!
-//! `cargo bench -p ldk-server --bench events -- [--events N]`
+//! `cargo bench -p e2e-tests --bench events -- [--events N]`
 
 use std::fs;
 use std::future;

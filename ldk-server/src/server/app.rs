@@ -1,0 +1,73 @@
+//! What the calls of a node that runs work with, put together.
+
+use std::sync::Arc;
+
+use ldk_node::config::AsyncPaymentsRole;
+use tokio_util::sync::CancellationToken;
+
+use super::StartError;
+use crate::app::{self, App, LiquidityProvider};
+use crate::backup::Backups;
+use crate::compat::node_features;
+use crate::config::Config;
+use crate::events::replaying;
+use crate::executor::Executor;
+use crate::hold::HeldPayments;
+use crate::hrn::Names;
+use crate::node::channel_settings::ChannelSettings;
+use crate::node::startup::Started;
+use crate::payment_requests::PaymentRequests;
+use crate::wallet::Spending;
+
+/// What the calls of a node that runs work with.
+pub(super) async fn assemble(
+    config: &Arc<Config>,
+    started: &Started,
+    executor: &Executor,
+    stopping: &CancellationToken,
+) -> Result<Arc<App>, StartError> {
+    let Started { node, store, gate, .. } = started;
+    let (node, store, gate) = (Arc::clone(node), Arc::clone(store), Arc::clone(gate));
+    let executor = executor.clone();
+    let (config, stopping) = (Arc::clone(config), stopping.clone());
+    let lsp = config
+        .lsps2_client
+        .as_ref()
+        .map(|lsp| LiquidityProvider::new(lsp.node_id, lsp.address.clone()));
+    let is_async_server = matches!(config.async_payments_role, Some(AsyncPaymentsRole::Server));
+    let assembling = tokio::task::spawn_blocking(move || {
+        let app = Arc::new(App {
+            network: config.network,
+            executor,
+            splices: Arc::default(),
+            channel_settings: Arc::new(ChannelSettings::new(Arc::clone(&node))),
+            payment_requests: PaymentRequests::default(),
+            held: Arc::new(HeldPayments::open(Arc::clone(&node), Arc::clone(&store))?),
+            connecting: app::connecting(),
+            replaying: replaying(),
+            backing_up: app::backing_up(),
+            lsp,
+            names: Names::new(&config.hrn),
+            features: node_features::announced(is_async_server),
+            gate,
+            backups: Backups {
+                storage_dir: config.storage_dir.clone(),
+                network_dir: config.network_dir(),
+                network: config.network,
+                allow_keys: config.allow_keys_in_backups,
+            },
+            route_defaults: config.routing,
+            channel_defaults: config.channels.opened,
+            spending: Arc::new(Spending::new(
+                Arc::clone(&node),
+                Arc::clone(&store),
+                config,
+                stopping,
+            )),
+            node,
+            store,
+        });
+        Ok(app)
+    });
+    assembling.await?
+}

@@ -1,0 +1,71 @@
+//! What a start has before there is a node: the directory, the keys, and all the ports.
+
+use std::fs::File;
+use std::net::SocketAddr;
+
+use zeroize::Zeroizing;
+
+use super::{StartError, exposure, upstream};
+use crate::certificate::{Certificate, CertificateReloader};
+use crate::config::{Config, LimitsConfig};
+use crate::descriptors::Shares;
+use crate::gate::{self, ListeningSockets};
+use crate::http::Listener;
+use crate::secrets::Entropy;
+use crate::{backup, secrets, storage};
+
+/// What was prepared.
+pub(super) struct Prepared {
+    /// Held as long as the node may write its state.
+    pub(super) lock: File,
+    pub(super) entropy: Entropy,
+    pub(super) api_key: Zeroizing<String>,
+    pub(super) certificate: Certificate,
+    pub(super) certificate_reloader: CertificateReloader,
+    /// Where peers connect.
+    pub(super) sockets: ListeningSockets,
+    /// Where callers do.
+    pub(super) listener: Listener,
+    pub(super) address: SocketAddr,
+}
+
+impl Prepared {
+    /// Prepares a start. What fails here needs the operator.
+    pub(super) async fn by(config: &Config) -> Result<Self, StartError> {
+        let network_dir = config.network_dir();
+        let lock = storage::lock(&network_dir)?;
+        upstream::check(&network_dir)?;
+        backup::remove_partial(&network_dir).map_err(StartError::PartialBackup)?;
+        let entropy = secrets::entropy(&config.storage_dir)?;
+        let api_key = secrets::api_key(&config.storage_dir, &config.network.to_string())?;
+        let (certificate, certificate_reloader) = Certificate::open(config.tls.clone())?;
+        exposure::warn(config);
+        gate::check(config)?;
+        let sockets = ListeningSockets::bind(&config.listening_addresses)?;
+        let (listener, address) = listen(config, &certificate).await?;
+        Ok(Self {
+            lock,
+            entropy,
+            api_key,
+            certificate,
+            certificate_reloader,
+            sockets,
+            listener,
+            address,
+        })
+    }
+}
+
+async fn listen(
+    config: &Config,
+    certificate: &Certificate,
+) -> Result<(Listener, SocketAddr), StartError> {
+    let shares = Shares::of(config);
+    shares.tell(config);
+    let limits = LimitsConfig { max_connections: shares.callers, ..config.limits };
+    let address = config.grpc_address;
+    let unusable = |source| StartError::Listen { address, source };
+    let listener = Listener::bind(address, certificate.clone(), limits).await.map_err(unusable)?;
+    let address = listener.address().map_err(unusable)?;
+    Ok((listener, address))
+}

@@ -1,0 +1,178 @@
+//! The tasks of the server: each has a name and a phase, in which it is waited for at the end. Those that
+//! are left are aborted when this is dropped.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fmt;
+use std::future::poll_fn;
+use std::task::Poll;
+
+use tokio::task::{JoinError, JoinSet};
+
+type BoxError = Box<dyn Error + Send + Sync>;
+
+/// When a task is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Phase {
+    /// First: it tells that the end has begun.
+    Health,
+    /// When no call is left: it has the connections.
+    Listener,
+    /// When nobody is served any more.
+    Serving,
+    /// When no more events are taken from the node.
+    Events,
+    /// Never: it goes on until the end.
+    Whole,
+}
+
+/// The tasks that run.
+#[derive(Default)]
+pub(super) struct Tasks(BTreeMap<Phase, JoinSet<Ended>>);
+
+struct Ended {
+    name: &'static str,
+    is_vital: bool,
+    outcome: Result<(), BoxError>,
+}
+
+/// A task has ended that should not have, or not so.
+#[derive(Debug)]
+pub struct TaskEnded {
+    name: &'static str,
+    reason: Option<BoxError>,
+}
+
+impl Tasks {
+    /// Runs a task that may end at any time.
+    pub(super) fn spawn(
+        &mut self,
+        phase: Phase,
+        name: &'static str,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) {
+        let ended = async move {
+            task.await;
+            Ended { name, is_vital: false, outcome: Ok(()) }
+        };
+        self.phase(phase).spawn(ended);
+    }
+
+    /// Runs a task without which the server cannot go on.
+    pub(super) fn spawn_vital<E: Into<BoxError>>(
+        &mut self,
+        phase: Phase,
+        name: &'static str,
+        task: impl Future<Output = Result<(), E>> + Send + 'static,
+    ) {
+        let ended = async move {
+            let outcome = task.await.map_err(Into::into);
+            Ended { name, is_vital: true, outcome }
+        };
+        self.phase(phase).spawn(ended);
+    }
+
+    /// Waits until a task has ended without which the server cannot go on.
+    pub(super) async fn failed(&mut self) -> TaskEnded {
+        poll_fn(|context| {
+            for phase in self.0.values_mut() {
+                while let Poll::Ready(Some(joined)) = phase.poll_join_next(context) {
+                    match joined {
+                        Ok(ended) if !ended.is_vital => {},
+                        joined => return Poll::Ready(TaskEnded::of(joined)),
+                    }
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Waits until all tasks of a phase have ended, and tells of the first that has failed.
+    pub(super) async fn ended(&mut self, phase: Phase) -> Result<(), TaskEnded> {
+        let Some(mut tasks) = self.0.remove(&phase) else { return Ok(()) };
+        let mut outcome = Ok(());
+        while let Some(joined) = tasks.join_next().await {
+            if !matches!(joined, Ok(Ended { outcome: Ok(()), .. })) {
+                outcome = outcome.and(Err(TaskEnded::of(joined)));
+            }
+        }
+        outcome
+    }
+
+    fn phase(&mut self, phase: Phase) -> &mut JoinSet<Ended> {
+        self.0.entry(phase).or_default()
+    }
+}
+
+impl TaskEnded {
+    fn of(joined: Result<Ended, JoinError>) -> Self {
+        match joined {
+            Ok(Ended { name, outcome, .. }) => Self { name, reason: outcome.err() },
+            Err(error) => Self { name: "task", reason: Some(error.into()) },
+        }
+    }
+}
+
+impl fmt::Display for TaskEnded {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "the {} ended", self.name)?;
+        self.reason.iter().try_for_each(|reason| write!(formatter, ": {reason}"))
+    }
+}
+
+impl Error for TaskEnded {}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+    use std::sync::Arc;
+
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_vital_task_that_ends_is_told_of_and_no_other() {
+        let mut tasks = Tasks::default();
+        tasks.spawn(Phase::Serving, "retention", async {});
+        tasks.spawn_vital(Phase::Events, "event loop", pending::<Result<(), String>>());
+        tokio::task::yield_now().await;
+        assert!(tasks.failed().now_or_never().is_none());
+        tasks.spawn_vital(Phase::Listener, "listener", async { Err("no socket") });
+        assert_eq!(tasks.failed().await.to_string(), "the listener ended: no socket");
+        tasks.spawn_vital(Phase::Listener, "listener", async { Ok::<_, String>(()) });
+        assert_eq!(tasks.failed().await.to_string(), "the listener ended");
+    }
+
+    #[tokio::test]
+    async fn a_phase_is_waited_for_as_a_whole() {
+        let mut tasks = Tasks::default();
+        let (go_on, wait) = tokio::sync::oneshot::channel::<()>();
+        tasks.spawn(Phase::Serving, "slow", async { drop(wait.await) });
+        tasks.spawn_vital(Phase::Serving, "failing", async { Err("in vain") });
+        tasks.spawn(Phase::Whole, "supervisor", pending());
+        let mut ended = Box::pin(tasks.ended(Phase::Serving));
+        tokio::task::yield_now().await;
+        assert!(ended.as_mut().now_or_never().is_none());
+        go_on.send(()).unwrap();
+        assert_eq!(ended.await.unwrap_err().to_string(), "the failing ended: in vain");
+        assert!(tasks.ended(Phase::Health).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn what_is_left_is_aborted() {
+        let mut tasks = Tasks::default();
+        let held = Arc::new(());
+        let holding = Arc::clone(&held);
+        tasks.spawn(Phase::Whole, "holding", async move {
+            let _holding = holding;
+            pending::<()>().await;
+        });
+        tokio::task::yield_now().await;
+        drop(tasks);
+        while Arc::strong_count(&held) > 1 {
+            tokio::task::yield_now().await;
+        }
+    }
+}
