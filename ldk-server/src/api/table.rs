@@ -1,6 +1,7 @@
 //! The one list of the calls. Dispatch, access, the gRPC service and the rules for repeated requests follow
 //! from it.
 
+#[allow(clippy::wildcard_imports, reason = "the messages of all calls are needed")]
 use ldk_server_grpc::api::*;
 use ldk_server_grpc::events::EventEnvelope;
 
