@@ -1,7 +1,7 @@
 //! The one list of the calls. Dispatch, access, the gRPC service and the rules for repeated requests follow
 //! from it.
 
-#[allow(clippy::wildcard_imports, reason = "the messages of all calls are needed")]
+#[allow(clippy::wildcard_imports, reason = "the table names the messages of all calls")]
 use ldk_server_grpc::api::*;
 use ldk_server_grpc::events::EventEnvelope;
 

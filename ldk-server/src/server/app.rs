@@ -6,11 +6,11 @@ use ldk_node::config::AsyncPaymentsRole;
 use tokio_util::sync::CancellationToken;
 
 use super::StartError;
-use crate::app::{self, App, LiquidityProvider};
+use crate::app::{App, LiquidityProvider, backing_up, connecting};
 use crate::backup::Backups;
 use crate::compat::node_features;
 use crate::config::Config;
-use crate::events::replaying;
+use crate::events::{EventLoop, replaying};
 use crate::executor::Executor;
 use crate::hold::HeldPayments;
 use crate::hrn::Names;
@@ -18,6 +18,17 @@ use crate::node::channel_settings::ChannelSettings;
 use crate::node::startup::Started;
 use crate::payment_requests::PaymentRequests;
 use crate::wallet::Spending;
+
+/// What takes the events of a node that runs.
+pub(super) fn event_loop(app: &App) -> EventLoop {
+    EventLoop {
+        node: Arc::clone(&app.node),
+        store: Arc::clone(&app.store),
+        held: Arc::clone(&app.held),
+        spending: Arc::clone(&app.spending),
+        splices: Arc::clone(&app.splices),
+    }
+}
 
 /// What the calls of a node that runs work with.
 pub(super) async fn assemble(
@@ -36,16 +47,14 @@ pub(super) async fn assemble(
         .map(|lsp| LiquidityProvider::new(lsp.node_id, lsp.address.clone()));
     let is_async_server = matches!(config.async_payments_role, Some(AsyncPaymentsRole::Server));
     let assembling = tokio::task::spawn_blocking(move || {
+        let held = HeldPayments::open(Arc::clone(&node), Arc::clone(&store))?;
         let app = Arc::new(App {
             network: config.network,
             executor,
             splices: Arc::default(),
             channel_settings: Arc::new(ChannelSettings::new(Arc::clone(&node))),
             payment_requests: PaymentRequests::default(),
-            held: Arc::new(HeldPayments::open(Arc::clone(&node), Arc::clone(&store))?),
-            connecting: app::connecting(),
-            replaying: replaying(),
-            backing_up: app::backing_up(),
+            held: Arc::new(held),
             lsp,
             names: Names::new(&config.hrn),
             features: node_features::announced(is_async_server),
@@ -58,6 +67,9 @@ pub(super) async fn assemble(
             },
             route_defaults: config.routing,
             channel_defaults: config.channels.opened,
+            connecting: connecting(),
+            replaying: replaying(),
+            backing_up: backing_up(),
             spending: Arc::new(Spending::new(
                 Arc::clone(&node),
                 Arc::clone(&store),

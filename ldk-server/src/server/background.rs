@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use super::app::event_loop;
 use super::{Phase, Stop, Tasks};
 use crate::app::App;
 use crate::certificate::{Certificate, CertificateReloader};
 use crate::config::Config;
-use crate::events::EventLoop;
 use crate::hold::deadline;
 use crate::http::{Listener, Router};
 use crate::node::startup::Started;
 use crate::readiness::{Look, Readiness};
-use crate::retention::{self, invoices::InvoicePruner};
-use crate::{logging, memory, metrics, rollback, supervisor};
+use crate::retention::invoices::InvoicePruner;
+use crate::{logging, memory, metrics, retention, rollback, supervisor};
 
 impl Tasks {
     /// Serves callers from now on, and does what needs no node.
@@ -51,6 +51,7 @@ impl Tasks {
     ) {
         let Started { node, store, gate, chain_gate, .. } = started;
         let (serving, events) = (|| stop.serving().clone(), || stop.events().clone());
+
         let hodl_blocks = config.hodl_fail_before_deadline_blocks;
         let guard = deadline::run(Arc::clone(&app.held), hodl_blocks, events());
         self.spawn_vital(Phase::Events, "hodl guard", guard);
@@ -99,16 +100,5 @@ impl Tasks {
         let look = Look::new(node, store, config, certificate, started_at_secs);
         let looking = look.repeat(readiness.clone(), stop.serving().clone());
         self.spawn(Phase::Serving, "probe of readiness", looking);
-    }
-}
-
-/// What takes the library's events.
-fn event_loop(app: &App) -> EventLoop {
-    EventLoop {
-        node: Arc::clone(&app.node),
-        store: Arc::clone(&app.store),
-        held: Arc::clone(&app.held),
-        spending: Arc::clone(&app.spending),
-        splices: Arc::clone(&app.splices),
     }
 }

@@ -39,9 +39,10 @@ impl Services {
     ) -> Result<Self, StartError> {
         let (progress, phase) = watch::channel(api::Phase::Starting(Doing::Loading.to_string()));
         let calls = Executor::new(config.limits.max_calls_in_flight);
-        let dispatcher = Dispatcher::new(phase, calls.clone(), stop.serving().clone());
-        let service = LightningNodeServer::new(grpc::Service::new(dispatcher))
-            .max_decoding_message_size(MAX_MESSAGE_BYTES);
+        let service =
+            grpc::Service::new(Dispatcher::new(phase, calls.clone(), stop.serving().clone()));
+        let service =
+            LightningNodeServer::new(service).max_decoding_message_size(MAX_MESSAGE_BYTES);
         let (reporter, health) = tonic_health::server::health_reporter();
         let states = readiness.subscribe();
         report(&reporter, states.borrow().is_ready()).await;

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use ldk_server::config::keys::{KEYS, Key, Refused};
+use ldk_server::config::keys::{Definition, KEYS, Refused};
 use ldk_server::config::{Args, Config, ConfigError, TEMPLATE};
 
 const REPOSITORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
@@ -125,8 +125,8 @@ fn the_reference_names_the_flags_and_variables_that_the_rule_does_not_give() {
 
 #[test]
 fn every_key_has_a_flag_and_a_variable_that_no_other_has() {
-    let flags: BTreeSet<String> = KEYS.iter().map(Key::flag).collect();
-    let variables: BTreeSet<String> = KEYS.iter().map(Key::variable).collect();
+    let flags: BTreeSet<String> = KEYS.iter().map(Definition::flag).collect();
+    let variables: BTreeSet<String> = KEYS.iter().map(Definition::variable).collect();
     assert_eq!((flags.len(), variables.len()), (KEYS.len(), KEYS.len()));
 }
 

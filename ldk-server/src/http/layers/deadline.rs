@@ -27,8 +27,9 @@ impl<B> Check<B> for ReadTimeout {
         let received = request.extensions().get().map_or_else(Instant::now, |Received(at)| *at);
         let Some(deadline) = Deadline::of(request.headers(), received)? else { return Ok(()) };
         let extensions = request.extensions_mut();
-        let caller: Caller = extensions.remove().unwrap_or_default();
-        extensions.insert(caller.with_deadline(deadline));
+        if let Some(caller) = extensions.remove::<Caller>() {
+            extensions.insert(caller.with_deadline(deadline));
+        }
         extensions.insert(deadline);
         Ok(())
     }
@@ -64,9 +65,12 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Answering {
-        let caller: Caller = request.extensions().get().cloned().unwrap_or_default();
+        let caller = request.extensions().get::<Caller>().cloned();
         let answering = self.0.call(request);
-        Box::pin(async move { caller.answer(answering).await })
+        Box::pin(async move {
+            let caller = caller.ok_or_else(|| Status::internal("nobody was authenticated"))?;
+            caller.answer(answering).await
+        })
     }
 }
 
@@ -98,6 +102,7 @@ mod tests {
     async fn the_deadline_counts_from_the_arrival() {
         let mut request = with_timeout("10S");
         request.extensions_mut().insert(Received(Instant::now()));
+        request.extensions_mut().insert(Caller::with_api_key());
         tokio::time::advance(Duration::from_secs(4)).await;
         let begun = Instant::now();
         assert_eq!(answered(request).await, Code::DeadlineExceeded);
@@ -112,7 +117,7 @@ mod tests {
     #[test]
     fn the_call_knows_the_deadline() {
         let mut request = with_timeout("0m");
-        request.extensions_mut().insert(Caller::default());
+        request.extensions_mut().insert(Caller::with_api_key());
         ReadTimeout.check(&mut request).unwrap();
         assert!(request.extensions().get::<Deadline>().unwrap().has_passed());
         assert!(request.extensions().get::<Caller>().unwrap().commit().is_err());
