@@ -26,8 +26,8 @@ pub enum Access {
     Admin = 1 << 9,
 }
 
-/// A set of groups of calls.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A set of groups of calls; by default none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Permissions(u16);
 
 impl Permissions {

@@ -20,14 +20,17 @@ const GAVE_UP: u8 = 1;
 const COMMITTED: u8 = 2;
 
 /// Who a caller is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Identity {
+    /// Nobody knows.
+    #[default]
+    Unknown,
     /// Whoever holds the API key.
     ApiKey,
 }
 
-/// The caller of a call. Clones are the same one.
-#[derive(Clone, Debug)]
+/// The caller of a call; by default a stranger, who may do nothing. Clones are the same one.
+#[derive(Clone, Debug, Default)]
 pub struct Caller {
     identity: Identity,
     permissions: Permissions,
@@ -36,15 +39,9 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Whoever holds the API key, and waits for ever.
+    /// Somebody who holds the API key, and so may do everything; waits for ever.
     pub(crate) fn with_api_key() -> Self {
-        let (identity, permissions) = (Identity::ApiKey, Permissions::ALL);
-        Self { identity, permissions, deadline: None, state: Arc::default() }
-    }
-
-    /// The same, waiting until this deadline.
-    pub(crate) fn with_deadline(self, deadline: Deadline) -> Self {
-        Self { deadline: Some(deadline), ..self }
+        Self { identity: Identity::ApiKey, permissions: Permissions::ALL, ..Self::default() }
     }
 
     /// Who it is.
@@ -63,6 +60,11 @@ impl Caller {
     /// Until when the caller waits, if not for ever.
     pub(crate) fn deadline(&self) -> Option<Deadline> {
         self.deadline
+    }
+
+    /// The same, waiting until this deadline.
+    pub(crate) fn with_deadline(self, deadline: Deadline) -> Self {
+        Self { deadline: Some(deadline), ..self }
     }
 
     /// Fails when the caller has given up. From now on the caller is told the outcome, even if the
@@ -140,7 +142,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("grpc-timeout", timeout.parse().unwrap());
         let deadline = Deadline::of(&headers, Instant::now()).unwrap();
-        Caller::with_api_key().with_deadline(deadline.unwrap())
+        Caller::default().with_deadline(deadline.unwrap())
     }
 
     #[tokio::test(start_paused = true)]
@@ -162,12 +164,12 @@ mod tests {
     async fn a_deadline_that_has_passed_counts_even_if_nobody_was_told() {
         let caller = within("0m");
         assert!(caller.commit().is_err());
-        assert!(Caller::with_api_key().commit().is_ok());
+        assert!(Caller::default().commit().is_ok());
     }
 
     #[tokio::test]
     async fn a_caller_who_hangs_up_has_given_up() {
-        let caller = Caller::with_api_key();
+        let caller = Caller::default();
         let answer = caller.answer(pending::<Result<(), Status>>());
         caller.still_waits().unwrap();
         drop(Box::pin(answer));
@@ -201,11 +203,11 @@ mod tests {
 
     #[test]
     fn a_call_of_a_group_without_access_is_refused() {
-        let caller =
-            Caller { permissions: Permissions::of(&[Access::Read]), ..Caller::with_api_key() };
+        let caller = Caller { permissions: Permissions::of(&[Access::Read]), ..Caller::default() };
         caller.must_have(Access::Read).unwrap();
         let refused = caller.must_have(Access::Pay).unwrap_err();
         assert!(matches!(refused, Error::PermissionDenied(_)), "{refused:?}");
         Caller::with_api_key().must_have(Access::Admin).unwrap();
+        assert!(Caller::default().must_have(Access::Info).is_err());
     }
 }

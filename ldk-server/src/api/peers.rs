@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::ops;
-use crate::ops::peers::PeerRoute;
+use crate::ops::peers::PeerAddress;
 use crate::wire;
 
 pub(super) async fn connect(
@@ -33,13 +33,13 @@ pub(super) fn route(
     node_pubkey: &str,
     address: &str,
     persist: bool,
-) -> Result<PeerRoute, Error> {
+) -> Result<PeerAddress, Error> {
     let node_id = fields::public_key("node_pubkey", node_pubkey)?;
     let address = fields::peer_address("address", pasted::host(node_pubkey, address))?;
     if node_id == app.node.node_id() {
         return Err(Error::invalid("node_pubkey", "is this node's own key"));
     }
-    Ok(PeerRoute { node_id, address, persist })
+    Ok(PeerAddress { node_id, address, persist })
 }
 
 pub(super) fn disconnect(

@@ -1,10 +1,9 @@
 //! What an event of the library means to the server and to its users. An event is matched here, once;
 //! nothing else is done, so that it can be tested without a node.
 
+use ldk_node::bitcoin::Txid;
 use ldk_node::bitcoin::hashes::Hash as _;
 use ldk_node::bitcoin::hashes::sha256::Hash as Sha256;
-use ldk_node::bitcoin::secp256k1::PublicKey;
-use ldk_node::bitcoin::{OutPoint, Txid};
 use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_node::lightning::ln::types::ChannelId;
 use ldk_node::lightning::util::ser::Writeable as _;
@@ -12,11 +11,12 @@ use ldk_node::lightning_types::payment::PaymentHash;
 use ldk_node::{CustomTlvRecord, Event, UserChannelId};
 use ldk_server_grpc::events::event_envelope::Event as Published;
 use ldk_server_grpc::events::{
-    ChannelClosureInitiator, ChannelState, ChannelStateChanged, PaymentClaimable, PaymentFailed,
-    PaymentForwarded, PaymentReceived, PaymentSuccessful, SpliceState, SpliceStateChanged,
+    ChannelState, ChannelStateChanged, PaymentClaimable, PaymentFailed, PaymentForwarded,
+    PaymentReceived, PaymentSuccessful, SpliceState, SpliceStateChanged,
 };
 use ldk_server_grpc::types;
 
+use super::messages::{channel_state, records, set_payment, splice_state};
 use crate::hold::Held;
 use crate::store::{Digest, NewEvent, dedup_key};
 use crate::wire;
@@ -146,15 +146,32 @@ fn meaning(event: Event) -> Meaning {
             let held = Held { payment_hash, claimable_amount_msat, claim_deadline };
             claimable(payment_id, held, custom_records)
         },
-        forwarded @ Event::PaymentForwarded { .. } => Meaning {
-            event: "PaymentForwarded",
-            payment: None,
-            change: None,
-            repetition: Repetition::Possible,
-            publication: Published::PaymentForwarded(PaymentForwarded {
-                forwarded_payment: forwarded_payment(&forwarded),
-            }),
-        },
+        Event::PaymentForwarded {
+            prev_channel_id,
+            next_channel_id,
+            prev_user_channel_id,
+            next_user_channel_id,
+            prev_node_id,
+            next_node_id,
+            total_fee_earned_msat,
+            skimmed_fee_msat,
+            claim_from_onchain_tx,
+            outbound_amount_forwarded_msat,
+        } => forwarded(types::ForwardedPayment {
+            prev_channel_id: prev_channel_id.to_string(),
+            next_channel_id: next_channel_id.to_string(),
+            // The contract has no absence for some of these; they are empty where the library knows
+            // none.
+            prev_user_channel_id: prev_user_channel_id.map(number).unwrap_or_default(),
+            next_user_channel_id: next_user_channel_id.map(number),
+            total_fee_earned_msat,
+            skimmed_fee_msat,
+            claim_from_onchain_tx,
+            outbound_amount_forwarded_msat,
+            prev_node_id: prev_node_id.map(|id| id.to_string()).unwrap_or_default(),
+            next_node_id: next_node_id.map(|id| id.to_string()).unwrap_or_default(),
+            created_at: 0,
+        }),
         Event::ChannelPending {
             channel_id,
             user_channel_id,
@@ -283,6 +300,21 @@ fn claimable(payment: PaymentId, held: Held, custom_records: Vec<CustomTlvRecord
     }
 }
 
+fn forwarded(payment: types::ForwardedPayment) -> Meaning {
+    let publication = PaymentForwarded { forwarded_payment: Some(payment) };
+    Meaning {
+        event: "PaymentForwarded",
+        payment: None,
+        change: None,
+        repetition: Repetition::Possible,
+        publication: Published::PaymentForwarded(publication),
+    }
+}
+
+fn number(UserChannelId(id): UserChannelId) -> String {
+    id.to_string()
+}
+
 fn channel(event: &'static str, change: Change, state: ChannelStateChanged) -> Meaning {
     Meaning {
         event,
@@ -303,108 +335,14 @@ fn splice(
     Meaning { event, payment: None, change: Some(change), repetition, publication }
 }
 
-/// Puts the payment into a message that tells of one.
-fn set_payment(event: &mut Published, payment: Option<types::Payment>) {
-    match event {
-        Published::PaymentReceived(event) => event.payment = payment,
-        Published::PaymentSuccessful(event) => event.payment = payment,
-        // The library may write down that a payment is pending after it has told that it failed.
-        Published::PaymentFailed(event) => {
-            event.payment = payment;
-            if let Some(payment) = &mut event.payment {
-                payment.set_status(types::PaymentStatus::Failed);
-            }
-        },
-        Published::PaymentClaimable(event) => event.payment = payment,
-        Published::PaymentForwarded(_)
-        | Published::ChannelStateChanged(_)
-        | Published::SpliceStateChanged(_)
-        | Published::PaymentFailedBack(_) => {},
-    }
-}
-
-fn forwarded_payment(event: &Event) -> Option<types::ForwardedPayment> {
-    let Event::PaymentForwarded {
-        prev_channel_id,
-        next_channel_id,
-        prev_user_channel_id,
-        next_user_channel_id,
-        prev_node_id,
-        next_node_id,
-        total_fee_earned_msat,
-        skimmed_fee_msat,
-        claim_from_onchain_tx,
-        outbound_amount_forwarded_msat,
-    } = event
-    else {
-        return None;
-    };
-    // The contract has no absence for some of these; they are empty where the library knows none.
-    let number = |id: &UserChannelId| id.0.to_string();
-    let key = |node_id: &Option<PublicKey>| node_id.map(|id| id.to_string()).unwrap_or_default();
-    Some(types::ForwardedPayment {
-        prev_channel_id: prev_channel_id.to_string(),
-        next_channel_id: next_channel_id.to_string(),
-        prev_user_channel_id: prev_user_channel_id.as_ref().map(number).unwrap_or_default(),
-        next_user_channel_id: next_user_channel_id.as_ref().map(number),
-        total_fee_earned_msat: *total_fee_earned_msat,
-        skimmed_fee_msat: *skimmed_fee_msat,
-        claim_from_onchain_tx: *claim_from_onchain_tx,
-        outbound_amount_forwarded_msat: *outbound_amount_forwarded_msat,
-        prev_node_id: key(prev_node_id),
-        next_node_id: key(next_node_id),
-        created_at: 0,
-    })
-}
-
-fn splice_state(
-    state: SpliceState,
-    channel_id: ChannelId,
-    user_channel_id: UserChannelId,
-    counterparty_node_id: PublicKey,
-    funding_txo: Option<OutPoint>,
-) -> SpliceStateChanged {
-    SpliceStateChanged {
-        channel_id: channel_id.to_string(),
-        user_channel_id: user_channel_id.0.to_string(),
-        counterparty_node_id: counterparty_node_id.to_string(),
-        state: state.into(),
-        funding_txo: funding_txo.map(|outpoint| outpoint.to_string()),
-    }
-}
-
-fn channel_state(
-    state: ChannelState,
-    channel_id: ChannelId,
-    user_channel_id: UserChannelId,
-    counterparty_node_id: Option<PublicKey>,
-    funding_txo: Option<OutPoint>,
-) -> ChannelStateChanged {
-    ChannelStateChanged {
-        channel_id: channel_id.to_string(),
-        user_channel_id: user_channel_id.0.to_string(),
-        counterparty_node_id: counterparty_node_id.map(|id| id.to_string()),
-        state: state.into(),
-        funding_txo: funding_txo.map(|outpoint| outpoint.to_string()),
-        reason: None,
-        closure_initiator: ChannelClosureInitiator::Unspecified.into(),
-    }
-}
-
-fn records(records: Vec<CustomTlvRecord>) -> Vec<types::CustomTlvRecord> {
-    records
-        .into_iter()
-        .map(|CustomTlvRecord { type_num, value }| types::CustomTlvRecord { type_num, value })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
+    use ldk_node::bitcoin::OutPoint;
     use ldk_node::bitcoin::hashes::Hash as _;
-    use ldk_node::bitcoin::secp256k1::{Secp256k1, SecretKey};
+    use ldk_node::bitcoin::secp256k1::{PublicKey, Secp256k1, SecretKey};
     use ldk_node::lightning::events::ClosureReason;
     use ldk_node::lightning_types::payment::PaymentHash;
-    use ldk_server_grpc::events::ChannelStateChangeReasonKind;
+    use ldk_server_grpc::events::{ChannelClosureInitiator, ChannelStateChangeReasonKind};
 
     use super::*;
 

@@ -8,6 +8,7 @@ use ldk_node::lightning::io;
 use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_node::lightning_types::payment::PaymentHash;
 use ldk_node::{Event, Node};
+use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 
 use super::effect::{Change, Effect};
@@ -31,18 +32,35 @@ pub struct EventLoop {
 
 /// Why no more events are taken.
 #[derive(Debug, thiserror::Error)]
-enum EventError {
+pub enum EventError {
+    /// A thread was lost.
+    #[error(transparent)]
+    Task(#[from] JoinError),
+    /// An event cannot be written down.
     #[error("cannot record {event}: {source}")]
-    Record { event: &'static str, source: RecordError },
+    Record {
+        /// Its name.
+        event: &'static str,
+        /// Why.
+        source: RecordError,
+    },
+    /// An event cannot be taken out of the library's queue.
     #[error("cannot acknowledge {event}: {reason}")]
-    Acknowledge { event: &'static str, reason: String },
+    Acknowledge {
+        /// Its name.
+        event: &'static str,
+        /// Why.
+        reason: String,
+    },
 }
 
 /// Why an event is not recorded.
 #[derive(Debug, thiserror::Error)]
-enum RecordError {
+pub enum RecordError {
+    /// A held payment is not looked after.
     #[error(transparent)]
     Hold(#[from] HoldError),
+    /// The database fails.
     #[error(transparent)]
     Store(#[from] io::Error),
 }
@@ -51,7 +69,7 @@ impl EventLoop {
     /// Takes events until `stop` is cancelled. Returns an error if an event cannot be written down or
     /// acknowledged: the library may then have dropped it from memory without saving that, and only a
     /// restart makes the two agree again.
-    pub async fn run(self, stop: CancellationToken) -> Result<(), String> {
+    pub async fn run(self, stop: CancellationToken) -> Result<(), EventError> {
         let this = Arc::new(self);
         // Only the first can be one that was recorded before, by a process that ended too early.
         let mut is_first = true;
@@ -63,9 +81,7 @@ impl EventLoop {
             };
             let this = Arc::clone(&this);
             // Looking up the payment takes the library's locks, and acknowledging may write to disk.
-            let handled = tokio::task::spawn_blocking(move || this.handle(event, is_first)).await;
-            let handled = handled.map_err(|error| error.to_string())?;
-            handled.map_err(|error| error.to_string())?;
+            tokio::task::spawn_blocking(move || this.handle(event, is_first)).await??;
             is_first = false;
         }
     }

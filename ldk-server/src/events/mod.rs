@@ -3,6 +3,7 @@
 mod cursor;
 mod effect;
 mod event_loop;
+mod messages;
 
 pub use cursor::{EventCursor, out_of_range, replaying};
-pub use event_loop::EventLoop;
+pub use event_loop::{EventError, EventLoop, RecordError};

@@ -26,7 +26,7 @@ pub async fn run(
     payments: Arc<HeldPayments>,
     blocks_before: u32,
     stop: CancellationToken,
-) -> Result<(), String> {
+) -> Result<(), HoldError> {
     if blocks_before >= LEAST_NOTICE_BLOCKS {
         tracing::warn!(
             "hodl.fail_before_deadline_blocks is {blocks_before}: a payment can arrive \
@@ -46,8 +46,7 @@ pub async fn run(
         let claims_are_known = started.elapsed() >= CLAIMS_ARE_KNOWN_AFTER;
         // The library takes its locks, and both of us write to disk.
         let look = move || look(&payments, blocks_before, claims_are_known);
-        let looked = tokio::task::spawn_blocking(look).await.map_err(|error| error.to_string())?;
-        looked.map_err(|error| error.to_string())?;
+        tokio::task::spawn_blocking(look).await??;
     }
 }
 

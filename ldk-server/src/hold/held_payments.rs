@@ -10,6 +10,7 @@ use ldk_node::payment::PaymentStatus;
 use ldk_node::{Node, NodeError};
 use ldk_server_grpc::events::event_envelope::Event as Published;
 use ldk_server_grpc::events::{PaymentFailedBack, PaymentFailedBackReason};
+use tokio::task::JoinError;
 
 use super::state::HoldStates;
 use super::{FailReason, Held, HoldState, LockedHold, Process};
@@ -28,6 +29,9 @@ pub enum HoldError {
     /// Its state cannot be read or written down.
     #[error("the state of a held payment cannot be read or written: {0}")]
     Store(#[from] io::Error),
+    /// A thread was lost.
+    #[error(transparent)]
+    Task(#[from] JoinError),
     /// The library does not fail it.
     #[error("cannot fail payment {payment_hash}: {source}")]
     Library {

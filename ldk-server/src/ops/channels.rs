@@ -7,7 +7,7 @@ use ldk_node::config::ChannelConfig;
 use ldk_node::lightning::ln::channelmanager::MIN_CLTV_EXPIRY_DELTA;
 use ldk_node::{ChannelDetails, NodeError, UserChannelId};
 
-use super::peers::{self, PeerRoute};
+use super::peers::{self, PeerAddress};
 use crate::app::App;
 use crate::caller::Caller;
 use crate::error::Error;
@@ -25,7 +25,7 @@ const MAX_TRIES: u32 = 3;
 /// A channel to open.
 pub struct Open {
     /// The other side.
-    pub peer: PeerRoute,
+    pub peer: PeerAddress,
     /// How much of this wallet it is to hold.
     pub amount: OpenAmount,
     /// How much of that is the other side's.
@@ -80,9 +80,9 @@ fn check_announcement(app: &App, open: &Open) -> Result<(), Error> {
 
 fn open_connected(app: &App, caller: &Caller, open: Open) -> Result<UserChannelId, Error> {
     // Held until the library has connected, which it does at once: the peer is connected already.
-    let PeerRoute { node_id, address, persist } = open.peer;
+    let PeerAddress { node_id, address, persist } = open.peer;
     let way = app.gate.way_to(&address)?;
-    let peer = PeerRoute { node_id, address: way.address().clone(), persist };
+    let peer = PeerAddress { node_id, address: way.address().clone(), persist };
     let open = Open { peer, ..open };
     let id = app.spending.channel(caller, || match open.amount {
         OpenAmount::Sats(amount_sats) => ask_to_open(app, &open, amount_sats)
@@ -95,7 +95,7 @@ fn open_connected(app: &App, caller: &Caller, open: Open) -> Result<UserChannelI
 
 fn ask_to_open(app: &App, open: &Open, amount_sats: u64) -> Result<UserChannelId, NodeError> {
     let Open { peer, push_msat, config, announce, amount: _ } = open;
-    let PeerRoute { node_id, address, persist: _ } = peer.clone();
+    let PeerAddress { node_id, address, persist: _ } = peer.clone();
     let config = Some(*config);
     if *announce {
         app.node.open_announced_channel(node_id, address, amount_sats, *push_msat, config)

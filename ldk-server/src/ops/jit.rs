@@ -10,7 +10,7 @@ use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_node::lightning_invoice::{Bolt11Invoice, Bolt11InvoiceDescription};
 use ldk_node::payment::{PaymentDetails, PaymentKind};
 
-use super::peers::{self, PeerRoute};
+use super::peers::{self, PeerAddress};
 use crate::app::{App, LiquidityProvider};
 use crate::error::Error;
 use crate::executor::joined;
@@ -54,7 +54,7 @@ pub async fn receive(app: &Arc<App>, order: Order) -> Result<Bolt11Invoice, Erro
         app.lsp.as_ref().ok_or_else(none_configured)?;
     let place = ordering.try_enter()?;
     // The library remembers it by itself once there is an invoice.
-    let peer = PeerRoute { node_id: *node_id, address: address.clone(), persist: false };
+    let peer = PeerAddress { node_id: *node_id, address: address.clone(), persist: false };
     peers::connect(app, peer).await.map_err(unreachable)?;
     let working = Arc::clone(app);
     let work = app.executor.spawn("order_channel", move || {

@@ -18,7 +18,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A peer and where to reach it.
 #[derive(Clone)]
-pub struct PeerRoute {
+pub struct PeerAddress {
     /// Its node id.
     pub node_id: PublicKey,
     /// Where it listens.
@@ -27,7 +27,7 @@ pub struct PeerRoute {
     pub persist: bool,
 }
 
-impl fmt::Display for PeerRoute {
+impl fmt::Display for PeerAddress {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "peer {}@{}", self.node_id, self.address)
     }
@@ -35,7 +35,7 @@ impl fmt::Display for PeerRoute {
 
 /// Connects to a peer, or says that it did not answer in time. Returns where it is connected, if that
 /// is not where it was to be reached: it was connected already.
-pub async fn connect(app: &Arc<App>, peer: PeerRoute) -> Result<Option<SocketAddress>, Error> {
+pub async fn connect(app: &Arc<App>, peer: PeerAddress) -> Result<Option<SocketAddress>, Error> {
     let place = app.connecting.try_enter()?;
     let name = peer.to_string();
     let working = Arc::clone(app);
@@ -53,18 +53,18 @@ pub async fn connect(app: &Arc<App>, peer: PeerRoute) -> Result<Option<SocketAdd
 }
 
 /// Blocks until the peer has answered or the connection has failed.
-fn connect_now(app: &App, peer: PeerRoute) -> Result<Option<SocketAddress>, Error> {
+fn connect_now(app: &App, peer: PeerAddress) -> Result<Option<SocketAddress>, Error> {
     reach(app, &peer)?;
-    let PeerRoute { node_id, address, persist } = peer;
+    let PeerAddress { node_id, address, persist } = peer;
     if persist {
         app.gate.store_address(&app.store, node_id, &address).map_err(Error::internal)?;
     }
     Ok(connection(app, node_id).filter(|connected| *connected != address))
 }
 
-fn reach(app: &App, peer: &PeerRoute) -> Result<(), Error> {
+fn reach(app: &App, peer: &PeerAddress) -> Result<(), Error> {
     let name = peer.to_string();
-    let PeerRoute { node_id, address, persist } = peer;
+    let PeerAddress { node_id, address, persist } = peer;
     let (node_id, persist) = (*node_id, *persist);
     let failed =
         |reason: &str| Error::FailedPrecondition(format!("cannot connect to {name}: {reason}"));

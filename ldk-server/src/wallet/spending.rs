@@ -22,6 +22,7 @@ use tokio::task::{block_in_place, spawn_blocking};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use crate::bulkhead::{Bulkhead, Place};
 use crate::caller::Caller;
 use crate::chain::bitcoind;
 use crate::clock::since_epoch;
@@ -55,7 +56,7 @@ pub struct Spending {
     store: Arc<Store>,
     config: Arc<Config>,
     stopping: CancellationToken,
-    queue: Semaphore,
+    queue: Bulkhead,
     turn: Semaphore,
     /// Held while the wallet looks at the chain at our request.
     look: Arc<tokio::sync::Mutex<()>>,
@@ -64,7 +65,7 @@ pub struct Spending {
 
 /// The right to spend. The next in the queue gets it when this is dropped.
 struct Turn<'a> {
-    _place: SemaphorePermit<'a>,
+    _place: Place,
     _turn: SemaphorePermit<'a>,
 }
 
@@ -82,7 +83,10 @@ impl Spending {
             store,
             config,
             stopping,
-            queue: Semaphore::new(MAX_WAITING),
+            queue: Bulkhead::new(
+                MAX_WAITING,
+                &format!("{MAX_WAITING} on-chain spends are under way"),
+            ),
             turn: Semaphore::new(1),
             look: Arc::default(),
             last: Last::default(),
@@ -167,10 +171,7 @@ impl Spending {
     /// Waits for the right to spend, which a caller who has given up does not get. Must not be called
     /// on an async worker.
     fn turn(&self, caller: &Caller) -> Result<Turn<'_>, Error> {
-        let place = self.queue.try_acquire().map_err(|_| {
-            let reason = format!("{MAX_WAITING} on-chain spends are under way; try again later");
-            Error::ResourceExhausted(reason)
-        })?;
+        let place = self.queue.try_enter()?;
         let turn = async {
             tokio::select! {
                 biased;
