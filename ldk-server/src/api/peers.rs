@@ -5,14 +5,16 @@ use ldk_server_grpc::api::{
     ListPeersRequest, ListPeersResponse,
 };
 
+use ldk_server_grpc::types;
+
 use super::dispatcher::Call;
 use super::{fields, pasted};
 use crate::app::App;
 use crate::caller::Caller;
 use crate::error::Error;
+use crate::gate::KnownPeer;
 use crate::ops;
 use crate::ops::peers::PeerAddress;
-use crate::wire;
 
 pub(super) async fn connect(
     call: Call,
@@ -57,5 +59,19 @@ pub(super) fn list(
     ListPeersRequest {}: ListPeersRequest,
 ) -> Result<ListPeersResponse, Error> {
     let peers = ops::peers::list(app);
-    Ok(ListPeersResponse { peers: peers.into_iter().map(wire::peer::peer).collect() })
+    Ok(ListPeersResponse { peers: peers.into_iter().map(shown).collect() })
+}
+
+/// A peer as the API shows it.
+fn shown(peer: KnownPeer) -> types::Peer {
+    let is_connected = peer.is_connected();
+    let KnownPeer { node_id, address, connected_address, is_persisted } = peer;
+    let elsewhere = connected_address.filter(|connected| *connected != address);
+    types::Peer {
+        node_id: node_id.to_string(),
+        address: address.to_string(),
+        is_persisted,
+        is_connected,
+        connected_address: elsewhere.map(|address| address.to_string()),
+    }
 }

@@ -6,6 +6,7 @@ mod listener;
 mod metrics;
 mod places;
 mod preface_timeout;
+mod rate;
 mod request_id;
 mod router;
 mod standing;

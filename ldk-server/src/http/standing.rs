@@ -9,8 +9,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tonic::Status;
 
-use super::layers::rate::Rate;
 use super::places::Place;
+use super::rate::Rate;
 use super::strangers::{Stranger, Strangers};
 use crate::config::LimitsConfig;
 

@@ -12,7 +12,6 @@ pub mod invoice;
 pub mod node;
 pub mod offer;
 pub mod payment;
-pub mod peer;
 pub mod text;
 
 #[cfg(test)]
