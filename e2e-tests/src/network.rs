@@ -1,28 +1,23 @@
 //! A chain and the nodes on it.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use ldk_server_client::api::OpenChannelRequest;
-use ldk_server_client::api::open_channel_request::Amount;
-use ldk_server_client::types::Channel;
 use tempfile::TempDir;
 
 use crate::bitcoind::Bitcoind;
 use crate::node::Node;
 use crate::node_config::NodeConfig;
 use crate::process::Group;
+use crate::reservation::Reservation;
 use crate::tools::Tools;
 use crate::wait::until;
 
 /// Nodes look for blocks and transactions every 2 s.
-const SYNC_PATIENCE: Duration = Duration::from_secs(60);
-/// The confirmations that make a channel ready.
-const BLOCKS_TO_READY: u32 = 6;
-/// What an anchor output holds.
-const ANCHOR_SATS: u64 = 330;
+pub(crate) const SYNC_PATIENCE: Duration = Duration::from_secs(60);
 /// What each node of a funded pair gets beyond the channel: on-chain fees, and the reserve without
 /// which a node cannot open or accept a channel.
 const RESERVE_SATS: u64 = 200_000;
@@ -34,6 +29,8 @@ const RESERVE_SATS: u64 = 200_000;
 pub struct Network {
     bitcoind: Bitcoind,
     nodes: Mutex<Vec<Arc<Node>>>,
+    /// How many nodes were started or are being started.
+    started: AtomicUsize,
     tools: &'static Tools,
     dir: PathBuf,
     group: Group,
@@ -41,14 +38,34 @@ pub struct Network {
     has_tails: bool,
     /// Removed with all that is in it, unless a test has failed.
     temporary: Option<TempDir>,
+    /// Given back last, when the processes have ended.
+    reservation: Option<Reservation>,
 }
 
+/// How many nodes a test has unless it says otherwise.
+const PAIR: u32 = 2;
+
 impl Network {
-    /// Starts a chain in a temporary directory.
+    /// Starts a chain in a temporary directory, for a test with at most two nodes.
     pub async fn start() -> Result<Self> {
+        Self::start_for(PAIR).await
+    }
+
+    /// As [`start`](Self::start), for a test with at most so many nodes.
+    pub async fn start_for(nodes: u32) -> Result<Self> {
+        Self::start_with(Reservation::of(nodes).await?).await
+    }
+
+    /// As [`start`](Self::start), for a test that has the machine for itself.
+    pub async fn start_alone() -> Result<Self> {
+        Self::start_with(Reservation::of_the_machine().await?).await
+    }
+
+    async fn start_with(reservation: Reservation) -> Result<Self> {
         let temporary = tempfile::tempdir()?;
         let mut network = Self::start_in(temporary.path(), Group::Shared).await?;
         network.temporary = Some(temporary);
+        network.reservation = Some(reservation);
         Ok(network)
     }
 
@@ -61,12 +78,14 @@ impl Network {
         Ok(Self {
             bitcoind,
             nodes,
+            started: AtomicUsize::new(0),
             tools,
             dir,
             group,
             stopped: false,
             has_tails: true,
             temporary: None,
+            reservation: None,
         })
     }
 
@@ -110,9 +129,18 @@ impl Network {
 
     /// Starts a node with this configuration. It has no money.
     pub async fn node_of(&self, config: NodeConfig) -> Result<Arc<Node>> {
+        self.take_place()?;
         let node = Arc::new(Node::start(config, self.tools, self.group).await?);
         self.nodes().push(Arc::clone(&node));
         Ok(node)
+    }
+
+    /// Counts a node that is to be started.
+    fn take_place(&self) -> Result<()> {
+        let started = self.started.fetch_add(1, Ordering::Relaxed);
+        let places = self.reservation.as_ref().map_or(usize::MAX, Reservation::nodes);
+        ensure!(started < places, "the network has room for {places} nodes: Network::start_for");
+        Ok(())
     }
 
     /// Starts alice and bob, who share a channel of this capacity. Half of it belongs to each, so
@@ -141,100 +169,6 @@ impl Network {
             .await?;
         }
         Ok(())
-    }
-
-    /// Opens a channel, gives `push_sats` of it to the other side, and waits until both can use it.
-    pub async fn open_channel(
-        &self,
-        opener: &Node,
-        accepter: &Node,
-        channel_sats: u64,
-        push_sats: u64,
-    ) -> Result<()> {
-        self.open(opener, accepter, channel_sats, push_sats, false).await
-    }
-
-    /// As [`open_channel`](Self::open_channel), and for others to pay through: they hear of it from
-    /// their peers some time later.
-    pub async fn open_announced_channel(
-        &self,
-        opener: &Node,
-        accepter: &Node,
-        channel_sats: u64,
-        push_sats: u64,
-    ) -> Result<()> {
-        self.open(opener, accepter, channel_sats, push_sats, true).await
-    }
-
-    async fn open(
-        &self,
-        opener: &Node,
-        accepter: &Node,
-        channel_sats: u64,
-        push_sats: u64,
-        announce_channel: bool,
-    ) -> Result<()> {
-        let request = OpenChannelRequest {
-            node_pubkey: accepter.id().to_owned(),
-            address: accepter.address(),
-            amount: Some(Amount::ChannelAmountSats(channel_sats)),
-            push_to_counterparty_msat: Some(push_sats * 1_000),
-            announce_channel,
-            ..Default::default()
-        };
-        opener.client().open_channel(request).await?;
-        self.confirm_funding(opener).await?;
-        self.usable(opener, accepter).await
-    }
-
-    /// Waits until the funding transaction of a channel that this node opens waits for a block, and
-    /// mines what makes the channel ready.
-    pub async fn confirm_funding(&self, opener: &Node) -> Result<()> {
-        until("the funding transaction is broadcast", SYNC_PATIENCE, async || {
-            let mempool = self.bitcoind.mempool().await?;
-            let channels = opener.channels().await?;
-            let mut funding = channels.iter().filter_map(|channel| channel.funding_txo.as_ref());
-            let seen = || format!("{} has {channels:?}, the mempool {mempool:?}", opener.alias());
-            ensure!(funding.any(|outpoint| mempool.contains(&outpoint.txid)), seen());
-            Ok(())
-        })
-        .await?;
-        self.mine(BLOCKS_TO_READY).await
-    }
-
-    /// Waits until both can use every channel they have with each other.
-    pub async fn usable(&self, one: &Node, other: &Node) -> Result<()> {
-        for (node, peer) in [(one, other), (other, one)] {
-            let what = format!("{} can use its channels with {}", node.alias(), peer.alias());
-            until(&what, SYNC_PATIENCE, async || {
-                let mut channels = node.channels().await?;
-                channels.retain(|channel| channel.counterparty_node_id == peer.id());
-                let usable = !channels.is_empty() && channels.iter().all(|each| each.is_usable);
-                ensure!(usable, "{} has {channels:?}", node.alias());
-                Ok(())
-            })
-            .await?;
-        }
-        Ok(())
-    }
-
-    /// Waits until no payment is on its way between the two, and returns what each can send then, in
-    /// millisatoshis: a payment succeeds a moment before both sides have it out of their books.
-    pub async fn at_rest(one: &Node, other: &Node) -> Result<[u64; 2]> {
-        until("nothing is on its way in the channel", SYNC_PATIENCE, async || {
-            Self::spendable_at_rest(one, other).await
-        })
-        .await
-    }
-
-    /// As [`at_rest`](Self::at_rest), and fails if something is on its way now.
-    pub async fn spendable_at_rest(one: &Node, other: &Node) -> Result<[u64; 2]> {
-        let [ours, theirs] = [one.usable_channel(other).await?, other.usable_channel(one).await?];
-        let spendable = [ours.outbound_capacity_msat, theirs.outbound_capacity_msat];
-        let mirrored = [theirs.inbound_capacity_msat, ours.inbound_capacity_msat];
-        let whole = spendable.iter().sum::<u64>() == spendable_in_all_msat(&ours);
-        ensure!(whole && spendable == mirrored, "{ours:?} and {theirs:?}");
-        Ok(spendable)
     }
 
     /// Mines so many blocks, and waits until every node that is up has seen the last of them.
@@ -271,15 +205,6 @@ impl Network {
     fn nodes(&self) -> MutexGuard<'_, Vec<Arc<Node>>> {
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// What the two sides of a channel can send together when nothing is on its way: all that is in it,
-/// but for what each must keep and the two outputs that let either side raise the fee of a closure.
-fn spendable_in_all_msat(channel: &Channel) -> u64 {
-    let kept_sats = channel.unspendable_punishment_reserve.unwrap_or_default()
-        + channel.counterparty_unspendable_punishment_reserve
-        + 2 * ANCHOR_SATS;
-    (channel.channel_value_sats - kept_sats) * 1_000
 }
 
 impl Drop for Network {

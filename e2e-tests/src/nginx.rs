@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::process::Command;
 use tokio::sync::OnceCell;
 
-use crate::finished::run_in_view;
+use crate::command_output::run_in_view;
 use crate::node_config::NodeConfig;
 use crate::ports::Port;
 use crate::process::{Group, Log, Process};

@@ -17,8 +17,8 @@ use serde_json::Value;
 use tokio::process::Command;
 use tokio::sync::Mutex;
 
+use crate::command_output::{CommandOutput, run};
 use crate::events::Events;
-use crate::finished::{Finished, run};
 use crate::node_config::NodeConfig;
 use crate::process::{Group, Log, Process};
 use crate::tools::Tools;
@@ -155,14 +155,14 @@ impl Node {
     }
 
     /// Runs a command of the command-line client, which may fail.
-    pub async fn cli_finished(&self, args: &[&str]) -> Result<Finished> {
+    pub async fn cli_output(&self, args: &[&str]) -> Result<CommandOutput> {
         run(self.cli_command(args), CLI_PATIENCE).await
     }
 
     /// Runs a command of the command-line client that must not fail, and returns the JSON that it
     /// prints.
     pub async fn cli(&self, args: &[&str]) -> Result<Value> {
-        let printed = self.cli_finished(args).await?.success()?;
+        let printed = self.cli_output(args).await?.success()?;
         serde_json::from_str(&printed).with_context(|| format!("{args:?} printed {printed}"))
     }
 
@@ -272,7 +272,7 @@ impl Node {
 }
 
 /// Runs a daemon that is expected to refuse to start, and to say why.
-pub async fn refusal(tools: &Tools, args: &[&str]) -> Result<Finished> {
+pub async fn refusal(tools: &Tools, args: &[&str]) -> Result<CommandOutput> {
     let mut command = Command::new(&tools.ldk_server);
     command.args(args);
     run(command, REFUSAL_PATIENCE).await

@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use tokio::process::Command;
 use tokio::sync::OnceCell;
 
-use crate::finished::run_in_view;
+use crate::command_output::run_in_view;
 use crate::node_config::NodeConfig;
 use crate::process::{Group, Log, Process};
 use crate::tools::repository;

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::process::Command;
 use tokio::sync::OnceCell;
 
-use crate::finished::run_in_view;
+use crate::command_output::run_in_view;
 use crate::process::Group;
 
 /// A release build of the whole workspace on a slow machine takes this long at most.
@@ -69,14 +69,16 @@ async fn bitcoind(group: Group) -> Result<PathBuf> {
 
 /// Builds an example of a member of the workspace, and tells where it is.
 pub async fn example(package: &str, name: &str) -> Result<PathBuf> {
-    // With the rest of the workspace: alone it would be built of differently made dependencies.
-    let built = cargo_build(&["--workspace", "--examples"], Group::Shared).await?;
+    let built = build(Group::Shared).await?;
     executable(&built, name).with_context(|| format!("the example of {package}"))
 }
 
-/// Builds the binaries of the workspace and returns what cargo reports of it, a JSON value a line.
+/// Builds the binaries and examples of the workspace and returns what cargo reports of it, a JSON
+/// value a line.
 async fn build(group: Group) -> Result<String> {
-    cargo_build(&["--workspace", "--bins"], group).await
+    // The examples have the features of dev-dependencies turned on, as the tests have. Without them
+    // LDK would be built a second time.
+    cargo_build(&["--workspace", "--bins", "--examples"], group).await
 }
 
 async fn cargo_build(what: &[&str], group: Group) -> Result<String> {

@@ -1,4 +1,4 @@
-//! Whether the caller of a call still waits for its answer. A call that cannot be undone looks at
+//! The caller of a call: who it is, what it may do, and whether it still waits for the answer. A call that cannot be undone looks at
 //! that right before it does it: whoever was told that the call failed, or has hung up, must not find
 //! the money spent.
 
@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tonic::Status;
 
+use crate::access::{Access, Permissions};
 use crate::deadline::Deadline;
 use crate::error::Error;
 
@@ -18,17 +19,50 @@ const WAITS: u8 = 0;
 const GAVE_UP: u8 = 1;
 const COMMITTED: u8 = 2;
 
+/// Who a caller is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Identity {
+    /// Whoever holds the API key.
+    ApiKey,
+}
+
 /// The caller of a call. Clones are the same one.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Caller {
+    identity: Identity,
+    permissions: Permissions,
     deadline: Option<Deadline>,
     state: Arc<AtomicU8>,
 }
 
 impl Caller {
-    /// Waits until this deadline, or for ever.
-    pub(crate) fn until(deadline: Option<Deadline>) -> Self {
-        Self { deadline, state: Arc::default() }
+    /// Whoever holds the API key, and waits for ever.
+    pub(crate) fn with_api_key() -> Self {
+        let (identity, permissions) = (Identity::ApiKey, Permissions::ALL);
+        Self { identity, permissions, deadline: None, state: Arc::default() }
+    }
+
+    /// The same, waiting until this deadline.
+    pub(crate) fn with_deadline(self, deadline: Deadline) -> Self {
+        Self { deadline: Some(deadline), ..self }
+    }
+
+    /// Who it is.
+    pub fn identity(&self) -> Identity {
+        self.identity
+    }
+
+    /// Fails unless the caller may make the calls of this group.
+    pub(crate) fn must_have(&self, group: Access) -> Result<(), Error> {
+        if self.permissions.allow(group) {
+            return Ok(());
+        }
+        Err(Error::PermissionDenied(format!("this caller has no access to the group {group:?}")))
+    }
+
+    /// Until when the caller waits, if not for ever.
+    pub(crate) fn deadline(&self) -> Option<Deadline> {
+        self.deadline
     }
 
     /// Fails when the caller has given up. From now on the caller is told the outcome, even if the
@@ -97,6 +131,7 @@ mod tests {
     use std::future::pending;
 
     use http::HeaderMap;
+    use tokio::time::Instant;
     use tonic::Code;
 
     use super::*;
@@ -104,7 +139,8 @@ mod tests {
     fn within(timeout: &str) -> Caller {
         let mut headers = HeaderMap::new();
         headers.insert("grpc-timeout", timeout.parse().unwrap());
-        Caller::until(Deadline::of(&headers).unwrap())
+        let deadline = Deadline::of(&headers, Instant::now()).unwrap();
+        Caller::with_api_key().with_deadline(deadline.unwrap())
     }
 
     #[tokio::test(start_paused = true)]
@@ -126,12 +162,12 @@ mod tests {
     async fn a_deadline_that_has_passed_counts_even_if_nobody_was_told() {
         let caller = within("0m");
         assert!(caller.commit().is_err());
-        assert!(Caller::default().commit().is_ok());
+        assert!(Caller::with_api_key().commit().is_ok());
     }
 
     #[tokio::test]
     async fn a_caller_who_hangs_up_has_given_up() {
-        let caller = Caller::default();
+        let caller = Caller::with_api_key();
         let answer = caller.answer(pending::<Result<(), Status>>());
         caller.still_waits().unwrap();
         drop(Box::pin(answer));
@@ -161,5 +197,15 @@ mod tests {
         caller.commit().unwrap();
         let told = caller.answer(pending::<Result<(), Status>>()).await.unwrap_err();
         assert_eq!(told.code(), Code::DeadlineExceeded);
+    }
+
+    #[test]
+    fn a_call_of_a_group_without_access_is_refused() {
+        let caller =
+            Caller { permissions: Permissions::of(&[Access::Read]), ..Caller::with_api_key() };
+        caller.must_have(Access::Read).unwrap();
+        let refused = caller.must_have(Access::Pay).unwrap_err();
+        assert!(matches!(refused, Error::PermissionDenied(_)), "{refused:?}");
+        Caller::with_api_key().must_have(Access::Admin).unwrap();
     }
 }

@@ -11,13 +11,13 @@ use tonic::Status;
 pub(crate) struct Deadline(Instant);
 
 impl Deadline {
-    /// The deadline that `headers` name, counted from now.
-    pub(crate) fn of(headers: &HeaderMap) -> Result<Option<Self>, Status> {
+    /// The deadline that `headers` name, counted from when they were received.
+    pub(crate) fn of(headers: &HeaderMap, received: Instant) -> Result<Option<Self>, Status> {
         let Some(value) = headers.get("grpc-timeout") else { return Ok(None) };
         let timeout = value.to_str().ok().and_then(parse).ok_or_else(|| {
             Status::invalid_argument("grpc-timeout must be 1 to 8 digits and one of H M S m u n")
         })?;
-        Ok(Some(Self(Instant::now() + timeout)))
+        Ok(Some(Self(received + timeout)))
     }
 
     /// Waits for the deadline; forever if there is none.

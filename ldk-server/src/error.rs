@@ -3,6 +3,9 @@
 use ldk_node::NodeError;
 use tonic::{Code, Status};
 
+/// How much of an unusable value is quoted back.
+const QUOTED_CHARS: usize = 80;
+
 /// Why a call failed, named by what the caller can do about it. The text is for the caller, except
 /// where a variant says otherwise.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +30,12 @@ pub enum Error {
     /// Too much is under way: ask again later.
     #[error("{0}")]
     ResourceExhausted(String),
+    /// The caller has no access to this call.
+    #[error("{0}")]
+    PermissionDenied(String),
+    /// The caller stopped waiting: look up what came of it.
+    #[error("the deadline has passed; the outcome of the call is unknown")]
+    DeadlineExceeded,
     /// The server is starting or stopping: ask again later.
     #[error("{0}")]
     Unavailable(String),
@@ -58,6 +67,8 @@ impl From<Error> for Status {
             Error::NotFound(_) => Code::NotFound,
             Error::OutOfRange(_) => Code::OutOfRange,
             Error::ResourceExhausted(_) => Code::ResourceExhausted,
+            Error::PermissionDenied(_) => Code::PermissionDenied,
+            Error::DeadlineExceeded => Code::DeadlineExceeded,
             Error::Unavailable(_) => Code::Unavailable,
             Error::Unimplemented(_) => Code::Unimplemented,
             Error::Internal(_) => {
@@ -134,6 +145,13 @@ impl From<NodeError> for Error {
     }
 }
 
+/// The value for a message, cut to a length that fits one.
+pub(crate) fn quoted(text: &str) -> String {
+    let short: String = text.chars().take(QUOTED_CHARS).collect();
+    let ellipsis = if short.len() < text.len() { "…" } else { "" };
+    format!("{:?}", format!("{short}{ellipsis}"))
+}
+
 /// What the state of things is that a call failed for, where the call itself does not know better.
 /// The library's own sentences say what failed, and not why.
 fn cause(error: NodeError) -> &'static str {
@@ -188,6 +206,11 @@ mod tests {
         let status = Status::from(Error::Internal("/data/keys_seed is gone".to_owned()));
         assert_eq!(status.code(), Code::Internal);
         assert!(!status.message().contains("keys_seed"));
+    }
+
+    #[test]
+    fn long_values_are_cut() {
+        assert!(quoted(&"é".repeat(1_000_000)).chars().count() < 100);
     }
 
     #[test]

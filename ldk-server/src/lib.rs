@@ -1,7 +1,11 @@
 //! The ldk-server daemon as a library: [`Server`] is what `main` runs, and what a test may run
 //! in-process.
 
+pub mod access;
+pub mod api;
+pub mod app;
 pub mod backup;
+pub mod bulkhead;
 pub mod caller;
 pub mod certificate;
 pub mod chain;
@@ -13,26 +17,32 @@ mod deadline;
 mod descriptors;
 mod disk;
 pub mod error;
+pub mod events;
+pub mod executor;
 pub mod gate;
+pub mod grpc;
+pub mod hold;
+pub mod hrn;
 pub mod http;
 pub mod logging;
 pub mod manual;
 pub mod memory;
 pub mod metrics;
 pub mod node;
+pub mod ops;
+pub mod payment_requests;
 pub mod process;
 pub mod readiness;
 pub mod recovery;
-mod request_id;
 mod retention;
 mod rollback;
-pub mod rpc;
 pub mod secrets;
 mod server;
 pub mod storage;
 pub mod store;
 pub mod supervisor;
 mod urls;
+pub mod wallet;
 pub mod wire;
 
 pub use server::{Exit, Server, ShutdownReason, StartError, StopError, run};

@@ -10,7 +10,7 @@
 use std::fs;
 use std::process::Command;
 
-use ldk_server::config::keys::{KEYS, Key, Kind};
+use ldk_server::config::keys::{Definition, KEYS, Kind};
 
 /// Of each key a value for the file, one for the variable and one for the flag.
 const VALUES: &[(&str, [&str; 3])] = &[
@@ -127,8 +127,9 @@ const ALTERNATIVES: [&[&str]; 4] = [
 #[test]
 fn every_key_is_set_by_flag_over_variable_over_file() {
     for left_out in ALTERNATIVES {
-        let is_set = |key: &&Key| !left_out.iter().any(|prefix| key.name.starts_with(prefix));
-        let keys: Vec<&Key> =
+        let is_set =
+            |key: &&Definition| !left_out.iter().any(|prefix| key.name.starts_with(prefix));
+        let keys: Vec<&Definition> =
             KEYS.iter().filter(|key| key.refused.is_none()).filter(is_set).collect();
         // The first of them, the first two, and all three.
         for ways in 1..=3 {
@@ -153,7 +154,7 @@ fn the_values_tell_the_ways_apart() {
 }
 
 /// What the daemon says of its configuration when the keys are set in so many ways.
-fn checked(keys: &[&Key], ways: usize) -> String {
+fn checked(keys: &[&Definition], ways: usize) -> String {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("config.toml");
     let mut command = Command::new(env!("CARGO_BIN_EXE_ldk-server"));
@@ -180,7 +181,7 @@ fn checked(keys: &[&Key], ways: usize) -> String {
 }
 
 /// Checks that the last of so many ways is the one that counts.
-fn expect(shown: &str, key: &Key, ways: usize) {
+fn expect(shown: &str, key: &Definition, ways: usize) {
     let name = key.name;
     let value = match in_toml(key, values(key)[ways - 1]) {
         _ if key.is_secret => "\"********\"".to_owned(),
@@ -201,12 +202,12 @@ fn expect(shown: &str, key: &Key, ways: usize) {
     assert_eq!((setting.trim_end(), origin.trim()), (&*format!("{name} = {value}"), &*source));
 }
 
-fn values(key: &Key) -> [&'static str; 3] {
+fn values(key: &Definition) -> [&'static str; 3] {
     let of_key = VALUES.iter().find(|(name, _)| *name == key.name);
     of_key.unwrap_or_else(|| panic!("{} needs values to be tried with", key.name)).1
 }
 
-fn in_toml(key: &Key, value: &str) -> String {
+fn in_toml(key: &Definition, value: &str) -> String {
     match key.kind {
         Kind::Text => format!("\"{value}\""),
         Kind::List => format!("[\"{value}\"]"),

@@ -71,6 +71,16 @@ pub enum Scenario {
     Channels,
 }
 
+impl Scenario {
+    /// How many nodes a group has.
+    pub fn nodes(self) -> u32 {
+        match self {
+            Self::Pairs | Self::Channels => 2,
+            Self::Forwards => 3,
+        }
+    }
+}
+
 /// How a node is ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {

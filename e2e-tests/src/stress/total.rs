@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use super::summary::Summary;
 use super::violation::{Kind, Violation};
-use crate::say::say;
+use crate::print_uncaptured::print_uncaptured;
 
 const PROGRESS_EVERY: u32 = 10;
 
@@ -49,7 +49,7 @@ impl Total {
         summary.violations =
             summary.violations.into_iter().map(|violation| violation.at(place)).collect();
         for violation in &summary.violations {
-            say(&violation.to_string());
+            print_uncaptured(&violation.to_string());
         }
         let is_right = summary.is_right();
         self.with(|state| {
@@ -57,7 +57,7 @@ impl Total {
             let done = state.summary.kills;
             if done >= state.told + PROGRESS_EVERY {
                 state.told = done;
-                say(&self.progress(&state.summary));
+                print_uncaptured(&self.progress(&state.summary));
             }
         });
         is_right

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use e2e_tests::{
-    Draft, Network, Node, NodeConfig, RPC_PASSWORD, RawConnection, grpc_frame, grpc_request,
-    grpc_request_to, now_secs, until, x_auth, x_auth_of_request,
+    ConfigBuilder, Network, Node, NodeConfig, RPC_PASSWORD, RawConnection, grpc_frame,
+    grpc_request, grpc_request_to, now_secs, until, x_auth, x_auth_of_request,
 };
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -50,7 +50,7 @@ async fn the_key_lets_in_and_nothing_else_does() -> Result<()> {
 async fn each_older_form_can_be_turned_off() -> Result<()> {
     let network = Network::start().await?;
     for (key, refused) in [("auth.accept_timestamp_only", 0), ("auth.accept_body_bound", 1)] {
-        let mut strict = Draft::new(&network, "strict")?.set(key, false)?.start()?;
+        let mut strict = ConfigBuilder::new(&network, "strict")?.set(key, false)?.start()?;
         strict.ready().await?;
         let (node, body) = (strict.config(), payment_details("ab"));
         let forms = [
@@ -174,7 +174,7 @@ async fn the_wrong_key_is_an_authentication_error(node: &Node) -> Result<()> {
     let refused = client.get_node_info(GetNodeInfoRequest {}).await;
     assert!(matches!(refused, Err(Error::Auth(_))), "{refused:?}");
 
-    let refused = node.cli_finished(&["--api-key", &wrong_key, "get-node-info"]).await?;
+    let refused = node.cli_output(&["--api-key", &wrong_key, "get-node-info"]).await?;
     assert_eq!(refused.code, Some(1), "{refused:?}");
     assert!(refused.stderr.starts_with("Error (Authentication Error): "), "{refused:?}");
     assert_eq!(refused.stdout, "");

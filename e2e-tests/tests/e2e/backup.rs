@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use e2e_tests::{Finished, Network, Node, refusal, until};
+use e2e_tests::{CommandOutput, Network, Node, refusal, until};
 use ldk_server_client::Error;
 use ldk_server_client::api::CreateBackupRequest;
 use tokio::sync::watch;
@@ -97,7 +97,7 @@ impl Files {
     }
 
     /// Runs `ldk-server restore`.
-    async fn restore(&self, backup: &Path, more: &[&str]) -> Result<Finished> {
+    async fn restore(&self, backup: &Path, more: &[&str]) -> Result<CommandOutput> {
         let (backup, config) =
             (backup.display().to_string(), self.config_file.display().to_string());
         let passphrase = self.passphrase.display().to_string();
@@ -194,7 +194,7 @@ async fn wrong_ways(files: &Files, node: &Node, backup: &Path) -> Result<()> {
         (["backup", &new, "--include-keys"], "--passphrase-file"),
         (["backup", &new, "--passphrase-file=/dev/null"], "passphrase: "),
     ] {
-        let refused = node.cli_finished(&args).await?;
+        let refused = node.cli_output(&args).await?;
         assert_eq!(refused.code, Some(1), "{refused:?}");
         assert!(refused.stderr.contains(reason), "{refused:?}");
         assert!(!files.elsewhere.join("new.age").exists());

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use e2e_tests::{
-    Authority, Daemon, Door, Draft, ElectrumIndex, Esplora, Network, Node, NodeConfig,
-    RawConnection, tls_connect, until,
+    Authority, ConfigBuilder, Daemon, ElectrumIndex, Esplora, Network, Node, NodeConfig,
+    RawConnection, TcpProxy, tls_connect, until,
 };
 use ldk_server_client::Error;
 use ldk_server_client::api::GetNodeInfoRequest;
@@ -30,20 +30,20 @@ const LESS_THAN_BY_DEFAULT: Duration = Duration::from_secs(25);
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_whose_bitcoind_went_away_goes_on_and_catches_up() -> Result<()> {
     let network = Network::start().await?;
-    let door = Door::closed()?;
-    door.open(network.bitcoind().rpc_address()).await?;
+    let proxy = TcpProxy::closed()?;
+    proxy.open(network.bitcoind().rpc_address()).await?;
     let (alice, bob) =
-        tokio::try_join!(network.node_of(behind(&door, &network)?), network.node("bob"))?;
+        tokio::try_join!(network.node_of(behind(&proxy, &network)?), network.node("bob"))?;
     network.fund(&[&alice, &bob], 1_000_000).await?;
     network.open_channel(&alice, &bob, 500_000, 250_000).await?;
     is_ready(&alice).await?;
 
-    door.close();
+    proxy.close();
     let before = (alice.height().await?, alice.balances().await?.total_onchain_balance_sats);
     network.bitcoind().send(&[alice.new_address().await?], DEPOSIT_SATS).await?;
     network.bitcoind().mine(BLOCKS_MISSED).await?;
     until("it says that the chain source is silent", SILENCE_PATIENCE, async || {
-        says_silent(&alice, &door).await
+        says_silent(&alice, &proxy).await
     })
     .await?;
     let now = (alice.height().await?, alice.balances().await?.total_onchain_balance_sats);
@@ -51,7 +51,7 @@ async fn a_node_whose_bitcoind_went_away_goes_on_and_catches_up() -> Result<()> 
     alice.pays(&bob, 1_000_000).await?;
     bob.pays(&alice, 1_000_000).await?;
 
-    door.open(network.bitcoind().rpc_address()).await?;
+    proxy.open(network.bitcoind().rpc_address()).await?;
     is_ready(&alice).await?;
     until("it has what it missed", PATIENCE, async || {
         let now = (alice.height().await?, alice.balances().await?.total_onchain_balance_sats);
@@ -67,9 +67,9 @@ async fn a_node_whose_bitcoind_went_away_goes_on_and_catches_up() -> Result<()> 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_bitcoind_makes_no_caller_wait() -> Result<()> {
     let network = Network::start().await?;
-    let door = Door::closed()?;
-    door.open_slowly(network.bitcoind().rpc_address(), DELAY).await?;
-    let alice = network.node_of(behind(&door, &network)?).await?;
+    let proxy = TcpProxy::closed()?;
+    proxy.open_slowly(network.bitcoind().rpc_address(), DELAY).await?;
+    let alice = network.node_of(behind(&proxy, &network)?).await?;
     is_ready(&alice).await?;
     let begin = Instant::now();
     for _ in 0..CALLS {
@@ -89,7 +89,7 @@ async fn servers_are_asked_as_configured() -> Result<()> {
     let network = Network::start().await?;
     let esplora = Esplora::start().await?;
     let url = |path: &str| format!("{}{path}", esplora.url());
-    let draft = Draft::new(&network, "asking")?
+    let builder = ConfigBuilder::new(&network, "asking")?
         .unset("bitcoind")?
         .set("esplora.server_url", url("/api"))?
         .set("esplora.headers", vec![format!("Authorization: {BEARER}")])?
@@ -98,7 +98,7 @@ async fn servers_are_asked_as_configured() -> Result<()> {
         .set("sync.onchain_wallet_interval_secs", INTERVAL_SECS)?
         .set("sync.lightning_wallet_interval_secs", INTERVAL_SECS)?
         .set("sync.fee_rates_interval_secs", INTERVAL_SECS)?;
-    let mut daemon = draft.start()?;
+    let mut daemon = builder.start()?;
     let client = daemon.ready().await?;
     let syncs = async || {
         let info = client.get_node_info(GetNodeInfoRequest {}).await?;
@@ -135,20 +135,20 @@ async fn an_esplora_server_is_reached_by_tls_if_its_authority_is_trusted() -> Re
     let network = Network::start().await?;
     let (ours, theirs) = (Authority::new("localhost")?, Authority::new("localhost")?);
     let esplora = Esplora::start_with_tls(&ours).await?;
-    let draft = |name: &str, authority: &Authority| {
-        Draft::new(&network, name)?
+    let builder = |name: &str, authority: &Authority| {
+        ConfigBuilder::new(&network, name)?
             .unset("bitcoind")?
             .set("esplora.server_url", esplora.url())?
             .set("esplora.ca_cert_path", authority.ca_cert_path().display().to_string())
     };
-    let mut daemon = draft("trusting", &ours)?.start()?;
+    let mut daemon = builder("trusting", &ours)?.start()?;
     let client = daemon.ready().await?;
     until("it is ready", PATIENCE, async || Ok(client.check_ready().await?)).await?;
     daemon.stop().await?;
     let asked = esplora.take_requests();
     assert!(asked.iter().any(|(path, _)| path == "/fee-estimates"), "{asked:?}");
 
-    waits_for(draft("mistrusting", &theirs)?.start()?, esplora.url()).await?;
+    waits_for(builder("mistrusting", &theirs)?.start()?, esplora.url()).await?;
     assert_eq!(esplora.take_requests(), []);
     network.stop().await
 }
@@ -184,8 +184,8 @@ async fn an_electrum_server_is_reached_by_tls_and_broadcasts() -> Result<()> {
     assert!(metrics.contains("ldk_server_broadcasts_refused_total 0\n"), "{metrics}");
     alice.stop().await?;
 
-    let draft = Draft::new(&network, "mistrusting")?.unset("bitcoind")?;
-    let daemon = draft
+    let builder = ConfigBuilder::new(&network, "mistrusting")?.unset("bitcoind")?;
+    let daemon = builder
         .set("electrum.server_url", electrum.url())?
         .set("electrum.ca_cert_path", theirs.ca_cert_path().display().to_string())?
         .start()?;
@@ -210,10 +210,10 @@ async fn waits_for(mut daemon: Daemon, server_url: &str) -> Result<()> {
     daemon.stop().await
 }
 
-/// The configuration of a node that reaches bitcoind through a door only.
-fn behind(door: &Door, network: &Network) -> Result<NodeConfig> {
+/// The configuration of a node that reaches bitcoind only through the proxy.
+fn behind(proxy: &TcpProxy, network: &Network) -> Result<NodeConfig> {
     let mut config = network.config("alice")?;
-    config.args = vec!["--bitcoind-rpc-address".to_owned(), door.address()];
+    config.args = vec!["--bitcoind-rpc-address".to_owned(), proxy.address()];
     Ok(config)
 }
 
@@ -226,12 +226,12 @@ async fn is_ready(node: &Node) -> Result<()> {
 }
 
 /// Checks that it lives, answers, and says that its chain source does not.
-async fn says_silent(node: &Node, door: &Door) -> Result<()> {
+async fn says_silent(node: &Node, proxy: &TcpProxy) -> Result<()> {
     match node.client().check_ready().await {
         Err(Error::Unavailable(why)) => ensure!(
             why.starts_with("chain source: no answer since ")
                 && why.ends_with(" s)")
-                && !why.contains(&door.address()),
+                && !why.contains(&proxy.address()),
             "{why}"
         ),
         other => bail!("{other:?}"),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use e2e_tests::{Draft, Events, Network, Node, refused, until};
+use e2e_tests::{ConfigBuilder, Events, Network, Node, refused, until};
 use ldk_server_client::api::open_channel_request::Amount;
 use ldk_server_client::api::{
     CloseChannelRequest, ForceCloseChannelRequest, GetNodeInfoRequest, ListChannelsRequest,
@@ -49,7 +49,7 @@ async fn a_channel_that_is_refused_has_failed_to_open(
     events: &mut Events,
     alice: &Node,
 ) -> Result<()> {
-    let mut carol = Draft::new(network, "carol")?.unset("node.alias")?.start()?;
+    let mut carol = ConfigBuilder::new(network, "carol")?.unset("node.alias")?.start()?;
     let client = carol.ready().await?;
     let carol_id = client.get_node_info(GetNodeInfoRequest {}).await?.node_id;
     let request = OpenChannelRequest {

@@ -141,7 +141,7 @@ impl Follower {
 
 async fn unknown_channels_are_refused(alice: &Node, bob: &Node) -> Result<()> {
     for command in ["close-channel", "force-close-channel"] {
-        let refused = alice.cli_finished(&[command, "42", bob.id()]).await?;
+        let refused = alice.cli_output(&[command, "42", bob.id()]).await?;
         assert_eq!(refused.code, Some(1), "{refused:?}");
         assert!(refused.stderr.starts_with("Error (Invalid Request): "), "{refused:?}");
         assert!(refused.stderr.contains("42"), "{refused:?}");

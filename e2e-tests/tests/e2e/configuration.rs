@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use e2e_tests::{Draft, Electrum, Esplora, Finished, Network, RPC_PASSWORD, run};
+use e2e_tests::{CommandOutput, ConfigBuilder, Electrum, Esplora, Network, RPC_PASSWORD, run};
 use ldk_server_grpc::places::{self, Places};
 use tokio::process::Command;
 
@@ -22,35 +22,35 @@ const MNEMONIC: &str = "abandon abandon abandon abandon abandon abandon abandon 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_configured_is_refused_before_anything_is_made() -> Result<()> {
     let network = Network::start().await?;
-    let draft = |name| Draft::new(&network, name);
-    for (draft, named) in [
-        (draft("misspelt")?.set("log.levle", "Debug")?, &["levle"][..]),
-        (draft("section")?.set("nodes.alias", "alice")?, &["nodes"]),
-        (draft("no-network")?.unset("node.network")?, &["node.network", "regtest"]),
-        (draft("mainnet")?.set("node.network", "mainnet")?, &["node.network", "mainnet"]),
+    let builder = |name| ConfigBuilder::new(&network, name);
+    for (builder, named) in [
+        (builder("misspelt")?.set("log.levle", "Debug")?, &["levle"][..]),
+        (builder("section")?.set("nodes.alias", "alice")?, &["nodes"]),
+        (builder("no-network")?.unset("node.network")?, &["node.network", "regtest"]),
+        (builder("mainnet")?.set("node.network", "mainnet")?, &["node.network", "mainnet"]),
         (
-            draft("two-sources")?.set("esplora.server_url", "http://127.0.0.1:1")?,
+            builder("two-sources")?.set("esplora.server_url", "http://127.0.0.1:1")?,
             &["bitcoind", "esplora"],
         ),
-        (draft("no-source")?.unset("bitcoind")?, &["bitcoind", "electrum", "esplora"]),
-        (draft("half-a-source")?.unset("bitcoind.rpc_user")?, &["bitcoind.rpc_user"]),
-        (draft("no-port")?.set("bitcoind.rpc_address", "localhost")?, &["bitcoind.rpc_address"]),
-        (draft("long-alias")?.set("node.alias", "a".repeat(33))?, &["node.alias", "33", "32"]),
-        (draft("empty-alias")?.set("node.alias", " ")?, &["node.alias"]),
-        (draft("unheard")?.unset("node.listening_addresses")?, &["node.listening_addresses"]),
+        (builder("no-source")?.unset("bitcoind")?, &["bitcoind", "electrum", "esplora"]),
+        (builder("half-a-source")?.unset("bitcoind.rpc_user")?, &["bitcoind.rpc_user"]),
+        (builder("no-port")?.set("bitcoind.rpc_address", "localhost")?, &["bitcoind.rpc_address"]),
+        (builder("long-alias")?.set("node.alias", "a".repeat(33))?, &["node.alias", "33", "32"]),
+        (builder("empty-alias")?.set("node.alias", " ")?, &["node.alias"]),
+        (builder("unheard")?.unset("node.listening_addresses")?, &["node.listening_addresses"]),
         (
-            draft("unreachable")?.set("node.grpc_service_address", "localhost:3536")?,
+            builder("unreachable")?.set("node.grpc_service_address", "localhost:3536")?,
             &["node.grpc_service_address", "localhost:3536"],
         ),
-        (draft("loud")?.set("log.level", "loud")?, &["log.level", "loud"]),
-        (draft("number")?.set("node.alias", 7)?, &["alias"]),
-        (draft("nameless-host")?.set("tls.hosts", vec!["no host"])?, &["tls.hosts", "no host"]),
-        (draft("probing")?.set("probing.strategy", "random_walk")?, &["probing", "0.7.1"]),
-        (draft("password")?.set("bitcoind.rpc_password", 7)?, &["rpc_password"]),
+        (builder("loud")?.set("log.level", "loud")?, &["log.level", "loud"]),
+        (builder("number")?.set("node.alias", 7)?, &["alias"]),
+        (builder("nameless-host")?.set("tls.hosts", vec!["no host"])?, &["tls.hosts", "no host"]),
+        (builder("probing")?.set("probing.strategy", "random_walk")?, &["probing", "0.7.1"]),
+        (builder("password")?.set("bitcoind.rpc_password", 7)?, &["rpc_password"]),
     ] {
-        let refused = refused(&draft, named).await?;
+        let refused = refused(&builder, named).await?;
         assert!(refused.stderr.starts_with("Invalid configuration: "), "{refused:?}");
-        assert!(!draft.storage_dir().exists(), "{} was made", draft.storage_dir().display());
+        assert!(!builder.storage_dir().exists(), "{} was made", builder.storage_dir().display());
     }
     files_that_are_no_configuration(&network).await?;
     a_configuration_can_be_looked_at(&network).await?;
@@ -59,8 +59,8 @@ async fn what_cannot_be_configured_is_refused_before_anything_is_made() -> Resul
 }
 
 async fn a_configuration_can_be_looked_at(network: &Network) -> Result<()> {
-    let draft = Draft::new(network, "looked-at")?;
-    let shown = draft.checked(|command| {
+    let builder = ConfigBuilder::new(network, "looked-at")?;
+    let shown = builder.checked(|command| {
         command.env("LDK_SERVER_LOG_LEVEL", "Info").arg("--events-keep-count=5");
     });
     let shown = shown.await?.success()?;
@@ -74,11 +74,11 @@ async fn a_configuration_can_be_looked_at(network: &Network) -> Result<()> {
         assert!(line.is_some_and(|line| line.ends_with(&format!("# {origin}"))), "{shown}");
     }
     assert!(!shown.contains(RPC_PASSWORD), "{shown}");
-    let wrong = draft.checked(|command| {
+    let wrong = builder.checked(|command| {
         command.env("LDK_SERVER_EVENTS_KEEP_SECS", "1");
     });
     check(&wrong.await?, &["events.keep_secs", "60"]);
-    assert!(!draft.storage_dir().exists(), "{} was made", draft.storage_dir().display());
+    assert!(!builder.storage_dir().exists(), "{} was made", builder.storage_dir().display());
     Ok(())
 }
 
@@ -116,7 +116,7 @@ async fn what_is_in_the_way_is_named() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn files_that_were_damaged_are_named_and_kept() -> Result<()> {
     let network = Network::start().await?;
-    let whole = Draft::new(&network, "whole")?;
+    let whole = ConfigBuilder::new(&network, "whole")?;
     let dir = whole.storage_dir().to_owned();
     let mut whole = whole.start()?;
     whole.ready().await?;
@@ -149,12 +149,12 @@ async fn files_that_were_damaged_are_named_and_kept() -> Result<()> {
     .into_iter()
     .enumerate()
     {
-        let draft = Draft::new(&network, &format!("damaged-{index}"))?;
-        copy_secrets(&dir, draft.storage_dir())?;
-        let damaged = draft.storage_dir().join(file);
+        let builder = ConfigBuilder::new(&network, &format!("damaged-{index}"))?;
+        copy_secrets(&dir, builder.storage_dir())?;
+        let damaged = builder.storage_dir().join(file);
         fs::remove_file(&damaged)?;
         fs::write(&damaged, content)?;
-        refused(&draft, &[&damaged.display().to_string(), word]).await?;
+        refused(&builder, &[&damaged.display().to_string(), word]).await?;
         assert_eq!(fs::read_to_string(&damaged)?, content, "{file} was changed");
     }
     network.stop().await
@@ -176,15 +176,15 @@ async fn files_that_are_no_configuration(network: &Network) -> Result<()> {
 }
 
 async fn ports_in_use(network: &Network) -> Result<()> {
-    let draft = Draft::new(network, "grpc-taken")?;
-    let address = draft.config().grpc.address();
+    let builder = ConfigBuilder::new(network, "grpc-taken")?;
+    let address = builder.config().grpc.address();
     let _taken = TcpListener::bind(&address)?;
-    refused(&draft, &["node.grpc_service_address", &address]).await?;
+    refused(&builder, &["node.grpc_service_address", &address]).await?;
 
-    let draft = Draft::new(network, "lightning-taken")?;
-    let address = draft.config().lightning.address();
+    let builder = ConfigBuilder::new(network, "lightning-taken")?;
+    let address = builder.config().lightning.address();
     let _taken = TcpListener::bind(&address)?;
-    refused(&draft, &["node.listening_addresses", &address]).await?;
+    refused(&builder, &["node.listening_addresses", &address]).await?;
     Ok(())
 }
 
@@ -199,44 +199,44 @@ async fn directories_that_cannot_be_used(network: &Network) -> Result<()> {
         ("unwritable-key", "tls.key_path"),
         ("unwritable-certificate", "tls.cert_path"),
     ] {
-        refused(&Draft::new(network, name)?.set(key, below.as_str())?, &[&below]).await?;
+        refused(&ConfigBuilder::new(network, name)?.set(key, below.as_str())?, &[&below]).await?;
     }
     Ok(())
 }
 
 async fn a_directory_in_use(network: &Network) -> Result<()> {
-    let draft = Draft::new(network, "in-use")?;
-    let dir = places::network_dir(draft.storage_dir(), "regtest");
+    let builder = ConfigBuilder::new(network, "in-use")?;
+    let dir = places::network_dir(builder.storage_dir(), "regtest");
     fs::create_dir_all(&dir)?;
     let lock = File::create(dir.join("ldk-server.lock"))?;
     lock.lock()?;
-    refused(&draft, &["another ldk-server", &dir.display().to_string()]).await?;
-    assert!(!draft.storage_dir().join("keys_mnemonic").exists(), "the other's keys were made");
+    refused(&builder, &["another ldk-server", &dir.display().to_string()]).await?;
+    assert!(!builder.storage_dir().join("keys_mnemonic").exists(), "the other's keys were made");
     Ok(())
 }
 
 async fn a_directory_of_ldk_server(network: &Network) -> Result<()> {
-    let draft = Draft::new(network, "ldk-server")?;
-    let dir = places::network_dir(draft.storage_dir(), "regtest");
+    let builder = ConfigBuilder::new(network, "ldk-server")?;
+    let dir = places::network_dir(builder.storage_dir(), "regtest");
     fs::create_dir_all(&dir)?;
     let database = rusqlite::Connection::open(dir.join("ldk_node_data.sqlite"))?;
     database.pragma_update(None, "user_version", 3)?;
     drop(database);
     fs::write(dir.join("ldk_server_data.sqlite"), "")?;
     let words = ["data directory of an LDK Server", "keys_mnemonic", "api_key", "tls.crt"];
-    check(&draft.refused().await?, &words);
-    assert!(!draft.storage_dir().join("keys_mnemonic").exists(), "keys were made");
+    check(&builder.refused().await?, &words);
+    assert!(!builder.storage_dir().join("keys_mnemonic").exists(), "keys were made");
     Ok(())
 }
 
 async fn a_bitcoind_that_is_not_ours(network: &Network) -> Result<()> {
     let address = network.bitcoind().rpc_address();
-    let draft = Draft::new(network, "signet")?.set("node.network", "signet")?;
-    refused(&draft, &["bitcoind", &address, "regtest", "signet"]).await?;
+    let builder = ConfigBuilder::new(network, "signet")?.set("node.network", "signet")?;
+    refused(&builder, &["bitcoind", &address, "regtest", "signet"]).await?;
 
     let wrong = "another-password";
-    let draft = Draft::new(network, "stranger")?.set("bitcoind.rpc_password", wrong)?;
-    let refusal = refused(&draft, &["bitcoind", &address, "bitcoind.rpc_password"]).await?;
+    let builder = ConfigBuilder::new(network, "stranger")?.set("bitcoind.rpc_password", wrong)?;
+    let refusal = refused(&builder, &["bitcoind", &address, "bitcoind.rpc_password"]).await?;
     assert!(!refusal.stdout.contains(wrong) && !refusal.stderr.contains(wrong), "{refusal:?}");
     Ok(())
 }
@@ -245,30 +245,30 @@ async fn a_bitcoind_that_is_not_ours(network: &Network) -> Result<()> {
 async fn a_server_that_is_not_ours(network: &Network) -> Result<()> {
     let (electrum, esplora) = (Electrum::start().await?, Esplora::start().await?);
     for (source, url) in [("esplora", esplora.url()), ("electrum", electrum.url())] {
-        let draft = Draft::new(network, source)?.unset("bitcoind")?;
-        let draft = draft.set(&format!("{source}.server_url"), url)?;
-        let draft = draft.set("node.network", "signet")?;
-        refused(&draft, &[source, url, "is on regtest", "node.network is signet"]).await?;
+        let builder = ConfigBuilder::new(network, source)?.unset("bitcoind")?;
+        let builder = builder.set(&format!("{source}.server_url"), url)?;
+        let builder = builder.set("node.network", "signet")?;
+        refused(&builder, &[source, url, "is on regtest", "node.network is signet"]).await?;
     }
     Ok(())
 }
 
 async fn secrets_that_contradict_each_other(network: &Network, whole: &Path) -> Result<()> {
-    let draft = |name| {
-        let draft = Draft::new(network, name)?;
-        copy_secrets(whole, draft.storage_dir())?;
-        anyhow::Ok(draft)
+    let builder = |name| {
+        let builder = ConfigBuilder::new(network, name)?;
+        copy_secrets(whole, builder.storage_dir())?;
+        anyhow::Ok(builder)
     };
-    let two = draft("two-entropies")?;
+    let two = builder("two-entropies")?;
     fs::write(two.storage_dir().join("keys_seed"), [7; 64])?;
     refused(&two, &["keys_mnemonic", "keys_seed"]).await?;
 
-    let short = draft("short-seed")?;
+    let short = builder("short-seed")?;
     fs::remove_file(short.storage_dir().join("keys_mnemonic"))?;
     fs::write(short.storage_dir().join("keys_seed"), [7; 63])?;
     refused(&short, &["keys_seed", "63", "64"]).await?;
 
-    let lone = draft("lone-certificate")?;
+    let lone = builder("lone-certificate")?;
     fs::remove_file(places::tls_key_file(lone.storage_dir()))?;
     refused(&lone, &["tls.key", "tls.crt"]).await?;
     assert!(!places::tls_key_file(lone.storage_dir()).exists(), "a key that fits nothing");
@@ -277,15 +277,15 @@ async fn secrets_that_contradict_each_other(network: &Network, whole: &Path) -> 
 
 /// Runs a daemon with this configuration, which must end it with a message that has all of these
 /// words.
-async fn refused(draft: &Draft, words: &[&str]) -> Result<Finished> {
-    let refused = draft.refused().await?;
+async fn refused(builder: &ConfigBuilder, words: &[&str]) -> Result<CommandOutput> {
+    let refused = builder.refused().await?;
     check(&refused, words);
-    let secrets = secrets(draft.storage_dir())?;
+    let secrets = secrets(builder.storage_dir())?;
     for secret in secrets.iter().map(String::as_str).chain([RPC_PASSWORD]) {
         let told = refused.stdout.contains(secret) || refused.stderr.contains(secret);
         assert!(!told, "{secret:?} is a secret: {refused:?}");
     }
-    for file in files(draft.storage_dir())? {
+    for file in files(builder.storage_dir())? {
         let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         assert!(!name.ends_with(".partial"), "half written: {}", file.display());
         assert!(!name.ends_with(".sqlite"), "a wallet was made: {}", file.display());
@@ -293,8 +293,8 @@ async fn refused(draft: &Draft, words: &[&str]) -> Result<Finished> {
     Ok(refused)
 }
 
-fn check(refused: &Finished, words: &[&str]) {
-    let Finished { code, stdout, stderr, .. } = refused;
+fn check(refused: &CommandOutput, words: &[&str]) {
+    let CommandOutput { code, stdout, stderr, .. } = refused;
     assert_eq!(*code, Some(FAILURE), "{refused:?}");
     assert!(words.iter().all(|word| stderr.contains(word)), "not {words:?} in {stderr}");
     assert!(!stdout.contains("panicked") && !stderr.contains("panicked"), "{stdout}{stderr}");

@@ -109,7 +109,7 @@ async fn another_certificate_is_refused(node: &Node) -> Result<()> {
     let file = node.config().storage_dir.join("other.crt");
     fs::write(&file, &other)?;
     let file = file.display().to_string();
-    let refused = node.cli_finished(&["--tls-cert", &file, "get-node-info"]).await?;
+    let refused = node.cli_output(&["--tls-cert", &file, "get-node-info"]).await?;
     assert_eq!(refused.code, Some(1), "{refused:?}");
     assert!(refused.stderr.starts_with("Error (Internal Error): "), "{refused:?}");
     assert!(refused.stderr.contains("pinned"), "{refused:?}");

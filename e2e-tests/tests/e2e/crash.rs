@@ -2,7 +2,7 @@
 //!
 //! The library writes the state of a channel in two places, one a moment after the other, and closes
 //! the channel when it finds at a start that the two differ (rust-lightning issue 4286). The server
-//! has to keep that from ever being seen. `tests/kills.rs` does the same by the dozen, at random.
+//! has to keep that from ever being seen. `kills.rs` does the same by the dozen, at random.
 
 use std::fs;
 use std::time::Duration;

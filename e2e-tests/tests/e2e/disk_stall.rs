@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use e2e_tests::{Network, Node, RawConnection, Stall, Strace, say, until};
+use e2e_tests::{Network, Node, RawConnection, Stall, Strace, print_uncaptured, until};
 use futures_util::{FutureExt as _, StreamExt as _};
 use hyper::StatusCode;
 use ldk_server_client::api::{
@@ -37,7 +37,9 @@ async fn nothing_leaves_while_the_disk_takes_nothing() -> Result<()> {
     let strace = match Strace::get().await {
         Ok(strace) => strace,
         Err(error) => {
-            say(&format!("skipped: a disk that stalls, because there is no strace: {error:#}"));
+            print_uncaptured(&format!(
+                "skipped: a disk that stalls, because there is no strace: {error:#}"
+            ));
             return Ok(());
         },
     };

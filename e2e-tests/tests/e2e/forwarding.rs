@@ -32,7 +32,7 @@ const BATCH: u64 = 13;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn forwards_are_told_of_listed_and_earn_a_fee() -> Result<()> {
-    let network = Network::start().await?;
+    let network = Network::start_for(3).await?;
     let (alice, bob, carol) =
         tokio::try_join!(network.node("alice"), network.node("bob"), network.node("carol"))?;
     network.fund(&[&alice, &bob, &carol], 2 * CHANNEL_SATS).await?;

@@ -221,7 +221,7 @@ async fn a_peer_that_has_moved_is_found_again() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_goes_past_the_gate_is_sent_away() -> Result<()> {
-    let network = Network::start().await?;
+    let network = Network::start_for(3).await?;
     let (alice, bob, mallory) =
         tokio::try_join!(network.node("alice"), network.node("bob"), network.node("mallory"))?;
     connect(&bob, &alice, true).await?;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use e2e_tests::{Daemon, Door, Draft, Network, NodeConfig, RawAnswer, RawConnection};
+use e2e_tests::{ConfigBuilder, Daemon, Network, NodeConfig, RawAnswer, RawConnection, TcpProxy};
 use e2e_tests::{tls_connect, until};
 use http_body_util::Full;
 use hyper::{Method, Request, StatusCode};
@@ -22,15 +22,16 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_is_ready_when_it_is_in_step_with_the_chain() -> Result<()> {
     let network = Network::start().await?;
-    let door = Door::closed()?;
-    let draft = Draft::new(&network, "alice")?.set("bitcoind.rpc_address", door.address())?;
-    let mut alice = draft.start()?;
+    let proxy = TcpProxy::closed()?;
+    let builder =
+        ConfigBuilder::new(&network, "alice")?.set("bitcoind.rpc_address", proxy.address())?;
+    let mut alice = builder.start()?;
     alice.says("trying again in").await?;
     not_ready(&alice, "starting: waiting for the chain source").await?;
     let refused = alice.client()?.get_node_info(GetNodeInfoRequest {}).await;
     assert!(matches!(&refused, Err(Error::Unavailable(why)) if why.starts_with("starting: ")));
 
-    door.open(network.bitcoind().rpc_address()).await?;
+    proxy.open(network.bitcoind().rpc_address()).await?;
     alice.ready().await?;
     ready(&alice).await?;
     only_reading_is_allowed(alice.config()).await?;
@@ -45,12 +46,12 @@ async fn systemd_is_told_how_it_is() -> Result<()> {
     let cookie = network.dir().join(".cookie");
     fs::write(&cookie, format!("{user}:{password}"))?;
     let notices = Notices::receive(&network)?;
-    let door = Door::closed()?;
-    let mut alice = Draft::new(&network, "alice")?
+    let proxy = TcpProxy::closed()?;
+    let mut alice = ConfigBuilder::new(&network, "alice")?
         .unset("bitcoind.rpc_user")?
         .unset("bitcoind.rpc_password")?
         .set("bitcoind.rpc_cookie_file", cookie.display().to_string())?
-        .set("bitcoind.rpc_address", door.address())?
+        .set("bitcoind.rpc_address", proxy.address())?
         .start_with(|command| {
             command.env("NOTIFY_SOCKET", network.dir().join("notify"));
             command.env("WATCHDOG_USEC", "4000000");
@@ -59,7 +60,7 @@ async fn systemd_is_told_how_it_is() -> Result<()> {
     notices.have("EXTEND_TIMEOUT_USEC=60000000", 2).await?;
     assert_eq!(notices.count("READY=1"), 0);
 
-    door.open(network.bitcoind().rpc_address()).await?;
+    proxy.open(network.bitcoind().rpc_address()).await?;
     notices.have("READY=1", 1).await?;
     notices.have("STATUS=ready", 1).await?;
     notices.have("WATCHDOG=1", notices.count("WATCHDOG=1") + 3).await?;

@@ -28,7 +28,7 @@ const TOKEN: &str = "sesame";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_with_nothing_is_paid() -> Result<()> {
-    let network = Network::start().await?;
+    let network = Network::start_for(3).await?;
     let (payer, lsp) =
         tokio::try_join!(network.node("payer"), network.node_with("lsp", service(FEE_PPM)))?;
     network.fund(&[&payer, &lsp], LSP_SATS).await?;
@@ -68,7 +68,7 @@ async fn a_client_with_nothing_is_paid() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_provider_that_cannot_help_is_named() -> Result<()> {
-    let network = Network::start().await?;
+    let network = Network::start_for(5).await?;
     let (dear, deaf) = tokio::try_join!(
         network.node_with("dear", service(10 * FEE_PPM + 1)),
         network.node("deaf")

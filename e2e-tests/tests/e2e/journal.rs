@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use e2e_tests::{Door, Network, Node, NodeConfig, until};
+use e2e_tests::{Network, Node, NodeConfig, TcpProxy, until};
 use ldk_server_client::api::open_channel_request::Amount;
 use ldk_server_client::api::splice_in_request::Amount as SpliceAmount;
 use ldk_server_client::api::{CloseChannelRequest, OpenChannelRequest, SpliceInRequest};
@@ -21,14 +21,14 @@ const NOT_TAKEN: &str = "Failed to broadcast transaction";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_closing_that_nobody_has_seen_is_no_closing_by_force_after_a_kill() -> Result<()> {
-    let Pair { network, doors, alice, bob } = Pair::start().await?;
+    let Pair { network, proxies, alice, bob } = Pair::start().await?;
     let funding = open_channel(&network, &alice, &bob).await?;
 
-    doors.close();
+    proxies.close();
     close_channel(&alice, &bob).await?;
     kill_when_not_taken(&[&alice, &bob]).await?;
     assert!(is_unspent(&network, &funding).await?, "it was seen");
-    doors.open(&network).await?;
+    proxies.open(&network).await?;
     start_again(&[&alice, &bob]).await?;
 
     is_closed_by_agreement(&network, &funding).await?;
@@ -41,15 +41,15 @@ async fn a_closing_that_nobody_has_seen_is_no_closing_by_force_after_a_kill() ->
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_closing_that_one_is_killed_amid_is_no_closing_by_force() -> Result<()> {
-    let Pair { network, doors, alice, bob } = Pair::start().await?;
+    let Pair { network, proxies, alice, bob } = Pair::start().await?;
     let funding = open_channel(&network, &alice, &bob).await?;
 
-    doors.close();
+    proxies.close();
     close_channel(&alice, &bob).await?;
     // By now the transaction may still be held.
     alice.kill().await?;
     kill_when_not_taken(&[&bob]).await?;
-    doors.open(&network).await?;
+    proxies.open(&network).await?;
     start_again(&[&alice]).await?;
     if !alice.channels().await?.is_empty() {
         // What she has forgotten the two agree on again.
@@ -62,13 +62,13 @@ async fn a_closing_that_one_is_killed_amid_is_no_closing_by_force() -> Result<()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_opening_that_nobody_has_seen_goes_on_after_a_kill() -> Result<()> {
-    let Pair { network, doors, alice, bob } = Pair::start().await?;
+    let Pair { network, proxies, alice, bob } = Pair::start().await?;
     open_channel(&network, &alice, &bob).await?;
-    doors.close();
+    proxies.close();
     begin_to_open(&alice, &bob).await?;
     kill_when_not_taken(&[&alice]).await?;
     assert_eq!(network.bitcoind().mempool().await?.len(), 0);
-    doors.open(&network).await?;
+    proxies.open(&network).await?;
     start_again(&[&alice]).await?;
     alice.connect_to(&bob).await?;
     network.confirm_funding(&alice).await?;
@@ -86,10 +86,10 @@ async fn an_opening_that_nobody_has_seen_goes_on_after_a_kill() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_splice_that_nobody_has_seen_goes_on_after_a_kill() -> Result<()> {
-    let Pair { network, doors, alice, bob } = Pair::start().await?;
+    let Pair { network, proxies, alice, bob } = Pair::start().await?;
     open_channel(&network, &alice, &bob).await?;
     let channel = alice.usable_channel(&bob).await?;
-    doors.close();
+    proxies.close();
     let request = SpliceInRequest {
         user_channel_id: channel.user_channel_id,
         counterparty_node_id: bob.id().to_owned(),
@@ -97,7 +97,7 @@ async fn a_splice_that_nobody_has_seen_goes_on_after_a_kill() -> Result<()> {
     };
     alice.client().splice_in(request).await?;
     kill_when_not_taken(&[&alice, &bob]).await?;
-    doors.open(&network).await?;
+    proxies.open(&network).await?;
     start_again(&[&alice, &bob]).await?;
     alice.connect_to(&bob).await?;
     until("the splice is broadcast", PATIENCE, async || {
@@ -118,7 +118,7 @@ async fn a_splice_that_nobody_has_seen_goes_on_after_a_kill() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_being_broadcast_at_a_stop_gets_out() -> Result<()> {
-    let Pair { network, doors, alice, bob } = Pair::start().await?;
+    let Pair { network, proxies, alice, bob } = Pair::start().await?;
     let first = open_channel(&network, &alice, &bob).await?;
     network.open_channel(&alice, &bob, CHANNEL_SATS, CHANNEL_SATS / 2).await?;
     let channels = alice.channels().await?;
@@ -126,9 +126,9 @@ async fn what_is_being_broadcast_at_a_stop_gets_out() -> Result<()> {
     assert!(funding.len() == 2 && funding.contains(&first), "{funding:?}");
 
     // One of the two waits in the library until bitcoind has answered the other.
-    doors.close();
+    proxies.close();
     until("bitcoind is slow", PATIENCE, async || {
-        doors.alice.open_slowly(network.bitcoind().rpc_address(), SLOW).await
+        proxies.alice.open_slowly(network.bitcoind().rpc_address(), SLOW).await
     })
     .await?;
     for _ in &funding {
@@ -150,18 +150,18 @@ async fn what_is_being_broadcast_at_a_stop_gets_out() -> Result<()> {
 /// Two nodes with money, whose bitcoind can be shut off.
 struct Pair {
     network: Network,
-    doors: Doors,
+    proxies: Proxies,
     alice: Arc<Node>,
     bob: Arc<Node>,
 }
 
 /// What each of them reaches bitcoind through.
-struct Doors {
-    alice: Door,
-    bob: Door,
+struct Proxies {
+    alice: TcpProxy,
+    bob: TcpProxy,
 }
 
-impl Doors {
+impl Proxies {
     fn close(&self) {
         self.alice.close();
         self.bob.close();
@@ -176,20 +176,20 @@ impl Doors {
 impl Pair {
     async fn start() -> Result<Self> {
         let network = Network::start().await?;
-        let doors = Doors { alice: Door::closed()?, bob: Door::closed()? };
-        doors.open(&network).await?;
+        let proxies = Proxies { alice: TcpProxy::closed()?, bob: TcpProxy::closed()? };
+        proxies.open(&network).await?;
         let (alice, bob) = tokio::try_join!(
-            network.node_of(behind(&doors.alice, &network, "alice")?),
-            network.node_of(behind(&doors.bob, &network, "bob")?)
+            network.node_of(behind(&proxies.alice, &network, "alice")?),
+            network.node_of(behind(&proxies.bob, &network, "bob")?)
         )?;
         network.fund(&[&alice, &bob], 3 * CHANNEL_SATS).await?;
-        Ok(Self { network, doors, alice, bob })
+        Ok(Self { network, proxies, alice, bob })
     }
 }
 
-fn behind(door: &Door, network: &Network, alias: &str) -> Result<NodeConfig> {
+fn behind(proxy: &TcpProxy, network: &Network, alias: &str) -> Result<NodeConfig> {
     let mut config = network.config(alias)?;
-    config.args = vec!["--bitcoind-rpc-address".to_owned(), door.address()];
+    config.args = vec!["--bitcoind-rpc-address".to_owned(), proxy.address()];
     Ok(config)
 }
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use e2e_tests::say;
 use e2e_tests::stress::{self, Ending, Plan, Scenario, Summary};
+use e2e_tests::{Reservation, print_uncaptured};
 
 /// So often one pair of nodes has to come back with its first channel.
 const SURVIVED: u32 = 25;
@@ -54,9 +54,10 @@ fn plan(scenario: Scenario, ending: Ending, kills: u32, groups: u32) -> Plan {
 async fn right(plan: Plan) -> Result<Summary> {
     let mut temporary = tempfile::Builder::new().prefix("ldk-server-kills.").tempdir()?;
     temporary.disable_cleanup(true);
+    let _reservation = Reservation::of(plan.groups * plan.scenario.nodes()).await?;
     let (dir, seed) = (temporary.path().to_owned(), plan.seed);
     let summary = stress::run(&Plan { dir, ..plan }).await?;
-    say(&summary.to_string());
+    print_uncaptured(&summary.to_string());
     let left = temporary.path().display();
     assert!(summary.is_right(), "seed {seed}, logs in {left}: {summary}");
     temporary.disable_cleanup(false);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use e2e_tests::{
-    Draft, Network, Node, NodeConfig, RPC_PASSWORD, RawConnection, grpc_frame, refused,
+    ConfigBuilder, Network, Node, NodeConfig, RPC_PASSWORD, RawConnection, grpc_frame, refused,
     signed_request, until,
 };
 use ldk_server_client::Code;
@@ -39,8 +39,8 @@ const TELLING_WORDS: usize = 3;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_goes_on_when_nobody_reads_its_output() -> Result<()> {
     let network = Network::start().await?;
-    let draft = Draft::new(&network, "unread")?.set("log.level", "Trace")?;
-    let (mut daemon, _unread) = draft.start_unread()?;
+    let builder = ConfigBuilder::new(&network, "unread")?.set("log.level", "Trace")?;
+    let (mut daemon, _unread) = builder.start_unread()?;
     let client = daemon.ready().await?;
     // A pipe takes 64 KiB, and each call has a line of 60 bytes.
     for call in 0..CALLS_TO_FILL_A_PIPE {

@@ -40,3 +40,4 @@ mod startup;
 mod tor;
 mod transport;
 mod trusted_peers;
+mod words;

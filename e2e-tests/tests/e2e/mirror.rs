@@ -1,7 +1,7 @@
 //! The mirror of the database: a node whose disk is lost goes on from it.
 
 use anyhow::Result;
-use e2e_tests::{Draft, Mirror, Network};
+use e2e_tests::{ConfigBuilder, Mirror, Network};
 use ldk_server_client::types::PaymentStatus;
 
 const CHANNEL_SATS: u64 = 1_000_000;
@@ -35,7 +35,8 @@ async fn a_node_goes_on_from_its_mirror() -> Result<()> {
     alice.stop().await?;
     assert!(!mirror.log().exists(), "the mirror is one file after a stop in good order");
     let backup = mirror.directory().display().to_string();
-    let refused = Draft::new(&network, "carol")?.set("backup.directory", backup)?.refused().await?;
+    let refused =
+        ConfigBuilder::new(&network, "carol")?.set("backup.directory", backup)?.refused().await?;
     assert!(refused.stderr.contains("the mirror of another node"), "{refused:?}");
     network.stop().await
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use e2e_tests::{Group, Log, Network, Node, Process, foreign, until};
+use e2e_tests::{Group, Log, Network, Node, Process, other_languages, until};
 use ldk_server_grpc::places;
 use ldk_server_grpc::types::PaymentStatus;
 use serde_json::json;
@@ -21,8 +21,8 @@ const STRICT: &str = "[auth]\naccept_timestamp_only = false\naccept_body_bound =
 #[tokio::test(flavor = "multi_thread")]
 async fn a_generated_client_calls_and_follows_events() -> Result<()> {
     let stubs = tempfile::tempdir()?;
-    let python = foreign::python(Path::new(env!("CARGO_TARGET_TMPDIR"))).await?;
-    foreign::python_stubs(&python, stubs.path()).await?;
+    let python = other_languages::python(Path::new(env!("CARGO_TARGET_TMPDIR"))).await?;
+    other_languages::python_stubs(&python, stubs.path()).await?;
 
     let network = Network::start().await?;
     let (alice, bob) = tokio::try_join!(network.node("alice"), network.node_with("bob", STRICT))?;
@@ -36,7 +36,8 @@ async fn a_generated_client_calls_and_follows_events() -> Result<()> {
     let mut client = Process::spawn("client.py", client, &log, Group::Shared)?;
     let mut lines = 0..;
     let mut next = async |name: &str| {
-        let line = foreign::printed(&mut client, &log, lines.next().unwrap_or_default()).await?;
+        let line =
+            other_languages::printed(&mut client, &log, lines.next().unwrap_or_default()).await?;
         line.get(name).cloned().with_context(|| format!("{line} is not what {name} answers"))
     };
 

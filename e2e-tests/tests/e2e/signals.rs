@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use e2e_tests::{Draft, Network, until};
+use e2e_tests::{ConfigBuilder, Network, until};
 use futures_util::StreamExt as _;
 use ldk_server_client::Error;
 use ldk_server_client::api::{ConnectPeerRequest, GetNodeInfoRequest, SubscribeEventsRequest};
@@ -23,13 +23,13 @@ const PEER: &str = "02eec7245d6b7d2ccb30380bfbe2a3648cd7a942653f5aa340edcea1f283
 async fn one_signal_stops_it_in_order() -> Result<()> {
     let network = Network::start().await?;
     for (name, signal) in [("terminated", Signal::TERM), ("interrupted", Signal::INT)] {
-        let draft = Draft::new(&network, name)?;
+        let builder = ConfigBuilder::new(&network, name)?;
         // As one that was copied there.
-        let api_key = places::api_key_file(draft.storage_dir(), "regtest");
+        let api_key = places::api_key_file(builder.storage_dir(), "regtest");
         fs::create_dir_all(api_key.parent().context("it is in a directory")?)?;
         fs::write(&api_key, [7; 32])?;
         fs::set_permissions(&api_key, Permissions::from_mode(0o644))?;
-        let mut daemon = draft.start()?;
+        let mut daemon = builder.start()?;
         let client = daemon.ready().await?;
         daemon.says(&format!("{} can be read by other users", api_key.display())).await?;
         let limits = fs::read_to_string(format!("/proc/{}/limits", daemon.pid()?))?;
@@ -48,7 +48,7 @@ async fn one_signal_stops_it_in_order() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_signal_ends_it_at_once() -> Result<()> {
     let network = Network::start().await?;
-    let mut daemon = Draft::new(&network, "busy")?.start()?;
+    let mut daemon = ConfigBuilder::new(&network, "busy")?.start()?;
     let client = daemon.ready().await?;
     // A call that takes long: it waits for a peer that is there and says nothing.
     let peer = TcpListener::bind("127.0.0.1:0").await?;
@@ -73,7 +73,7 @@ async fn a_second_signal_ends_it_at_once() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_file_that_was_moved_away_is_opened_anew() -> Result<()> {
     let network = Network::start().await?;
-    let mut daemon = Draft::new(&network, "rotated")?.start()?;
+    let mut daemon = ConfigBuilder::new(&network, "rotated")?.start()?;
     let client = daemon.ready().await?;
     let dir = places::network_dir(&daemon.config().storage_dir, "regtest");
     let (log, moved) = (dir.join("ldk-server.log"), dir.join("ldk-server.log.1"));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use e2e_tests::{Door, Events, Network, Node, refused, until};
+use e2e_tests::{Events, Network, Node, TcpProxy, refused, until};
 use ldk_server_client::api::splice_in_request::Amount;
 use ldk_server_client::api::{
     AllFunds, Bolt12ReceiveRequest, Bolt12SendRequest, CloseChannelRequest, ConnectPeerRequest,
@@ -87,12 +87,12 @@ async fn a_start_drops_the_id_that_a_public_channel_had_before_a_splice() -> Res
 async fn who_is_killed_after_it_has_signed_a_splice_goes_on_with_it() -> Result<()> {
     let network = Network::start().await?;
     let [alice, bob] = network.funded_pair(CHANNEL_SATS).await?;
-    let door = Door::closed()?;
-    door.open_slowly(bob.address(), FAR_AWAY).await?;
+    let proxy = TcpProxy::closed()?;
+    proxy.open_slowly(bob.address(), FAR_AWAY).await?;
     let request = DisconnectPeerRequest { node_pubkey: bob.id().to_owned() };
     alice.client().disconnect_peer(request).await?;
     let channel = until("the peer is connected from afar", PATIENCE, async || {
-        connect_through(&door, &alice, &bob).await?;
+        connect_through(&proxy, &alice, &bob).await?;
         alice.usable_channel(&bob).await
     })
     .await?;
@@ -102,7 +102,7 @@ async fn who_is_killed_after_it_has_signed_a_splice_goes_on_with_it() -> Result<
     bob.log().says("Received splice initial commitment_signed").await?;
     alice.kill().await?;
     alice.start_again().await?;
-    connect_through(&door, &alice, &bob).await?;
+    connect_through(&proxy, &alice, &bob).await?;
 
     let change = bobs.wait_for("a splice", splice_state).await?;
     assert_eq!(change.state(), SpliceState::Pending, "{change:?}");
@@ -115,10 +115,10 @@ async fn who_is_killed_after_it_has_signed_a_splice_goes_on_with_it() -> Result<
     network.stop().await
 }
 
-async fn connect_through(door: &Door, from: &Node, to: &Node) -> Result<()> {
+async fn connect_through(proxy: &TcpProxy, from: &Node, to: &Node) -> Result<()> {
     let request = ConnectPeerRequest {
         node_pubkey: to.id().to_owned(),
-        address: door.address(),
+        address: proxy.address(),
         persist: false,
     };
     from.client().connect_peer(request).await.context("cannot connect")?;

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use e2e_tests::{Daemon, Door, Draft, Esplora, Network, Port, RawConnection, until};
+use e2e_tests::{ConfigBuilder, Daemon, Esplora, Network, Port, RawConnection, TcpProxy, until};
 use ldk_server_client::api::{GetNodeInfoRequest, GetNodeInfoResponse};
 use ldk_server_client::{Client, Error};
 use ldk_server_grpc::{SERVICE_NAME, places};
@@ -20,22 +20,22 @@ const SCRIPTS_OF_A_FULL_SCAN: usize = 40;
 #[tokio::test(flavor = "multi_thread")]
 async fn it_waits_for_bitcoind_and_makes_no_wallet_before() -> Result<()> {
     let network = Network::start().await?;
-    let door = Door::closed()?;
-    let draft = || {
-        let draft = Draft::new(&network, "early")?;
-        draft.set("bitcoind.rpc_address", door.address())
+    let proxy = TcpProxy::closed()?;
+    let builder = || {
+        let builder = ConfigBuilder::new(&network, "early")?;
+        builder.set("bitcoind.rpc_address", proxy.address())
     };
-    let dir = draft()?.storage_dir().to_owned();
+    let dir = builder()?.storage_dir().to_owned();
     let wallet = places::network_dir(&dir, "regtest").join("ldk_node_data.sqlite");
 
-    let mut early = draft()?.start()?;
-    is_waiting_for(&mut early, &door.address()).await?;
+    let mut early = builder()?.start()?;
+    is_waiting_for(&mut early, &proxy.address()).await?;
     early.stop().await?;
     assert!(!wallet.exists(), "a wallet was made without knowing the height");
 
-    let mut early = draft()?.start()?;
-    is_waiting_for(&mut early, &door.address()).await?;
-    door.open(network.bitcoind().rpc_address()).await?;
+    let mut early = builder()?.start()?;
+    is_waiting_for(&mut early, &proxy.address()).await?;
+    proxy.open(network.bitcoind().rpc_address()).await?;
     let info = info(&early.ready().await?).await?;
     let height = info.current_best_block.context("no best block")?.height;
     assert_eq!(height, network.bitcoind().height().await?);
@@ -50,8 +50,8 @@ async fn it_waits_for_any_other_chain_source_too() -> Result<()> {
     let address = Port::claim()?.address();
     for (source, scheme) in [("esplora", "http"), ("electrum", "tcp")] {
         let url = format!("{scheme}://{address}");
-        let draft = Draft::new(&network, source)?.unset("bitcoind")?;
-        let mut daemon = draft.set(&format!("{source}.server_url"), url.as_str())?.start()?;
+        let builder = ConfigBuilder::new(&network, source)?.unset("bitcoind")?;
+        let mut daemon = builder.set(&format!("{source}.server_url"), url.as_str())?.start()?;
         is_waiting_for(&mut daemon, &address).await?;
         daemon.stop().await?;
     }
@@ -60,15 +60,15 @@ async fn it_waits_for_any_other_chain_source_too() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_waits_for_one_that_accepts_and_says_nothing() -> Result<()> {
-    let network = Network::start().await?;
+    let network = Network::start_for(3).await?;
     let mute = TcpListener::bind("127.0.0.1:0")?;
     let address = mute.local_addr()?.to_string();
     let url = |scheme| format!("{scheme}://{address}");
-    let draft = |name| Draft::new(&network, name);
+    let builder = |name| ConfigBuilder::new(&network, name);
     let mut daemons = [
-        draft("bitcoind")?.set("bitcoind.rpc_address", address.as_str())?.start()?,
-        draft("electrum")?.unset("bitcoind")?.set("electrum.server_url", url("tcp"))?.start()?,
-        draft("esplora")?.unset("bitcoind")?.set("esplora.server_url", url("http"))?.start()?,
+        builder("bitcoind")?.set("bitcoind.rpc_address", address.as_str())?.start()?,
+        builder("electrum")?.unset("bitcoind")?.set("electrum.server_url", url("tcp"))?.start()?,
+        builder("esplora")?.unset("bitcoind")?.set("esplora.server_url", url("http"))?.start()?,
     ];
     for daemon in &mut daemons {
         is_waiting_for(daemon, &address).await?;
@@ -86,10 +86,11 @@ async fn the_wallet_looks_through_the_chain_once_and_whenever_it_is_told_to() ->
     for (flags, is_full) in
         [(&[][..], true), (&[], false), (&["--force-wallet-full-scan"], true), (&[], false)]
     {
-        let draft = Draft::new(&network, "scanning")?.unset("bitcoind")?;
-        let mut daemon = draft.set("esplora.server_url", esplora.url())?.start_with(|command| {
-            command.args(flags);
-        })?;
+        let builder = ConfigBuilder::new(&network, "scanning")?.unset("bitcoind")?;
+        let mut daemon =
+            builder.set("esplora.server_url", esplora.url())?.start_with(|command| {
+                command.args(flags);
+            })?;
         let client = daemon.ready().await?;
         let in_step = async || Ok(client.check_ready().await?);
         until("it is in step with the chain", PATIENCE, in_step).await?;
@@ -99,7 +100,7 @@ async fn the_wallet_looks_through_the_chain_once_and_whenever_it_is_told_to() ->
         daemon.stop().await?;
     }
     // What an index of the chain has found, Bitcoin Core goes on from.
-    let mut daemon = Draft::new(&network, "scanning")?.start()?;
+    let mut daemon = ConfigBuilder::new(&network, "scanning")?.start()?;
     let client = daemon.ready().await?;
     let in_step = async || Ok(client.check_ready().await?);
     until("it is in step with the chain of Bitcoin Core", PATIENCE, in_step).await?;
@@ -121,12 +122,12 @@ async fn each_way_to_bitcoind_works() -> Result<()> {
 async fn a_flag_wins_over_a_variable_and_a_variable_over_the_file() -> Result<()> {
     const VARIABLE: &str = "LDK_SERVER_NODE_ALIAS";
     let network = Network::start().await?;
-    let draft = |name| Draft::new(&network, name)?.set("node.alias", "of the file");
+    let builder = |name| ConfigBuilder::new(&network, name)?.set("node.alias", "of the file");
     for (name, flags, expected) in [
         ("variable", &[][..], "of the variable"),
         ("flag", &["--node-alias", "of the flag"], "of the flag"),
     ] {
-        let mut daemon = draft(name)?.start_with(|command| {
+        let mut daemon = builder(name)?.start_with(|command| {
             command.env(VARIABLE, "of the variable").args(flags);
         })?;
         let info = info(&daemon.ready().await?).await?;
@@ -139,7 +140,7 @@ async fn a_flag_wins_over_a_variable_and_a_variable_over_the_file() -> Result<()
 #[tokio::test(flavor = "multi_thread")]
 async fn secrets_are_made_for_the_owner_alone_or_taken_as_they_are() -> Result<()> {
     let network = Network::start().await?;
-    let mut fresh = Draft::new(&network, "fresh")?.start()?;
+    let mut fresh = ConfigBuilder::new(&network, "fresh")?.start()?;
     fresh.ready().await?;
     everything_is_private(&fresh.config().storage_dir)?;
     fresh.stop().await?;
@@ -155,7 +156,7 @@ async fn files_are_where_they_are_wanted() -> Result<()> {
     let network = Network::start().await?;
     let place = |name: &str| network.dir().join(name);
     let shown = |name: &str| place(name).display().to_string();
-    let mut daemon = Draft::new(&network, "elsewhere")?
+    let mut daemon = ConfigBuilder::new(&network, "elsewhere")?
         .set("log.file", shown("daemon.log"))?
         .set("tls.cert_path", shown("service.crt"))?
         .set("tls.key_path", shown("service.key"))?
@@ -170,7 +171,8 @@ async fn files_are_where_they_are_wanted() -> Result<()> {
         assert!(!dir.join(name).exists(), "there is {name} too");
     }
 
-    let mut daemon = Draft::new(&network, "console")?.set("log.log_to_file", false)?.start()?;
+    let mut daemon =
+        ConfigBuilder::new(&network, "console")?.set("log.log_to_file", false)?.start()?;
     daemon.ready().await?;
     daemon.says("] ready").await?;
     assert!(!daemon.config().storage_dir.join("regtest/ldk-server.log").exists());
@@ -197,9 +199,9 @@ async fn is_waiting_for(daemon: &mut Daemon, address: &str) -> Result<()> {
 }
 
 async fn by_rest(network: &Network) -> Result<()> {
-    let draft = Draft::new(network, "rest")?;
+    let builder = ConfigBuilder::new(network, "rest")?;
     let address = network.bitcoind().rpc_address();
-    let mut daemon = draft.set("bitcoind.rest_address", address)?.start()?;
+    let mut daemon = builder.set("bitcoind.rest_address", address)?.start()?;
     let client = daemon.ready().await?;
     network.mine(1).await?;
     let tip = network.bitcoind().height().await?;
@@ -217,10 +219,10 @@ async fn by_cookie_file(network: &Network) -> Result<()> {
     let (user, password) = network.bitcoind().credentials();
     let cookie = network.dir().join(".cookie");
     fs::write(&cookie, format!("{user}:{password}"))?;
-    let draft = Draft::new(network, "cookie")?;
-    let draft = draft.unset("bitcoind.rpc_user")?.unset("bitcoind.rpc_password")?;
+    let builder = ConfigBuilder::new(network, "cookie")?;
+    let builder = builder.unset("bitcoind.rpc_user")?.unset("bitcoind.rpc_password")?;
     let file = cookie.display().to_string();
-    let mut daemon = draft.set("bitcoind.rpc_cookie_file", file)?.start()?;
+    let mut daemon = builder.set("bitcoind.rpc_cookie_file", file)?.start()?;
     let before = info(&daemon.ready().await?).await?.node_id;
 
     fs::write(&cookie, format!("{user}:{password}\n"))?;
@@ -236,10 +238,10 @@ async fn by_cookie_file(network: &Network) -> Result<()> {
 }
 
 async fn id_of_seed(network: &Network, name: &str, seed: [u8; 64]) -> Result<String> {
-    let draft = Draft::new(network, name)?;
-    fs::create_dir_all(draft.storage_dir())?;
-    fs::write(draft.storage_dir().join("keys_seed"), seed)?;
-    let mut daemon = draft.start()?;
+    let builder = ConfigBuilder::new(network, name)?;
+    fs::create_dir_all(builder.storage_dir())?;
+    fs::write(builder.storage_dir().join("keys_seed"), seed)?;
+    let mut daemon = builder.start()?;
     let id = info(&daemon.ready().await?).await?.node_id;
     let mnemonic = daemon.config().storage_dir.join("keys_mnemonic");
     assert!(!mnemonic.exists(), "there are two to choose from at the next start");

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use e2e_tests::{Draft, Exit, HOST_UNREACHABLE, Network, Node, SocksProxy, until};
+use e2e_tests::{ConfigBuilder, Exit, HOST_UNREACHABLE, Network, Node, SocksProxy, until};
 use ldk_server_client::api::open_channel_request::Amount;
 use ldk_server_client::api::{
     ConnectPeerRequest, DisconnectPeerRequest, GetNodeInfoRequest, ListPeersRequest,
@@ -204,19 +204,21 @@ async fn leads_nowhere(node: &Node, proxy: &SocksProxy, letter: char, exit: Exit
 
 async fn refused_at_start(network: &Network) -> Result<()> {
     let listening = vec![ALICE_ONION.to_owned()];
-    let draft = Draft::new(network, "listening")?.set("node.listening_addresses", listening)?;
-    let answer = draft.refused().await?.stderr;
+    let builder =
+        ConfigBuilder::new(network, "listening")?.set("node.listening_addresses", listening)?;
+    let answer = builder.refused().await?.stderr;
     for word in ["node.listening_addresses", ALICE_ONION, "node.announcement_addresses"] {
         assert!(answer.contains(word), "{word} is not in {answer}");
     }
     let announced = vec![ALICE_ONION.to_uppercase()];
-    let draft = Draft::new(network, "announced")?.set("node.announcement_addresses", announced)?;
-    let answer = draft.refused().await?.stderr;
+    let builder =
+        ConfigBuilder::new(network, "announced")?.set("node.announcement_addresses", announced)?;
+    let answer = builder.refused().await?.stderr;
     assert!(answer.contains("node.announcement_addresses: "), "{answer}");
-    let draft = Draft::new(network, "client")?
+    let builder = ConfigBuilder::new(network, "client")?
         .set("liquidity.lsps2_client.node_pubkey", STRANGER)?
         .set("liquidity.lsps2_client.address", ALICE_ONION)?;
-    let answer = draft.refused().await?.stderr;
+    let answer = builder.refused().await?.stderr;
     for word in ["liquidity.lsps2_client.address", ALICE_ONION, "tor.proxy_address"] {
         assert!(answer.contains(word), "{word} is not in {answer}");
     }

@@ -58,9 +58,10 @@ async fn by_esplora(config: &EsploraConfig, output: OutPoint) -> Result<bool, St
 
 #[cfg(test)]
 mod tests {
-    use e2e_tests::Electrum;
     use ldk_node::bitcoin::hashes::Hash as _;
     use serde_json::{Value, json};
+    use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+    use tokio::net::TcpListener;
 
     use super::*;
     use crate::config::{ElectrumConfig, HostPort};
@@ -79,11 +80,28 @@ mod tests {
             (vec![entry(funding, 100), entry(closing, 0)], false),
             (vec![entry(funding, 100), entry(closing, 101)], true),
         ] {
-            let server = Electrum::start_with_history(Value::from(history)).await.unwrap();
-            let source = electrum(server.port());
+            let source = electrum(server_with(Value::from(history)).await);
             assert_eq!(is_spent(&source, &output).await, Ok(expected));
         }
         assert!(is_spent(&electrum(1), &output).await.is_err());
+    }
+
+    /// The port of an Electrum server with this for the history of every script. It takes one client.
+    async fn server_with(history: Value) -> u16 {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            let (reader, mut writer) = stream.into_split();
+            let mut lines = BufReader::new(reader).lines();
+            while let Ok(Some(line)) = lines.next_line().await {
+                let request: Value = serde_json::from_str(&line).unwrap();
+                assert_eq!(request["method"], "blockchain.scripthash.get_history");
+                let answer = json!({ "id": request["id"], "result": history });
+                writer.write_all(format!("{answer}\n").as_bytes()).await.unwrap();
+            }
+        });
+        port
     }
 
     fn electrum(port: u16) -> ChainSource {

@@ -9,7 +9,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use clap_complete::Shell;
 
-use super::keys::{KEYS, Key, Kind};
+use super::keys::{Definition, KEYS, Kind};
 
 const CONFIG_FILE: &str = "config_file";
 const CHECK_CONFIG: &str = "check-config";
@@ -174,7 +174,7 @@ impl Args {
     }
 
     /// The value of a key that is set here, and how.
-    pub(super) fn get(&self, key: &Key) -> Option<(toml::Value, Given)> {
+    pub(super) fn get(&self, key: &Definition) -> Option<(toml::Value, Given)> {
         let given = match self.matches.value_source(key.name)? {
             ValueSource::CommandLine => Given::Flag,
             ValueSource::EnvVariable => Given::Variable,
@@ -274,7 +274,7 @@ fn order(matches: &ArgMatches) -> RestoreArgs {
     }
 }
 
-fn flag(key: &'static Key) -> Arg {
+fn flag(key: &'static Definition) -> Arg {
     let help = match key.default.filter(|_| key.kind != Kind::Switch) {
         Some(default) => format!("{} [default: {}]", key.help, default.trim_matches('"')),
         None => key.help.to_owned(),

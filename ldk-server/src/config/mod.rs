@@ -274,8 +274,8 @@ pub const TEMPLATE: &str = include_str!("template.toml");
 pub struct ConfigError(String);
 
 impl ConfigError {
-    pub(crate) fn new(key: &str, reason: impl std::fmt::Display) -> Self {
-        Self(format!("{key}: {reason}"))
+    pub(crate) fn new(key: impl AsRef<str>, reason: impl std::fmt::Display) -> Self {
+        Self(format!("{}: {reason}", key.as_ref()))
     }
 }
 
@@ -309,7 +309,7 @@ impl Config {
         let identity = parse::identity(values)?;
         Ok(Self {
             network,
-            consistent_cuts: values.is_on("storage.consistent_cuts"),
+            consistent_cuts: values.is_on(keys::STORAGE_CONSISTENT_CUTS),
             backup_directory: parse::backup_directory(values)?,
             grpc_address: parse::grpc_address(values)?,
             async_payments_role: parse::async_payments_role(values, identity.is_announceable())?,
@@ -321,20 +321,23 @@ impl Config {
             sync: parse::sync(values)?,
             channels: parse::channels(values)?,
             routing: parse::routing(values)?,
-            rgs_server_url: parse::http_url(values, "node.rgs_server_url")?,
-            pathfinding_scores_url: parse::http_url(values, "node.pathfinding_scores_source_url")?,
+            rgs_server_url: parse::http_url(values, keys::NODE_RGS_SERVER_URL)?,
+            pathfinding_scores_url: parse::http_url(
+                values,
+                keys::NODE_PATHFINDING_SCORES_SOURCE_URL,
+            )?,
             log: parse::log(values, &storage_dir, network)?,
             tls: parse::tls(values)?,
             limits: parse::limits(values)?,
             peer_limits: parse::peer_limits(values)?,
-            accept_timestamp_only_auth: values.is_on("auth.accept_timestamp_only"),
-            accept_body_bound_auth: values.is_on("auth.accept_body_bound"),
+            accept_timestamp_only_auth: values.is_on(keys::AUTH_ACCEPT_TIMESTAMP_ONLY),
+            accept_body_bound_auth: values.is_on(keys::AUTH_ACCEPT_BODY_BOUND),
             lsps2_client: parse::lsps2_client(values)?,
             lsps2_service: parse::lsps2_service(values)?,
             hodl_fail_before_deadline_blocks: parse::hodl_fail_before_deadline_blocks(values)?,
             keep_expired_invoices: parse::keep_expired_invoices(values, network)?,
             events: parse::events(values)?,
-            allow_keys_in_backups: values.is_on("backup.allow_keys"),
+            allow_keys_in_backups: values.is_on(keys::BACKUP_ALLOW_KEYS),
             hrn: parse::hrn(values)?,
             metrics: parse::metrics(values)?,
             tor_proxy: parse::tor_proxy(values)?,
@@ -353,7 +356,7 @@ fn read_file(named: Option<&PathBuf>) -> Result<File, ConfigError> {
             None => return Ok(File::default()),
         },
     };
-    let refused = |reason| ConfigError::new(&path.display().to_string(), reason);
+    let refused = |reason| ConfigError::new(path.display().to_string(), reason);
     match fs::read_to_string(&path) {
         Ok(text) => File::parse(&text).map_err(refused),
         Err(error) if may_be_missing && error.kind() == io::ErrorKind::NotFound => {

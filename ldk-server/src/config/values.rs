@@ -12,7 +12,7 @@ use toml::Value;
 use super::ConfigError;
 use super::args::{Args, Given};
 use super::file::File;
-use super::keys::{KEYS, Key, Kind, Refused};
+use super::keys::{Definition, KEYS, Key, Kind, List, Number, OnOff, Refused, Text};
 use crate::urls;
 
 /// Where a value comes from.
@@ -75,52 +75,52 @@ impl Values {
         self.sections.contains(section) || self.of.keys().any(|name| is_in_section(name))
     }
 
-    pub(super) fn source(&self, name: &str) -> Option<Source> {
-        self.of.get(name).map(|(_, source)| *source)
+    pub(super) fn source<T>(&self, key: Key<T>) -> Option<Source> {
+        self.of.get(key.name()).map(|(_, source)| *source)
     }
 
     /// Forgets a value that something else has taken the place of.
-    pub(super) fn remove(&mut self, name: &str) {
-        self.of.remove(name);
+    pub(super) fn remove<T>(&mut self, key: Key<T>) {
+        self.of.remove(key.name());
     }
 
     /// Gives a key the default that follows from others.
-    pub(super) fn set_default(&mut self, name: &'static str, value: String) {
-        self.of.entry(name).or_insert((value.into(), Source::Default));
+    pub(super) fn set_default(&mut self, key: Key<Text>, value: String) {
+        self.of.entry(key.name()).or_insert((value.into(), Source::Default));
     }
 
-    pub(super) fn text(&self, name: &str) -> Option<String> {
-        self.of.get(name)?.0.as_str().map(str::to_owned)
+    pub(super) fn text(&self, key: Key<Text>) -> Option<String> {
+        self.of.get(key.name())?.0.as_str().map(str::to_owned)
     }
 
-    pub(super) fn path(&self, name: &str) -> Option<PathBuf> {
-        self.text(name).map(PathBuf::from)
+    pub(super) fn path(&self, key: Key<Text>) -> Option<PathBuf> {
+        self.text(key).map(PathBuf::from)
     }
 
-    pub(super) fn secret(&self, name: &str) -> Option<SecretString> {
-        self.text(name).map(SecretString::from)
+    pub(super) fn secret(&self, key: Key<Text>) -> Option<SecretString> {
+        self.text(key).map(SecretString::from)
     }
 
-    pub(super) fn list(&self, name: &str) -> Vec<String> {
-        let texts = self.of.get(name).and_then(|(value, _)| value.as_array());
+    pub(super) fn list(&self, key: Key<List>) -> Vec<String> {
+        let texts = self.of.get(key.name()).and_then(|(value, _)| value.as_array());
         texts.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
     }
 
     /// Whether it is set and `true`.
-    pub(super) fn is_on(&self, name: &str) -> bool {
-        self.of.get(name).and_then(|(value, _)| value.as_bool()).unwrap_or(false)
+    pub(super) fn is_on(&self, key: Key<impl OnOff>) -> bool {
+        self.of.get(key.name()).and_then(|(value, _)| value.as_bool()).unwrap_or(false)
     }
 
     /// A number, which must be within these bounds.
     pub(super) fn number<T>(
         &self,
-        name: &str,
+        key: Key<Number>,
         accepted: impl RangeBounds<T>,
     ) -> Result<Option<T>, ConfigError>
     where
         T: TryFrom<i64> + PartialOrd + fmt::Display,
     {
-        let Some(number) = self.of.get(name).and_then(|(value, _)| value.as_integer()) else {
+        let Some(number) = self.of.get(key.name()).and_then(|(value, _)| value.as_integer()) else {
             return Ok(None);
         };
         match T::try_from(number).ok().filter(|number| accepted.contains(number)) {
@@ -128,7 +128,7 @@ impl Values {
             None => {
                 let reason =
                     format!("{number} is out of range; accepted are {}", shown_range(&accepted));
-                Err(ConfigError::new(name, reason))
+                Err(ConfigError::new(key, reason))
             },
         }
     }
@@ -146,7 +146,7 @@ fn shown_range<T: fmt::Display>(range: &impl RangeBounds<T>) -> String {
     }
 }
 
-fn refuse(key: &Key, value: &Value) -> Result<(), ConfigError> {
+fn refuse(key: &Definition, value: &Value) -> Result<(), ConfigError> {
     match key.refused {
         Some(Refused::Always(reason)) => Err(ConfigError::new(key.name, reason)),
         Some(Refused::IfTrue(reason)) if value.as_bool() == Some(true) => {
@@ -172,7 +172,7 @@ impl fmt::Display for Values {
     }
 }
 
-fn origin(key: &Key, source: Source) -> String {
+fn origin(key: &Definition, source: Source) -> String {
     match source {
         Source::Default => "default".to_owned(),
         Source::File => "file".to_owned(),
@@ -181,7 +181,7 @@ fn origin(key: &Key, source: Source) -> String {
     }
 }
 
-fn shown(key: &Key, value: &Value) -> String {
+fn shown(key: &Definition, value: &Value) -> String {
     if key.is_secret {
         return "\"********\"".to_owned();
     }

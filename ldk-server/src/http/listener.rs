@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::body::Body;
 
-use super::Front;
+use super::Router;
 
 use super::places::{Place, Places};
 use super::preface_timeout::PrefaceTimeout;
@@ -69,8 +69,8 @@ impl Listener {
         self.socket.local_addr()
     }
 
-    /// Serves `front` until `stop` is cancelled, then waits for the calls under way.
-    pub async fn serve(self, front: Front, stop: CancellationToken) {
+    /// Answers with `router` until `stop` is cancelled, then waits for the calls under way.
+    pub async fn serve(self, router: Router, stop: CancellationToken) {
         let connections = TaskTracker::new();
         let places = Places::new(self.limits.max_connections);
         let budget = Budget::default();
@@ -102,7 +102,7 @@ impl Listener {
                 place: Arc::new(place),
                 budget: budget.clone(),
                 limits: self.limits,
-                front: front.clone(),
+                router: router.clone(),
                 stop: stop.clone(),
             };
             let tls = self.certificate.acceptor();
@@ -125,7 +125,7 @@ struct Connection {
     place: Arc<Place>,
     budget: Budget,
     limits: LimitsConfig,
-    front: Front,
+    router: Router,
     stop: CancellationToken,
 }
 
@@ -151,9 +151,10 @@ impl Connection {
         stream.set_write_timeout(Some(self.limits.write_timeout));
         let (stream, has_begun) = PrefaceTimeout::new(Box::pin(stream));
         let standing = Standing::new(Arc::clone(&self.place), self.budget.clone(), &self.limits);
-        let (standing, front) = (Arc::new(standing), self.front.clone());
-        let service = service_fn(move |request: Request<Incoming>| {
-            front.clone().serve(request, Arc::clone(&standing))
+        let (standing, router) = (Arc::new(standing), self.router.clone());
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(Arc::clone(&standing));
+            router.clone().answer(request)
         });
         let header_timeout = self.limits.header_timeout;
         let is_late = async {

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
+use headers::authorization::Basic;
+use headers::{Authorization, HeaderMapExt as _};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use ldk_node::bitcoin::hashes::{Hash as _, cmp, sha256};
 use secrecy::ExposeSecret as _;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::spawn_blocking;
 use tonic::body::Body;
+use zeroize::Zeroizing;
 
 use super::router::{READING, plain, with_header, without_body};
 use crate::config::{MetricsConfig, MetricsLogin};
@@ -109,29 +110,28 @@ struct Login {
 
 impl Login {
     fn new(MetricsLogin { username, password }: &MetricsLogin) -> Self {
-        let expected = zeroize::Zeroizing::new(format!("{username}:{}", password.expose_secret()));
-        Self { digest: sha256::Hash::hash(expected.as_bytes()) }
+        Self { digest: Self::digest(username, password.expose_secret()) }
     }
 
     fn is_given(&self, headers: &HeaderMap) -> bool {
-        let given = credentials(headers).map(|given| sha256::Hash::hash(&given));
-        given.is_some_and(|given| {
-            cmp::fixed_time_eq(given.as_byte_array(), self.digest.as_byte_array())
+        headers.typed_get().is_some_and(|Authorization(given): Authorization<Basic>| {
+            let digest = Self::digest(given.username(), given.password());
+            cmp::fixed_time_eq(digest.as_byte_array(), self.digest.as_byte_array())
         })
     }
-}
 
-/// What is in the header, as `user:password`.
-fn credentials(headers: &HeaderMap) -> Option<Vec<u8>> {
-    let (scheme, encoded) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    let encoded = scheme.eq_ignore_ascii_case("Basic").then_some(encoded)?;
-    BASE64_STANDARD.decode(encoded.trim_matches(' ')).ok()
+    fn digest(username: &str, password: &str) -> sha256::Hash {
+        let login = Zeroizing::new(format!("{username}:{password}"));
+        sha256::Hash::hash(login.as_bytes())
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
+    use base64::Engine as _;
+    use base64::prelude::BASE64_STANDARD;
     use http_body::Body as _;
 
     use super::*;

@@ -6,14 +6,14 @@ mod listener;
 mod metrics;
 mod places;
 mod preface_timeout;
+mod request_id;
 mod router;
 mod standing;
 mod strangers;
 mod stream;
 
 pub use health::{HealthPages, keep_reported, report};
-pub use layers::authenticate::{AcceptedForms, Guard};
-pub use layers::body::Bodies;
+pub use layers::{AcceptedForms, Access};
 pub use listener::Listener;
 pub use metrics::MetricsEndpoint;
-pub use router::{Front, MAX_OPEN_MESSAGE_BYTES, OpenService};
+pub use router::{MAX_OPEN_MESSAGE_BYTES, Router};

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body::Body as _;
@@ -10,19 +11,19 @@ use ldk_server_grpc::DESCRIPTOR_SET;
 use ldk_server_grpc::api::lightning_node_server::LightningNodeServer;
 use tonic::Status;
 use tonic::body::Body;
-use tower::ServiceExt as _;
-use tower::util::BoxCloneSyncService;
+use tower::util::{BoxCloneSyncService, MapErrLayer};
+use tower::{Service, ServiceBuilder};
 
-use super::layers::authenticate::Guard;
-use super::layers::span::RequestLine;
+use super::layers::admission::{AdmitOpen, AdmitUnproven};
+use super::layers::check::{CheckLayer, Checked};
+use super::layers::rate::CheckRate;
+use super::layers::span::{InSpan, SpanLayer};
+use super::layers::{self, Access};
 use super::standing::{Size, Standing};
 use super::stream::Taken;
 use super::{HealthPages, MetricsEndpoint};
-use crate::request_id::RequestId;
-use crate::rpc;
+use crate::grpc;
 
-/// Tells a caller what its request is called in the log.
-const REQUEST_ID_HEADER: &str = "x-request-id";
 /// What is allowed where there is only something to read.
 pub(super) const READING: HeaderValue = HeaderValue::from_static("GET, HEAD");
 const METRICS_PATH: &str = "/metrics";
@@ -34,144 +35,172 @@ const OLD_REFLECTION_PREFIX: &str = "/grpc.reflection.v1alpha.ServerReflection/"
 /// What a message to a service that needs no key may have: names are all they are asked for.
 pub const MAX_OPEN_MESSAGE_BYTES: usize = 16 * 1024;
 
-/// A service that needs no key, because it tells nothing private.
-pub type OpenService = BoxCloneSyncService<Request<Incoming>, Response<Body>, Infallible>;
-
-/// The services behind the listener.
+/// Takes each request to its page or its gRPC service.
 #[derive(Clone)]
-pub struct Front {
-    /// `api.LightningNode`.
-    lightning: Guard<LightningNodeServer<rpc::Service>>,
-    /// `grpc.health.v1.Health`.
-    health: OpenService,
-    /// `grpc.reflection.v1.ServerReflection`.
-    reflection: OpenService,
-    old_reflection: OpenService,
+pub struct Router(Arc<Routes>);
+
+struct Routes {
     health_pages: HealthPages,
     metrics: MetricsEndpoint,
+    calls: InSpan<Checked<CheckRate, GrpcServices>>,
 }
 
-impl Front {
+/// A gRPC service behind its layers.
+type GrpcService = BoxCloneSyncService<Request<Incoming>, Response<Body>, Status>;
+
+/// The gRPC services, by the name that a path begins with.
+#[derive(Clone)]
+struct GrpcServices(Arc<ByName>);
+
+struct ByName {
+    /// `api.LightningNode`, and what is no service: it tells callers so who have the key.
+    lightning: GrpcService,
+    /// `grpc.health.v1.Health`.
+    health: GrpcService,
+    /// `grpc.reflection.v1.ServerReflection`.
+    reflection: GrpcService,
+    old_reflection: GrpcService,
+}
+
+impl Router {
     /// Puts the services together, with one that describes them.
-    pub fn new(
-        lightning: Guard<LightningNodeServer<rpc::Service>>,
-        health: OpenService,
+    pub fn new<H>(
+        lightning: LightningNodeServer<grpc::Service>,
+        access: Access,
+        health: H,
         health_pages: HealthPages,
         metrics: MetricsEndpoint,
-    ) -> Result<Self, tonic_reflection::server::Error> {
-        let describe = || {
-            tonic_reflection::server::Builder::configure()
-                .register_encoded_file_descriptor_set(DESCRIPTOR_SET)
-                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        };
-        Ok(Self {
-            lightning,
-            health,
-            reflection: OpenService::new(
-                describe().build_v1()?.max_decoding_message_size(MAX_OPEN_MESSAGE_BYTES),
-            ),
-            old_reflection: OpenService::new(
-                describe().build_v1alpha()?.max_decoding_message_size(MAX_OPEN_MESSAGE_BYTES),
-            ),
-            health_pages,
-            metrics,
-        })
+    ) -> Result<Self, tonic_reflection::server::Error>
+    where
+        H: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>,
+        H: Clone + Send + Sync + 'static,
+        H::Future: Send,
+    {
+        let services = GrpcServices(Arc::new(ByName::new(lightning, access, health)?));
+        let calls = ServiceBuilder::new()
+            .layer(SpanLayer(metrics.requests().clone()))
+            .layer(CheckLayer(CheckRate))
+            .service(services);
+        Ok(Self(Arc::new(Routes { health_pages, metrics, calls })))
     }
 
-    /// Answers a request on a connection whose other side stands so.
-    pub(super) async fn serve(
+    /// Answers a request, in whose extensions is where the other side of its connection stands.
+    pub(super) async fn answer(
         self,
         request: Request<Incoming>,
-        standing: Arc<Standing>,
     ) -> Result<Response<Body>, Infallible> {
         if !is_grpc_call(&request)
-            && let Some(answer) = self.page(&request, &standing).await
+            && let Some(answer) = self.0.page(&request).await
         {
             return Ok(answer);
         }
         if request.version() != Version::HTTP_2 {
             return Ok(plain(StatusCode::HTTP_VERSION_NOT_SUPPORTED, "gRPC needs HTTP/2\n"));
         }
-        let path = request.uri().path();
-        let id = RequestId::next();
-        let line = RequestLine::begin(id, path, self.metrics.requests());
-        let answer = match standing.rate().admit() {
-            Ok(()) => id.accompany(self.call(request, &standing)).await,
-            Err(refusal) => Err(refusal),
-        };
-        let answer = answer.unwrap_or_else(Status::into_http);
-        let mut response = with_contract_headers(answer);
-        if let Ok(id) = HeaderValue::try_from(id.to_string()) {
-            response.headers_mut().insert(REQUEST_ID_HEADER, id);
-        }
-        Ok(line.answer(response))
+        self.0.calls.clone().call(request).await
     }
+}
 
+impl Routes {
     /// The page that is asked for, if it is one.
-    async fn page(
-        &self,
-        request: &Request<Incoming>,
-        standing: &Standing,
-    ) -> Option<Response<Body>> {
+    async fn page(&self, request: &Request<Incoming>) -> Option<Response<Body>> {
         let (method, path) = (request.method(), request.uri().path());
         let size = match path {
             METRICS_PATH => Size::Large,
             _ => Size::Small,
         };
-        let admitted = match standing.admit_open(size).await {
+        let admitted = match Standing::of(request) {
+            Ok(standing) => standing.admit_open(size).await,
+            Err(error) => Err(error),
+        };
+        let admitted = match admitted {
             Ok(admitted) => admitted,
             Err(refusal) => {
-                return Some(plain(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    format!("{}\n", refusal.message()),
-                ));
+                let reason = format!("{}\n", refusal.message());
+                return Some(plain(StatusCode::SERVICE_UNAVAILABLE, reason));
             },
         };
         let answer = match path {
             METRICS_PATH => self.metrics.answer(method, request.headers()).await,
             _ => self.health_pages.answer(method, path)?,
         };
-        Some(taken(answer, true, admitted))
-    }
-
-    /// Takes a gRPC call to its service.
-    async fn call(
-        self,
-        mut request: Request<Incoming>,
-        standing: &Arc<Standing>,
-    ) -> Result<Response<Body>, Status> {
-        let path = request.uri().path();
-        let (service, size) = if path.starts_with(HEALTH_PREFIX) {
-            (self.health, Size::Small)
-        } else if path.starts_with(REFLECTION_PREFIX) {
-            (self.reflection, Size::Large)
-        } else if path.starts_with(OLD_REFLECTION_PREFIX) {
-            (self.old_reflection, Size::Large)
-        } else {
-            let unproven = standing.admit_call().await?;
-            request.extensions_mut().insert(unproven);
-            let answered = self.lightning.oneshot(request).await;
-            return answered.map(|answer| taken(answer, false, ())).map_err(|never| match never {});
-        };
-        let admitted = standing.admit_open(size).await?;
-        // Strangers can make them long.
-        request.headers_mut().clear();
-        let answered = service.oneshot(request).await;
-        answered.map(|answer| taken(answer, true, admitted)).map_err(|never| match never {})
+        Some(Taken::of(answer, true, admitted))
     }
 }
 
-/// The answer, which holds something until the caller has taken it.
-fn taken<T: Send + Unpin + 'static>(
-    answer: Response<Body>,
-    is_strangers: bool,
-    held: T,
-) -> Response<Body> {
-    // One without a body, which is refused, is over with its headers.
-    if answer.body().is_end_stream() {
-        return answer;
+impl ByName {
+    fn new<H>(
+        lightning: LightningNodeServer<grpc::Service>,
+        access: Access,
+        health: H,
+    ) -> Result<Self, tonic_reflection::server::Error>
+    where
+        H: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>,
+        H: Clone + Send + Sync + 'static,
+        H::Future: Send,
+    {
+        let describe = || {
+            tonic_reflection::server::Builder::configure()
+                .register_encoded_file_descriptor_set(DESCRIPTOR_SET)
+                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        };
+        let reflection = describe().build_v1()?;
+        let old_reflection = describe().build_v1alpha()?;
+        let lightning = layers::checked(lightning, access);
+        let lightning = ServiceBuilder::new().layer(AdmitUnproven).service(lightning);
+        Ok(Self {
+            lightning: GrpcService::new(lightning),
+            health: open(Size::Small, health),
+            reflection: open(
+                Size::Large,
+                reflection.max_decoding_message_size(MAX_OPEN_MESSAGE_BYTES),
+            ),
+            old_reflection: open(
+                Size::Large,
+                old_reflection.max_decoding_message_size(MAX_OPEN_MESSAGE_BYTES),
+            ),
+        })
     }
-    answer.map(|body| Body::new(Taken::new(body, is_strangers, held)))
+
+    fn of_path(&self, path: &str) -> &GrpcService {
+        if path.starts_with(HEALTH_PREFIX) {
+            &self.health
+        } else if path.starts_with(REFLECTION_PREFIX) {
+            &self.reflection
+        } else if path.starts_with(OLD_REFLECTION_PREFIX) {
+            &self.old_reflection
+        } else {
+            &self.lightning
+        }
+    }
+}
+
+/// A service that needs no key, because it tells nothing private.
+fn open<S>(size: Size, service: S) -> GrpcService
+where
+    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>,
+    S: Clone + Send + Sync + 'static,
+    S::Future: Send,
+{
+    let layers = ServiceBuilder::new()
+        .layer(AdmitOpen(size))
+        .layer(MapErrLayer::new(layers::impossible as fn(_) -> _));
+    GrpcService::new(layers.service(service))
+}
+
+impl Service<Request<Incoming>> for GrpcServices {
+    type Response = Response<Body>;
+    type Error = Status;
+    type Future = <GrpcService as Service<Request<Incoming>>>::Future;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Status>> {
+        // Which one is to be ready is only known with the request. They always are.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+        self.0.of_path(request.uri().path()).clone().call(request)
+    }
 }
 
 /// Whether a request asks for a gRPC method, even if there is none at its path: it must be answered
@@ -180,15 +209,6 @@ fn is_grpc_call(request: &Request<Incoming>) -> bool {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     let content_type = request.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
     !reads && content_type.is_some_and(|value| value.starts_with(b"application/grpc"))
-}
-
-/// The headers of the contract where they differ from tonic's.
-fn with_contract_headers(mut response: Response<Body>) -> Response<Body> {
-    let grpc = HeaderValue::from_static("application/grpc+proto");
-    let identity = HeaderValue::from_static("identity");
-    response.headers_mut().insert(header::CONTENT_TYPE, grpc);
-    response.headers_mut().insert("grpc-accept-encoding", identity);
-    response
 }
 
 pub(super) fn plain(status: StatusCode, text: impl Into<String>) -> Response<Body> {

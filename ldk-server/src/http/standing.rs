@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use http::Request;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tonic::Status;
@@ -73,6 +74,13 @@ impl Standing {
             more_requests: most.saturating_sub(MAX_REQUESTS),
             patience: limits.request_timeout,
         }
+    }
+
+    /// Where the other side of the connection stands that a request came on, as the listener put it into
+    /// the extensions.
+    pub(super) fn of<B>(request: &Request<B>) -> Result<&Arc<Self>, Status> {
+        let standing = request.extensions().get();
+        standing.ok_or_else(|| Status::internal("the request came on no connection"))
     }
 
     /// Whether one call more may be made in this second.

@@ -11,7 +11,8 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body::{Frame, SizeHint};
+use http::Response;
+use http_body::{Body as _, Frame, SizeHint};
 use hyper_util::rt::TokioExecutor;
 use tokio::sync::Notify;
 use tokio::task::futures::TaskLocalFuture;
@@ -129,10 +130,21 @@ pub(super) struct Taken<T> {
 /// What is given at once, so that the slow are told from those who take nothing.
 const PART_BYTES: usize = 16 * 1024;
 
+impl<T: Send + Unpin + 'static> Taken<T> {
+    /// The answer, which holds something until the caller has taken it.
+    pub(super) fn of(answer: Response<Body>, is_strangers: bool, held: T) -> Response<Body> {
+        // One without a body, which is refused, is over with its headers.
+        if answer.body().is_end_stream() {
+            return answer;
+        }
+        answer.map(|body| Body::new(Self::new(body, is_strangers, held)))
+    }
+}
+
 impl<T: Unpin> Taken<T> {
     /// The body of the current stream. Of that of a stranger, the end is given when all before it was
     /// taken.
-    pub(super) fn new(body: Body, is_strangers: bool, held: T) -> Self {
+    fn new(body: Body, is_strangers: bool, held: T) -> Self {
         let stream = Stream::current();
         Self { body, stream, left: Bytes::new(), is_strangers, _held: held }
     }

@@ -1,5 +1,7 @@
 //! What a line looks like. It is one line whatever text of strangers is in it, and does not act on a
 //! terminal.
+//!
+//! What is written for a request begins with its id.
 
 use std::fmt;
 
@@ -14,6 +16,7 @@ use tracing_subscriber::fmt::time::{ChronoUtc, FormatTime as _};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
+use super::spans::Fields;
 use crate::config::LogFormat;
 
 /// The field that is the message itself.
@@ -48,12 +51,13 @@ where
         let normalized = event.normalized_metadata();
         let metadata = normalized.as_ref().unwrap_or_else(|| event.metadata());
         let line = metadata.line().unwrap_or(0);
+        let call = Fields::around(context);
         match self.format {
             LogFormat::Text => {
                 writer.write_char('[')?;
                 self.time.format_time(&mut writer)?;
                 write!(writer, " {:<5} {}:{line}] ", metadata.level(), metadata.target())?;
-                let mut fields = String::new();
+                let mut fields = of_request(&call);
                 context.field_format().format_fields(Writer::new(&mut fields), event)?;
                 writeln!(writer, "{}", escape_line(&fields))
             },
@@ -67,13 +71,20 @@ where
                     line,
                     message: String::new(),
                     fields: Map::new(),
+                    call,
                 };
                 event.record(&mut object);
+                object.message.insert_str(0, &of_request(&object.call));
                 let text = serde_json::to_string(&object).map_err(|_| fmt::Error)?;
                 writeln!(writer, "{}", escape_line(&text))
             },
         }
     }
+}
+
+/// How a message begins that was written for a request.
+fn of_request(call: &Fields) -> String {
+    call.request_id().map_or_else(String::new, |id| format!("request {id} "))
 }
 
 /// A line as JSON.
@@ -86,6 +97,9 @@ struct Object<'a> {
     message: String,
     #[serde(skip_serializing_if = "Map::is_empty")]
     fields: Map<String, Value>,
+    /// The fields of the spans around it.
+    #[serde(skip_serializing_if = "Fields::is_empty")]
+    call: Fields,
 }
 
 impl Object<'_> {

@@ -11,6 +11,7 @@ mod queue;
 mod redaction;
 mod repeats;
 mod rotation;
+mod spans;
 
 use std::io::{self, Write as _};
 use std::sync::{Arc, OnceLock};
@@ -33,6 +34,7 @@ use line::Line;
 use queue::Queue;
 use redaction::Redactor;
 use repeats::Repeats;
+use spans::Spans;
 
 /// Libraries whose debug lines tell an operator nothing.
 const QUIET_TARGETS: [&str; 8] =
@@ -80,8 +82,11 @@ pub fn start(config: &LogConfig) -> io::Result<Option<LogFile>> {
         .with_writer(lines)
         // Told about on stderr otherwise, and to fail at that is a panic.
         .log_internal_errors(false);
-    let subscriber =
-        tracing_subscriber::registry().with(targets(config)).with(Repeats::default()).with(layer);
+    let subscriber = tracing_subscriber::registry()
+        .with(targets(config))
+        .with(Repeats::default())
+        .with(Spans)
+        .with(layer);
     tracing::subscriber::set_global_default(subscriber).map_err(io::Error::other)?;
     let most = config.targets.iter().map(|(_, level)| *level).fold(config.level, Ord::max);
     listening::start(most).map_err(io::Error::other)?;

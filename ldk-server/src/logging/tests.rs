@@ -161,7 +161,8 @@ fn written_at(
     let file_level = level_filter(config.file_level);
     let lines = Lines { redactor: Redactor::default(), ways: Arc::clone(&ways), file_level };
     let layer = tracing_subscriber::fmt::layer().event_format(Line::new(format)).with_writer(lines);
-    let subscriber = tracing_subscriber::registry().with(super::targets(&config)).with(layer);
+    let subscriber =
+        tracing_subscriber::registry().with(super::targets(&config)).with(Spans).with(layer);
     tracing::subscriber::with_default(subscriber, events);
     ways.flush(Duration::from_secs(30));
     text(&log_in(&dir))
@@ -201,6 +202,32 @@ fn a_line_of_json_is_one_object() {
     assert_eq!((&second["target"], &second["line"]), (&json!("lightning::ln"), &json!(7)));
     assert_eq!(second["message"], format!("preimage {}", "*".repeat(64)));
     assert_eq!(second.get("fields"), None);
+}
+
+#[test]
+fn a_line_tells_for_which_call_it_was_written() {
+    let events = || {
+        let span = tracing::error_span!(
+            "call",
+            request_id = %"1f3a",
+            method = "GetNodeInfo",
+            caller = tracing::field::Empty,
+        );
+        span.in_scope(|| tracing::info!("begins"));
+        span.record("caller", "api-key");
+        span.in_scope(|| tracing::info!(count = 3, "goes on"));
+        tracing::info!("is for none");
+    };
+    let text = written(LogFormat::Text, &[], events);
+    let messages: Vec<_> = text.lines().map(|line| line.split_once("] ").unwrap().1).collect();
+    assert_eq!(messages, ["request 1f3a begins", "request 1f3a goes on count=3", "is for none"]);
+    let json = written(LogFormat::Json, &[], events);
+    let lines: Vec<Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines[0]["call"], json!({ "request_id": "1f3a", "method": "GetNodeInfo" }));
+    assert_eq!(lines[1]["call"]["caller"], "api-key");
+    assert_eq!(lines[1]["message"], "request 1f3a goes on");
+    assert_eq!(lines[1]["fields"], json!({ "count": 3 }));
+    assert_eq!(lines[2].get("call"), None);
 }
 
 #[test]

@@ -8,8 +8,8 @@ use super::opened_by_peers::OpenedByPeers;
 use super::page::{Page, signed};
 use crate::clock::unix_secs;
 use crate::gate::PeerGate;
-use crate::node::reserve;
 use crate::store::{EventCounts, Store};
+use crate::wallet::reserve;
 
 /// What the node answered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,16 +1,8 @@
-//! The Lightning node: building it, and the one consumer of its events.
+//! The Lightning node: building it, starting it, and asking its chain source.
 
 pub mod builder;
 pub(crate) mod channel_settings;
-pub mod effects;
 mod error;
-pub mod events;
-pub mod expired_invoices;
-pub mod hodl_guard;
-pub mod holding;
-pub(crate) mod reserve;
-pub mod spending;
-pub mod splices;
 mod stale_scids;
 pub mod startup;
 

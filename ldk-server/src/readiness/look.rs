@@ -15,8 +15,8 @@ use crate::certificate::Certificate;
 use crate::clock::{Ticks, unix_secs};
 use crate::config::{ChainSource, Config};
 use crate::disk::available_bytes;
-use crate::node::reserve::ReserveWatch;
 use crate::store::{Store, Waits};
+use crate::wallet::reserve::ReserveWatch;
 
 /// From one look to the next.
 const INTERVAL: Duration = Duration::from_secs(2);

@@ -4,14 +4,16 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use super::app::event_loop;
 use super::{Phase, Stop, Tasks};
+use crate::app::App;
 use crate::certificate::{Certificate, CertificateReloader};
 use crate::config::Config;
-use crate::http::{Front, Listener};
+use crate::hold::deadline;
+use crate::http::{Listener, Router};
 use crate::node::startup::Started;
-use crate::node::{events, expired_invoices, hodl_guard};
 use crate::readiness::{Look, Readiness};
-use crate::rpc::App;
+use crate::retention::invoices::InvoicePruner;
 use crate::{logging, memory, metrics, retention, rollback, supervisor};
 
 impl Tasks {
@@ -19,13 +21,13 @@ impl Tasks {
     pub(super) fn serve(
         &mut self,
         listener: Listener,
-        front: Front,
+        router: Router,
         certificate: CertificateReloader,
         readiness: &Readiness,
         stop: &Stop,
     ) {
         let stop = || stop.serving().clone();
-        let serving = listener.serve(front, stop());
+        let serving = listener.serve(router, stop());
         let serving = async move {
             serving.await;
             Ok::<_, std::convert::Infallible>(())
@@ -49,20 +51,23 @@ impl Tasks {
     ) {
         let Started { node, store, gate, chain_gate, .. } = started;
         let (serving, events) = (|| stop.serving().clone(), || stop.events().clone());
-        let app = || Arc::clone(app);
 
         let hodl_blocks = config.hodl_fail_before_deadline_blocks;
-        let guard = hodl_guard::run(app(), hodl_blocks, events());
+        let guard = deadline::run(Arc::clone(&app.held), hodl_blocks, events());
         self.spawn_vital(Phase::Events, "hodl guard", guard);
-        self.spawn_vital(Phase::Events, "event loop", events::run(app(), events()));
-        let settings = Arc::clone(&app().channel_settings);
+        self.spawn_vital(Phase::Events, "event loop", event_loop(app).run(events()));
+        let settings = Arc::clone(&app.channel_settings);
         let agreements = Arc::clone(gate).settle_agreements(move || settings.rewrite(), events());
         self.spawn(Phase::Events, "agreements", agreements);
 
         let keep = config.keep_expired_invoices;
-        let expired = expired_invoices::run(app(), keep, serving());
-        self.spawn(Phase::Serving, "expired invoices", expired);
-        let retention = retention::run(Arc::clone(store), config.events, serving());
+        let pruner = InvoicePruner {
+            node: Arc::clone(node),
+            store: Arc::clone(store),
+            held: Arc::clone(&app.held),
+        };
+        self.spawn(Phase::Serving, "expired invoices", pruner.run(keep, serving()));
+        let retention = retention::events::run(Arc::clone(store), config.events, serving());
         self.spawn(Phase::Serving, "retention", retention);
         let remember = rollback::remember(Arc::clone(store), Arc::clone(config), serving());
         self.spawn(Phase::Serving, "rollback record", remember);

@@ -8,6 +8,7 @@ use tokio::task::JoinError;
 use super::upstream::OfLdkServer;
 use crate::config::ConfigError;
 use crate::gate::GateError;
+use crate::hold::HoldError;
 use crate::node::NodeStartError;
 use crate::secrets::SecretError;
 use crate::storage::StorageError;
@@ -53,9 +54,9 @@ pub enum StartError {
     /// Nothing can be counted.
     #[error(transparent)]
     Metrics(#[from] prometheus::Error),
-    /// Payments that wait for their caller are not known.
-    #[error("{0}")]
-    Holds(String),
+    /// What is to become of held payments is not known.
+    #[error(transparent)]
+    Holds(#[from] HoldError),
     /// A task of the start was lost.
     #[error(transparent)]
     Task(#[from] JoinError),

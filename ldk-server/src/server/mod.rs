@@ -23,14 +23,15 @@ pub use error::StartError;
 pub use run::{Exit, run};
 pub use running::StopError;
 
+use crate::api;
 use crate::chain::cookie::CookieWatch;
 use crate::clock::unix_secs;
 use crate::config::Config;
+use crate::executor::Executor;
 use crate::node::startup::{self, Doing};
 use crate::process;
 use crate::readiness::Readiness;
 use crate::recovery::Recovery;
-use crate::rpc::{self, Calls};
 use crate::store::Store;
 use prepared::Prepared;
 use running::Running;
@@ -46,7 +47,7 @@ pub struct Server {
     tasks: Tasks,
     stop: Stop,
     running: Running,
-    calls: Calls,
+    calls: Executor,
     readiness: Readiness,
     address: SocketAddr,
     cookie: CookieWatch,
@@ -79,13 +80,13 @@ impl Server {
         let config = Arc::new(config);
         let signed_since = (api_key, started_at_secs);
         let services = Services::new(&config, signed_since, &readiness, &stop, &mut tasks).await?;
-        let Services { front, calls, progress, latest_metrics } = services;
-        tasks.serve(prepared.listener, front, prepared.certificate_reloader, &readiness, &stop);
+        let Services { router, calls, progress, latest_metrics } = services;
+        tasks.serve(prepared.listener, router, prepared.certificate_reloader, &readiness, &stop);
         tracing::info!("gRPC service listening on {address}");
 
         let report = |doing: Doing| {
             readiness.starts_with(&doing);
-            progress.send_replace(rpc::Phase::Starting(doing.to_string()));
+            progress.send_replace(api::Phase::Starting(doing.to_string()));
         };
         let on_store_failure = on_store_failure(&readiness, &stop);
         let starting =
@@ -95,14 +96,14 @@ impl Server {
             () = interrupt => return Err(StartError::Interrupted),
         };
         let running = Running::of(&started, lock);
-        let app = match app::assemble(&config, &started, stop.serving()).await {
+        let app = match app::assemble(&config, &started, &calls, stop.serving()).await {
             Ok(app) => app,
             Err(error) => return Err(running.give_up(error).await),
         };
         tasks.accompany(&app, &started, &config, latest_metrics, &certificate, &stop);
         tasks.look(&started, &config, certificate, started_at_secs, &readiness, &stop);
         tell_addresses(&running);
-        progress.send_replace(rpc::Phase::Ready(app));
+        progress.send_replace(api::Phase::Ready(app));
         tracing::info!("ready");
         let (cookie, recovery) = (started.cookie, started.recovery);
         Ok(Self { tasks, stop, running, calls, readiness, address, cookie, recovery })

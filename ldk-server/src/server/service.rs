@@ -6,22 +6,24 @@ use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 use super::{Phase, StartError, Stop, Tasks};
+use crate::api::{self, Dispatcher};
 use crate::config::Config;
+use crate::executor::Executor;
+use crate::grpc;
 use crate::http::{
-    AcceptedForms, Bodies, Front, Guard, HealthPages, MAX_OPEN_MESSAGE_BYTES, MetricsEndpoint,
-    OpenService, keep_reported, report,
+    AcceptedForms, Access, HealthPages, MAX_OPEN_MESSAGE_BYTES, MetricsEndpoint, Router,
+    keep_reported, report,
 };
 use crate::metrics::{self, Metrics};
 use crate::node::startup::Doing;
 use crate::readiness::Readiness;
-use crate::rpc::{self, Calls, Service};
 
 /// The services, and what they are told.
 pub(super) struct Services {
-    pub(super) front: Front,
-    pub(super) calls: Calls,
+    pub(super) router: Router,
+    pub(super) calls: Executor,
     /// How far the server is.
-    pub(super) progress: watch::Sender<rpc::Phase>,
+    pub(super) progress: watch::Sender<api::Phase>,
     /// Where the metrics of the node go.
     pub(super) latest_metrics: watch::Sender<Option<Metrics>>,
 }
@@ -35,28 +37,29 @@ impl Services {
         stop: &Stop,
         tasks: &mut Tasks,
     ) -> Result<Self, StartError> {
-        let (progress, phase) = watch::channel(rpc::Phase::Starting(Doing::Loading.to_string()));
-        let calls = Calls::new(config.limits.max_calls_in_flight);
-        let service = Service::new(phase, calls.clone(), stop.serving().clone());
+        let (progress, phase) = watch::channel(api::Phase::Starting(Doing::Loading.to_string()));
+        let calls = Executor::new(config.limits.max_calls_in_flight);
+        let service =
+            grpc::Service::new(Dispatcher::new(phase, calls.clone(), stop.serving().clone()));
         let service =
             LightningNodeServer::new(service).max_decoding_message_size(MAX_MESSAGE_BYTES);
         let (reporter, health) = tonic_health::server::health_reporter();
         let states = readiness.subscribe();
         report(&reporter, states.borrow().is_ready()).await;
         tasks.spawn(Phase::Health, "report of health", keep_reported(reporter, states));
-        let bodies = Bodies::new(config.limits.request_timeout);
         let accepted = AcceptedForms {
             timestamp_only: config.accept_timestamp_only_auth,
             body_bound: config.accept_body_bound_auth,
         };
-        let lightning = Guard::new(service, api_key, accepted, bodies, started_at_secs);
+        let body_timeout = config.limits.request_timeout;
+        let access = Access { api_key, accepted, body_timeout, started_at_secs };
         let (latest_metrics, latest) = watch::channel(None);
         let requests = metrics::Requests::new()?;
         let metrics =
             MetricsEndpoint::new(&config.metrics, latest, requests, readiness.subscribe());
-        let health = OpenService::new(health.max_decoding_message_size(MAX_OPEN_MESSAGE_BYTES));
+        let health = health.max_decoding_message_size(MAX_OPEN_MESSAGE_BYTES);
         let pages = HealthPages::new(readiness.subscribe());
-        let front = Front::new(lightning, health, pages, metrics)?;
-        Ok(Self { front, calls, progress, latest_metrics })
+        let router = Router::new(service, access, health, pages, metrics)?;
+        Ok(Self { router, calls, progress, latest_metrics })
     }
 }

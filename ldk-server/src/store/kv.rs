@@ -34,17 +34,17 @@ impl Store {
     }
 
     /// One of the server's records.
-    pub(super) fn get(&self, kind: &str, key: &str) -> io::Result<Vec<u8>> {
+    pub(crate) fn get(&self, kind: &str, key: &str) -> io::Result<Vec<u8>> {
         KVStoreSync::read(self, SERVER, kind, key)
     }
 
     /// Writes one of the server's records; on disk once this returns.
-    pub(super) fn put(&self, kind: &str, key: &str, record: Vec<u8>) -> io::Result<()> {
+    pub(crate) fn put(&self, kind: &str, key: &str, record: Vec<u8>) -> io::Result<()> {
         self.change_durably(SERVER, kind, key, Some(record))
     }
 
     /// Removes one of the server's records, if it is there.
-    pub(super) fn delete(&self, kind: &str, key: &str) -> io::Result<()> {
+    pub(crate) fn delete(&self, kind: &str, key: &str) -> io::Result<()> {
         self.change_durably(SERVER, kind, key, None)
     }
 

@@ -5,10 +5,10 @@ mod backend;
 mod change;
 mod consumers;
 mod cuts;
+mod dedup;
 mod durability;
 mod events;
 mod forwards;
-mod holds;
 mod journal;
 mod kv;
 mod metrics;
@@ -23,10 +23,10 @@ use std::path::Path;
 use std::str::FromStr as _;
 
 pub use cuts::CutsRefused;
+pub use dedup::dedup_key;
 pub use durability::{Durability, NeverDurable, Position};
 #[cfg(test)]
 pub(crate) use durability::{TestDisk, Watermark};
-pub use holds::{Fate, Held, Holds, LockedHolds, Run, Why};
 pub use journal::{Answer, Journal, Number, Unanswered};
 use ldk_node::bitcoin::Txid;
 use ldk_node::bitcoin::hashes::Hash as _;
@@ -160,7 +160,7 @@ impl Store {
     }
 
     /// The keys of one kind of the server's records, in no particular order.
-    fn keys(&self, kind: &str) -> io::Result<Vec<String>> {
+    pub(crate) fn keys(&self, kind: &str) -> io::Result<Vec<String>> {
         KVStoreSync::list(self, model::SERVER, kind)
     }
 }

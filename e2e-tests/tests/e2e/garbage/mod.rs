@@ -88,7 +88,10 @@ fn methods() -> Result<Vec<MethodDescriptor>> {
 /// How many requests were sent, and a line for each that was answered wrongly.
 fn count(outcomes: &[(String, Outcome)]) -> Result<(usize, Vec<String>)> {
     let sent: usize = outcomes.iter().map(|(_, outcome)| outcome.sent()).sum();
-    e2e_tests::say(&format!("{sent} bad requests were sent to {} RPCs", outcomes.len()));
+    e2e_tests::print_uncaptured(&format!(
+        "{sent} bad requests were sent to {} RPCs",
+        outcomes.len()
+    ));
     ensure!(sent >= LEAST_IN_ALL, "only {sent} requests");
     let mut wrong = Vec::new();
     for (method, outcome) in outcomes {

@@ -21,7 +21,7 @@ use crate::guide::player::Player;
 #[tokio::test(flavor = "multi_thread")]
 async fn every_example_of_the_guide_works() -> Result<()> {
     let document = Document::read()?;
-    let network = Network::start().await?;
+    let network = Network::start_for(3).await?;
     let nodes = playground::set_up(&network).await?;
     let mut player = Player::new(&network, &nodes, std::env::var_os("GUIDE_WRITE").is_some())?;
     let mut played = Ok(());
@@ -35,7 +35,9 @@ async fn every_example_of_the_guide_works() -> Result<()> {
     document.write(player.corrections())?;
     played?;
     let count = player.finish().await?;
-    e2e_tests::say(&format!("{count} commands and programs of the guide were executed"));
+    e2e_tests::print_uncaptured(&format!(
+        "{count} commands and programs of the guide were executed"
+    ));
     network.stop().await
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use e2e_tests::{Finished, Group, Log, Network, Node, Process, run, until};
+use e2e_tests::{CommandOutput, Group, Log, Network, Node, Process, run, until};
 use serde_json::{Map, Value};
 use tokio::process::Command;
 
@@ -40,7 +40,7 @@ pub(crate) struct Player<'a> {
 struct Last {
     node: String,
     shell: String,
-    finished: Finished,
+    output: CommandOutput,
     repeatable: bool,
 }
 
@@ -93,13 +93,13 @@ impl<'a> Player<'a> {
         }
         let repeatable = QUESTIONS.iter().any(|question| command.starts_with(question));
         let node = node.to_owned();
-        let finished = self.bash(&text).await?;
-        self.last = Some(Last { node, shell: text, finished, repeatable });
+        let output = self.bash(&text).await?;
+        self.last = Some(Last { node, shell: text, output, repeatable });
         Ok(())
     }
 
     /// Runs commands in a shell that knows the nodes by their names, as the reader's does.
-    async fn bash(&self, text: &str) -> Result<Finished> {
+    async fn bash(&self, text: &str) -> Result<CommandOutput> {
         let mut script = String::new();
         for (name, node) in &self.nodes {
             let cli = self.network.tools().ldk_server_cli.display();
@@ -115,17 +115,17 @@ impl<'a> Player<'a> {
         let mut last = self.last.take().context("nothing was asked")?;
         let outcome = if last.repeatable && !self.is_to_be_filled_in(shown) {
             until("the answer is as shown", self.patience(), async || {
-                let first = last.finished.clone().success().and_then(|text| alike(shown, &text));
+                let first = last.output.clone().success().and_then(|text| alike(shown, &text));
                 if first.is_err() {
-                    last.finished = self.bash(&last.shell).await?;
+                    last.output = self.bash(&last.shell).await?;
                 }
                 first
             })
             .await
         } else {
-            last.finished.clone().success().and_then(|text| alike(shown, &text))
+            last.output.clone().success().and_then(|text| alike(shown, &text))
         };
-        let answer = last.finished.success()?;
+        let answer = last.output.success()?;
         self.words.learn(&last.node, &serde_json::from_str(&answer)?);
         self.settle(outcome, line, answer.trim_end())
     }
@@ -186,8 +186,8 @@ impl<'a> Player<'a> {
 
     fn failed(&mut self, shown: &str, line: usize) -> Result<()> {
         let last = self.last.take().context("nothing was asked")?;
-        ensure!(last.finished.code == Some(1), "{:?}", last.finished);
-        let found = last.finished.stderr.trim_end();
+        ensure!(last.output.code == Some(1), "{:?}", last.output);
+        let found = last.output.stderr.trim_end();
         let outcome = likeness::same_words(shown, found).then_some(());
         self.settle(outcome.with_context(|| found.to_owned()), line, found)
     }
@@ -233,7 +233,7 @@ impl<'a> Player<'a> {
     /// Fails if the last command did, and the guide does not say so.
     fn succeeded(&mut self) -> Result<()> {
         let Some(last) = self.last.take() else { return Ok(()) };
-        if let Ok(answer) = serde_json::from_str(&last.finished.success()?) {
+        if let Ok(answer) = serde_json::from_str(&last.output.success()?) {
             self.words.learn(&last.node, &answer);
         }
         Ok(())

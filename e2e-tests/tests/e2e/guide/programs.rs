@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use e2e_tests::{Group, Log, Process, foreign};
+use e2e_tests::{Group, Log, Process, other_languages};
 use serde_json::Value;
 use tokio::process::Command;
 
@@ -40,7 +40,7 @@ pub(crate) async fn start(
 impl Program {
     /// The object that it prints first.
     pub(crate) async fn first_line(&mut self) -> Result<Value> {
-        foreign::printed(&mut self.process, &self.log, 0).await
+        other_languages::printed(&mut self.process, &self.log, 0).await
     }
 
     /// Waits until it has ended, having been paid.
@@ -62,10 +62,10 @@ async fn rust(text: &str, play: &Path) -> Result<Command> {
 }
 
 async fn python(text: &str, place: &Path) -> Result<Command> {
-    let python = foreign::python(Path::new(env!("CARGO_TARGET_TMPDIR"))).await?;
+    let python = other_languages::python(Path::new(env!("CARGO_TARGET_TMPDIR"))).await?;
     let stubs = place.join("stubs");
     fs::create_dir(&stubs)?;
-    foreign::python_stubs(&python, &stubs).await?;
+    other_languages::python_stubs(&python, &stubs).await?;
     fs::write(place.join("shop.py"), text)?;
     let mut command = Command::new(python);
     command.arg("shop.py");
@@ -73,7 +73,7 @@ async fn python(text: &str, place: &Path) -> Result<Command> {
 }
 
 async fn javascript(text: &str, place: &Path) -> Result<Command> {
-    let packages = foreign::node_packages(Path::new(env!("CARGO_TARGET_TMPDIR"))).await?;
+    let packages = other_languages::node_packages(Path::new(env!("CARGO_TARGET_TMPDIR"))).await?;
     fs::write(place.join("shop.js"), text)?;
     // What the guide has in the current directory when the program is run from the repository.
     let link = |from: &Path, name: &str| std::os::unix::fs::symlink(from, place.join(name));

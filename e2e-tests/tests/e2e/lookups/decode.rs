@@ -1,7 +1,7 @@
 //! What invoices and offers say.
 
 use anyhow::{Result, bail};
-use e2e_tests::{Draft, Network, Node, Port};
+use e2e_tests::{ConfigBuilder, Network, Node, Port};
 use ldk_server_client::api::{
     Bolt11ReceiveRequest, DecodeInvoiceRequest, DecodeInvoiceResponse, DecodeOfferRequest,
     GetNodeInfoRequest, SignMessageRequest,
@@ -54,9 +54,9 @@ async fn by_command(node: &Node, payee: &Node, invoice: &str) -> Result<()> {
     assert_eq!(answer["issuer_signing_pubkey"], STRANGER);
     assert_eq!(answer["quantity"], json!({"quantity": {"one": true}}));
     for command in ["decode-invoice", "decode-offer"] {
-        let finished = node.cli_finished(&[command, "coffee"]).await?;
-        assert_eq!(finished.code, Some(1), "{finished:?}");
-        assert!(finished.stderr.starts_with("Error (Invalid Request): "), "{finished:?}");
+        let output = node.cli_output(&[command, "coffee"]).await?;
+        assert_eq!(output.code, Some(1), "{output:?}");
+        assert!(output.stderr.starts_with("Error (Invalid Request): "), "{output:?}");
     }
     Ok(())
 }
@@ -66,8 +66,9 @@ async fn by_command(node: &Node, payee: &Node, invoice: &str) -> Result<()> {
 async fn it_decodes_before_there_is_a_node() -> Result<()> {
     let network = Network::start().await?;
     let nobody = Port::claim()?;
-    let draft = Draft::new(&network, "early")?.set("bitcoind.rpc_address", nobody.address())?;
-    let mut early = draft.start()?;
+    let builder =
+        ConfigBuilder::new(&network, "early")?.set("bitcoind.rpc_address", nobody.address())?;
+    let mut early = builder.start()?;
     early.says("trying again in").await?;
     let client = early.client()?;
     has_no_node(&client).await?;

@@ -42,9 +42,9 @@ pub(super) async fn unknown_is_refused(node: &Node) -> Result<()> {
         invalid(graph_node(node, node_id).await, "node_id");
     }
     for command in [["graph-get-channel", "1"], ["graph-get-node", STRANGER]] {
-        let finished = node.cli_finished(&command).await?;
-        assert_eq!(finished.code, Some(1), "{finished:?}");
-        assert!(finished.stderr.starts_with("Error (Invalid Request): "), "{finished:?}");
+        let output = node.cli_output(&command).await?;
+        assert_eq!(output.code, Some(1), "{output:?}");
+        assert!(output.stderr.starts_with("Error (Invalid Request): "), "{output:?}");
     }
     Ok(())
 }

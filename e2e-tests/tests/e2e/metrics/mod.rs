@@ -53,7 +53,7 @@ const METRICS: [(&str, &str); 17] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn metrics_are_true_and_guarded() -> Result<()> {
-    let network = Network::start().await?;
+    let network = Network::start_for(3).await?;
     let (alice, bob, carol) = tokio::try_join!(
         network.node_with("alice", OPEN),
         network.node_with("bob", WITH_LOGIN),

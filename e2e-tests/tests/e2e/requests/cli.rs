@@ -27,10 +27,10 @@ pub(super) async fn says_the_same(node: &Node) -> Result<()> {
         (&["close-channel", "42"], 2, "error: "),
         (&["no-such-command"], 2, "error: "),
     ] {
-        let finished = node.cli_finished(args).await?;
-        assert_eq!(finished.code, Some(code), "{finished:?}");
-        assert!(finished.stderr.starts_with(expected), "{finished:?}");
-        assert_eq!(finished.stdout, "");
+        let output = node.cli_output(args).await?;
+        assert_eq!(output.code, Some(code), "{output:?}");
+        assert!(output.stderr.starts_with(expected), "{output:?}");
+        assert_eq!(output.stdout, "");
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ mod peers;
 mod unimplemented;
 
 use anyhow::{Result, ensure};
-use e2e_tests::{Draft, Network};
+use e2e_tests::{ConfigBuilder, Network};
 use ldk_server_client::api::{GetNodeInfoRequest, OpenChannelRequest};
 
 /// The key of nobody who is there.
@@ -63,8 +63,8 @@ async fn unusable_fields_are_named() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_without_a_name_announces_nothing() -> Result<()> {
     let network = Network::start().await?;
-    let draft = Draft::new(&network, "nameless")?;
-    let mut nameless = draft.unset("node.alias")?.unset("node.listening_addresses")?.start()?;
+    let builder = ConfigBuilder::new(&network, "nameless")?;
+    let mut nameless = builder.unset("node.alias")?.unset("node.listening_addresses")?.start()?;
     let client = nameless.ready().await?;
     channels::cannot_be_announced(&client).await;
     nameless.stop().await?;

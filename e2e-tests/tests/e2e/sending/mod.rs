@@ -29,7 +29,7 @@ const HRN_TIMEOUT_SECS: u64 = 1;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_is_paid_over_one_channel_and_on_chain() -> Result<()> {
-    let network = Network::start().await?;
+    let network = Network::start_for(3).await?;
     let dns_port = Arc::new(Port::claim()?);
     let dns = DnsServer::start(Arc::clone(&dns_port), DnsAnswer::Silence).await?;
     let hrn = format!(
@@ -72,7 +72,7 @@ async fn everything_is_paid_over_one_channel_and_on_chain() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn payments_go_over_two_hops() -> Result<()> {
-    let network = Network::start().await?;
+    let network = Network::start_for(3).await?;
     let path = two_hops::Path::open(&network).await?;
     path.an_offer_is_paid().await?;
     path.a_node_is_paid().await?;

@@ -9,6 +9,7 @@ use reqwest::Url;
 use secrecy::SecretString;
 
 use super::{host_port, missing, url_of};
+use crate::config::keys::{self, Key, Switch, Text};
 use crate::config::values::{Source, Values};
 use crate::config::{
     BitcoindAuth, BitcoindConfig, ChainSource, ConfigError, ElectrumConfig, EsploraConfig,
@@ -22,18 +23,18 @@ const MAX_SYNC_INTERVAL_SECS: u64 = 3_600;
 /// A password that is given by flag or variable replaces a cookie file in the file, and the other
 /// way round.
 pub(in crate::config) fn choose_bitcoind_login(values: &mut Values) {
-    const COOKIE_FILE: &str = "bitcoind.rpc_cookie_file";
-    const LOGIN: [&str; 2] = ["bitcoind.rpc_user", "bitcoind.rpc_password"];
+    const COOKIE_FILE: Key<Text> = keys::BITCOIND_RPC_COOKIE_FILE;
+    const LOGIN: [Key<Text>; 2] = [keys::BITCOIND_RPC_USER, keys::BITCOIND_RPC_PASSWORD];
     let is_given =
         |values: &Values, key| matches!(values.source(key), Some(Source::Flag | Source::Variable));
-    let replaced: &[&str] = if is_given(values, COOKIE_FILE) {
+    let replaced: &[Key<Text>] = if is_given(values, COOKIE_FILE) {
         &LOGIN
-    } else if LOGIN.iter().any(|key| is_given(values, key)) {
+    } else if LOGIN.iter().any(|key| is_given(values, *key)) {
         &[COOKIE_FILE]
     } else {
         &[]
     };
-    for key in replaced {
+    for &key in replaced {
         if values.source(key) == Some(Source::File) {
             values.remove(key);
         }
@@ -42,7 +43,7 @@ pub(in crate::config) fn choose_bitcoind_login(values: &mut Values) {
 
 /// Whether the wallet is to look through all of the chain, which only an index of it can answer.
 pub(in crate::config) fn force_wallet_full_scan(values: &Values) -> Result<bool, ConfigError> {
-    const FLAG: &str = "--force-wallet-full-scan";
+    const FLAG: Key<Switch> = keys::FORCE_WALLET_FULL_SCAN;
     let is_on = values.is_on(FLAG);
     if is_on && values.have_section("bitcoind") {
         let reason = "not with [bitcoind]: LDK Node 0.7.1 takes no wallet back before the block it \
@@ -71,63 +72,65 @@ pub(in crate::config) fn chain_source(values: &Values) -> Result<ChainSource, Co
 }
 
 fn bitcoind(values: &Values) -> Result<BitcoindConfig, ConfigError> {
-    let missing = |key| ConfigError::new(key, "must be set when bitcoind is the chain source");
-    let rpc_address =
-        values.text("bitcoind.rpc_address").ok_or_else(|| missing("bitcoind.rpc_address"))?;
+    let missing =
+        |key: &str| ConfigError::new(key, "must be set when bitcoind is the chain source");
+    let rpc_address = values
+        .text(keys::BITCOIND_RPC_ADDRESS)
+        .ok_or_else(|| missing(keys::BITCOIND_RPC_ADDRESS.name()))?;
     let auth = match (
-        values.path("bitcoind.rpc_cookie_file"),
-        values.text("bitcoind.rpc_user"),
-        values.secret("bitcoind.rpc_password"),
+        values.path(keys::BITCOIND_RPC_COOKIE_FILE),
+        values.text(keys::BITCOIND_RPC_USER),
+        values.secret(keys::BITCOIND_RPC_PASSWORD),
     ) {
         (Some(file), None, None) => BitcoindAuth::CookieFile(file),
         (Some(_), _, _) => {
             return Err(ConfigError::new(
-                "bitcoind.rpc_cookie_file",
+                keys::BITCOIND_RPC_COOKIE_FILE,
                 "set it, or rpc_user and rpc_password, not both",
             ));
         },
         (None, Some(user), Some(password)) => BitcoindAuth::Password { user, password },
         (None, None, _) => return Err(missing("bitcoind.rpc_user (or bitcoind.rpc_cookie_file)")),
-        (None, Some(_), None) => return Err(missing("bitcoind.rpc_password")),
+        (None, Some(_), None) => return Err(missing(keys::BITCOIND_RPC_PASSWORD.name())),
     };
-    let rest_address = values.text("bitcoind.rest_address");
+    let rest_address = values.text(keys::BITCOIND_REST_ADDRESS);
     Ok(BitcoindConfig {
-        rpc: host_port("bitcoind.rpc_address", &rpc_address)?,
+        rpc: host_port(keys::BITCOIND_RPC_ADDRESS, &rpc_address)?,
         auth,
         rest: rest_address
-            .map(|address| host_port("bitcoind.rest_address", &address))
+            .map(|address| host_port(keys::BITCOIND_REST_ADDRESS, &address))
             .transpose()?,
     })
 }
 
 fn electrum(values: &Values) -> Result<ElectrumConfig, ConfigError> {
-    const KEY: &str = "electrum.server_url";
+    const KEY: Key<Text> = keys::ELECTRUM_SERVER_URL;
     let url = url_of(KEY, values.text(KEY).ok_or_else(|| missing(KEY))?, &["tcp", "ssl"])?;
     let uses_tls = url.starts_with("ssl://");
     let (_, address) = url.split_once("://").unwrap_or_default();
     Ok(ElectrumConfig {
         server: host_port(KEY, address)?,
         uses_tls,
-        ca_cert_path: ca_cert_path(values, "electrum.ca_cert_path", uses_tls, "ssl://")?,
+        ca_cert_path: ca_cert_path(values, keys::ELECTRUM_CA_CERT_PATH, uses_tls, "ssl://")?,
     })
 }
 
 /// A URL that cannot be read is not quoted: it may hold a password.
 fn esplora(values: &Values) -> Result<EsploraConfig, ConfigError> {
-    const KEY: &str = "esplora.server_url";
+    const KEY: Key<Text> = keys::ESPLORA_SERVER_URL;
     let url = url_of(KEY, values.text(KEY).ok_or_else(|| missing(KEY))?, &["http", "https"])?;
     if let Err(error) = Url::parse(&url) {
         return Err(ConfigError::new(KEY, format!("is not a URL: {error}")));
     }
     let uses_tls = url.starts_with("https://");
-    let ca_cert_path = ca_cert_path(values, "esplora.ca_cert_path", uses_tls, "https://")?;
+    let ca_cert_path = ca_cert_path(values, keys::ESPLORA_CA_CERT_PATH, uses_tls, "https://")?;
     Ok(EsploraConfig { server_url: url, headers: headers(values)?, ca_cert_path })
 }
 
 /// It is for TLS only: who sets it without means something else than what happens.
 fn ca_cert_path(
     values: &Values,
-    key: &str,
+    key: Key<Text>,
     uses_tls: bool,
     scheme: &str,
 ) -> Result<Option<PathBuf>, ConfigError> {
@@ -149,8 +152,8 @@ fn headers(values: &Values) -> Result<Vec<(String, SecretString)>, ConfigError> 
         HeaderValue::from_str(value).ok()?;
         Some((name.to_owned(), SecretString::from(value)))
     };
-    let headers: Option<Vec<_>> = values.list("esplora.headers").iter().map(header).collect();
-    headers.ok_or_else(|| ConfigError::new("esplora.headers", "each must be \"Name: value\""))
+    let headers: Option<Vec<_>> = values.list(keys::ESPLORA_HEADERS).iter().map(header).collect();
+    headers.ok_or_else(|| ConfigError::new(keys::ESPLORA_HEADERS, "each must be \"Name: value\""))
 }
 
 pub(in crate::config) fn sync(values: &Values) -> Result<BackgroundSyncConfig, ConfigError> {
@@ -160,8 +163,8 @@ pub(in crate::config) fn sync(values: &Values) -> Result<BackgroundSyncConfig, C
             .ok_or_else(|| missing(key))
     };
     Ok(BackgroundSyncConfig {
-        onchain_wallet_sync_interval_secs: interval("sync.onchain_wallet_interval_secs")?,
-        lightning_wallet_sync_interval_secs: interval("sync.lightning_wallet_interval_secs")?,
-        fee_rate_cache_update_interval_secs: interval("sync.fee_rates_interval_secs")?,
+        onchain_wallet_sync_interval_secs: interval(keys::SYNC_ONCHAIN_WALLET_INTERVAL_SECS)?,
+        lightning_wallet_sync_interval_secs: interval(keys::SYNC_LIGHTNING_WALLET_INTERVAL_SECS)?,
+        fee_rate_cache_update_interval_secs: interval(keys::SYNC_FEE_RATES_INTERVAL_SECS)?,
     })
 }

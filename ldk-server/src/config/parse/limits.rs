@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::missing;
+use crate::config::keys::{self, Key, Number};
 use crate::config::values::Values;
 use crate::config::{ConfigError, LimitsConfig, PeerLimitsConfig};
 
@@ -25,22 +26,22 @@ const MAX_QUEUED_BYTES: usize = 64 * 1024 * 1024;
 pub(in crate::config) fn limits(values: &Values) -> Result<LimitsConfig, ConfigError> {
     let secs = |key, accepted| secs(values, key, accepted);
     let count = |key, most| count(values, key, 1..=most);
-    const STREAMS: &str = "limits.max_streams_per_connection";
+    const STREAMS: Key<Number> = keys::LIMITS_MAX_STREAMS_PER_CONNECTION;
     let per_second =
-        values.number("limits.max_calls_per_second_per_connection", 0..=MAX_PER_SECOND)?;
+        values.number(keys::LIMITS_MAX_CALLS_PER_SECOND_PER_CONNECTION, 0..=MAX_PER_SECOND)?;
     Ok(LimitsConfig {
-        max_connections: count("limits.max_connections", MAX_CONNECTIONS)?,
+        max_connections: count(keys::LIMITS_MAX_CONNECTIONS, MAX_CONNECTIONS)?,
         max_streams_per_connection: values
             .number(STREAMS, 1..=MAX_STREAMS)?
             .ok_or_else(|| missing(STREAMS))?,
-        max_calls_in_flight: count("limits.max_calls_in_flight", MAX_IN_FLIGHT)?,
+        max_calls_in_flight: count(keys::LIMITS_MAX_CALLS_IN_FLIGHT, MAX_IN_FLIGHT)?,
         max_calls_per_second_per_connection: per_second.and_then(NonZeroU32::new),
-        handshake_timeout: secs("limits.handshake_timeout_secs", 1..=MAX_OPENING_SECS)?,
-        header_timeout: secs("limits.header_timeout_secs", 1..=MAX_OPENING_SECS)?,
-        request_timeout: secs("limits.request_timeout_secs", 1..=MAX_SECS)?,
-        write_timeout: secs("limits.write_timeout_secs", 1..=MAX_SECS)?,
-        keep_alive_interval: secs("limits.keep_alive_interval_secs", 1..=MAX_SECS)?,
-        keep_alive_timeout: secs("limits.keep_alive_timeout_secs", 1..=MAX_SECS)?,
+        handshake_timeout: secs(keys::LIMITS_HANDSHAKE_TIMEOUT_SECS, 1..=MAX_OPENING_SECS)?,
+        header_timeout: secs(keys::LIMITS_HEADER_TIMEOUT_SECS, 1..=MAX_OPENING_SECS)?,
+        request_timeout: secs(keys::LIMITS_REQUEST_TIMEOUT_SECS, 1..=MAX_SECS)?,
+        write_timeout: secs(keys::LIMITS_WRITE_TIMEOUT_SECS, 1..=MAX_SECS)?,
+        keep_alive_interval: secs(keys::LIMITS_KEEP_ALIVE_INTERVAL_SECS, 1..=MAX_SECS)?,
+        keep_alive_timeout: secs(keys::LIMITS_KEEP_ALIVE_TIMEOUT_SECS, 1..=MAX_SECS)?,
     })
 }
 
@@ -50,20 +51,20 @@ pub(in crate::config) fn peer_limits(values: &Values) -> Result<PeerLimitsConfig
     let count = |key, accepted| count(values, key, accepted);
     let queued = MIN_QUEUED_BYTES..=MAX_QUEUED_BYTES;
     Ok(PeerLimitsConfig {
-        max_connections: count("limits.max_peer_connections", 1..=MAX_CONNECTIONS)?,
+        max_connections: count(keys::LIMITS_MAX_PEER_CONNECTIONS, 1..=MAX_CONNECTIONS)?,
         max_connections_per_address: count(
-            "limits.max_peer_connections_per_address",
+            keys::LIMITS_MAX_PEER_CONNECTIONS_PER_ADDRESS,
             1..=MAX_CONNECTIONS,
         )?,
-        handshake_timeout: secs("limits.peer_handshake_timeout_secs", 1..=MAX_OPENING_SECS)?,
-        write_timeout: secs("limits.peer_write_timeout_secs", 1..=MAX_SECS)?,
-        max_queued_bytes: count("limits.max_queued_bytes_per_peer", queued)?,
+        handshake_timeout: secs(keys::LIMITS_PEER_HANDSHAKE_TIMEOUT_SECS, 1..=MAX_OPENING_SECS)?,
+        write_timeout: secs(keys::LIMITS_PEER_WRITE_TIMEOUT_SECS, 1..=MAX_SECS)?,
+        max_queued_bytes: count(keys::LIMITS_MAX_QUEUED_BYTES_PER_PEER, queued)?,
     })
 }
 
 fn secs(
     values: &Values,
-    key: &str,
+    key: Key<Number>,
     accepted: RangeInclusive<u64>,
 ) -> Result<Duration, ConfigError> {
     let secs = values.number(key, accepted)?.ok_or_else(|| missing(key))?;
@@ -72,7 +73,7 @@ fn secs(
 
 fn count(
     values: &Values,
-    key: &str,
+    key: Key<Number>,
     accepted: RangeInclusive<usize>,
 ) -> Result<usize, ConfigError> {
     values.number(key, accepted)?.ok_or_else(|| missing(key))

@@ -3,14 +3,15 @@
 use ldk_node::liquidity::LSPS2ServiceConfig;
 
 use super::{missing, peer_address, public_key};
+use crate::config::keys::{self, Boolean, Key, Number, Text};
 use crate::config::values::Values;
 use crate::config::{ConfigError, Lsps2ClientConfig};
 
 pub(in crate::config) fn lsps2_client(
     values: &Values,
 ) -> Result<Option<Lsps2ClientConfig>, ConfigError> {
-    const NODE: &str = "liquidity.lsps2_client.node_pubkey";
-    const ADDRESS: &str = "liquidity.lsps2_client.address";
+    const NODE: Key<Text> = keys::LIQUIDITY_LSPS2_CLIENT_NODE_PUBKEY;
+    const ADDRESS: Key<Text> = keys::LIQUIDITY_LSPS2_CLIENT_ADDRESS;
     if !values.have_section("liquidity.lsps2_client") {
         return Ok(None);
     }
@@ -19,7 +20,7 @@ pub(in crate::config) fn lsps2_client(
     Ok(Some(Lsps2ClientConfig {
         node_id: public_key(NODE, &node_id)?,
         address: peer_address(ADDRESS, &address)?,
-        token: values.secret("liquidity.lsps2_client.token"),
+        token: values.secret(keys::LIQUIDITY_LSPS2_CLIENT_TOKEN),
     }))
 }
 
@@ -27,28 +28,29 @@ pub(in crate::config) fn lsps2_client(
 pub(in crate::config) fn lsps2_service(
     values: &Values,
 ) -> Result<Option<LSPS2ServiceConfig>, ConfigError> {
-    const SECTION: &str = "liquidity.lsps2_service";
-    if !values.have_section(SECTION) {
+    if !values.have_section("liquidity.lsps2_service") {
         return Ok(None);
     }
-    let key = |name: &str| format!("{SECTION}.{name}");
-    let is_on = |name: &str| match values.source(&key(name)) {
-        Some(_) => Ok(values.is_on(&key(name))),
-        None => Err(missing(&key(name))),
+    let is_on = |key: Key<Boolean>| match values.source(key) {
+        Some(_) => Ok(values.is_on(key)),
+        None => Err(missing(key)),
     };
-    let small =
-        |name: &str| values.number(&key(name), 0..=u32::MAX)?.ok_or_else(|| missing(&key(name)));
-    let large = |name: &str| values.number(&key(name), 0..)?.ok_or_else(|| missing(&key(name)));
+    let small = |key: Key<Number>| values.number(key, 0..=u32::MAX)?.ok_or_else(|| missing(key));
+    let large = |key: Key<Number>| values.number(key, 0..)?.ok_or_else(|| missing(key));
     Ok(Some(LSPS2ServiceConfig {
-        require_token: values.text(&key("require_token")),
-        advertise_service: is_on("advertise_service")?,
-        channel_opening_fee_ppm: small("channel_opening_fee_ppm")?,
-        channel_over_provisioning_ppm: small("channel_over_provisioning_ppm")?,
-        min_channel_opening_fee_msat: large("min_channel_opening_fee_msat")?,
-        min_channel_lifetime: small("min_channel_lifetime")?,
-        max_client_to_self_delay: small("max_client_to_self_delay")?,
-        min_payment_size_msat: large("min_payment_size_msat")?,
-        max_payment_size_msat: large("max_payment_size_msat")?,
-        client_trusts_lsp: is_on("client_trusts_lsp")?,
+        require_token: values.text(keys::LIQUIDITY_LSPS2_SERVICE_REQUIRE_TOKEN),
+        advertise_service: is_on(keys::LIQUIDITY_LSPS2_SERVICE_ADVERTISE_SERVICE)?,
+        channel_opening_fee_ppm: small(keys::LIQUIDITY_LSPS2_SERVICE_CHANNEL_OPENING_FEE_PPM)?,
+        channel_over_provisioning_ppm: small(
+            keys::LIQUIDITY_LSPS2_SERVICE_CHANNEL_OVER_PROVISIONING_PPM,
+        )?,
+        min_channel_opening_fee_msat: large(
+            keys::LIQUIDITY_LSPS2_SERVICE_MIN_CHANNEL_OPENING_FEE_MSAT,
+        )?,
+        min_channel_lifetime: small(keys::LIQUIDITY_LSPS2_SERVICE_MIN_CHANNEL_LIFETIME)?,
+        max_client_to_self_delay: small(keys::LIQUIDITY_LSPS2_SERVICE_MAX_CLIENT_TO_SELF_DELAY)?,
+        min_payment_size_msat: large(keys::LIQUIDITY_LSPS2_SERVICE_MIN_PAYMENT_SIZE_MSAT)?,
+        max_payment_size_msat: large(keys::LIQUIDITY_LSPS2_SERVICE_MAX_PAYMENT_SIZE_MSAT)?,
+        client_trusts_lsp: is_on(keys::LIQUIDITY_LSPS2_SERVICE_CLIENT_TRUSTS_LSP)?,
     }))
 }

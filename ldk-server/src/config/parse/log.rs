@@ -7,6 +7,7 @@ use ldk_node::bitcoin::Network;
 use ldk_server_grpc::places;
 
 use super::missing;
+use crate::config::keys::{self, Key, List};
 use crate::config::values::{Source, Values};
 use crate::config::{ConfigError, LogConfig, LogFormat, LogRotation};
 
@@ -26,37 +27,37 @@ pub(in crate::config) fn log(
     let text = |key| values.text(key).ok_or_else(|| missing(key));
     let number =
         |key| -> Result<u64, ConfigError> { values.number(key, 0..)?.ok_or_else(|| missing(key)) };
-    let format = match text("log.format")?.as_str() {
+    let format = match text(keys::LOG_FORMAT)?.as_str() {
         "text" => LogFormat::Text,
         "json" => LogFormat::Json,
         other => {
             let reason = format!("\"{other}\"; accepted are text and json");
-            return Err(ConfigError::new("log.format", reason));
+            return Err(ConfigError::new(keys::LOG_FORMAT, reason));
         },
     };
-    let file = values.path("log.file").ok_or_else(|| missing("log.file"))?;
+    let file = values.path(keys::LOG_FILE).ok_or_else(|| missing(keys::LOG_FILE))?;
     let network_dir = places::network_dir(storage_dir, &network.to_string());
     if [storage_dir, &network_dir].into_iter().any(|dir| is_same(&file, dir)) {
-        return Err(ConfigError::new("log.file", SAME_AS_STORAGE));
+        return Err(ConfigError::new(keys::LOG_FILE, SAME_AS_STORAGE));
     }
-    let max_mib = number("log.max_size_mb")?;
-    let max_hours = number("log.rotation_interval_hours")?;
-    let max_files = number("log.max_files")?;
+    let max_mib = number(keys::LOG_MAX_SIZE_MB)?;
+    let max_hours = number(keys::LOG_ROTATION_INTERVAL_HOURS)?;
+    let max_files = number(keys::LOG_MAX_FILES)?;
     let rotation = LogRotation {
         max_bytes: (max_mib > 0).then(|| max_mib.saturating_mul(BYTES_PER_MIB)),
         max_age: (max_hours > 0).then(|| Duration::from_secs(max_hours.saturating_mul(60 * 60))),
         max_files: usize::try_from(max_files).unwrap_or(usize::MAX),
     };
-    let targets = values.list("log.targets");
-    let level = log_level("log.level", &text("log.level")?)?;
-    let is_chosen =
-        !targets.is_empty() || values.source("log.level").is_some_and(|of| of != Source::Default);
+    let targets = values.list(keys::LOG_TARGETS);
+    let level = log_level(keys::LOG_LEVEL, &text(keys::LOG_LEVEL)?)?;
+    let is_chosen = !targets.is_empty()
+        || values.source(keys::LOG_LEVEL).is_some_and(|of| of != Source::Default);
     Ok(LogConfig {
         level,
         file_level: if is_chosen { log::LevelFilter::Trace } else { DEFAULT_FILE_LEVEL },
         targets: targets.iter().map(|text| log_target(text)).collect::<Result<_, _>>()?,
         format,
-        file: values.is_on("log.log_to_file").then_some(file),
+        file: values.is_on(keys::LOG_LOG_TO_FILE).then_some(file),
         rotation,
     })
 }
@@ -68,7 +69,7 @@ fn is_same(file: &Path, dir: &Path) -> bool {
 }
 
 fn log_target(text: &str) -> Result<(String, log::LevelFilter), ConfigError> {
-    const KEY: &str = "log.targets";
+    const KEY: Key<List> = keys::LOG_TARGETS;
     match text.split_once('=') {
         Some((target, level)) if !target.trim().is_empty() => {
             Ok((target.trim().to_owned(), log_level(KEY, level.trim())?))
@@ -80,7 +81,7 @@ fn log_target(text: &str) -> Result<(String, log::LevelFilter), ConfigError> {
     }
 }
 
-fn log_level(key: &str, text: &str) -> Result<log::LevelFilter, ConfigError> {
+fn log_level(key: impl AsRef<str>, text: &str) -> Result<log::LevelFilter, ConfigError> {
     text.parse().map_err(|_| {
         let accepted = "accepted are Error, Warn, Info, Debug, Trace and Off";
         ConfigError::new(key, format!("\"{text}\"; {accepted}"))

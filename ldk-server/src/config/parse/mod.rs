@@ -24,6 +24,7 @@ pub(super) use node::{async_payments_role, grpc_address, identity};
 pub(super) use routing::{channels, routing};
 use rustls_pki_types::DnsName;
 
+use super::keys::{self, Key, Number, Text};
 use super::values::Values;
 use super::{
     ConfigError, EventsConfig, HostPort, HrnConfig, MetricsConfig, MetricsLogin, TlsConfig,
@@ -57,12 +58,12 @@ const MAX_HRN_TIMEOUT_SECS: u64 = 60;
 /// What the log is called in the directory of the network.
 const LOG_FILE: &str = "ldk-server.log";
 
-fn missing(key: &str) -> ConfigError {
+fn missing<T>(key: Key<T>) -> ConfigError {
     ConfigError::new(key, "must be set")
 }
 
 pub(super) fn storage_dir(values: &Values) -> Result<PathBuf, ConfigError> {
-    const KEY: &str = "storage.disk.dir_path";
+    const KEY: Key<Text> = keys::STORAGE_DISK_DIR_PATH;
     values
         .path(KEY)
         .or_else(places::default_dir)
@@ -70,7 +71,7 @@ pub(super) fn storage_dir(values: &Values) -> Result<PathBuf, ConfigError> {
 }
 
 pub(super) fn backup_directory(values: &Values) -> Result<Option<PathBuf>, ConfigError> {
-    const KEY: &str = "backup.directory";
+    const KEY: Key<Text> = keys::BACKUP_DIRECTORY;
     match values.path(KEY) {
         Some(path) if path.as_os_str().is_empty() => {
             Err(ConfigError::new(KEY, "must not be empty; remove the key for no mirror"))
@@ -83,20 +84,20 @@ pub(super) fn backup_directory(values: &Values) -> Result<Option<PathBuf>, Confi
 pub(super) fn set_paths(values: &mut Values, storage_dir: &Path, network: Network) {
     let network_dir = places::network_dir(storage_dir, &network.to_string());
     for (key, path) in [
-        ("storage.disk.dir_path", storage_dir.to_owned()),
-        ("log.file", network_dir.join(LOG_FILE)),
-        ("tls.cert_path", places::tls_cert_file(storage_dir)),
-        ("tls.key_path", places::tls_key_file(storage_dir)),
+        (keys::STORAGE_DISK_DIR_PATH, storage_dir.to_owned()),
+        (keys::LOG_FILE, network_dir.join(LOG_FILE)),
+        (keys::TLS_CERT_PATH, places::tls_cert_file(storage_dir)),
+        (keys::TLS_KEY_PATH, places::tls_key_file(storage_dir)),
     ] {
         values.set_default(key, path.display().to_string());
     }
 }
 
 pub(super) fn network(values: &Values) -> Result<Network, ConfigError> {
-    let text = values.text("node.network");
+    let text = values.text(keys::NODE_NETWORK);
     let error = |reason| {
         let accepted = "set it to bitcoin, testnet, testnet4, signet or regtest";
-        ConfigError::new("node.network", format!("{reason}; {accepted}"))
+        ConfigError::new(keys::NODE_NETWORK, format!("{reason}; {accepted}"))
     };
     match text.as_deref() {
         Some("bitcoin") => Ok(Network::Bitcoin),
@@ -109,7 +110,7 @@ pub(super) fn network(values: &Values) -> Result<Network, ConfigError> {
     }
 }
 
-fn peer_address(key: &str, text: &str) -> Result<SocketAddress, ConfigError> {
+fn peer_address(key: impl AsRef<str> + Copy, text: &str) -> Result<SocketAddress, ConfigError> {
     let address = SocketAddress::from_str(text).map_err(|_| {
         let accepted = "accepted are ipv4:port, [ipv6]:port, onion-v3:port and host:port";
         ConfigError::new(key, format!("\"{text}\" is not a peer address; {accepted}"))
@@ -133,12 +134,12 @@ fn port(address: &SocketAddress) -> u16 {
 }
 
 /// The empty text is no URL, and no mistake.
-pub(super) fn http_url(values: &Values, key: &str) -> Result<Option<String>, ConfigError> {
+pub(super) fn http_url(values: &Values, key: Key<Text>) -> Result<Option<String>, ConfigError> {
     let url = values.text(key).filter(|url| !url.is_empty());
     url.map(|url| url_of(key, url, &["http", "https"])).transpose()
 }
 
-fn url_of(key: &str, url: String, schemes: &[&str]) -> Result<String, ConfigError> {
+fn url_of(key: impl AsRef<str>, url: String, schemes: &[&str]) -> Result<String, ConfigError> {
     let known = url.split_once("://").is_some_and(|(scheme, rest)| {
         schemes.contains(&scheme) && !rest.is_empty() && !rest.contains(char::is_whitespace)
     });
@@ -151,13 +152,13 @@ fn url_of(key: &str, url: String, schemes: &[&str]) -> Result<String, ConfigErro
     }
 }
 
-fn public_key(key: &str, text: &str) -> Result<PublicKey, ConfigError> {
+fn public_key(key: impl AsRef<str>, text: &str) -> Result<PublicKey, ConfigError> {
     PublicKey::from_str(text).map_err(|_| {
         ConfigError::new(key, format!("\"{text}\" is not a public key of 66 hex digits"))
     })
 }
 
-fn host_port(key: &str, text: &str) -> Result<HostPort, ConfigError> {
+fn host_port(key: impl AsRef<str>, text: &str) -> Result<HostPort, ConfigError> {
     text.rsplit_once(':')
         .and_then(|(host, port)| Some((host.trim_matches(['[', ']']), port.parse().ok()?)))
         .filter(|(host, _)| !host.is_empty())
@@ -166,7 +167,7 @@ fn host_port(key: &str, text: &str) -> Result<HostPort, ConfigError> {
 }
 
 pub(super) fn hodl_fail_before_deadline_blocks(values: &Values) -> Result<u32, ConfigError> {
-    const KEY: &str = "hodl.fail_before_deadline_blocks";
+    const KEY: Key<Number> = keys::HODL_FAIL_BEFORE_DEADLINE_BLOCKS;
     values.number(KEY, 0..=MAX_HODL_BLOCKS)?.ok_or_else(|| missing(KEY))
 }
 
@@ -174,7 +175,7 @@ pub(super) fn keep_expired_invoices(
     values: &Values,
     network: Network,
 ) -> Result<Duration, ConfigError> {
-    const KEY: &str = "history.keep_expired_invoices_secs";
+    const KEY: Key<Number> = keys::HISTORY_KEEP_EXPIRED_INVOICES_SECS;
     match values.number(KEY, 0..)?.ok_or_else(|| missing(KEY))? {
         secs if secs < MIN_KEEP_EXPIRED_SECS && network != Network::Regtest => {
             Err(ConfigError::new(
@@ -192,24 +193,24 @@ pub(super) fn keep_expired_invoices(
 pub(super) fn events(values: &Values) -> Result<EventsConfig, ConfigError> {
     let number = |key, least| values.number(key, least..)?.ok_or_else(|| missing(key));
     Ok(EventsConfig {
-        keep_secs: number("events.keep_secs", MIN_KEEP_SECS)?,
-        keep_count: number("events.keep_count", 1)?,
+        keep_secs: number(keys::EVENTS_KEEP_SECS, MIN_KEEP_SECS)?,
+        keep_count: number(keys::EVENTS_KEEP_COUNT, 1)?,
     })
 }
 
 pub(super) fn hrn(values: &Values) -> Result<HrnConfig, ConfigError> {
-    match values.text("hrn.mode").as_deref() {
+    match values.text(keys::HRN_MODE).as_deref() {
         None | Some("dns") => {},
         Some("blip32") => {
             let reason =
                 "not supported: LDK Node 0.7.1 cannot ask peers for names; accepted is dns";
-            return Err(ConfigError::new("hrn.mode", format!("\"blip32\" is {reason}")));
+            return Err(ConfigError::new(keys::HRN_MODE, format!("\"blip32\" is {reason}")));
         },
         Some(mode) => {
-            return Err(ConfigError::new("hrn.mode", format!("\"{mode}\"; accepted is dns")));
+            return Err(ConfigError::new(keys::HRN_MODE, format!("\"{mode}\"; accepted is dns")));
         },
     }
-    let (address_key, timeout_key) = ("hrn.dns_server_address", "hrn.timeout_secs");
+    let (address_key, timeout_key) = (keys::HRN_DNS_SERVER_ADDRESS, keys::HRN_TIMEOUT_SECS);
     let timeout_secs = values.number(timeout_key, 1..=MAX_HRN_TIMEOUT_SECS)?;
     let address = values.text(address_key).ok_or_else(|| missing(address_key))?;
     Ok(HrnConfig {
@@ -218,7 +219,11 @@ pub(super) fn hrn(values: &Values) -> Result<HrnConfig, ConfigError> {
     })
 }
 
-fn host_and_maybe_port(key: &str, text: &str, port: u16) -> Result<HostPort, ConfigError> {
+fn host_and_maybe_port(
+    key: impl AsRef<str>,
+    text: &str,
+    port: u16,
+) -> Result<HostPort, ConfigError> {
     let host = text.trim_matches(['[', ']']);
     if host.parse::<IpAddr>().is_ok() || DnsName::try_from(host).is_ok() {
         return Ok(HostPort { host: host.to_owned(), port });
@@ -227,21 +232,21 @@ fn host_and_maybe_port(key: &str, text: &str, port: u16) -> Result<HostPort, Con
 }
 
 pub(super) fn metrics(values: &Values) -> Result<MetricsConfig, ConfigError> {
-    const POLL_INTERVAL: &str = "metrics.poll_metrics_interval";
-    let enabled = values.is_on("metrics.enabled");
+    const POLL_INTERVAL: Key<Number> = keys::METRICS_POLL_METRICS_INTERVAL;
+    let enabled = values.is_on(keys::METRICS_ENABLED);
     let poll_secs = values.number(POLL_INTERVAL, 1..)?.ok_or_else(|| missing(POLL_INTERVAL))?;
     let half = |key| ConfigError::new(key, "set it together with the other half of the login");
-    let login = match (values.text("metrics.username"), values.secret("metrics.password")) {
+    let login = match (values.text(keys::METRICS_USERNAME), values.secret(keys::METRICS_PASSWORD)) {
         (Some(username), Some(password)) => Some(MetricsLogin { username, password }),
-        (None, Some(_)) if enabled => return Err(half("metrics.username")),
-        (Some(_), None) if enabled => return Err(half("metrics.password")),
+        (None, Some(_)) if enabled => return Err(half(keys::METRICS_USERNAME)),
+        (Some(_), None) if enabled => return Err(half(keys::METRICS_PASSWORD)),
         _ => None,
     };
     Ok(MetricsConfig { enabled, poll_interval: Duration::from_secs(poll_secs), login })
 }
 
 pub(super) fn tor_proxy(values: &Values) -> Result<Option<HostPort>, ConfigError> {
-    const KEY: &str = "tor.proxy_address";
+    const KEY: Key<Text> = keys::TOR_PROXY_ADDRESS;
     if !values.have_section("tor") {
         return Ok(None);
     }
@@ -256,14 +261,14 @@ pub(super) fn tor_proxy(values: &Values) -> Result<Option<HostPort>, ConfigError
 
 pub(super) fn tls(values: &Values) -> Result<TlsConfig, ConfigError> {
     let path = |key| values.path(key).ok_or_else(|| missing(key));
-    let hosts = values.list("tls.hosts");
+    let hosts = values.list(keys::TLS_HOSTS);
     for host in &hosts {
         if host.parse::<IpAddr>().is_err() && DnsName::try_from(host.as_str()).is_err() {
             let reason = format!("\"{host}\" is neither an IP address nor a DNS name");
-            return Err(ConfigError::new("tls.hosts", reason));
+            return Err(ConfigError::new(keys::TLS_HOSTS, reason));
         }
     }
     let listening = Some(grpc_address(values)?.ip()).filter(|address| !address.is_unspecified());
-    let (cert_path, key_path) = (path("tls.cert_path")?, path("tls.key_path")?);
+    let (cert_path, key_path) = (path(keys::TLS_CERT_PATH)?, path(keys::TLS_KEY_PATH)?);
     Ok(TlsConfig { cert_path, key_path, hosts, listening })
 }

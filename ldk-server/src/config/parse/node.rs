@@ -7,6 +7,7 @@ use ldk_node::lightning::ln::msgs::SocketAddress;
 
 use super::{missing, peer_address};
 use crate::config::ConfigError;
+use crate::config::keys::{self, Key, List, Text};
 use crate::config::values::Values;
 
 /// BOLT 7 gives the alias 32 bytes.
@@ -30,23 +31,26 @@ impl Identity {
 /// What the node library would refuse later with less of an explanation is refused here.
 pub(in crate::config) fn identity(values: &Values) -> Result<Identity, ConfigError> {
     let identity = Identity {
-        listening_addresses: peer_addresses(values, "node.listening_addresses")?,
-        announcement_addresses: peer_addresses(values, "node.announcement_addresses")?,
+        listening_addresses: peer_addresses(values, keys::NODE_LISTENING_ADDRESSES)?,
+        announcement_addresses: peer_addresses(values, keys::NODE_ANNOUNCEMENT_ADDRESSES)?,
         alias: alias(values)?,
     };
     if identity.alias.is_some() && identity.listening_addresses.is_empty() {
-        return Err(ConfigError::new("node.alias", "needs node.listening_addresses to be set too"));
+        return Err(ConfigError::new(
+            keys::NODE_ALIAS,
+            "needs node.listening_addresses to be set too",
+        ));
     }
     if !identity.announcement_addresses.is_empty() && !identity.is_announceable() {
         return Err(ConfigError::new(
-            "node.announcement_addresses",
+            keys::NODE_ANNOUNCEMENT_ADDRESSES,
             "needs node.alias and node.listening_addresses to be set too",
         ));
     }
     Ok(identity)
 }
 
-fn peer_addresses(values: &Values, key: &str) -> Result<Vec<SocketAddress>, ConfigError> {
+fn peer_addresses(values: &Values, key: Key<List>) -> Result<Vec<SocketAddress>, ConfigError> {
     let texts = values.list(key);
     if texts.len() > MAX_PEER_ADDRESSES {
         let reason = format!("{} addresses; at most {MAX_PEER_ADDRESSES}", texts.len());
@@ -56,14 +60,17 @@ fn peer_addresses(values: &Values, key: &str) -> Result<Vec<SocketAddress>, Conf
 }
 
 fn alias(values: &Values) -> Result<Option<String>, ConfigError> {
-    let Some(alias) = values.text("node.alias").map(|text| text.trim().to_owned()) else {
+    let Some(alias) = values.text(keys::NODE_ALIAS).map(|text| text.trim().to_owned()) else {
         return Ok(None);
     };
     match alias.len() {
-        0 => Err(ConfigError::new("node.alias", "must not be empty; remove the key for no alias")),
+        0 => Err(ConfigError::new(
+            keys::NODE_ALIAS,
+            "must not be empty; remove the key for no alias",
+        )),
         1..=MAX_ALIAS_BYTES => Ok(Some(alias)),
         bytes => Err(ConfigError::new(
-            "node.alias",
+            keys::NODE_ALIAS,
             format!("\"{alias}\" has {bytes} bytes; at most {MAX_ALIAS_BYTES}"),
         )),
     }
@@ -73,7 +80,7 @@ pub(in crate::config) fn async_payments_role(
     values: &Values,
     is_announceable: bool,
 ) -> Result<Option<AsyncPaymentsRole>, ConfigError> {
-    const KEY: &str = "node.async_payments_role";
+    const KEY: Key<Text> = keys::NODE_ASYNC_PAYMENTS_ROLE;
     match values.text(KEY).map(|text| text.trim().to_ascii_lowercase()).as_deref() {
         None => Ok(None),
         Some("client") => Ok(Some(AsyncPaymentsRole::Client)),
@@ -90,7 +97,7 @@ pub(in crate::config) fn async_payments_role(
 }
 
 pub(in crate::config) fn grpc_address(values: &Values) -> Result<SocketAddr, ConfigError> {
-    const KEY: &str = "node.grpc_service_address";
+    const KEY: Key<Text> = keys::NODE_GRPC_SERVICE_ADDRESS;
     let text = values.text(KEY).ok_or_else(|| missing(KEY))?;
     text.parse().map_err(|_| {
         let accepted = "accepted are ipv4:port and [ipv6]:port, not host names";

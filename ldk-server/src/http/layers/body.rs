@@ -1,14 +1,20 @@
 //! Request bodies: read whole up to the cap, and checked to be one gRPC frame.
 
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
+use http::{Request, Response};
 use http_body::Body;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use ldk_server_grpc::MAX_MESSAGE_BYTES;
 use tokio::sync::Semaphore;
 use tonic::Status;
+use tower::{Layer, Service};
+
+use super::Answering;
+use super::check::Check;
 
 /// One byte of flags and four of length.
 pub(super) const FRAME_HEADER_BYTES: usize = 5;
@@ -21,19 +27,19 @@ const MAX_LARGE: usize = 16;
 
 /// Reads the bodies of requests, which are not known to come from somebody who has the key.
 #[derive(Clone)]
-pub struct Bodies {
+pub(in crate::http) struct Bodies {
     timeout: Duration,
     large: Arc<Semaphore>,
 }
 
 impl Bodies {
     /// Gives each body so much time to arrive.
-    pub fn new(timeout: Duration) -> Self {
+    pub(in crate::http) fn new(timeout: Duration) -> Self {
         Self { timeout, large: Arc::new(Semaphore::new(MAX_LARGE)) }
     }
 
     /// Reads a request body.
-    pub(super) async fn read<B>(&self, body: B) -> Result<Bytes, Status>
+    async fn read<B>(&self, body: B) -> Result<Bytes, Status>
     where
         B: Body,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -66,6 +72,56 @@ impl Bodies {
     }
 }
 
+/// A service that is given whole bodies.
+#[derive(Clone)]
+pub(in crate::http) struct ReadBody<S> {
+    bodies: Bodies,
+    inner: S,
+}
+
+impl<S> Layer<S> for Bodies {
+    type Service = ReadBody<S>;
+
+    fn layer(&self, inner: S) -> ReadBody<S> {
+        ReadBody { bodies: self.clone(), inner }
+    }
+}
+
+impl<S, B> Service<Request<B>> for ReadBody<S>
+where
+    S: Service<Request<Bytes>, Response = Response<tonic::body::Body>, Error = Status>,
+    S: Clone + Send + 'static,
+    S::Future: Send,
+    B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
+{
+    type Response = S::Response;
+    type Error = Status;
+    type Future = Answering;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Status>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Answering {
+        let Self { bodies, mut inner } = self.clone();
+        Box::pin(async move {
+            let (parts, body) = request.into_parts();
+            let body = bodies.read(body).await?;
+            inner.call(Request::from_parts(parts, body)).await
+        })
+    }
+}
+
+/// Checks that the body is one frame.
+#[derive(Clone, Copy)]
+pub(in crate::http) struct OneFrame;
+
+impl Check<Bytes> for OneFrame {
+    fn check(&self, request: &mut Request<Bytes>) -> Result<(), Status> {
+        check_frame(request.body())
+    }
+}
+
 fn unreadable(error: Box<dyn std::error::Error + Send + Sync>) -> Status {
     if error.is::<LengthLimitError>() {
         Status::invalid_argument(format!("the request body is over {MAX_MESSAGE_BYTES} bytes"))
@@ -85,7 +141,7 @@ pub(super) fn frame(message: &[u8]) -> Bytes {
 }
 
 /// Checks that `body` is exactly one uncompressed frame.
-pub(super) fn check_frame(body: &[u8]) -> Result<(), Status> {
+fn check_frame(body: &[u8]) -> Result<(), Status> {
     let Some((&[flags, length @ ..], message)) = body.split_first_chunk::<FRAME_HEADER_BYTES>()
     else {
         let found = body.len();

@@ -1,34 +1,89 @@
-//! Answers for callers of the later generation: each message is written again as it passes.
+//! Callers of the later generation: what they ask is read as this one's, and each message of the answer
+//! is written again as it passes.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
-use http::{Response, header};
+use futures_util::future::Either;
+use http::{Request, Response, header};
 use http_body::Frame;
+use ldk_server_grpc::auth::Form;
 use tonic::Status;
 use tonic::body::Body;
+use tower::{Layer, Service};
 
+use super::Answering;
 use super::body::{FRAME_HEADER_BYTES, frame};
+use super::check::Check;
+use super::grpc_shape::Rpc;
 use crate::wire::generation::{Generation, answer_for_head, differs, request_from_any};
 
-/// The answer of this method as a caller of this generation reads it.
-pub(super) fn for_generation(
-    generation: Generation,
-    method: &str,
-    mut answer: Response<Body>,
-) -> Response<Body> {
-    if generation == Generation::Base || !differs(method) {
-        return answer;
+/// Finds out of which [`Generation`] the caller is, and puts it into the extensions.
+#[derive(Clone, Copy)]
+pub(in crate::http) struct FindGeneration;
+
+impl<B> Check<B> for FindGeneration {
+    fn check(&self, request: &mut Request<B>) -> Result<(), Status> {
+        let form = request.extensions().get().copied().unwrap_or(Form::RequestBound);
+        let generation = Generation::of(request.headers(), form)?;
+        request.extensions_mut().insert(generation);
+        Ok(())
     }
+}
+
+/// Translates for callers of the later generation.
+#[derive(Clone, Copy)]
+pub(in crate::http) struct TranslateLayer;
+
+/// A service that knows one generation only.
+#[derive(Clone)]
+pub(in crate::http) struct Translated<S>(S);
+
+impl<S> Layer<S> for TranslateLayer {
+    type Service = Translated<S>;
+
+    fn layer(&self, inner: S) -> Translated<S> {
+        Translated(inner)
+    }
+}
+
+impl<S> Service<Request<Bytes>> for Translated<S>
+where
+    S: Service<Request<Bytes>, Response = Response<Body>, Error = Status>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = Status;
+    type Future = Either<S::Future, Answering>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Status>> {
+        self.0.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<Bytes>) -> Self::Future {
+        let generation = request.extensions().get().copied().unwrap_or(Generation::Base);
+        let Ok(Rpc(method)) = Rpc::called(&request) else {
+            return Either::Left(self.0.call(request));
+        };
+        let request = request.map(|body| from_any_generation(method, body));
+        let answering = self.0.call(request);
+        if generation == Generation::Base || !differs(method) {
+            return Either::Left(answering);
+        }
+        Either::Right(Box::pin(async move { Ok(for_head(method, answering.await?)) }))
+    }
+}
+
+/// The answer of this method as a caller of the later generation reads it.
+fn for_head(method: &'static str, mut answer: Response<Body>) -> Response<Body> {
     answer.headers_mut().remove(header::CONTENT_LENGTH);
-    let method = method.to_owned();
     answer.map(|body| Body::new(Rewritten { body, method, read: BytesMut::new() }))
 }
 
 /// The body of a request for this method as this node reads it. What is no message is left alone, to be
 /// refused where messages are read.
-pub(super) fn from_any_generation(method: &str, body: Bytes) -> Bytes {
+fn from_any_generation(method: &str, body: Bytes) -> Bytes {
     let message = body.get(FRAME_HEADER_BYTES..).unwrap_or_default();
     match request_from_any(method, message) {
         Ok(Some(read)) => frame(&read),
@@ -38,7 +93,7 @@ pub(super) fn from_any_generation(method: &str, body: Bytes) -> Bytes {
 
 struct Rewritten {
     body: Body,
-    method: String,
+    method: &'static str,
     /// The begin of a frame.
     read: BytesMut,
 }
@@ -52,7 +107,7 @@ impl Rewritten {
         {
             let length = u32::from_be_bytes(length) as usize;
             let Some(message) = rest.get(..length) else { break };
-            let message = answer_for_head(&self.method, message).map_err(internal)?;
+            let message = answer_for_head(self.method, message).map_err(internal)?;
             written.put_u8(flags);
             written.put_u32(u32::try_from(message.len()).map_err(internal)?);
             written.put_slice(&message);
@@ -101,6 +156,7 @@ impl http_body::Body for Rewritten {
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
+    use std::future::ready;
 
     use futures_util::stream;
     use http_body_util::{BodyExt as _, StreamBody};
@@ -108,6 +164,7 @@ mod tests {
     use ldk_server_grpc::types::payment_kind::Kind;
     use ldk_server_grpc::types::{Payment, PaymentKind, Spontaneous};
     use prost::Message as _;
+    use tower::{ServiceExt as _, service_fn};
 
     use super::*;
 
@@ -117,7 +174,12 @@ mod tests {
             .map(|part| Ok::<_, Infallible>(Frame::data(Bytes::copy_from_slice(part))))
             .collect();
         let answer = Response::new(Body::new(StreamBody::new(stream::iter(parts))));
-        let answer = for_generation(generation, "GetPaymentDetails", answer);
+        let mut answer = Some(answer);
+        let inner = service_fn(move |_: Request<Bytes>| ready(Ok(answer.take().unwrap())));
+        let mut request = Request::new(frame(&[]));
+        request.extensions_mut().insert(Rpc("GetPaymentDetails"));
+        request.extensions_mut().insert(generation);
+        let answer = TranslateLayer.layer(inner).oneshot(request).await.unwrap();
         answer.into_body().collect().await.unwrap().to_bytes()
     }
 

@@ -4,7 +4,21 @@ use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
+use http::Request;
 use tonic::Status;
+
+use super::super::standing::Standing;
+use super::check::Check;
+
+/// Checks that the connection makes no more calls than it may.
+#[derive(Clone, Copy)]
+pub(in crate::http) struct CheckRate;
+
+impl<B> Check<B> for CheckRate {
+    fn check(&self, request: &mut Request<B>) -> Result<(), Status> {
+        Standing::of(request)?.rate().admit()
+    }
+}
 
 /// The rate of one connection: as many calls at once as it may make in a second, and then each when
 /// its share of a second has passed.

@@ -11,51 +11,23 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use http::Request;
 use ldk_server_grpc::auth::{Credential, Form, MAX_CLOCK_SKEW_SECS};
 use tokio::time::Instant;
 use tonic::Status;
 
-/// Methods that change nothing and tell nothing that goes on: to have them done again is harmless.
-const READING: [&str; 17] = [
-    "GetNodeInfo",
-    "GetBalances",
-    "ListChannels",
-    "GetPaymentDetails",
-    "ListPayments",
-    "ListForwardedPayments",
-    "ListPeers",
-    "SignMessage",
-    "VerifySignature",
-    "DecodeInvoice",
-    "DecodeOffer",
-    "GraphListChannels",
-    "GraphGetChannel",
-    "GraphListNodes",
-    "GraphGetNode",
-    "ListEventConsumers",
-    "ExportPathfindingScores",
-];
-/// Methods by which money leaves the node or is locked.
-const SPENDING: [&str; 9] = [
-    "OnchainSend",
-    "Bolt11Send",
-    "Bolt11SendUnderpaying",
-    "Bolt12Send",
-    "SpontaneousSend",
-    "UnifiedSend",
-    "OpenChannel",
-    "SpliceIn",
-    "SpliceOut",
-];
+use super::check::Check;
+use super::grpc_shape::Rpc;
+use crate::api::{Impact, table};
 
 /// A signature is fresh for no longer than this after it was first seen.
 const FRESH: Duration = Duration::from_secs(2 * MAX_CLOCK_SKEW_SECS + 1);
 /// How many are remembered of one such time: more than 2,000 a second.
 const MOST: usize = 1 << 18;
 
-/// The signatures that were seen.
+/// The signatures that were seen; checks that a request's is none of them.
 #[derive(Clone)]
-pub(super) struct Seen {
+pub(in crate::http) struct Seen {
     /// What was seen before this start is not known.
     started_at_secs: u64,
     signatures: Arc<Mutex<Signatures>>,
@@ -72,28 +44,24 @@ struct Signatures {
 }
 
 impl Seen {
-    pub(super) fn new(started_at_secs: u64) -> Self {
+    pub(in crate::http) fn new(started_at_secs: u64) -> Self {
         let (present, past) = (HashSet::new(), HashSet::new());
         let signatures = Signatures { present, past, began: Instant::now() };
         Self { started_at_secs, signatures: Arc::new(Mutex::new(signatures)) }
     }
 
     /// Refuses a request for this method that was seen before, if that can be told and matters.
-    pub(super) fn check(
-        &self,
-        method: &str,
-        form: Form,
-        credential: &Credential,
-    ) -> Result<(), Status> {
+    fn admit(&self, method: &str, form: Form, credential: &Credential) -> Result<(), Status> {
+        let impact = table::spec(method).map_or(Impact::Changes, |spec| spec.impact);
         let matters = match form {
             Form::TimestampOnly => false,
-            Form::BodyBound => SPENDING.contains(&method),
-            Form::RequestBound => !READING.contains(&method),
+            Form::BodyBound => impact == Impact::Spends,
+            Form::RequestBound => impact != Impact::Reads,
         };
         if !matters {
             return Ok(());
         }
-        if SPENDING.contains(&method) && credential.timestamp_secs() < self.started_at_secs {
+        if impact == Impact::Spends && credential.timestamp_secs() < self.started_at_secs {
             return Err(Status::unauthenticated(
                 "x-auth: the request was signed before this server was started, and may have been \
                  done then; look it up, and sign it again if it was not",
@@ -101,6 +69,17 @@ impl Seen {
         }
         let mut signatures = self.signatures.lock().unwrap_or_else(PoisonError::into_inner);
         signatures.add(credential.mac(), MOST)
+    }
+}
+
+impl<B> Check<B> for Seen {
+    fn check(&self, request: &mut Request<B>) -> Result<(), Status> {
+        let Rpc(method) = Rpc::called(request)?;
+        let extensions = request.extensions();
+        match (extensions.get(), extensions.get()) {
+            (Some(form), Some(credential)) => self.admit(method, *form, credential),
+            _ => Err(Status::unauthenticated("x-auth was not verified")),
+        }
     }
 }
 
@@ -134,7 +113,6 @@ impl Signatures {
 
 #[cfg(test)]
 mod tests {
-    use ldk_server_grpc::RPC_NAMES;
     use ldk_server_grpc::auth::{self, Nonce};
     use tokio::time::advance;
     use tonic::Code;
@@ -152,20 +130,12 @@ mod tests {
         result.map_or_else(|status| status.code(), |()| Code::Ok)
     }
 
-    #[test]
-    fn the_methods_are_those_of_the_service() {
-        for method in READING.iter().chain(&SPENDING) {
-            assert!(RPC_NAMES.contains(method), "{method}");
-        }
-        assert!(!READING.iter().any(|method| SPENDING.contains(method)));
-    }
-
     #[tokio::test(start_paused = true)]
     async fn a_request_is_done_once() {
         let seen = Seen::new(STARTED_AT_SECS);
         let (first, second) = (bound(STARTED_AT_SECS, [1; 16]), bound(STARTED_AT_SECS, [2; 16]));
         let check = |method: &str, credential: &Credential| {
-            code(seen.check(method, Form::RequestBound, credential))
+            code(seen.admit(method, Form::RequestBound, credential))
         };
         for method in ["OnchainSend", "Bolt11Receive", "CloseChannel"] {
             let nonce = [u8::try_from(method.len()).unwrap(); 16];
@@ -191,7 +161,7 @@ mod tests {
         let seen = Seen::new(STARTED_AT_SECS);
         let header = auth::sign(KEY, STARTED_AT_SECS, b"body");
         let credential = Credential::parse(&header, STARTED_AT_SECS).unwrap();
-        let check = |method, form| code(seen.check(method, form, &credential));
+        let check = |method, form| code(seen.admit(method, form, &credential));
         // Two invoices in one second.
         for _ in 0..2 {
             assert_eq!(check("Bolt11Receive", Form::BodyBound), Code::Ok);
@@ -207,9 +177,9 @@ mod tests {
         let seen = Seen::new(STARTED_AT_SECS);
         let before = bound(STARTED_AT_SECS - 1, [1; 16]);
         for form in [Form::BodyBound, Form::RequestBound] {
-            assert_eq!(code(seen.check("OnchainSend", form, &before)), Code::Unauthenticated);
+            assert_eq!(code(seen.admit("OnchainSend", form, &before)), Code::Unauthenticated);
         }
-        assert_eq!(code(seen.check("Bolt11Receive", Form::RequestBound, &before)), Code::Ok);
+        assert_eq!(code(seen.admit("Bolt11Receive", Form::RequestBound, &before)), Code::Ok);
     }
 
     #[tokio::test]

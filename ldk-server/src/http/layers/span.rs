@@ -1,190 +1,110 @@
-//! What is said of a request: one line in the log when it has ended, and one more when a stream
-//! begins; and its place in the metrics.
-//!
-//! Anybody who reaches the port can make requests that are open to all, or that are refused for want of
-//! a key. At the usual levels these fill no log: there is a line for the first of the refused in each
-//! minute, which tells how many there were.
+//! What a call is known by: one span, in which all is done that is done for it. Its fields are in the
+//! log: the request's id, which its caller is told, the method, and the caller once it is known.
 
-use std::fmt::{self, Display, Formatter};
+use std::convert::Infallible;
+use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Instant;
 
-use bytes::Bytes;
-use http::Response;
-use http_body::Frame;
-use ldk_server_grpc::RPC_NAMES;
+use http::{HeaderValue, Request, Response, header};
+use tokio::time::Instant;
+use tonic::Status;
 use tonic::body::Body;
-use tonic::{Code, Status};
+use tower::{Layer, Service};
+use tracing::Instrument as _;
 
-use crate::clock::Seldom;
-use crate::metrics::{Counted, Requests};
-use crate::request_id::RequestId;
+use super::super::request_id::RequestId;
+use super::deadline::Received;
+use super::request_line::RequestLine;
+use crate::metrics::Requests;
 
-/// Methods that are not of our own service, and need no key.
-const OPEN_METHODS: [&str; 3] = ["Check", "Watch", "ServerReflectionInfo"];
-/// Methods whose answer goes on after it has begun.
-const STREAMS: [&str; 3] = ["SubscribeEvents", "Watch", "ServerReflectionInfo"];
+/// Tells a caller what its request is called in the log.
+const REQUEST_ID_HEADER: &str = "x-request-id";
 
-/// Writes `request 1f3a GetNodeInfo OK in 97 µs`, and counts it; if it is dropped before, that the
-/// caller has given up.
-pub(in crate::http) struct RequestLine {
-    id: RequestId,
-    method: &'static str,
-    begun: Instant,
-    counted: Counted,
-    has_ended: bool,
+/// Gives each call its span and its line in the log, and counts it here.
+#[derive(Clone)]
+pub(in crate::http) struct SpanLayer(pub(in crate::http) Requests);
+
+/// A service whose calls have a span.
+#[derive(Clone)]
+pub(in crate::http) struct InSpan<S> {
+    requests: Requests,
+    inner: S,
 }
 
-impl RequestLine {
-    /// Of a request that begins now.
-    pub(in crate::http) fn begin(id: RequestId, path: &str, requests: &Requests) -> Self {
-        let method = known_method(path);
-        let counted = requests.begin(method);
-        Self { id, method, begun: Instant::now(), counted, has_ended: false }
+impl<S> Layer<S> for SpanLayer {
+    type Service = InSpan<S>;
+
+    fn layer(&self, inner: S) -> InSpan<S> {
+        InSpan { requests: self.0.clone(), inner }
+    }
+}
+
+impl<S, B> Service<Request<B>> for InSpan<S>
+where
+    S: Service<Request<B>, Response = Response<Body>, Error = Status>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        // What is behind it is always ready, and refuses calls one by one.
+        Poll::Ready(Ok(()))
     }
 
-    /// Says how the request ended; for a stream, that it begins, and how it ends when it does.
-    pub(in crate::http) fn answer(mut self, response: Response<Body>) -> Response<Body> {
-        self.counted.answered(self.begun.elapsed());
-        match Status::from_header_map(response.headers()) {
-            Some(status) => self.end(&status),
-            None if STREAMS.contains(&self.method) => {
-                let Self { id, method, .. } = &self;
-                if self.is_open() {
-                    tracing::trace!("request {id} {method} begins");
-                } else {
-                    tracing::debug!("request {id} {method} begins");
-                }
-                return response.map(|body| Body::new(Watched { body, line: self }));
-            },
-            None => self.end(&Status::ok("")),
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let id = RequestId::next();
+        let line = RequestLine::begin(id, request.uri().path(), &self.requests);
+        request.extensions_mut().insert(Received(Instant::now()));
+        let answering = line.span().in_scope(|| self.inner.call(request));
+        let answering = answering.instrument(line.span().clone());
+        Box::pin(async move {
+            let answer = answering.await.unwrap_or_else(Status::into_http);
+            Ok(line.answer(with_own_headers(answer, id)))
+        })
+    }
+}
+
+/// The headers of the contract where they differ from tonic's, and the request's id.
+fn with_own_headers(mut response: Response<Body>, id: RequestId) -> Response<Body> {
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc+proto"));
+    headers.insert("grpc-accept-encoding", HeaderValue::from_static("identity"));
+    if let Ok(id) = HeaderValue::try_from(id.to_string()) {
+        headers.insert(REQUEST_ID_HEADER, id);
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use tower::{ServiceExt as _, service_fn};
+
+    use super::*;
+
+    async fn answered(result: Result<Response<Body>, Status>) -> Response<Body> {
+        let mut result = Some(result);
+        let inner = service_fn(move |request: Request<()>| {
+            assert!(request.extensions().get::<Received>().is_some());
+            std::future::ready(result.take().unwrap())
+        });
+        let service = SpanLayer(Requests::new().unwrap()).layer(inner);
+        service.oneshot(Request::new(())).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn every_answer_tells_what_its_request_is_called() {
+        let ok = answered(Ok(Response::new(Body::empty()))).await;
+        let refused = answered(Err(Status::unimplemented("no"))).await;
+        let ids = [&ok, &refused].map(|answer| answer.headers()[REQUEST_ID_HEADER].clone());
+        assert_ne!(ids[0], ids[1]);
+        for answer in [&ok, &refused] {
+            assert_eq!(answer.headers()[header::CONTENT_TYPE], "application/grpc+proto");
+            assert_eq!(answer.headers()["grpc-accept-encoding"], "identity");
         }
-        response
-    }
-
-    fn end(&mut self, status: &Status) {
-        self.has_ended = true;
-        self.counted.ended(name(status.code()));
-        let ended = Ended { line: self, status };
-        if status.code() == Code::Unauthenticated {
-            ended.say_seldom();
-        } else if self.is_open() {
-            tracing::trace!("{ended}");
-        } else {
-            tracing::debug!("{ended}");
-        }
-    }
-
-    /// Whether it may be made without a key.
-    fn is_open(&self) -> bool {
-        OPEN_METHODS.contains(&self.method)
-    }
-}
-
-/// A request and how it ended, as the log has it.
-struct Ended<'a> {
-    line: &'a RequestLine,
-    status: &'a Status,
-}
-
-impl Ended<'_> {
-    /// One that was refused for want of a key.
-    fn say_seldom(&self) {
-        static REFUSED: Seldom = Seldom::new();
-        match REFUSED.count() {
-            Some(refused) => tracing::info!("{self}; requests that were refused so: {refused}"),
-            None => tracing::trace!("{self}"),
-        }
-    }
-}
-
-impl Display for Ended<'_> {
-    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
-        let RequestLine { id, method, begun, .. } = self.line;
-        let (code, micros) = (name(self.status.code()), begun.elapsed().as_micros());
-        write!(out, "request {id} {method} {code} in {micros} µs")?;
-        match self.status.message() {
-            "" => Ok(()),
-            reason => write!(out, ": {reason:?}"),
-        }
-    }
-}
-
-impl Drop for RequestLine {
-    fn drop(&mut self) {
-        if !self.has_ended {
-            self.end(&Status::cancelled("the caller has gone"));
-        }
-    }
-}
-
-/// The last part of the path, or a placeholder, because anything else is not fit for a line.
-fn known_method(path: &str) -> &'static str {
-    let method = path.rsplit('/').next().unwrap_or_default();
-    RPC_NAMES
-        .iter()
-        .chain(&OPEN_METHODS)
-        .find(|known| **known == method)
-        .map_or("(unknown method)", |known| *known)
-}
-
-/// The name of the gRPC specification.
-fn name(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
-    }
-}
-
-/// The body of a stream, whose end is logged.
-struct Watched {
-    body: Body,
-    line: RequestLine,
-}
-
-impl http_body::Body for Watched {
-    type Data = Bytes;
-    type Error = Status;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(context));
-        match &frame {
-            Some(Ok(frame)) => {
-                if let Some(status) = frame.trailers_ref().and_then(Status::from_header_map) {
-                    self.line.end(&status);
-                }
-            },
-            Some(Err(status)) => self.line.end(status),
-            None if !self.line.has_ended => self.line.end(&Status::ok("")),
-            None => {},
-        }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> http_body::SizeHint {
-        self.body.size_hint()
+        let status = Status::from_header_map(refused.headers()).unwrap();
+        assert_eq!((status.code(), status.message()), (tonic::Code::Unimplemented, "no"));
     }
 }

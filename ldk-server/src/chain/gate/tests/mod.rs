@@ -1,5 +1,6 @@
 //! The gate between clients like the library's and servers that remember what they were asked.
 
+mod authority;
 mod bitcoind;
 mod electrum;
 mod esplora;
@@ -11,14 +12,15 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use e2e_tests::until;
 use reqwest::Url;
+use tokio::time::{Instant, sleep};
 
 use super::*;
 use crate::config::{BitcoindAuth, BitcoindConfig, ElectrumConfig, EsploraConfig, HostPort};
 use crate::store::TestDisk;
 
 const PATIENCE: Duration = Duration::from_secs(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// Several times what every broadcast waits.
 const WHILE: Duration = Duration::from_millis(300);
 
@@ -144,4 +146,20 @@ async fn when_the_gate_is_dropped_its_ports_are_closed() -> Result<()> {
         Ok(())
     })
     .await
+}
+
+/// Asks again until the probe succeeds. Fails, after `patience`, with what it last saw.
+async fn until<T>(
+    what: &str,
+    patience: Duration,
+    mut probe: impl AsyncFnMut() -> Result<T>,
+) -> Result<T> {
+    let deadline = Instant::now() + patience;
+    loop {
+        match probe().await {
+            Ok(value) => return Ok(value),
+            Err(seen) if Instant::now() > deadline => return Err(seen.context(what.to_owned())),
+            Err(_) => sleep(POLL_INTERVAL).await,
+        }
+    }
 }

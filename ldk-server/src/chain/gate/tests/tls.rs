@@ -4,17 +4,13 @@ use std::path::PathBuf;
 
 use ::http::Response;
 use bytes::Bytes;
-use e2e_tests::Authority;
 use http_body_util::Full;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use super::authority::Authority;
 use super::stub;
 use super::*;
-
-fn authority() -> Authority {
-    Authority::new("localhost").unwrap()
-}
 
 async fn electrum(host: &str, port: u16, ca_cert_path: Option<PathBuf>) -> Fixture {
     let server = HostPort { host: host.to_owned(), port };
@@ -31,7 +27,7 @@ async fn is_answered(fixture: &Fixture) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_electrum_server_must_have_a_certificate_for_its_name_by_an_authority_we_trust() {
-    let (ours, theirs) = (authority(), authority());
+    let (ours, theirs) = (Authority::new("localhost"), Authority::new("localhost"));
     let server = stub::lines(Some(ours.acceptor())).await;
     for (host, ca_cert_path, is_trusted) in [
         ("localhost", Some(ours.ca_cert_path()), true),
@@ -47,7 +43,7 @@ async fn an_electrum_server_must_have_a_certificate_for_its_name_by_an_authority
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_esplora_server_must_have_a_certificate_for_its_name_by_an_authority_we_trust() {
-    let (ours, theirs) = (authority(), authority());
+    let (ours, theirs) = (Authority::new("localhost"), Authority::new("localhost"));
     let server = stub::http(Some(ours.acceptor()), |_, _| {
         Response::new(Full::new(Bytes::from_static(b"answer")))
     })

@@ -47,7 +47,11 @@ fn it_has_what_was_committed_a_moment_ago() {
     fs::create_dir(dir.path().join("node")).unwrap();
     for turn in 0..KILLS {
         let mut child = Command::new(env::current_exe().unwrap())
-            .args(["--exact", "store::sqlite::replica::tests::kill::the_process_that_is_killed"])
+            .args([
+                "--exact",
+                concat!(module_path!(), "::the_process_that_is_killed")
+                    .trim_start_matches("ldk_server::"),
+            ])
             .arg("--nocapture")
             .env(DIR, dir.path())
             .stdout(Stdio::piped())

@@ -1,0 +1,60 @@
+//! What callers may do.
+
+/// A group of calls that callers are given access to together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u16)]
+pub enum Access {
+    /// What the node is, and what invoices and offers say.
+    Info = 1 << 0,
+    /// Payments, channels, peers and the graph, as they are.
+    Read = 1 << 1,
+    /// Asking for payments.
+    Invoice = 1 << 2,
+    /// Paying over Lightning.
+    Pay = 1 << 3,
+    /// The on-chain wallet.
+    Onchain = 1 << 4,
+    /// Opening, changing and closing channels.
+    Channels = 1 << 5,
+    /// Connections to peers.
+    Peers = 1 << 6,
+    /// Events and their consumers.
+    Events = 1 << 7,
+    /// Signatures with the node's key.
+    Sign = 1 << 8,
+    /// What concerns the server as a whole.
+    Admin = 1 << 9,
+}
+
+/// A set of groups of calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Permissions(u16);
+
+impl Permissions {
+    /// Everything.
+    pub const ALL: Self = Self(u16::MAX);
+
+    /// These groups.
+    pub fn of(groups: &[Access]) -> Self {
+        Self(groups.iter().fold(0, |set, group| set | *group as u16))
+    }
+
+    /// Whether the calls of this group are allowed.
+    pub fn allow(self, group: Access) -> bool {
+        self.0 & group as u16 != 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_allows_its_groups_and_no_other() {
+        let set = Permissions::of(&[Access::Read, Access::Invoice]);
+        assert!(set.allow(Access::Read) && set.allow(Access::Invoice));
+        assert!(!set.allow(Access::Pay) && !set.allow(Access::Admin));
+        assert!(!Permissions::of(&[]).allow(Access::Info));
+        assert!(Permissions::ALL.allow(Access::Admin));
+    }
+}

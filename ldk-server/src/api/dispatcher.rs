@@ -1,0 +1,194 @@
+//! The one way of every call, from whichever transport it came: may the caller make it, is the server
+//! able to, has it a thread or a future to run in, and is all that the answer tells on disk.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::{Rpc, Stream};
+use crate::app::App;
+use crate::caller::Caller;
+use crate::error::Error;
+use crate::executor::Executor;
+
+/// How far the server is.
+#[derive(Clone)]
+pub enum Phase {
+    /// Not ready yet; the text says what it is doing.
+    Starting(String),
+    /// Serving.
+    Ready(Arc<App>),
+}
+
+/// Executes calls. Clones are the same one.
+#[derive(Clone)]
+pub struct Dispatcher {
+    phase: watch::Receiver<Phase>,
+    executor: Executor,
+    stopping: CancellationToken,
+}
+
+/// A call that is not just a function on a blocking thread.
+pub(super) struct Call {
+    dispatcher: Dispatcher,
+    /// Who made it.
+    pub(super) caller: Caller,
+}
+
+impl Call {
+    /// What operations work with, or UNAVAILABLE.
+    pub(super) fn app(&self) -> Result<Arc<App>, Error> {
+        self.dispatcher.app()
+    }
+}
+
+impl Dispatcher {
+    /// Answers UNAVAILABLE until `phase` is ready, and ends streams when `stopping` is cancelled.
+    pub fn new(
+        phase: watch::Receiver<Phase>,
+        executor: Executor,
+        stopping: CancellationToken,
+    ) -> Self {
+        Self { phase, executor, stopping }
+    }
+
+    /// Executes a call, if the caller has access to it.
+    pub async fn call<R: Rpc>(
+        &self,
+        _method: R,
+        caller: Caller,
+        request: R::Request,
+    ) -> Result<R::Reply, Error> {
+        caller.must_have(R::SPEC.access)?;
+        R::serve(self, caller, request).await
+    }
+
+    fn app(&self) -> Result<Arc<App>, Error> {
+        self.not_stopping()?;
+        self.ready()
+    }
+
+    fn ready(&self) -> Result<Arc<App>, Error> {
+        match &*self.phase.borrow() {
+            Phase::Ready(app) => Ok(Arc::clone(app)),
+            Phase::Starting(doing) => Err(Error::Unavailable(format!("starting: {doing}"))),
+        }
+    }
+
+    fn not_stopping(&self) -> Result<(), Error> {
+        if self.stopping.is_cancelled() {
+            return Err(Error::Unavailable("the server is stopping".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Runs a handler on a blocking thread.
+    pub(super) async fn blocking<Q, A>(
+        &self,
+        method: &'static str,
+        caller: Caller,
+        request: Q,
+        handler: fn(&App, &Caller, Q) -> Result<A, Error>,
+    ) -> Result<A, Error>
+    where
+        Q: Send + 'static,
+        A: Send + 'static,
+    {
+        let app = self.app()?;
+        let working = Arc::clone(&app);
+        let work = move || {
+            // The call may have waited for a thread.
+            caller.still_waits()?;
+            handler(&working, &caller, request)
+        };
+        let answer = self.executor.run(method, work).await;
+        let_out(&app, answer).await
+    }
+
+    /// Runs a handler that needs no node on a blocking thread, while the server starts, too.
+    pub(super) async fn blocking_without_node<Q, A>(
+        &self,
+        method: &'static str,
+        request: Q,
+        handler: fn(Q) -> Result<A, Error>,
+    ) -> Result<A, Error>
+    where
+        Q: Send + 'static,
+        A: Send + 'static,
+    {
+        self.not_stopping()?;
+        self.executor.run(method, move || handler(request)).await
+    }
+
+    /// Awaits a handler.
+    pub(super) async fn asynchronous<Q, A, F>(
+        &self,
+        caller: Caller,
+        request: Q,
+        handler: impl FnOnce(Call, Q) -> F,
+    ) -> Result<A, Error>
+    where
+        F: Future<Output = Result<A, Error>>,
+    {
+        self.not_stopping()?;
+        let app = self.ready()?;
+        let answer = handler(Call { dispatcher: self.clone(), caller }, request).await;
+        // Whether or not the server stops by now: what was done is told.
+        let_out(&app, answer).await
+    }
+
+    /// Awaits a handler whose answer is a stream.
+    pub(super) async fn stream<Q, T, F>(
+        &self,
+        caller: Caller,
+        request: Q,
+        handler: impl FnOnce(Call, Q) -> F,
+    ) -> Result<Stream<T>, Error>
+    where
+        F: Future<Output = Result<Stream<T>, Error>>,
+        T: Send + 'static,
+    {
+        self.app()?;
+        let deadline = caller.deadline();
+        let stream = handler(Call { dispatcher: self.clone(), caller }, request).await?;
+        Ok(stream.until(self.stopping.clone(), deadline))
+    }
+}
+
+/// Lets an answer out when all that it tells is on disk.
+async fn let_out<A>(app: &App, answer: Result<A, Error>) -> Result<A, Error> {
+    app.store.all_durable().await.map_err(|error| Error::Unavailable(error.to_string()))?;
+    answer
+}
+
+#[cfg(test)]
+mod tests {
+    use ldk_server_grpc::api::DecodeOfferRequest;
+
+    use super::*;
+    use crate::api::rpc;
+
+    fn starting() -> (watch::Sender<Phase>, Dispatcher, CancellationToken) {
+        let (phase, receiver) = watch::channel(Phase::Starting("loading".to_owned()));
+        let stopping = CancellationToken::new();
+        let dispatcher = Dispatcher::new(receiver, Executor::new(1), stopping.clone());
+        (phase, dispatcher, stopping)
+    }
+
+    #[tokio::test]
+    async fn before_the_node_runs_only_calls_that_need_none_are_answered() {
+        let (_phase, dispatcher, stopping) = starting();
+        let caller = || Caller::with_api_key();
+        let info = dispatcher.call(rpc::GetNodeInfo, caller(), Default::default()).await;
+        assert_eq!(info.unwrap_err().to_string(), "starting: loading");
+        let events = dispatcher.call(rpc::SubscribeEvents, caller(), Default::default()).await;
+        assert!(matches!(events.err(), Some(Error::Unavailable(_))));
+        let request = DecodeOfferRequest { offer: "lno".to_owned() };
+        let decoded = dispatcher.call(rpc::DecodeOffer, caller(), request.clone()).await;
+        assert!(matches!(decoded.unwrap_err(), Error::InvalidArgument { .. }));
+        stopping.cancel();
+        let decoded = dispatcher.call(rpc::DecodeOffer, caller(), request).await;
+        assert!(matches!(decoded.unwrap_err(), Error::Unavailable(_)));
+    }
+}

@@ -1,0 +1,122 @@
+//! Limits for the route of a payment, the same in every call that pays over Lightning.
+
+use ldk_node::lightning::routing::router::RouteParametersConfig;
+use ldk_server_grpc::types;
+
+use crate::error::Error;
+
+/// The limits that a request names, over the configured ones. Those that are 0, which on the wire is
+/// the same as not set, are the configured ones; but a fee limit of 0 means what it says.
+pub(super) fn limits(
+    defaults: RouteParametersConfig,
+    parameters: Option<types::RouteParametersConfig>,
+) -> Result<RouteParametersConfig, Error> {
+    let types::RouteParametersConfig {
+        max_total_routing_fee_msat,
+        max_total_cltv_expiry_delta,
+        max_path_count,
+        max_channel_saturation_power_of_half,
+    } = parameters.unwrap_or_default();
+    Ok(RouteParametersConfig {
+        max_total_routing_fee_msat: max_total_routing_fee_msat
+            .or(defaults.max_total_routing_fee_msat),
+        max_total_cltv_expiry_delta: match max_total_cltv_expiry_delta {
+            0 => defaults.max_total_cltv_expiry_delta,
+            blocks => blocks,
+        },
+        max_path_count: byte(
+            "route_parameters.max_path_count",
+            max_path_count,
+            defaults.max_path_count,
+        )?,
+        max_channel_saturation_power_of_half: byte(
+            "route_parameters.max_channel_saturation_power_of_half",
+            max_channel_saturation_power_of_half,
+            defaults.max_channel_saturation_power_of_half,
+        )?,
+    })
+}
+
+fn byte(field: &'static str, value: u32, default: u8) -> Result<u8, Error> {
+    match value {
+        0 => Ok(default),
+        value => u8::try_from(value).map_err(|_| {
+            Error::invalid(field, format!("{value} is too large; at most {}", u8::MAX))
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONFIGURED: RouteParametersConfig = RouteParametersConfig {
+        max_total_routing_fee_msat: Some(5),
+        max_total_cltv_expiry_delta: 500,
+        max_path_count: 3,
+        max_channel_saturation_power_of_half: 0,
+    };
+
+    fn parsed(parameters: types::RouteParametersConfig) -> RouteParametersConfig {
+        limits(RouteParametersConfig::default(), Some(parameters)).unwrap()
+    }
+
+    /// The library's type cannot be compared.
+    fn shown(limits: RouteParametersConfig) -> String {
+        format!("{limits:?}")
+    }
+
+    fn refusal(parameters: types::RouteParametersConfig) -> String {
+        limits(CONFIGURED, Some(parameters)).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn unset_limits_are_the_safe_ones() {
+        let parsed = parsed(types::RouteParametersConfig::default());
+        assert_eq!(parsed.max_total_routing_fee_msat, None);
+        assert_eq!(parsed.max_channel_saturation_power_of_half, 2);
+        assert_eq!(parsed.max_path_count, 10);
+        assert_eq!(parsed.max_total_cltv_expiry_delta, 1008);
+    }
+
+    #[test]
+    fn unset_limits_are_the_configured_ones_field_by_field() {
+        assert_eq!(shown(limits(CONFIGURED, None).unwrap()), shown(CONFIGURED));
+        let parameters = types::RouteParametersConfig { max_path_count: 7, ..Default::default() };
+        let parsed = limits(CONFIGURED, Some(parameters)).unwrap();
+        assert_eq!(shown(parsed), shown(RouteParametersConfig { max_path_count: 7, ..CONFIGURED }));
+        let max_total_routing_fee_msat = Some(0);
+        let parameters =
+            types::RouteParametersConfig { max_total_routing_fee_msat, ..Default::default() };
+        let parsed = limits(CONFIGURED, Some(parameters)).unwrap();
+        assert_eq!(
+            shown(parsed),
+            shown(RouteParametersConfig { max_total_routing_fee_msat, ..CONFIGURED })
+        );
+    }
+
+    #[test]
+    fn limits_are_taken_as_they_are() {
+        let parsed = parsed(types::RouteParametersConfig {
+            max_total_routing_fee_msat: Some(0),
+            max_total_cltv_expiry_delta: u32::MAX,
+            max_path_count: 255,
+            max_channel_saturation_power_of_half: 1,
+        });
+        assert_eq!(parsed.max_total_routing_fee_msat, Some(0));
+        assert_eq!(parsed.max_total_cltv_expiry_delta, u32::MAX);
+        assert_eq!(parsed.max_path_count, 255);
+        assert_eq!(parsed.max_channel_saturation_power_of_half, 1);
+    }
+
+    #[test]
+    fn limits_must_fit() {
+        let paths = types::RouteParametersConfig { max_path_count: 256, ..Default::default() };
+        assert!(refusal(paths).contains("route_parameters.max_path_count: 256"));
+        let parts = types::RouteParametersConfig {
+            max_channel_saturation_power_of_half: u32::MAX,
+            ..Default::default()
+        };
+        assert!(refusal(parts).contains("max_channel_saturation_power_of_half: 4294967295"));
+    }
+}

@@ -1,0 +1,83 @@
+//! The shape of every answer that is a stream.
+
+use futures_util::StreamExt as _;
+use futures_util::stream::{self, BoxStream};
+use tokio_util::sync::CancellationToken;
+
+use crate::deadline::Deadline;
+use crate::error::Error;
+
+/// A stream of messages, which ends with an error that says why if it ends before its time.
+pub struct Stream<T> {
+    /// What is known before the first message, by name.
+    pub head: Vec<(&'static str, u64)>,
+    /// The messages.
+    pub messages: BoxStream<'static, Result<T, Error>>,
+}
+
+impl<T: Send + 'static> Stream<T> {
+    /// The same stream, which ends when the server stops or the deadline has passed.
+    pub(super) fn until(self, stopping: CancellationToken, deadline: Option<Deadline>) -> Self {
+        let Self { head, messages } = self;
+        let ends = async move {
+            tokio::select! {
+                biased;
+                () = stopping.cancelled() => {
+                    Error::Unavailable("the server is stopping".to_owned())
+                },
+                () = Deadline::expired(deadline) => Error::DeadlineExceeded,
+            }
+        };
+        let state = Some((messages, Box::pin(ends)));
+        let messages = stream::unfold(state, |state| async move {
+            let (mut messages, mut ends) = state?;
+            let message = tokio::select! {
+                biased;
+                end = &mut ends => Some(Err(end)),
+                message = messages.next() => message,
+            }?;
+            let state = message.is_ok().then_some((messages, ends));
+            Some((message, state))
+        });
+        Self { head, messages: messages.boxed() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn endless() -> Stream<u64> {
+        Stream { head: Vec::new(), messages: stream::iter(1..).map(Ok).boxed() }
+    }
+
+    #[tokio::test]
+    async fn a_stream_ends_when_the_server_stops() {
+        let stopping = CancellationToken::new();
+        let mut messages = endless().until(stopping.clone(), None).messages;
+        assert_eq!(messages.next().await.unwrap().unwrap(), 1);
+        stopping.cancel();
+        let end = messages.next().await.unwrap().unwrap_err();
+        assert!(matches!(end, Error::Unavailable(_)), "{end:?}");
+        assert!(messages.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_stream_ends_at_its_deadline() {
+        let mut headers = http::HeaderMap::new();
+        headers.insert("grpc-timeout", "0m".parse().unwrap());
+        let deadline = Deadline::of(&headers, tokio::time::Instant::now()).unwrap();
+        let mut messages = endless().until(CancellationToken::new(), deadline).messages;
+        let end = messages.next().await.unwrap().unwrap_err();
+        assert!(matches!(end, Error::DeadlineExceeded), "{end:?}");
+        assert!(messages.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn the_error_of_a_stream_is_its_last_message() {
+        let failing = stream::iter([Ok(1), Err(Error::internal("gone")), Ok(2)]).boxed();
+        let failing = Stream { head: Vec::new(), messages: failing };
+        let messages = failing.until(CancellationToken::new(), None).messages;
+        assert_eq!(messages.count().await, 2);
+    }
+}

@@ -1,0 +1,253 @@
+//! The one list of the calls. Dispatch, access, the gRPC service and the rules for repeated requests follow
+//! from it.
+
+#[allow(clippy::wildcard_imports, reason = "the table names the messages of all calls")]
+use ldk_server_grpc::api::*;
+use ldk_server_grpc::events::EventEnvelope;
+
+use super::{
+    Dispatcher, Stream, backup, bolt11, bolt12, channel_config, channels, consumers, crypto,
+    decode, events, graph, hold, jit, node, onchain, payments, peers, splice, spontaneous, unified,
+};
+use crate::access::Access;
+use crate::caller::Caller;
+use crate::error::Error;
+
+/// A call of the API.
+pub trait Rpc: Send {
+    /// What it is asked with.
+    type Request: Send + 'static;
+    /// What it answers: a message, or a [`Stream`] of messages.
+    type Reply: Send + 'static;
+    /// What is known of every such call.
+    const SPEC: RpcSpec;
+
+    /// Runs the handler. For the dispatcher only: access is checked there.
+    fn serve(
+        dispatcher: &Dispatcher,
+        caller: Caller,
+        request: Self::Request,
+    ) -> impl Future<Output = Result<Self::Reply, Error>> + Send;
+}
+
+/// A line of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct RpcSpec {
+    /// The name in the proto file.
+    pub name: &'static str,
+    /// The group of calls that a caller must have access to.
+    pub access: Access,
+    /// How it runs.
+    pub kind: Kind,
+    /// Whether it is answered only once the node has started.
+    pub needs_node: bool,
+    /// What it does.
+    pub impact: Impact,
+}
+
+/// How a call runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// On a blocking thread, bounded with all others of this kind.
+    Blocking,
+    /// As a future, bounded by what it waits for.
+    Async,
+    /// As a future; the answer is a stream.
+    Stream,
+}
+
+/// What a call does, if it is done once more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Impact {
+    /// Nothing is changed, nor told that goes on.
+    Reads,
+    /// Something is changed.
+    Changes,
+    /// Money leaves the node, or is locked.
+    Spends,
+}
+
+/// Calls the macro that is named with one line for each call:
+/// `method Rpc(Request) -> Reply: group kind when impact handler`.
+///
+/// `when` is `node` for a call that is answered once the node has started, `always` for one that needs no
+/// node. A handler is, for
+/// - `blocking node`: `fn(&App, &Caller, Request) -> Result<Reply, Error>`
+/// - `blocking always`: `fn(Request) -> Result<Reply, Error>`
+/// - `async node`, `stream node`: `async fn(Call, Request) -> Result<Reply, Error>`
+macro_rules! for_each_rpc {
+    ($callback:ident) => {
+        $callback! {
+            get_node_info GetNodeInfo(GetNodeInfoRequest) -> GetNodeInfoResponse: Info blocking node Reads node::get_node_info;
+            get_balances GetBalances(GetBalancesRequest) -> GetBalancesResponse: Info blocking node Reads node::get_balances;
+            sign_message SignMessage(SignMessageRequest) -> SignMessageResponse: Sign blocking node Reads crypto::sign_message;
+            verify_signature VerifySignature(VerifySignatureRequest) -> VerifySignatureResponse: Info blocking node Reads crypto::verify_signature;
+            decode_invoice DecodeInvoice(DecodeInvoiceRequest) -> DecodeInvoiceResponse: Info blocking always Reads decode::invoice;
+            decode_offer DecodeOffer(DecodeOfferRequest) -> DecodeOfferResponse: Info blocking always Reads decode::offer;
+            get_payment_details GetPaymentDetails(GetPaymentDetailsRequest) -> GetPaymentDetailsResponse: Read blocking node Reads payments::get;
+            list_payments ListPayments(ListPaymentsRequest) -> ListPaymentsResponse: Read blocking node Reads payments::list;
+            list_forwarded_payments ListForwardedPayments(ListForwardedPaymentsRequest) -> ListForwardedPaymentsResponse: Read blocking node Reads payments::list_forwarded;
+            list_channels ListChannels(ListChannelsRequest) -> ListChannelsResponse: Read blocking node Reads channels::list;
+            list_peers ListPeers(ListPeersRequest) -> ListPeersResponse: Read blocking node Reads peers::list;
+            graph_list_channels GraphListChannels(GraphListChannelsRequest) -> GraphListChannelsResponse: Read blocking node Reads graph::list_channels;
+            graph_get_channel GraphGetChannel(GraphGetChannelRequest) -> GraphGetChannelResponse: Read blocking node Reads graph::get_channel;
+            graph_list_nodes GraphListNodes(GraphListNodesRequest) -> GraphListNodesResponse: Read blocking node Reads graph::list_nodes;
+            graph_get_node GraphGetNode(GraphGetNodeRequest) -> GraphGetNodeResponse: Read blocking node Reads graph::get_node;
+            export_pathfinding_scores ExportPathfindingScores(ExportPathfindingScoresRequest) -> ExportPathfindingScoresResponse: Read blocking node Reads graph::export_pathfinding_scores;
+            bolt11_receive Bolt11Receive(Bolt11ReceiveRequest) -> Bolt11ReceiveResponse: Invoice blocking node Changes bolt11::receive;
+            bolt11_receive_for_hash Bolt11ReceiveForHash(Bolt11ReceiveForHashRequest) -> Bolt11ReceiveForHashResponse: Invoice blocking node Changes hold::receive;
+            bolt11_claim_for_hash Bolt11ClaimForHash(Bolt11ClaimForHashRequest) -> Bolt11ClaimForHashResponse: Invoice blocking node Changes hold::claim;
+            bolt11_fail_for_hash Bolt11FailForHash(Bolt11FailForHashRequest) -> Bolt11FailForHashResponse: Invoice blocking node Changes hold::fail;
+            bolt11_receive_via_jit_channel Bolt11ReceiveViaJitChannel(Bolt11ReceiveViaJitChannelRequest) -> Bolt11ReceiveViaJitChannelResponse: Invoice async node Changes jit::receive;
+            bolt11_receive_variable_amount_via_jit_channel Bolt11ReceiveVariableAmountViaJitChannel(Bolt11ReceiveVariableAmountViaJitChannelRequest) -> Bolt11ReceiveVariableAmountViaJitChannelResponse: Invoice async node Changes jit::receive_variable_amount;
+            bolt12_receive Bolt12Receive(Bolt12ReceiveRequest) -> Bolt12ReceiveResponse: Invoice blocking node Changes bolt12::receive;
+            bolt11_send Bolt11Send(Bolt11SendRequest) -> Bolt11SendResponse: Pay blocking node Spends bolt11::send;
+            bolt11_send_underpaying Bolt11SendUnderpaying(Bolt11SendUnderpayingRequest) -> Bolt11SendUnderpayingResponse: Pay blocking node Spends bolt11::send_underpaying;
+            bolt12_send Bolt12Send(Bolt12SendRequest) -> Bolt12SendResponse: Pay blocking node Spends bolt12::send;
+            spontaneous_send SpontaneousSend(SpontaneousSendRequest) -> SpontaneousSendResponse: Pay blocking node Spends spontaneous::send;
+            unified_send UnifiedSend(UnifiedSendRequest) -> UnifiedSendResponse: Pay async node Spends unified::send;
+            onchain_receive OnchainReceive(OnchainReceiveRequest) -> OnchainReceiveResponse: Onchain blocking node Changes onchain::receive;
+            onchain_send OnchainSend(OnchainSendRequest) -> OnchainSendResponse: Onchain blocking node Spends onchain::send;
+            open_channel OpenChannel(OpenChannelRequest) -> OpenChannelResponse: Channels async node Spends channels::open;
+            splice_in SpliceIn(SpliceInRequest) -> SpliceInResponse: Channels blocking node Spends splice::splice_in;
+            splice_out SpliceOut(SpliceOutRequest) -> SpliceOutResponse: Channels blocking node Spends splice::splice_out;
+            update_channel_config UpdateChannelConfig(UpdateChannelConfigRequest) -> UpdateChannelConfigResponse: Channels blocking node Changes channel_config::update;
+            close_channel CloseChannel(CloseChannelRequest) -> CloseChannelResponse: Channels blocking node Changes channels::close;
+            force_close_channel ForceCloseChannel(ForceCloseChannelRequest) -> ForceCloseChannelResponse: Channels blocking node Changes channels::force_close;
+            connect_peer ConnectPeer(ConnectPeerRequest) -> ConnectPeerResponse: Peers async node Changes peers::connect;
+            disconnect_peer DisconnectPeer(DisconnectPeerRequest) -> DisconnectPeerResponse: Peers blocking node Changes peers::disconnect;
+            subscribe_events SubscribeEvents(SubscribeEventsRequest) -> Stream<EventEnvelope>: Events stream node Changes events::subscribe;
+            ack_events AckEvents(AckEventsRequest) -> AckEventsResponse: Events blocking node Changes consumers::ack;
+            list_event_consumers ListEventConsumers(ListEventConsumersRequest) -> ListEventConsumersResponse: Events blocking node Reads consumers::list;
+            delete_event_consumer DeleteEventConsumer(DeleteEventConsumerRequest) -> DeleteEventConsumerResponse: Events blocking node Changes consumers::delete;
+            create_backup CreateBackup(CreateBackupRequest) -> Stream<CreateBackupResponse>: Admin stream node Changes backup::create;
+        }
+    };
+}
+pub(crate) use for_each_rpc;
+
+macro_rules! handle {
+    (blocking node $method:ident $handler:path, $dispatcher:ident $caller:ident $request:ident) => {
+        $dispatcher.blocking(stringify!($method), $caller, $request, $handler).await
+    };
+    (blocking always $method:ident $handler:path, $dispatcher:ident $caller:ident $request:ident) => {{
+        drop($caller);
+        $dispatcher.blocking_without_node(stringify!($method), $request, $handler).await
+    }};
+    (async node $method:ident $handler:path, $dispatcher:ident $caller:ident $request:ident) => {
+        $dispatcher.asynchronous($caller, $request, $handler).await
+    };
+    (stream node $method:ident $handler:path, $dispatcher:ident $caller:ident $request:ident) => {
+        $dispatcher.stream($caller, $request, $handler).await
+    };
+}
+
+macro_rules! kind {
+    (blocking) => {
+        Kind::Blocking
+    };
+    (async) => {
+        Kind::Async
+    };
+    (stream) => {
+        Kind::Stream
+    };
+}
+
+macro_rules! needs_node {
+    (node) => {
+        true
+    };
+    (always) => {
+        false
+    };
+}
+
+macro_rules! table {
+    ($(
+        $method:ident $rpc:ident($request:ty) -> $reply:ty:
+            $access:ident $kind:ident $when:ident $impact:ident $handler:path;
+    )*) => {
+        /// The calls, one type each.
+        pub mod rpc {
+            $(
+                #[doc = concat!("The call ", stringify!($rpc), ".")]
+                #[derive(Clone, Copy, Debug)]
+                pub struct $rpc;
+            )*
+        }
+
+        $(
+            impl Rpc for rpc::$rpc {
+                type Request = $request;
+                type Reply = $reply;
+                const SPEC: RpcSpec = RpcSpec {
+                    name: stringify!($rpc),
+                    access: Access::$access,
+                    kind: kind!($kind),
+                    needs_node: needs_node!($when),
+                    impact: Impact::$impact,
+                };
+
+                async fn serve(
+                    dispatcher: &Dispatcher,
+                    caller: Caller,
+                    request: Self::Request,
+                ) -> Result<Self::Reply, Error> {
+                    handle!($kind $when $method $handler, dispatcher caller request)
+                }
+            }
+        )*
+
+        const SPECS: &[RpcSpec] = &[$(<rpc::$rpc as Rpc>::SPEC),*];
+    };
+}
+
+for_each_rpc!(table);
+
+/// All calls.
+pub fn specs() -> &'static [RpcSpec] {
+    SPECS
+}
+
+/// The call of this name.
+pub(crate) fn spec(name: &str) -> Option<&'static RpcSpec> {
+    SPECS.iter().find(|spec| spec.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use ldk_server_grpc::RPC_NAMES;
+
+    use super::*;
+
+    fn sorted<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+        let mut names: Vec<_> = names.collect();
+        names.sort_unstable();
+        names
+    }
+
+    #[test]
+    fn every_rpc_of_the_descriptor_is_in_the_table_once() {
+        let table = sorted(specs().iter().map(|spec| spec.name));
+        assert_eq!(table, sorted(RPC_NAMES.iter().copied()));
+    }
+
+    #[test]
+    fn only_what_needs_no_node_and_changes_nothing_is_answered_before_it_starts() {
+        for spec in specs().iter().filter(|spec| !spec.needs_node) {
+            assert_eq!((spec.kind, spec.impact), (Kind::Blocking, Impact::Reads), "{}", spec.name);
+        }
+    }
+
+    #[test]
+    fn what_spends_is_in_a_group_that_is_given_with_care() {
+        for spec in specs().iter().filter(|spec| spec.impact == Impact::Spends) {
+            assert!(
+                matches!(spec.access, Access::Pay | Access::Onchain | Access::Channels),
+                "{}",
+                spec.name
+            );
+        }
+    }
+}

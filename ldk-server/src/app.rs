@@ -1,0 +1,98 @@
+//! What the operations of a started server work with.
+
+use std::sync::Arc;
+
+use ldk_node::Node;
+use ldk_node::bitcoin::Network;
+use ldk_node::bitcoin::secp256k1::PublicKey;
+use ldk_node::config::ChannelConfig;
+use ldk_node::lightning::ln::msgs::SocketAddress;
+use ldk_node::lightning::routing::router::RouteParametersConfig;
+use ldk_node::lightning_types::features::NodeFeatures;
+
+use crate::backup::Backups;
+use crate::bulkhead::Bulkhead;
+use crate::executor::Executor;
+use crate::gate::PeerGate;
+use crate::hold::HeldPayments;
+use crate::hrn::Names;
+use crate::node::channel_settings::ChannelSettings;
+use crate::payment_requests::PaymentRequests;
+use crate::store::Store;
+use crate::wallet::{Spending, Splices};
+
+/// Orders of just-in-time channels at once: each waits for the provider's answers, up to 10 seconds.
+const MAX_ORDERING: usize = 8;
+/// Connection attempts at once, apart from the calls, which they would otherwise hold up: each
+/// takes until the peer answers.
+const MAX_CONNECTING: usize = 32;
+
+/// A started server.
+pub struct App {
+    /// The Lightning node.
+    pub node: Arc<Node>,
+    /// Its Bitcoin network.
+    pub network: Network,
+    /// Runs what blocks.
+    pub executor: Executor,
+    /// On-chain transactions, one after the other.
+    pub spending: Arc<Spending>,
+    /// Channels that are being spliced.
+    pub splices: Arc<Splices>,
+    /// The settings of the channels.
+    pub channel_settings: Arc<ChannelSettings>,
+    /// What is on disk.
+    pub store: Arc<Store>,
+    /// Payments that wait to be claimed.
+    pub held: Arc<HeldPayments>,
+    /// Who opens just-in-time channels to us, if anyone does.
+    pub lsp: Option<LiquidityProvider>,
+    /// Payment requests that are being paid in one of several ways.
+    pub payment_requests: PaymentRequests,
+    /// Where names are looked up.
+    pub names: Names,
+    /// What the node announces that it can do.
+    pub features: NodeFeatures,
+    /// What stands between the node and its peers.
+    pub gate: Arc<PeerGate>,
+    /// What backups are made of.
+    pub backups: Backups,
+    /// The limits of payments whose requests leave them out.
+    pub route_defaults: RouteParametersConfig,
+    /// The settings of channels that are opened by requests that leave them out.
+    pub channel_defaults: ChannelConfig,
+    /// Connection attempts.
+    pub connecting: Bulkhead,
+    /// Reads of the disk for subscribers who are behind.
+    pub replaying: Bulkhead,
+    /// Backups that are being made.
+    pub backing_up: Bulkhead,
+}
+
+/// The provider of just-in-time channels (an LSP).
+pub struct LiquidityProvider {
+    /// Its node id.
+    pub node_id: PublicKey,
+    /// Where it listens.
+    pub address: SocketAddress,
+    /// Orders that it has not answered.
+    pub ordering: Bulkhead,
+}
+
+impl LiquidityProvider {
+    /// One that nothing was ordered of.
+    pub fn new(node_id: PublicKey, address: SocketAddress) -> Self {
+        let full = format!("{MAX_ORDERING} channels are being ordered");
+        Self { node_id, address, ordering: Bulkhead::new(MAX_ORDERING, &full) }
+    }
+}
+
+/// The bound of connection attempts.
+pub fn connecting() -> Bulkhead {
+    Bulkhead::new(MAX_CONNECTING, &format!("{MAX_CONNECTING} connection attempts are under way"))
+}
+
+/// The bound of backups.
+pub fn backing_up() -> Bulkhead {
+    Bulkhead::new(1, "another backup is being made")
+}

@@ -1,0 +1,8 @@
+//! Events: taken from the library, recorded, and read again in their order.
+
+mod cursor;
+mod effect;
+mod event_loop;
+
+pub use cursor::{EventCursor, out_of_range, replaying};
+pub use event_loop::EventLoop;

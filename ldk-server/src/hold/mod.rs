@@ -1,0 +1,9 @@
+//! Payments that are held until their caller claims them or fails them.
+
+pub mod deadline;
+mod held_payments;
+mod locks;
+mod state;
+
+pub use held_payments::{HeldPayments, HoldError};
+pub use state::{FailReason, Held, HoldState, LockedHold, Process};

@@ -1,0 +1,128 @@
+//! The caller's deadline: whoever waits no longer is told DEADLINE_EXCEEDED, and the call knows.
+
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use tokio::time::Instant;
+use tonic::Status;
+use tonic::body::Body;
+use tower::{Layer, Service};
+
+use super::Answering;
+use super::check::Check;
+use crate::caller::Caller;
+use crate::deadline::Deadline;
+
+/// When the headers of a request arrived, in its extensions.
+#[derive(Clone, Copy)]
+pub(in crate::http) struct Received(pub(in crate::http) Instant);
+
+/// Reads `grpc-timeout`, and puts the deadline into the extensions and into the caller. It is counted
+/// from the arrival of the headers, but a mistake in it is told only to callers who hold the key.
+#[derive(Clone, Copy)]
+pub(in crate::http) struct ReadTimeout;
+
+impl<B> Check<B> for ReadTimeout {
+    fn check(&self, request: &mut Request<B>) -> Result<(), Status> {
+        let received = request.extensions().get().map_or_else(Instant::now, |Received(at)| *at);
+        let Some(deadline) = Deadline::of(request.headers(), received)? else { return Ok(()) };
+        let extensions = request.extensions_mut();
+        if let Some(caller) = extensions.remove::<Caller>() {
+            extensions.insert(caller.with_deadline(deadline));
+        }
+        extensions.insert(deadline);
+        Ok(())
+    }
+}
+
+/// Answers as long as the caller waits.
+#[derive(Clone, Copy)]
+pub(in crate::http) struct DeadlineLayer;
+
+/// A service whose callers wait until their deadline.
+#[derive(Clone)]
+pub(in crate::http) struct WithinDeadline<S>(S);
+
+impl<S> Layer<S> for DeadlineLayer {
+    type Service = WithinDeadline<S>;
+
+    fn layer(&self, inner: S) -> WithinDeadline<S> {
+        WithinDeadline(inner)
+    }
+}
+
+impl<S, B> Service<Request<B>> for WithinDeadline<S>
+where
+    S: Service<Request<B>, Response = Response<Body>, Error = Status>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = Status;
+    type Future = Answering;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Status>> {
+        self.0.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Answering {
+        let caller = request.extensions().get::<Caller>().cloned();
+        let answering = self.0.call(request);
+        Box::pin(async move {
+            let caller = caller.ok_or_else(|| Status::internal("nobody was authenticated"))?;
+            caller.answer(answering).await
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+    use std::time::Duration;
+
+    use tonic::Code;
+    use tower::{ServiceBuilder, ServiceExt as _, service_fn};
+
+    use super::super::check::CheckLayer;
+    use super::*;
+
+    fn with_timeout(value: &str) -> Request<()> {
+        Request::post("/").header("grpc-timeout", value).body(()).unwrap()
+    }
+
+    /// How a call is answered whose work never ends.
+    async fn answered(request: Request<()>) -> Code {
+        let service = ServiceBuilder::new()
+            .layer(CheckLayer(ReadTimeout))
+            .layer(DeadlineLayer)
+            .service(service_fn(|_: Request<()>| pending::<Result<Response<Body>, Status>>()));
+        service.oneshot(request).await.unwrap_err().code()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_deadline_counts_from_the_arrival() {
+        let mut request = with_timeout("10S");
+        request.extensions_mut().insert(Received(Instant::now()));
+        request.extensions_mut().insert(Caller::with_api_key());
+        tokio::time::advance(Duration::from_secs(4)).await;
+        let begun = Instant::now();
+        assert_eq!(answered(request).await, Code::DeadlineExceeded);
+        assert_eq!(begun.elapsed().as_secs(), 6);
+    }
+
+    #[tokio::test]
+    async fn a_timeout_that_cannot_be_read_is_refused() {
+        assert_eq!(answered(with_timeout("soon")).await, Code::InvalidArgument);
+    }
+
+    #[test]
+    fn the_call_knows_the_deadline() {
+        let mut request = with_timeout("0m");
+        request.extensions_mut().insert(Caller::with_api_key());
+        ReadTimeout.check(&mut request).unwrap();
+        assert!(request.extensions().get::<Deadline>().unwrap().has_passed());
+        assert!(request.extensions().get::<Caller>().unwrap().commit().is_err());
+        let mut patient = Request::post("/").body(()).unwrap();
+        ReadTimeout.check(&mut patient).unwrap();
+        assert!(patient.extensions().get::<Deadline>().is_none());
+    }
+}

@@ -1,0 +1,108 @@
+//! BOLT 11 invoices.
+
+use ldk_node::bitcoin::hashes::Hash as _;
+use ldk_node::lightning::ln::channelmanager::PaymentId;
+use ldk_node::lightning::routing::router::RouteParametersConfig;
+use ldk_node::lightning_invoice::{Bolt11Invoice, Bolt11InvoiceDescription};
+use ldk_node::lightning_types::payment::PaymentHash;
+use ldk_server_grpc::types::PaymentStatus;
+
+use super::amount::{self, Amount};
+use super::send::{self, ExistingPayment, SendError};
+use super::{liquidity, route};
+use crate::app::App;
+use crate::error::Error;
+use crate::payment_requests::PaidBy;
+use crate::store::{making_invoice, payment_id};
+
+/// What an invoice says, whichever operation makes it.
+pub struct Terms {
+    /// What it asks for, if it asks for an amount.
+    pub amount_msat: Option<u64>,
+    /// What it is for.
+    pub description: Bolt11InvoiceDescription,
+    /// How long it can be paid.
+    pub expiry_secs: u32,
+}
+
+/// Makes an invoice.
+pub fn receive(app: &App, terms: &Terms) -> Result<Bolt11Invoice, Error> {
+    let Terms { amount_msat, ref description, expiry_secs } = *terms;
+    let bolt11 = app.node.bolt11_payment();
+    let invoice = making_invoice(expiry_secs, || match amount_msat {
+        Some(amount_msat) => bolt11.receive(amount_msat, description, expiry_secs),
+        None => bolt11.receive_variable_amount(description, expiry_secs),
+    })
+    .map_err(Error::internal)??;
+    Ok(invoice)
+}
+
+/// Begins to pay an invoice of this network.
+pub fn send(
+    app: &App,
+    invoice: &Bolt11Invoice,
+    amount: Amount,
+    limits: RouteParametersConfig,
+) -> Result<PaymentId, SendError> {
+    let amount_msat = amount_to_send(invoice, amount)?;
+    route::leave_blocks(limits, invoice.min_final_cltv_expiry_delta())?;
+    let id = PaymentId(invoice.payment_hash().to_byte_array());
+    check_unpaid(app, PaymentHash(id.0))?;
+    if invoice.is_expired() {
+        return Err(Error::FailedPrecondition("the invoice has expired".to_owned()).into());
+    }
+    let bolt11 = app.node.bolt11_payment();
+    let begun = send::hand_over_again(app, id, || match amount_msat {
+        Some(amount_msat) => bolt11.send_using_amount(invoice, amount_msat, Some(limits)),
+        None => bolt11.send(invoice, Some(limits)),
+    });
+    begun.map_err(|error| {
+        let amount_msat = amount_msat.or(invoice.amount_milli_satoshis()).unwrap_or_default();
+        let otherwise = "no route to the payee is known within the limits";
+        SendError::of_library(error, &liquidity::no_way(app, amount_msat, otherwise))
+    })
+}
+
+/// Refuses an invoice that is paid or being paid, also by another part of its URI, or is this node's
+/// own.
+pub fn check_unpaid(app: &App, hash: PaymentHash) -> Result<(), SendError> {
+    let shown = hex::encode(hash.0);
+    if let Some(earlier) = ExistingPayment::find(app, PaymentId(hash.0))? {
+        return Err(ExistingPayment::refused(match earlier {
+            ExistingPayment::Own => format!("the invoice is this node's own, {shown}"),
+            ExistingPayment::Pending => {
+                format!("the invoice is being paid: payment {shown} is pending")
+            },
+            ExistingPayment::Succeeded => {
+                format!("the invoice was paid: payment {shown} succeeded")
+            },
+        }));
+    }
+    match app.payment_requests.paid_by(hash) {
+        Some(paid_by) if !has_failed(app, paid_by)? => Err(ExistingPayment::refused(format!(
+            "the uri that invoice {shown} was part of was paid, or is being paid, by {paid_by}"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn has_failed(app: &App, paid_by: PaidBy) -> Result<bool, Error> {
+    let id = match paid_by {
+        PaidBy::Payment(id) => id,
+        PaidBy::Transaction(txid) => payment_id(&txid),
+    };
+    let payment = app.store.payment(id).map_err(Error::internal)?;
+    Ok(payment.is_some_and(|payment| payment.status() == PaymentStatus::Failed))
+}
+
+/// The amount to name to the library: none where the invoice's own is paid.
+fn amount_to_send(invoice: &Bolt11Invoice, amount: Amount) -> Result<Option<u64>, Error> {
+    match (invoice.amount_milli_satoshis(), amount.msat) {
+        (None, None) => {
+            Err(Error::invalid(amount::FIELD, "must be set: the invoice names no amount"))
+        },
+        (Some(_), None) => Ok(None),
+        (None, chosen_msat) => Ok(chosen_msat),
+        (Some(asked_msat), Some(_)) => amount.to_pay("invoice", asked_msat).map(Some),
+    }
+}

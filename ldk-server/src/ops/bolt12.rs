@@ -1,0 +1,174 @@
+//! BOLT 12 offers.
+
+use ldk_node::NodeError;
+use ldk_node::lightning::ln::channelmanager::PaymentId;
+use ldk_node::lightning::offers::offer::{Amount as OfferAmount, Offer};
+use ldk_node::lightning::routing::router::RouteParametersConfig;
+
+use super::amount::{self, Amount};
+use super::send::{self, ExistingPayment, SendError};
+use super::{bounds, liquidity, own_offers};
+use crate::app::App;
+use crate::error::Error;
+
+/// What an offer asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct Items {
+    /// For one item.
+    pub amount_msat: u64,
+    /// How many there are at most, if they are counted.
+    pub quantity: Option<u64>,
+}
+
+/// Makes an offer; one without items may be paid any amount.
+pub fn receive(
+    app: &App,
+    items: Option<Items>,
+    description: &str,
+    expiry_secs: Option<u32>,
+) -> Result<Offer, Error> {
+    let bolt12 = app.node.bolt12_payment();
+    let offer = match items {
+        Some(Items { amount_msat, quantity }) => {
+            bolt12.receive(amount_msat, description, expiry_secs, quantity)
+        },
+        None => bolt12.receive_variable_amount(description, expiry_secs),
+    }
+    .map_err(not_reachable)?;
+    own_offers::remember(&*app.store, &offer)?;
+    Ok(offer)
+}
+
+/// All that the library can fail at with fields that were checked is a way for payers to reach us.
+fn not_reachable(error: NodeError) -> Error {
+    match error {
+        NodeError::OfferCreationFailed => Error::FailedPrecondition(
+            "payers could not reach this node: it needs a public channel, or a connection to one \
+             peer that passes messages on; with several peers, to one of the public network"
+                .to_owned(),
+        ),
+        other => other.into(),
+    }
+}
+
+/// Begins to pay an offer of this network, for as many items as it allows.
+pub fn send(
+    app: &App,
+    offer: &Offer,
+    amount: Amount,
+    quantity: Option<u64>,
+    payer_note: Option<String>,
+    limits: RouteParametersConfig,
+) -> Result<PaymentId, SendError> {
+    let total_msat = amount_to_send(offer, amount, quantity)?;
+    let unpayable = |reason: &str| Err(Error::FailedPrecondition(reason.to_owned()).into());
+    if offer.is_expired() {
+        return unpayable("the offer has expired");
+    }
+    if offer.offer_features().requires_unknown_bits() {
+        return unpayable("the offer needs a feature that this node does not know");
+    }
+    if own_offers::is_own(&*app.store, offer)? {
+        return Err(ExistingPayment::refused("the offer is this node's own"));
+    }
+    liquidity::check(app, total_msat)?;
+    let bolt12 = app.node.bolt12_payment();
+    let begun = send::hand_over(app, || {
+        if amount.msat.is_none() && quantity.is_none() {
+            bolt12.send(offer, None, payer_note, Some(limits))
+        } else {
+            // The library notes the amount it is told, and would note that of one item.
+            bolt12.send_using_amount(offer, total_msat, quantity, payer_note, Some(limits))
+        }
+    });
+    begun.map_err(|error| {
+        let otherwise = "the invoice could not be sent to this node: it has no suitable peer";
+        SendError::of_library(error, &liquidity::no_way(app, total_msat, otherwise))
+    })
+}
+
+/// The amount for all items together.
+fn amount_to_send(offer: &Offer, amount: Amount, quantity: Option<u64>) -> Result<u64, Error> {
+    let item_msat = match offer.amount() {
+        None => 0,
+        Some(OfferAmount::Bitcoin { amount_msats }) => amount_msats,
+        Some(OfferAmount::Currency { .. }) => {
+            return Err(Error::FailedPrecondition(
+                "the offer is in another currency than bitcoin".to_owned(),
+            ));
+        },
+    };
+    // Too much for the number is too much for the check below as well.
+    let least_msat = item_msat.saturating_mul(quantity.unwrap_or(1));
+    let amount_msat = match amount.msat {
+        None if item_msat == 0 => {
+            return Err(Error::invalid(amount::FIELD, "must be set: the offer names no amount"));
+        },
+        Some(chosen_msat) if item_msat == 0 => chosen_msat,
+        _ => amount.to_pay("offer", least_msat)?,
+    };
+    bounds::amount_msat(amount::FIELD, amount_msat)
+}
+
+#[cfg(test)]
+mod tests {
+    use ldk_node::bitcoin::secp256k1::PublicKey;
+    use ldk_node::lightning::offers::offer::{OfferBuilder, Quantity};
+
+    use super::*;
+
+    const KEY: &str = "02eec7245d6b7d2ccb30380bfbe2a3648cd7a942653f5aa340edcea1f283686619";
+
+    fn offer(item_msat: Option<u64>, items: Quantity) -> Offer {
+        let key: PublicKey = KEY.parse().unwrap();
+        let builder = OfferBuilder::new(key).supported_quantity(items);
+        match item_msat {
+            Some(amount) => builder.amount_msats(amount).build().unwrap(),
+            None => builder.build().unwrap(),
+        }
+    }
+
+    fn to_send(offer: &Offer, msat: Option<u64>, quantity: Option<u64>) -> Result<u64, Error> {
+        amount_to_send(offer, Amount { msat, allow_overpayment: false }, quantity)
+    }
+
+    fn reason<T>(result: Result<T, Error>) -> String {
+        result.err().map(|error| error.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn the_amount_is_for_all_items() {
+        let fixed = offer(Some(1_000), Quantity::Unbounded);
+        assert_eq!(to_send(&fixed, None, None).ok(), Some(1_000));
+        assert_eq!(to_send(&fixed, None, Some(3)).ok(), Some(3_000));
+        assert_eq!(to_send(&fixed, Some(3_001), Some(3)).ok(), Some(3_001));
+        let little = reason(to_send(&fixed, Some(2_999), Some(3)));
+        assert!(little.contains("2999 is less than the offer's 3000"), "{little}");
+        let slip = reason(to_send(&fixed, Some(6_001), Some(3)));
+        assert!(slip.contains("6001 is more than twice the offer's 3000"), "{slip}");
+        let much = reason(to_send(&fixed, None, Some(u64::MAX)));
+        assert!(much.starts_with("amount_msat: "), "{much}");
+        let overflowing = reason(to_send(&fixed, Some(5), Some(u64::MAX)));
+        assert!(overflowing.contains("is less than"), "{overflowing}");
+    }
+
+    #[test]
+    fn an_offer_without_amount_needs_one() {
+        let variable = offer(None, Quantity::One);
+        assert!(reason(to_send(&variable, None, None)).contains("must be set"));
+        assert!(reason(to_send(&variable, Some(0), None)).contains("greater than 0"));
+        assert_eq!(to_send(&variable, Some(u64::MAX / 10_000), None).ok(), Some(u64::MAX / 10_000));
+        assert_eq!(to_send(&variable, Some(5), None).ok(), Some(5));
+    }
+
+    #[test]
+    fn an_offer_in_another_currency_is_not_paid() {
+        let mut bytes = vec![6, 3];
+        bytes.extend_from_slice(b"USD");
+        bytes.extend_from_slice(&[8, 1, 5, 10, 0, 22, 33]);
+        bytes.extend_from_slice(&hex::decode(KEY).unwrap());
+        let dollars = Offer::try_from(bytes).unwrap();
+        let refused = to_send(&dollars, Some(1_000), None).unwrap_err();
+        assert!(matches!(refused, Error::FailedPrecondition(_)), "{refused:?}");
+    }
+}

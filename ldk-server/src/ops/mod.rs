@@ -1,0 +1,22 @@
+//! What the server does, in the types of the library: no message of any API and no transport is known
+//! here. An operation takes what it works with, the caller where it asks whether that one still waits, and
+//! its arguments.
+
+pub mod amount;
+pub mod bolt11;
+pub mod bolt12;
+pub mod bounds;
+pub mod channels;
+pub mod events;
+pub mod hold;
+pub mod jit;
+mod liquidity;
+pub mod onchain;
+mod own_offers;
+pub mod payment_request;
+pub mod peers;
+mod route;
+pub mod send;
+pub mod splice;
+pub mod spontaneous;
+pub mod unified;

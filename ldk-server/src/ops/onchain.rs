@@ -1,0 +1,84 @@
+//! The on-chain wallet.
+
+use ldk_node::NodeError;
+use ldk_node::bitcoin::{Address, FeeRate, Txid};
+
+use super::send::SendError;
+use crate::app::App;
+use crate::caller::Caller;
+use crate::error::Error;
+
+/// A new address of the wallet.
+pub fn receive(app: &App) -> Result<Address, Error> {
+    Ok(app.node.onchain_payment().new_address()?)
+}
+
+/// How much to pay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Amount {
+    /// So many satoshis.
+    Sats(u64),
+    /// All but the reserve for closing channels.
+    AllFunds,
+    /// All, with the reserve; while there are channels that need it, only by force.
+    Everything {
+        /// Whether to spend what channels need.
+        force: bool,
+    },
+}
+
+/// Pays to an address. An amount in satoshis must be one that the address takes.
+pub fn send(
+    app: &App,
+    caller: &Caller,
+    address: &Address,
+    amount: Amount,
+    fee_rate: Option<FeeRate>,
+) -> Result<Txid, SendError> {
+    let wallet = app.node.onchain_payment();
+    let known_sats = match amount {
+        Amount::Sats(sats) => Some(sats),
+        Amount::AllFunds | Amount::Everything { .. } => None,
+    };
+    let sent = app.spending.transaction(caller, known_sats, || {
+        let made = match amount {
+            Amount::Sats(sats) => wallet.send_to_address(address, sats, fee_rate),
+            Amount::AllFunds => wallet.send_all_to_address(address, true, fee_rate),
+            Amount::Everything { force } => {
+                check_reserve(app, force)?;
+                wallet.send_all_to_address(address, false, fee_rate)
+            },
+        };
+        made.map_err(|error| refusal(app, error))
+    });
+    sent.map_err(|error| match error {
+        Error::InvalidArgument { .. } | Error::FailedPrecondition(_) => SendError::NotSent(error),
+        other => SendError::Unknown(other),
+    })
+}
+
+/// Refuses to spend the reserve, unless there are no channels that need it.
+fn check_reserve(app: &App, force: bool) -> Result<(), Error> {
+    let reserve_sats = app.node.list_balances().total_anchor_channels_reserve_sats;
+    if reserve_sats == 0 || force {
+        return Ok(());
+    }
+    Err(Error::FailedPrecondition(format!(
+        "send_all would spend the {reserve_sats} sat that are kept to close channels; all_funds leaves \
+         them, and force spends them all the same"
+    )))
+}
+
+/// Why the wallet makes no transaction. All else being checked, it is for lack of money.
+fn refusal(app: &App, error: NodeError) -> Error {
+    match error {
+        NodeError::InsufficientFunds | NodeError::OnchainTxCreationFailed => {
+            let spendable_sats = app.node.list_balances().spendable_onchain_balance_sats;
+            Error::FailedPrecondition(format!(
+                "the spendable funds of the wallet, {spendable_sats} sat, do not cover the amount and \
+                 the fee"
+            ))
+        },
+        other => other.into(),
+    }
+}

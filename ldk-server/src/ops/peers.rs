@@ -1,0 +1,125 @@
+//! Peers.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ldk_node::NodeError;
+use ldk_node::bitcoin::secp256k1::PublicKey;
+use ldk_node::lightning::ln::msgs::SocketAddress;
+
+use crate::app::App;
+use crate::error::Error;
+use crate::executor::joined;
+use crate::gate::{DialError, KnownPeer};
+
+/// How long a peer may take to be connected to.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A peer and where to reach it.
+#[derive(Clone)]
+pub struct PeerRoute {
+    /// Its node id.
+    pub node_id: PublicKey,
+    /// Where it listens.
+    pub address: SocketAddress,
+    /// Whether to reconnect to it from now on.
+    pub persist: bool,
+}
+
+impl fmt::Display for PeerRoute {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "peer {}@{}", self.node_id, self.address)
+    }
+}
+
+/// Connects to a peer, or says that it did not answer in time. Returns where it is connected, if that
+/// is not where it was to be reached: it was connected already.
+pub async fn connect(app: &Arc<App>, peer: PeerRoute) -> Result<Option<SocketAddress>, Error> {
+    let place = app.connecting.try_enter()?;
+    let name = peer.to_string();
+    let working = Arc::clone(app);
+    let work = app.executor.spawn("connect", move || {
+        let _place = place;
+        connect_now(&working, peer)
+    });
+    match tokio::time::timeout(CONNECT_TIMEOUT, joined("connect", work)).await {
+        Ok(connected) => connected,
+        Err(_) => {
+            let secs = CONNECT_TIMEOUT.as_secs();
+            Err(Error::FailedPrecondition(format!("{name} did not answer within {secs} s")))
+        },
+    }
+}
+
+/// Blocks until the peer has answered or the connection has failed.
+fn connect_now(app: &App, peer: PeerRoute) -> Result<Option<SocketAddress>, Error> {
+    reach(app, &peer)?;
+    let PeerRoute { node_id, address, persist } = peer;
+    if persist {
+        app.gate.store_address(&app.store, node_id, &address).map_err(Error::internal)?;
+    }
+    Ok(connection(app, node_id).filter(|connected| *connected != address))
+}
+
+fn reach(app: &App, peer: &PeerRoute) -> Result<(), Error> {
+    let name = peer.to_string();
+    let PeerRoute { node_id, address, persist } = peer;
+    let (node_id, persist) = (*node_id, *persist);
+    let failed =
+        |reason: &str| Error::FailedPrecondition(format!("cannot connect to {name}: {reason}"));
+    let way = app.gate.way_to(address)?;
+    if connection(app, node_id).is_none() {
+        way.clear().map_err(|error| match error {
+            DialError::Unresolvable => unresolvable(&name),
+            reason => failed(&reason.to_string()),
+        })?;
+    }
+    let connect = || app.node.connect(node_id, way.address().clone(), persist);
+    let connected = match connect() {
+        // An attempt that the library had begun before failed, not this one.
+        Err(NodeError::ConnectionFailed) if way.is_clear() => connect(),
+        other => other,
+    };
+    connected.map_err(|error| match error {
+        NodeError::ConnectionFailed => failed("it does not answer"),
+        NodeError::InvalidSocketAddress => unresolvable(&name),
+        other => other.into(),
+    })
+}
+
+fn unresolvable(name: &str) -> Error {
+    Error::invalid("address", format!("the host of {name} cannot be resolved"))
+}
+
+/// The address of the connection with a peer, if there is one.
+fn connection(app: &App, node_id: PublicKey) -> Option<SocketAddress> {
+    let peers = app.gate.shown(app.node.list_peers());
+    peers.into_iter().find(|peer| peer.node_id == node_id)?.connected_address
+}
+
+/// Stores the address of a peer that the node is to reconnect to, if it has proved right.
+pub fn remember(app: &App, node_id: PublicKey, address: &SocketAddress) {
+    if connection(app, node_id).as_ref() != Some(address) {
+        return;
+    }
+    if let Err(error) = app.gate.store_address(&app.store, node_id, address) {
+        tracing::warn!("the address {address} of peer {node_id} cannot be stored: {error}");
+    }
+}
+
+/// Whether there is a connection with a peer.
+pub fn is_connected(app: &App, node_id: PublicKey) -> bool {
+    app.node.list_peers().iter().any(|peer| peer.node_id == node_id && peer.is_connected)
+}
+
+/// Ends the connection with a peer, and does not reconnect to it.
+pub fn disconnect(app: &App, node_id: PublicKey) -> Result<(), Error> {
+    app.gate.forget(&node_id);
+    Ok(app.node.disconnect(node_id)?)
+}
+
+/// The peers, at the addresses that others know.
+pub fn list(app: &App) -> Vec<KnownPeer> {
+    app.gate.shown(app.node.list_peers())
+}

@@ -1,0 +1,77 @@
+//! Payments without an invoice.
+
+use ldk_node::CustomTlvRecord;
+use ldk_node::bitcoin::secp256k1::PublicKey;
+use ldk_node::lightning::ln::channelmanager::PaymentId;
+use ldk_node::lightning::routing::router::RouteParametersConfig;
+use ldk_node::lightning_types::payment::{PaymentHash, PaymentPreimage};
+
+use super::send::{self, ExistingPayment, SendError};
+use super::{liquidity, route};
+use crate::app::App;
+use crate::error::Error;
+
+/// What the library asks the payee's node to be given.
+const PAYEE_BLOCKS: u32 = 144;
+
+/// A payment that nobody has asked for.
+pub struct Payment {
+    /// Who is paid.
+    pub node_id: PublicKey,
+    /// How much.
+    pub amount_msat: u64,
+    /// What the payee is told beside.
+    pub records: Vec<CustomTlvRecord>,
+    /// The preimage, if it is not to be a random one.
+    pub preimage: Option<PaymentPreimage>,
+    /// The limits of the route.
+    pub limits: RouteParametersConfig,
+}
+
+/// Refuses limits that no route can be within.
+pub fn check_limits(limits: RouteParametersConfig) -> Result<(), Error> {
+    route::leave_blocks(limits, PAYEE_BLOCKS.into())
+}
+
+/// Begins to pay.
+pub fn send(app: &App, payment: Payment) -> Result<PaymentId, SendError> {
+    let Payment { node_id, amount_msat, records, preimage, limits } = payment;
+    check_limits(limits)?;
+    let limits = Some(route::with_fee_limit(limits, node_id, PAYEE_BLOCKS, amount_msat));
+    let spontaneous = app.node.spontaneous_payment();
+    let begun = match preimage {
+        Some(preimage) => {
+            refuse_known(app, preimage)?;
+            let id = PaymentId(PaymentHash::from(preimage).0);
+            send::hand_over_again(app, id, || {
+                spontaneous.send_with_preimage_and_custom_tlvs(
+                    amount_msat,
+                    node_id,
+                    records.clone(),
+                    preimage,
+                    limits,
+                )
+            })
+        },
+        None => send::hand_over(app, || {
+            spontaneous.send_with_custom_tlvs(amount_msat, node_id, limits, records)
+        }),
+    };
+    begun.map_err(|error| {
+        let otherwise = "no route to the node is known within the limits, with room for the TLVs";
+        SendError::of_library(error, &liquidity::no_way(app, amount_msat, otherwise))
+    })
+}
+
+/// Who knows a preimage can take any later payment with it.
+fn refuse_known(app: &App, preimage: PaymentPreimage) -> Result<(), SendError> {
+    let Some(earlier) = ExistingPayment::find(app, PaymentId(PaymentHash::from(preimage).0))?
+    else {
+        return Ok(());
+    };
+    Err(ExistingPayment::refused(match earlier {
+        ExistingPayment::Own => "the preimage belongs to a payment to this node",
+        ExistingPayment::Pending => "the preimage is being used: its payment is pending",
+        ExistingPayment::Succeeded => "the preimage was used: its payment succeeded",
+    }))
+}

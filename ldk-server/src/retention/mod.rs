@@ -1,0 +1,4 @@
+//! Tasks that remove what need not be kept any longer.
+
+pub(crate) mod events;
+pub(crate) mod invoices;
