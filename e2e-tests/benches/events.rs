@@ -141,7 +141,7 @@ fn event(number: i64) -> NewEvent {
     };
     let received = PaymentReceived { payment: Some(payment), ..Default::default() };
     let event = Event::PaymentReceived(received);
-    NewEvent { event, once: Some(digest), of_library: Some(digest), forward: None }
+    NewEvent { event, dedup_key: Some(digest), source_digest: Some(digest), forward: None }
 }
 
 /// The process with the subscribers; none if there are none.

@@ -21,7 +21,7 @@ use ldk_node::lightning_types::payment::{PaymentHash, PaymentPreimage};
 use ldk_node::payment::{
     ConfirmationStatus, PaymentDetails, PaymentDirection, PaymentKind, PaymentStatus,
 };
-use ldk_server::store::{Backend, PaymentFilter, PaymentPlace, Store};
+use ldk_server::store::{KvOwner, PaymentFilter, PaymentPlace, Store};
 use ldk_server_grpc::api::ListPaymentsRequest;
 use ldk_server_grpc::types::{self, PageToken, PaymentMethod};
 
@@ -87,7 +87,7 @@ fn sizes() -> Result<Sizes> {
 
 fn open(dir: &Path) -> Result<Store> {
     let failed = |reason: &str| eprintln!("{reason}");
-    Store::open(dir, Backend::Server, failed).map_err(|error| anyhow::anyhow!("{error}"))
+    Store::open(dir, KvOwner::Server, failed).map_err(|error| anyhow::anyhow!("{error}"))
 }
 
 /// Writes payments as the library does: they become rows of its table and of the history.

@@ -17,7 +17,7 @@ use anyhow::{Context as _, Result};
 use clap::Parser;
 use ldk_node::io::sqlite_store::SqliteStore;
 use ldk_node::lightning::util::persist::{KVStore, KVStoreSync};
-use ldk_server::store::{Backend, Store};
+use ldk_server::store::{KvOwner, Store};
 
 const VALUE_BYTES: usize = 2 << 10;
 /// How many keys each writer has.
@@ -96,7 +96,7 @@ fn open(dir: &Path) -> Result<(Arc<dyn Both>, Arc<dyn Both>)> {
         eprintln!("{reason}");
         std::process::exit(1);
     };
-    Ok((Arc::new(library), Arc::new(Store::open(&ours, Backend::Server, on_failure)?)))
+    Ok((Arc::new(library), Arc::new(Store::open(&ours, KvOwner::Server, on_failure)?)))
 }
 
 impl Line {

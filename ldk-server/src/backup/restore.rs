@@ -77,7 +77,7 @@ pub fn restore(config: &Config, order: &RestoreArgs) -> Result<String, RestoreEr
     check_age(order, epoch, manifest.as_ref(), known.as_ref())?;
 
     let newest = known.map_or(epoch, |known| known.epoch.max(epoch));
-    let aside = if order.recover { Some(state.set_channels_aside()?) } else { None };
+    let aside = if order.recover { Some(state.quarantine_channels()?) } else { None };
     let restored = state.restored(newest)?;
     state.close()?;
     if keys.are_missing {
@@ -96,7 +96,7 @@ pub fn recover(config: &Config) -> Result<String, RestoreError> {
     let mut state = OfflineDatabase::open(&network_dir)?;
     let (lineage, epoch) = state.epoch()?;
     let newest = newest_known(config, lineage)?.map_or(epoch, |known| known.epoch.max(epoch));
-    let channels = state.set_channels_aside()?;
+    let channels = state.quarantine_channels()?;
     let restored = state.restored(newest)?;
     state.close()?;
     RollbackRecord::new(&config.storage_dir, config.network).note(lineage, restored)?;

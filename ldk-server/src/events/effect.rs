@@ -73,7 +73,7 @@ impl Effect {
             },
             _ => None,
         };
-        Some(NewEvent { event, once: dedup_key, of_library: Some(source_digest), forward })
+        Some(NewEvent { event, dedup_key, source_digest: Some(source_digest), forward })
     }
 }
 

@@ -166,8 +166,8 @@ impl HeldPayments {
         let new = NewEvent {
             event: Published::PaymentFailedBack(event),
             // A payment that was sent back stays failed.
-            once: Some(dedup_key("PaymentFailedBack", &held.payment_hash)),
-            of_library: None,
+            dedup_key: Some(dedup_key("PaymentFailedBack", &held.payment_hash)),
+            source_digest: None,
             forward: None,
         };
         self.store.record_event(new).map(drop)

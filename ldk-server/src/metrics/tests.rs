@@ -82,7 +82,7 @@ fn forward(fee_msat: Option<u64>) -> NewEvent {
     };
     let event =
         Event::PaymentForwarded(PaymentForwarded { forwarded_payment: Some(forward.clone()) });
-    NewEvent { event, once: None, of_library: None, forward: Some(forward) }
+    NewEvent { event, dedup_key: None, source_digest: None, forward: Some(forward) }
 }
 
 /// What is told of a store in which a few things have happened.
@@ -127,7 +127,7 @@ fn eventful(dir: &TempDir) -> String {
         Event::PaymentFailed(PaymentFailed::default()),
     ] {
         store
-            .record_event(NewEvent { event, once: None, of_library: None, forward: None })
+            .record_event(NewEvent { event, dedup_key: None, source_digest: None, forward: None })
             .unwrap();
     }
     store.record_event(forward(Some(7))).unwrap();

@@ -17,7 +17,7 @@ use crate::gate::{ListeningSockets, PeerGate, Settings};
 use crate::recovery::Recovery;
 use crate::rollback;
 use crate::secrets::Entropy;
-use crate::store::{Backend, CutsRefused, Journal, Store};
+use crate::store::{CutsRefused, Journal, KvOwner, Store};
 
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(30);
@@ -90,7 +90,7 @@ pub async fn start(
     let source = config.chain_source.to_string();
     let opening = Arc::clone(&config);
     let open = spawn_blocking(move || {
-        let backend = if opening.library_store { Backend::Library } else { Backend::Server };
+        let backend = if opening.library_store { KvOwner::Library } else { KvOwner::Server };
         let store = Arc::new(Store::open(&opening.network_dir(), backend, on_store_failure)?);
         rollback::check(&store, &opening)?;
         store.resolve_unsent_payments()?;

@@ -32,7 +32,8 @@ pub fn receive(app: &App, terms: &Terms) -> Result<Bolt11Invoice, Error> {
     let invoice = making_invoice(expiry_secs, || match amount_msat {
         Some(amount_msat) => bolt11.receive(amount_msat, description, expiry_secs),
         None => bolt11.receive_variable_amount(description, expiry_secs),
-    })?;
+    })
+    .map_err(Error::internal)??;
     Ok(invoice)
 }
 

@@ -27,7 +27,8 @@ pub fn receive(app: &App, terms: &Terms, hash: PaymentHash) -> Result<Bolt11Invo
     let invoice = making_invoice(expiry_secs, || match amount_msat {
         Some(amount) => bolt11.receive_for_hash(amount, description, expiry_secs, hash),
         None => bolt11.receive_variable_amount_for_hash(description, expiry_secs, hash),
-    })?;
+    })
+    .map_err(Error::internal)??;
     Ok(invoice)
 }
 

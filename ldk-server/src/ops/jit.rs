@@ -94,7 +94,8 @@ fn order_channel(app: &App, order: Order) -> Result<Bolt11Invoice, Error> {
         Price::Variable { max_fee_ppm } => {
             bolt11.receive_variable_amount_via_jit_channel(&description, expiry_secs, max_fee_ppm)
         },
-    });
+    })
+    .map_err(Error::internal)?;
     let invoice = invoice.map_err(|error| refusal(error, &price, started.elapsed()))?;
     if let Price::Variable { .. } = price {
         check_payable(app, &invoice)?;

@@ -55,7 +55,7 @@ impl Recovery {
     /// remembers the others.
     pub async fn begin(config: Arc<Config>, store: &Arc<Store>) -> Result<Self, RecoveryError> {
         let reading = Arc::clone(store);
-        let aside = spawn_blocking(move || reading.monitors_aside());
+        let aside = spawn_blocking(move || reading.monitors_in_quarantine());
         let aside = aside.await.map_err(RecoveryError::Task)??;
         let mut waiting = Vec::new();
         for monitor in aside {
@@ -64,7 +64,7 @@ impl Recovery {
                 let outpoint = funding.outpoint;
                 tracing::info!("the channel funded by {outpoint} is closed; claiming what is ours");
                 let store = Arc::clone(store);
-                let putting = spawn_blocking(move || store.put_monitor_back(monitor.name));
+                let putting = spawn_blocking(move || store.restore_monitor(monitor.name));
                 putting.await.map_err(RecoveryError::Task)??;
             } else {
                 waiting.push(Waiting { monitor: monitor.name, funding });

@@ -72,7 +72,7 @@ impl Running {
         // Nothing more is written.
         let store = Arc::clone(&self.store);
         // What is not done is done at the next start.
-        if let Err(error) = spawn_blocking(move || store.settle()).await? {
+        if let Err(error) = spawn_blocking(move || store.checkpoint()).await? {
             tracing::warn!("the log of the database stays beside it: {error}");
         }
         self.gate.close().await;

@@ -16,16 +16,12 @@ use ldk_node::lightning::util::persist::{
     CHANNEL_MONITOR_UPDATE_PERSISTENCE_PRIMARY_NAMESPACE, KVStoreSync,
 };
 
-use super::kv::{Change, Meaning};
-use super::payments::{self, Counts};
-use super::sqlite::records::Name;
-use super::writer::{self, Kind, Known, OnOver, SendPin};
-use super::{NAMESPACE, NeverDurable, Store, monitored_channel};
+use super::change::{Change, Meaning, RecordChange};
+use super::model::payments::is_on_its_way_out;
+use super::model::{CUTS_MADE, Name, SERVER};
+use super::writer::{self, Kind, Known, SendPin};
+use super::{NeverDurable, Store, monitored_channel};
 use crate::compat::channel_state::{self, Id};
-
-/// Where it is written down whether the last process made cuts, among the server's own records.
-pub(super) const KIND: &str = "cuts";
-pub(super) const KEY: &str = "made";
 
 /// Whether cuts are made.
 #[derive(Default)]
@@ -69,7 +65,7 @@ impl Store {
 
     /// Writes down that no cuts are made, so that a later process does not rely on them.
     pub fn do_without_cuts(&self) -> io::Result<()> {
-        self.delete(KIND, KEY)
+        self.delete(CUTS_MADE.0, CUTS_MADE.1)
     }
 
     /// Whether cuts are made.
@@ -151,7 +147,9 @@ impl Store {
     }
 
     /// Decides on payments on their way out that the manager on disk does not know of, before the
-    /// library reads its records. If the process before made cuts they have never left, or were over.
+    /// library reads its records. If the process before made cuts, the record of a payment and the
+    /// manager that knows of it were committed together, and nothing of the payment left the node
+    /// before. So they have never left, or their only attempt failed before that was written down.
     pub fn resolve_unsent_payments(&self) -> io::Result<()> {
         if !self.were_cuts_made()? {
             return Ok(());
@@ -164,14 +162,8 @@ impl Store {
             return self.do_without_cuts();
         }
         let unknown = self.unknown_payments()?;
-        let counts = self.payment_counts.clone();
-        let failed =
-            self.writer.write(move |database| payments::have_failed(database, &unknown))?;
-        for change in &failed {
-            counts.changed(*change);
-        }
-        if !failed.is_empty() {
-            let number = failed.len();
+        let number = self.writer.write_whole(Change::PaymentsFailed(unknown))?.payments.len();
+        if number > 0 {
             tracing::info!(
                 "{number} payments had not left the node when it ended, and have failed"
             );
@@ -205,17 +197,17 @@ impl Store {
         }
         let unknown = self.unknown_payments()?;
         let number = unknown.len();
-        self.writer.write(move |database| payments::doubt_unknown(database, &unknown))?;
+        self.writer.write(Change::OutcomesUnknown(unknown))?;
         if number > 0 {
             tracing::warn!(
                 "the library has lost sight of {number} payments: they may have arrived"
             );
         }
-        self.put(KIND, KEY, Vec::new())
+        self.put(CUTS_MADE.0, CUTS_MADE.1, Vec::new())
     }
 
     fn were_cuts_made(&self) -> io::Result<bool> {
-        match self.get(KIND, KEY) {
+        match self.get(CUTS_MADE.0, CUTS_MADE.1) {
             Ok(_) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error),
@@ -226,13 +218,13 @@ impl Store {
     fn unknown_payments(&self) -> io::Result<Vec<Id>> {
         let manager = self.manager()?;
         let manager = manager.as_deref().map(Vec::as_slice).unwrap_or_default();
-        let mut pending = self.readers.read(payments::on_their_way_out)?;
+        let mut pending = self.reads.on_their_way_out()?;
         pending.retain(|payment| !channel_state::knows_payment(manager, payment));
         Ok(pending)
     }
 
     /// Queues what the library writes, if cuts are made and it is understood.
-    pub(super) fn submit_in_order(&self, change: Change) -> Result<(), Change> {
+    pub(super) fn submit_in_order(&self, change: RecordChange) -> Result<(), RecordChange> {
         if !self.cuts_begun() {
             return Err(change);
         }
@@ -251,29 +243,19 @@ impl Store {
         key: &str,
         record: Option<Vec<u8>>,
     ) -> io::Result<()> {
-        self.submit_record(Kind::Plain, self.change(NAMESPACE, kind, key, record)?);
+        self.submit_record(Kind::Plain, self.change(SERVER, kind, key, record)?);
         Ok(())
     }
 
-    fn submit_record(&self, kind: Kind, change: Change) {
-        let (name, value) = (change.name.clone(), change.value.clone());
-        let telling = self.telling(Box::new(|written| {
-            // What cannot be written ends the process.
-            drop(written);
-        }));
-        self.writer.submit_record(
-            kind,
-            name,
-            value,
-            move |database| change.make(database),
-            telling,
-        );
+    fn submit_record(&self, kind: Kind, change: RecordChange) {
+        // What cannot be written ends the process.
+        self.writer.submit_record(kind, change, Box::new(drop));
     }
 
     /// What a change is to the cut; `None` if it is a monitor of a format that is not known.
-    fn kind(&self, Change { name, value, meaning }: &Change) -> Option<Kind> {
+    fn kind(&self, RecordChange { name, value, meaning }: &RecordChange) -> Option<Kind> {
         if let Meaning::Payment(details, _) = meaning
-            && payments::is_on_its_way_out(details)
+            && is_on_its_way_out(details)
         {
             return Some(Kind::Outbound(details.id.0));
         }
@@ -310,7 +292,7 @@ impl Store {
              on, and a crash may close channels",
             monitor.monitor().unwrap_or_default()
         );
-        match self.change(NAMESPACE, KIND, KEY, None) {
+        match self.change(SERVER, CUTS_MADE.0, CUTS_MADE.1, None) {
             Ok(change) => self.submit_record(Kind::Plain, change),
             Err(error) => tracing::error!("it is not written down that no cuts are made: {error}"),
         }
@@ -342,22 +324,4 @@ fn check(
         }
     }
     Ok(())
-}
-
-/// What is written for a payment that is over: its record says that it failed.
-pub(super) fn on_over(counts: Counts) -> OnOver {
-    Box::new(move |payment| {
-        let (primary, secondary) = payments::NAMESPACE;
-        let name = Name::new(primary, secondary, &hex::encode(payment))?;
-        let (payment, counts, record) = (*payment, counts.clone(), name.clone());
-        let job = writer::job(
-            move |database| payments::has_failed(database, &record, &payment),
-            move |changed: io::Result<_>| {
-                if let Ok(Some(change)) = changed {
-                    counts.changed(change);
-                }
-            },
-        );
-        Ok((name, job))
-    })
 }

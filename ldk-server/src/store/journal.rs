@@ -20,11 +20,10 @@ use ldk_node::lightning::io;
 use ldk_node::lightning::ln::types::ChannelId;
 use prost::Message as _;
 
-use super::{Store, invalid_data};
+use super::Store;
+use super::model::{BROADCASTS, invalid_data};
 use crate::clock::unix_secs;
 use crate::compat::channel_state;
-
-pub(super) const KIND: &str = "broadcasts";
 
 /// How many broadcasts are remembered. Of more, the oldest are forgotten.
 const CAPACITY: usize = 256;
@@ -73,9 +72,9 @@ impl Journal {
     /// on, and so must be opened before the library changes that.
     pub fn open(store: Arc<Store>) -> io::Result<Self> {
         let mut entries = BTreeMap::new();
-        for key in store.keys(KIND)? {
-            let (number, entry) = Record::read(&key, &store.get(KIND, &key)?)
-                .ok_or_else(|| invalid_data(&format!("{KIND}/{key} is damaged")))?;
+        for key in store.keys(BROADCASTS)? {
+            let (number, entry) = Record::read(&key, &store.get(BROADCASTS, &key)?)
+                .ok_or_else(|| invalid_data(&format!("{BROADCASTS}/{key} is damaged")))?;
             entries.insert(number, entry);
         }
         let manager = store.manager()?;
@@ -191,7 +190,7 @@ impl Journal {
     /// In the order of all writes.
     fn write(&self, number: Number, entry: Option<&Entry>) {
         let record = entry.map(|entry| Record::of(entry).encode_to_vec());
-        if let Err(error) = self.store.change_in_order(KIND, &key(number), record) {
+        if let Err(error) = self.store.change_in_order(BROADCASTS, &key(number), record) {
             tracing::error!("broadcast {number} is not written down: {error}");
         }
     }

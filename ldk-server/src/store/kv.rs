@@ -12,91 +12,15 @@ use std::sync::Arc;
 
 use ldk_node::lightning::io;
 use ldk_node::lightning::util::persist::{KVStore, KVStoreSync};
-use ldk_node::payment::PaymentDetails;
-use rusqlite::Connection;
 
-use super::payments::StatusChange;
-use super::sqlite::epoch;
-use super::sqlite::records::{self, Name};
-use super::writer::{self, Answer, Value};
-use super::{NAMESPACE, Store, events, payments};
+use super::change::{Change, Meaning, RecordChange};
+use super::model::{self, Name, PAYMENTS, SERVER};
+use super::writer::{self, Answer};
+use super::{Store, payments};
 
 /// When the library last did what it does from time to time. If it has no sync of the wallet, the next
 /// one is for all addresses.
 const NODE_METRICS: (&str, &str, &str) = ("", "", "node_metrics");
-
-/// A change of one of the library's records.
-pub(super) struct Change {
-    pub(super) name: Name,
-    /// `None` to remove it.
-    pub(super) value: Value,
-    pub(super) meaning: Meaning,
-}
-
-/// What a change means to the server.
-pub(super) enum Meaning {
-    /// Nothing.
-    None,
-    /// The payment is now this. If it is an invoice that is being made, it expires then.
-    Payment(Box<PaymentDetails>, Option<u64>),
-    /// The payment with this id is no longer the library's.
-    PaymentRemoved(Vec<u8>),
-    /// An event came into the library's queue or left it.
-    Queue {
-        /// The event that was recorded last will not be delivered again.
-        acknowledges: bool,
-        /// What is on its way may have arrived, even if the library says that it failed.
-        reveals_outdated_state: bool,
-    },
-}
-
-/// What is to be told when a change is durable.
-#[derive(Default)]
-pub(super) struct Outcome {
-    payment: Option<StatusChange>,
-    acknowledged: bool,
-}
-
-impl Change {
-    pub(super) fn make(self, database: &Connection) -> rusqlite::Result<Outcome> {
-        if let Some(value) = &self.value {
-            records::put(database, &self.name, value)?;
-        } else {
-            records::delete(database, &self.name)?;
-        }
-        if self.name.monitor().is_some() {
-            epoch::channel_changed(database)?;
-        } else if self.name.is_manager() {
-            epoch::managed(database)?;
-        }
-        self.make_beside(database)
-    }
-
-    /// Writes down what the change means to the server.
-    fn make_beside(self, database: &Connection) -> rusqlite::Result<Outcome> {
-        Ok(match self.meaning {
-            Meaning::None => Outcome::default(),
-            Meaning::Payment(details, expires_at) => {
-                let value = self.value.as_deref().map(Vec::as_slice).unwrap_or_default();
-                let payment = payments::put(database, &details, value, expires_at)?;
-                Outcome { payment: Some(payment), ..Outcome::default() }
-            },
-            Meaning::PaymentRemoved(id) => {
-                let payment = payments::removed(database, &id)?;
-                Outcome { payment, ..Outcome::default() }
-            },
-            Meaning::Queue { acknowledges, reveals_outdated_state } => {
-                if reveals_outdated_state {
-                    payments::doubt_pending(database)?;
-                }
-                if acknowledges {
-                    events::acknowledged(database)?;
-                }
-                Outcome { acknowledged: acknowledges, ..Outcome::default() }
-            },
-        })
-    }
-}
 
 impl Store {
     /// Has the node that is built next ask an Electrum or Esplora server for every address of the
@@ -111,17 +35,17 @@ impl Store {
 
     /// One of the server's records.
     pub(crate) fn get(&self, kind: &str, key: &str) -> io::Result<Vec<u8>> {
-        KVStoreSync::read(self, NAMESPACE, kind, key)
+        KVStoreSync::read(self, SERVER, kind, key)
     }
 
     /// Writes one of the server's records; on disk once this returns.
     pub(crate) fn put(&self, kind: &str, key: &str, record: Vec<u8>) -> io::Result<()> {
-        self.change_durably(NAMESPACE, kind, key, Some(record))
+        self.change_durably(SERVER, kind, key, Some(record))
     }
 
     /// Removes one of the server's records, if it is there.
     pub(crate) fn delete(&self, kind: &str, key: &str) -> io::Result<()> {
-        self.change_durably(NAMESPACE, kind, key, None)
+        self.change_durably(SERVER, kind, key, None)
     }
 
     /// Changes a record; on disk once this returns.
@@ -148,15 +72,15 @@ impl Store {
         secondary: &str,
         key: &str,
         value: Option<Vec<u8>>,
-    ) -> io::Result<Change> {
+    ) -> io::Result<RecordChange> {
         let name = Name::new(primary, secondary, key)?;
         let meaning = match &value {
             Some(value) if name.is_event_queue() => Meaning::Queue {
                 acknowledges: self.event_log.leaves_queue(value),
                 reveals_outdated_state: payments::reveals_outdated_state(value),
             },
-            Some(value) if name.is_in(payments::NAMESPACE) => {
-                let details = payments::read(value)?;
+            Some(value) if name.is_in(PAYMENTS) => {
+                let details = model::payments::read(value)?;
                 if payments::is_wanted(&details) {
                     let expires_at = payments::expires_at(&details);
                     Meaning::Payment(Box::new(details), expires_at)
@@ -164,20 +88,20 @@ impl Store {
                     Meaning::None
                 }
             },
-            None if name.is_in(payments::NAMESPACE) => {
+            None if name.is_in(PAYMENTS) => {
                 Meaning::PaymentRemoved(hex::decode(key).unwrap_or_default())
             },
             _ => Meaning::None,
         };
-        Ok(Change { name, value: value.map(Arc::new), meaning })
+        Ok(RecordChange { name, value: value.map(Arc::new), meaning })
     }
 
-    fn submit(&self, change: Change, answer: Answer<()>) {
-        self.writer.submit(move |database| change.make(database), self.telling(answer));
+    fn submit(&self, change: RecordChange, answer: Answer<()>) {
+        self.writer.submit(Change::Record(change), Box::new(|made| answer(made.map(drop))));
     }
 
     /// What the library asks for: on disk once this returns, unless cuts have begun.
-    fn change_for_library(&self, change: Change) -> io::Result<()> {
+    fn change_for_library(&self, change: RecordChange) -> io::Result<()> {
         match self.submit_in_order(change) {
             Ok(()) => Ok(()),
             Err(change) => writer::wait(|answer| self.submit(change, answer)),
@@ -185,7 +109,7 @@ impl Store {
     }
 
     /// The same for one who waits in a future.
-    fn change_for_library_async(&self, change: Change) -> Future<()> {
+    fn change_for_library_async(&self, change: RecordChange) -> Future<()> {
         match self.submit_in_order(change) {
             Ok(()) => ready(Ok(())),
             Err(change) => writer::wait_async(|answer| self.submit(change, answer)),
@@ -193,31 +117,11 @@ impl Store {
     }
 
     /// With the library's own store in use: writes down what a change means.
-    fn submit_beside(&self, change: Change) -> io::Result<()> {
+    fn submit_beside(&self, change: RecordChange) -> io::Result<()> {
         if matches!(change.meaning, Meaning::None) {
             return Ok(());
         }
-        writer::wait(|answer| {
-            self.writer.submit(move |database| change.make_beside(database), self.telling(answer));
-        })
-    }
-
-    /// Tells who keeps count of a change that is durable, and then the one who asked for it.
-    pub(super) fn telling(
-        &self,
-        answer: Answer<()>,
-    ) -> impl FnOnce(io::Result<Outcome>) + Send + 'static {
-        let (counts, event_log) = (self.payment_counts.clone(), self.event_log.clone());
-        move |made| {
-            answer(made.map(|Outcome { payment, acknowledged }| {
-                if let Some(change) = payment {
-                    counts.changed(change);
-                }
-                if acknowledged {
-                    event_log.acknowledged();
-                }
-            }));
-        }
+        self.writer.write(Change::Meaning(change)).map(drop)
     }
 }
 
@@ -229,7 +133,7 @@ impl KVStoreSync for Store {
         let name = Name::new(primary, secondary, key)?;
         let value = match self.writer.pending(&name) {
             Some(value) => value.map(|value| value.to_vec()),
-            None => self.readers.read(|database| records::get(database, &name))?,
+            None => self.reads.record(&name)?,
         };
         value.ok_or_else(|| {
             let reason = format!("there is no {primary}/{secondary}/{key}");
@@ -259,9 +163,9 @@ impl KVStoreSync for Store {
         if let Some(library) = &self.library {
             return KVStoreSync::list(library, primary, secondary);
         }
-        records::check(primary, secondary)?;
+        model::check(primary, secondary)?;
         let pending = self.writer.pending_keys((primary, secondary));
-        let mut keys = self.readers.read(|database| records::keys(database, primary, secondary))?;
+        let mut keys = self.reads.keys((primary, secondary))?;
         for (key, has_value) in pending {
             if has_value {
                 keys.insert(key);

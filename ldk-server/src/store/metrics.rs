@@ -41,7 +41,7 @@ pub struct StoreState {
 impl Store {
     /// How it is at the moment. Asks the file system.
     pub fn state(&self) -> StoreState {
-        let database = self.readers.path();
+        let database = self.sqlite.path();
         StoreState {
             queued_writes: self.writer.queued(),
             waits: self.waits(),

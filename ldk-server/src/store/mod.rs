@@ -1,6 +1,8 @@
 //! Where the node and the server keep their state: one SQLite file. The library's table is in its own
 //! format; beside it stand the history of payments and forwards, and the events.
 
+mod backend;
+mod change;
 mod consumers;
 mod cuts;
 mod dedup;
@@ -10,28 +12,25 @@ mod forwards;
 mod journal;
 mod kv;
 mod metrics;
-mod pages;
+mod model;
 mod payments;
 mod retention;
 mod sqlite;
+mod upkeep;
 mod writer;
 
 use std::path::Path;
 use std::str::FromStr as _;
-use std::sync::{OnceLock, mpsc};
 
-pub use consumers::{Ack, MAX_EVENT_CONSUMERS};
 pub use cuts::CutsRefused;
 pub use dedup::dedup_key;
 pub use durability::{Durability, NeverDurable, Position};
 #[cfg(test)]
 pub(crate) use durability::{TestDisk, Watermark};
-pub use events::{Digest, EventBounds, NewEvent};
-pub use forwards::{Forward, ForwardFilter, ForwardPlace};
 pub use journal::{Answer, Journal, Number, Unanswered};
 use ldk_node::bitcoin::Txid;
 use ldk_node::bitcoin::hashes::Hash as _;
-use ldk_node::io::sqlite_store::{KV_TABLE_NAME, SQLITE_DB_FILE_NAME, SqliteStore};
+use ldk_node::io::sqlite_store::{KV_TABLE_NAME, SqliteStore};
 use ldk_node::lightning::io;
 use ldk_node::lightning::ln::types::ChannelId;
 use ldk_node::lightning::util::persist::{
@@ -39,29 +38,25 @@ use ldk_node::lightning::util::persist::{
     CHANNEL_MONITOR_PERSISTENCE_PRIMARY_NAMESPACE, KVStoreSync,
 };
 pub use metrics::StoreState;
-pub use pages::Page;
-pub use payments::{
-    PaymentCounts, PaymentFilter, PaymentPlace, Unpaid, making_invoice, making_wanted_invoice,
-    payment_id,
+pub use model::{
+    Ack, Digest, Epoch, EventBounds, Forward, ForwardFilter, ForwardPlace, Lineage,
+    MAX_EVENT_CONSUMERS, NewEvent, Page, PaymentFilter, PaymentPlace, QuarantinedMonitor, Removed,
+    Unpaid,
 };
-pub use retention::{EventCounts, Removed};
+pub use payments::{NotWritten, PaymentCounts, making_invoice, making_wanted_invoice, payment_id};
+pub use retention::EventCounts;
+pub use sqlite::epoch::epoch_of;
+pub(crate) use sqlite::log::log_of;
+pub use sqlite::quarantine::OfflineDatabase;
+pub use sqlite::replica::MirrorState;
+pub use writer::{SendPin, Waits};
 
+use backend::Reads;
 use cuts::Cuts;
 use events::EventLog;
 use payments::Counts;
-use sqlite::checkpoint;
-pub(crate) use sqlite::checkpoint::log_of;
-pub use sqlite::epoch::{Epoch, Lineage, epoch_of};
-pub use sqlite::quarantine::{OfflineDatabase, QuarantinedMonitor};
-use sqlite::readers::Readers;
-pub use sqlite::replica::MirrorState;
-use sqlite::replica::{self, Mirror, WalReader};
-use sqlite::schema::{self, SyncMode};
-use writer::Writer;
-pub use writer::{SendPin, Waits};
-
-/// The namespace of the server's own records among the library's. The library has none of this name.
-const NAMESPACE: &str = "ldk_server";
+use sqlite::{Readers, Sqlite, SyncMode};
+use writer::{Observer, Writer};
 
 /// The file of the library's own store, where that is in use.
 const LIBRARY_FILE: &str = "library_store.sqlite";
@@ -70,10 +65,10 @@ const LIBRARY_FILE: &str = "library_store.sqlite";
 pub struct Store {
     /// Closed before the writer: the last connection moves the log into the database and removes
     /// it, and one that only reads cannot.
-    readers: Readers,
+    reads: Box<dyn Reads>,
     writer: Writer,
-    /// Closed after the writer, who tells it that nothing more will come.
-    mirror: OnceLock<Mirror>,
+    /// Closed after the writer.
+    sqlite: Sqlite,
     payment_counts: Counts,
     event_log: EventLog,
     /// In its place, if the two are to be compared.
@@ -83,7 +78,7 @@ pub struct Store {
 
 /// Whose store holds what the library writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Backend {
+pub enum KvOwner {
     /// The server's.
     Server,
     /// The library's own, in a file of its own; what the server adds is then not made durable, so
@@ -96,49 +91,30 @@ impl Store {
     /// `on_failure` is called with the reason before anybody is told.
     pub fn open(
         dir: &Path,
-        backend: Backend,
+        owner: KvOwner,
         on_failure: impl FnOnce(&str) + Send + 'static,
     ) -> io::Result<Self> {
-        let (library, sync_mode) = match backend {
-            Backend::Server => (None, SyncMode::Full),
-            Backend::Library => {
+        let (library, sync_mode) = match owner {
+            KvOwner::Server => (None, SyncMode::Full),
+            KvOwner::Library => {
                 let (file, table) = (LIBRARY_FILE.to_owned(), KV_TABLE_NAME.to_owned());
                 let library = SqliteStore::new(dir.to_owned(), Some(file), Some(table))?;
                 (Some(library), SyncMode::Off)
             },
         };
-        let (mut database, sole_writer) = schema::open(dir, sync_mode)?;
-        let changes = database.transaction().map_err(sql_error)?;
-        payments::reconcile(&changes)?;
-        changes.commit().map_err(sql_error)?;
-        let payment_counts = Counts::load(&database)?;
-        let event_log = EventLog::load(&database)?;
-        let readers = Readers::new(dir.join(SQLITE_DB_FILE_NAME));
-        let on_over = cuts::on_over(payment_counts.clone());
-        let writer = Writer::start((database, sole_writer), on_failure, on_over)?;
-        let mirror = OnceLock::new();
+        let backend = sqlite::open(dir, sync_mode)?;
+        let path = sqlite::path_in(dir);
+        let reads = Box::new(Readers::new(path.clone()));
+        let payment_counts = Counts::load(&*reads)?;
+        let event_log = EventLog::load(&*reads)?;
+        let maintenance = backend.maintenance();
+        let observer = observer(payment_counts.clone(), event_log.clone());
+        let writer = Writer::start(Box::new(backend), observer, on_failure)?;
+        let sqlite = Sqlite::new(path, maintenance(writer.between_commits()));
         let cuts = Cuts::default();
-        let store = Self { writer, readers, mirror, payment_counts, event_log, library, cuts };
+        let store = Self { reads, writer, sqlite, payment_counts, event_log, library, cuts };
         store.event_log.queue_is(&events::stored_queue(&store)?);
         Ok(store)
-    }
-
-    /// Writes what was asked for, and moves all of it into the file of the database: until the next
-    /// write a copy of that file alone is complete. So is the mirror, unless it takes too long.
-    pub fn settle(&self) -> io::Result<()> {
-        let (settled, mirror_settled) = mpsc::channel();
-        let settle = |database: &_, wal_reader: &mut WalReader| {
-            checkpoint::empty(database).map(|is_empty| {
-                if is_empty {
-                    wal_reader.settle(settled);
-                }
-            })
-        };
-        self.writer.maintenance().run(settle)?.map_err(sql_error)?;
-        if self.mirror.get().is_some() && mirror_settled.recv_timeout(replica::PATIENCE).is_err() {
-            tracing::warn!("the mirror is not level with the database");
-        }
-        Ok(())
     }
 
     /// For how long what is to be written has waited.
@@ -185,27 +161,22 @@ impl Store {
 
     /// The keys of one kind of the server's records, in no particular order.
     pub(crate) fn keys(&self, kind: &str) -> io::Result<Vec<String>> {
-        KVStoreSync::list(self, NAMESPACE, kind)
+        KVStoreSync::list(self, model::SERVER, kind)
     }
 }
 
-/// A record that is not what we wrote.
-fn invalid_data(reason: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, reason)
-}
-
-fn sql_error(error: rusqlite::Error) -> io::Error {
-    io::Error::new(io::ErrorKind::Other, error)
-}
-
-/// A number as SQLite has it. What is larger than any real time, amount or index is the largest.
-fn as_i64(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-/// A number that was written as not negative.
-fn as_u64(number: i64) -> u64 {
-    u64::try_from(number).unwrap_or(0)
+/// Keeps what is known in memory level with what is on disk, and tells who listens.
+fn observer(counts: Counts, event_log: EventLog) -> Observer {
+    Box::new(move |outcome| {
+        outcome.payments.iter().for_each(|change| counts.changed(*change));
+        if outcome.is_acknowledged {
+            event_log.acknowledged();
+        }
+        if let Some(event) = outcome.event.take() {
+            event.envelope.event.iter().for_each(|event| counts.saw(event));
+            event_log.recorded(*event);
+        }
+    })
 }
 
 /// The channel that the monitor with this name is of.
@@ -225,17 +196,27 @@ pub(crate) mod testing {
     use ldk_server_grpc::events::PaymentReceived;
     use ldk_server_grpc::events::event_envelope::Event;
 
-    use super::{Backend, NewEvent, Store};
+    use ldk_node::lightning::io;
+
+    use super::{KvOwner, NewEvent, Readers, Store};
 
     /// The store in this directory, whose writes do not fail.
     pub(crate) fn open(dir: &Path) -> Store {
-        Store::open(dir, Backend::Server, |reason| panic!("{reason}")).unwrap()
+        Store::open(dir, KvOwner::Server, |reason| panic!("{reason}")).unwrap()
+    }
+
+    /// What is read of the database, by who knows its tables.
+    pub(super) fn read<T>(
+        store: &Store,
+        read: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T>,
+    ) -> io::Result<T> {
+        Readers::new(store.sqlite.path().to_owned()).read(read)
     }
 
     /// An event to record.
     pub(crate) fn event() -> NewEvent {
         let event = Event::PaymentReceived(PaymentReceived::default());
-        NewEvent { event, once: None, of_library: None, forward: None }
+        NewEvent { event, dedup_key: None, source_digest: None, forward: None }
     }
 
     /// Records so many events.
@@ -246,5 +227,7 @@ pub(crate) mod testing {
     }
 }
 
+#[cfg(test)]
+mod conformance;
 #[cfg(test)]
 mod tests;

@@ -16,29 +16,28 @@ mod metrics;
 mod order;
 mod pin;
 mod queue;
+mod wait;
 
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use ldk_node::lightning::io;
-use rusqlite::{Connection, TransactionBehavior};
 
+use super::backend::{Backend, BackendError, BetweenCommits, MaintenanceTask};
+use super::change::{Change, Outcome, RecordChange, Reply};
 use super::durability::Durability;
-use super::sqlite::checkpoint::Log;
-use super::sqlite::epoch;
-use super::sqlite::records::Name;
-use super::sqlite::replica::WalReader;
-use super::sqlite::sole_writer::SoleWriter;
-use job::Failure;
-pub(super) use job::{Answer, job, wait, wait_async};
+use super::model::{Name, Value};
+pub(super) use job::{Answer, unexpected};
+use job::{Failure, Job};
 pub(super) use metrics::CommitMetrics;
 pub(super) use order::Kind;
 pub use pin::SendPin;
 pub(super) use pin::is_pinned;
+pub(super) use queue::Known;
 pub use queue::Waits;
-use queue::{Batch, Jobs, Shared};
-pub(super) use queue::{Known, OnOver};
+use queue::{Batch, Entry, Jobs, Shared};
+pub(super) use wait::{wait, wait_async};
 
 /// Writes to the database.
 pub(super) struct Writer {
@@ -46,32 +45,22 @@ pub(super) struct Writer {
     thread: Option<JoinHandle<()>>,
 }
 
-/// What is done between two commits, on the thread that makes them.
-type MaintenanceTask = Box<dyn FnOnce(&Connection, &mut WalReader) + Send>;
-
-/// Has something done between two commits.
-#[derive(Clone)]
-pub(super) struct Maintenance(Arc<Shared>);
-
-/// A value of the library's, or that it has none.
-pub(super) type Value = Option<Arc<Vec<u8>>>;
+/// Is told what came of each change, on the thread that writes, before who asked for it is answered.
+pub(super) type Observer = Box<dyn Fn(&mut Outcome) + Send>;
 
 impl Writer {
     /// Begins to write to this database. If a commit fails, `on_failure` is called with the reason
-    /// before anybody is answered. `on_over` makes the change for a payment that is over.
+    /// before anybody is answered.
     pub(super) fn start(
-        (database, sole_writer): (Connection, SoleWriter),
+        backend: Box<dyn Backend>,
+        observer: Observer,
         on_failure: impl FnOnce(&str) + Send + 'static,
-        on_over: OnOver,
     ) -> io::Result<Self> {
-        let shared = Arc::new(Shared::new(on_over)?);
+        let shared = Arc::new(Shared::new()?);
         let for_thread = Arc::clone(&shared);
         let thread = thread::Builder::new()
             .name("store".to_owned())
-            .spawn(move || {
-                for_thread.write_all(database, on_failure);
-                drop(sole_writer);
-            })
+            .spawn(move || for_thread.write_all(backend, &observer, on_failure))
             .map_err(|error| io::Error::new(io::ErrorKind::Other, error))?;
         Ok(Self { shared, thread: Some(thread) })
     }
@@ -97,39 +86,31 @@ impl Writer {
     }
 
     /// Has things done between two commits.
-    pub(super) fn maintenance(&self) -> Maintenance {
-        Maintenance(Arc::clone(&self.shared))
+    pub(super) fn between_commits(&self) -> Arc<dyn BetweenCommits> {
+        Arc::clone(&self.shared) as Arc<dyn BetweenCommits>
     }
 
     /// Makes a change; it is durable once this returns.
-    pub(super) fn write<T: Send + 'static>(
-        &self,
-        make: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
-    ) -> io::Result<T> {
-        wait(|answer| self.submit(make, answer))
+    pub(super) fn write(&self, change: Change) -> io::Result<Reply> {
+        self.write_whole(change).map(|outcome| outcome.reply)
+    }
+
+    /// The same, for one who asks for all that came of it.
+    pub(super) fn write_whole(&self, change: Change) -> io::Result<Outcome> {
+        wait(|answer| self.submit(change, answer))
     }
 
     /// Makes a change, and calls `answer` on the writing thread when it is durable or has failed.
     /// Answers come in the order of the changes.
-    pub(super) fn submit<T: Send + 'static>(
-        &self,
-        make: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
-        answer: impl FnOnce(io::Result<T>) + Send + 'static,
-    ) {
-        self.shared.push(job(make, answer));
+    pub(super) fn submit(&self, change: Change, answer: Answer<Outcome>) {
+        self.shared.push(Job::new(change, answer));
     }
 
     /// Makes a change of one of the library's records in the order that cuts keep. The library reads
     /// the value from now on.
-    pub(super) fn submit_record<T: Send + 'static>(
-        &self,
-        kind: Kind,
-        name: Name,
-        value: Value,
-        make: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
-        answer: impl FnOnce(io::Result<T>) + Send + 'static,
-    ) {
-        self.shared.push_record(kind, name, value, job(make, answer));
+    pub(super) fn submit_record(&self, kind: Kind, change: RecordChange, answer: Answer<Outcome>) {
+        let (name, value) = (change.name.clone(), change.value.clone());
+        self.shared.push_record(kind, name, value, Job::new(Change::Record(change), answer));
     }
 
     /// What was written under this name and is not committed.
@@ -159,15 +140,9 @@ impl Writer {
     }
 }
 
-impl Maintenance {
-    /// Has this done between two commits, and waits for its outcome.
-    pub(super) fn run<T: Send + 'static>(
-        &self,
-        task: impl FnOnce(&Connection, &mut WalReader) -> T + Send + 'static,
-    ) -> io::Result<T> {
-        wait(|answer| {
-            self.0.run(Box::new(|database, wal_reader| answer(Ok(task(database, wal_reader)))));
-        })
+impl BetweenCommits for Shared {
+    fn run(&self, task: MaintenanceTask) {
+        self.maintain(task);
     }
 }
 
@@ -182,33 +157,36 @@ impl Drop for Writer {
 }
 
 impl Shared {
-    fn write_all(&self, mut database: Connection, on_failure: impl FnOnce(&str)) {
-        let (mut log, mut wal_reader) = (Log::of(&database), WalReader::of(&database));
+    fn write_all(
+        &self,
+        mut backend: Box<dyn Backend>,
+        observer: &Observer,
+        on_failure: impl FnOnce(&str),
+    ) {
         while let Some(Batch { mut jobs, watermark, left, maintenance }) = self.take() {
             if !jobs.is_empty() {
                 let begun = Instant::now();
-                if let Err(error) = commit(&mut database, &mut jobs) {
+                if let Err(error) = commit(&mut *backend, &mut jobs) {
                     return self.fail(jobs, &error, on_failure);
                 }
                 self.committed(&jobs, watermark, begun.elapsed());
-                jobs.into_iter().for_each(|entry| entry.payload.answer(Ok(())));
-                wal_reader.look(&database);
-                if let Err(error) = log.bound(&database) {
+                jobs.into_iter().for_each(|entry| entry.payload.succeed(observer));
+                if let Err(error) = backend.committed() {
                     return self.fail(Vec::new(), &error, on_failure);
                 }
             }
-            maintenance.into_iter().for_each(|task| task(&database, &mut wal_reader));
+            maintenance.into_iter().for_each(|task| task());
             leave(left);
         }
         self.end();
-        wal_reader.end();
+        backend.close();
     }
 
-    fn fail(&self, mut jobs: Jobs, error: &rusqlite::Error, on_failure: impl FnOnce(&str)) {
+    fn fail(&self, mut jobs: Jobs, error: &BackendError, on_failure: impl FnOnce(&str)) {
         let failure = Failure::from(format!("the database cannot be written: {error}"));
         on_failure(&failure);
         jobs.extend(self.fail_with(&failure));
-        jobs.into_iter().for_each(|entry| entry.payload.answer(Err(Arc::clone(&failure))));
+        jobs.into_iter().for_each(|entry| entry.payload.fail(&failure));
     }
 }
 
@@ -222,21 +200,21 @@ fn leave(left: Jobs) {
         );
     }
     let failure = Failure::from("the store is closed");
-    left.into_iter().for_each(|entry| entry.payload.answer(Err(Arc::clone(&failure))));
+    left.into_iter().for_each(|entry| entry.payload.fail(&failure));
 }
 
 /// Of several managers only the last counts, and each is large.
-fn commit(database: &mut Connection, jobs: &mut Jobs) -> rusqlite::Result<()> {
-    let transaction = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
+fn commit(backend: &mut dyn Backend, jobs: &mut Jobs) -> Result<(), BackendError> {
     let is_manager = |kind: &Kind| matches!(kind, Kind::Manager(_));
     let last_manager = jobs.iter().rposition(|entry| is_manager(&entry.kind));
-    for (index, entry) in jobs.iter_mut().enumerate() {
-        if !is_manager(&entry.kind) || last_manager == Some(index) {
-            entry.payload.apply(&transaction)?;
-        } else {
-            entry.payload.skip();
-        }
-    }
-    epoch::advance(&transaction)?;
-    transaction.commit()
+    let is_made = |(index, entry): &(usize, &mut Entry)| {
+        !is_manager(&entry.kind) || last_manager == Some(*index)
+    };
+    let made = jobs.iter_mut().enumerate().filter(is_made);
+    let (batch, mut made): (Vec<_>, Vec<_>) = made
+        .filter_map(|(_, entry)| Some((entry.payload.take_change()?, &mut entry.payload)))
+        .unzip();
+    let outcomes = backend.apply(batch)?;
+    made.iter_mut().zip(outcomes).for_each(|(job, outcome)| job.came_to(outcome));
+    Ok(())
 }

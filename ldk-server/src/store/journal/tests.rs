@@ -186,7 +186,7 @@ fn what_is_old_is_forgotten_and_so_is_the_oldest_of_too_many() {
 fn a_damaged_record_stops_the_start() {
     let dir = tempfile::tempdir().unwrap();
     let store = Arc::new(testing::open(dir.path()));
-    store.put(KIND, &key(5), vec![0x18, 99, 1]).unwrap();
+    store.put(BROADCASTS, &key(5), vec![0x18, 99, 1]).unwrap();
     let error = Journal::open(store).err().unwrap().to_string();
     assert!(error.contains(&key(5)), "{error}");
 }

@@ -1,15 +1,15 @@
 //! How many payments there are, kept in memory: metrics must not cost a look at every row.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ldk_node::lightning::io;
 use ldk_server_grpc::events::event_envelope::Event;
-use ldk_server_grpc::types::{PaymentDirection, PaymentMethod, PaymentStatus};
-use rusqlite::{Connection, Row};
+use ldk_server_grpc::types::PaymentStatus;
 
 use super::metrics::PaymentMetrics;
-use crate::store::{Store, sql_error};
+use crate::store::Store;
+use crate::store::backend::Reads;
+use crate::store::model::StatusChange;
 
 /// How many payments there are, of all kinds and in both directions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub struct PaymentCounts {
     /// Those that had succeeded at the start, and each success since. Never goes down.
     pub succeeded: u64,
     /// Those that had failed at the start, and each that failed since, which an invoice does that is
-    /// put away; one that is under way again and then fails again counts twice. Never goes down.
+    /// pruned; one that is under way again and then fails again counts twice. Never goes down.
     pub failed: u64,
     /// Those that had succeeded at the start, and each event since that a payment from here has: what
     /// the metric of the contract counts.
@@ -37,47 +37,6 @@ pub(in crate::store) struct Counts {
     metrics: PaymentMetrics,
 }
 
-/// What is told apart of payments.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::store) struct Class {
-    pub(super) status: PaymentStatus,
-    pub(super) direction: PaymentDirection,
-    pub(super) method: PaymentMethod,
-}
-
-/// From which class to which a payment went; from none when it is new.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::store) struct StatusChange {
-    pub(super) before: Option<Class>,
-    pub(super) after: Class,
-    /// 0 where it is not known.
-    pub(super) amount_msat: u64,
-    /// 0 where it is not known.
-    pub(super) fee_paid_msat: u64,
-}
-
-impl Class {
-    /// Reads it from the columns `status, direction, method`; `None` for what we did not write.
-    pub(super) fn from_row(row: &Row<'_>) -> rusqlite::Result<Option<Self>> {
-        let (status, direction, method): (i32, i32, i32) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        let read = || {
-            Some(Self {
-                status: PaymentStatus::try_from(status).ok()?,
-                direction: PaymentDirection::try_from(direction).ok()?,
-                method: PaymentMethod::try_from(method).ok()?,
-            })
-        };
-        Ok(read())
-    }
-}
-
-impl StatusChange {
-    /// Whether the status is another one now.
-    pub(super) fn is_news(&self) -> bool {
-        self.before.map(|before| before.status) != Some(self.after.status)
-    }
-}
-
 impl Store {
     /// How many there are.
     pub fn payment_counts(&self) -> PaymentCounts {
@@ -86,9 +45,9 @@ impl Store {
 }
 
 impl Counts {
-    pub(in crate::store) fn load(database: &Connection) -> io::Result<Self> {
+    pub(in crate::store) fn load(reads: &dyn Reads) -> io::Result<Self> {
         let (mut totals, metrics) = (PaymentCounts::default(), PaymentMetrics::new()?);
-        for (class, number) in stored(database).map_err(sql_error)? {
+        for (class, number) in reads.payment_classes()? {
             totals.begun += number;
             match class.status {
                 PaymentStatus::Pending => totals.pending += number,
@@ -134,21 +93,4 @@ impl Counts {
             _ => {},
         }
     }
-}
-
-/// How many of each class are stored. Counted here, because SQLite would sort them first, which
-/// takes several times as long.
-fn stored(database: &Connection) -> rusqlite::Result<BTreeMap<Class, u64>> {
-    let mut numbers = BTreeMap::new();
-    let mut statement = database.prepare(
-        "SELECT status, direction, method FROM ldk_server_payments
-         INDEXED BY ldk_server_payments_status",
-    )?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        if let Some(class) = Class::from_row(row)? {
-            *numbers.entry(class).or_default() += 1;
-        }
-    }
-    Ok(numbers)
 }

@@ -5,8 +5,8 @@ use ldk_server_grpc::types::{PaymentDirection, PaymentMethod, PaymentStatus};
 use prometheus::core::Collector;
 use prometheus::{IntCounterVec, IntGaugeVec, Opts};
 
-use super::counts::{Class, StatusChange};
 use crate::store::metrics::{Metrics, metrics_error};
+use crate::store::model::{Class, StatusChange};
 
 /// What is counted of payments.
 #[derive(Clone)]

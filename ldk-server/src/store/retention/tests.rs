@@ -1,41 +1,10 @@
+use rusqlite::Connection;
+
 use super::*;
+use crate::store::conformance::retention::{DISTANT_FUTURE, removed};
+use crate::store::model::MAX_REMOVED_AT_ONCE;
+use crate::store::sqlite::replica::WalReader;
 use crate::store::testing::{self, record};
-
-const DISTANT_FUTURE: u64 = 1 << 40;
-
-fn removed(events: u64, unacknowledged: &[(&str, u64)]) -> Removed {
-    let unacknowledged = unacknowledged.iter().map(|(name, lost)| ((*name).to_owned(), *lost));
-    Removed { events, unacknowledged: unacknowledged.collect() }
-}
-
-#[test]
-fn the_newest_are_kept_and_the_numbers_go_on() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = testing::open(dir.path());
-    assert_eq!(store.remove_old_events(0, 3).unwrap(), removed(0, &[]));
-    record(&store, 3);
-    assert_eq!(store.remove_old_events(0, 3).unwrap(), removed(0, &[]));
-    record(&store, 2);
-    assert_eq!(store.remove_old_events(0, 3).unwrap(), removed(2, &[]));
-    assert_eq!(store.event_bounds().unwrap(), EventBounds { oldest_index: 3, head_index: 5 });
-    drop(store);
-    let store = testing::open(dir.path());
-    record(&store, 1);
-    assert_eq!(store.event_bounds().unwrap(), EventBounds { oldest_index: 3, head_index: 6 });
-}
-
-#[test]
-fn the_newest_event_stays_whatever_its_age() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = testing::open(dir.path());
-    assert_eq!(store.remove_old_events(DISTANT_FUTURE, 1).unwrap(), removed(0, &[]));
-    record(&store, 4);
-    assert_eq!(store.remove_old_events(DISTANT_FUTURE, 100).unwrap(), removed(3, &[]));
-    assert_eq!(store.remove_old_events(DISTANT_FUTURE, 1).unwrap(), removed(0, &[]));
-    assert_eq!(store.event_bounds().unwrap(), EventBounds { oldest_index: 4, head_index: 4 });
-    record(&store, 1);
-    assert_eq!(store.event_bounds().unwrap().head_index, 5);
-}
 
 #[test]
 fn what_is_young_and_not_too_many_stays() {
@@ -43,11 +12,11 @@ fn what_is_young_and_not_too_many_stays() {
     let store = testing::open(dir.path());
     record(&store, 4);
     let age = |event_index: u64| {
-        let make = move |database: &Connection| {
+        let make = move |database: &Connection, _: &mut WalReader| {
             let sql = "UPDATE ldk_server_events SET created_at = 1000 WHERE event_index <= ?1";
-            database.execute(sql, [as_i64(event_index)])
+            database.execute(sql, [event_index])
         };
-        store.writer.write(make).unwrap();
+        store.sqlite.maintenance.run(make).unwrap().unwrap();
     };
     age(2);
     assert_eq!(store.remove_old_events(1000, 4).unwrap(), removed(0, &[]));
@@ -62,12 +31,12 @@ fn a_clock_that_was_wrong_keeps_more_but_not_too_many() {
     let store = testing::open(dir.path());
     record(&store, 6);
     // It was years ahead for a while, and set right.
-    let make = move |database: &Connection| {
+    let make = move |database: &Connection, _: &mut WalReader| {
         let sql = "UPDATE ldk_server_events
                    SET created_at = CASE WHEN event_index IN (3, 4) THEN ?1 ELSE 1000 END";
-        database.execute(sql, [as_i64(DISTANT_FUTURE)])
+        database.execute(sql, [DISTANT_FUTURE])
     };
-    store.writer.write(make).unwrap();
+    store.sqlite.maintenance.run(make).unwrap().unwrap();
     assert_eq!(store.remove_old_events(NOW, 6).unwrap(), removed(2, &[]));
     assert_eq!(store.remove_old_events(NOW, 6).unwrap(), removed(0, &[]));
     assert_eq!(store.remove_old_events(NOW, 3).unwrap(), removed(1, &[]));
@@ -80,38 +49,15 @@ fn a_clock_that_was_wrong_keeps_more_but_not_too_many() {
 fn many_are_removed_in_steps() {
     let dir = tempfile::tempdir().unwrap();
     let store = testing::open(dir.path());
-    let events = 2 * CHUNK + 10;
-    let make = move |database: &Connection| {
+    let events = 2 * MAX_REMOVED_AT_ONCE + 10;
+    let make = move |database: &Connection, _: &mut WalReader| {
         let sql = "WITH RECURSIVE numbers (n) AS
                        (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?1)
                    INSERT INTO ldk_server_events SELECT n, 1000, NULL, x'' FROM numbers";
-        database.execute(sql, [as_i64(events)])
+        database.execute(sql, [events])
     };
-    store.writer.write(make).unwrap();
-    for step in [CHUNK, CHUNK, 9, 0] {
+    store.sqlite.maintenance.run(make).unwrap().unwrap();
+    for step in [MAX_REMOVED_AT_ONCE, MAX_REMOVED_AT_ONCE, 9, 0] {
         assert_eq!(store.remove_old_events(0, 1).unwrap().events, step);
     }
-}
-
-#[test]
-fn what_a_consumer_loses_is_told_and_counted() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = testing::open(dir.path());
-    record(&store, 6);
-    for (name, acknowledged) in [("none", 0), ("some", 2), ("all", 4)] {
-        store.add_event_consumer(name.to_owned(), acknowledged).unwrap();
-    }
-    let lost = removed(4, &[("none", 4), ("some", 2)]);
-    assert_eq!(store.remove_old_events(0, 2).unwrap(), lost);
-    // What was lost before is not lost again.
-    record(&store, 1);
-    let lost = removed(1, &[("none", 1), ("some", 1), ("all", 1)]);
-    assert_eq!(store.remove_old_events(0, 2).unwrap(), lost);
-    let counts = EventCounts {
-        head_index: 7,
-        oldest_index: 6,
-        consumers: 3,
-        removed_unacknowledged: 4 + 2 + 3,
-    };
-    assert_eq!(store.event_counts().unwrap(), counts);
 }

@@ -1,71 +1,13 @@
-//! How far the state has come: numbers that grow with each commit, written by the commit itself. They
-//! tell which of two copies of a node's state is the newer one. One whose channels are older must not
-//! be used: the states they are in were revoked.
+//! The row that counts the commits, each in its own transaction.
 
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
-use std::{fmt, fs};
 
 use ldk_node::lightning::io;
 use rusqlite::{Connection, OpenFlags};
 
-use crate::store::{Store, as_u64, sql_error};
-
-/// How far a state has come. What was restored from a copy is later than all that came of the
-/// original.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Epoch {
-    /// How often the state was restored from a copy.
-    pub restores: u64,
-    /// How often the state of a channel was changed.
-    pub channels: u64,
-    /// How many commits were made.
-    pub commits: u64,
-}
-
-impl Epoch {
-    /// Whether channels were in later states at the other epoch.
-    pub fn has_older_channels_than(&self, other: &Self) -> bool {
-        (self.restores, self.channels) < (other.restores, other.channels)
-    }
-}
-
-/// What copies of the state of the same node have in common.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lineage([u8; 16]);
-
-impl fmt::Display for Epoch {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { restores, channels, commits } = self;
-        write!(formatter, "{restores}.{channels}.{commits}")
-    }
-}
-
-impl FromStr for Epoch {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let numbers: Vec<u64> =
-            text.split('.').map(str::parse).collect::<Result<_, _>>().map_err(drop)?;
-        let [restores, channels, commits] = numbers[..] else { return Err(()) };
-        Ok(Self { restores, channels, commits })
-    }
-}
-
-impl fmt::Display for Lineage {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&hex::encode(self.0))
-    }
-}
-
-impl FromStr for Lineage {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let bytes = hex::decode(text).map_err(drop)?;
-        bytes.try_into().map(Self).map_err(drop)
-    }
-}
+use super::{as_u64, sql_error};
+use crate::store::model::{Epoch, Lineage};
 
 /// The epoch and the lineage of the state in this database.
 pub(in crate::store) fn read(database: &Connection) -> rusqlite::Result<(Lineage, Epoch)> {
@@ -102,7 +44,7 @@ pub(in crate::store) fn managed(database: &Connection) -> rusqlite::Result<()> {
 
 /// The lineage and the epoch of the database in this file, with the log beside it; `None` if there is
 /// none, or one that has none of them. Nothing but SQLite's locks is written meanwhile, and they are
-/// removed afterwards: of the database that this or another process uses, ask its [`Store`].
+/// removed afterwards: of the database that this or another process uses, ask its store.
 pub fn epoch_of(path: &Path) -> io::Result<Option<(Lineage, Epoch)>> {
     if !path.try_exists()? {
         return Ok(None);
@@ -129,20 +71,12 @@ pub(in crate::store) fn has_table(database: &Connection, name: &str) -> rusqlite
     database.query_row(sql, [name], |row| row.get(0))
 }
 
-impl Store {
-    /// The lineage of the state, and the epoch of the last commit.
-    pub fn epoch(&self) -> io::Result<(Lineage, Epoch)> {
-        self.readers.read(read)
-    }
-
-    /// How often the state of a channel was changed, if the library has written down all that
-    /// belongs to the last of these changes.
-    pub fn settled_channels(&self) -> io::Result<Option<u64>> {
-        let sql = "SELECT CASE WHEN managed = channels THEN channels END FROM ldk_server_epoch";
-        let settled: Option<i64> =
-            self.readers.read(|database| database.query_row(sql, [], |row| row.get(0)))?;
-        Ok(settled.map(as_u64))
-    }
+/// How often the state of a channel was changed, if the library has written down all that belongs to
+/// the last of these changes.
+pub(super) fn settled_channels(database: &Connection) -> rusqlite::Result<Option<u64>> {
+    let sql = "SELECT CASE WHEN managed = channels THEN channels END FROM ldk_server_epoch";
+    let settled: Option<i64> = database.query_row(sql, [], |row| row.get(0))?;
+    Ok(settled.map(as_u64))
 }
 
 #[cfg(test)]

@@ -5,8 +5,9 @@ use ldk_node::lightning::io;
 use prost::Message as _;
 use rusqlite::{Transaction, params};
 
-use crate::store::forwards::OldRecord;
-use crate::store::{invalid_data, payments, sql_error};
+use super::forwards::OldRecord;
+use super::{payments, sql_error};
+use crate::store::model::invalid_data;
 
 /// Makes the tables. Versions before had records of their own among the library's: when payments
 /// were created, and which were forwarded.
@@ -162,7 +163,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::store::{Backend, ForwardFilter, PaymentFilter, Store, testing};
+    use crate::store::{ForwardFilter, KvOwner, PaymentFilter, Store, testing};
 
     /// A database as the first versions wrote it: the library's own, with records among its own.
     fn old(dir: &Path, records: &[(&str, &str, String, Vec<u8>)]) {
@@ -278,7 +279,7 @@ mod tests {
             let sound = [forward(0, 100), payment(1, 90), created(1, 10)];
             old(dir.path(), &[&sound[..], &[record]].concat());
             for _ in 0..2 {
-                let opened = Store::open(dir.path(), Backend::Server, |_| {});
+                let opened = Store::open(dir.path(), KvOwner::Server, |_| {});
                 let error = opened.err().unwrap().to_string();
                 assert!(error.contains(words), "{error}");
             }

@@ -9,20 +9,12 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::compat::wallet;
 
-use super::epoch;
 use super::schema::{self, SyncMode};
 use super::sole_writer::SoleWriter;
-use crate::store::{
-    Epoch, Lineage, NAMESPACE, Store, as_i64, cuts, invalid_data, journal, sql_error,
+use super::{as_i64, epoch, sql_error};
+use crate::store::model::{
+    BROADCASTS, CUTS_MADE, Epoch, Lineage, QuarantinedMonitor, SERVER, invalid_data,
 };
-
-/// A monitor that is set aside.
-pub struct QuarantinedMonitor {
-    /// What the library calls it.
-    pub name: String,
-    /// As the library wrote it.
-    pub bytes: Vec<u8>,
-}
 
 /// A database that no server has open.
 pub struct OfflineDatabase(Connection, SoleWriter);
@@ -69,7 +61,7 @@ impl OfflineDatabase {
             .execute(
                 "DELETE FROM ldk_node_data
                  WHERE primary_namespace = ?1 AND secondary_namespace = ?2 AND key = ?3",
-                [NAMESPACE, cuts::KIND, cuts::KEY],
+                [SERVER, CUTS_MADE.0, CUTS_MADE.1],
             )
             .map_err(sql_error)?;
         // What was to be broadcast then is not what the channels are at now.
@@ -77,14 +69,14 @@ impl OfflineDatabase {
             .execute(
                 "DELETE FROM ldk_node_data
                  WHERE primary_namespace = ?1 AND secondary_namespace = ?2",
-                [NAMESPACE, journal::KIND],
+                [SERVER, BROADCASTS],
             )
             .map_err(sql_error)?;
         Ok(self.epoch()?.1)
     }
 
     /// Sets the state of all channels aside, and tells of how many.
-    pub fn set_channels_aside(&mut self) -> io::Result<usize> {
+    pub fn quarantine_channels(&mut self) -> io::Result<usize> {
         let change = self.0.transaction().map_err(sql_error)?;
         change
             .execute_batch(
@@ -124,43 +116,35 @@ impl OfflineDatabase {
     }
 }
 
-impl Store {
-    /// The monitors that are set aside.
-    pub fn monitors_aside(&self) -> io::Result<Vec<QuarantinedMonitor>> {
-        self.readers.read(|database| {
-            if !epoch::has_table(database, "ldk_server_aside")? {
-                return Ok(Vec::new());
-            }
-            let mut statement = database.prepare(
-                "SELECT key, value FROM ldk_server_aside
-                 WHERE primary_namespace = 'monitors' AND secondary_namespace = ''",
-            )?;
-            let monitors = statement.query_map([], |row| {
-                Ok(QuarantinedMonitor { name: row.get(0)?, bytes: row.get(1)? })
-            })?;
-            monitors.collect()
-        })
+/// The monitors that are set aside.
+pub(super) fn monitors(database: &Connection) -> rusqlite::Result<Vec<QuarantinedMonitor>> {
+    if !epoch::has_table(database, "ldk_server_aside")? {
+        return Ok(Vec::new());
     }
+    let mut statement = database.prepare(
+        "SELECT key, value FROM ldk_server_aside
+         WHERE primary_namespace = 'monitors' AND secondary_namespace = ''",
+    )?;
+    let monitors = statement
+        .query_map([], |row| Ok(QuarantinedMonitor { name: row.get(0)?, bytes: row.get(1)? }))?;
+    monitors.collect()
+}
 
-    /// Gives a monitor back to the library, which finds it at its next start; on disk once this
-    /// returns.
-    pub fn put_monitor_back(&self, name: String) -> io::Result<()> {
-        self.writer.write(move |database| {
-            let of_monitor = "(primary_namespace = 'monitors' AND key = ?1)
-                 OR (primary_namespace = 'monitor_updates' AND secondary_namespace = ?1)";
-            database.execute(
-                &format!(
-                    "INSERT OR IGNORE INTO ldk_node_data
-                         (primary_namespace, secondary_namespace, key, value)
-                     SELECT primary_namespace, secondary_namespace, key, value
-                     FROM ldk_server_aside WHERE {of_monitor}"
-                ),
-                params![name],
-            )?;
-            let sql = format!("DELETE FROM ldk_server_aside WHERE {of_monitor}");
-            database.execute(&sql, params![name]).map(drop)
-        })
-    }
+/// Gives a monitor and its updates back to the library.
+pub(super) fn restore(database: &Connection, name: &str) -> rusqlite::Result<()> {
+    let of_monitor = "(primary_namespace = 'monitors' AND key = ?1)
+         OR (primary_namespace = 'monitor_updates' AND secondary_namespace = ?1)";
+    database.execute(
+        &format!(
+            "INSERT OR IGNORE INTO ldk_node_data
+                 (primary_namespace, secondary_namespace, key, value)
+             SELECT primary_namespace, secondary_namespace, key, value
+             FROM ldk_server_aside WHERE {of_monitor}"
+        ),
+        params![name],
+    )?;
+    let sql = format!("DELETE FROM ldk_server_aside WHERE {of_monitor}");
+    database.execute(&sql, params![name]).map(drop)
 }
 
 #[cfg(test)]
@@ -168,7 +152,7 @@ mod tests {
     use ldk_node::lightning::util::persist::KVStoreSync;
 
     use super::*;
-    use crate::store::testing;
+    use crate::store::{Store, testing};
 
     const RECORDS: [(&str, &str, &str); 5] = [
         ("", "", "manager"),
@@ -190,13 +174,13 @@ mod tests {
         for (one, two, key) in RECORDS {
             KVStoreSync::write(&store, one, two, key, key.as_bytes().to_vec()).unwrap();
         }
-        assert!(store.monitors_aside().unwrap().is_empty());
+        assert!(store.monitors_in_quarantine().unwrap().is_empty());
         let (lineage, before) = store.epoch().unwrap();
         drop(store);
 
         let mut closed = OfflineDatabase::open(dir.path()).unwrap();
-        assert_eq!(closed.set_channels_aside().unwrap(), 2);
-        assert_eq!(closed.set_channels_aside().unwrap(), 2);
+        assert_eq!(closed.quarantine_channels().unwrap(), 2);
+        assert_eq!(closed.quarantine_channels().unwrap(), 2);
         let restored = closed.restored(before).unwrap();
         assert!(restored.restores == 1 && restored > before);
         closed.close().unwrap();
@@ -204,13 +188,17 @@ mod tests {
         let store = testing::open(dir.path());
         assert_eq!(store.epoch().unwrap().0, lineage);
         assert_eq!(there(&store), [false, true, false, false, false]);
-        let aside: Vec<_> =
-            store.monitors_aside().unwrap().into_iter().map(|monitor| monitor.name).collect();
+        let aside: Vec<_> = store
+            .monitors_in_quarantine()
+            .unwrap()
+            .into_iter()
+            .map(|monitor| monitor.name)
+            .collect();
         assert_eq!(aside, ["aa_0", "bb_1"]);
-        store.put_monitor_back("aa_0".to_owned()).unwrap();
+        store.restore_monitor("aa_0".to_owned()).unwrap();
         assert_eq!(there(&store), [false, true, true, false, true]);
         assert_eq!(KVStoreSync::read(&store, "monitors", "", "aa_0").unwrap(), b"aa_0");
-        assert_eq!(store.monitors_aside().unwrap().len(), 1);
+        assert_eq!(store.monitors_in_quarantine().unwrap().len(), 1);
     }
 
     #[test]

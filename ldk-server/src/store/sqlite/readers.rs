@@ -7,7 +7,7 @@ use ldk_node::lightning::io;
 use rusqlite::{Connection, OpenFlags};
 
 use super::schema::STATEMENT_CACHE_CAPACITY;
-use crate::store::sql_error;
+use super::sql_error;
 
 /// How many connections are kept for the next reader.
 const MAX_IDLE: usize = 8;
@@ -24,18 +24,13 @@ impl Readers {
         Self { path, idle: Mutex::default() }
     }
 
-    /// The file of the database.
-    pub(in crate::store) fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Reads with a connection that nobody else has meanwhile.
     pub(in crate::store) fn read<T>(
         &self,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> io::Result<T> {
         let idle = self.idle().pop();
-        let database = idle.map_or_else(|| self.open(), Ok).map_err(sql_error)?;
+        let database = idle.map_or_else(|| Self::open(&self.path), Ok).map_err(sql_error)?;
         let result = read(&database).map_err(sql_error);
         let mut idle = self.idle();
         if idle.len() < MAX_IDLE {
@@ -44,9 +39,10 @@ impl Readers {
         result
     }
 
-    fn open(&self) -> rusqlite::Result<Connection> {
+    /// A connection that only reads.
+    pub(super) fn open(path: &Path) -> rusqlite::Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let database = Connection::open_with_flags(&self.path, flags)?;
+        let database = Connection::open_with_flags(path, flags)?;
         database.set_prepared_statement_cache_capacity(STATEMENT_CACHE_CAPACITY);
         Ok(database)
     }

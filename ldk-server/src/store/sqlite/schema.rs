@@ -13,9 +13,9 @@ use ldk_node::lightning::io;
 use rusqlite::types::FromSql;
 use rusqlite::{Connection, OptionalExtension as _, Transaction};
 
-use super::migration;
 use super::sole_writer::SoleWriter;
-use crate::store::{invalid_data, sql_error};
+use super::{migration, sql_error};
+use crate::store::model::invalid_data;
 
 /// The steps from each version of the server's tables to the next; 0 is a database without any.
 const STEPS: [fn(&Transaction<'_>) -> io::Result<()>; 2] = [migration::to_1, migration::to_2];

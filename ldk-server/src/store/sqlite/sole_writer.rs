@@ -43,13 +43,13 @@ fn written() -> MutexGuard<'static, BTreeSet<PathBuf>> {
 
 #[cfg(test)]
 mod tests {
-    use crate::store::{Backend, OfflineDatabase, Store, testing};
+    use crate::store::{KvOwner, OfflineDatabase, Store, testing};
 
     #[test]
     fn a_second_connection_that_writes_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let store = testing::open(dir.path());
-        let second = Store::open(dir.path(), Backend::Server, |_| ()).err().unwrap();
+        let second = Store::open(dir.path(), KvOwner::Server, |_| ()).err().unwrap();
         assert!(second.to_string().contains("written by another connection"), "{second}");
         assert!(OfflineDatabase::open(dir.path()).is_err());
         testing::record(&store, 1);
@@ -64,19 +64,19 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let store = testing::open(dir.path());
         testing::record(&store, 1);
-        let log = crate::store::log_of(store.readers.path());
+        let log = crate::store::log_of(store.sqlite.path());
         let before = std::fs::metadata(&log).unwrap().len();
         assert!(before > 0);
         for sql in ["PRAGMA wal_checkpoint(TRUNCATE)", "PRAGMA wal_checkpoint(RESTART)"] {
-            let moved = store.readers.read(|database| {
+            let moved = testing::read(&store, |database| {
                 let pages = database.query_row(sql, [], |row| row.get::<_, i64>(2));
                 Ok(pages.unwrap_or(-1))
             });
             assert!(moved.unwrap() <= 0, "{sql}");
         }
-        let written = store
-            .readers
-            .read(|database| database.execute("DELETE FROM ldk_node_data", []).map(drop));
+        let written = testing::read(&store, |database| {
+            database.execute("DELETE FROM ldk_node_data", []).map(drop)
+        });
         assert!(written.is_err());
         assert_eq!(std::fs::metadata(&log).unwrap().len(), before);
     }

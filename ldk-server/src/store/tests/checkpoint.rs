@@ -9,7 +9,7 @@ use ldk_node::io::sqlite_store::SQLITE_DB_FILE_NAME;
 use ldk_node::lightning::util::persist::KVStoreSync;
 
 use super::super::{Store, testing};
-use crate::store::sqlite::checkpoint::LIMIT_BYTES;
+use crate::store::sqlite::log::LIMIT_BYTES;
 
 const READERS: usize = 4;
 const WRITERS: usize = 4;

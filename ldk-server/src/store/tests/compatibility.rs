@@ -8,7 +8,7 @@ use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_node::lightning::util::persist::KVStoreSync;
 use rusqlite::Connection;
 
-use super::super::{Backend, Store, testing};
+use super::super::{KvOwner, Store, testing};
 use super::{library, payment};
 
 /// Names and values of all sorts.
@@ -42,7 +42,7 @@ fn all_are_in(store: &dyn KVStoreSync) {
 }
 
 fn refusal(dir: &Path) -> String {
-    Store::open(dir, Backend::Server, |_| {}).err().unwrap().to_string()
+    Store::open(dir, KvOwner::Server, |_| {}).err().unwrap().to_string()
 }
 
 fn database(dir: &Path) -> Connection {
@@ -103,7 +103,7 @@ fn once_it_has_settled_the_file_alone_is_complete() {
     let dir = tempfile::tempdir().unwrap();
     let store = testing::open(dir.path());
     write_all(&store);
-    store.settle().unwrap();
+    store.checkpoint().unwrap();
     let copy = tempfile::tempdir().unwrap();
     let file = SQLITE_DB_FILE_NAME;
     fs::copy(dir.path().join(file), copy.path().join(file)).unwrap();
@@ -184,7 +184,7 @@ fn nobody_else_reads_its_files() {
 
 #[test]
 fn a_look_at_the_chain_is_forgotten_in_both_stores() {
-    for backend in [Backend::Server, Backend::Library] {
+    for backend in [KvOwner::Server, KvOwner::Library] {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path(), backend, |_| {}).unwrap();
         store.forget_syncs().unwrap();

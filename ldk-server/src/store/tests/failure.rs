@@ -16,7 +16,7 @@ use ldk_server_grpc::events::event_envelope::Event;
 use ldk_server_grpc::types::ForwardedPayment;
 use tokio::runtime;
 
-use super::super::{Backend, ForwardFilter, NewEvent, Store, testing};
+use super::super::{ForwardFilter, KvOwner, NewEvent, Store, testing};
 use super::payment;
 
 /// Each of the first so many changes of the library's table is made to fail in its turn.
@@ -51,7 +51,12 @@ impl Cause {
              CREATE TEMP TRIGGER inserted AFTER INSERT ON main.ldk_node_data {count}
              CREATE TEMP TRIGGER updated AFTER UPDATE ON main.ldk_node_data {count}"
         );
-        store.writer.write(move |database| database.execute_batch(&sql)).unwrap();
+        store
+            .sqlite
+            .maintenance
+            .run(move |database, _| database.execute_batch(&sql))
+            .unwrap()
+            .unwrap();
     }
 }
 
@@ -127,8 +132,8 @@ fn event(writer: u8) -> NewEvent {
     let forward = ForwardedPayment { next_channel_id: format!("{writer}"), ..Default::default() };
     NewEvent {
         event: Event::PaymentFailed(PaymentFailed::default()),
-        once: None,
-        of_library: None,
+        dedup_key: None,
+        source_digest: None,
         forward: Some(forward),
     }
 }
@@ -166,7 +171,7 @@ fn fail_at(turn: u32, cause: Cause) {
     let dir = tempfile::tempdir().unwrap();
     let told = Arc::new(Told::default());
     let on_failure = Arc::clone(&told);
-    let store = Store::open(dir.path(), Backend::Server, move |_| on_failure.on_failure()).unwrap();
+    let store = Store::open(dir.path(), KvOwner::Server, move |_| on_failure.on_failure()).unwrap();
     let store = Arc::new(store);
     assert!(told.store.set(Arc::clone(&store)).is_ok());
     cause.arm(&store, turn);

@@ -5,7 +5,7 @@ mod compatibility;
 mod cuts;
 mod failure;
 mod funding;
-mod names;
+mod library_store;
 mod order;
 
 use std::path::Path;

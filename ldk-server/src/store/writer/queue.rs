@@ -9,11 +9,12 @@ use ldk_node::lightning::io;
 
 use super::job::{Failure, Job};
 use super::metrics::CommitMetrics;
-use super::order::{Cut, Entry, Kind, Order};
-use super::{MaintenanceTask, Value};
+use super::order::{self, Cut, Kind, Order};
 use crate::compat::channel_state::Id;
+use crate::store::backend::MaintenanceTask;
+use crate::store::change::Change;
 use crate::store::durability::{Durability, Position, Watermark};
-use crate::store::sqlite::records::Name;
+use crate::store::model::{Name, PAYMENTS, Value};
 
 /// How many changes may wait. More callers are held up: by then each commit holds thousands.
 const CAPACITY: usize = 4096;
@@ -24,10 +25,6 @@ const CAPACITY_BYTES: usize = 256 << 20;
 
 /// That something has waited so long for a manager which covers it is told.
 const UNUSUAL_WAIT: Duration = Duration::from_secs(1);
-
-/// Makes the change for a payment that is over, with the name of its record.
-pub(in crate::store) type OnOver =
-    Box<dyn Fn(&Id) -> io::Result<(Name, Box<dyn Job>)> + Send + Sync>;
 
 /// What is on disk when cuts begin.
 pub(in crate::store) struct Known {
@@ -46,7 +43,8 @@ pub struct Waits {
     pub manager: Duration,
 }
 
-pub(super) type Jobs = Vec<Entry<Name, Box<dyn Job>>>;
+pub(super) type Entry = order::Entry<Name, Job>;
+pub(super) type Jobs = Vec<Entry>;
 
 /// What to do next.
 pub(super) struct Batch {
@@ -69,11 +67,10 @@ pub(super) struct Shared {
     emptied: Condvar,
     metrics: CommitMetrics,
     watermark: Watermark,
-    on_over: OnOver,
 }
 
 struct Queue {
-    order: Order<Name, Box<dyn Job>>,
+    order: Order<Name, Job>,
     /// The library's values that are not committed.
     overlay: HashMap<Name, (Position, Value)>,
     overlay_bytes: usize,
@@ -94,7 +91,7 @@ enum State {
 }
 
 impl Shared {
-    pub(super) fn new(on_over: OnOver) -> io::Result<Self> {
+    pub(super) fn new() -> io::Result<Self> {
         let queue = Queue {
             order: Order::new(),
             overlay: HashMap::new(),
@@ -110,7 +107,6 @@ impl Shared {
             emptied: Condvar::new(),
             metrics: CommitMetrics::new()?,
             watermark: Watermark::new(),
-            on_over,
         })
     }
 
@@ -147,7 +143,7 @@ impl Shared {
     }
 
     /// Adds a change, when there is room for it.
-    pub(super) fn push(&self, job: Box<dyn Job>) {
+    pub(super) fn push(&self, job: Job) {
         let mut queue = self.queue();
         while queue.is_open() && queue.order.len() >= CAPACITY {
             queue = self.emptied.wait(queue).unwrap_or_else(PoisonError::into_inner);
@@ -156,7 +152,7 @@ impl Shared {
     }
 
     /// Adds a change of one of the library's records. It never waits for what waits for the library.
-    pub(super) fn push_record(&self, kind: Kind, name: Name, value: Value, job: Box<dyn Job>) {
+    pub(super) fn push_record(&self, kind: Kind, name: Name, value: Value, job: Job) {
         let mut queue = self.queue();
         while queue.is_open() && queue.is_full(Instant::now()) {
             queue = self.emptied.wait(queue).unwrap_or_else(PoisonError::into_inner);
@@ -169,11 +165,11 @@ impl Shared {
         mut queue: MutexGuard<'_, Queue>,
         kind: Kind,
         record: Option<(Name, Value)>,
-        job: Box<dyn Job>,
+        job: Job,
     ) {
         if let Some(failure) = queue.refusal() {
             drop(queue);
-            return job.answer(Err(failure));
+            return job.fail(&failure);
         }
         let position = self.watermark.accept();
         let key = record.map(|(name, value)| {
@@ -203,8 +199,10 @@ impl Shared {
     /// thread see what can be committed.
     fn looked(&self, mut queue: MutexGuard<'_, Queue>, now: Instant) {
         for payment in queue.order.take_over() {
-            match (self.on_over)(&payment) {
-                Ok((name, job)) => {
+            match Name::new(PAYMENTS.0, PAYMENTS.1, &hex::encode(payment)) {
+                Ok(name) => {
+                    let change = Change::PaymentsFailed(vec![payment]);
+                    let job = Job::new(change, Box::new(drop));
                     let position = self.watermark.accept();
                     queue.order.push(position, Kind::Plain, Some(name), job, now);
                 },
@@ -217,7 +215,7 @@ impl Shared {
         self.filled.notify_one();
     }
 
-    pub(super) fn run(&self, task: MaintenanceTask) {
+    pub(super) fn maintain(&self, task: MaintenanceTask) {
         let mut queue = self.queue();
         if queue.is_open() {
             queue.maintenance.push(task);
@@ -346,7 +344,7 @@ impl Queue {
     }
 
     /// What this has written is on disk, and read there from now on if nothing was written over it.
-    fn uncover(&mut self, entry: &Entry<Name, Box<dyn Job>>) {
+    fn uncover(&mut self, entry: &Entry) {
         let Some(name) = &entry.key else { return };
         if self.overlay.get(name).is_some_and(|(position, _)| *position == entry.position())
             && let Some((_, value)) = self.overlay.remove(name)

@@ -34,7 +34,7 @@ use ldk_node::io::sqlite_store::SQLITE_DB_FILE_NAME;
 
 use super::disk::Disk;
 use super::wal::Outcome;
-use crate::store::sqlite::checkpoint::log_of;
+use crate::store::sqlite::log::log_of;
 
 /// What is added to a name until the mirror is complete.
 const PARTIAL: &str = ".partial";
@@ -152,7 +152,7 @@ impl BaseBackup {
     }
 
     /// Makes one file of the two, until the log begins anew.
-    pub(super) fn settle(&mut self) -> io::Result<()> {
+    pub(super) fn checkpoint(&mut self) -> io::Result<()> {
         self.sync()?;
         if let Some(log) = self.log.take() {
             fold(&self.disk, &log, &self.database)?;

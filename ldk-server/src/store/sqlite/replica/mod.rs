@@ -10,7 +10,7 @@ mod disk;
 mod queue;
 mod replicator;
 mod wal;
-mod wal_reader;
+pub(super) mod wal_reader;
 
 use std::fs::File;
 use std::io;
@@ -24,7 +24,8 @@ use queue::Queue;
 use replicator::Replicator;
 pub(in crate::store) use wal_reader::WalReader;
 
-use crate::store::Store;
+use super::Sqlite;
+use crate::store::model::Lineage;
 
 /// How long a start waits to hear whose mirror it is, and a stop until all is in it. A share that
 /// hangs takes longer, and is not waited for.
@@ -40,21 +41,18 @@ pub(in crate::store) struct Mirror {
     _database: Arc<File>,
 }
 
-impl Store {
-    /// Copies the database, and every commit from now on, to this directory, which is made if the
-    /// one above it exists. Fails only if there is something that must not be written over: the
-    /// database itself, or the mirror of another node. Whatever else is wrong stops nothing: it is
-    /// logged, and tried again.
-    pub fn mirror_to(&self, dir: &Path) -> io::Result<()> {
-        let (lineage, _) = self.epoch().map_err(io::Error::from)?;
+impl Sqlite {
+    /// Copies the database, and every commit from now on, to this directory. Fails only if there is
+    /// something that must not be written over.
+    pub(in crate::store) fn mirror_to(&self, dir: &Path, lineage: Lineage) -> io::Result<()> {
         let queue = Arc::new(Queue::new(dir.display().to_string()));
-        let database = Arc::new(File::open(self.readers.path())?);
+        let database = Arc::new(File::open(self.path())?);
         let replicator = Replicator {
             dir: dir.to_owned(),
-            path: self.readers.path().to_owned(),
+            path: self.path().to_owned(),
             database: Arc::clone(&database),
             lineage,
-            maintenance: self.writer.maintenance(),
+            maintenance: self.maintenance.clone(),
             queue: Arc::clone(&queue),
         };
         let (ended, foreign) = start(replicator)?;
@@ -68,7 +66,7 @@ impl Store {
     }
 
     /// How the mirror is; `None` if there is none.
-    pub fn mirror_state(&self) -> Option<MirrorState> {
+    pub(in crate::store) fn mirror_state(&self) -> Option<MirrorState> {
         self.mirror.get().map(|mirror| mirror.queue.mirror_state())
     }
 }

@@ -19,7 +19,7 @@ pub(super) enum Message {
     Mark,
     /// All of the log is in the file of the database: the mirror's is to be as well, and then this is
     /// to be told.
-    Settle(mpsc::Sender<()>),
+    Checkpoint(mpsc::Sender<()>),
     /// Nothing more will come.
     End,
 }

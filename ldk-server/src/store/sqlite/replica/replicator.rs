@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 use super::base_backup::{BaseBackup, database_in};
 use super::disk::Disk;
 use super::queue::{Message, Queue};
-use crate::store::writer::Maintenance;
-use crate::store::{Lineage, epoch_of};
+use crate::store::model::Lineage;
+use crate::store::sqlite::epoch::epoch_of;
+use crate::store::sqlite::maintenance::Maintenance;
 
 /// From one sync to the next at least.
 const SYNC_INTERVAL: Duration = Duration::from_millis(900);
@@ -124,7 +125,7 @@ impl Replicator {
             while let Some(message) = self.queue.next(Some(Instant::now()))? {
                 match message {
                     Message::Commits(commits) => copy.append(commits.offset, &commits.bytes)?,
-                    Message::Mark | Message::Settle(_) => {},
+                    Message::Mark | Message::Checkpoint(_) => {},
                     Message::End => return self.give_up(),
                 }
             }
@@ -137,7 +138,7 @@ impl Replicator {
                     copy.append(commits.offset, &commits.bytes)?;
                     last = Some(commits.made_at());
                 },
-                Message::Settle(_) => {},
+                Message::Checkpoint(_) => {},
                 Message::Mark => break,
                 Message::End => return self.give_up(),
             }
@@ -164,13 +165,13 @@ impl Replicator {
                     copy.append(commits.offset, &commits.bytes)?;
                     unsynced = Some(commits.made_at());
                 },
-                Ok(Some(Message::Settle(settled))) => {
-                    copy.settle()?;
+                Ok(Some(Message::Checkpoint(done))) => {
+                    copy.checkpoint()?;
                     self.queue.synced(unsynced.take());
                     // Who has stopped waiting does not mind.
-                    let _ = settled.send(());
+                    let _ = done.send(());
                 },
-                Ok(Some(Message::End)) => return copy.settle(),
+                Ok(Some(Message::End)) => return copy.checkpoint(),
                 Ok(Some(Message::Mark) | None) => {},
                 Err(error) => {
                     // What came before is of use.

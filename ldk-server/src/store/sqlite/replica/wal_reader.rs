@@ -14,7 +14,7 @@ use rusqlite::Connection;
 
 use super::queue::{Message, Queue};
 use super::wal::{Frames, HEADER_BYTES, Header};
-use crate::store::sqlite::checkpoint::log_of;
+use crate::store::sqlite::log::log_of;
 
 /// How many frames are read at once: more than most commits have.
 const FRAMES_AT_ONCE: usize = 16;
@@ -71,14 +71,14 @@ impl WalReader {
     }
 
     /// Tells the mirror that the log is empty.
-    pub(in crate::store) fn settle(&self, settled: mpsc::Sender<()>) {
+    pub(in crate::store) fn checkpoint(&self, done: mpsc::Sender<()>) {
         if let Some(following) = &self.following {
-            following.queue.tell(Message::Settle(settled));
+            following.queue.tell(Message::Checkpoint(done));
         }
     }
 
     /// Tells the mirror that nothing more will come.
-    pub(in crate::store) fn end(mut self) {
+    pub(in crate::store) fn end(&mut self) {
         if let Some(following) = self.following.take() {
             following.queue.tell(Message::End);
         }

@@ -13,7 +13,8 @@ use tempfile::TempDir;
 use super::library::{Library, State, Written};
 use super::none_was_forced;
 use super::play::Play;
-use crate::store::{Backend, NAMESPACE, Store, testing};
+use crate::store::model::SERVER;
+use crate::store::{KvOwner, Store, testing};
 
 /// Each of the first so many commits is made to fail in its turn.
 const TURNS: u32 = 40;
@@ -23,19 +24,18 @@ const KIND: &str = "trial";
 
 /// Makes the commit with this number fail, counted from 1 and from now.
 fn arm(store: &Store, turn: u32) {
-    // It refers to what is not there, which is found out by the commit. This commit is counted, too.
-    let number = turn + 1;
+    // It refers to what is not there, which is found out by the commit.
     let sql = format!(
         "CREATE TEMP TABLE parents (id INTEGER PRIMARY KEY);
          CREATE TEMP TABLE orphans
              (parent INTEGER REFERENCES parents DEFERRABLE INITIALLY DEFERRED);
          CREATE TEMP TABLE commits (number INTEGER PRIMARY KEY);
-         CREATE TEMP TRIGGER turn AFTER INSERT ON commits WHEN new.number = {number}
+         CREATE TEMP TRIGGER turn AFTER INSERT ON commits WHEN new.number = {turn}
              BEGIN INSERT INTO orphans VALUES (1); END;
          CREATE TEMP TRIGGER committed AFTER UPDATE OF commits ON main.ldk_server_epoch
              BEGIN INSERT INTO commits VALUES (NULL); END;"
     );
-    store.writer.write(move |database| database.execute_batch(&sql)).unwrap();
+    store.sqlite.maintenance.run(move |database, _| database.execute_batch(&sql)).unwrap().unwrap();
 }
 
 /// Writes an own record for each payment that has succeeded, as an event would be; returns those that
@@ -72,7 +72,7 @@ fn fail_at(turn: u32) -> usize {
     let has_failed = Arc::new(AtomicBool::new(false));
     let failing = Arc::clone(&has_failed);
     let on_failure = move |_: &str| failing.store(true, Ordering::SeqCst);
-    let store = Store::open(dir.path(), Backend::Server, on_failure).unwrap();
+    let store = Store::open(dir.path(), KvOwner::Server, on_failure).unwrap();
     let library = Library::with_channels(&store, dir.path(), 2);
     arm(&store, turn);
     let (send, succeeded) = mpsc::channel();
@@ -93,7 +93,7 @@ fn fail_at(turn: u32) -> usize {
     for written in &on_disk {
         assert!(state.has(*written), "{written:?} was said to be on disk: {state:?}");
     }
-    let mut found: Vec<u16> = KVStoreSync::list(&store, NAMESPACE, KIND)
+    let mut found: Vec<u16> = KVStoreSync::list(&store, SERVER, KIND)
         .unwrap()
         .iter()
         .map(|key| key.parse().unwrap())

@@ -15,7 +15,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::compat::channel_state::{self, Id};
 use crate::compat::testing;
-use crate::store::{Position, SendPin, Store, payments};
+use crate::store::{Position, SendPin, Store, model};
 
 /// How often a monitor is written as a whole; the library's persister does it less often.
 const WHOLE_EVERY: u64 = 5;
@@ -51,7 +51,7 @@ pub(super) fn sent(payment: u16, status: PaymentStatus) -> PaymentDetails {
 
 /// Writes a payment as the library does.
 pub(super) fn write_payment(store: &Store, details: &PaymentDetails) {
-    let (primary, secondary) = payments::NAMESPACE;
+    let (primary, secondary) = model::PAYMENTS;
     let key = hex::encode(details.id.0);
     KVStoreSync::write(store, primary, secondary, &key, details.encode()).unwrap();
 }
@@ -219,7 +219,7 @@ impl State {
             "monitors" => self.add_monitor(key, channel_state::monitor_update(value).unwrap()),
             "monitor_updates" => self.add_monitor(secondary, key.parse().unwrap()),
             "payments" => {
-                let PaymentDetails { id, status, .. } = payments::read(value).unwrap();
+                let PaymentDetails { id, status, .. } = model::payments::read(value).unwrap();
                 let number = u16::from_be_bytes(*id.0.first_chunk().unwrap());
                 self.records.insert(number, status);
             },
@@ -247,7 +247,7 @@ impl State {
     fn agrees_with_history(&self, database: &Connection) {
         let mut statement = database.prepare("SELECT payment FROM ldk_server_payments").unwrap();
         let rows = statement.query_map([], |row| row.get::<_, Vec<u8>>(0)).unwrap();
-        let records = rows.map(|row| payments::read(&row.unwrap()).unwrap());
+        let records = rows.map(|row| model::payments::read(&row.unwrap()).unwrap());
         let in_history: BTreeMap<u16, PaymentStatus> = records
             .map(|details| {
                 (u16::from_be_bytes(*details.id.0.first_chunk().unwrap()), details.status)

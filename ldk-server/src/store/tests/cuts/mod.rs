@@ -15,7 +15,7 @@ use crate::store::metrics::Metrics as _;
 
 /// Waits until all that can be committed is; on another thread, because this one may have a pin.
 fn committed(store: &Store) {
-    let look = || store.writer.maintenance().run(|_, _| ()).unwrap();
+    let look = || store.sqlite.maintenance.run(|_, _| ()).unwrap();
     thread::scope(|scope| scope.spawn(look).join().unwrap());
 }
 

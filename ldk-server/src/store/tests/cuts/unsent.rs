@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use super::committed;
 use super::library::{Library, State, payment_id, sent, write_payment};
 use crate::store::OfflineDatabase;
-use crate::store::cuts::{KEY, KIND};
+use crate::store::model::CUTS_MADE;
 use crate::store::{Store, testing};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -50,7 +50,7 @@ fn state(dir: &Path, were_cuts_made: bool) {
     library.payments.insert(1);
     library.manage();
     if were_cuts_made {
-        store.put(KIND, KEY, Vec::new()).unwrap();
+        store.put(CUTS_MADE.0, CUTS_MADE.1, Vec::new()).unwrap();
     }
     // As if it had been written behind the back of the cuts.
     for details in [sent(1, Pending), sent(2, Pending), to_offer(3), received(4), onchain(5)] {

@@ -49,13 +49,13 @@ fn the_library_reads_what_is_not_on_disk_yet() {
                    WHERE primary_namespace = '' ORDER BY key)";
         database.query_row(sql, [], |row| row.get::<_, String>(0))
     };
-    assert_eq!(store.readers.read(keys).unwrap(), "manager,old");
+    assert_eq!(testing::read(&store, keys).unwrap(), "manager,old");
     assert_eq!(State::in_dir(dir.path()).monitors, [(0, 0), (1, 0)].into());
 
     library.manage();
     store.barrier().unwrap();
     assert!(is_durable(&store));
-    assert_eq!(store.readers.read(keys).unwrap(), "manager,new");
+    assert_eq!(testing::read(&store, keys).unwrap(), "manager,new");
     assert_eq!(State::in_dir(dir.path()).monitors, [(0, 1), (1, 0)].into());
     assert_eq!(KVStoreSync::read(&store, "", "", "new").unwrap(), [2]);
 }
@@ -88,7 +88,7 @@ fn an_own_record_is_on_disk_when_it_is_answered() {
         let count = |database: &rusqlite::Connection| {
             database.query_row(sql, [key], |row| row.get::<_, u64>(0))
         };
-        store.readers.read(count).unwrap()
+        testing::read(&store, count).unwrap()
     };
     store.put("trial", "first", vec![1]).unwrap();
     assert_eq!(on_disk("first"), 1);
@@ -252,7 +252,7 @@ fn once_a_monitor_is_not_understood_everything_is_as_without_cuts() {
         let sql = "SELECT max(key) FROM ldk_node_data WHERE primary_namespace = 'monitor_updates'";
         database.query_row(sql, [], |row| row.get::<_, String>(0))
     };
-    assert_eq!(store.readers.read(monitors).unwrap(), "1");
+    assert_eq!(testing::read(&store, monitors).unwrap(), "1");
     KVStoreSync::remove(&store, "monitors", "", &other, false).unwrap();
 
     library.update(0);

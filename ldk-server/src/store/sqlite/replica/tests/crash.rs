@@ -32,7 +32,7 @@ enum Step {
     Log(u64, Vec<u8>),
     Place,
     Sync,
-    Settle,
+    Checkpoint,
 }
 
 /// A store, and what its mirror would do.
@@ -66,7 +66,7 @@ impl Recorder {
         let follow = move |database: &_, wal_reader: &mut super::super::WalReader| {
             wal_reader.follow(database, queue);
         };
-        self.store.writer.maintenance().run(follow).unwrap();
+        self.store.sqlite.maintenance.run(follow).unwrap();
         self.database.rewind().unwrap();
         let part_bytes = self.database.metadata().unwrap().len() / PARTS + 1;
         for part in 0..=PARTS {
@@ -84,10 +84,10 @@ impl Recorder {
         self
     }
 
-    fn settle(mut self) -> Self {
-        self.store.settle().unwrap();
+    fn checkpoint(mut self) -> Self {
+        self.store.checkpoint().unwrap();
         self = self.take();
-        self.steps.push(Step::Settle);
+        self.steps.push(Step::Checkpoint);
         self
     }
 
@@ -127,7 +127,7 @@ fn run_on(disk: Disk, dir: &Path, steps: &[Step]) -> (bool, Option<Disk>) {
         Step::Log(offset, bytes) => copy.append(*offset, bytes),
         Step::Place => copy.place(),
         Step::Sync => copy.sync(),
-        Step::Settle => copy.settle(),
+        Step::Checkpoint => copy.checkpoint(),
     };
     let are_all = steps.iter().all(|step| take(step).is_ok());
     (are_all, Some(copy.disk))
@@ -162,7 +162,7 @@ impl Turn {
         let least = commits(&recorder.store);
         let generations = first.iter().filter(|step| matches!(step, Step::Log(0, _))).count();
         assert!(generations > 2, "the log began anew {generations} times");
-        recorder = recorder.copy().settle().follow().settle();
+        recorder = recorder.copy().checkpoint().follow().checkpoint();
         assert!(run(killed.path(), &first, None));
         let newest = commits(&recorder.store);
         Self { killed, steps: recorder.steps, begin, least, newest }

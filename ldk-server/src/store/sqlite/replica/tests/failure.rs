@@ -128,7 +128,7 @@ fn a_mirror_that_hangs_is_not_waited_for() {
     let follow = move |database: &Connection, wal_reader: &mut WalReader| {
         wal_reader.follow(database, for_writer);
     };
-    store.writer.maintenance().run(follow).unwrap();
+    store.sqlite.maintenance.run(follow).unwrap();
     for number in 0..70 {
         KVStoreSync::write(&store, "large", "", "key", vec![number; 1 << 20]).unwrap();
     }

@@ -69,7 +69,7 @@ fn the_age_of_what_is_missing_is_bounded() {
 }
 
 #[test]
-fn it_goes_on_after_the_database_was_settled() {
+fn it_goes_on_after_the_database_was_done() {
     let (dir, place) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let mirror = place.path().join("regtest");
     let store = open(dir.path());
@@ -79,7 +79,7 @@ fn it_goes_on_after_the_database_was_settled() {
     let copied = fs::metadata(&database).unwrap().created().ok();
     for _ in 0..3 {
         testing::record(&store, 2);
-        store.settle().unwrap();
+        store.checkpoint().unwrap();
         assert_eq!(find(&mirror).unwrap().epoch.commits, commits(&store));
     }
     assert_eq!(fs::metadata(&database).unwrap().created().ok(), copied, "it was not copied again");

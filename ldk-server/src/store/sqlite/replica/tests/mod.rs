@@ -32,7 +32,7 @@ fn open(dir: &Path) -> Store {
     let small_log = |database: &Connection, _: &mut super::WalReader| {
         database.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)
     };
-    store.writer.maintenance().run(small_log).unwrap().unwrap();
+    store.sqlite.maintenance.run(small_log).unwrap().unwrap();
     store
 }
 
@@ -49,7 +49,7 @@ fn commits(store: &Store) -> u64 {
 
 /// Waits until what was answered is on its way to the mirror.
 fn shipped(store: &Store) {
-    store.writer.maintenance().run(|_, _| ()).unwrap();
+    store.sqlite.maintenance.run(|_, _| ()).unwrap();
 }
 
 /// Waits until the mirror has everything.

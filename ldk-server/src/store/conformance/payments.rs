@@ -1,9 +1,9 @@
-use std::path::Path;
+//! The history of payments.
+
 use std::thread;
 
 use ldk_node::bitcoin::Txid;
 use ldk_node::bitcoin::hashes::Hash as _;
-use ldk_node::io::sqlite_store::{KV_TABLE_NAME, SQLITE_DB_FILE_NAME, SqliteStore};
 use ldk_node::lightning::events::ClosureReason;
 use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_node::lightning::ln::types::ChannelId;
@@ -11,39 +11,43 @@ use ldk_node::lightning::offers::offer::OfferId;
 use ldk_node::lightning::util::persist::{KVStore, KVStoreSync};
 use ldk_node::lightning::util::ser::Writeable as _;
 use ldk_node::lightning_types::payment::PaymentHash;
-use ldk_node::payment::{ConfirmationStatus, PaymentDirection, PaymentStatus as Status};
+use ldk_node::payment::{
+    ConfirmationStatus, PaymentDetails, PaymentDirection, PaymentKind, PaymentStatus as Status,
+};
 use ldk_node::{Event, UserChannelId};
-use ldk_server_grpc::types::{self, PaymentMethod};
-use tempfile::TempDir;
+use ldk_server_grpc::types::{self, PaymentMethod, PaymentStatus};
 
-use super::*;
-use crate::store::{Backend, Page, Store, testing};
+use super::Place;
+use crate::store::model::{PAYMENTS, PaymentFilter, PaymentPlace};
+use crate::store::payments::{NotWritten, making_invoice, making_wanted_invoice};
+use crate::store::{Page, PaymentCounts, Store};
+use crate::wire::payment as wire;
 
-const PENDING: Status = Status::Pending;
-const SUCCEEDED: Status = Status::Succeeded;
-const FAILED: Status = Status::Failed;
+pub(in crate::store) const PENDING: Status = Status::Pending;
+pub(in crate::store) const SUCCEEDED: Status = Status::Succeeded;
+pub(in crate::store) const FAILED: Status = Status::Failed;
 
 /// A store as the library uses it.
-struct Library {
-    store: Store,
+pub(in crate::store) struct Library {
+    pub(in crate::store) store: Store,
 }
 
 impl Library {
-    fn open(dir: &Path) -> Self {
-        Self { store: testing::open(dir) }
+    pub(in crate::store) fn open(place: &impl Place) -> Self {
+        Self { store: place.open() }
     }
 
-    fn put(&self, details: &PaymentDetails) {
+    pub(in crate::store) fn put(&self, details: &PaymentDetails) {
         let key = hex::encode(details.id.0);
-        KVStoreSync::write(&self.store, NAMESPACE.0, NAMESPACE.1, &key, details.encode()).unwrap();
+        KVStoreSync::write(&self.store, PAYMENTS.0, PAYMENTS.1, &key, details.encode()).unwrap();
     }
 
-    fn write(&self, id: u8, status: Status, at: u64) {
+    pub(in crate::store) fn write(&self, id: u8, status: Status, at: u64) {
         self.put(&received(id, status, at));
     }
 
-    fn remove(&self, id: u8) {
-        KVStoreSync::remove(&self.store, NAMESPACE.0, NAMESPACE.1, &key(id), false).unwrap();
+    pub(in crate::store) fn remove(&self, id: u8) {
+        KVStoreSync::remove(&self.store, PAYMENTS.0, PAYMENTS.1, &key(id), false).unwrap();
     }
 
     fn page(
@@ -56,11 +60,15 @@ impl Library {
     }
 
     /// The payments that pass, by pages of this size.
-    fn read(&self, filter: &PaymentFilter, size: usize) -> Vec<types::Payment> {
+    pub(in crate::store) fn read(
+        &self,
+        filter: &PaymentFilter,
+        size: usize,
+    ) -> Vec<types::Payment> {
         let (mut payments, mut after) = (Vec::new(), None);
         loop {
             let Page { rows, has_more } = self.page(filter, after, size);
-            after = rows.last().map(place);
+            after = rows.last().map(place_of);
             assert!(rows.len() == size || !has_more);
             payments.extend(rows);
             if !has_more {
@@ -70,23 +78,23 @@ impl Library {
     }
 
     /// The payments in their order, each with its time.
-    fn listed(&self) -> Vec<(u8, u64)> {
+    pub(in crate::store) fn listed(&self) -> Vec<(u8, u64)> {
         let payments = self.read(&PaymentFilter::default(), 3);
         payments.iter().map(|payment| (first_byte(payment), payment.created_at)).collect()
     }
 
-    fn payment(&self, id: u8) -> types::Payment {
+    pub(in crate::store) fn payment(&self, id: u8) -> types::Payment {
         self.store.payment(PaymentId([id; 32])).unwrap().unwrap()
     }
 
     /// Begun, pending, succeeded, failed.
-    fn counts(&self) -> [u64; 4] {
+    pub(in crate::store) fn counts(&self) -> [u64; 4] {
         let PaymentCounts { begun, pending, succeeded, failed, .. } = self.store.payment_counts();
         [begun, pending, succeeded, failed]
     }
 }
 
-fn key(id: u8) -> String {
+pub(in crate::store) fn key(id: u8) -> String {
     hex::encode([id; 32])
 }
 
@@ -94,7 +102,7 @@ fn first_byte(payment: &types::Payment) -> u8 {
     hex::decode(&payment.id).unwrap()[0]
 }
 
-fn place(payment: &types::Payment) -> PaymentPlace {
+fn place_of(payment: &types::Payment) -> PaymentPlace {
     let id = hex::decode(&payment.id).unwrap().try_into().unwrap();
     PaymentPlace { created_at: payment.created_at, id: PaymentId(id) }
 }
@@ -104,7 +112,7 @@ fn bolt11(id: u8) -> PaymentKind {
 }
 
 /// An inbound payment to an invoice.
-fn received(id: u8, status: Status, at: u64) -> PaymentDetails {
+pub(in crate::store) fn received(id: u8, status: Status, at: u64) -> PaymentDetails {
     PaymentDetails {
         id: PaymentId([id; 32]),
         kind: bolt11(id),
@@ -116,7 +124,7 @@ fn received(id: u8, status: Status, at: u64) -> PaymentDetails {
     }
 }
 
-fn sent(id: u8, status: Status, at: u64) -> PaymentDetails {
+pub(in crate::store) fn sent(id: u8, status: Status, at: u64) -> PaymentDetails {
     PaymentDetails { direction: PaymentDirection::Outbound, ..received(id, status, at) }
 }
 
@@ -139,20 +147,18 @@ fn onchain(id: u8, status: Status, at: u64) -> PaymentDetails {
     PaymentDetails { kind, ..sent(id, status, at) }
 }
 
-#[test]
-fn the_newest_is_first_and_the_smallest_id_in_a_second() {
-    let dir = TempDir::new().unwrap();
-    let library = Library::open(dir.path());
+pub(super) fn the_newest_is_first_and_the_smallest_id_in_a_second<P: Place>() {
+    let place = P::new();
+    let library = Library::open(&place);
     for (id, at) in [(5, 10), (2, 20), (9, 10), (1, 10), (255, 10), (7, 30)] {
         library.write(id, PENDING, at);
     }
     assert_eq!(library.listed(), [(7, 30), (2, 20), (1, 10), (5, 10), (9, 10), (255, 10)]);
 }
 
-#[test]
-fn the_order_survives_updates_and_restarts() {
-    let dir = TempDir::new().unwrap();
-    let library = Library::open(dir.path());
+pub(super) fn the_order_survives_updates_and_restarts<P: Place>() {
+    let place = P::new();
+    let library = Library::open(&place);
     library.write(1, PENDING, 10);
     library.write(2, PENDING, 20);
     library.write(1, SUCCEEDED, 30);
@@ -161,15 +167,14 @@ fn the_order_survives_updates_and_restarts() {
     assert_eq!(changed.status(), types::PaymentStatus::Succeeded);
     assert_eq!((changed.created_at, changed.latest_update_timestamp), (10, 30));
     drop(library);
-    let library = Library::open(dir.path());
+    let library = Library::open(&place);
     assert_eq!(library.listed(), [(2, 20), (1, 10)]);
     assert_eq!(library.payment(1), changed);
 }
 
-#[test]
-fn every_change_of_status_is_counted_once() {
-    let dir = TempDir::new().unwrap();
-    let library = Library::open(dir.path());
+pub(super) fn every_change_of_status_is_counted_once<P: Place>() {
+    let place = P::new();
+    let library = Library::open(&place);
     library.write(1, PENDING, 10);
     library.write(2, PENDING, 10);
     assert_eq!(library.counts(), [2, 2, 0, 0]);
@@ -184,13 +189,12 @@ fn every_change_of_status_is_counted_once() {
     assert_eq!(library.counts(), [2, 0, 2, 1]);
     drop(library);
     // What is stored has no memory of the failure.
-    assert_eq!(Library::open(dir.path()).counts(), [2, 0, 2, 0]);
+    assert_eq!(Library::open(&place).counts(), [2, 0, 2, 0]);
 }
 
-#[test]
-fn pages_follow_one_another_without_gap_or_repetition() {
-    let dir = TempDir::new().unwrap();
-    let library = Library::open(dir.path());
+pub(super) fn pages_follow_one_another_without_gap_or_repetition<P: Place>() {
+    let place = P::new();
+    let library = Library::open(&place);
     // Some in each second.
     (0..=249).for_each(|id| library.write(id, PENDING, 100 + u64::from(id / 7)));
     let all = PaymentFilter::default();
@@ -206,15 +210,14 @@ fn pages_follow_one_another_without_gap_or_repetition() {
     // One that is new, and one that changes after its place was given out.
     library.write(250, PENDING, 1_000);
     library.write(first_byte(&before[99]), SUCCEEDED, 1_000);
-    let second = library.page(&all, first.rows.last().map(place), 150);
+    let second = library.page(&all, first.rows.last().map(place_of), 150);
     assert_eq!((first.has_more, second.has_more), (true, false));
     assert_eq!([first.rows, second.rows].concat(), before);
 }
 
-#[test]
-fn a_page_that_begins_after_no_payment_is_refused() {
-    let dir = TempDir::new().unwrap();
-    let library = Library::open(dir.path());
+pub(super) fn a_page_that_begins_after_no_payment_is_refused<P: Place>() {
+    let place = P::new();
+    let library = Library::open(&place);
     library.write(1, PENDING, 10);
     for (created_at, id) in [(10, 2), (11, 1), (0, 1), (u64::MAX, 1)] {
         let place = PaymentPlace { created_at, id: PaymentId([id; 32]) };
@@ -299,7 +302,7 @@ fn both(one: &PaymentFilter, other: &PaymentFilter) -> PaymentFilter {
     }
 }
 
-fn pairs() -> impl Iterator<Item = PaymentFilter> {
+pub(in crate::store) fn pairs() -> impl Iterator<Item = PaymentFilter> {
     let conditions = conditions();
     let others = conditions.clone();
     conditions
@@ -307,10 +310,9 @@ fn pairs() -> impl Iterator<Item = PaymentFilter> {
         .flat_map(move |one| others.clone().into_iter().map(move |other| both(&one, &other)))
 }
 
-#[test]
-fn every_filter_and_pair_of_filters_leaves_what_passes() {
-    let dir = TempDir::new().unwrap();
-    let library = Library::open(dir.path());
+pub(super) fn every_filter_and_pair_of_filters_leaves_what_passes<P: Place>() {
+    let place = P::new();
+    let library = Library::open(&place);
     let mut payments = variety();
     payments.iter().for_each(|payment| library.put(payment));
     payments
@@ -328,10 +330,9 @@ fn every_filter_and_pair_of_filters_leaves_what_passes() {
     assert_eq!(library.read(&conditions()[14], 100).len(), 3);
 }
 
-#[test]
-fn a_place_is_good_with_any_filter() {
-    let dir = TempDir::new().unwrap();
-    let library = Library::open(dir.path());
+pub(super) fn a_place_is_good_with_any_filter<P: Place>() {
+    let place = P::new();
+    let library = Library::open(&place);
     let payments = variety();
     payments.iter().for_each(|payment| library.put(payment));
     let all = library.read(&PaymentFilter::default(), 100);
@@ -340,57 +341,15 @@ fn a_place_is_good_with_any_filter() {
         for (index, last) in all.iter().enumerate().step_by(7) {
             let after = &all[index + 1..];
             let expected: Vec<_> = passing.iter().filter(|row| after.contains(row)).collect();
-            let page = library.page(&filter, Some(place(last)), 100);
+            let page = library.page(&filter, Some(place_of(last)), 100);
             assert_eq!(page.rows.iter().collect::<Vec<_>>(), expected, "{filter:?} {last:?}");
         }
     }
 }
 
-/// What SQLite does for a query, a line each.
-fn plan(database: &Connection, sql: &str, parameters: usize) -> Vec<String> {
-    let mut statement = database.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-    let parameters = rusqlite::params_from_iter(vec![0; parameters]);
-    statement.query_map(parameters, |row| row.get(3)).unwrap().map(Result::unwrap).collect()
-}
-
-#[test]
-fn no_page_is_read_by_scanning_the_table_or_by_sorting() {
-    let dir = TempDir::new().unwrap();
-    drop(testing::open(dir.path()));
-    let database = Connection::open(dir.path().join(SQLITE_DB_FILE_NAME)).unwrap();
-    let place = PaymentPlace { created_at: 110, id: PaymentId([1; 32]) };
-    for filter in pairs() {
-        for after in [None, Some(place)] {
-            let (sql, values) = list::query(&filter, after, 100);
-            let plan = plan(&database, &sql, values.len());
-            let is_bounded = filter.status.is_some()
-                || filter.method != PaymentMethod::Unspecified
-                || filter.payment_hash.is_some()
-                || filter.created_from.is_some()
-                || filter.created_before.is_some()
-                || after.is_some();
-            for step in &plan {
-                assert!(!step.contains("TEMP B-TREE"), "{filter:?} {after:?}: {plan:?}");
-                let is_scan = step.starts_with("SCAN");
-                // From its beginning, which is where the page is.
-                let is_in_order =
-                    step == "SCAN ldk_server_payments USING INDEX ldk_server_payments_all";
-                assert!(!is_scan || is_in_order && !is_bounded, "{filter:?} {after:?}: {plan:?}");
-            }
-        }
-    }
-    let expired = plan(&database, expiry::EXPIRED, 4);
-    assert_eq!(expired.len(), 1, "{expired:?}");
-    assert!(
-        expired[0].contains("USING INDEX ldk_server_payments_unpaid (expires_at"),
-        "{expired:?}"
-    );
-}
-
-#[test]
-fn a_payment_that_arrived_is_not_said_to_be_under_way_again() {
-    let dir = TempDir::new().unwrap();
-    let library = Library::open(dir.path());
+pub(super) fn a_payment_that_arrived_is_not_said_to_be_under_way_again<P: Place>() {
+    let place = P::new();
+    let library = Library::open(&place);
     library.put(&sent(1, PENDING, 10));
     library.put(&sent(1, SUCCEEDED, 11));
     library.put(&sent(1, PENDING, 12));
@@ -406,75 +365,38 @@ fn a_payment_that_arrived_is_not_said_to_be_under_way_again() {
     }
     drop(library);
     // Nor by the library's own table.
-    let library = Library::open(dir.path());
+    let library = Library::open(&place);
     assert_eq!(library.payment(1).status(), types::PaymentStatus::Succeeded);
     assert_eq!(library.counts(), [3, 2, 1, 0]);
 }
 
-#[test]
-fn what_the_librarys_own_store_wrote_is_taken_over_at_the_start() {
-    let dir = TempDir::new().unwrap();
-    let library = Library::open(dir.path());
-    library.write(1, PENDING, 10);
-    library.write(2, PENDING, 20);
-    drop(library);
-    let (file, table) = (SQLITE_DB_FILE_NAME.to_owned(), KV_TABLE_NAME.to_owned());
-    let other = SqliteStore::new(dir.path().to_owned(), Some(file), Some(table)).unwrap();
-    for details in [received(1, SUCCEEDED, 40), received(3, FAILED, 30)] {
-        let key = hex::encode(details.id.0);
-        KVStoreSync::write(&other, NAMESPACE.0, NAMESPACE.1, &key, details.encode()).unwrap();
-    }
-    // This one is forgotten there only.
-    KVStoreSync::remove(&other, NAMESPACE.0, NAMESPACE.1, &key(2), false).unwrap();
-    drop(other);
-    for _ in 0..2 {
-        let library = Library::open(dir.path());
-        assert_eq!(library.listed(), [(3, 30), (2, 20), (1, 10)]);
-        assert_eq!(library.payment(1).status(), types::PaymentStatus::Succeeded);
-        assert_eq!(library.counts(), [3, 1, 1, 1]);
-    }
-}
-
-#[tokio::test]
-async fn both_ways_to_write_are_written_down() {
-    let dir = TempDir::new().unwrap();
-    let library = Library::open(dir.path());
+pub(super) fn both_ways_to_write_are_written_down<P: Place>() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let place = P::new();
+    let library = Library::open(&place);
     let value = received(1, PENDING, 10).encode();
-    KVStore::write(&library.store, NAMESPACE.0, NAMESPACE.1, &key(1), value).await.unwrap();
+    let written = KVStore::write(&library.store, PAYMENTS.0, PAYMENTS.1, &key(1), value);
+    runtime.block_on(written).unwrap();
     assert_eq!(library.listed(), [(1, 10)]);
-    KVStore::remove(&library.store, NAMESPACE.0, NAMESPACE.1, &key(1), false).await.unwrap();
+    let removed = KVStore::remove(&library.store, PAYMENTS.0, PAYMENTS.1, &key(1), false);
+    runtime.block_on(removed).unwrap();
     assert!(library.payment(1).expired);
     assert_eq!(library.counts(), [1, 0, 0, 1]);
 }
 
-#[test]
-fn payments_in_the_librarys_own_store_are_written_down_too() {
-    let dir = TempDir::new().unwrap();
-    let failed = |reason: &str| panic!("{reason}");
-    let library = Library { store: Store::open(dir.path(), Backend::Library, failed).unwrap() };
-    making_invoice(60, || library.write(1, PENDING, 10));
-    library.write(2, SUCCEEDED, 20);
-    library.remove(1);
-    assert_eq!(library.listed(), [(2, 20), (1, 10)]);
-    assert!(library.payment(1).expired);
-    assert_eq!(library.counts(), [2, 0, 1, 1]);
-}
-
-#[test]
-fn what_the_library_would_not_read_is_not_written() {
-    let dir = TempDir::new().unwrap();
-    let library = Library::open(dir.path());
+pub(super) fn what_the_library_would_not_read_is_not_written<P: Place>() {
+    let place = P::new();
+    let library = Library::open(&place);
     let write =
-        |key: &str, value| KVStoreSync::write(&library.store, NAMESPACE.0, NAMESPACE.1, key, value);
+        |key: &str, value| KVStoreSync::write(&library.store, PAYMENTS.0, PAYMENTS.1, key, value);
     assert!(write(&key(1), vec![1, 2, 3]).is_err());
-    assert!(KVStoreSync::list(&library.store, NAMESPACE.0, NAMESPACE.1).unwrap().is_empty());
+    assert!(KVStoreSync::list(&library.store, PAYMENTS.0, PAYMENTS.1).unwrap().is_empty());
     assert_eq!(library.listed(), []);
 }
 
-#[test]
-fn an_invoice_that_is_put_away_stays_in_the_history_as_failed() {
-    let dir = TempDir::new().unwrap();
-    let library = Library::open(dir.path());
+pub(super) fn an_invoice_that_is_put_away_stays_in_the_history_as_failed<P: Place>() {
+    let place = P::new();
+    let library = Library::open(&place);
     library.write(1, PENDING, 10);
     library.write(2, SUCCEEDED, 20);
     library.put(&sent(3, PENDING, 30));
@@ -497,26 +419,42 @@ fn an_invoice_that_is_put_away_stays_in_the_history_as_failed() {
     library.remove(1);
     stays(&library);
     drop(library);
-    stays(&Library::open(dir.path()));
+    stays(&Library::open(&place));
 }
 
-#[test]
-fn an_invoice_expires_as_long_after_its_making_as_it_says() {
-    let dir = TempDir::new().unwrap();
-    let library = Library::open(dir.path());
-    making_invoice(60, || library.write(1, PENDING, 1_000));
+/// Has the library make an invoice, by what it writes meanwhile.
+pub(in crate::store) fn making(expiry_secs: u32, write: impl FnOnce()) -> Result<(), NotWritten> {
+    let made = making_invoice(expiry_secs, || {
+        write();
+        Ok::<_, ()>(())
+    })?;
+    made.unwrap();
+    Ok(())
+}
+
+pub(super) fn an_invoice_that_is_not_made_is_not_missed<P: Place>() {
+    let refused = making_invoice(60, || Err::<(), _>("refused"));
+    assert_eq!(refused.unwrap(), Err("refused"));
+    assert!(making_invoice(60, || Ok::<_, ()>(())).is_err());
+}
+
+pub(super) fn an_invoice_expires_as_long_after_its_making_as_it_says<P: Place>() {
+    let place = P::new();
+    let library = Library::open(&place);
+    making(60, || library.write(1, PENDING, 1_000)).unwrap();
     // By the clock of now it expired long ago, and is told to have, though not put away yet.
     let expired = library.payment(1);
     assert_eq!((expired.expired, expired.status()), (true, types::PaymentStatus::Pending));
     assert_eq!(library.read(&PaymentFilter::default(), 10), [expired]);
-    making_invoice(u32::MAX, || library.write(2, PENDING, 1_000));
+    making(u32::MAX, || library.write(2, PENDING, 1_000)).unwrap();
     // Neither what is written beside it, nor what is sent meanwhile, nor what comes after.
-    making_invoice(60, || {
+    let not_written = making(60, || {
         thread::scope(|scope| {
             scope.spawn(|| library.write(3, PENDING, 1_000));
         });
         library.put(&sent(4, PENDING, 1_000));
     });
+    assert!(not_written.is_err());
     library.write(5, PENDING, 1_000);
     let expired = |before| {
         let invoices = library.store.expired_invoices(before, None, 10).unwrap();
@@ -533,11 +471,10 @@ fn an_invoice_expires_as_long_after_its_making_as_it_says() {
     assert!(expired(u64::MAX).is_empty());
 }
 
-#[test]
-fn expired_invoices_are_found_in_bounded_steps() {
-    let dir = TempDir::new().unwrap();
-    let library = Library::open(dir.path());
-    making_invoice(60, || (0..=9).for_each(|id| library.write(id, PENDING, 1_000)));
+pub(super) fn expired_invoices_are_found_in_bounded_steps<P: Place>() {
+    let place = P::new();
+    let library = Library::open(&place);
+    making(60, || (0..=9).for_each(|id| library.write(id, PENDING, 1_000))).unwrap();
     let (mut found, mut last) = (Vec::new(), None);
     loop {
         let step = library.store.expired_invoices(2_000, last, 4).unwrap();
@@ -550,10 +487,9 @@ fn expired_invoices_are_found_in_bounded_steps() {
     assert_eq!(found, (0..=9).collect::<Vec<_>>());
 }
 
-#[test]
-fn an_invoice_that_is_paid_after_all_has_succeeded() {
-    let dir = TempDir::new().unwrap();
-    let library = Library::open(dir.path());
+pub(super) fn an_invoice_that_is_paid_after_all_has_succeeded<P: Place>() {
+    let place = P::new();
+    let library = Library::open(&place);
     library.write(1, PENDING, 10);
     library.remove(1);
     library.store.paid_after_all(PaymentId([1; 32]), 7).unwrap();
@@ -585,10 +521,9 @@ fn closed(reason: ClosureReason) -> Event {
     }
 }
 
-#[test]
-fn an_outdated_state_is_noticed_while_another_event_is_acknowledged() {
-    let dir = TempDir::new().unwrap();
-    let library = Library::open(dir.path());
+pub(super) fn an_outdated_state_is_noticed_while_another_event_is_acknowledged<P: Place>() {
+    let place = P::new();
+    let library = Library::open(&place);
     library.put(&sent(1, PENDING, 10));
     write_queue(&library, &[closed(ClosureReason::CommitmentTxConfirmed)]);
     let acknowledge = || {
@@ -600,10 +535,9 @@ fn an_outdated_state_is_noticed_while_another_event_is_acknowledged() {
     assert!(library.payment(1).outcome_unknown);
 }
 
-#[test]
-fn a_failure_after_an_outdated_state_is_not_believed() {
-    let dir = TempDir::new().unwrap();
-    let library = Library::open(dir.path());
+pub(super) fn a_failure_after_an_outdated_state_is_not_believed<P: Place>() {
+    let place = P::new();
+    let library = Library::open(&place);
     library.put(&sent(1, PENDING, 10));
     library.put(&sent(2, PENDING, 10));
     library.put(&sent(3, FAILED, 10));
@@ -633,7 +567,7 @@ fn a_failure_after_an_outdated_state_is_not_believed() {
     check(&library);
     // The library's own record is another, also after a restart.
     drop(library);
-    let library = Library::open(dir.path());
+    let library = Library::open(&place);
     check(&library);
     library.put(&sent(1, SUCCEEDED, 14));
     let payment = library.payment(1);
@@ -641,15 +575,16 @@ fn a_failure_after_an_outdated_state_is_not_believed() {
     assert!(!payment.outcome_unknown);
 }
 
-#[test]
-fn an_invoice_of_no_use_does_not_come_into_the_history() {
-    let dir = TempDir::new().unwrap();
-    let library = Library::open(dir.path());
+pub(super) fn an_invoice_of_no_use_does_not_come_into_the_history<P: Place>() {
+    let place = P::new();
+    let library = Library::open(&place);
     let is_wanted = |details: &PaymentDetails| details.id.0[0] != 1;
-    making_wanted_invoice(60, is_wanted, || {
+    let made = making_wanted_invoice(60, is_wanted, || {
         library.write(1, PENDING, 10);
         library.write(2, PENDING, 10);
+        Ok::<_, ()>(())
     });
+    assert_eq!(made.unwrap(), Ok(()));
     library.remove(1);
     let listed = library.read(&PaymentFilter::default(), 10);
     assert_eq!(listed.iter().map(|payment| payment.id.clone()).collect::<Vec<_>>(), [key(2)]);

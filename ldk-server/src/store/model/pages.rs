@@ -12,7 +12,7 @@ pub struct Page<T> {
 
 impl<T> Page<T> {
     /// The first `size` of these rows, which are one more if there are more.
-    pub(super) fn of(mut rows: Vec<T>, size: usize) -> Self {
+    pub(in crate::store) fn of(mut rows: Vec<T>, size: usize) -> Self {
         let has_more = rows.len() > size;
         rows.truncate(size);
         Self { rows, has_more }

@@ -6,7 +6,8 @@ use ldk_node::lightning::util::persist::{
 };
 use tokio::runtime;
 
-use super::super::{Store, testing};
+use super::Place;
+use crate::store::Store;
 
 fn calls(store: &Store, (primary, secondary, key): (&str, &str, &str)) -> Vec<io::Result<()>> {
     let runtime = runtime::Builder::new_current_thread().build().unwrap();
@@ -20,10 +21,9 @@ fn calls(store: &Store, (primary, secondary, key): (&str, &str, &str)) -> Vec<io
     ]
 }
 
-#[test]
-fn names_that_cannot_be_are_refused() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = testing::open(dir.path());
+pub(super) fn names_that_cannot_be_are_refused<P: Place>() {
+    let place = P::new();
+    let store = place.open();
     let long = "a".repeat(KVSTORE_NAMESPACE_KEY_MAX_LEN + 1);
     for name in [
         ("space", "", ""),
@@ -48,10 +48,9 @@ fn names_that_cannot_be_are_refused() {
     }
 }
 
-#[test]
-fn names_that_can_be_are_taken() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = testing::open(dir.path());
+pub(super) fn names_that_can_be_are_taken<P: Place>() {
+    let place = P::new();
+    let store = place.open();
     let long = "a".repeat(KVSTORE_NAMESPACE_KEY_MAX_LEN);
     let (one, other) = KVSTORE_NAMESPACE_KEY_ALPHABET.split_at(32);
     for name in [
@@ -68,10 +67,9 @@ fn names_that_can_be_are_taken() {
     }
 }
 
-#[test]
-fn what_is_not_there() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = testing::open(dir.path());
+pub(super) fn what_is_not_there<P: Place>() {
+    let place = P::new();
+    let store = place.open();
     assert_eq!(KVStoreSync::list(&store, "space", "").unwrap(), [""; 0]);
     let unknown = KVStoreSync::read(&store, "space", "", "key").map_err(|error| error.kind());
     assert_eq!(unknown, Err(io::ErrorKind::NotFound));

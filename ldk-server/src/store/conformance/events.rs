@@ -1,10 +1,15 @@
-use ldk_node::lightning::util::persist::KVStoreSync;
-use ldk_server_grpc::events::{PaymentForwarded, PaymentReceived};
-use tempfile::TempDir;
+//! The events, and what is known of the library's.
 
-use super::*;
-use crate::store::ForwardFilter;
-use crate::store::testing::{self, event, record};
+use ldk_node::lightning::util::persist::KVStoreSync;
+use ldk_server_grpc::events::event_envelope::Event;
+use ldk_server_grpc::events::{PaymentForwarded, PaymentReceived};
+use ldk_server_grpc::types::ForwardedPayment;
+
+use super::Place;
+use crate::store::events::EventLog;
+use crate::store::model::EVENT_QUEUE;
+use crate::store::testing::{event, record};
+use crate::store::{EventBounds, ForwardFilter, NewEvent, Store};
 
 /// The queue of the library with so many events.
 fn queue(length: u16) -> Vec<u8> {
@@ -12,12 +17,12 @@ fn queue(length: u16) -> Vec<u8> {
 }
 
 fn write_queue(store: &Store, length: u16) {
-    let (primary, secondary, key) = QUEUE;
+    let (primary, secondary, key) = EVENT_QUEUE;
     KVStoreSync::write(store, primary, secondary, key, queue(length)).unwrap();
 }
 
-fn of_library(digest: u8) -> NewEvent {
-    NewEvent { of_library: Some([digest; 32]), ..event() }
+fn from_library(digest: u8) -> NewEvent {
+    NewEvent { source_digest: Some([digest; 32]), ..event() }
 }
 
 fn indices(store: &Store, after: u64) -> Vec<u64> {
@@ -29,20 +34,13 @@ fn head(store: &Store) -> u64 {
     store.event_bounds().unwrap().head_index
 }
 
-/// A store, and how to open it anew.
-fn store() -> (TempDir, Store) {
-    let dir = tempfile::tempdir().unwrap();
-    let store = testing::open(dir.path());
-    (dir, store)
-}
-
-#[test]
-fn events_are_numbered_from_1_without_gap_also_over_a_restart() {
-    let (dir, store) = store();
+pub(super) fn events_are_numbered_from_1_without_gap_also_over_a_restart<P: Place>() {
+    let place = P::new();
+    let store = place.open();
     assert_eq!(store.event_bounds().unwrap(), EventBounds { oldest_index: 1, head_index: 0 });
     record(&store, 3);
     drop(store);
-    let store = testing::open(dir.path());
+    let store = place.open();
     record(&store, 2);
     assert_eq!(indices(&store, 0), [1, 2, 3, 4, 5]);
     assert_eq!(indices(&store, 3), [4, 5]);
@@ -50,9 +48,9 @@ fn events_are_numbered_from_1_without_gap_also_over_a_restart() {
     assert_eq!(store.event_bounds().unwrap(), EventBounds { oldest_index: 1, head_index: 5 });
 }
 
-#[test]
-fn what_is_listened_to_is_what_is_stored() {
-    let (_dir, store) = store();
+pub(super) fn what_is_listened_to_is_what_is_stored<P: Place>() {
+    let place = P::new();
+    let store = place.open();
     let mut live = store.live_events();
     record(&store, 2);
     for stored in store.events_after(0, 100).unwrap() {
@@ -61,14 +59,16 @@ fn what_is_listened_to_is_what_is_stored() {
     assert!(live.try_recv().is_err());
 }
 
-#[test]
-fn an_event_that_was_recorded_before_a_crash_is_known_when_it_is_delivered_again() {
-    let (dir, store) = store();
+pub(super) fn an_event_that_was_recorded_before_a_crash_is_known_when_it_is_delivered_again<
+    P: Place,
+>() {
+    let place = P::new();
+    let store = place.open();
     assert!(!store.is_recorded(&[7; 32]));
-    store.record_event(of_library(7)).unwrap();
+    store.record_event(from_library(7)).unwrap();
     drop(store);
 
-    let store = testing::open(dir.path());
+    let store = place.open();
     assert!(store.is_recorded(&[7; 32]));
     assert!(!store.is_recorded(&[8; 32]));
     write_queue(&store, 1);
@@ -79,22 +79,22 @@ fn an_event_that_was_recorded_before_a_crash_is_known_when_it_is_delivered_again
     store.acknowledging(acknowledge).unwrap();
     assert!(!store.is_recorded(&[7; 32]));
     drop(store);
-    assert!(!testing::open(dir.path()).is_recorded(&[7; 32]));
+    assert!(!place.open().is_recorded(&[7; 32]));
 }
 
-#[test]
-fn an_acknowledgement_that_failed_leaves_the_event_known() {
-    let (_dir, store) = store();
-    store.record_event(of_library(7)).unwrap();
+pub(super) fn an_acknowledgement_that_failed_leaves_the_event_known<P: Place>() {
+    let place = P::new();
+    let store = place.open();
+    store.record_event(from_library(7)).unwrap();
     assert!(store.acknowledging(|| Err("the disk is full")).is_err());
     assert!(store.is_recorded(&[7; 32]));
 }
 
-#[test]
-fn only_the_write_that_takes_the_event_out_of_the_queue_acknowledges_it() {
-    let (dir, store) = store();
+pub(super) fn only_the_write_that_takes_the_event_out_of_the_queue_acknowledges_it<P: Place>() {
+    let place = P::new();
+    let store = place.open();
     write_queue(&store, 2);
-    store.record_event(of_library(7)).unwrap();
+    store.record_event(from_library(7)).unwrap();
     // Nobody acknowledges: the library writes the queue for reasons of its own.
     write_queue(&store, 1);
     assert!(store.is_recorded(&[7; 32]));
@@ -103,9 +103,9 @@ fn only_the_write_that_takes_the_event_out_of_the_queue_acknowledges_it() {
         // Another event enters the queue before this one leaves it.
         write_queue(&store, 3);
         assert!(store.is_recorded(&[7; 32]));
-        on_disk(&dir, true);
+        on_disk(&store, true);
         write_queue(&store, 2);
-        on_disk(&dir, false);
+        on_disk(&store, false);
         Ok::<_, String>(())
     });
     acknowledged.unwrap();
@@ -114,16 +114,14 @@ fn only_the_write_that_takes_the_event_out_of_the_queue_acknowledges_it() {
 
 /// Checks whether another process would find the event recorded and not acknowledged.
 #[track_caller]
-fn on_disk(dir: &TempDir, is_recorded: bool) {
-    let database = dir.path().join(ldk_node::io::sqlite_store::SQLITE_DB_FILE_NAME);
-    let database = Connection::open(database).unwrap();
-    let log = EventLog::load(&database).unwrap();
+fn on_disk(store: &Store, is_recorded: bool) {
+    let log = EventLog::load(&*store.reads).unwrap();
     assert_eq!(log.unacknowledged().is_some(), is_recorded);
 }
 
-#[test]
-fn an_event_leaves_the_queue_unless_the_queue_grows() {
-    let (_dir, store) = store();
+pub(super) fn an_event_leaves_the_queue_unless_the_queue_grows<P: Place>() {
+    let place = P::new();
+    let store = place.open();
     let log = &store.event_log;
     assert!(!log.leaves_queue(&queue(1)));
     store
@@ -138,10 +136,10 @@ fn an_event_leaves_the_queue_unless_the_queue_grows() {
     assert!(!log.leaves_queue(&queue(0)), "nobody acknowledges");
 }
 
-#[test]
-fn what_can_happen_only_once_is_recorded_once() {
-    let (dir, store) = store();
-    let once = |digest: u8| NewEvent { once: Some([digest; 32]), ..event() };
+pub(super) fn what_can_happen_only_once_is_recorded_once<P: Place>() {
+    let place = P::new();
+    let store = place.open();
+    let once = |digest: u8| NewEvent { dedup_key: Some([digest; 32]), ..event() };
     assert!(store.record_event(once(1)).unwrap());
     let mut live = store.live_events();
     assert!(!store.record_event(once(1)).unwrap());
@@ -149,20 +147,20 @@ fn what_can_happen_only_once_is_recorded_once() {
     assert!(store.record_event(once(2)).unwrap());
     assert_eq!(head(&store), 2);
     drop(store);
-    let store = testing::open(dir.path());
+    let store = place.open();
     assert!(!store.record_event(once(1)).unwrap());
     assert_eq!(indices(&store, 0), [1, 2]);
 }
 
-#[test]
-fn equal_forwards_are_as_many_as_happened() {
-    let (_dir, store) = store();
+pub(super) fn equal_forwards_are_as_many_as_happened<P: Place>() {
+    let place = P::new();
+    let store = place.open();
     for _ in 0..2 {
         let forward = ForwardedPayment { prev_channel_id: "a".to_owned(), ..Default::default() };
         let forwarded = PaymentForwarded { forwarded_payment: Some(forward.clone()) };
         let event = Event::PaymentForwarded(forwarded);
         let forward = Some(forward);
-        let new = NewEvent { event, once: None, of_library: Some([7; 32]), forward };
+        let new = NewEvent { event, dedup_key: None, source_digest: Some([7; 32]), forward };
         assert!(store.record_event(new).unwrap());
     }
     assert_eq!(head(&store), 2);
@@ -170,9 +168,9 @@ fn equal_forwards_are_as_many_as_happened() {
     assert_eq!(forwards.unwrap().rows.len(), 2);
 }
 
-#[test]
-fn an_event_is_read_as_it_was_recorded() {
-    let (_dir, store) = store();
+pub(super) fn an_event_is_read_as_it_was_recorded<P: Place>() {
+    let place = P::new();
+    let store = place.open();
     let received = PaymentReceived { payment: None, custom_records: Vec::new() };
     store.record_event(event()).unwrap();
     let stored = store.events_after(0, 1).unwrap().remove(0);

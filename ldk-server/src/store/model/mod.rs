@@ -1,0 +1,33 @@
+//! The rows of the store and what they are found by. No database is known here.
+
+mod epoch;
+mod events;
+mod forwards;
+mod name;
+mod pages;
+pub(super) mod payments;
+
+use ldk_node::lightning::io;
+
+pub use epoch::{Epoch, Lineage};
+pub use events::{Ack, Digest, EventBounds, MAX_EVENT_CONSUMERS, NewEvent, Removed};
+pub(super) use events::{MAX_REMOVED_AT_ONCE, RecordedEvent};
+pub(super) use forwards::ForwardRow;
+pub use forwards::{Forward, ForwardFilter, ForwardPlace};
+pub(super) use name::{BROADCASTS, CUTS_MADE, EVENT_QUEUE, Name, PAYMENTS, SERVER, Value, check};
+pub use pages::Page;
+pub(super) use payments::{Certainty, Class, PaymentRow, StatusChange};
+pub use payments::{PaymentFilter, PaymentPlace, Unpaid};
+
+/// A monitor that is set aside.
+pub struct QuarantinedMonitor {
+    /// What the library calls it.
+    pub name: String,
+    /// As the library wrote it.
+    pub bytes: Vec<u8>,
+}
+
+/// A record that is not what we wrote.
+pub(super) fn invalid_data(reason: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, reason)
+}

@@ -1,0 +1,112 @@
+//! The history of payments.
+
+use ldk_node::lightning::io;
+use ldk_node::lightning::ln::channelmanager::PaymentId;
+use ldk_node::lightning::util::ser::Readable as _;
+use ldk_node::lightning_types::payment::PaymentHash;
+use ldk_node::payment::PaymentDirection::Outbound;
+use ldk_node::payment::PaymentStatus::Pending;
+use ldk_node::payment::{PaymentDetails, PaymentKind};
+use ldk_server_grpc::types::{PaymentDirection, PaymentMethod, PaymentStatus};
+
+use super::invalid_data;
+
+/// Where a payment stands in the list: the newest first, and by id among those of one second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PaymentPlace {
+    /// When it was created, in Unix seconds.
+    pub created_at: u64,
+    /// Its id.
+    pub id: PaymentId,
+}
+
+/// Which payments to list; what is `None` or unspecified does not matter.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PaymentFilter {
+    /// How far they have come.
+    pub status: Option<PaymentStatus>,
+    /// To us or from us.
+    pub direction: Option<PaymentDirection>,
+    /// How they are made.
+    pub method: PaymentMethod,
+    /// The earliest time of creation, in Unix seconds.
+    pub created_from: Option<u64>,
+    /// Their time of creation is before this, in Unix seconds.
+    pub created_before: Option<u64>,
+    /// Their hash.
+    pub payment_hash: Option<PaymentHash>,
+}
+
+/// An invoice that is not paid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unpaid {
+    /// When it expires, in Unix seconds.
+    pub expires_at: i64,
+    /// The row it is in, by which those of one second are in order.
+    pub(in crate::store) row: i64,
+    /// The payment that it asks for.
+    pub id: PaymentId,
+}
+
+/// Whether it is known what became of a payment on its way out, when the library says that it failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::store) enum Certainty {
+    /// It has failed then.
+    Known,
+    /// That is not to be believed.
+    Doubted,
+    /// The library has said so.
+    GivenUp,
+}
+
+/// A payment in the history.
+pub(in crate::store) struct PaymentRow {
+    /// As the library wrote it.
+    pub(in crate::store) value: Vec<u8>,
+    pub(in crate::store) created_at: u64,
+    /// Whether it is an invoice that was pruned.
+    pub(in crate::store) is_pruned: bool,
+    pub(in crate::store) certainty: Certainty,
+    /// When the invoice expires, in Unix seconds.
+    pub(in crate::store) expires_at: Option<i64>,
+}
+
+/// What is told apart of payments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::store) struct Class {
+    pub(in crate::store) status: PaymentStatus,
+    pub(in crate::store) direction: PaymentDirection,
+    pub(in crate::store) method: PaymentMethod,
+}
+
+/// From which class to which a payment went; from none when it is new.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::store) struct StatusChange {
+    pub(in crate::store) before: Option<Class>,
+    pub(in crate::store) after: Class,
+    /// 0 where it is not known.
+    pub(in crate::store) amount_msat: u64,
+    /// 0 where it is not known.
+    pub(in crate::store) fee_paid_msat: u64,
+}
+
+impl StatusChange {
+    /// Whether the status is another one now.
+    pub(in crate::store) fn is_news(&self) -> bool {
+        self.before.map(|before| before.status) != Some(self.after.status)
+    }
+}
+
+/// Whether the record is that of a Lightning payment of ours that is on its way.
+pub(in crate::store) fn is_on_its_way_out(details: &PaymentDetails) -> bool {
+    details.direction == Outbound
+        && details.status == Pending
+        && !matches!(details.kind, PaymentKind::Onchain { .. })
+}
+
+/// Reads a payment as the library writes it.
+pub(in crate::store) fn read(value: &[u8]) -> io::Result<PaymentDetails> {
+    let mut bytes = value;
+    PaymentDetails::read(&mut bytes)
+        .map_err(|error| invalid_data(&format!("a payment cannot be read: {error}")))
+}

@@ -1,0 +1,105 @@
+//! Reading rows.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ldk_node::bitcoin::Txid;
+use ldk_node::lightning::io;
+use ldk_node::lightning::ln::channelmanager::PaymentId;
+use ldk_server_grpc::types::EventConsumer;
+
+use super::{Readers, consumers, epoch, events, forwards, payments, quarantine, records};
+use crate::compat::channel_state::Id;
+use crate::store::backend::Reads;
+use crate::store::model::{
+    Class, Digest, Epoch, EventBounds, ForwardFilter, ForwardPlace, ForwardRow, Lineage, Name,
+    PaymentFilter, PaymentPlace, PaymentRow, QuarantinedMonitor, Unpaid,
+};
+
+impl Reads for Readers {
+    fn record(&self, name: &Name) -> io::Result<Option<Vec<u8>>> {
+        self.read(|database| records::get(database, name))
+    }
+
+    fn keys(&self, (primary, secondary): (&str, &str)) -> io::Result<BTreeSet<String>> {
+        self.read(|database| records::keys(database, primary, secondary))
+    }
+
+    fn epoch(&self) -> io::Result<(Lineage, Epoch)> {
+        self.read(epoch::read)
+    }
+
+    fn settled_channels(&self) -> io::Result<Option<u64>> {
+        self.read(epoch::settled_channels)
+    }
+
+    fn payment(&self, id: PaymentId) -> io::Result<Option<PaymentRow>> {
+        self.read(|database| payments::find(database, id))
+    }
+
+    fn payments(
+        &self,
+        filter: &PaymentFilter,
+        after: Option<PaymentPlace>,
+        limit: usize,
+    ) -> io::Result<Option<Vec<PaymentRow>>> {
+        self.read(|database| payments::page(database, filter, after, limit))
+    }
+
+    fn payment_classes(&self) -> io::Result<BTreeMap<Class, u64>> {
+        self.read(payments::classes)
+    }
+
+    fn on_their_way_out(&self) -> io::Result<Vec<Id>> {
+        self.read(payments::on_their_way_out)
+    }
+
+    fn expired_invoices(
+        &self,
+        expired_before: u64,
+        after: Option<Unpaid>,
+        limit: usize,
+    ) -> io::Result<Vec<Unpaid>> {
+        self.read(|database| payments::expired(database, expired_before, after, limit))
+    }
+
+    fn transactions_not_found(&self) -> io::Result<Vec<Txid>> {
+        self.read(payments::transactions_not_found)
+    }
+
+    fn forwards(
+        &self,
+        filter: &ForwardFilter,
+        after: Option<ForwardPlace>,
+        limit: usize,
+    ) -> io::Result<Option<Vec<ForwardRow>>> {
+        self.read(|database| forwards::page(database, filter, after, limit))
+    }
+
+    fn event_bounds(&self) -> io::Result<EventBounds> {
+        self.read(events::bounds)
+    }
+
+    fn events_after(&self, event_index: u64, limit: usize) -> io::Result<Vec<Vec<u8>>> {
+        self.read(|database| events::after(database, event_index, limit))
+    }
+
+    fn unacknowledged_event(&self) -> io::Result<Option<Digest>> {
+        self.read(events::unacknowledged)
+    }
+
+    fn acknowledged_index(&self, consumer: &str) -> io::Result<Option<u64>> {
+        self.read(|database| consumers::acknowledged_index(database, consumer))
+    }
+
+    fn event_consumers(&self) -> io::Result<(Vec<EventConsumer>, EventBounds)> {
+        self.read(consumers::all)
+    }
+
+    fn consumer_count(&self) -> io::Result<usize> {
+        self.read(consumers::count)
+    }
+
+    fn quarantined_monitors(&self) -> io::Result<Vec<QuarantinedMonitor>> {
+        self.read(quarantine::monitors)
+    }
+}
