@@ -11,7 +11,8 @@ use ldk_node::{Event, Node};
 use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 
-use super::effect::{Change, Effect};
+use super::effect::Effect;
+use super::meaning::Change;
 use crate::hold::{HeldPayments, HoldError};
 use crate::store::Store;
 use crate::wallet::{Spending, Splices};

@@ -3,6 +3,7 @@
 mod cursor;
 mod effect;
 mod event_loop;
+mod meaning;
 mod messages;
 
 pub use cursor::{EventCursor, out_of_range, replaying};
