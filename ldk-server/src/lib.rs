@@ -19,6 +19,8 @@ mod disk;
 pub mod error;
 pub mod events;
 pub mod executor;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod gate;
 pub mod grpc;
 pub mod hold;

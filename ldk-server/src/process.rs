@@ -10,6 +10,7 @@ use tokio::runtime::Runtime;
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
+use crate::compat::panics;
 use crate::logging::{self, LogFile};
 
 /// The exit code of a daemon that cannot start or go on, as the contract has it.
@@ -30,9 +31,6 @@ const SPARE_WORKERS: usize = 6;
 /// by default.
 const FEW_OPEN_FILES: u64 = 4096;
 
-/// How the library says, before it panics, that a channel was in a later state.
-const FALLEN_BEHIND: &str = "We have fallen behind";
-
 /// Signals that follow one another this closely count as one.
 const SAME_SIGNAL: Duration = Duration::from_millis(100);
 
@@ -43,7 +41,7 @@ pub fn die_of_panics() {
     std::panic::set_hook(Box::new(move |info| {
         let place = info.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!("panic at {place}; ending the process");
-        if info.payload_as_str().is_some_and(|reason| reason.contains(FALLEN_BEHIND)) {
+        if info.payload_as_str().is_some_and(panics::is_of_old_state) {
             tracing::error!(
                 "a peer has proved that the state of a channel here is too old: do not start again \
                  on it. Bring back the newest state, or run ldk-server recover"

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 /// From the top to the bottom. A module may name those that stand below it, and no other.
-const FLOORS: [&str; 44] = [
+const FLOORS: [&str; 45] = [
     "main",
+    "fuzzing",
     "commands",
     "server",
     "supervisor",

@@ -30,5 +30,6 @@ mod unified;
 mod uri;
 
 pub use dispatcher::{Dispatcher, Phase};
+pub(crate) use payments::page_token_bytes;
 pub use stream::Stream;
 pub use table::{Impact, Kind, Rpc, RpcSpec, rpc, specs};

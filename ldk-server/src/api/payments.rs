@@ -134,6 +134,13 @@ fn forward_place(token: &PageToken) -> Result<ForwardPlace, Error> {
     Ok(ForwardPlace { created_at: creation_time(*index)?, number })
 }
 
+/// How many bytes each list that takes the token as one of its own has read from it.
+pub(crate) fn page_token_bytes(token: &PageToken) -> Vec<usize> {
+    let payment = payment_place(token).ok().map(|place| place.id.0.len());
+    let forward = forward_place(token).ok().map(|place| place.number.to_be_bytes().len());
+    payment.into_iter().chain(forward).collect()
+}
+
 fn creation_time(index: i64) -> Result<u64, Error> {
     u64::try_from(index)
         .map_err(|_| Error::invalid(PAGE_TOKEN, format!("the index {index} must not be negative")))

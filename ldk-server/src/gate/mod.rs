@@ -29,7 +29,6 @@ mod loopback;
 mod metrics;
 mod peers;
 mod places;
-mod record;
 mod relay;
 mod settings;
 mod sockets;

@@ -11,8 +11,8 @@ use ldk_node::lightning::ln::msgs::SocketAddress;
 use ldk_node::lightning::util::persist::{KVStore, KVStoreSync};
 
 use super::addresses::{KeptPeer, Known, StoredPeers};
-use super::record::{self, Peer};
 use super::{PeerGate, is_onion};
+use crate::compat::peer_record::{self, Peer};
 use crate::store::Store;
 
 /// The store as the library sees it.
@@ -32,11 +32,11 @@ impl PeerGate {
     /// The record of peers for the library. Onion addresses that cannot be reached stay as they
     /// are, and their peers offline; other peers that there is no tunnel for are kept from it.
     pub(super) fn for_library(&self, bytes: &[u8]) -> io::Result<Vec<u8>> {
-        let mut peers = record::decode(bytes)?;
+        let mut peers = peer_record::decode(bytes)?;
         self.addresses.known().stored = by_node_id(&peers);
         peers.retain_mut(|peer| self.lead_to(peer));
         self.warn_of_unreachable(&peers);
-        record::encode(&peers)
+        peer_record::encode(&peers)
     }
 
     /// Puts a port in the place of the peer's address; false if there is none to be had.
@@ -67,7 +67,7 @@ impl PeerGate {
 
     /// The record of peers for the disk.
     pub(super) fn for_disk(&self, bytes: &[u8]) -> io::Result<Vec<u8>> {
-        let mut peers = record::decode(bytes)?;
+        let mut peers = peer_record::decode(bytes)?;
         let mut known = self.addresses.known();
         for peer in &mut peers {
             let moved = known.moved.get(&peer.node_id);
@@ -83,7 +83,7 @@ impl PeerGate {
         known.stored = by_node_id(&peers);
         let Known { moved, stored, .. } = &mut *known;
         moved.retain(|node_id, _| stored.contains_key(node_id));
-        record::encode(&peers)
+        peer_record::encode(&peers)
     }
 
     /// Stores the address that a stored peer was last given: the library keeps the first one it was
@@ -97,7 +97,7 @@ impl PeerGate {
         if !self.addresses.known().move_to(node_id, address) {
             return Ok(());
         }
-        let (primary, secondary, key) = record::PLACE;
+        let (primary, secondary, key) = peer_record::PLACE;
         let _writing = self.writing_peers.lock().unwrap_or_else(PoisonError::into_inner);
         let stored = KVStoreSync::read(store, primary, secondary, key)?;
         KVStoreSync::write(store, primary, secondary, key, self.for_disk(&stored)?)
@@ -120,7 +120,7 @@ impl KVStoreSync for NodeStore {
     fn read(&self, primary: &str, secondary: &str, key: &str) -> io::Result<Vec<u8>> {
         let value = KVStoreSync::read(&*self.store, primary, secondary, key)?;
         match (primary, secondary, key) {
-            record::PLACE => self.gate.for_library(&value),
+            peer_record::PLACE => self.gate.for_library(&value),
             _ => Ok(value),
         }
     }
@@ -128,7 +128,7 @@ impl KVStoreSync for NodeStore {
     fn write(&self, primary: &str, secondary: &str, key: &str, value: Vec<u8>) -> io::Result<()> {
         let write = |value| KVStoreSync::write(&*self.store, primary, secondary, key, value);
         match (primary, secondary, key) {
-            record::PLACE => self.gate.write_peers(&value, write)?,
+            peer_record::PLACE => self.gate.write_peers(&value, write)?,
             _ => write(value),
         }
     }
@@ -146,7 +146,7 @@ impl KVStore for NodeStore {
     fn read(&self, primary: &str, secondary: &str, key: &str) -> Answer<Vec<u8>> {
         let value = KVStore::read(&*self.store, primary, secondary, key);
         match (primary, secondary, key) {
-            record::PLACE => {
+            peer_record::PLACE => {
                 let gate = Arc::clone(&self.gate);
                 Box::pin(async move { gate.for_library(&value.await?) })
             },
@@ -158,7 +158,7 @@ impl KVStore for NodeStore {
         // The order of writes is that in which they begin.
         let write = |value| KVStore::write(&*self.store, primary, secondary, key, value);
         match (primary, secondary, key) {
-            record::PLACE => self
+            peer_record::PLACE => self
                 .gate
                 .write_peers(&value, write)
                 .unwrap_or_else(|error| Box::pin(async { Err(error) })),

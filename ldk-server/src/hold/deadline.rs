@@ -9,14 +9,10 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::{FailReason, Held, HeldPayments, HoldError, HoldState, LockedHold};
+use crate::compat::blocks::{DEADLINE_TO_TIMEOUT, LEAST_NOTICE};
 
 /// How often the height is compared with the deadlines.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// A payment to an invoice of the library can arrive so many blocks before its deadline, and no
-/// later.
-const LEAST_NOTICE_BLOCKS: u32 = 2;
-/// The blocks from a payment's deadline to its timeout (`HTLC_FAIL_BACK_BUFFER` of the library).
-const DEADLINE_TO_TIMEOUT_BLOCKS: u32 = 39;
 /// Long enough after a start for the library to tell of every claim that was under way before.
 const CLAIMS_ARE_KNOWN_AFTER: Duration = Duration::from_secs(600);
 
@@ -27,10 +23,10 @@ pub async fn run(
     blocks_before: u32,
     stop: CancellationToken,
 ) -> Result<(), HoldError> {
-    if blocks_before >= LEAST_NOTICE_BLOCKS {
+    if blocks_before >= LEAST_NOTICE {
         tracing::warn!(
             "hodl.fail_before_deadline_blocks is {blocks_before}: a payment can arrive \
-             {LEAST_NOTICE_BLOCKS} blocks before its deadline, and is then sent back at once"
+             {LEAST_NOTICE} blocks before its deadline, and is then sent back at once"
         );
     }
     let started = Instant::now();
@@ -110,7 +106,7 @@ fn duty(
         // The library tells of a claim in a moment. Of one that came as the payment was already on
         // its way back, or that a crash cut short, it never does.
         HoldState::Claiming(_)
-            if claims_are_known && at(height.saturating_sub(DEADLINE_TO_TIMEOUT_BLOCKS)) =>
+            if claims_are_known && at(height.saturating_sub(DEADLINE_TO_TIMEOUT)) =>
         {
             Duty::FailBack
         },

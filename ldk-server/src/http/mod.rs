@@ -18,3 +18,8 @@ pub use layers::{AcceptedForms, Access};
 pub use listener::Listener;
 pub use metrics::MetricsEndpoint;
 pub use router::{MAX_OPEN_MESSAGE_BYTES, Router};
+
+/// Whether the body of a call is one whole frame.
+pub(crate) fn is_frame(body: &[u8]) -> bool {
+    layers::body::check_frame(body).is_ok()
+}

@@ -9,10 +9,8 @@ use ldk_node::lightning_types::payment::{PaymentHash, PaymentPreimage};
 use super::send::{self, ExistingPayment, SendError};
 use super::{liquidity, route};
 use crate::app::App;
+use crate::compat::blocks::SPONTANEOUS_PAYEE;
 use crate::error::Error;
-
-/// What the library asks the payee's node to be given.
-const PAYEE_BLOCKS: u32 = 144;
 
 /// A payment that nobody has asked for.
 pub struct Payment {
@@ -30,14 +28,14 @@ pub struct Payment {
 
 /// Refuses limits that no route can be within.
 pub fn check_limits(limits: RouteParametersConfig) -> Result<(), Error> {
-    route::leave_blocks(limits, PAYEE_BLOCKS.into())
+    route::leave_blocks(limits, SPONTANEOUS_PAYEE.into())
 }
 
 /// Begins to pay.
 pub fn send(app: &App, payment: Payment) -> Result<PaymentId, SendError> {
     let Payment { node_id, amount_msat, records, preimage, limits } = payment;
     check_limits(limits)?;
-    let limits = Some(route::with_fee_limit(limits, node_id, PAYEE_BLOCKS, amount_msat));
+    let limits = Some(route::with_fee_limit(limits, node_id, SPONTANEOUS_PAYEE, amount_msat));
     let spontaneous = app.node.spontaneous_payment();
     let begun = match preimage {
         Some(preimage) => {

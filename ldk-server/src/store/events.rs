@@ -24,8 +24,9 @@ use tokio::sync::broadcast;
 use super::Store;
 use super::backend::Reads;
 use super::change::{Change, Reply};
-use super::model::{Digest, EVENT_QUEUE, EventBounds, NewEvent, RecordedEvent, invalid_data};
+use super::model::{Digest, EventBounds, NewEvent, RecordedEvent, invalid_data};
 use super::writer::unexpected;
+use crate::compat::event_queue;
 use metrics::EventMetrics;
 
 /// How many events a subscriber may fall behind before it has to read them from the disk.
@@ -69,7 +70,7 @@ impl EventLog {
     /// One event enters the queue at a time and one leaves it, but the two may be written in the
     /// other order than they happened in. A queue that has grown is one that nothing has left yet.
     pub(super) fn leaves_queue(&self, queue: &[u8]) -> bool {
-        let length = queue_length(queue);
+        let length = event_queue::length(queue);
         let before = self.0.queue_length.swap(length, Ordering::SeqCst);
         let leaves = self.0.is_acknowledging.load(Ordering::SeqCst) && length <= before;
         self.0.has_acknowledged.fetch_or(leaves, Ordering::SeqCst);
@@ -78,7 +79,7 @@ impl EventLog {
 
     /// The library's queue has this many events.
     pub(super) fn queue_is(&self, queue: &[u8]) {
-        self.0.queue_length.store(queue_length(queue), Ordering::SeqCst);
+        self.0.queue_length.store(event_queue::length(queue), Ordering::SeqCst);
     }
 
     pub(super) fn acknowledged(&self) {
@@ -184,14 +185,9 @@ impl Store {
 
 /// The queue as the library has it on disk.
 pub(super) fn stored_queue(store: &Store) -> io::Result<Vec<u8>> {
-    let (primary, secondary, key) = EVENT_QUEUE;
+    let (primary, secondary, key) = event_queue::PLACE;
     match KVStoreSync::read(store, primary, secondary, key) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         other => other,
     }
-}
-
-/// The queue begins with the number of its events.
-fn queue_length(queue: &[u8]) -> u16 {
-    queue.first_chunk().map_or(0, |length| u16::from_be_bytes(*length))
 }

@@ -17,10 +17,7 @@ use super::change::{Change, Meaning, RecordChange};
 use super::model::{self, Name, PAYMENTS, SERVER};
 use super::writer::{self, Answer};
 use super::{Store, payments};
-
-/// When the library last did what it does from time to time. If it has no sync of the wallet, the next
-/// one is for all addresses.
-const NODE_METRICS: (&str, &str, &str) = ("", "", "node_metrics");
+use crate::compat::{event_queue, records};
 
 impl Store {
     /// Has the node that is built next ask an Electrum or Esplora server for every address of the
@@ -29,7 +26,7 @@ impl Store {
     /// The record that is removed for it has other times, too. Without them the node announces itself
     /// and fetches the graph once more, which does no harm.
     pub fn forget_syncs(&self) -> io::Result<()> {
-        let (primary, secondary, key) = NODE_METRICS;
+        let (primary, secondary, key) = records::NODE_METRICS;
         self.change_durably(primary, secondary, key, None)
     }
 
@@ -77,7 +74,7 @@ impl Store {
         let meaning = match &value {
             Some(value) if name.is_event_queue() => Meaning::Queue {
                 acknowledges: self.event_log.leaves_queue(value),
-                reveals_outdated_state: payments::reveals_outdated_state(value),
+                reveals_outdated_state: event_queue::ends_with_outdated_state(value),
             },
             Some(value) if name.is_in(PAYMENTS) => {
                 let details = model::payments::read(value)?;

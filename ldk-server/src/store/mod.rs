@@ -51,6 +51,7 @@ pub use sqlite::quarantine::OfflineDatabase;
 pub use sqlite::replica::MirrorState;
 pub use writer::{SendPin, Waits};
 
+use crate::compat::wallet;
 use backend::Reads;
 use cuts::Cuts;
 use events::EventLog;
@@ -129,18 +130,16 @@ impl Store {
 
     /// Whether the on-chain wallet knows this transaction, and so spends none of its coins again.
     ///
-    /// The library has no call for that. It keeps the wallet's transactions under this key, each
-    /// unconfirmed one with the time it was last seen and each confirmed one with its block, and
-    /// both by the 32 bytes of the txid; it writes them while it holds the wallet's lock. That these
-    /// bytes are there by chance, or before the wallet has the transaction, cannot be.
+    /// The library has no call for that. It writes the wallet's transactions while it holds the wallet's
+    /// lock, so that one is never there before the wallet has it.
     pub fn wallet_knows(&self, txid: &Txid) -> io::Result<bool> {
-        let transactions = match KVStoreSync::read(self, "bdk_wallet", "", "tx_graph") {
+        let (primary, secondary, key) = wallet::TRANSACTIONS;
+        let transactions = match KVStoreSync::read(self, primary, secondary, key) {
             Ok(transactions) => transactions,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(error),
         };
-        let id = txid.as_byte_array();
-        Ok(transactions.windows(id.len()).any(|bytes| bytes == id))
+        Ok(wallet::has(&transactions, txid))
     }
 
     /// Whether the channel with this id was ever funded: then the library keeps a monitor of it, or

@@ -141,7 +141,7 @@ pub(super) fn frame(message: &[u8]) -> Bytes {
 }
 
 /// Checks that `body` is exactly one uncompressed frame.
-fn check_frame(body: &[u8]) -> Result<(), Status> {
+pub(in crate::http) fn check_frame(body: &[u8]) -> Result<(), Status> {
     let Some((&[flags, length @ ..], message)) = body.split_first_chunk::<FRAME_HEADER_BYTES>()
     else {
         let found = body.len();

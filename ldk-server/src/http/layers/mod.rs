@@ -3,7 +3,7 @@
 
 pub(super) mod admission;
 mod authenticate;
-mod body;
+pub(super) mod body;
 pub(super) mod check;
 mod deadline;
 mod generation;

@@ -6,8 +6,8 @@ use ldk_server_grpc::events::{PaymentForwarded, PaymentReceived};
 use ldk_server_grpc::types::ForwardedPayment;
 
 use super::Place;
+use crate::compat::event_queue;
 use crate::store::events::EventLog;
-use crate::store::model::EVENT_QUEUE;
 use crate::store::testing::{event, record};
 use crate::store::{EventBounds, ForwardFilter, NewEvent, Store};
 
@@ -17,7 +17,7 @@ fn queue(length: u16) -> Vec<u8> {
 }
 
 fn write_queue(store: &Store, length: u16) {
-    let (primary, secondary, key) = EVENT_QUEUE;
+    let (primary, secondary, key) = event_queue::PLACE;
     KVStoreSync::write(store, primary, secondary, key, queue(length)).unwrap();
 }
 

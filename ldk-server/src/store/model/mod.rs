@@ -9,12 +9,13 @@ pub(super) mod payments;
 
 use ldk_node::lightning::io;
 
+pub(super) use crate::compat::records::PAYMENTS;
 pub use epoch::{Epoch, Lineage};
 pub use events::{Ack, Digest, EventBounds, MAX_EVENT_CONSUMERS, NewEvent, Removed};
 pub(super) use events::{MAX_REMOVED_AT_ONCE, RecordedEvent};
 pub(super) use forwards::ForwardRow;
 pub use forwards::{Forward, ForwardFilter, ForwardPlace};
-pub(super) use name::{BROADCASTS, CUTS_MADE, EVENT_QUEUE, Name, PAYMENTS, SERVER, Value, check};
+pub(super) use name::{BROADCASTS, CUTS_MADE, Name, SERVER, Value, check};
 pub use pages::Page;
 pub(super) use payments::{Certainty, Class, PaymentRow, StatusChange};
 pub use payments::{PaymentFilter, PaymentPlace, Unpaid};

@@ -8,11 +8,7 @@ use ldk_node::lightning::util::persist::{
     KVSTORE_NAMESPACE_KEY_MAX_LEN,
 };
 
-/// Where the library keeps its queue of events: namespaces and key.
-pub(in crate::store) const EVENT_QUEUE: (&str, &str, &str) = ("", "", "events");
-
-/// Where the library keeps its payments, whose keys are ids in hexadecimal.
-pub(in crate::store) const PAYMENTS: (&str, &str) = ("payments", "");
+use crate::compat::event_queue;
 
 /// The namespace of the server's own records among the library's. The library has none of this name.
 pub(in crate::store) const SERVER: &str = "ldk_server";
@@ -82,7 +78,7 @@ impl Name {
 
     /// Whether it is the library's queue of events.
     pub(in crate::store) fn is_event_queue(&self) -> bool {
-        let (primary, secondary, key) = EVENT_QUEUE;
+        let (primary, secondary, key) = event_queue::PLACE;
         self.is_in((primary, secondary)) && self.key == key
     }
 }

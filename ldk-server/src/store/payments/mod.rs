@@ -6,11 +6,9 @@ mod expiry;
 mod list;
 mod made;
 mod metrics;
-mod outcome;
 
 pub(super) use counts::Counts;
 pub use counts::PaymentCounts;
 pub use expiry::{NotWritten, making_invoice, making_wanted_invoice};
 pub(super) use expiry::{expires_at, is_wanted};
 pub use made::payment_id;
-pub(super) use outcome::reveals_outdated_state;

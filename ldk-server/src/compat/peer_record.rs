@@ -7,29 +7,29 @@ use ldk_node::lightning::ln::msgs::SocketAddress;
 use ldk_node::lightning::util::ser::{BigSize, Readable, Writeable};
 
 /// Where the record is.
-pub(super) const PLACE: (&str, &str, &str) = ("", "", "peers");
+pub(crate) const PLACE: (&str, &str, &str) = ("", "", "peers");
 
 const NODE_ID: u64 = 0;
 const ADDRESS: u64 = 2;
 
 /// A peer as the library stores it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Peer {
-    pub(super) node_id: PublicKey,
-    pub(super) address: SocketAddress,
+pub(crate) struct Peer {
+    pub(crate) node_id: PublicKey,
+    pub(crate) address: SocketAddress,
     /// All fields, with the address it had.
     fields: Vec<(u64, Vec<u8>)>,
 }
 
 impl Peer {
     /// A peer that the library has not written itself.
-    pub(super) fn new(node_id: PublicKey, address: SocketAddress) -> Self {
+    pub(crate) fn new(node_id: PublicKey, address: SocketAddress) -> Self {
         let fields = vec![(NODE_ID, node_id.encode()), (ADDRESS, address.encode())];
         Self { node_id, address, fields }
     }
 }
 
-pub(super) fn decode(mut bytes: &[u8]) -> io::Result<Vec<Peer>> {
+pub(crate) fn decode(mut bytes: &[u8]) -> io::Result<Vec<Peer>> {
     let count: u16 = read(&mut bytes)?;
     (0..count).map(|_| peer(&mut bytes)).collect()
 }
@@ -49,7 +49,7 @@ fn peer(bytes: &mut &[u8]) -> io::Result<Peer> {
     Ok(Peer { node_id, address: read(&mut address)?, fields })
 }
 
-pub(super) fn encode(peers: &[Peer]) -> io::Result<Vec<u8>> {
+pub(crate) fn encode(peers: &[Peer]) -> io::Result<Vec<u8>> {
     let count = u16::try_from(peers.len()).map_err(|_| invalid("too many peers"))?;
     let mut bytes = count.encode();
     for Peer { node_id, address, fields } in peers {
