@@ -16,6 +16,11 @@ const EVERY: Duration = Duration::from_secs(60);
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const ARENAS: libc::c_int = 2;
 
+/// What is larger gets pages of its own, which go back to the system at once. The buffers of large answers
+/// would otherwise leave holes between what stays.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+const OWN_PAGES_BYTES: libc::c_int = 64 * 1024;
+
 /// Has the allocator take less. To be called before there are threads.
 pub fn keep_together() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
@@ -23,6 +28,7 @@ pub fn keep_together() {
     #[allow(unsafe_code, reason = "nothing safe calls it")]
     unsafe {
         libc::mallopt(libc::M_ARENA_MAX, ARENAS);
+        libc::mallopt(libc::M_MMAP_THRESHOLD, OWN_PAGES_BYTES);
     }
 }
 
