@@ -57,24 +57,31 @@ fn readiness(state: &State) -> Response<Body> {
     plain(status, text)
 }
 
-/// Lets `grpc.health.v1` tell what the state is, until it is an end. Who watches is told when it changes, not each time it was looked at.
-pub async fn keep_reported(reporter: HealthReporter, mut states: watch::Receiver<State>) {
+/// Lets `grpc.health.v1` tell what the state is: that of now once this returns, and later ones by the
+/// task that it returns, until one is an end. Who watches is told when it changes, not each time it was
+/// looked at.
+pub async fn keep_reported(
+    reporter: HealthReporter,
+    mut states: watch::Receiver<State>,
+) -> impl Future<Output = ()> + Send {
     let mut is_ready = states.borrow_and_update().is_ready();
     report(&reporter, is_ready).await;
-    while states.changed().await.is_ok() {
-        let (was_ready, state) = (is_ready, states.borrow_and_update().clone());
-        is_ready = state.is_ready();
-        if is_ready != was_ready {
-            report(&reporter, is_ready).await;
-        }
-        if state.is_ending() {
-            return;
+    async move {
+        while states.changed().await.is_ok() {
+            let (was_ready, state) = (is_ready, states.borrow_and_update().clone());
+            is_ready = state.is_ready();
+            if is_ready != was_ready {
+                report(&reporter, is_ready).await;
+            }
+            if state.is_ending() {
+                return;
+            }
         }
     }
 }
 
-/// Lets `grpc.health.v1` tell this from now on. The empty name stands for the server as a whole.
-pub async fn report(reporter: &HealthReporter, is_ready: bool) {
+/// The empty name stands for the server as a whole.
+async fn report(reporter: &HealthReporter, is_ready: bool) {
     let status = if is_ready { ServingStatus::Serving } else { ServingStatus::NotServing };
     for service in ["", SERVICE_NAME] {
         reporter.set_service_status(service, status).await;
@@ -123,8 +130,7 @@ mod tests {
     #[tokio::test]
     async fn who_watches_is_told_of_changes_only() {
         let (reporter, readiness) = (HealthReporter::new(), Readiness::starting());
-        report(&reporter, readiness.subscribe().borrow().is_ready()).await;
-        let task = tokio::spawn(keep_reported(reporter.clone(), readiness.subscribe()));
+        let task = tokio::spawn(keep_reported(reporter.clone(), readiness.subscribe()).await);
         let service = HealthService::from_health_reporter(reporter);
         let request = HealthCheckRequest { service: SERVICE_NAME.to_owned() };
         let mut statuses = service.watch(tonic::Request::new(request)).await.unwrap().into_inner();

@@ -13,7 +13,7 @@ mod standing;
 mod strangers;
 mod stream;
 
-pub use health::{HealthPages, keep_reported, report};
+pub use health::{HealthPages, keep_reported};
 pub use layers::{AcceptedForms, Access};
 pub use listener::Listener;
 pub use metrics::MetricsEndpoint;

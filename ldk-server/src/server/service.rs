@@ -12,7 +12,7 @@ use crate::executor::Executor;
 use crate::grpc;
 use crate::http::{
     AcceptedForms, Access, HealthPages, MAX_OPEN_MESSAGE_BYTES, MetricsEndpoint, Router,
-    keep_reported, report,
+    keep_reported,
 };
 use crate::metrics::{self, Metrics};
 use crate::node::startup::Doing;
@@ -44,9 +44,8 @@ impl Services {
         let service =
             LightningNodeServer::new(service).max_decoding_message_size(MAX_MESSAGE_BYTES);
         let (reporter, health) = tonic_health::server::health_reporter();
-        let states = readiness.subscribe();
-        report(&reporter, states.borrow().is_ready()).await;
-        tasks.spawn(Phase::Health, "report of health", keep_reported(reporter, states));
+        let reporting = keep_reported(reporter, readiness.subscribe()).await;
+        tasks.spawn(Phase::Health, "report of health", reporting);
         let accepted = AcceptedForms {
             timestamp_only: config.accept_timestamp_only_auth,
             body_bound: config.accept_body_bound_auth,
