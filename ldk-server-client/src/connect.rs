@@ -1,19 +1,18 @@
 //! One TLS connection to the server.
 
-use std::error::Error as StdError;
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::uri::{Authority, Uri};
 use hyper_util::rt::TokioIo;
-use rustls::{CertificateError, ClientConfig};
+use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tower::Service;
 
+use crate::connect_failure::ConnectFailure;
 use crate::error::Error;
 
 /// Where to connect to, and how to know that it is the right server.
@@ -56,35 +55,6 @@ impl Target {
             .await
             .map_err(|source| ConnectFailure::of_handshake(self.address.clone(), source))
     }
-}
-
-/// Why there is no connection.
-#[derive(Debug, thiserror::Error)]
-enum ConnectFailure {
-    #[error("cannot connect to {address}")]
-    Unreachable { address: Authority, source: io::Error },
-    #[error("the TLS certificate of {address} is not a pinned one, nor issued by one: {reason}")]
-    NotPinned { address: Authority, reason: CertificateError },
-    #[error("the TLS handshake with {address} failed")]
-    Handshake { address: Authority, source: io::Error },
-    #[error("no connection to {address} within {timeout:?}")]
-    TimedOut { address: Authority, timeout: Duration },
-}
-
-impl ConnectFailure {
-    fn of_handshake(address: Authority, source: io::Error) -> Self {
-        match source.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-            Some(rustls::Error::InvalidCertificate(reason)) => {
-                Self::NotPinned { address, reason: reason.clone() }
-            },
-            _ => Self::Handshake { address, source },
-        }
-    }
-}
-
-/// Whether it was for its certificate that a server is not connected to.
-pub(crate) fn is_not_pinned(error: &(dyn StdError + 'static)) -> bool {
-    matches!(error.downcast_ref(), Some(ConnectFailure::NotPinned { .. }))
 }
 
 /// Makes connections to one target. The URI it is called with is always that of the target.

@@ -5,7 +5,7 @@ use std::error::Error as StdError;
 use ldk_server_grpc::places::PlacesError;
 use tonic::{Code, Status, TimeoutExpired};
 
-use crate::connect::is_not_pinned;
+use crate::connect_failure::is_not_pinned;
 
 /// Declares [`Error`]: the variants for the statuses a server answers with, each with its code, and
 /// those for what goes wrong on this side.

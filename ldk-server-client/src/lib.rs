@@ -63,6 +63,7 @@ mod builder;
 mod client;
 mod clock;
 mod connect;
+mod connect_failure;
 mod error;
 mod event_stream;
 mod follow;

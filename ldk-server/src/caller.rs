@@ -1,6 +1,6 @@
-//! The caller of a call: who it is, what it may do, and whether it still waits for the answer. A call that cannot be undone looks at
-//! that right before it does it: whoever was told that the call failed, or has hung up, must not find
-//! the money spent.
+//! The caller of a call: who it is, what it may do, and whether it still waits for the answer. A
+//! call that cannot be undone looks at that right before it does it: whoever was told that the call
+//! failed, or has hung up, must not find the money spent.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};

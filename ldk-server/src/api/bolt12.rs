@@ -93,21 +93,8 @@ fn at_most_bytes(field: &'static str, text: &str, limit: usize) -> Result<(), Er
 mod tests {
     use std::num::NonZeroU64;
 
-    use ldk_node::bitcoin::secp256k1::PublicKey;
-    use ldk_node::lightning::offers::offer::OfferBuilder;
-
     use super::*;
-
-    const KEY: &str = "02eec7245d6b7d2ccb30380bfbe2a3648cd7a942653f5aa340edcea1f283686619";
-
-    fn offer(item_msat: Option<u64>, items: Quantity) -> Offer {
-        let key: PublicKey = KEY.parse().unwrap();
-        let builder = OfferBuilder::new(key).supported_quantity(items);
-        match item_msat {
-            Some(amount) => builder.amount_msats(amount).build().unwrap(),
-            None => builder.build().unwrap(),
-        }
-    }
+    use crate::ops::bolt12::tests::offer;
 
     fn reason<T>(result: Result<T, Error>) -> String {
         result.err().map(|error| error.to_string()).unwrap_or_default()

@@ -111,7 +111,7 @@ fn amount_to_send(offer: &Offer, amount: Amount, quantity: Option<u64>) -> Resul
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use ldk_node::bitcoin::secp256k1::PublicKey;
     use ldk_node::lightning::offers::offer::{OfferBuilder, Quantity};
 
@@ -119,7 +119,8 @@ mod tests {
 
     const KEY: &str = "02eec7245d6b7d2ccb30380bfbe2a3648cd7a942653f5aa340edcea1f283686619";
 
-    fn offer(item_msat: Option<u64>, items: Quantity) -> Offer {
+    /// One of this amount for each item.
+    pub(crate) fn offer(item_msat: Option<u64>, items: Quantity) -> Offer {
         let key: PublicKey = KEY.parse().unwrap();
         let builder = OfferBuilder::new(key).supported_quantity(items);
         match item_msat {
