@@ -20,6 +20,10 @@ use sha2::Sha256;
 /// The name of the header.
 pub const HEADER: &str = "x-auth";
 
+/// The name of the header that names the API key a request was signed with, where that is not the first.
+/// Without it the server tries all keys, unless the request is large.
+pub const KEY_NAME_HEADER: &str = "x-auth-key";
+
 /// How far the caller's clock may be from the server's, in seconds, in either direction.
 pub const MAX_CLOCK_SKEW_SECS: u64 = 60;
 

@@ -34,6 +34,16 @@ pub fn api_key_file(storage_dir: &Path, network: &str) -> PathBuf {
     network_dir(storage_dir, network).join("api_key")
 }
 
+/// The directory of the API keys that have names, a file each.
+pub fn api_keys_dir(storage_dir: &Path, network: &str) -> PathBuf {
+    network_dir(storage_dir, network).join("api_keys")
+}
+
+/// The file of the secret that runes are made with.
+pub fn rune_secret_file(storage_dir: &Path, network: &str) -> PathBuf {
+    network_dir(storage_dir, network).join("rune_secret")
+}
+
 /// The PEM certificate that clients pin, where the configuration names none.
 pub fn tls_cert_file(storage_dir: &Path) -> PathBuf {
     storage_dir.join("tls.crt")

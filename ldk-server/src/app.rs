@@ -18,6 +18,7 @@ use crate::hold::HeldPayments;
 use crate::hrn::Names;
 use crate::node::channel_settings::ChannelSettings;
 use crate::payment_requests::PaymentRequests;
+use crate::permissions::Permissions;
 use crate::store::Store;
 use crate::wallet::{Spending, Splices};
 
@@ -35,6 +36,8 @@ pub struct App {
     pub network: Network,
     /// Runs what blocks.
     pub executor: Executor,
+    /// Who may call.
+    pub permissions: Permissions,
     /// On-chain transactions, one after the other.
     pub spending: Arc<Spending>,
     /// Channels that are being spliced.

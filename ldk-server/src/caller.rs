@@ -2,13 +2,14 @@
 //! call that cannot be undone looks at that right before it does it: whoever was told that the call
 //! failed, or has hung up, must not find the money spent.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use tonic::Status;
 
-use crate::access::{Access, Permissions};
+use crate::access::{DemandedBudget, Grant};
 use crate::deadline::Deadline;
 use crate::error::Error;
 
@@ -20,46 +21,115 @@ const GAVE_UP: u8 = 1;
 const COMMITTED: u8 = 2;
 
 /// Who a caller is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Identity {
     /// Nobody knows.
     #[default]
     Unknown,
-    /// Whoever holds the API key.
-    ApiKey,
+    /// Whoever holds the API key of this name.
+    ApiKey(Arc<str>),
+    /// Whoever holds a rune.
+    Rune {
+        /// Its id, which those share that were made of it by restricting.
+        id: u64,
+        /// What it is for.
+        label: Arc<str>,
+    },
+    /// Whoever has the private key of a certificate.
+    ClientCertificate {
+        /// The name in it.
+        name: Arc<str>,
+    },
+    /// A user of this machine.
+    LocalUser {
+        /// The number of the user.
+        uid: u32,
+    },
+}
+
+impl Identity {
+    /// What conditions on the `id` of a caller are compared with.
+    pub fn label(&self) -> Option<&str> {
+        match self {
+            Self::ApiKey(name) | Self::ClientCertificate { name } => Some(name),
+            Self::Rune { label, .. } => {
+                Some(label).filter(|label| !label.is_empty()).map(|label| &**label)
+            },
+            Self::Unknown | Self::LocalUser { .. } => None,
+        }
+    }
+}
+
+/// As the log and the audit name it, without anything secret.
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown => f.write_str("unknown"),
+            Self::ApiKey(name) => write!(f, "API key {name}"),
+            Self::Rune { id, .. } => write!(f, "rune {id}"),
+            Self::ClientCertificate { name } => write!(f, "certificate {name}"),
+            Self::LocalUser { uid } => write!(f, "user {uid}"),
+        }
+    }
 }
 
 /// The caller of a call; by default a stranger, who may do nothing. Clones are the same one.
 #[derive(Clone, Debug, Default)]
 pub struct Caller {
     identity: Identity,
-    permissions: Permissions,
+    grant: Grant,
+    budgets: Arc<[DemandedBudget]>,
     deadline: Option<Deadline>,
     state: Arc<AtomicU8>,
 }
 
 impl Caller {
-    /// Somebody who holds the API key, and so may do everything; waits for ever.
+    /// Somebody who is known, may do this, and waits for ever.
+    pub(crate) fn known(identity: Identity, grant: Grant) -> Self {
+        Self { identity, grant, ..Self::default() }
+    }
+
+    /// Whoever holds the first API key, and so may do everything; waits for ever.
+    #[cfg(test)]
     pub(crate) fn with_api_key() -> Self {
-        Self { identity: Identity::ApiKey, permissions: Permissions::ALL, ..Self::default() }
+        Self::known(Identity::ApiKey(Arc::from("api_key")), Grant::Everything)
     }
 
     /// Who it is.
-    pub fn identity(&self) -> Identity {
-        self.identity
+    pub fn identity(&self) -> &Identity {
+        &self.identity
     }
 
-    /// Fails unless the caller may make the calls of this group.
-    pub(crate) fn must_have(&self, group: Access) -> Result<(), Error> {
-        if self.permissions.allow(group) {
-            return Ok(());
-        }
-        Err(Error::PermissionDenied(format!("this caller has no access to the group {group:?}")))
+    /// What it may do.
+    pub fn grant(&self) -> &Grant {
+        &self.grant
     }
 
     /// Until when the caller waits, if not for ever.
     pub(crate) fn deadline(&self) -> Option<Deadline> {
         self.deadline
+    }
+
+    /// Fails unless the caller may do everything: what is asked for would give it that.
+    pub(crate) fn must_be_unrestricted(&self) -> Result<(), Error> {
+        if matches!(self.grant, Grant::Everything) {
+            return Ok(());
+        }
+        Err(Error::PermissionDenied(format!(
+            "{}: whoever is restricted cannot give access to others; a rune can be restricted further \
+             without asking the server",
+            self.identity
+        )))
+    }
+
+    /// What this call may spend.
+    pub(crate) fn budgets(&self) -> &[DemandedBudget] {
+        &self.budgets
+    }
+
+    /// The same, for a call that must keep these budgets.
+    pub(crate) fn with_budgets(self, budgets: Vec<DemandedBudget>) -> Self {
+        Self { budgets: budgets.into(), ..self }
     }
 
     /// The same, waiting until this deadline.
@@ -199,15 +269,5 @@ mod tests {
         caller.commit().unwrap();
         let told = caller.answer(pending::<Result<(), Status>>()).await.unwrap_err();
         assert_eq!(told.code(), Code::DeadlineExceeded);
-    }
-
-    #[test]
-    fn a_call_of_a_group_without_access_is_refused() {
-        let caller = Caller { permissions: Permissions::of(&[Access::Read]), ..Caller::default() };
-        caller.must_have(Access::Read).unwrap();
-        let refused = caller.must_have(Access::Pay).unwrap_err();
-        assert!(matches!(refused, Error::PermissionDenied(_)), "{refused:?}");
-        Caller::with_api_key().must_have(Access::Admin).unwrap();
-        assert!(Caller::default().must_have(Access::Info).is_err());
     }
 }

@@ -24,6 +24,9 @@ pub enum Error {
     /// There is nothing of this name.
     #[error("{0}")]
     NotFound(String),
+    /// There is something of this name already.
+    #[error("{0}")]
+    AlreadyExists(String),
     /// What was asked for lies before or after what there is.
     #[error("{0}")]
     OutOfRange(String),
@@ -65,6 +68,7 @@ impl From<Error> for Status {
             Error::InvalidArgument { .. } => Code::InvalidArgument,
             Error::FailedPrecondition(_) => Code::FailedPrecondition,
             Error::NotFound(_) => Code::NotFound,
+            Error::AlreadyExists(_) => Code::AlreadyExists,
             Error::OutOfRange(_) => Code::OutOfRange,
             Error::ResourceExhausted(_) => Code::ResourceExhausted,
             Error::PermissionDenied(_) => Code::PermissionDenied,

@@ -33,6 +33,7 @@ pub mod metrics;
 pub mod node;
 pub mod ops;
 pub mod payment_requests;
+pub mod permissions;
 pub mod process;
 pub mod readiness;
 pub mod recovery;

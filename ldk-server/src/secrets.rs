@@ -1,5 +1,6 @@
 //! The files a server makes once and then keeps: mnemonic, API key, certificate.
 
+pub mod api_keys;
 mod certificate;
 mod derived;
 mod files;
@@ -14,11 +15,13 @@ use ldk_node::{WordCount, generate_entropy_mnemonic};
 use ldk_server_grpc::places;
 use zeroize::Zeroizing;
 
+pub use api_keys::NamedKey;
 pub(crate) use certificate::read_identity;
 pub use certificate::{Identity, Renewed, identity, renew_certificate};
-use files::{create_once, exists, read};
+use files::{create_once, exists, read, replace};
 
 const API_KEY_BYTES: usize = 32;
+const RUNE_SECRET_BYTES: usize = 32;
 const MNEMONIC_WORDS: usize = 24;
 const MNEMONIC_FILE: &str = "keys_mnemonic";
 const SEED_FILE: &str = "keys_seed";
@@ -133,20 +136,37 @@ fn parse_seed(path: &Path, bytes: &[u8]) -> Result<Entropy, SecretError> {
 
 /// Reads the API key of `network`, or makes one, and returns its text.
 pub fn api_key(storage_dir: &Path, network: &str) -> Result<Zeroizing<String>, SecretError> {
-    let path = places::api_key_file(storage_dir, network);
-    if !exists(&path)? {
-        let key = Zeroizing::new(rand::random::<[u8; API_KEY_BYTES]>());
-        create_once(&path, key.as_slice(), 0o400)?;
-    }
-    let bytes = Zeroizing::new(read(&path)?);
-    if bytes.len() != API_KEY_BYTES {
-        let reason = format!(
-            "has {} bytes; expected {API_KEY_BYTES}. Remove it to have a new key made",
-            bytes.len()
-        );
-        return Err(SecretError::new(&path, reason));
-    }
+    let bytes = random_once::<API_KEY_BYTES>(&places::api_key_file(storage_dir, network))?;
     Ok(Zeroizing::new(hex::encode(bytes.as_slice())))
+}
+
+/// Puts another API key of `network` in the place of the one there is, and returns its text.
+pub fn rotate_api_key(storage_dir: &Path, network: &str) -> Result<Zeroizing<String>, SecretError> {
+    let key = Zeroizing::new(rand::random::<[u8; API_KEY_BYTES]>());
+    replace(&places::api_key_file(storage_dir, network), key.as_slice(), 0o400)?;
+    Ok(Zeroizing::new(hex::encode(key.as_slice())))
+}
+
+/// Reads the secret that runes of `network` are made with, or makes one.
+pub fn rune_secret(
+    storage_dir: &Path,
+    network: &str,
+) -> Result<Zeroizing<[u8; RUNE_SECRET_BYTES]>, SecretError> {
+    random_once(&places::rune_secret_file(storage_dir, network))
+}
+
+/// Reads a file of random bytes, or makes it.
+fn random_once<const N: usize>(path: &Path) -> Result<Zeroizing<[u8; N]>, SecretError> {
+    if !exists(path)? {
+        let bytes = Zeroizing::new(rand::random::<[u8; N]>());
+        create_once(path, bytes.as_slice(), 0o400)?;
+    }
+    let bytes = Zeroizing::new(read(path)?);
+    <[u8; N]>::try_from(bytes.as_slice()).map(Zeroizing::new).map_err(|_| {
+        let reason =
+            format!("has {} bytes; expected {N}. Remove it to have a new one made", bytes.len());
+        SecretError::new(path, reason)
+    })
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 /// From the top to the bottom. A module may name those that stand below it, and no other.
-const FLOORS: [&str; 45] = [
+const FLOORS: [&str; 46] = [
     "main",
     "fuzzing",
     "commands",
@@ -35,6 +35,7 @@ const FLOORS: [&str; 45] = [
     "payment_requests",
     "executor",
     "bulkhead",
+    "permissions",
     "caller",
     "access",
     "store",

@@ -11,6 +11,7 @@ use crate::app::App;
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::executor::Executor;
+use crate::permissions::Permissions;
 
 /// How far the server is.
 #[derive(Clone)]
@@ -27,6 +28,7 @@ pub struct Dispatcher {
     phase: watch::Receiver<Phase>,
     executor: Executor,
     stopping: CancellationToken,
+    permissions: Permissions,
 }
 
 /// A call that is not just a function on a blocking thread.
@@ -49,19 +51,21 @@ impl Dispatcher {
         phase: watch::Receiver<Phase>,
         executor: Executor,
         stopping: CancellationToken,
+        permissions: Permissions,
     ) -> Self {
-        Self { phase, executor, stopping }
+        Self { phase, executor, stopping, permissions }
     }
 
-    /// Executes a call, if the caller has access to it.
+    /// Executes a call, if the caller may make it.
     pub async fn call<R: Rpc>(
         &self,
         _method: R,
         caller: Caller,
         request: R::Request,
     ) -> Result<R::Reply, Error> {
-        caller.must_have(R::SPEC.access)?;
-        R::serve(self, caller, request).await
+        let method = (R::SPEC.name, R::SPEC.access);
+        let budgets = self.permissions.admit(&caller, method, &request)?;
+        R::serve(self, caller.with_budgets(budgets), request).await
     }
 
     fn app(&self) -> Result<Arc<App>, Error> {
@@ -172,7 +176,8 @@ mod tests {
     fn starting() -> (watch::Sender<Phase>, Dispatcher, CancellationToken) {
         let (phase, receiver) = watch::channel(Phase::Starting("loading".to_owned()));
         let stopping = CancellationToken::new();
-        let dispatcher = Dispatcher::new(receiver, Executor::new(1), stopping.clone());
+        let permissions = Permissions::with_api_key("aa");
+        let dispatcher = Dispatcher::new(receiver, Executor::new(1), stopping.clone(), permissions);
         (phase, dispatcher, stopping)
     }
 

@@ -2,6 +2,7 @@
 //! what its messages mean. Nothing here knows by which transport a call came.
 
 mod amount;
+mod api_keys;
 mod backup;
 mod bolt11;
 mod bolt12;
@@ -22,6 +23,7 @@ mod pasted;
 mod payments;
 mod peers;
 mod route;
+mod runes;
 mod splice;
 mod spontaneous;
 mod stream;

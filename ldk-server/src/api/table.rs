@@ -6,8 +6,9 @@ use ldk_server_grpc::api::*;
 use ldk_server_grpc::events::EventEnvelope;
 
 use super::{
-    Dispatcher, Stream, backup, bolt11, bolt12, channel_config, channels, consumers, crypto,
-    decode, events, graph, hold, jit, node, onchain, payments, peers, splice, spontaneous, unified,
+    Dispatcher, Stream, api_keys, backup, bolt11, bolt12, channel_config, channels, consumers,
+    crypto, decode, events, graph, hold, jit, node, onchain, payments, peers, runes, splice,
+    spontaneous, unified,
 };
 use crate::access::Access;
 use crate::caller::Caller;
@@ -16,7 +17,7 @@ use crate::error::Error;
 /// A call of the API.
 pub trait Rpc: Send {
     /// What it is asked with.
-    type Request: Send + 'static;
+    type Request: prost::Message + 'static;
     /// What it answers: a message, or a [`Stream`] of messages.
     type Reply: Send + 'static;
     /// What is known of every such call.
@@ -120,6 +121,14 @@ macro_rules! for_each_rpc {
             ack_events AckEvents(AckEventsRequest) -> AckEventsResponse: Events blocking node Changes consumers::ack;
             list_event_consumers ListEventConsumers(ListEventConsumersRequest) -> ListEventConsumersResponse: Events blocking node Reads consumers::list;
             delete_event_consumer DeleteEventConsumer(DeleteEventConsumerRequest) -> DeleteEventConsumerResponse: Events blocking node Changes consumers::delete;
+            create_rune CreateRune(CreateRuneRequest) -> CreateRuneResponse: Admin blocking node Changes runes::create;
+            list_runes ListRunes(ListRunesRequest) -> ListRunesResponse: Admin blocking node Reads runes::list;
+            revoke_rune RevokeRune(RevokeRuneRequest) -> RevokeRuneResponse: Admin blocking node Changes runes::revoke;
+            check_rune CheckRune(CheckRuneRequest) -> CheckRuneResponse: Info blocking node Reads runes::check;
+            create_api_key CreateApiKey(CreateApiKeyRequest) -> CreateApiKeyResponse: Admin blocking node Changes api_keys::create;
+            list_api_keys ListApiKeys(ListApiKeysRequest) -> ListApiKeysResponse: Admin blocking node Reads api_keys::list;
+            rotate_api_key RotateApiKey(RotateApiKeyRequest) -> RotateApiKeyResponse: Admin blocking node Changes api_keys::rotate;
+            revoke_api_key RevokeApiKey(RevokeApiKeyRequest) -> RevokeApiKeyResponse: Admin blocking node Changes api_keys::revoke;
             create_backup CreateBackup(CreateBackupRequest) -> Stream<CreateBackupResponse>: Admin stream node Changes backup::create;
         }
     };

@@ -17,6 +17,7 @@ use crate::hrn::Names;
 use crate::node::channel_settings::ChannelSettings;
 use crate::node::startup::Started;
 use crate::payment_requests::PaymentRequests;
+use crate::permissions::Permissions;
 use crate::wallet::Spending;
 
 /// What takes the events of a node that runs.
@@ -34,12 +35,13 @@ pub(super) fn event_loop(app: &App) -> EventLoop {
 pub(super) async fn assemble(
     config: &Arc<Config>,
     started: &Started,
+    permissions: &Permissions,
     executor: &Executor,
     stopping: &CancellationToken,
 ) -> Result<Arc<App>, StartError> {
     let Started { node, store, gate, .. } = started;
     let (node, store, gate) = (Arc::clone(node), Arc::clone(store), Arc::clone(gate));
-    let executor = executor.clone();
+    let (executor, permissions) = (executor.clone(), permissions.clone());
     let (config, stopping) = (Arc::clone(config), stopping.clone());
     let lsp = config
         .lsps2_client
@@ -47,10 +49,12 @@ pub(super) async fn assemble(
         .map(|lsp| LiquidityProvider::new(lsp.node_id, lsp.address.clone()));
     let is_async_server = matches!(config.async_payments_role, Some(AsyncPaymentsRole::Server));
     let assembling = tokio::task::spawn_blocking(move || {
+        permissions.runes.load(Arc::clone(&store))?;
         let held = HeldPayments::open(Arc::clone(&node), Arc::clone(&store))?;
         let app = Arc::new(App {
             network: config.network,
             executor,
+            permissions,
             splices: Arc::default(),
             channel_settings: Arc::new(ChannelSettings::new(Arc::clone(&node))),
             payment_requests: PaymentRequests::default(),

@@ -76,9 +76,9 @@ impl Server {
         let (readiness, stop, mut tasks) =
             (Readiness::starting(), Stop::default(), Tasks::default());
         let prepared = Prepared::by(&config).await?;
-        let Prepared { lock, entropy, api_key, certificate, sockets, address, .. } = prepared;
+        let Prepared { lock, entropy, permissions, certificate, sockets, address, .. } = prepared;
         let config = Arc::new(config);
-        let signed_since = (api_key, started_at_secs);
+        let signed_since = (permissions.clone(), started_at_secs);
         let services = Services::new(&config, signed_since, &readiness, &stop, &mut tasks).await?;
         let Services { router, calls, progress, latest_metrics } = services;
         tasks.serve(prepared.listener, router, prepared.certificate_reloader, &readiness, &stop);
@@ -96,7 +96,8 @@ impl Server {
             () = interrupt => return Err(StartError::Interrupted),
         };
         let running = Running::of(&started, lock);
-        let app = match app::assemble(&config, &started, &calls, stop.serving()).await {
+        let app = match app::assemble(&config, &started, &permissions, &calls, stop.serving()).await
+        {
             Ok(app) => app,
             Err(error) => return Err(running.give_up(error).await),
         };

@@ -3,15 +3,14 @@
 use std::fs::File;
 use std::net::SocketAddr;
 
-use zeroize::Zeroizing;
-
 use super::{StartError, exposure, upstream};
 use crate::certificate::{Certificate, CertificateReloader};
 use crate::config::{Config, LimitsConfig};
 use crate::descriptors::Shares;
 use crate::gate::{self, ListeningSockets};
 use crate::http::Listener;
-use crate::secrets::Entropy;
+use crate::permissions::{ApiKeys, Permissions, Runes};
+use crate::secrets::{Entropy, SecretError};
 use crate::{backup, secrets, storage};
 
 /// What was prepared.
@@ -19,7 +18,7 @@ pub(super) struct Prepared {
     /// Held as long as the node may write its state.
     pub(super) lock: File,
     pub(super) entropy: Entropy,
-    pub(super) api_key: Zeroizing<String>,
+    pub(super) permissions: Permissions,
     pub(super) certificate: Certificate,
     pub(super) certificate_reloader: CertificateReloader,
     /// Where peers connect.
@@ -37,7 +36,7 @@ impl Prepared {
         upstream::check(&network_dir)?;
         backup::remove_partial(&network_dir).map_err(StartError::PartialBackup)?;
         let entropy = secrets::entropy(&config.storage_dir)?;
-        let api_key = secrets::api_key(&config.storage_dir, &config.network.to_string())?;
+        let permissions = permissions(config)?;
         let (certificate, certificate_reloader) = Certificate::open(config.tls.clone())?;
         exposure::warn(config);
         gate::check(config)?;
@@ -46,7 +45,7 @@ impl Prepared {
         Ok(Self {
             lock,
             entropy,
-            api_key,
+            permissions,
             certificate,
             certificate_reloader,
             sockets,
@@ -54,6 +53,14 @@ impl Prepared {
             address,
         })
     }
+}
+
+fn permissions(config: &Config) -> Result<Permissions, SecretError> {
+    let api_keys = ApiKeys::open(config.storage_dir.clone(), config.network)?;
+    let secret = secrets::rune_secret(&config.storage_dir, &config.network.to_string())?;
+    let runes =
+        Runes::new(&secret).map_err(|error| SecretError::new(&config.storage_dir, error))?;
+    Ok(Permissions::new(api_keys, runes))
 }
 
 async fn listen(

@@ -3,7 +3,6 @@
 use ldk_server_grpc::MAX_MESSAGE_BYTES;
 use ldk_server_grpc::api::lightning_node_server::LightningNodeServer;
 use tokio::sync::watch;
-use zeroize::Zeroizing;
 
 use super::{Phase, StartError, Stop, Tasks};
 use crate::api::{self, Dispatcher};
@@ -16,6 +15,7 @@ use crate::http::{
 };
 use crate::metrics::{self, Metrics};
 use crate::node::startup::Doing;
+use crate::permissions::Permissions;
 use crate::readiness::Readiness;
 
 /// The services, and what they are told.
@@ -32,15 +32,20 @@ impl Services {
     /// Puts them together. Until there is a node its calls answer what is being done.
     pub(super) async fn new(
         config: &Config,
-        (api_key, started_at_secs): (Zeroizing<String>, u64),
+        (permissions, started_at_secs): (Permissions, u64),
         readiness: &Readiness,
         stop: &Stop,
         tasks: &mut Tasks,
     ) -> Result<Self, StartError> {
         let (progress, phase) = watch::channel(api::Phase::Starting(Doing::Loading.to_string()));
         let calls = Executor::new(config.limits.max_calls_in_flight);
-        let service =
-            grpc::Service::new(Dispatcher::new(phase, calls.clone(), stop.serving().clone()));
+        let stopping = stop.serving().clone();
+        let service = grpc::Service::new(Dispatcher::new(
+            phase,
+            calls.clone(),
+            stopping,
+            permissions.clone(),
+        ));
         let service =
             LightningNodeServer::new(service).max_decoding_message_size(MAX_MESSAGE_BYTES);
         let (reporter, health) = tonic_health::server::health_reporter();
@@ -51,7 +56,7 @@ impl Services {
             body_bound: config.accept_body_bound_auth,
         };
         let body_timeout = config.limits.request_timeout;
-        let access = Access { api_key, accepted, body_timeout, started_at_secs };
+        let access = Access { permissions, accepted, body_timeout, started_at_secs };
         let (latest_metrics, latest) = watch::channel(None);
         let requests = metrics::Requests::new()?;
         let metrics =

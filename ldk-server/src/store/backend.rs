@@ -12,7 +12,7 @@ use ldk_server_grpc::types::EventConsumer;
 use super::change::{Change, Outcome};
 use super::model::{
     Class, Digest, Epoch, EventBounds, ForwardFilter, ForwardPlace, ForwardRow, Lineage, Name,
-    PaymentFilter, PaymentPlace, PaymentRow, QuarantinedMonitor, Unpaid,
+    PaymentFilter, PaymentPlace, PaymentRow, QuarantinedMonitor, Reservation, Unpaid,
 };
 use crate::compat::channel_state::Id;
 
@@ -97,6 +97,9 @@ pub(super) trait Reads: Send + Sync {
     fn event_consumers(&self) -> io::Result<(Vec<EventConsumer>, EventBounds)>;
     /// How many consumers there are.
     fn consumer_count(&self) -> io::Result<usize>;
+
+    /// What was drawn on budgets, in the order of the numbers.
+    fn reservations(&self) -> io::Result<Vec<Reservation>>;
 
     /// The monitors that are set aside.
     fn quarantined_monitors(&self) -> io::Result<Vec<QuarantinedMonitor>>;

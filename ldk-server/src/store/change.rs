@@ -5,7 +5,10 @@ use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_node::payment::PaymentDetails;
 use ldk_server_grpc::types::Payment;
 
-use super::model::{Ack, Name, NewEvent, RecordedEvent, Removed, StatusChange, Value};
+use super::model::{
+    Ack, Name, NewEvent, Purpose, RecordedEvent, Removed, Reservation, Settlement, StatusChange,
+    Value,
+};
 use crate::compat::channel_state::Id;
 
 /// A change of what is stored.
@@ -63,6 +66,30 @@ pub(super) enum Change {
         /// and those that are more than this.
         keep_count: u64,
     },
+    /// Amounts are reserved on budgets.
+    Reserve {
+        /// The amounts, all with the same number.
+        reservations: Vec<Reservation>,
+        /// What they are for, as far as that is known.
+        purpose: Purpose,
+    },
+    /// It is known what reservations are for.
+    ReservationIsFor {
+        /// Their number.
+        number: u64,
+        /// What they are for.
+        purpose: Purpose,
+    },
+    /// Nothing was spent of what was reserved.
+    Release {
+        /// The number of the reservations.
+        number: u64,
+    },
+    /// Settles the reservations that a crash has left, and forgets those that count no more.
+    TidyReservations {
+        /// The time, in Unix seconds.
+        now_secs: u64,
+    },
     /// The library gets back a monitor that was set aside.
     RestoreMonitor(String),
 }
@@ -100,6 +127,8 @@ pub(super) enum Meaning {
 pub(super) struct Outcome {
     /// The payments that have another status, or were looked at to see whether they have.
     pub(super) payments: Vec<StatusChange>,
+    /// What became of reservations.
+    pub(super) settlements: Vec<Settlement>,
     /// The event that is recorded.
     pub(super) event: Option<Box<RecordedEvent>>,
     /// That no event of the library is recorded and not acknowledged.

@@ -2,6 +2,7 @@
 //! format; beside it stand the history of payments and forwards, and the events.
 
 mod backend;
+mod budgets;
 mod change;
 mod consumers;
 mod cuts;
@@ -22,6 +23,7 @@ mod writer;
 use std::path::Path;
 use std::str::FromStr as _;
 
+pub use budgets::{NotReserved, Reserved};
 pub use cuts::CutsRefused;
 pub use dedup::dedup_key;
 pub use durability::{Durability, NeverDurable, Position};
@@ -39,9 +41,9 @@ use ldk_node::lightning::util::persist::{
 };
 pub use metrics::StoreState;
 pub use model::{
-    Ack, Digest, Epoch, EventBounds, Forward, ForwardFilter, ForwardPlace, Lineage,
-    MAX_EVENT_CONSUMERS, NewEvent, Page, PaymentFilter, PaymentPlace, QuarantinedMonitor, Removed,
-    Unpaid,
+    Ack, BudgetId, BudgetLimit, Digest, Epoch, EventBounds, Forward, ForwardFilter, ForwardPlace,
+    Lineage, MAX_EVENT_CONSUMERS, NewEvent, Page, PaymentFilter, PaymentPlace, QuarantinedMonitor,
+    Removed, Unpaid,
 };
 pub use payments::{NotWritten, PaymentCounts, making_invoice, making_wanted_invoice, payment_id};
 pub use retention::EventCounts;
@@ -53,6 +55,7 @@ pub use writer::{SendPin, Waits};
 
 use crate::compat::wallet;
 use backend::Reads;
+use budgets::Ledger;
 use cuts::Cuts;
 use events::EventLog;
 use payments::Counts;
@@ -72,6 +75,7 @@ pub struct Store {
     sqlite: Sqlite,
     payment_counts: Counts,
     event_log: EventLog,
+    ledger: Ledger,
     /// In its place, if the two are to be compared.
     library: Option<SqliteStore>,
     cuts: Cuts,
@@ -109,11 +113,14 @@ impl Store {
         let payment_counts = Counts::load(&*reads)?;
         let event_log = EventLog::load(&*reads)?;
         let maintenance = backend.maintenance();
-        let observer = observer(payment_counts.clone(), event_log.clone());
+        let ledger = Ledger::default();
+        let observer = observer(payment_counts.clone(), event_log.clone(), ledger.clone());
         let writer = Writer::start(Box::new(backend), observer, on_failure)?;
+        ledger.load(&*reads, &writer)?;
         let sqlite = Sqlite::new(path, maintenance(writer.between_commits()));
         let cuts = Cuts::default();
-        let store = Self { reads, writer, sqlite, payment_counts, event_log, library, cuts };
+        let store =
+            Self { reads, writer, sqlite, payment_counts, event_log, ledger, library, cuts };
         store.event_log.queue_is(&events::stored_queue(&store)?);
         Ok(store)
     }
@@ -165,9 +172,10 @@ impl Store {
 }
 
 /// Keeps what is known in memory level with what is on disk, and tells who listens.
-fn observer(counts: Counts, event_log: EventLog) -> Observer {
+fn observer(counts: Counts, event_log: EventLog, ledger: Ledger) -> Observer {
     Box::new(move |outcome| {
         outcome.payments.iter().for_each(|change| counts.changed(*change));
+        outcome.settlements.iter().for_each(|settlement| ledger.settled(*settlement));
         if outcome.is_acknowledged {
             event_log.acknowledged();
         }

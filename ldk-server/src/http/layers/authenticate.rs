@@ -1,34 +1,35 @@
-//! Who calls: whoever holds the API key, and nobody else.
+//! Who calls: whoever holds an API key or a rune.
 //!
-//! The credential is read before the body, so that strangers cannot have a large one read without one;
-//! it is verified after, because it covers the body.
+//! A signature is read before the body, so that strangers cannot have a large one read without one; it is
+//! verified after, because it covers the body. A rune covers nothing, and is verified at once.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request};
 use ldk_server_grpc::auth::{self, Credential, Form};
+use ldk_server_grpc::rune;
 use tonic::Status;
-use zeroize::Zeroizing;
 
 use super::super::standing::Unproven;
 use super::check::Check;
-use crate::caller::Caller;
+use crate::access::Grant;
+use crate::caller::{Caller, Identity};
 use crate::clock::{Seldom, unix_secs};
+use crate::permissions::{ApiKeys, Genuine, Refusal, Runes, Signed};
 
-/// What callers who hold the API key are called in the log.
-const API_KEY: &str = "api-key";
+/// Checks that there is either one fresh, well-formed `x-auth` or one rune that is good, and puts the
+/// [`Credential`] or the [`Caller`] into the extensions.
+#[derive(Clone)]
+pub(in crate::http) struct ReadCredential {
+    runes: Runes,
+}
 
-/// Checks that there is one fresh, well-formed `x-auth`, and puts its [`Credential`] into the
-/// extensions.
-#[derive(Clone, Copy)]
-pub(in crate::http) struct ReadCredential;
-
-/// Checks that the credential was made with the API key for this request, and puts the [`Caller`] into
-/// the extensions, with the [`Form`] of the credential. The connection is no stranger's from then on.
+/// Checks that a credential was made with an API key for this request, and puts the [`Caller`] into the
+/// extensions, with the [`Form`] of the credential. The connection is no stranger's from then on.
 #[derive(Clone)]
 pub(in crate::http) struct Authenticate {
-    api_key: Arc<Zeroizing<String>>,
+    api_keys: ApiKeys,
     accepted: AcceptedForms,
 }
 
@@ -41,58 +42,93 @@ pub struct AcceptedForms {
     pub body_bound: bool,
 }
 
+impl ReadCredential {
+    /// Accepts these runes.
+    pub(in crate::http) fn new(runes: Runes) -> Self {
+        Self { runes }
+    }
+
+    fn caller_with(&self, rune: &str) -> Result<Caller, Status> {
+        let genuine = self.runes.verify(rune).map_err(|refusal| match refusal {
+            Refusal::Starting => Status::unavailable(refusal.to_string()),
+            Refusal::Forged | Refusal::Revoked(_) => unauthenticated(refusal),
+        })?;
+        let Genuine { rune, id, label } = genuine;
+        Ok(Caller::known(Identity::Rune { id, label: Arc::from(label) }, Grant::of_rune(rune)))
+    }
+}
+
 impl<B> Check<B> for ReadCredential {
     fn check(&self, request: &mut Request<B>) -> Result<(), Status> {
-        let credential = credential(request.headers())?;
-        request.extensions_mut().insert(credential);
+        let headers = request.headers();
+        match (only(headers, auth::HEADER)?, only(headers, rune::HEADER)?) {
+            (Some(x_auth), None) => {
+                let credential = Credential::parse(x_auth, unix_secs()).map_err(unauthenticated)?;
+                request.extensions_mut().insert(credential);
+            },
+            (None, Some(rune)) => {
+                let caller = self.caller_with(rune)?;
+                request.extensions_mut().insert(caller);
+            },
+            (None, None) => return Err(unauthenticated("no x-auth header, and no rune")),
+            // Which of two was meant, a proxy in between may see differently.
+            (Some(_), Some(_)) => return Err(unauthenticated("both an x-auth header and a rune")),
+        }
         Ok(())
     }
 }
 
 impl Authenticate {
-    /// Accepts `api_key` in these forms and the request-bound one.
-    pub(in crate::http) fn new(api_key: Zeroizing<String>, accepted: AcceptedForms) -> Self {
-        Self { api_key: Arc::new(api_key), accepted }
+    /// Accepts these keys, in these forms and the request-bound one.
+    pub(in crate::http) fn new(api_keys: ApiKeys, accepted: AcceptedForms) -> Self {
+        Self { api_keys, accepted }
     }
 
-    fn verify(&self, credential: &Credential, path: &str, body: &[u8]) -> Result<Form, Status> {
-        match credential.verify(&self.api_key, path, body).map_err(unauthenticated)? {
+    fn verify(&self, request: &Request<Bytes>) -> Result<(Caller, Form), Status> {
+        let credential: Option<&Credential> = request.extensions().get();
+        let credential = credential.ok_or_else(|| unauthenticated("x-auth was not read"))?;
+        let key_name = only(request.headers(), auth::KEY_NAME_HEADER)?;
+        let (path, body) = (request.uri().path(), request.body());
+        let signed = self.api_keys.verify(credential, key_name, path, body);
+        let Signed { name, grant, form } = signed.map_err(unauthenticated)?;
+        match form {
             Form::TimestampOnly if !self.accepted.timestamp_only => {
                 Err(unauthenticated("x-auth does not cover the body"))
             },
             Form::BodyBound if !self.accepted.body_bound => {
                 Err(unauthenticated("x-auth does not cover the path"))
             },
-            form => Ok(form),
+            form => Ok((Caller::known(Identity::ApiKey(name), grant), form)),
         }
     }
 }
 
 impl Check<Bytes> for Authenticate {
     fn check(&self, request: &mut Request<Bytes>) -> Result<(), Status> {
-        let credential: Option<&Credential> = request.extensions().get();
-        let credential = credential.ok_or_else(|| unauthenticated("x-auth was not read"))?;
-        let form = self.verify(credential, request.uri().path(), request.body())?;
+        if request.extensions().get::<Caller>().is_none() {
+            let (caller, form) = self.verify(request)?;
+            request.extensions_mut().insert(form);
+            request.extensions_mut().insert(caller);
+        }
         let extensions = request.extensions_mut();
         if let Some(unproven) = extensions.remove::<Unproven>() {
             unproven.prove();
         }
-        extensions.insert(form);
-        extensions.insert(Caller::with_api_key());
-        tracing::Span::current().record("caller", API_KEY);
+        if let Some(caller) = extensions.get::<Caller>() {
+            tracing::Span::current().record("caller", tracing::field::display(caller.identity()));
+        }
         Ok(())
     }
 }
 
-fn credential(headers: &HeaderMap) -> Result<Credential, Status> {
-    let mut values = headers.get_all(auth::HEADER).iter();
-    let value = values.next().ok_or_else(|| unauthenticated("no x-auth header"))?;
-    // Which of two was meant, a proxy in between may see differently.
+/// The header of this name, of which there must not be two.
+fn only<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Status> {
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {
-        return Err(unauthenticated("more than one x-auth header"));
+        return Err(unauthenticated(format_args!("more than one {name} header")));
     }
-    let value = value.to_str().map_err(unauthenticated)?;
-    Credential::parse(value, unix_secs()).map_err(unauthenticated)
+    value.to_str().map(Some).map_err(unauthenticated)
 }
 
 /// One answer for every reason, which only the log tells: of the first in each minute, because strangers
@@ -113,6 +149,7 @@ mod tests {
     use tonic::Code;
 
     use super::*;
+    use crate::permissions::Permissions;
 
     const KEY: &str = "aa";
     const PATH: &str = "/api.LightningNode/GetNodeInfo";
@@ -129,8 +166,10 @@ mod tests {
 
     fn check(request: &mut Request<Bytes>, accepts_older: bool) -> Result<(), Code> {
         let accepted = AcceptedForms { timestamp_only: accepts_older, body_bound: accepts_older };
-        let authenticate = Authenticate::new(Zeroizing::new(KEY.to_owned()), accepted);
-        let checked = ReadCredential.check(request).and_then(|()| authenticate.check(request));
+        let Permissions { api_keys, runes, .. } = Permissions::with_api_key(KEY);
+        let authenticate = Authenticate::new(api_keys, accepted);
+        let read = ReadCredential::new(runes).check(request);
+        let checked = read.and_then(|()| authenticate.check(request));
         checked.map_err(|refusal| refusal.code())
     }
 

@@ -25,7 +25,6 @@ use tonic::Status;
 use tonic::body::Body;
 use tower::util::{MapErrLayer, MapRequestLayer};
 use tower::{Service, ServiceBuilder};
-use zeroize::Zeroizing;
 
 pub use authenticate::AcceptedForms;
 use authenticate::{Authenticate, ReadCredential};
@@ -36,13 +35,15 @@ use generation::{FindGeneration, TranslateLayer};
 use grpc_shape::{Envelope, Path};
 use replay::Seen;
 
+use crate::permissions::Permissions;
+
 /// An answer on its way, or why there is none.
 type Answering = Pin<Box<dyn Future<Output = Result<Response<Body>, Status>> + Send>>;
 
 /// What calls that need the key are checked by.
 pub struct Access {
-    /// What `x-auth` must be made with.
-    pub api_key: Zeroizing<String>,
+    /// Who may call.
+    pub permissions: Permissions,
     /// In which forms, besides the request-bound one.
     pub accepted: AcceptedForms,
     /// How long a body may take to arrive.
@@ -63,12 +64,12 @@ where
     B: http_body::Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
     B: Send + 'static,
 {
-    let Access { api_key, accepted, body_timeout, started_at_secs } = access;
+    let Access { permissions, accepted, body_timeout, started_at_secs } = access;
     ServiceBuilder::new()
         .layer(CheckLayer(Envelope))
-        .layer(CheckLayer(ReadCredential))
+        .layer(CheckLayer(ReadCredential::new(permissions.runes)))
         .layer(Bodies::new(body_timeout))
-        .layer(CheckLayer(Authenticate::new(api_key, accepted)))
+        .layer(CheckLayer(Authenticate::new(permissions.api_keys, accepted)))
         .layer(CheckLayer(ReadTimeout))
         .layer(CheckLayer(Path))
         .layer(CheckLayer(FindGeneration))

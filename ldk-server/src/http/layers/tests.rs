@@ -29,7 +29,7 @@ async fn answer(request: Request<Full<Bytes>>) -> Code {
     let inner =
         service_fn(|_: Request<Body>| async { Ok::<_, Infallible>(Response::new(Body::empty())) });
     let access = Access {
-        api_key: Zeroizing::new(KEY.to_owned()),
+        permissions: Permissions::with_api_key(KEY),
         accepted: AcceptedForms { timestamp_only: true, body_bound: true },
         body_timeout: Duration::from_secs(30),
         started_at_secs: 0,

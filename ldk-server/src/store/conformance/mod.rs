@@ -1,6 +1,7 @@
 //! What every backend has to keep: tests of the store that know nothing of its tables and files, run
 //! on each.
 
+mod budgets;
 mod consumers;
 mod events;
 mod names;
@@ -50,6 +51,14 @@ macro_rules! on_each {
 }
 
 on_each!([Sqlite as sqlite] {
+    budgets {
+        what_is_reserved_is_left_for_nobody_else,
+        what_was_not_sent_is_given_back,
+        the_outcome_of_a_payment_corrects_what_was_reserved,
+        a_payment_that_failed_has_cost_nothing,
+        a_crash_leaks_nothing_and_gives_nothing_back_that_may_have_left,
+        what_was_drawn_long_ago_counts_no_more,
+    }
     consumers {
         a_consumer_begins_where_it_is_told_and_goes_on_over_a_restart,
         acknowledgements_only_go_forward_and_not_beyond_what_there_is,

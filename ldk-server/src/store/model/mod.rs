@@ -6,6 +6,7 @@ mod forwards;
 mod name;
 mod pages;
 pub(super) mod payments;
+mod reservations;
 
 use ldk_node::lightning::io;
 
@@ -19,6 +20,8 @@ pub(super) use name::{BROADCASTS, CUTS_MADE, Name, SERVER, Value, check};
 pub use pages::Page;
 pub(super) use payments::{Certainty, Class, PaymentRow, StatusChange};
 pub use payments::{PaymentFilter, PaymentPlace, Unpaid};
+pub use reservations::{BudgetId, BudgetLimit};
+pub(super) use reservations::{Purpose, Reservation, Settlement};
 
 /// A monitor that is set aside.
 pub struct QuarantinedMonitor {

@@ -82,6 +82,7 @@ pub(in crate::store) struct Class {
 /// From which class to which a payment went; from none when it is new.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::store) struct StatusChange {
+    pub(in crate::store) id: PaymentId,
     pub(in crate::store) before: Option<Class>,
     pub(in crate::store) after: Class,
     /// 0 where it is not known.
@@ -94,6 +95,22 @@ impl StatusChange {
     /// Whether the status is another one now.
     pub(in crate::store) fn is_news(&self) -> bool {
         self.before.map(|before| before.status) != Some(self.after.status)
+    }
+
+    /// What a payment from here has cost in the end, with the fee, as soon as that is known.
+    pub(in crate::store) fn cost_msat(&self) -> Option<u64> {
+        if self.after.direction != PaymentDirection::Outbound {
+            return None;
+        }
+        let whole_msat = self.amount_msat.saturating_add(self.fee_paid_msat);
+        let is_onchain = self.after.method == PaymentMethod::Onchain;
+        match self.after.status {
+            PaymentStatus::Failed => self.is_news().then_some(0),
+            // Where the amount is not known, what was reserved stands.
+            PaymentStatus::Succeeded => (self.amount_msat > 0).then_some(whole_msat),
+            // The wallet knows the fee once it has found the transaction.
+            PaymentStatus::Pending => (is_onchain && self.fee_paid_msat > 0).then_some(whole_msat),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::connection::Writing;
 use super::sole_writer::SoleWriter;
-use super::{consumers, epoch, events, payments, quarantine, records};
+use super::{consumers, epoch, events, payments, quarantine, records, reservations};
 use crate::store::backend::{Backend, BackendError};
 use crate::store::change::{Change, Meaning, Outcome, RecordChange, Reply};
 use crate::store::model::RecordedEvent;
@@ -32,7 +32,7 @@ impl Backend for SqliteWriter {
     fn apply(&mut self, batch: Vec<Change>) -> Result<Vec<Outcome>, BackendError> {
         let database = &mut self.writing().database;
         let transaction = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let outcomes = batch.into_iter().map(|change| make(&transaction, change));
+        let outcomes = batch.into_iter().map(|change| settled(&transaction, change));
         let outcomes = outcomes.collect::<rusqlite::Result<_>>()?;
         epoch::advance(&transaction)?;
         transaction.commit()?;
@@ -48,6 +48,18 @@ impl Backend for SqliteWriter {
     fn close(self: Box<Self>) {
         self.writing().wal_reader.end();
     }
+}
+
+/// Makes a change, and corrects what was reserved for the payments that it tells the outcome of.
+fn settled(database: &Connection, change: Change) -> rusqlite::Result<Outcome> {
+    let mut outcome = make(database, change)?;
+    for payment in &outcome.payments {
+        if let Some(cost_msat) = payment.cost_msat() {
+            let settlements = reservations::settle(database, payment.id, cost_msat)?;
+            outcome.settlements.extend(settlements);
+        }
+    }
+    Ok(outcome)
 }
 
 fn make(database: &Connection, change: Change) -> rusqlite::Result<Outcome> {
@@ -78,8 +90,24 @@ fn make(database: &Connection, change: Change) -> rusqlite::Result<Outcome> {
             quarantine::restore(database, &name)?;
             Ok(Outcome::default())
         },
-        change => make_of_events(database, change),
+        change => make_of_budgets(database, change),
     }
+}
+
+/// Changes of what is drawn on budgets.
+fn make_of_budgets(database: &Connection, change: Change) -> rusqlite::Result<Outcome> {
+    match change {
+        Change::Reserve { reservations, purpose } => {
+            reservations::add(database, &reservations, purpose)?;
+        },
+        Change::ReservationIsFor { number, purpose } => {
+            reservations::are_for(database, number, purpose)?;
+        },
+        Change::Release { number } => reservations::release(database, number)?,
+        Change::TidyReservations { now_secs } => reservations::tidy(database, now_secs)?,
+        change => return make_of_events(database, change),
+    }
+    Ok(Outcome::default())
 }
 
 /// Changes of the events and their consumers.

@@ -103,6 +103,26 @@ pub(in crate::store) fn to_2(database: &Transaction<'_>) -> io::Result<()> {
         .map_err(sql_error)
 }
 
+/// What was drawn on budgets.
+pub(in crate::store) fn to_3(database: &Transaction<'_>) -> io::Result<()> {
+    database
+        .execute_batch(
+            "CREATE TABLE ldk_server_reservations (
+                 number INTEGER NOT NULL,
+                 budget BLOB NOT NULL,
+                 created_at INTEGER NOT NULL,
+                 counts_until INTEGER,
+                 amount_msat INTEGER NOT NULL,
+                 payment BLOB,
+                 state INTEGER NOT NULL,
+                 PRIMARY KEY (number, budget)
+             ) STRICT;
+             CREATE INDEX ldk_server_reservations_open
+                 ON ldk_server_reservations (payment) WHERE state = 0;",
+        )
+        .map_err(sql_error)
+}
+
 fn take_over_forwards(database: &Transaction<'_>) -> io::Result<()> {
     for (key, value) in records(database, "forward")? {
         let number = bytes(&key).map(u64::from_be_bytes)?;

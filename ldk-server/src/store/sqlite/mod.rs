@@ -17,6 +17,7 @@ mod readers;
 mod reads;
 mod records;
 pub(super) mod replica;
+mod reservations;
 mod schema;
 mod snapshot;
 mod sole_writer;

@@ -7,12 +7,14 @@ use ldk_node::lightning::io;
 use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_server_grpc::types::EventConsumer;
 
-use super::{Readers, consumers, epoch, events, forwards, payments, quarantine, records};
+use super::{
+    Readers, consumers, epoch, events, forwards, payments, quarantine, records, reservations,
+};
 use crate::compat::channel_state::Id;
 use crate::store::backend::Reads;
 use crate::store::model::{
     Class, Digest, Epoch, EventBounds, ForwardFilter, ForwardPlace, ForwardRow, Lineage, Name,
-    PaymentFilter, PaymentPlace, PaymentRow, QuarantinedMonitor, Unpaid,
+    PaymentFilter, PaymentPlace, PaymentRow, QuarantinedMonitor, Reservation, Unpaid,
 };
 
 impl Reads for Readers {
@@ -97,6 +99,10 @@ impl Reads for Readers {
 
     fn consumer_count(&self) -> io::Result<usize> {
         self.read(consumers::count)
+    }
+
+    fn reservations(&self) -> io::Result<Vec<Reservation>> {
+        self.read(reservations::all)
     }
 
     fn quarantined_monitors(&self) -> io::Result<Vec<QuarantinedMonitor>> {

@@ -122,7 +122,9 @@ pub(in crate::store::sqlite) fn removed(
          RETURNING status, direction, method",
     )?;
     let after = statement.query_row([id], class_from_row).optional()?.flatten();
+    let id = PaymentId(id.try_into().unwrap_or_default());
     Ok(after.map(|after| StatusChange {
+        id,
         before: Some(Class { status: types::PaymentStatus::Pending, ..after }),
         after,
         amount_msat: 0,

@@ -58,6 +58,7 @@ fn put_created(
         method: wire::payment_method(kind),
     };
     let became = |status| StatusChange {
+        id: *id,
         before,
         after: Class { status, ..after },
         amount_msat: amount_msat.unwrap_or(0),
