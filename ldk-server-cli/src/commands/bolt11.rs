@@ -7,6 +7,15 @@ use crate::amount::Amount;
 use crate::args::{DescriptionArgs, RouteArgs};
 use crate::failure::Failure;
 
+unary_commands!(ReceiveCommands {
+    Bolt11Receive => bolt11_receive,
+});
+
+unary_commands!(SendCommands {
+    Bolt11Send => bolt11_send,
+    Bolt11SendUnderpaying => bolt11_send_underpaying,
+});
+
 /// Make an invoice
 #[derive(Debug, Args)]
 pub(crate) struct Bolt11Receive {

@@ -6,6 +6,11 @@ use ldk_server_grpc::api::{Bolt12ReceiveRequest, Bolt12SendRequest};
 use crate::amount::Amount;
 use crate::args::RouteArgs;
 
+unary_commands!(Commands {
+    Bolt12Receive => bolt12_receive,
+    Bolt12Send => bolt12_send,
+});
+
 /// Make an offer, which can be paid more than once
 #[derive(Debug, Args)]
 pub(crate) struct Bolt12Receive {

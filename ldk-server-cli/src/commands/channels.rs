@@ -14,6 +14,16 @@ use crate::args::ChannelConfigArgs;
 use crate::commands::peers::key_and_address;
 use crate::failure::Failure;
 
+unary_commands!(Commands {
+    OpenChannel => open_channel,
+    SpliceIn => splice_in,
+    SpliceOut => splice_out,
+    UpdateChannelConfig => update_channel_config,
+    CloseChannel => close_channel,
+    ForceCloseChannel => force_close_channel,
+    ListChannels => list_channels,
+});
+
 /// Open a channel to a node, from the on-chain wallet
 #[derive(Debug, Args)]
 #[command(allow_missing_positional = true)]

@@ -5,6 +5,12 @@ use ldk_server_grpc::api::{
     AckEventsRequest, DeleteEventConsumerRequest, ListEventConsumersRequest,
 };
 
+unary_commands!(Commands {
+    AckEvents => ack_events,
+    ListEventConsumers => list_event_consumers,
+    DeleteEventConsumer => delete_event_consumer,
+});
+
 /// Tell that a consumer is done with all events up to one
 #[derive(Debug, Args)]
 pub(crate) struct AckEvents {

@@ -3,6 +3,11 @@
 use clap::Args;
 use ldk_server_grpc::api::{SignMessageRequest, VerifySignatureRequest};
 
+unary_commands!(Commands {
+    SignMessage => sign_message,
+    VerifySignature => verify_signature,
+});
+
 /// Sign a text with the node's key
 #[derive(Debug, Args)]
 pub(crate) struct SignMessage {

@@ -6,6 +6,14 @@ use ldk_server_grpc::api::{
     GraphListChannelsRequest, GraphListNodesRequest,
 };
 
+unary_commands!(Commands {
+    ExportPathfindingScores => export_pathfinding_scores,
+    GraphListChannels => graph_list_channels,
+    GraphGetChannel => graph_get_channel,
+    GraphListNodes => graph_list_nodes,
+    GraphGetNode => graph_get_node,
+});
+
 /// List the public channels by their short channel ids
 #[derive(Debug, Args)]
 pub(crate) struct GraphListChannels;

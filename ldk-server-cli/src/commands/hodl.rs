@@ -9,6 +9,12 @@ use crate::amount::Amount;
 use crate::args::DescriptionArgs;
 use crate::failure::Failure;
 
+unary_commands!(Commands {
+    Bolt11ReceiveForHash => bolt11_receive_for_hash,
+    Bolt11ClaimForHash => bolt11_claim_for_hash,
+    Bolt11FailForHash => bolt11_fail_for_hash,
+});
+
 /// Make an invoice for a payment hash of your own
 ///
 /// The node does not know the preimage. It holds the payment until bolt11-claim-for-hash or

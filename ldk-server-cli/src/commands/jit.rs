@@ -9,6 +9,11 @@ use crate::amount::Amount;
 use crate::args::DescriptionArgs;
 use crate::failure::Failure;
 
+unary_commands!(Commands {
+    Bolt11ReceiveViaJitChannel => bolt11_receive_via_jit_channel,
+    Bolt11ReceiveVariableAmountViaJitChannel => bolt11_receive_variable_amount_via_jit_channel,
+});
+
 /// Make an invoice that is paid through a new channel of the liquidity provider
 #[derive(Debug, Args)]
 pub(crate) struct Bolt11ReceiveViaJitChannel {

@@ -3,6 +3,11 @@
 use clap::Args;
 use ldk_server_grpc::api::{GetBalancesRequest, GetNodeInfoRequest};
 
+unary_commands!(Commands {
+    GetNodeInfo => get_node_info,
+    GetBalances => get_balances,
+});
+
 /// Show the node's id, network, addresses, best block and last sync times
 #[derive(Debug, Args)]
 pub(crate) struct GetNodeInfo;

@@ -6,6 +6,11 @@ use ldk_server_grpc::api::{AllFunds, OnchainReceiveRequest, OnchainSendRequest};
 use crate::amount::AmountOrAll;
 use crate::failure::Failure;
 
+unary_commands!(Commands {
+    OnchainReceive => onchain_receive,
+    OnchainSend => onchain_send,
+});
+
 /// Get a fresh address of the node's on-chain wallet
 #[derive(Debug, Args)]
 pub(crate) struct OnchainReceive;

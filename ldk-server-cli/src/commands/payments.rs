@@ -12,6 +12,10 @@ use crate::failure::Failure;
 use crate::output::{self, Format};
 use crate::pages::{self, Page, PageArgs};
 
+unary_commands!(Commands {
+    GetPaymentDetails => get_payment_details,
+});
+
 /// Show one payment; null if there is none with this id
 #[derive(Debug, Args)]
 pub(crate) struct GetPaymentDetails {

@@ -5,6 +5,12 @@ use ldk_server_grpc::api::{ConnectPeerRequest, DisconnectPeerRequest, ListPeersR
 
 use crate::failure::Failure;
 
+unary_commands!(Commands {
+    ConnectPeer => connect_peer,
+    DisconnectPeer => disconnect_peer,
+    ListPeers => list_peers,
+});
+
 /// Connect to a node
 #[derive(Debug, Args)]
 pub(crate) struct ConnectPeer {

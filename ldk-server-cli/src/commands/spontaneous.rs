@@ -12,6 +12,10 @@ use ldk_server_grpc::types::CustomTlvRecord;
 use crate::amount::Amount;
 use crate::args::RouteArgs;
 
+unary_commands!(Commands {
+    SpontaneousSend => spontaneous_send,
+});
+
 /// Smaller types belong to the protocol.
 const FIRST_CUSTOM_TYPE: u64 = 65_536;
 const PREIMAGE_DIGITS: usize = 64;

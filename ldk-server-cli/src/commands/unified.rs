@@ -6,6 +6,10 @@ use ldk_server_grpc::api::UnifiedSendRequest;
 use crate::amount::Amount;
 use crate::args::RouteArgs;
 
+unary_commands!(Commands {
+    Pay => unified_send,
+});
+
 /// Pay a payment URI, name, offer, invoice or address
 ///
 /// Of several ways to pay the server takes the best that works: offer, invoice, on chain. The answer
