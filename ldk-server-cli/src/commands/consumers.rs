@@ -11,12 +11,12 @@ unary_commands!(Commands {
     DeleteEventConsumer => delete_event_consumer,
 });
 
-/// Tell that a consumer is done with all events up to one
+/// Acknowledge all events up to one on behalf of a consumer
 #[derive(Debug, Args)]
 pub(crate) struct AckEvents {
-    /// The name of the consumer
+    /// Name of the consumer
     consumer: String,
-    /// The number (event_index) of the last event it is done with
+    /// Number (event_index) of the last event that the consumer has processed
     event_index: u64,
 }
 
@@ -26,7 +26,7 @@ impl From<AckEvents> for AckEventsRequest {
     }
 }
 
-/// List the consumers of events, and how far each has come
+/// List the event consumers and the last event that each has acknowledged
 #[derive(Debug, Args)]
 pub(crate) struct ListEventConsumers;
 
@@ -36,10 +36,10 @@ impl From<ListEventConsumers> for ListEventConsumersRequest {
     }
 }
 
-/// Forget a consumer of events, and how far it has come
+/// Delete an event consumer and its position
 #[derive(Debug, Args)]
 pub(crate) struct DeleteEventConsumer {
-    /// The name of the consumer
+    /// Name of the consumer
     consumer: String,
 }
 

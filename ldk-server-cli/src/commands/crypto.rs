@@ -8,10 +8,10 @@ unary_commands!(Commands {
     VerifySignature => verify_signature,
 });
 
-/// Sign a text with the node's key
+/// Sign a message with the node's key
 #[derive(Debug, Args)]
 pub(crate) struct SignMessage {
-    /// Text to sign, as UTF-8
+    /// Message to sign, as UTF-8
     #[arg(allow_hyphen_values = true)]
     message: String,
 }
@@ -22,12 +22,12 @@ impl From<SignMessage> for SignMessageRequest {
     }
 }
 
-/// Check that a text was signed with the key of a node
+/// Verify that a message was signed with the key of a node
 ///
-/// The answer says whether it was; the exit status is 0 in both cases.
+/// Prints whether the signature is valid; the exit status is 0 in both cases.
 #[derive(Debug, Args)]
 pub(crate) struct VerifySignature {
-    /// Text that was signed, as UTF-8
+    /// Message that was signed, as UTF-8
     #[arg(allow_hyphen_values = true)]
     message: String,
 

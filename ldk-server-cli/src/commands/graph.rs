@@ -27,7 +27,7 @@ impl From<GraphListChannels> for GraphListChannelsRequest {
 /// Show a public channel
 #[derive(Debug, Args)]
 pub(crate) struct GraphGetChannel {
-    /// Short channel id as one decimal number
+    /// Short channel id, as a decimal number
     short_channel_id: u64,
 }
 
@@ -60,7 +60,7 @@ impl From<GraphGetNode> for GraphGetNodeRequest {
     }
 }
 
-/// Print what the node has learned about the channels of others, as hex
+/// Print the node's pathfinding scores, as hex
 #[derive(Debug, Args)]
 pub(crate) struct ExportPathfindingScores;
 

@@ -18,7 +18,7 @@ impl From<GetNodeInfo> for GetNodeInfoRequest {
     }
 }
 
-/// Show what the node owns, on chain and in channels, in sat
+/// Show the node's on-chain and channel balances, in sat
 #[derive(Debug, Args)]
 pub(crate) struct GetBalances;
 
