@@ -43,8 +43,9 @@ impl Shares {
         ] {
             if share < configured {
                 tracing::warn!(
-                    "limits.{key}: only {share} of {configured} connections can be open with the \
-                     limit of open files; raise the hard limit (ulimit -n, LimitNOFILE)"
+                    key, share, configured,
+                    "the limit of open files allows fewer connections than limits.{key}; raise the \
+                     hard limit (ulimit -n, LimitNOFILE)"
                 );
             }
         }

@@ -8,7 +8,7 @@ const QUOTED_CHARS: usize = 80;
 
 /// Why a call failed, named by what the caller can do about it. The text is for the caller, except
 /// where a variant says otherwise.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// A field of the request is wrong: correct it.
     #[error("{field}: {reason}")]

@@ -10,7 +10,7 @@ mod channel_config;
 mod channels;
 mod consumers;
 mod crypto;
-mod decode;
+pub(crate) mod decode;
 mod dispatcher;
 mod events;
 mod fields;

@@ -1,4 +1,4 @@
-//! Payments that were made, received, forwarded or are under way.
+//! The history of payments.
 
 use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_node::lightning_types::payment::PaymentHash;
@@ -6,14 +6,13 @@ use ldk_server_grpc::api::{
     GetPaymentDetailsRequest, GetPaymentDetailsResponse, ListForwardedPaymentsRequest,
     ListForwardedPaymentsResponse, ListPaymentsRequest, ListPaymentsResponse,
 };
-use ldk_server_grpc::types::payment_kind::Kind;
-use ldk_server_grpc::types::{PageToken, Payment, PaymentDirection, PaymentMethod, PaymentStatus};
+use ldk_server_grpc::types::{PageToken, PaymentDirection, PaymentMethod, PaymentStatus};
 
 use super::fields;
 use crate::app::App;
 use crate::caller::Caller;
 use crate::error::Error;
-use crate::hold::HeldPayments;
+use crate::ops;
 use crate::store::{Forward, ForwardFilter, ForwardPlace, Page, PaymentFilter, PaymentPlace};
 
 const PAGE_TOKEN: &str = "page_token";
@@ -26,36 +25,7 @@ pub(super) fn get(
     GetPaymentDetailsRequest { payment_id }: GetPaymentDetailsRequest,
 ) -> Result<GetPaymentDetailsResponse, Error> {
     let id = PaymentId(fields::hex("payment_id", &payment_id)?);
-    let mut payment = match find(app, id)? {
-        None => find(app, reversed(id))?.filter(is_on_chain),
-        found => found,
-    };
-    see_held(&app.held, payment.as_mut_slice());
-    Ok(GetPaymentDetailsResponse { payment })
-}
-
-fn find(app: &App, id: PaymentId) -> Result<Option<Payment>, Error> {
-    app.store.payment(id).map_err(Error::internal)
-}
-
-/// The id of the payment of the transaction with this txid, which is displayed in reverse.
-fn reversed(PaymentId(mut id): PaymentId) -> PaymentId {
-    id.reverse();
-    PaymentId(id)
-}
-
-fn is_on_chain(payment: &Payment) -> bool {
-    let kind = payment.kind.as_ref().and_then(|kind| kind.kind.as_ref());
-    matches!(kind, Some(Kind::Onchain(_)))
-}
-
-/// An invoice whose payment waits to be claimed was paid in time: it has not expired.
-fn see_held(held: &HeldPayments, payments: &mut [Payment]) {
-    let is_pending = |payment: &&mut Payment| payment.status() == PaymentStatus::Pending;
-    for payment in payments.iter_mut().filter(|payment| payment.expired).filter(is_pending) {
-        let hash = fields::hex("payment_id", &payment.id).map(PaymentHash);
-        payment.expired = !hash.is_ok_and(|hash| held.is_held(&hash));
-    }
+    Ok(GetPaymentDetailsResponse { payment: ops::payments::get(app, id)? })
 }
 
 pub(super) fn list(
@@ -91,9 +61,8 @@ pub(super) fn list(
             hash => Some(PaymentHash(fields::hex("payment_hash", hash)?)),
         },
     };
-    let page = app.store.payments(&filter, after, page_size).map_err(Error::internal)?;
-    let Page { rows: mut payments, has_more } = page.ok_or_else(unknown_token)?;
-    see_held(&app.held, &mut payments);
+    let page = ops::payments::list(app, &filter, after, page_size)?;
+    let Page { rows: payments, has_more } = page.ok_or_else(unknown_token)?;
     let next_page_token = payments
         .last()
         .filter(|_| has_more)
@@ -112,7 +81,7 @@ pub(super) fn list_forwarded(
     let page_size = parse_page_size(page_size)?;
     check_times(created_from, created_before)?;
     let filter = ForwardFilter { created_from, created_before };
-    let page = app.store.forwards(&filter, after, page_size).map_err(Error::internal)?;
+    let page = ops::payments::list_forwarded(app, &filter, after, page_size)?;
     let Page { rows, has_more } = page.ok_or_else(unknown_token)?;
     let next_page_token = rows.last().filter(|_| has_more).map(|Forward { place, .. }| PageToken {
         token: hex::encode(place.number.to_be_bytes()),

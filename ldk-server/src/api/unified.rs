@@ -24,7 +24,7 @@ pub(super) async fn send(
     let (working, caller) = (app.clone(), call.caller);
     let work = move || {
         caller.still_waits()?;
-        Ok(ops::unified::send(&working, &caller, request)?)
+        ops::unified::send(&working, &caller, request)
     };
     let paid = app.executor.run("unified_send", work).await?;
     Ok(response(&paid))

@@ -25,8 +25,9 @@ pub async fn run(
 ) -> Result<(), HoldError> {
     if blocks_before >= LEAST_NOTICE {
         tracing::warn!(
-            "hodl.fail_before_deadline_blocks is {blocks_before}: a payment can arrive \
-             {LEAST_NOTICE} blocks before its deadline, and is then sent back at once"
+            blocks_before, least_notice = LEAST_NOTICE,
+            "hodl.fail_before_deadline_blocks is so high that a payment may be failed back as soon \
+             as it arrives"
         );
     }
     let started = Instant::now();

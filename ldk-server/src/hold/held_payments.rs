@@ -99,7 +99,7 @@ impl HeldPayments {
             (Some(PaymentStatus::Pending), Some(HoldState::FailedBack))
             | (Some(PaymentStatus::Failed) | None, _) => {
                 let hash = held.payment_hash;
-                tracing::info!("payment {hash} is sent back: its invoice was failed before");
+                tracing::info!(payment_hash = %hash, "payment failed back: its invoice was cancelled");
                 hold.put(held, HoldState::FailedBack)?;
                 self.tell_library(hash)?;
                 Ok(false)
@@ -188,7 +188,8 @@ impl HeldPayments {
             // The library may have ended before it had written down what it was told.
             (HoldState::FailedBack, Some(_)) => self.tell_library(hash)?,
             (HoldState::Claimable | HoldState::Claiming(_), Some(PaymentStatus::Pending)) => {
-                tracing::info!("payment {hash} of {} msat is held", held.claimable_amount_msat);
+                let amount_msat = held.claimable_amount_msat;
+                tracing::info!(payment_hash = %hash, amount_msat, "payment held");
             },
         }
         Ok(())
@@ -207,13 +208,10 @@ impl HeldPayments {
 fn tell_log(held: &Held, reason: FailReason) {
     let Held { payment_hash, claimable_amount_msat, claim_deadline } = held;
     match reason {
-        FailReason::Requested => tracing::info!("payment {payment_hash} is sent back on request"),
-        FailReason::Deadline => {
-            let deadline = claim_deadline.unwrap_or_default();
-            tracing::warn!(
-                "payment {payment_hash} of {claimable_amount_msat} msat is sent back: nobody has \
-                 claimed it, and its deadline is block {deadline}"
-            );
-        },
+        FailReason::Requested => tracing::info!(%payment_hash, "payment failed back on request"),
+        FailReason::Deadline => tracing::warn!(
+            %payment_hash, claimable_amount_msat, claim_deadline,
+            "payment failed back: it was not claimed in time"
+        ),
     }
 }

@@ -5,7 +5,6 @@ use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_node::lightning::routing::router::RouteParametersConfig;
 use ldk_node::lightning_invoice::{Bolt11Invoice, Bolt11InvoiceDescription};
 use ldk_node::lightning_types::payment::PaymentHash;
-use ldk_server_grpc::types::PaymentStatus;
 
 use super::amount::{self, Amount};
 use super::send::{self, ExistingPayment, SendError};
@@ -13,7 +12,7 @@ use super::{liquidity, route};
 use crate::app::App;
 use crate::error::Error;
 use crate::payment_requests::PaidBy;
-use crate::store::{making_invoice, payment_id};
+use crate::store::{PaymentStatus, making_invoice, payment_id};
 
 /// What an invoice says, whichever operation makes it.
 pub struct Terms {

@@ -8,6 +8,7 @@ use ldk_node::lightning::ln::channelmanager::MIN_CLTV_EXPIRY_DELTA;
 use ldk_node::{ChannelDetails, NodeError, UserChannelId};
 
 use super::peers::{self, PeerAddress};
+use super::send::SendError;
 use crate::app::App;
 use crate::caller::Caller;
 use crate::error::Error;
@@ -56,8 +57,8 @@ pub fn check_push(push_msat: Option<u64>, amount_sats: u64) -> Result<(), Error>
     }
 }
 
-/// Connects to the peer and asks it to open the channel. Returns the number of the channel.
-pub async fn open(app: &Arc<App>, caller: Caller, open: Open) -> Result<UserChannelId, Error> {
+/// Connects to the peer and asks it to open the channel. Returns the user channel id.
+pub async fn open(app: &Arc<App>, caller: Caller, open: Open) -> Result<UserChannelId, SendError> {
     check_announcement(app, &open)?;
     // Connecting first keeps a peer that does not answer from leaving it open whether a channel was
     // asked for.
@@ -78,17 +79,18 @@ fn check_announcement(app: &App, open: &Open) -> Result<(), Error> {
     Ok(())
 }
 
-fn open_connected(app: &App, caller: &Caller, open: Open) -> Result<UserChannelId, Error> {
+fn open_connected(app: &App, caller: &Caller, open: Open) -> Result<UserChannelId, SendError> {
     // Held until the library has connected, which it does at once: the peer is connected already.
     let PeerAddress { node_id, address, persist } = open.peer;
     let way = app.gate.way_to(&address)?;
     let peer = PeerAddress { node_id, address: way.address().clone(), persist };
     let open = Open { peer, ..open };
-    let id = app.spending.channel(caller, || match open.amount {
+    let opened = app.spending.channel(caller, || match open.amount {
         OpenAmount::Sats(amount_sats) => ask_to_open(app, &open, amount_sats)
             .map_err(|error| open_refusal(app, &open, amount_sats, error)),
         OpenAmount::AllFunds => open_with_all_funds(app, &open),
-    })?;
+    });
+    let id = opened.map_err(SendError::of_spend)?;
     peers::remember(app, node_id, &address);
     Ok(id)
 }

@@ -161,9 +161,8 @@ fn check_payable(app: &App, invoice: &Bolt11Invoice) -> Result<(), Error> {
     let Some(limit_msat) = refused_from_msat(fee_ppm) else { return Ok(()) };
     if is_payable(&payment) {
         tracing::warn!(
-            "LDK Node 0.7.1 will refuse payments of {limit_msat} msat or more to invoice {id}, at \
-             the liquidity provider's fee of {fee_ppm} ppm",
-            id = hex::encode(id.0),
+            payment_id = %hex::encode(id.0), limit_msat, fee_ppm,
+            "LDK Node 0.7.1 will refuse payments of limit_msat or more to this invoice"
         );
         return Ok(());
     }

@@ -3,17 +3,24 @@
 //! its arguments.
 
 pub mod amount;
+pub mod backup;
 pub mod bolt11;
 pub mod bolt12;
 pub mod bounds;
 pub mod channels;
+pub mod consumers;
+pub mod crypto;
+pub mod decode;
 pub mod events;
+pub mod graph;
 pub mod hold;
 pub mod jit;
 mod liquidity;
+pub mod node;
 pub mod onchain;
 mod own_offers;
 pub mod payment_request;
+pub mod payments;
 pub mod peers;
 mod route;
 pub mod send;

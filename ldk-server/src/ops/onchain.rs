@@ -51,10 +51,7 @@ pub fn send(
         };
         made.map_err(|error| refusal(app, error))
     });
-    sent.map_err(|error| match error {
-        Error::InvalidArgument { .. } | Error::FailedPrecondition(_) => SendError::NotSent(error),
-        other => SendError::Unknown(other),
-    })
+    sent.map_err(SendError::of_spend)
 }
 
 /// Refuses to spend the reserve, unless there are no channels that need it.

@@ -104,7 +104,7 @@ pub fn remember(app: &App, node_id: PublicKey, address: &SocketAddress) {
         return;
     }
     if let Err(error) = app.gate.store_address(&app.store, node_id, address) {
-        tracing::warn!("the address {address} of peer {node_id} cannot be stored: {error}");
+        tracing::warn!(%node_id, %address, %error, "cannot store the address of a peer");
     }
 }
 

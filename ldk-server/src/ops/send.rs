@@ -2,10 +2,11 @@
 
 use ldk_node::NodeError;
 use ldk_node::lightning::ln::channelmanager::PaymentId;
-use ldk_server_grpc::types::{PaymentDirection, PaymentStatus};
 
 use crate::app::App;
 use crate::error::Error;
+use crate::executor::WorkError;
+use crate::store::{PaymentDirection, PaymentStatus};
 
 /// Why money was not sent, as far as that is known.
 #[derive(Debug)]
@@ -32,6 +33,26 @@ impl SendError {
             | NodeError::UnsupportedCurrency => Self::NotSent(error.into()),
             other => Self::Unknown(other.into()),
         }
+    }
+
+    /// What an error means of a call that spends from the wallet, or from a channel to the chain.
+    pub fn of_spend(error: Error) -> Self {
+        match error {
+            Error::InvalidArgument { .. } | Error::FailedPrecondition(_) => Self::NotSent(error),
+            other => Self::Unknown(other),
+        }
+    }
+}
+
+impl WorkError for SendError {
+    fn error(&self) -> &Error {
+        match self {
+            Self::NotSent(error) | Self::Unknown(error) => error,
+        }
+    }
+
+    fn without_result(reason: Error) -> Self {
+        Self::Unknown(reason)
     }
 }
 

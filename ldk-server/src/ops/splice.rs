@@ -4,6 +4,7 @@ use ldk_node::bitcoin::secp256k1::PublicKey;
 use ldk_node::bitcoin::{Address, ScriptBuf, WitnessVersion};
 use ldk_node::{ChannelDetails, NodeError, UserChannelId};
 
+use super::send::SendError;
 use super::{bounds, channels};
 use crate::app::App;
 use crate::caller::Caller;
@@ -32,19 +33,19 @@ pub fn splice_in(
     caller: &Caller,
     channel: (UserChannelId, PublicKey),
     amount_sats: Option<u64>,
-) -> Result<(), Error> {
+) -> Result<(), SendError> {
     let channel = ready(app, channel)?;
     let add = |amount_sats| {
         app.node.splice_in(&channel.user_channel_id, channel.counterparty_node_id, amount_sats)
     };
-    app.spending.splice(caller, channel.user_channel_id, || {
+    let begun = app.spending.splice(caller, channel.user_channel_id, || {
         begin(app, channel.user_channel_id, || match amount_sats {
             Some(amount_sats) => add(amount_sats),
             None => highest(all_spendable_sats(app), 1, add),
         })
         .map_err(|error| in_refusal(app, error))
-    })?;
-    Ok(())
+    });
+    begun.map_err(SendError::of_spend)
 }
 
 fn all_spendable_sats(app: &App) -> u64 {
@@ -74,17 +75,12 @@ pub fn splice_out(
     channel: (UserChannelId, PublicKey),
     address: Option<Address>,
     amount_sats: Option<u64>,
-) -> Result<Address, Error> {
+) -> Result<Address, SendError> {
     if let (Some(amount_sats), Some(address)) = (amount_sats, &address) {
         bounds::output_sat("splice_amount_sats", amount_sats, address)?;
     }
     let channel = ready(app, channel)?;
-    let limit_sats = channel.outbound_capacity_msat / 1000;
-    if let Some(amount_sats) = amount_sats.filter(|amount_sats| *amount_sats > limit_sats) {
-        return Err(Error::FailedPrecondition(format!(
-            "splice_amount_sats: {amount_sats} is more than the channel can send, {limit_sats}"
-        )));
-    }
+    check_sendable(&channel, amount_sats)?;
     let address = match address {
         Some(address) => address,
         None => own_address(app, amount_sats)?,
@@ -99,8 +95,19 @@ pub fn splice_out(
         Some(amount_sats) => take(amount_sats),
         None => highest(all_removable_sats(app, &channel), dust_sats, take),
     })
-    .map_err(|refusal| out_refusal(&channel, refusal))?;
+    .map_err(|refusal| SendError::of_spend(out_refusal(&channel, refusal)))?;
     Ok(address)
+}
+
+/// Refuses more than the channel can send.
+fn check_sendable(channel: &ChannelDetails, amount_sats: Option<u64>) -> Result<(), Error> {
+    let limit_sats = channel.outbound_capacity_msat / 1000;
+    match amount_sats {
+        Some(amount_sats) if amount_sats > limit_sats => Err(Error::FailedPrecondition(format!(
+            "splice_amount_sats: {amount_sats} is more than the channel can send, {limit_sats}"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// About what can leave the channel, if anything too much: its balance, without the fee and the
