@@ -19,6 +19,11 @@ pub(crate) struct ConnectionArgs {
     #[arg(short, long, value_name = "HEX")]
     api_key: Option<String>,
 
+    /// Rune to call with instead of an API key
+    #[arg(long, value_name = "RUNE", env = "LDK_SERVER_RUNE", hide_env_values = true)]
+    #[arg(conflicts_with = "api_key")]
+    rune: Option<String>,
+
     /// PEM file of the certificate to trust [default: that of the configuration or data directory]
     #[arg(short, long, value_name = "FILE")]
     tls_cert: Option<PathBuf>,
@@ -42,11 +47,17 @@ impl ConnectionArgs {
         if let Some(file) = self.tls_cert {
             places.tls_cert_files = vec![file];
         }
-        let api_key = match self.api_key {
-            Some(api_key) => api_key,
-            None => places.read_api_key()?,
+        let api_key = match (self.api_key, &self.rune) {
+            (Some(api_key), _) => api_key,
+            (None, Some(_)) => String::new(),
+            (None, None) => places.read_api_key()?,
         };
-        Client::builder(places.address.as_str(), api_key, places.read_tls_cert()?)
+        let mut builder =
+            Client::builder(places.address.as_str(), api_key, places.read_tls_cert()?);
+        if let Some(rune) = self.rune {
+            builder = builder.rune(rune);
+        }
+        builder
             .build()
             .map_err(|error| Failure::Setup(format!("Failed to create client: {error}")))
     }

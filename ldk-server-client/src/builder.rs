@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use http::uri::Authority;
 use ldk_server_grpc::places::Places;
+use ldk_server_grpc::rune;
 use tokio::runtime::Handle;
 use tonic::transport::{Endpoint, Uri};
 
 use crate::client::Client;
 use crate::connect::{Target, connector};
 use crate::error::Error;
+use crate::signed::Credential;
 use crate::tls;
 
 const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -26,6 +28,7 @@ const PING_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct ClientBuilder {
     address: String,
     api_key: String,
+    rune: Option<String>,
     tls_cert_pem: Vec<u8>,
     connect_timeout: Duration,
     call_timeout: Duration,
@@ -64,10 +67,29 @@ impl ClientBuilder {
         Self {
             address,
             api_key,
+            rune: None,
             tls_cert_pem,
             connect_timeout: DEFAULT_CONNECT_TIMEOUT,
             call_timeout: DEFAULT_CALL_TIMEOUT,
         }
+    }
+
+    /// Proves calls with a rune instead of signing them with the API key, which is not used then and may be
+    /// empty.
+    pub fn rune(mut self, rune: impl Into<String>) -> Self {
+        self.rune = Some(rune.into());
+        self
+    }
+
+    fn credential(&self) -> Result<Credential, Error> {
+        let Some(rune) = &self.rune else {
+            check_api_key(&self.api_key)?;
+            return Ok(Credential::ApiKey(self.api_key.as_str().into()));
+        };
+        let parsed = rune::Rune::parse(rune);
+        let refused = |reason: String| Error::Configuration(format!("the rune: {reason}"));
+        parsed.map_err(|error| refused(error.to_string()))?;
+        Credential::rune(rune).ok_or_else(|| refused("no header can have this text".to_owned()))
     }
 
     /// How long connecting may take, TLS handshake included. Default: 10 s.
@@ -92,7 +114,7 @@ impl ClientBuilder {
     /// right, or if no Tokio runtime is running.
     pub fn build(self) -> Result<Client, Error> {
         Handle::try_current().map_err(|error| Error::Configuration(error.to_string()))?;
-        check_api_key(&self.api_key)?;
+        let credential = self.credential()?;
         let authority = parse_address(&self.address)?;
         let target = Target::new(&authority, tls::client_config(&self.tls_cert_pem)?)?;
         let channel = Endpoint::from(uri("http", &authority)?)
@@ -101,7 +123,7 @@ impl ClientBuilder {
             .http2_keep_alive_interval(PING_INTERVAL)
             .keep_alive_timeout(PING_TIMEOUT)
             .connect_with_connector_lazy(connector(target, self.connect_timeout));
-        Ok(Client::new(self.address, self.call_timeout, channel, &self.api_key))
+        Ok(Client::new(self.address, self.call_timeout, channel, credential))
     }
 }
 

@@ -16,7 +16,7 @@ use crate::backup::BackupStream;
 use crate::error::Error;
 use crate::event_stream::EventStream;
 use crate::health;
-use crate::signed::Signed;
+use crate::signed::{Credential, Signed};
 
 /// A client of one server. Clones share one connection, which is made at the first call and again
 /// at the next call after it was lost. No call is ever repeated by the client itself, except the
@@ -107,9 +107,9 @@ impl Client {
         address: String,
         call_timeout: Duration,
         channel: Channel,
-        api_key: &str,
+        credential: Credential,
     ) -> Self {
-        let grpc = Grpc::new(Signed::new(channel.clone(), api_key))
+        let grpc = Grpc::new(Signed::new(channel.clone(), credential))
             .max_encoding_message_size(ldk_server_grpc::MAX_MESSAGE_BYTES)
             .max_decoding_message_size(ldk_server_grpc::MAX_MESSAGE_BYTES);
         Self { address, call_timeout, channel, grpc }

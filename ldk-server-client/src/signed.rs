@@ -1,5 +1,5 @@
-//! Signs every request: its path and body, and so that it is good for one time. Takes no answer that is
-//! not gRPC.
+//! Proves with every request who calls: by signing its path and body, so that it is good for one time, or
+//! with a rune. Takes no answer that is not gRPC.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::{HeaderValue, Request, Response};
 use http_body_util::{BodyExt as _, Full};
-use ldk_server_grpc::auth;
+use ldk_server_grpc::{auth, rune};
 use tonic::body::Body;
 use tower::Service;
 
@@ -16,18 +16,46 @@ use crate::answer;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Sets the `x-auth` header of each request before it goes to the inner service. The body is read
+/// What requests are proven with.
+#[derive(Clone)]
+pub(crate) enum Credential {
+    /// An API key, which signs them.
+    ApiKey(Arc<str>),
+    /// A rune, which goes with them.
+    Rune(HeaderValue),
+}
+
+impl Credential {
+    /// A rune, unless no header can have this text.
+    pub(crate) fn rune(text: &str) -> Option<Self> {
+        let mut value = HeaderValue::try_from(text).ok()?;
+        value.set_sensitive(true);
+        Some(Self::Rune(value))
+    }
+
+    async fn prove(&self, mut request: Request<Body>) -> Result<Request<Body>, BoxError> {
+        match self {
+            Self::ApiKey(api_key) => sign(api_key, request).await,
+            Self::Rune(rune) => {
+                request.headers_mut().insert(rune::HEADER, rune.clone());
+                Ok(request)
+            },
+        }
+    }
+}
+
+/// Sets the header that proves who calls, of each request before it goes to the inner service. The body is read
 /// as a whole first, so this is for requests of one message. Of the answers, those that are not gRPC
 /// become errors.
 #[derive(Clone)]
 pub(crate) struct Signed<S> {
     inner: S,
-    api_key: Arc<str>,
+    credential: Credential,
 }
 
 impl<S> Signed<S> {
-    pub(crate) fn new(inner: S, api_key: &str) -> Self {
-        Self { inner, api_key: Arc::from(api_key) }
+    pub(crate) fn new(inner: S, credential: Credential) -> Self {
+        Self { inner, credential }
     }
 }
 
@@ -48,9 +76,9 @@ where
         // Readiness belongs to the instance that was polled, so that one makes the call.
         let next = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, next);
-        let api_key = Arc::clone(&self.api_key);
+        let credential = self.credential.clone();
         Box::pin(async move {
-            let request = sign(&api_key, request).await?;
+            let request = credential.prove(request).await?;
             let answer = inner.call(request).await.map_err(Into::into)?;
             Ok(answer::checked(answer)?)
         })

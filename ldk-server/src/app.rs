@@ -58,6 +58,8 @@ pub struct App {
     pub features: NodeFeatures,
     /// What stands between the node and its peers.
     pub gate: Arc<PeerGate>,
+    /// Whether what goes into channels draws on budgets.
+    pub budgets_count_funding: bool,
     /// What backups are made of.
     pub backups: Backups,
     /// The limits of payments whose requests leave them out.

@@ -60,6 +60,7 @@ const VALUES: &[(&str, [&str; 3])] = &[
     ("tls.hosts", ["a.example", "10.0.0.1", "::1"]),
     ("auth.accept_timestamp_only", OFF),
     ("auth.accept_body_bound", OFF),
+    ("auth.budgets_count_funding", OFF),
     ("limits.max_connections", ["1", "2", "3"]),
     ("limits.max_streams_per_connection", ["1", "2", "3"]),
     ("limits.max_calls_in_flight", ["1", "2", "3"]),

@@ -26,6 +26,7 @@ macro_rules! unary_commands {
     };
 }
 
+mod api_keys;
 mod backup;
 mod bolt11;
 mod bolt12;
@@ -44,6 +45,7 @@ mod node;
 mod onchain;
 mod payments;
 mod peers;
+mod rune_issuing;
 mod spontaneous;
 mod unified;
 
@@ -108,6 +110,8 @@ nouns! {
     Graph(graph::Commands),
     Payments(payments::Commands),
     Consumers(consumers::Commands),
+    Runes(rune_issuing::Commands),
+    ApiKeys(api_keys::Commands),
 }
 
 #[cfg(test)]

@@ -77,14 +77,14 @@ fn parse_description(
 
 pub(super) fn send(
     app: &App,
-    _: &Caller,
+    caller: &Caller,
     request: Bolt11SendRequest,
 ) -> Result<Bolt11SendResponse, Error> {
     let Bolt11SendRequest { invoice, amount_msat, route_parameters, allow_overpayment } = request;
     let invoice = fields::invoice("invoice", &invoice, app.network)?;
     let amount = amount::parse(amount_msat, allow_overpayment)?;
     let limits = route::limits(app.route_defaults, route_parameters)?;
-    let id = ops::bolt11::send(app, &invoice, amount, limits)?;
+    let id = ops::bolt11::send(app, caller, &invoice, amount, limits)?;
     Ok(Bolt11SendResponse { payment_id: hex::encode(id.0) })
 }
 

@@ -42,7 +42,7 @@ pub(super) fn receive(
 
 pub(super) fn send(
     app: &App,
-    _: &Caller,
+    caller: &Caller,
     request: Bolt12SendRequest,
 ) -> Result<Bolt12SendResponse, Error> {
     let Bolt12SendRequest {
@@ -60,7 +60,7 @@ pub(super) fn send(
         at_most_bytes("payer_note", note, MAX_PAYER_NOTE_BYTES)?;
     }
     let limits = route::limits(app.route_defaults, route_parameters)?;
-    let id = ops::bolt12::send(app, &offer, amount, quantity, payer_note, limits)?;
+    let id = ops::bolt12::send(app, caller, &offer, amount, quantity, payer_note, limits)?;
     Ok(Bolt12SendResponse { payment_id: hex::encode(id.0) })
 }
 

@@ -24,7 +24,7 @@ const MAX_RECORDS_BYTES: u64 = 1_200;
 
 pub(super) fn send(
     app: &App,
-    _: &Caller,
+    caller: &Caller,
     request: SpontaneousSendRequest,
 ) -> Result<SpontaneousSendResponse, Error> {
     let SpontaneousSendRequest { amount_msat, node_id, route_parameters, custom_tlvs, preimage } =
@@ -40,7 +40,7 @@ pub(super) fn send(
     let preimage =
         preimage.map(|text| fields::secret("preimage", &text).map(PaymentPreimage)).transpose()?;
     let payment = ops::spontaneous::Payment { node_id, amount_msat, records, preimage, limits };
-    let id = ops::spontaneous::send(app, payment)?;
+    let id = ops::spontaneous::send(app, caller, payment)?;
     Ok(SpontaneousSendResponse { payment_id: hex::encode(id.0) })
 }
 

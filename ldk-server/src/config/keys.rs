@@ -210,6 +210,11 @@ keys! {
         "Whether an x-auth header that covers the body of the request, but not its path, is \
          accepted",
     ).default("true");
+    AUTH_BUDGETS_COUNT_FUNDING: Boolean(
+        "auth.budgets_count_funding",
+        "Whether what a caller puts into channels draws on its budgets, and not only what it gives \
+         to the other side"
+    ).default("true");
     LIMITS_MAX_CONNECTIONS: Number(
         "limits.max_connections",
         "Connections to the service at once; more are closed",

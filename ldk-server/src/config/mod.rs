@@ -77,6 +77,8 @@ pub struct Config {
     pub accept_timestamp_only_auth: bool,
     /// Whether an `x-auth` header that covers the body and not the path is accepted.
     pub accept_body_bound_auth: bool,
+    /// Whether what a caller puts into channels draws on its budgets.
+    pub budgets_count_funding: bool,
     /// The LSP that opens just-in-time channels to us.
     pub lsps2_client: Option<Lsps2ClientConfig>,
     /// Just-in-time channels that we open to others.
@@ -332,6 +334,7 @@ impl Config {
             peer_limits: parse::peer_limits(values)?,
             accept_timestamp_only_auth: values.is_on(keys::AUTH_ACCEPT_TIMESTAMP_ONLY),
             accept_body_bound_auth: values.is_on(keys::AUTH_ACCEPT_BODY_BOUND),
+            budgets_count_funding: values.is_on(keys::AUTH_BUDGETS_COUNT_FUNDING),
             lsps2_client: parse::lsps2_client(values)?,
             lsps2_service: parse::lsps2_service(values)?,
             hodl_fail_before_deadline_blocks: parse::hodl_fail_before_deadline_blocks(values)?,

@@ -8,8 +8,9 @@ use ldk_node::lightning_types::payment::PaymentHash;
 
 use super::amount::{self, Amount};
 use super::send::{self, ExistingPayment, SendError};
-use super::{liquidity, route};
+use super::{budgets, liquidity, route};
 use crate::app::App;
+use crate::caller::Caller;
 use crate::error::Error;
 use crate::payment_requests::PaidBy;
 use crate::store::{PaymentStatus, making_invoice, payment_id};
@@ -39,6 +40,7 @@ pub fn receive(app: &App, terms: &Terms) -> Result<Bolt11Invoice, Error> {
 /// Begins to pay an invoice of this network.
 pub fn send(
     app: &App,
+    caller: &Caller,
     invoice: &Bolt11Invoice,
     amount: Amount,
     limits: RouteParametersConfig,
@@ -51,14 +53,16 @@ pub fn send(
         return Err(Error::FailedPrecondition("the invoice has expired".to_owned()).into());
     }
     let bolt11 = app.node.bolt11_payment();
-    let begun = send::hand_over_again(app, id, || match amount_msat {
+    let pays_msat = amount_msat.or(invoice.amount_milli_satoshis()).unwrap_or_default();
+    let cost_msat = budgets::lightning_cost_msat(pays_msat, &limits);
+    let reserved = budgets::reserve(app, caller, cost_msat, Some(id))?;
+    let begun = send::hand_over_again(app, id, reserved, || match amount_msat {
         Some(amount_msat) => bolt11.send_using_amount(invoice, amount_msat, Some(limits)),
         None => bolt11.send(invoice, Some(limits)),
     });
     begun.map_err(|error| {
-        let amount_msat = amount_msat.or(invoice.amount_milli_satoshis()).unwrap_or_default();
         let otherwise = "no route to the payee is known within the limits";
-        SendError::of_library(error, &liquidity::no_way(app, amount_msat, otherwise))
+        SendError::of_library(error, &liquidity::no_way(app, pays_msat, otherwise))
     })
 }
 

@@ -7,8 +7,9 @@ use ldk_node::lightning::routing::router::RouteParametersConfig;
 
 use super::amount::{self, Amount};
 use super::send::{self, ExistingPayment, SendError};
-use super::{bounds, liquidity, own_offers};
+use super::{bounds, budgets, liquidity, own_offers};
 use crate::app::App;
+use crate::caller::Caller;
 use crate::error::Error;
 
 /// What an offer asks for.
@@ -54,6 +55,7 @@ fn not_reachable(error: NodeError) -> Error {
 /// Begins to pay an offer of this network, for as many items as it allows.
 pub fn send(
     app: &App,
+    caller: &Caller,
     offer: &Offer,
     amount: Amount,
     quantity: Option<u64>,
@@ -73,7 +75,9 @@ pub fn send(
     }
     liquidity::check(app, total_msat)?;
     let bolt12 = app.node.bolt12_payment();
-    let begun = send::hand_over(app, || {
+    let cost_msat = budgets::lightning_cost_msat(total_msat, &limits);
+    let reserved = budgets::reserve(app, caller, cost_msat, None)?;
+    let begun = send::hand_over(app, reserved, || {
         if amount.msat.is_none() && quantity.is_none() {
             bolt12.send(offer, None, payer_note, Some(limits))
         } else {

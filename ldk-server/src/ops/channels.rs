@@ -7,6 +7,7 @@ use ldk_node::config::ChannelConfig;
 use ldk_node::lightning::ln::channelmanager::MIN_CLTV_EXPIRY_DELTA;
 use ldk_node::{ChannelDetails, NodeError, UserChannelId};
 
+use super::budgets::{self, OnChainDraw};
 use super::peers::{self, PeerAddress};
 use super::send::SendError;
 use crate::app::App;
@@ -85,14 +86,32 @@ fn open_connected(app: &App, caller: &Caller, open: Open) -> Result<UserChannelI
     let way = app.gate.way_to(&address)?;
     let peer = PeerAddress { node_id, address: way.address().clone(), persist };
     let open = Open { peer, ..open };
-    let opened = app.spending.channel(caller, || match open.amount {
-        OpenAmount::Sats(amount_sats) => ask_to_open(app, &open, amount_sats)
-            .map_err(|error| open_refusal(app, &open, amount_sats, error)),
-        OpenAmount::AllFunds => open_with_all_funds(app, &open),
+    let mut draw = OnChainDraw::new(app, caller);
+    let opened = app.spending.channel(caller, || {
+        draw.begin(|| cost_sats(app, &open))?;
+        match open.amount {
+            OpenAmount::Sats(amount_sats) => ask_to_open(app, &open, amount_sats)
+                .map_err(|error| open_refusal(app, &open, amount_sats, error)),
+            OpenAmount::AllFunds => open_with_all_funds(app, &open),
+        }
     });
-    let id = opened.map_err(SendError::of_spend)?;
+    let id = draw.end(opened, |_| None)?;
     peers::remember(app, node_id, &address);
     Ok(id)
+}
+
+/// What a budget counts for a channel: what is given to the other side, and unless the configuration says
+/// otherwise all that the channel holds, with the fee of the transaction.
+fn cost_sats(app: &App, open: &Open) -> u64 {
+    if !app.budgets_count_funding {
+        return open.push_msat.unwrap_or_default().div_ceil(1_000);
+    }
+    match open.amount {
+        OpenAmount::AllFunds => budgets::transaction_cost_sats(app, None, None),
+        OpenAmount::Sats(amount_sats) => {
+            budgets::transaction_cost_sats(app, Some(amount_sats), None)
+        },
+    }
 }
 
 fn ask_to_open(app: &App, open: &Open, amount_sats: u64) -> Result<UserChannelId, NodeError> {

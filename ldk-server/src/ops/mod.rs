@@ -7,6 +7,7 @@ pub mod backup;
 pub mod bolt11;
 pub mod bolt12;
 pub mod bounds;
+pub mod budgets;
 pub mod channels;
 pub mod consumers;
 pub mod crypto;

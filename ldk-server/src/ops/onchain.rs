@@ -3,10 +3,12 @@
 use ldk_node::NodeError;
 use ldk_node::bitcoin::{Address, FeeRate, Txid};
 
+use super::budgets::{self, OnChainDraw};
 use super::send::SendError;
 use crate::app::App;
 use crate::caller::Caller;
 use crate::error::Error;
+use crate::store::payment_id;
 
 /// A new address of the wallet.
 pub fn receive(app: &App) -> Result<Address, Error> {
@@ -35,23 +37,26 @@ pub fn send(
     amount: Amount,
     fee_rate: Option<FeeRate>,
 ) -> Result<Txid, SendError> {
-    let wallet = app.node.onchain_payment();
     let known_sats = match amount {
         Amount::Sats(sats) => Some(sats),
         Amount::AllFunds | Amount::Everything { .. } => None,
     };
+    let sat_per_kwu = fee_rate.map(FeeRate::to_sat_per_kwu);
+    let wallet = app.node.onchain_payment();
+    let mut draw = OnChainDraw::new(app, caller);
     let sent = app.spending.transaction(caller, known_sats, || {
+        if let Amount::Everything { force } = amount {
+            check_reserve(app, force)?;
+        }
+        draw.begin(|| budgets::transaction_cost_sats(app, known_sats, sat_per_kwu))?;
         let made = match amount {
             Amount::Sats(sats) => wallet.send_to_address(address, sats, fee_rate),
             Amount::AllFunds => wallet.send_all_to_address(address, true, fee_rate),
-            Amount::Everything { force } => {
-                check_reserve(app, force)?;
-                wallet.send_all_to_address(address, false, fee_rate)
-            },
+            Amount::Everything { .. } => wallet.send_all_to_address(address, false, fee_rate),
         };
         made.map_err(|error| refusal(app, error))
     });
-    sent.map_err(SendError::of_spend)
+    draw.end(sent, |txid| Some(payment_id(txid)))
 }
 
 /// Refuses to spend the reserve, unless there are no channels that need it.

@@ -3,9 +3,11 @@
 use ldk_node::NodeError;
 use ldk_node::lightning::ln::channelmanager::PaymentId;
 
+use super::budgets;
 use crate::app::App;
 use crate::error::Error;
 use crate::executor::WorkError;
+use crate::store::Reserved;
 use crate::store::{PaymentDirection, PaymentStatus};
 
 /// Why money was not sent, as far as that is known.
@@ -38,7 +40,9 @@ impl SendError {
     /// What an error means of a call that spends from the wallet, or from a channel to the chain.
     pub fn of_spend(error: Error) -> Self {
         match error {
-            Error::InvalidArgument { .. } | Error::FailedPrecondition(_) => Self::NotSent(error),
+            Error::InvalidArgument { .. }
+            | Error::FailedPrecondition(_)
+            | Error::PermissionDenied(_) => Self::NotSent(error),
             other => Self::Unknown(other),
         }
     }
@@ -71,14 +75,21 @@ impl From<SendError> for Error {
     }
 }
 
-/// Hands a payment to the library. Its record and the state of the channels that knows of it are
-/// written together.
+/// Hands a payment to the library. Its record, what is reserved for it, and the state of the channels that
+/// knows of it are written together.
 pub fn hand_over(
     app: &App,
+    reserved: Reserved<'_>,
     send: impl FnOnce() -> Result<PaymentId, NodeError>,
 ) -> Result<PaymentId, NodeError> {
     let _pin = app.store.pin_send();
-    send()
+    let sent = send();
+    match &sent {
+        Ok(id) => reserved.is_for(*id),
+        Err(error) if budgets::has_sent_nothing(error) => drop(reserved),
+        Err(_) => reserved.stays(),
+    }
+    sent
 }
 
 /// Hands a payment to the library whose id is known before. If an attempt before was over before the
@@ -86,15 +97,16 @@ pub fn hand_over(
 pub fn hand_over_again(
     app: &App,
     id: PaymentId,
+    reserved: Reserved<'_>,
     send: impl Fn() -> Result<PaymentId, NodeError>,
 ) -> Result<PaymentId, NodeError> {
-    match hand_over(app, &send) {
+    hand_over(app, reserved, || match send() {
         Err(NodeError::DuplicatePayment) if has_failed(app, id) => {
             app.node.remove_payment(&id)?;
-            hand_over(app, send)
+            send()
         },
         other => other,
-    }
+    })
 }
 
 fn has_failed(app: &App, id: PaymentId) -> bool {

@@ -4,6 +4,7 @@ use ldk_node::bitcoin::secp256k1::PublicKey;
 use ldk_node::bitcoin::{Address, ScriptBuf, WitnessVersion};
 use ldk_node::{ChannelDetails, NodeError, UserChannelId};
 
+use super::budgets::{self, OnChainDraw};
 use super::send::SendError;
 use super::{bounds, channels};
 use crate::app::App;
@@ -38,14 +39,18 @@ pub fn splice_in(
     let add = |amount_sats| {
         app.node.splice_in(&channel.user_channel_id, channel.counterparty_node_id, amount_sats)
     };
+    let mut draw = OnChainDraw::new(app, caller);
     let begun = app.spending.splice(caller, channel.user_channel_id, || {
+        if app.budgets_count_funding {
+            draw.begin(|| budgets::transaction_cost_sats(app, amount_sats, None))?;
+        }
         begin(app, channel.user_channel_id, || match amount_sats {
             Some(amount_sats) => add(amount_sats),
             None => highest(all_spendable_sats(app), 1, add),
         })
         .map_err(|error| in_refusal(app, error))
     });
-    begun.map_err(SendError::of_spend)
+    draw.end(begun, |()| None)
 }
 
 fn all_spendable_sats(app: &App) -> u64 {
@@ -91,12 +96,21 @@ pub fn splice_out(
     };
     let dust_sats = address.script_pubkey().minimal_non_dust().to_sat();
     caller.commit()?;
-    begin(app, channel.user_channel_id, || match amount_sats {
+    let mut draw = OnChainDraw::new(app, caller);
+    draw.begin(|| out_cost_sats(app, &channel, amount_sats))?;
+    let begun = begin(app, channel.user_channel_id, || match amount_sats {
         Some(amount_sats) => take(amount_sats),
         None => highest(all_removable_sats(app, &channel), dust_sats, take),
-    })
-    .map_err(|refusal| SendError::of_spend(out_refusal(&channel, refusal)))?;
+    });
+    draw.end(begun.map_err(|refusal| out_refusal(&channel, refusal)), |()| None)?;
     Ok(address)
+}
+
+/// What a budget counts for what leaves a channel.
+fn out_cost_sats(app: &App, channel: &ChannelDetails, amount_sats: Option<u64>) -> u64 {
+    let fee_sats = app.spending.fee_allowance_sats(OUT_VBYTES);
+    let most_sats = channel.outbound_capacity_msat / 1000;
+    amount_sats.map_or(most_sats, |amount_sats| amount_sats.saturating_add(fee_sats))
 }
 
 /// Refuses more than the channel can send.

@@ -7,8 +7,9 @@ use ldk_node::lightning::routing::router::RouteParametersConfig;
 use ldk_node::lightning_types::payment::{PaymentHash, PaymentPreimage};
 
 use super::send::{self, ExistingPayment, SendError};
-use super::{liquidity, route};
+use super::{budgets, liquidity, route};
 use crate::app::App;
+use crate::caller::Caller;
 use crate::compat::blocks::SPONTANEOUS_PAYEE;
 use crate::error::Error;
 
@@ -32,16 +33,19 @@ pub fn check_limits(limits: RouteParametersConfig) -> Result<(), Error> {
 }
 
 /// Begins to pay.
-pub fn send(app: &App, payment: Payment) -> Result<PaymentId, SendError> {
+pub fn send(app: &App, caller: &Caller, payment: Payment) -> Result<PaymentId, SendError> {
     let Payment { node_id, amount_msat, records, preimage, limits } = payment;
     check_limits(limits)?;
-    let limits = Some(route::with_fee_limit(limits, node_id, SPONTANEOUS_PAYEE, amount_msat));
+    let limits = route::with_fee_limit(limits, node_id, SPONTANEOUS_PAYEE, amount_msat);
+    let cost_msat = budgets::lightning_cost_msat(amount_msat, &limits);
+    let limits = Some(limits);
     let spontaneous = app.node.spontaneous_payment();
     let begun = match preimage {
         Some(preimage) => {
             refuse_known(app, preimage)?;
             let id = PaymentId(PaymentHash::from(preimage).0);
-            send::hand_over_again(app, id, || {
+            let reserved = budgets::reserve(app, caller, cost_msat, Some(id))?;
+            send::hand_over_again(app, id, reserved, || {
                 spontaneous.send_with_preimage_and_custom_tlvs(
                     amount_msat,
                     node_id,
@@ -51,9 +55,12 @@ pub fn send(app: &App, payment: Payment) -> Result<PaymentId, SendError> {
                 )
             })
         },
-        None => send::hand_over(app, || {
-            spontaneous.send_with_custom_tlvs(amount_msat, node_id, limits, records)
-        }),
+        None => {
+            let reserved = budgets::reserve(app, caller, cost_msat, None)?;
+            send::hand_over(app, reserved, || {
+                spontaneous.send_with_custom_tlvs(amount_msat, node_id, limits, records)
+            })
+        },
     };
     begun.map_err(|error| {
         let otherwise = "no route to the node is known within the limits, with room for the TLVs";

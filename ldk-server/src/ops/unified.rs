@@ -39,6 +39,10 @@ pub fn send(app: &App, caller: &Caller, request: PaymentRequest) -> Result<Paid,
                 app.payment_requests.paid(&invoices, by);
                 return Ok(Paid { by, method, left_out });
             },
+            // No other way costs less.
+            Err(SendError::NotSent(error @ Error::PermissionDenied(_))) => {
+                return Err(SendError::NotSent(error));
+            },
             Err(SendError::NotSent(error)) => left_out.push((method.name(), error)),
             Err(SendError::Unknown(error)) => return Err(SendError::Unknown(of_the_uri(error))),
         }
@@ -60,10 +64,10 @@ fn begin(
     match method {
         PaymentMethod::Offer(offer) => {
             let quantity = offer.expects_quantity().then_some(1);
-            bolt12::send(app, offer, amount, quantity, None, limits).map(PaidBy::Payment)
+            bolt12::send(app, caller, offer, amount, quantity, None, limits).map(PaidBy::Payment)
         },
         PaymentMethod::Invoice(invoice) => {
-            bolt11::send(app, invoice, amount, limits).map(PaidBy::Payment)
+            bolt11::send(app, caller, invoice, amount, limits).map(PaidBy::Payment)
         },
         PaymentMethod::Address(address) => {
             pay_on_chain(app, caller, address, whole_sats(amount.msat, asked_msat)?)

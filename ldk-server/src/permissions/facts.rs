@@ -103,9 +103,8 @@ fn in_message<'a>(message: &DynamicMessage, path: &str) -> Fact<'a> {
 fn exists(field: &FieldDescriptor, rest: &str) -> bool {
     match (field.kind().as_message(), rest) {
         (Some(message), rest) if !rest.is_empty() => !field.is_list() && leads(message, rest),
-        (None, "") => true,
         // Of a message, it can be asked whether it is there.
-        (Some(_), "") => true,
+        (_, "") => true,
         _ => false,
     }
 }

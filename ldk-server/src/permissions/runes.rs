@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use ldk_node::lightning::io;
-use ldk_server_grpc::rune::{MasterSecret, Restriction, Rune, RuneError};
+use ldk_server_grpc::rune::{MasterSecret, Restriction, Rune, RuneError, UniqueId};
 use ldk_server_grpc::types::RuneRecord;
 use prost::Message as _;
 
@@ -90,7 +90,7 @@ impl Runes {
         if !self.0.secret.is_issuer_of(&rune) {
             return Err(Refusal::Forged);
         }
-        let id = rune.unique_id().and_then(|id| id.number()).ok_or(Refusal::Forged)?;
+        let id = rune.unique_id().and_then(UniqueId::number).ok_or(Refusal::Forged)?;
         let kept = self.0.kept.get().ok_or(Refusal::Starting)?;
         let records = kept.records();
         let Entry { record, .. } = records.get(&id).ok_or(Refusal::Forged)?;

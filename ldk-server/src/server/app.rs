@@ -63,6 +63,7 @@ pub(super) async fn assemble(
             names: Names::new(&config.hrn),
             features: node_features::announced(is_async_server),
             gate,
+            budgets_count_funding: config.budgets_count_funding,
             backups: Backups {
                 storage_dir: config.storage_dir.clone(),
                 network_dir: config.network_dir(),

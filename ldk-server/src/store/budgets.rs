@@ -90,24 +90,25 @@ impl Store {
 
 impl Reserved<'_> {
     /// It is for this payment, whose outcome decides what is spent.
-    pub fn is_for(self, payment: PaymentId) {
-        self.becomes(Purpose::Payment(payment));
+    pub fn is_for(mut self, payment: PaymentId) {
+        if let Some(number) = self.number.take() {
+            let purpose = Purpose::Payment(payment);
+            self.store.submit_budget(Change::ReservationIsFor { number, purpose });
+        }
     }
 
-    /// It is spent, whatever comes.
-    pub fn is_spent(self) {
-        self.becomes(Purpose::Spent);
+    /// It is spent, unless this is dropped.
+    pub fn as_spent(self) -> Self {
+        if let Some(number) = self.number {
+            let purpose = Purpose::Spent;
+            self.store.submit_budget(Change::ReservationIsFor { number, purpose });
+        }
+        self
     }
 
     /// What it is for was said before, or cannot be told: it stays reserved.
     pub fn stays(mut self) {
         self.number = None;
-    }
-
-    fn becomes(mut self, purpose: Purpose) {
-        if let Some(number) = self.number.take() {
-            self.store.submit_budget(Change::ReservationIsFor { number, purpose });
-        }
     }
 }
 

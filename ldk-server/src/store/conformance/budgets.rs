@@ -92,7 +92,7 @@ pub(super) fn a_crash_leaks_nothing_and_gives_nothing_back_that_may_have_left<P:
     // Under way, with an outcome that nobody knows.
     store.reserve(&[LIMIT, WIDER], 300, Some(ID)).unwrap().stays();
     payment_is(&store, PaymentStatus::Pending, 290, None);
-    store.reserve(&[LIMIT], 40, None).unwrap().is_spent();
+    store.reserve(&[LIMIT], 40, None).unwrap().as_spent().stays();
     assert_eq!(drawn(&store), (640, 300));
     drop(store);
     let store = place.open();
@@ -100,7 +100,7 @@ pub(super) fn a_crash_leaks_nothing_and_gives_nothing_back_that_may_have_left<P:
     payment_is(&store, PaymentStatus::Failed, 290, None);
     assert_eq!(drawn(&store), (40, 0));
     // Numbers are not given twice.
-    store.reserve(&[LIMIT], 10, None).unwrap().is_spent();
+    store.reserve(&[LIMIT], 10, None).unwrap().as_spent().stays();
     drop(store);
     assert_eq!(drawn(&place.open()), (50, 0));
 }
@@ -109,7 +109,7 @@ pub(super) fn what_was_drawn_long_ago_counts_no_more<P: Place>() {
     let store = P::new().open();
     let short = BudgetLimit { window_secs: Some(0), ..LIMIT };
     for _ in 0..3 {
-        store.reserve(&[short], 1_000, None).unwrap().is_spent();
+        store.reserve(&[short], 1_000, None).unwrap().as_spent().stays();
     }
     assert_eq!(store.drawn_msat(&short), 0);
 }
