@@ -108,3 +108,58 @@ impl fmt::Display for Msat {
 pub(super) fn whole_number(text: &str) -> Option<u64> {
     text.parse().ok().filter(|_| text.bytes().all(|digit| digit.is_ascii_digit()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn budgets_are_parsed_and_written() {
+        for (text, amount_msat, window) in [
+            ("100000sat/day", 100_000_000, Window::Day),
+            ("1500msat/hour", 1_500, Window::Hour),
+            ("0sat/week", 0, Window::Week),
+            ("18446744073709551615msat/month", u64::MAX, Window::Month),
+            ("1sat/total", 1_000, Window::Total),
+        ] {
+            let budget = Budget { amount_msat, window };
+            assert_eq!((text.parse(), budget.to_string()), (Ok(budget), text.to_owned()));
+        }
+        assert_eq!(
+            "5000msat/day".parse::<Budget>().map(|budget| budget.to_string()),
+            Ok("5sat/day".into())
+        );
+    }
+
+    #[test]
+    fn what_is_no_budget_is_refused() {
+        for text in [
+            "",
+            "/",
+            "sat/day",
+            "1/day",
+            "1sat",
+            "1sat/",
+            "1sat/days",
+            "1sat/Day",
+            "1 sat/day",
+            "+1sat/day",
+            "-1sat/day",
+            "1.5sat/day",
+            "1btc/day",
+            "18446744073709551616msat/day",
+            "18446744073709552sat/day",
+            "1sat/day/day",
+            "1ssat/day",
+        ] {
+            assert_eq!(text.parse::<Budget>(), Err(BudgetError), "{text}");
+        }
+    }
+
+    #[test]
+    fn windows_get_longer() {
+        let days: Vec<_> = Window::ALL.map(Window::duration).into_iter().flatten().collect();
+        assert!(days.is_sorted() && days.len() == 4);
+        assert_eq!(Window::Month.duration(), Some(Duration::from_secs(30 * 86_400)));
+    }
+}

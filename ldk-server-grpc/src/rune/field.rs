@@ -44,3 +44,29 @@ impl<'a> Field<'a> {
         (!path.is_empty()).then_some(Self::Parameter(path))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_have_names() {
+        for (name, field) in [
+            ("method", Some(Field::Method)),
+            ("parr0", Some(Field::ParameterAt(0))),
+            ("parr12", Some(Field::ParameterAt(12))),
+            ("parr", None),
+            ("parr01", None),
+            ("parr+1", None),
+            ("parr99999999999999999999", None),
+            ("pname_amount_msat", Some(Field::Parameter("amount_msat"))),
+            ("pnameamount_msat", Some(Field::Parameter("amount_msat"))),
+            ("pname", None),
+            ("pname_", None),
+            ("Method", None),
+            ("rate", None),
+        ] {
+            assert_eq!(Field::named(name), field, "{name}");
+        }
+    }
+}

@@ -89,3 +89,60 @@ pub(super) fn in_unit(time: Duration) -> (u128, &'static str) {
     let fitting = units.into_iter().rev().find(|(length, _)| nanos.is_multiple_of(*length));
     fitting.map_or((nanos, "nsec"), |(length, unit)| (nanos / length, unit))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::Restriction;
+    use super::*;
+
+    fn limit(text: &str) -> Option<Result<Limit, String>> {
+        Limit::of(&text.parse::<Restriction>().unwrap().alternatives()[0])
+    }
+
+    #[test]
+    fn limits_are_parsed_and_written() {
+        for (text, written, expected) in [
+            ("rate=60", "rate=60", Limit::Rate { per_minute: 60 }),
+            ("per=10sec", "per=10sec", Limit::Interval(Duration::from_secs(10))),
+            ("per=10", "per=10sec", Limit::Interval(Duration::from_secs(10))),
+            ("per=90sec", "per=90sec", Limit::Interval(Duration::from_secs(90))),
+            ("per=120sec", "per=2min", Limit::Interval(Duration::from_secs(120))),
+            ("per=24hour", "per=1day", Limit::Interval(Duration::from_secs(86_400))),
+            ("per=1500msec", "per=1500msec", Limit::Interval(Duration::from_millis(1_500))),
+            ("per=7usec", "per=7usec", Limit::Interval(Duration::from_micros(7))),
+            ("per=1000000000nsec", "per=1sec", Limit::Interval(Duration::from_secs(1))),
+            ("budget=2sat/day", "budget=2sat/day", Limit::Budget("2sat/day".parse().unwrap())),
+        ] {
+            assert_eq!(limit(text), Some(Ok(expected)), "{text}");
+            assert_eq!(expected.to_string(), written);
+        }
+    }
+
+    #[test]
+    fn what_is_no_limit_is_refused_or_something_else() {
+        for text in [
+            "rate=",
+            "rate=0",
+            "rate=+1",
+            "rate=x",
+            "rate=1.5",
+            "rate<5",
+            "rate!",
+            "per=",
+            "per=0sec",
+            "per=sec",
+            "per=1week",
+            "per=-1sec",
+            "per=18446744073709551615sec",
+            "per>1sec",
+            "budget=1",
+            "budget/1sat/day",
+        ] {
+            assert!(limit(text).is_some_and(|limit| limit.is_err()), "{text}");
+        }
+        for text in ["method=a", "rates=1", "Rate=1"] {
+            assert_eq!(limit(text), None, "{text}");
+        }
+    }
+}

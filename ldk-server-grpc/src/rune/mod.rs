@@ -52,9 +52,6 @@ pub use restriction::{Alternative, Operator, Restriction};
 pub use unique_id::UniqueId;
 pub use words::describe;
 
-/// The name of the request header that a rune is presented in.
-pub const HEADER: &str = "rune";
-
 /// The longest text of a rune, in bytes.
 pub const MAX_RUNE_BYTES: usize = 4096;
 
@@ -190,3 +187,7 @@ fn code_of_hex(text: &str) -> Result<[u8; 32], RuneError> {
     }
     Ok(code)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

@@ -60,3 +60,31 @@ impl Preset {
         Ok(vec![Restriction::new(allowed.collect::<Result<_, _>>()?)?])
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn presets_widen_and_name_groups_that_there_are() {
+        for pair in Preset::ALL.windows(2) {
+            let wider = pair[1].groups();
+            assert!(pair[0].groups().iter().all(|group| wider.contains(group)), "{pair:?}");
+        }
+        for preset in Preset::ALL {
+            assert!(preset.groups().iter().all(|group| GROUPS.contains(group)), "{preset:?}");
+            assert_eq!(Preset::named(preset.name()), Some(preset));
+        }
+        assert_eq!(Preset::named("none"), None);
+    }
+
+    #[test]
+    fn presets_are_restrictions() {
+        let texts = |preset: Preset| -> Vec<String> {
+            preset.restrictions().unwrap().iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(texts(Preset::Read), ["group=info|group=read"]);
+        assert_eq!(texts(Preset::Admin), Vec::<String>::new());
+    }
+}

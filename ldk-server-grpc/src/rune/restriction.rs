@@ -238,3 +238,53 @@ pub(super) fn unescape(text: &str) -> Result<String, RuneError> {
     }
     Ok(value)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_operator_has_its_symbol() {
+        for symbol in "=/^$~<>{}!#".chars() {
+            assert_eq!(Operator::of(symbol).unwrap().symbol(), symbol);
+        }
+        for symbol in "\"%&'()*+,-.:;?@[\\]_`|a\0é".chars() {
+            assert_eq!(Operator::of(symbol), Err(RuneError::UnknownOperator(symbol)));
+        }
+    }
+
+    #[test]
+    fn what_separates_is_escaped_in_values() {
+        let restriction: Restriction = r"a=1\|2\&3\\|b_c#x|d!".parse().unwrap();
+        let alternatives: Vec<_> = restriction
+            .alternatives()
+            .iter()
+            .map(|alternative| (alternative.field(), alternative.operator(), alternative.value()))
+            .collect();
+        let expected = [
+            ("a", Operator::Equal, r"1|2&3\"),
+            ("b_c", Operator::Comment, "x"),
+            ("d", Operator::Missing, ""),
+        ];
+        assert_eq!(alternatives, expected);
+        assert_eq!(restriction.to_string(), r"a=1\|2\&3\\|b_c#x|d!");
+    }
+
+    #[test]
+    fn a_restriction_is_one() {
+        assert_eq!("a=1&b=2".parse::<Restriction>(), Err(RuneError::Unescaped('&')));
+        assert_eq!(Restriction::parse_list("a=1&b=2").unwrap().len(), 2);
+        assert_eq!("a=\\b".parse::<Restriction>().unwrap().to_string(), "a=b");
+        assert_eq!(Restriction::new(Vec::new()), Err(RuneError::NoOperator(String::new())));
+    }
+
+    #[test]
+    fn a_field_has_no_punctuation() {
+        let new = |field| Alternative::new(field, Operator::Equal, "").map(|_| ());
+        assert_eq!(new("pname_a_b"), Ok(()));
+        assert_eq!(new("a-b"), Err(RuneError::UnknownOperator('-')));
+        assert_eq!(new("a\0"), Err(RuneError::Nul));
+        assert_eq!(new(""), Err(RuneError::MisplacedId));
+    }
+}

@@ -114,3 +114,50 @@ fn date(unix_secs: &str) -> String {
         None => unix_secs.to_owned(),
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn restrictions_are_put_into_words() {
+        for (restriction, words) in [
+            ("group=info|group=read", "the group of the method is info or read"),
+            ("method=A|method=B|method=C", "the method is A, B or C"),
+            ("method=A", "the method is A"),
+            (
+                "method^list|method/pay",
+                "the method starts with list, or the method is given and is not pay",
+            ),
+            ("time<1800000000", "the time is before 2027-01-15 08:00:00 UTC"),
+            ("time>soon", "the time is after soon"),
+            ("time<99999999999999999", "the time is before 99999999999999999"),
+            ("rate=1", "at most 1 call in a minute"),
+            ("rate=60", "at most 60 calls in a minute"),
+            ("per=120sec", "at most one call in 2 min"),
+            ("budget=100000sat/day", "at most 100000sat is spent in any 24 hours"),
+            ("budget=5msat/total", "at most 5msat is spent in total"),
+            (
+                "method/Bolt11Send|pname_amount_msat<100000",
+                "the method is given and is not Bolt11Send, or the parameter amount_msat is less than 100000",
+            ),
+            (
+                "parr1!|pnum>2",
+                "the parameter at position 1 is not given, or the number of parameters is greater than 2",
+            ),
+            ("rate=x", "never (rate is not a whole number of calls per minute)"),
+            ("rate<5", "never (rate operator must be =)"),
+            ("country=fr", "never (country is not a known condition)"),
+            (
+                "x=1|x=2",
+                "never (x is not a known condition), or never (x is not a known condition)",
+            ),
+            ("note#for the till", "always (a comment: note for the till)"),
+            ("rate=1|rate=2", "at most 1 call in a minute, or at most 2 calls in a minute"),
+        ] {
+            assert_eq!(describe(&[restriction.parse().unwrap()]), [words]);
+        }
+        assert_eq!(describe(&[]), ["every call is allowed"]);
+    }
+}
