@@ -23,7 +23,7 @@ const CALLS: usize = 20_000;
 /// Something that can be called again and again; a clone shares the connection.
 #[derive(Clone)]
 enum Caller {
-    Client(Client),
+    Client(Box<Client>),
     Raw { connection: RawConnection, node: RawNode, path: &'static str, expected: i32 },
 }
 

@@ -57,8 +57,6 @@ impl ConnectionArgs {
         if let Some(rune) = self.rune {
             builder = builder.rune(rune);
         }
-        builder
-            .build()
-            .map_err(|error| Failure::Setup(format!("Failed to create client: {error}")))
+        builder.build().map_err(|error| Failure::Setup(format!("Failed to create client: {error}")))
     }
 }

@@ -71,8 +71,7 @@ impl From<CreateRune> for CreateRuneRequest {
             of,
         } = command;
         if !method.is_empty() {
-            let methods: Vec<_> =
-                method.iter().map(|method| format!("method={method}")).collect();
+            let methods: Vec<_> = method.iter().map(|method| format!("method={method}")).collect();
             restrictions.push(methods.join("|"));
         }
         restrictions.extend(rate.map(|rate| format!("rate={rate}")));
