@@ -30,6 +30,7 @@ mod metrics;
 mod mirror;
 mod onchain;
 mod payments;
+mod permissions;
 mod python;
 mod requests;
 mod restart;

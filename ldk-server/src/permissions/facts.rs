@@ -227,8 +227,9 @@ mod tests {
         assert!(allows("pname_route_parameters!", "Bolt11Send", &request));
         assert!(allows("pname_route_parameters_max_path_count!", "Bolt11Send", &request));
         let request = OpenChannelRequest::default();
-        assert!(allows("pname_channel_amount_sats<1", "OpenChannel", &request));
-        assert!(!allows("pname_channel_amount_sats!", "OpenChannel", &request));
+        assert!(allows("pname_announce_channel=false", "OpenChannel", &request));
+        assert!(!allows("pname_announce_channel!", "OpenChannel", &request));
+        assert!(allows("pname_channel_amount_sats!", "OpenChannel", &request));
         let channel_config =
             Some(ChannelConfig { forwarding_fee_base_msat: Some(3), ..Default::default() });
         let request = OpenChannelRequest { channel_config, ..request };

@@ -80,7 +80,8 @@ pub(super) fn tidy(database: &Connection, now_secs: u64) -> rusqlite::Result<()>
         "DELETE FROM ldk_server_reservations
          WHERE counts_until <= ?1 OR amount_msat = 0 OR state = 0 AND (
              payment IS NULL
-             OR NOT EXISTS (SELECT 1 FROM ldk_server_payments WHERE id = payment AND status <> 2)
+             OR NOT EXISTS (SELECT 1 FROM ldk_server_payments
+                 WHERE id = ldk_server_reservations.payment AND status <> 2)
          )",
         [as_i64(now_secs)],
     )?;

@@ -1,0 +1,106 @@
+//! Every call, made with every kind of credential: what each is answered.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Result, ensure};
+use e2e_tests::{Network, Node, RawConnection, grpc_frame, grpc_request, print_uncaptured};
+use http_body_util::Full;
+use hyper::body::Bytes;
+use ldk_server::access::Access;
+use ldk_server::api::{RpcSpec, specs};
+use ldk_server_client::Code;
+use ldk_server_grpc::rune::{self, MasterSecret, Rune};
+
+use super::rune;
+
+/// Whom a call is allowed to.
+type Allowed = fn(&RpcSpec) -> bool;
+
+/// A credential, what it is, and which calls it allows; `None` if it is as good as none.
+struct Case {
+    name: &'static str,
+    rune: Option<String>,
+    allowed: Option<Allowed>,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_call_is_answered_as_every_credential_allows() -> Result<()> {
+    let network = Network::start().await?;
+    let alice = network.node("alice").await?;
+    let cases = cases(&alice).await?;
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for case in &cases {
+        for spec in specs() {
+            check(&alice, case, spec).await?;
+            *counts.entry(case.name).or_default() += 1;
+        }
+    }
+    let all: usize = counts.values().sum();
+    print_uncaptured(&format!("{all} calls were answered as allowed: {counts:?}"));
+    assert_eq!(all, cases.len() * specs().len());
+    network.stop().await
+}
+
+async fn cases(alice: &Node) -> Result<Vec<Case>> {
+    let case = |name, rune: String, allowed: Allowed| Case {
+        name,
+        rune: Some(rune),
+        allowed: Some(allowed),
+    };
+    let of = |options: &'static [&'static str]| rune(alice, options);
+    let revoked = of(&["--preset", "admin"]).await?;
+    alice.cli(&["revoke-rune", "0"]).await?;
+    let admin = of(&["--preset", "admin"]).await?;
+    let attenuated = Rune::parse(&admin)?.restrict("method=get-node-info|group=sign".parse()?)?;
+    let foreign = MasterSecret::new(&[7; 32])?.issue(1, Vec::new())?;
+    Ok(vec![
+        Case { name: "nothing", rune: None, allowed: None },
+        Case { name: "revoked", rune: Some(revoked), allowed: None },
+        Case { name: "made elsewhere", rune: Some(foreign.encode()), allowed: None },
+        Case { name: "no rune", rune: Some("bm9uc2Vuc2U=".to_owned()), allowed: None },
+        case("admin", admin, |_| true),
+        case("read", of(&["--preset", "read"]).await?, |spec| {
+            matches!(spec.access, Access::Info | Access::Read)
+        }),
+        case("invoice", of(&["--preset", "invoice"]).await?, |spec| {
+            matches!(spec.access, Access::Info | Access::Read | Access::Invoice | Access::Events)
+        }),
+        case("pay", of(&["--preset", "pay"]).await?, |spec| {
+            matches!(
+                spec.access,
+                Access::Info | Access::Read | Access::Invoice | Access::Pay | Access::Events
+            )
+        }),
+        case("expired", of(&["time<1700000000"]).await?, |_| false),
+        case("wrong parameter", of(&["pname_no_such_field!"]).await?, |_| false),
+        case("unknown condition", of(&["colour!"]).await?, |_| false),
+        case("once an hour", of(&["per=1hour"]).await?, |spec| spec.name == specs()[0].name),
+        case("restricted by its holder", attenuated.encode(), |spec| {
+            spec.name == "GetNodeInfo" || spec.access == Access::Sign
+        }),
+    ])
+}
+
+async fn check(alice: &Node, case: &Case, spec: &RpcSpec) -> Result<()> {
+    let mut request = grpc_request(alice.config(), spec.name).header("grpc-timeout", "200m");
+    if let Some(rune) = &case.rune {
+        request = request.header(rune::HEADER, rune);
+    }
+    let body = Full::new(Bytes::from(grpc_frame(&[])));
+    let mut connection = RawConnection::open(alice.config()).await?;
+    let answer = connection.send(request.body(body)?).await?;
+    let code = answer.grpc_code()?;
+    let expected = match case.allowed {
+        None => code == Code::Unauthenticated,
+        Some(allowed) if allowed(spec) => !matches!(
+            code,
+            Code::Unauthenticated | Code::PermissionDenied | Code::Internal | Code::Unavailable
+        ),
+        Some(_) => {
+            let names_the_rune = answer.grpc_message()?.starts_with("rune ");
+            code == Code::PermissionDenied && names_the_rune
+        },
+    };
+    ensure!(expected, "{} with {}: {answer:?}", spec.name, case.name);
+    Ok(())
+}
