@@ -2,23 +2,28 @@
 
 use std::sync::Arc;
 
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::any;
 use headers::authorization::Basic;
 use headers::{Authorization, HeaderMapExt as _};
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 use ldk_node::bitcoin::hashes::{Hash as _, cmp, sha256};
 use secrecy::ExposeSecret as _;
-use tokio::sync::{Semaphore, watch};
-use tokio::task::spawn_blocking;
-use tonic::body::Body;
+use tokio::sync::{AcquireError, Semaphore, watch};
+use tokio::task::{JoinError, spawn_blocking};
 use zeroize::Zeroizing;
 
-use super::router::{READING, plain, with_header, without_body};
+use super::page::read_only;
 use crate::config::{MetricsConfig, MetricsLogin};
 use crate::metrics::{Latest, Metrics, Requests};
-use crate::readiness::State;
+use crate::readiness;
 
-const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"metrics\"");
-const CONTENT_TYPE: HeaderValue = HeaderValue::from_static(prometheus::TEXT_FORMAT);
+const PATH: &str = "/metrics";
+const REFUSAL: &str = "metrics are read with GET\n";
+const CHALLENGE: &str = "Basic realm=\"metrics\"";
 
 /// Answers that are put together at once; further ones wait.
 const MAX_AT_ONCE: usize = 2;
@@ -28,10 +33,27 @@ const MAX_AT_ONCE: usize = 2;
 pub struct MetricsEndpoint {
     login: Option<Arc<Login>>,
     /// `None` if they are not enabled.
-    latest: Option<Latest>,
+    page: Option<Page>,
     requests: Requests,
-    state: watch::Receiver<State>,
+}
+
+#[derive(Clone)]
+struct Page {
+    latest: Latest,
+    requests: Requests,
+    state: watch::Receiver<readiness::State>,
     slots: Arc<Semaphore>,
+}
+
+/// Why the metrics could not be written.
+#[derive(Debug, thiserror::Error)]
+enum PageError {
+    #[error(transparent)]
+    Closed(#[from] AcquireError),
+    #[error(transparent)]
+    Interrupted(#[from] JoinError),
+    #[error(transparent)]
+    Encoding(#[from] prometheus::Error),
 }
 
 impl MetricsEndpoint {
@@ -41,14 +63,14 @@ impl MetricsEndpoint {
         config: &MetricsConfig,
         latest: Latest,
         requests: Requests,
-        state: watch::Receiver<State>,
+        state: watch::Receiver<readiness::State>,
     ) -> Self {
+        let slots = Arc::new(Semaphore::new(MAX_AT_ONCE));
+        let page = Page { latest, requests: requests.clone(), state, slots };
         Self {
             login: config.login.as_ref().map(|login| Arc::new(Login::new(login))),
-            latest: config.enabled.then_some(latest),
+            page: config.enabled.then_some(page),
             requests,
-            state,
-            slots: Arc::new(Semaphore::new(MAX_AT_ONCE)),
         }
     }
 
@@ -57,48 +79,51 @@ impl MetricsEndpoint {
         &self.requests
     }
 
-    pub(super) async fn answer(&self, method: &Method, headers: &HeaderMap) -> Response<Body> {
-        let answer = self.looked_up(method, headers).await;
-        if method == Method::HEAD { without_body(answer) } else { answer }
-    }
-
-    async fn looked_up(&self, method: &Method, headers: &HeaderMap) -> Response<Body> {
-        if !self.login.as_ref().is_none_or(|login| login.is_given(headers)) {
-            let refused = plain(StatusCode::UNAUTHORIZED, "missing or wrong user and password\n");
-            return with_header(refused, header::WWW_AUTHENTICATE, CHALLENGE);
-        }
-        let Some(latest) = &self.latest else {
-            return plain(StatusCode::NOT_FOUND, "metrics are not enabled\n");
+    /// The page at its path. The login is asked for before anything else is told.
+    pub(super) fn routes(self) -> Router {
+        let page = match self.page {
+            Some(page) => read_only(read, REFUSAL).with_state(page),
+            None => any((StatusCode::NOT_FOUND, "metrics are not enabled\n")),
         };
-        if method != Method::GET && method != Method::HEAD {
-            let refused = plain(StatusCode::METHOD_NOT_ALLOWED, "metrics are read with GET\n");
-            return with_header(refused, header::ALLOW, READING);
-        }
-        let Some(metrics) = latest.borrow().clone() else {
-            let reason = "the node is starting; there are no metrics yet\n";
-            return plain(StatusCode::SERVICE_UNAVAILABLE, reason);
-        };
-        match self.text(metrics).await {
-            Ok(text) => {
-                let found = Response::new(Body::new(text));
-                with_header(found, header::CONTENT_TYPE, CONTENT_TYPE)
-            },
-            Err(reason) => {
-                tracing::error!("cannot write the metrics: {reason}");
-                plain(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n")
-            },
-        }
+        Router::new().route(PATH, page.layer(from_fn_with_state(self.login, ask_for_login)))
     }
+}
 
-    async fn text(&self, metrics: Metrics) -> Result<String, String> {
-        let slot = Arc::clone(&self.slots).acquire_owned().await;
-        let slot = slot.map_err(|error| error.to_string())?;
-        let (requests, is_ready) = (self.requests.clone(), self.state.borrow().is_ready());
+async fn ask_for_login(
+    State(login): State<Option<Arc<Login>>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if login.is_none_or(|login| login.is_given(request.headers())) {
+        return next.run(request).await;
+    }
+    let challenge = [(header::WWW_AUTHENTICATE, CHALLENGE)];
+    (StatusCode::UNAUTHORIZED, challenge, "missing or wrong user and password\n").into_response()
+}
+
+async fn read(State(page): State<Page>) -> Response {
+    let Some(metrics) = page.latest.borrow().clone() else {
+        let reason = "the node is starting; there are no metrics yet\n";
+        return (StatusCode::SERVICE_UNAVAILABLE, reason).into_response();
+    };
+    match page.text(metrics).await {
+        Ok(text) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "cannot write the metrics");
+            (StatusCode::INTERNAL_SERVER_ERROR, "internal error\n").into_response()
+        },
+    }
+}
+
+impl Page {
+    async fn text(self, metrics: Metrics) -> Result<String, PageError> {
+        let slot = self.slots.acquire_owned().await?;
+        let is_ready = self.state.borrow().is_ready();
         let text = spawn_blocking(move || {
             let _slot = slot;
-            metrics.text(&requests, is_ready)
+            metrics.text(&self.requests, is_ready)
         });
-        text.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
+        Ok(text.await??)
     }
 }
 
@@ -130,9 +155,12 @@ impl Login {
 mod tests {
     use std::time::Duration;
 
+    use axum::body::Body;
     use base64::Engine as _;
     use base64::prelude::BASE64_STANDARD;
+    use http::Method;
     use http_body::Body as _;
+    use tower::ServiceExt as _;
 
     use super::*;
     use crate::readiness::Readiness;
@@ -152,14 +180,20 @@ mod tests {
         with(true, Some(login()))
     }
 
-    async fn status(
-        endpoint: &MetricsEndpoint,
-        method: &Method,
-        authorization: &str,
-    ) -> StatusCode {
-        let mut headers = HeaderMap::new();
-        headers.insert(header::AUTHORIZATION, authorization.parse().unwrap());
-        endpoint.answer(method, &headers).await.status()
+    async fn answer(
+        endpoint: MetricsEndpoint,
+        method: Method,
+        authorization: Option<&str>,
+    ) -> Response {
+        let mut request = Request::builder().method(method).uri(PATH);
+        if let Some(authorization) = authorization {
+            request = request.header(header::AUTHORIZATION, authorization);
+        }
+        endpoint.routes().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+    }
+
+    async fn status(endpoint: MetricsEndpoint, method: Method, authorization: &str) -> StatusCode {
+        answer(endpoint, method, Some(authorization)).await.status()
     }
 
     fn basic(credentials: &str) -> String {
@@ -172,7 +206,7 @@ mod tests {
         let lower_case = right.replace("Basic", "basic");
         for authorization in [right, lower_case] {
             // There is nothing to tell yet.
-            let status = status(&endpoint(), &Method::GET, &authorization).await;
+            let status = status(endpoint(), Method::GET, &authorization).await;
             assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{authorization}");
         }
     }
@@ -197,30 +231,30 @@ mod tests {
             basic("user:pass:word "),
             basic("other:pass:word"),
         ] {
-            let status = status(&endpoint(), &Method::GET, &authorization).await;
+            let status = status(endpoint(), Method::GET, &authorization).await;
             assert_eq!(status, StatusCode::UNAUTHORIZED, "{authorization}");
         }
-        let answer = endpoint().answer(&Method::GET, &HeaderMap::new()).await;
+        let answer = answer(endpoint(), Method::GET, None).await;
         assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
         assert_eq!(answer.headers()[header::WWW_AUTHENTICATE], CHALLENGE);
     }
 
     #[tokio::test]
     async fn the_login_is_asked_for_before_the_method_is_looked_at() {
-        let endpoint = endpoint();
-        assert_eq!(status(&endpoint, &Method::PUT, "Basic ").await, StatusCode::UNAUTHORIZED);
+        let refused = answer(endpoint(), Method::PUT, Some("Basic ")).await;
+        assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
+        assert!(!refused.headers().contains_key(header::ALLOW));
         let right = basic("user:pass:word");
-        assert_eq!(status(&endpoint, &Method::PUT, &right).await, StatusCode::METHOD_NOT_ALLOWED);
+        let refused = answer(endpoint(), Method::PUT, Some(&right)).await;
+        assert_eq!(refused.status(), StatusCode::METHOD_NOT_ALLOWED);
+        assert_eq!(refused.headers()[header::ALLOW], "GET, HEAD");
     }
 
     #[tokio::test]
     async fn the_answer_to_head_has_no_body_whatever_it_is() {
         for authorization in ["Basic ", &basic("user:pass:word")] {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::AUTHORIZATION, authorization.parse().unwrap());
-            let endpoint = endpoint();
-            let get = endpoint.answer(&Method::GET, &headers).await;
-            let head = endpoint.answer(&Method::HEAD, &headers).await;
+            let get = answer(endpoint(), Method::GET, Some(authorization)).await;
+            let head = answer(endpoint(), Method::HEAD, Some(authorization)).await;
             assert_eq!(head.status(), get.status());
             assert!(head.body().is_end_stream());
             let length = get.body().size_hint().exact().unwrap().to_string();
@@ -231,10 +265,10 @@ mod tests {
     #[tokio::test]
     async fn without_metrics_there_is_nothing_for_who_may_ask() {
         let nobody = with(false, None);
-        assert_eq!(status(&nobody, &Method::GET, "Basic ").await, StatusCode::NOT_FOUND);
+        assert_eq!(status(nobody, Method::GET, "Basic ").await, StatusCode::NOT_FOUND);
         let guarded = with(false, Some(login()));
-        assert_eq!(status(&guarded, &Method::GET, "Basic ").await, StatusCode::UNAUTHORIZED);
+        assert_eq!(status(guarded.clone(), Method::GET, "Basic ").await, StatusCode::UNAUTHORIZED);
         let right = format!("Basic {}", BASE64_STANDARD.encode("user:pass:word"));
-        assert_eq!(status(&guarded, &Method::GET, &right).await, StatusCode::NOT_FOUND);
+        assert_eq!(status(guarded, Method::GET, &right).await, StatusCode::NOT_FOUND);
     }
 }

@@ -4,6 +4,7 @@ mod health;
 mod layers;
 mod listener;
 mod metrics;
+mod page;
 mod places;
 mod preface_timeout;
 mod rate;

@@ -10,14 +10,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use axum::body::Body;
 use bytes::Bytes;
 use http::Response;
-use http_body::{Body as _, Frame, SizeHint};
+use http_body::{Frame, SizeHint};
 use hyper_util::rt::TokioExecutor;
 use tokio::sync::Notify;
 use tokio::task::futures::TaskLocalFuture;
-use tonic::Status;
-use tonic::body::Body;
 
 use super::places::Place;
 
@@ -117,8 +116,8 @@ where
 }
 
 /// The body of an answer, which tells whether the caller takes it, and holds something until it has.
-pub(super) struct Taken<T> {
-    body: Body,
+pub(super) struct Taken<B, T> {
+    body: B,
     stream: Arc<Stream>,
     /// Given out already by the body, and not yet to hyper.
     left: Bytes,
@@ -130,21 +129,26 @@ pub(super) struct Taken<T> {
 /// What is given at once, so that the slow are told from those who take nothing.
 const PART_BYTES: usize = 16 * 1024;
 
-impl<T: Send + Unpin + 'static> Taken<T> {
+impl<B, T> Taken<B, T>
+where
+    B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<axum::BoxError>,
+    T: Send + Unpin + 'static,
+{
     /// The answer, which holds something until the caller has taken it.
-    pub(super) fn of(answer: Response<Body>, is_strangers: bool, held: T) -> Response<Body> {
+    pub(super) fn of(answer: Response<B>, is_strangers: bool, held: T) -> Response<Body> {
         // One without a body, which is refused, is over with its headers.
         if answer.body().is_end_stream() {
-            return answer;
+            return answer.map(Body::new);
         }
         answer.map(|body| Body::new(Self::new(body, is_strangers, held)))
     }
 }
 
-impl<T: Unpin> Taken<T> {
+impl<B, T> Taken<B, T> {
     /// The body of the current stream. Of that of a stranger, the end is given when all before it was
     /// taken.
-    fn new(body: Body, is_strangers: bool, held: T) -> Self {
+    fn new(body: B, is_strangers: bool, held: T) -> Self {
         let stream = Stream::current();
         Self { body, stream, left: Bytes::new(), is_strangers, _held: held }
     }
@@ -158,7 +162,7 @@ impl<T: Unpin> Taken<T> {
     }
 }
 
-impl<T> Drop for Taken<T> {
+impl<B, T> Drop for Taken<B, T> {
     fn drop(&mut self) {
         // Nothing of it waits to be taken any more. With HTTP/1 the connection goes on, and hyper does
         // not ask for more than the length that it was told.
@@ -166,21 +170,25 @@ impl<T> Drop for Taken<T> {
     }
 }
 
-impl<T: Unpin> http_body::Body for Taken<T> {
+impl<B, T> http_body::Body for Taken<B, T>
+where
+    B: http_body::Body<Data = Bytes> + Unpin,
+    T: Unpin,
+{
     type Data = Bytes;
-    type Error = Status;
+    type Error = B::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         self.stream.is_with_caller.store(false, Ordering::Relaxed);
         if self.left.is_empty() {
             let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
             match frame.map(|frame| frame.map(Frame::into_data)) {
                 Some(Ok(Ok(data))) => self.left = data,
                 Some(Ok(Err(frame))) => return Poll::Ready(Some(Ok(frame))),
-                Some(Err(status)) => return Poll::Ready(Some(Err(status))),
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                 None => return Poll::Ready(None),
             }
         }
@@ -213,7 +221,7 @@ mod tests {
     const LONG: usize = 2 * PART_BYTES + 7;
 
     /// An answer on a stream.
-    fn answer(length: usize, is_strangers: bool) -> (Arc<Stream>, Taken<()>) {
+    fn answer(length: usize, is_strangers: bool) -> (Arc<Stream>, Taken<Body, ()>) {
         let stream = Arc::new(Stream::default());
         let body = Body::new(Full::new(Bytes::from(vec![7; length])));
         let taken = CURRENT.sync_scope(Arc::clone(&stream), || Taken::new(body, is_strangers, ()));

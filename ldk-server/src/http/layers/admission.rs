@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use axum::body::Body;
 use http::{Request, Response};
 use tonic::Status;
-use tonic::body::Body;
 use tower::{Layer, Service};
 
 use super::super::standing::{Size, Standing};
@@ -46,20 +46,20 @@ impl<S> Layer<S> for AdmitUnproven {
 
 impl<S, B> Service<Request<B>> for Admitted<AdmitOpen, S>
 where
-    S: Service<Request<B>, Response = Response<Body>, Error = Status>,
+    S: Service<Request<B>, Response = Response<tonic::body::Body>, Error = Status>,
     S: Clone + Send + 'static,
     S::Future: Send + 'static,
     B: Send + 'static,
 {
     type Response = Response<Body>;
     type Error = Status;
-    type Future = Answering;
+    type Future = Answering<Body>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Status>> {
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, mut request: Request<B>) -> Answering {
+    fn call(&mut self, mut request: Request<B>) -> Answering<Body> {
         let AdmitOpen(size) = self.admission;
         // The clone may not be ready.
         let next = self.inner.clone();
@@ -76,20 +76,20 @@ where
 
 impl<S, B> Service<Request<B>> for Admitted<AdmitUnproven, S>
 where
-    S: Service<Request<B>, Response = Response<Body>, Error = Status>,
+    S: Service<Request<B>, Response = Response<tonic::body::Body>, Error = Status>,
     S: Clone + Send + 'static,
     S::Future: Send,
     B: Send + 'static,
 {
     type Response = Response<Body>;
     type Error = Status;
-    type Future = Answering;
+    type Future = Answering<Body>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Status>> {
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, mut request: Request<B>) -> Answering {
+    fn call(&mut self, mut request: Request<B>) -> Answering<Body> {
         let mut inner = self.inner.clone();
         Box::pin(async move {
             let standing = Arc::clone(Standing::of(&request)?);

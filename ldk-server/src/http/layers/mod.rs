@@ -37,7 +37,7 @@ use grpc_shape::{Envelope, Path};
 use replay::Seen;
 
 /// An answer on its way, or why there is none.
-type Answering = Pin<Box<dyn Future<Output = Result<Response<Body>, Status>> + Send>>;
+type Answering<B = Body> = Pin<Box<dyn Future<Output = Result<Response<B>, Status>> + Send>>;
 
 /// What calls that need the key are checked by.
 pub struct Access {

@@ -5,16 +5,17 @@
 //! a key. At the usual levels these fill no log: there is a line for the first of the refused in each
 //! minute, which tells how many there were.
 
+use std::error::Error;
 use std::fmt::{self, Display, Formatter};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use axum::body::Body;
 use bytes::Bytes;
 use http::Response;
 use http_body::Frame;
 use ldk_server_grpc::RPC_NAMES;
-use tonic::body::Body;
 use tonic::{Code, Status};
 use tracing::Span;
 use tracing::field::Empty;
@@ -169,6 +170,12 @@ fn name(code: Code) -> &'static str {
     }
 }
 
+/// The status that the body of a service failed with.
+fn status(error: &axum::Error) -> Status {
+    let status = error.source().and_then(<dyn Error>::downcast_ref);
+    status.cloned().unwrap_or_else(|| Status::unknown(error.to_string()))
+}
+
 /// The body of a stream, whose end is logged.
 struct Watched {
     body: Body,
@@ -177,12 +184,12 @@ struct Watched {
 
 impl http_body::Body for Watched {
     type Data = Bytes;
-    type Error = Status;
+    type Error = axum::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(context));
         match &frame {
             Some(Ok(frame)) => {
@@ -190,7 +197,7 @@ impl http_body::Body for Watched {
                     self.line.end(&status);
                 }
             },
-            Some(Err(status)) => self.line.end(status),
+            Some(Err(error)) => self.line.end(&status(error)),
             None if !self.line.has_ended => self.line.end(&Status::ok("")),
             None => {},
         }

@@ -6,10 +6,10 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use http::{HeaderValue, Request, Response, header};
+use axum::body::Body;
+use http::{HeaderValue, Request, Response};
 use tokio::time::Instant;
 use tonic::Status;
-use tonic::body::Body;
 use tower::{Layer, Service};
 use tracing::Instrument as _;
 
@@ -62,18 +62,14 @@ where
         let answering = answering.instrument(line.span().clone());
         Box::pin(async move {
             let answer = answering.await.unwrap_or_else(Status::into_http);
-            Ok(line.answer(with_own_headers(answer, id)))
+            Ok(line.answer(with_id(answer, id)))
         })
     }
 }
 
-/// The headers of the contract where they differ from tonic's, and the request's id.
-fn with_own_headers(mut response: Response<Body>, id: RequestId) -> Response<Body> {
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc+proto"));
-    headers.insert("grpc-accept-encoding", HeaderValue::from_static("identity"));
+fn with_id(mut response: Response<Body>, id: RequestId) -> Response<Body> {
     if let Ok(id) = HeaderValue::try_from(id.to_string()) {
-        headers.insert(REQUEST_ID_HEADER, id);
+        response.headers_mut().insert(REQUEST_ID_HEADER, id);
     }
     response
 }
@@ -100,10 +96,6 @@ mod tests {
         let refused = answered(Err(Status::unimplemented("no"))).await;
         let ids = [&ok, &refused].map(|answer| answer.headers()[REQUEST_ID_HEADER].clone());
         assert_ne!(ids[0], ids[1]);
-        for answer in [&ok, &refused] {
-            assert_eq!(answer.headers()[header::CONTENT_TYPE], "application/grpc+proto");
-            assert_eq!(answer.headers()["grpc-accept-encoding"], "identity");
-        }
         let status = Status::from_header_map(refused.headers()).unwrap();
         assert_eq!((status.code(), status.message()), (tonic::Code::Unimplemented, "no"));
     }
