@@ -23,9 +23,9 @@ use tokio_util::task::TaskTracker;
 
 use super::Router;
 
-use super::places::{Place, Places};
+use super::client::{Budget, Standing};
 use super::preface_timeout::PrefaceTimeout;
-use super::standing::{Budget, Standing};
+use super::slots::{Place, Places};
 use super::stream::{Stream, Streams};
 use crate::certificate::Certificate;
 use crate::clock::Seldom;

@@ -1,16 +1,16 @@
 //! The one listener: TLS, then HTTP, then the service a request is for.
 
+mod client;
 mod health;
 mod layers;
 mod listener;
 mod metrics;
 mod page;
-mod places;
 mod preface_timeout;
 mod rate;
 mod request_id;
 mod router;
-mod standing;
+mod slots;
 mod strangers;
 mod stream;
 

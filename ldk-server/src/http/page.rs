@@ -10,7 +10,7 @@ use axum::routing::{MethodRouter, any};
 use http::{StatusCode, header};
 use tonic::Status;
 
-use super::standing::{Admitted, Size, Standing};
+use super::client::{Admitted, Size, Standing};
 use super::stream::Taken;
 
 /// A page that `handler` answers GET and HEAD with. `refusal` is the answer to other methods.

@@ -27,13 +27,13 @@ use tower::util::MapErrLayer;
 use tower::{Layer as _, Service, ServiceBuilder};
 use tower_http::set_header::SetResponseHeaderLayer;
 
+use super::client::Size;
 use super::layers::admission::{AdmitOpen, AdmitUnproven};
 use super::layers::check::CheckLayer;
 use super::layers::rate::CheckRate;
 use super::layers::span::SpanLayer;
 use super::layers::{self, Access};
 use super::page::{admit, admitted};
-use super::standing::Size;
 use super::{HealthPages, MetricsEndpoint};
 use crate::grpc;
 use crate::metrics::Requests;

@@ -18,7 +18,7 @@ use hyper_util::rt::TokioExecutor;
 use tokio::sync::Notify;
 use tokio::task::futures::TaskLocalFuture;
 
-use super::places::Place;
+use super::slots::Place;
 
 tokio::task_local! {
     /// The stream whose task this is.

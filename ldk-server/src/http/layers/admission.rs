@@ -9,7 +9,7 @@ use http::{Request, Response};
 use tonic::Status;
 use tower::{Layer, Service};
 
-use super::super::standing::{Size, Standing};
+use super::super::client::{Size, Standing};
 use super::super::stream::Taken;
 use super::Answering;
 

@@ -11,7 +11,7 @@ use ldk_server_grpc::auth::{self, Credential, Form};
 use tonic::Status;
 use zeroize::Zeroizing;
 
-use super::super::standing::Unproven;
+use super::super::client::Unproven;
 use super::check::Check;
 use crate::caller::Caller;
 use crate::clock::{Seldom, unix_secs};

@@ -3,7 +3,7 @@
 use http::Request;
 use tonic::Status;
 
-use super::super::standing::Standing;
+use super::super::client::Standing;
 use super::check::Check;
 
 /// Checks that the connection makes no more calls than it may.

@@ -9,8 +9,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tonic::Status;
 
-use super::places::Place;
 use super::rate::Rate;
+use super::slots::Place;
 use super::strangers::{Stranger, Strangers};
 use crate::config::LimitsConfig;
 
@@ -162,7 +162,7 @@ mod tests {
     use futures_util::FutureExt as _;
     use tonic::Code;
 
-    use super::super::places::Places;
+    use super::super::slots::Places;
     use super::*;
 
     fn standing() -> Arc<Standing> {
