@@ -1,5 +1,5 @@
-//! The other side of a connection: a stranger until a call is signed with the key, and what a stranger
-//! may have under way at once.
+//! The client of a connection, and how many requests it may have at once. It is a stranger until one of
+//! its calls is signed with the API key.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,22 +10,22 @@ use tokio::time::timeout;
 use tonic::Status;
 
 use super::rate::Rate;
-use super::slots::Place;
+use super::slots::Slot;
 use super::strangers::{Stranger, Strangers};
 use crate::config::LimitsConfig;
 
 /// Requests at once on the connection of a stranger.
-const MAX_REQUESTS: usize = 16;
-/// Calls of all strangers at once whose signature was not checked yet.
+const MAX_STRANGER_REQUESTS: usize = 16;
+/// Calls of all strangers at once whose signature is not verified yet.
 const MAX_CALLS: usize = 512;
-/// Answers to all strangers at once …
+/// Small public answers to all strangers at once.
 const MAX_SMALL_ANSWERS: usize = 512;
-/// … and those that take memory as long as they are not taken. So many are made or held at once, …
+/// Large public answers to all strangers that are made at once, or are in memory until they are read.
 const MAX_LARGE_ANSWERS: usize = 16;
-/// … and with them, so many requests for such answers wait.
+/// Requests of all strangers at once for large answers, those that wait included.
 const MAX_LARGE_REQUESTS: usize = 64;
 
-/// What all strangers together have under way.
+/// The requests that all strangers together have under way.
 #[derive(Clone)]
 pub(super) struct Budget {
     calls: Arc<Strangers>,
@@ -45,132 +45,135 @@ impl Default for Budget {
     }
 }
 
-/// Where the other side of a connection stands.
-pub(super) struct Standing {
-    place: Arc<Place>,
+/// The client of one connection.
+pub(super) struct Client {
+    slot: Arc<Slot>,
     rate: Rate,
     budget: Budget,
     requests: Arc<Semaphore>,
-    /// How many more a caller who is known may have.
+    /// How many more requests a known caller may have.
     more_requests: usize,
-    patience: Duration,
+    wait_timeout: Duration,
 }
 
-/// How much an answer that is open to all takes.
+/// How much memory a public answer takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Size {
+pub(super) enum AnswerSize {
     Small,
     Large,
 }
 
-impl Standing {
-    pub(super) fn new(place: Arc<Place>, budget: Budget, limits: &LimitsConfig) -> Self {
+impl Client {
+    /// The client of the connection in `slot`: a stranger.
+    pub(super) fn new(slot: Arc<Slot>, budget: Budget, limits: &LimitsConfig) -> Self {
         let most = usize::try_from(limits.max_streams_per_connection).unwrap_or(usize::MAX);
         Self {
-            place,
+            slot,
             rate: Rate::new(limits.max_calls_per_second_per_connection),
             budget,
-            requests: Arc::new(Semaphore::new(MAX_REQUESTS.min(most))),
-            more_requests: most.saturating_sub(MAX_REQUESTS),
-            patience: limits.request_timeout,
+            requests: Arc::new(Semaphore::new(MAX_STRANGER_REQUESTS.min(most))),
+            more_requests: most.saturating_sub(MAX_STRANGER_REQUESTS),
+            wait_timeout: limits.request_timeout,
         }
     }
 
-    /// Where the other side of the connection stands that a request came on, as the listener put it into
-    /// the extensions.
+    /// The client that sent a request, which is in the request's extensions.
     pub(super) fn of<B>(request: &Request<B>) -> Result<&Arc<Self>, Status> {
-        let standing = request.extensions().get();
-        standing.ok_or_else(|| Status::internal("the request came on no connection"))
+        let client = request.extensions().get();
+        client.ok_or_else(|| Status::internal("the request came on no connection"))
     }
 
-    /// Whether one call more may be made in this second.
+    /// The rate of calls on the connection.
     pub(super) fn rate(&self) -> &Rate {
         &self.rate
     }
 
-    /// Lets in a request that is open to all. The connection of a stranger with too many is given up.
-    pub(super) async fn admit_open(&self, size: Size) -> Result<Admitted, Status> {
+    /// Admits a request that needs no key. Ends the connection of a stranger with too many requests.
+    pub(super) async fn admit_public(&self, size: AnswerSize) -> Result<Admission, Status> {
         let Ok(permit) = Arc::clone(&self.requests).try_acquire_owned() else {
-            // Nobody needs so many. What HTTP/2 keeps of each is only given back with the connection.
-            self.place.evict();
+            // No honest client has so many. HTTP/2 frees what it keeps of each with the connection only.
+            self.slot.evict();
             return Err(too_many());
         };
-        if self.place.is_kept() {
-            return Ok(Admitted { _permit: permit, _stranger: None, _large: None });
+        if self.slot.is_known() {
+            return Ok(Admission { _permit: permit, _stranger: None, _large: None });
         }
         let Budget { small_answers, large_requests, large_answers, calls: _ } = &self.budget;
         let (stranger, large) = match size {
-            Size::Small => (small_answers.enter(), None),
-            Size::Large => {
+            AnswerSize::Small => (small_answers.enter(), None),
+            AnswerSize::Large => {
                 let stranger = large_requests.enter();
-                // Those before end when their answers are taken, or make room for whoever comes later.
-                let large = timeout(self.patience, Arc::clone(large_answers).acquire_owned()).await;
+                // Earlier ones end when their answers are read, or are reset when further ones arrive.
+                let large =
+                    timeout(self.wait_timeout, Arc::clone(large_answers).acquire_owned()).await;
                 (stranger, Some(large.map_err(|_| too_many())?.map_err(|_| too_many())?))
             },
         };
-        Ok(Admitted { _permit: permit, _stranger: Some(stranger), _large: large })
+        Ok(Admission { _permit: permit, _stranger: Some(stranger), _large: large })
     }
 
-    /// Lets in a call that needs the key: one of a stranger as soon as not too many are under way on the
-    /// connection.
-    pub(super) async fn admit_call(self: &Arc<Self>) -> Result<Unproven, Status> {
-        let held = if self.place.is_kept() {
+    /// Admits a call that needs the key. The call of a stranger waits while the connection has too many
+    /// requests.
+    pub(super) async fn admit_call(self: &Arc<Self>) -> Result<UnverifiedCall, Status> {
+        let held = if self.slot.is_known() {
             None
         } else {
             let stranger = self.budget.calls.enter();
-            let permit = timeout(self.patience, Arc::clone(&self.requests).acquire_owned()).await;
+            let permit =
+                timeout(self.wait_timeout, Arc::clone(&self.requests).acquire_owned()).await;
             let permit = permit.map_err(|_| too_many())?.map_err(|_| too_many())?;
-            Some(Admitted { _permit: permit, _stranger: Some(stranger), _large: None })
+            Some(Admission { _permit: permit, _stranger: Some(stranger), _large: None })
         };
-        Ok(Unproven { standing: Arc::clone(self), held: Arc::new(Mutex::new(held)) })
+        Ok(UnverifiedCall { client: Arc::clone(self), held: Arc::new(Mutex::new(held)) })
     }
 }
 
 fn too_many() -> Status {
     Status::resource_exhausted(format!(
-        "a connection may have {MAX_REQUESTS} requests at once until a call on it was signed with the \
-         API key; try again later"
+        "a connection may have {MAX_STRANGER_REQUESTS} requests at once until a call on it was signed \
+         with the API key; try again later"
     ))
 }
 
-/// What a stranger's request holds.
-pub(super) struct Admitted {
+/// Counts a request as under way until it is dropped.
+pub(super) struct Admission {
     _permit: OwnedSemaphorePermit,
     _stranger: Option<Stranger>,
     _large: Option<OwnedSemaphorePermit>,
 }
 
-/// A call whose signature is still to be checked.
+/// A call whose signature is not verified yet.
 #[derive(Clone)]
-pub(super) struct Unproven {
-    standing: Arc<Standing>,
-    held: Arc<Mutex<Option<Admitted>>>,
+pub(super) struct UnverifiedCall {
+    client: Arc<Client>,
+    held: Arc<Mutex<Option<Admission>>>,
 }
 
-impl Unproven {
-    /// It was signed with the key: its caller is no stranger any more.
-    pub(super) fn prove(&self) {
-        if self.standing.place.keep() {
-            self.standing.requests.add_permits(self.standing.more_requests);
+impl UnverifiedCall {
+    /// Records that the call was signed with the key: its client is no stranger any more.
+    pub(super) fn mark_verified(&self) {
+        if self.client.slot.mark_known() {
+            self.client.requests.add_permits(self.client.more_requests);
         }
         drop(self.held.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use futures_util::FutureExt as _;
     use tonic::Code;
 
-    use super::super::slots::Places;
+    use super::super::slots::Slots;
     use super::*;
 
-    fn standing() -> Arc<Standing> {
-        standing_in(&Budget::default())
+    /// A client with usual limits.
+    pub(in crate::http) fn client() -> Arc<Client> {
+        client_in(&Budget::default())
     }
 
-    fn standing_in(budget: &Budget) -> Arc<Standing> {
-        let place = Places::new(10).take().unwrap();
+    fn client_in(budget: &Budget) -> Arc<Client> {
+        let slot = Slots::new(10).take().unwrap();
         let patience = Duration::from_secs(30);
         let limits = LimitsConfig {
             max_connections: 10,
@@ -184,73 +187,75 @@ mod tests {
             keep_alive_interval: patience,
             keep_alive_timeout: patience,
         };
-        Arc::new(Standing::new(Arc::new(place), budget.clone(), &limits))
+        Arc::new(Client::new(Arc::new(slot), budget.clone(), &limits))
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_stranger_has_few_requests_at_once() {
-        let standing = standing();
+        let client = client();
         let open = futures_util::future::try_join_all(
-            (0..MAX_REQUESTS).map(|_| standing.admit_open(Size::Small)),
+            (0..MAX_STRANGER_REQUESTS).map(|_| client.admit_public(AnswerSize::Small)),
         );
         let open = open.await.unwrap();
         // One that may be signed waits, but not for ever.
-        let refused = standing.admit_call().await.err().unwrap();
+        let refused = client.admit_call().await.err().unwrap();
         assert_eq!(refused.code(), Code::ResourceExhausted);
-        assert!(standing.place.evicted().now_or_never().is_none());
-        let refused = standing.admit_open(Size::Large).await.err().unwrap();
+        assert!(client.slot.evicted().now_or_never().is_none());
+        let refused = client.admit_public(AnswerSize::Large).await.err().unwrap();
         assert_eq!(refused.code(), Code::ResourceExhausted);
-        assert!(standing.place.evicted().now_or_never().is_some());
+        assert!(client.slot.evicted().now_or_never().is_some());
         drop(open);
-        assert!(standing.admit_call().await.is_ok());
+        assert!(client.admit_call().await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_has_the_key_is_no_stranger() {
-        let standing = standing();
-        standing.admit_call().await.unwrap().prove();
+    async fn a_client_with_the_key_is_no_stranger() {
+        let client = client();
+        client.admit_call().await.unwrap().mark_verified();
         let calls: Vec<_> =
-            futures_util::future::join_all((0..200).map(|_| standing.admit_call())).await;
+            futures_util::future::join_all((0..200).map(|_| client.admit_call())).await;
         assert!(calls.iter().all(Result::is_ok));
-        let open = (0..200).map(|_| standing.admit_open(Size::Large));
+        let open = (0..200).map(|_| client.admit_public(AnswerSize::Large));
         assert!(futures_util::future::try_join_all(open).await.is_ok());
-        assert_eq!(standing.budget.calls.number(), 0);
-        assert_eq!(standing.budget.small_answers.number(), 0);
+        assert_eq!(client.budget.calls.number(), 0);
+        assert_eq!(client.budget.small_answers.number(), 0);
     }
 
     #[tokio::test(start_paused = true)]
     async fn few_large_answers_are_made_at_once() {
         let budget = Budget::default();
-        let standings: Vec<_> = (0..=MAX_LARGE_ANSWERS).map(|_| standing_in(&budget)).collect();
+        let clients: Vec<_> = (0..=MAX_LARGE_ANSWERS).map(|_| client_in(&budget)).collect();
         let mut held = Vec::new();
-        for standing in &standings[1..] {
-            held.push(standing.admit_open(Size::Large).await.unwrap());
+        for client in &clients[1..] {
+            held.push(client.admit_public(AnswerSize::Large).await.unwrap());
         }
-        let mut next = Box::pin(standings[0].admit_open(Size::Large));
+        let mut next = Box::pin(clients[0].admit_public(AnswerSize::Large));
         assert!(next.as_mut().now_or_never().is_none());
         held.pop();
         assert!(next.now_or_never().unwrap().is_ok());
     }
 
     #[tokio::test]
-    async fn what_is_not_proven_counts_until_its_end() {
-        let standing = standing();
-        let call = standing.admit_call().await.unwrap();
-        assert_eq!(standing.budget.calls.number(), 1);
+    async fn an_unverified_call_counts_until_its_end() {
+        let client = client();
+        let call = client.admit_call().await.unwrap();
+        assert_eq!(client.budget.calls.number(), 1);
         drop(call);
-        assert_eq!(standing.budget.calls.number(), 0);
+        assert_eq!(client.budget.calls.number(), 0);
         let (_first, second) =
-            (standing.admit_call().await.unwrap(), standing.admit_call().await.unwrap());
-        let answers =
-            tokio::try_join!(standing.admit_open(Size::Small), standing.admit_open(Size::Large));
-        let Budget { calls, small_answers, large_requests, large_answers } = &standing.budget;
+            (client.admit_call().await.unwrap(), client.admit_call().await.unwrap());
+        let answers = tokio::try_join!(
+            client.admit_public(AnswerSize::Small),
+            client.admit_public(AnswerSize::Large)
+        );
+        let Budget { calls, small_answers, large_requests, large_answers } = &client.budget;
         let numbers = || [calls.number(), small_answers.number(), large_requests.number()];
         assert_eq!(numbers(), [2, 1, 1]);
         assert_eq!(large_answers.available_permits(), MAX_LARGE_ANSWERS - 1);
         drop(answers.unwrap());
         assert_eq!(numbers(), [2, 0, 0]);
         assert_eq!(large_answers.available_permits(), MAX_LARGE_ANSWERS);
-        second.prove();
+        second.mark_verified();
         assert_eq!(numbers(), [1, 0, 0]);
     }
 }

@@ -1,4 +1,4 @@
-//! Health: `grpc.health.v1`, and the pages `/livez` and `/readyz` for those who do not speak gRPC.
+//! Health: the state that `grpc.health.v1` reports, and the pages `/livez` and `/readyz`.
 
 use std::fmt::Write as _;
 
@@ -13,23 +13,23 @@ use tonic_health::server::HealthReporter;
 use super::page::read_only;
 use crate::readiness;
 
-/// Whether the process serves.
+/// Whether the process answers.
 const LIVENESS_PATH: &str = "/livez";
 /// Whether the node can be relied on.
 const READINESS_PATH: &str = "/readyz";
 const REFUSAL: &str = "health is read with GET\n";
 
-/// What answers requests for the pages.
+/// The pages that report health.
 #[derive(Clone)]
 pub struct HealthPages(watch::Receiver<readiness::State>);
 
 impl HealthPages {
-    /// Tells what this state is when the question comes.
+    /// Reports the state at the time of each request.
     pub fn new(state: watch::Receiver<readiness::State>) -> Self {
         Self(state)
     }
 
-    /// The pages at their paths.
+    /// The routes of the pages.
     pub(super) fn routes(self) -> Router {
         Router::new()
             .route(LIVENESS_PATH, read_only(async || "ok\n", REFUSAL))
@@ -51,9 +51,8 @@ async fn readiness(State(HealthPages(state)): State<HealthPages>) -> (StatusCode
     (status, text)
 }
 
-/// Lets `grpc.health.v1` tell what the state is: that of now once this returns, and later ones by the
-/// task that it returns, until one is an end. Who watches is told when it changes, not each time it was
-/// looked at.
+/// Has `grpc.health.v1` report the present state, and returns a task that has it report later ones, until
+/// the server ends. Watchers receive changes only, not every reading of the state.
 pub async fn keep_reported(
     reporter: HealthReporter,
     mut states: watch::Receiver<readiness::State>,
@@ -104,7 +103,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_is_not_ready_is_alive() {
+    async fn a_node_that_is_not_ready_is_alive() {
         let reasons = [Reason::Syncing, Reason::Disk { left_mib: 1 }];
         for method in [Method::GET, Method::HEAD] {
             assert_eq!(status(&[], method.clone(), "/livez").await, StatusCode::OK);
@@ -116,7 +115,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_pages_are_read_and_there_are_no_others() {
+    async fn only_the_pages_are_served_and_only_to_readers() {
         for path in ["/livez", "/readyz"] {
             let refused = status(&[], Method::POST, path).await;
             assert_eq!(refused, StatusCode::METHOD_NOT_ALLOWED);
@@ -127,7 +126,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_watches_is_told_of_changes_only() {
+    async fn watchers_receive_changes_only() {
         let (reporter, readiness) = (HealthReporter::new(), Readiness::starting());
         let task = tokio::spawn(keep_reported(reporter.clone(), readiness.subscribe()).await);
         let service = HealthService::from_health_reporter(reporter);

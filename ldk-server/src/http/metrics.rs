@@ -1,4 +1,4 @@
-//! `/metrics`: who may read them, and the answer over HTTP.
+//! The page `/metrics`, and the login for it.
 
 use std::sync::Arc;
 
@@ -25,10 +25,10 @@ const PATH: &str = "/metrics";
 const REFUSAL: &str = "metrics are read with GET\n";
 const CHALLENGE: &str = "Basic realm=\"metrics\"";
 
-/// Answers that are put together at once; further ones wait.
+/// How many answers are made at once; further requests wait.
 const MAX_AT_ONCE: usize = 2;
 
-/// What answers requests for the metrics.
+/// The page with the metrics.
 #[derive(Clone)]
 pub struct MetricsEndpoint {
     login: Option<Arc<Login>>,
@@ -57,8 +57,8 @@ enum PageError {
 }
 
 impl MetricsEndpoint {
-    /// Answers with the latest metrics, if they are configured, with those of `requests` and with
-    /// whether the node is ready.
+    /// Reports the latest metrics, if they are configured, those of `requests`, and whether the node is
+    /// ready.
     pub fn new(
         config: &MetricsConfig,
         latest: Latest,
@@ -74,12 +74,12 @@ impl MetricsEndpoint {
         }
     }
 
-    /// Where requests are counted.
+    /// The counters of requests.
     pub(super) fn requests(&self) -> &Requests {
         &self.requests
     }
 
-    /// The page at its path. The login is asked for before anything else is told.
+    /// The route of the page. The login is checked before anything else.
     pub(super) fn routes(self) -> Router {
         let page = match self.page {
             Some(page) => read_only(read, REFUSAL).with_state(page),
@@ -127,9 +127,9 @@ impl Page {
     }
 }
 
-/// The user and password that must be given (RFC 7617).
+/// The user and password that requests must carry (RFC 7617).
 struct Login {
-    /// A digest, so that comparing takes the same time for every length.
+    /// A digest, so that the comparison takes the same time for every length.
     digest: sha256::Hash,
 }
 
@@ -205,7 +205,7 @@ mod tests {
         let right = basic("user:pass:word");
         let lower_case = right.replace("Basic", "basic");
         for authorization in [right, lower_case] {
-            // There is nothing to tell yet.
+            // There are no metrics yet.
             let status = status(endpoint(), Method::GET, &authorization).await;
             assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{authorization}");
         }
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_login_is_asked_for_before_the_method_is_looked_at() {
+    async fn the_login_is_checked_before_the_method() {
         let refused = answer(endpoint(), Method::PUT, Some("Basic ")).await;
         assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
         assert!(!refused.headers().contains_key(header::ALLOW));
@@ -263,9 +263,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_metrics_there_is_nothing_for_who_may_ask() {
-        let nobody = with(false, None);
-        assert_eq!(status(nobody, Method::GET, "Basic ").await, StatusCode::NOT_FOUND);
+    async fn without_metrics_the_page_is_not_found() {
+        let open = with(false, None);
+        assert_eq!(status(open, Method::GET, "Basic ").await, StatusCode::NOT_FOUND);
         let guarded = with(false, Some(login()));
         assert_eq!(status(guarded.clone(), Method::GET, "Basic ").await, StatusCode::UNAUTHORIZED);
         let right = format!("Basic {}", BASE64_STANDARD.encode("user:pass:word"));

@@ -10,8 +10,8 @@ use axum::routing::{MethodRouter, any};
 use http::{StatusCode, header};
 use tonic::Status;
 
-use super::client::{Admitted, Size, Standing};
-use super::stream::Taken;
+use super::client::{Admission, AnswerSize, Client};
+use super::stream::TrackedBody;
 
 /// A page that `handler` answers GET and HEAD with. `refusal` is the answer to other methods.
 ///
@@ -27,22 +27,26 @@ where
     any(async move || refused).get(handler)
 }
 
-/// The layer that answers if there is room for an answer of this size.
-pub(super) async fn admit(State(size): State<Size>, request: Request, next: Next) -> Response {
+/// Admits requests for answers of this size, as a layer.
+pub(super) async fn admit(
+    State(size): State<AnswerSize>,
+    request: Request,
+    next: Next,
+) -> Response {
     match admitted(&request, size).await {
-        Ok(admitted) => Taken::of(next.run(request).await, true, admitted),
+        Ok(admitted) => TrackedBody::of(next.run(request).await, true, admitted),
         Err(refused) => refused,
     }
 }
 
-/// Lets the request in, or says why not.
+/// Admits a request, or returns the answer that refuses it.
 pub(super) fn admitted<B>(
     request: &http::Request<B>,
-    size: Size,
-) -> impl Future<Output = Result<Admitted, Response>> + use<B> {
-    let standing = Standing::of(request).map(Arc::clone);
+    size: AnswerSize,
+) -> impl Future<Output = Result<Admission, Response>> + use<B> {
+    let client = Client::of(request).map(Arc::clone);
     async move {
-        let admitted = async { standing?.admit_open(size).await };
+        let admitted = async { client?.admit_public(size).await };
         admitted.await.map_err(|refusal: Status| {
             let reason = format!("{}\n", refusal.message());
             (StatusCode::SERVICE_UNAVAILABLE, reason).into_response()

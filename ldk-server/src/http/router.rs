@@ -1,13 +1,13 @@
-//! Where each request goes: to a page, or to a gRPC service.
+//! The routes: each request goes to a page, or to a gRPC service.
 //!
-//! A gRPC call is answered with a gRPC status whatever its path, so calls and pages have a router each,
-//! and the content type of a request says which of the two it is for. What is no page falls back to the
-//! calls. Routers of other faces of the API are merged into the pages; each connection that a listener
-//! has accepted, with or without TLS, is answered by [`Router::answer`].
+//! A gRPC call is answered with a gRPC status even at the path of a page. So there are two routers, for
+//! calls and for pages, and the content type of the request selects one of them; a request for no page
+//! falls back to the calls. The routers of further HTTP interfaces belong to the pages, by `merge` or
+//! `nest`. Every listener, with TLS or without, answers with [`Router::answer`].
 //!
-//! The Lightning service is the fallback of the calls and has no route: an unknown service is only told
-//! to callers who have the key, after the checks of that service. The wildcard of a route would also be
-//! copied for each call.
+//! The Lightning service is the fallback of the calls instead of a route, because a stranger must not
+//! learn whether a service exists: its checks come first. This also saves three allocations a call, for
+//! the wildcard that axum would extract from the path.
 
 use std::convert::Infallible;
 
@@ -27,8 +27,8 @@ use tower::util::MapErrLayer;
 use tower::{Layer as _, Service, ServiceBuilder};
 use tower_http::set_header::SetResponseHeaderLayer;
 
-use super::client::Size;
-use super::layers::admission::{AdmitOpen, AdmitUnproven};
+use super::client::AnswerSize;
+use super::layers::admission::{AdmitCall, AdmitPublic};
 use super::layers::check::CheckLayer;
 use super::layers::rate::CheckRate;
 use super::layers::span::SpanLayer;
@@ -43,10 +43,10 @@ const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/grpc+pro
 const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 
-/// The largest message to a service that needs no key: its requests contain nothing but names.
-pub const MAX_OPEN_MESSAGE_BYTES: usize = 16 * 1024;
+/// The largest request message to a service that needs no key: it contains nothing but names.
+pub const MAX_PUBLIC_MESSAGE_BYTES: usize = 16 * 1024;
 
-/// Takes each request to its page or its gRPC service.
+/// Routes each request to its page or its gRPC service.
 #[derive(Clone)]
 pub struct Router {
     calls: axum::Router,
@@ -54,7 +54,7 @@ pub struct Router {
 }
 
 impl Router {
-    /// Puts the services together, with one that describes them, and the pages.
+    /// Makes the routes of the services, of a service that describes them, and of the pages.
     pub fn new<H>(
         lightning: LightningNodeServer<grpc::Service>,
         access: Access,
@@ -68,18 +68,18 @@ impl Router {
         H::Future: Send,
     {
         let requests = metrics.requests().clone();
-        let lightning = AdmitUnproven.layer(layers::checked(lightning, access));
+        let lightning = AdmitCall.layer(layers::checked(lightning, access));
         let calls = axum::Router::new().fallback_service(call(requests.clone(), lightning));
-        let calls = open(calls, &requests, Size::Small, health);
+        let calls = add_public(calls, &requests, AnswerSize::Small, health);
         let calls = with_reflection(calls, &requests)?;
         let pages = axum::Router::new()
-            .merge(health_pages.routes().route_layer(from_fn_with_state(Size::Small, admit)))
-            .merge(metrics.routes().route_layer(from_fn_with_state(Size::Large, admit)))
+            .merge(health_pages.routes().route_layer(from_fn_with_state(AnswerSize::Small, admit)))
+            .merge(metrics.routes().route_layer(from_fn_with_state(AnswerSize::Large, admit)))
             .fallback_service(answer_other.with_state(calls.clone()));
         Ok(Self { calls, pages })
     }
 
-    /// Answers a request, in whose extensions is where the other side of its connection stands.
+    /// Answers a request, which has the [`Client`](super::client::Client) in its extensions.
     pub(super) async fn answer(
         mut self,
         request: http::Request<Incoming>,
@@ -92,9 +92,9 @@ impl Router {
     }
 }
 
-/// Answers what is not a page as a call, which may be refused as one.
+/// Answers a request for no page as a call, which the checks of calls then refuse or not.
 async fn answer_other(State(calls): State<axum::Router>, request: Request) -> Response {
-    if let Err(refused) = admitted(&request, Size::Small).await {
+    if let Err(refused) = admitted(&request, AnswerSize::Small).await {
         return refused;
     }
     answer_call(calls, request).await.into_response()
@@ -115,8 +115,7 @@ where
     Ok(refused.into_response())
 }
 
-/// Adds the service that describes the others, also under the name that it had before: some tools ask
-/// for nothing else.
+/// Adds the reflection service, also under its earlier name, which is the only one that some tools know.
 fn with_reflection(
     calls: axum::Router,
     requests: &Requests,
@@ -126,30 +125,35 @@ fn with_reflection(
             .register_encoded_file_descriptor_set(DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
-    let present = describe().build_v1()?.max_decoding_message_size(MAX_OPEN_MESSAGE_BYTES);
-    let old = describe().build_v1alpha()?.max_decoding_message_size(MAX_OPEN_MESSAGE_BYTES);
-    let calls = open(calls, requests, Size::Large, present);
-    Ok(open(calls, requests, Size::Large, old))
+    let present = describe().build_v1()?.max_decoding_message_size(MAX_PUBLIC_MESSAGE_BYTES);
+    let old = describe().build_v1alpha()?.max_decoding_message_size(MAX_PUBLIC_MESSAGE_BYTES);
+    let calls = add_public(calls, requests, AnswerSize::Large, present);
+    Ok(add_public(calls, requests, AnswerSize::Large, old))
 }
 
-/// Adds a service that needs no key, because it tells nothing private.
-fn open<S>(calls: axum::Router, requests: &Requests, size: Size, service: S) -> axum::Router
+/// Adds a service that needs no key, because it reveals nothing private.
+fn add_public<S>(
+    calls: axum::Router,
+    requests: &Requests,
+    size: AnswerSize,
+    service: S,
+) -> axum::Router
 where
     S: Service<Request, Response = http::Response<Body>, Error = Infallible> + NamedService,
     S: Clone + Send + Sync + 'static,
     S::Future: Send,
 {
     let layers = ServiceBuilder::new()
-        .layer(AdmitOpen(size))
+        .layer(AdmitPublic(size))
         .layer(MapErrLayer::new(layers::impossible as fn(_) -> _));
     let service = call(requests.clone(), layers.service(service));
-    // A wildcard stands for one byte or more.
+    // A wildcard does not match the empty string.
     calls
         .route_service(&format!("/{}/", S::NAME), service.clone())
         .route_service(&format!("/{}/{{*method}}", S::NAME), service)
 }
 
-/// Puts around a service what all calls have in common.
+/// Adds the layers that all calls have in common.
 fn call<S>(
     requests: Requests,
     service: S,
@@ -170,10 +174,69 @@ where
         .service(service)
 }
 
-/// Whether a request asks for a gRPC method, even if there is none at its path: it must be answered
-/// with a gRPC status then.
+/// Whether a request is a gRPC call, which must be answered with a gRPC status, even if its path is that of
+/// no method.
 fn is_grpc_call<B>(request: &http::Request<B>) -> bool {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     let content_type = request.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
     !reads && content_type.is_some_and(|value| value.starts_with(b"application/grpc"))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::routing::any;
+    use tower::{ServiceExt as _, service_fn};
+
+    use super::super::client::tests::client;
+    use super::*;
+
+    /// The answer to a call whose service answers this.
+    async fn answered(result: Result<(), Status>) -> Response {
+        let service = service_fn(move |_: Request| {
+            let answer = result.clone().map(|()| Response::new(Body::empty()));
+            std::future::ready(answer)
+        });
+        let mut request = Request::new(Body::empty());
+        request.extensions_mut().insert(client());
+        call(Requests::new().unwrap(), service).oneshot(request).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn every_answer_has_the_headers_of_the_contract() {
+        let refused = answered(Err(Status::unimplemented("no"))).await;
+        assert_eq!(refused.headers()["grpc-status"], "12");
+        for answer in [refused, answered(Ok(())).await] {
+            assert_eq!(answer.headers()[header::CONTENT_TYPE], "application/grpc+proto");
+            assert_eq!(answer.headers()["grpc-accept-encoding"], "identity");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_call_over_http_1_is_refused() {
+        let calls = axum::Router::new().fallback_service(any(async || "answered"));
+        for (version, expected) in [
+            (Version::HTTP_11, StatusCode::HTTP_VERSION_NOT_SUPPORTED),
+            (Version::HTTP_2, StatusCode::OK),
+        ] {
+            let mut request = Request::new(Body::empty());
+            *request.version_mut() = version;
+            let answer = answer_call(calls.clone(), request).await.unwrap();
+            assert_eq!(answer.status(), expected, "{version:?}");
+        }
+    }
+
+    #[test]
+    fn the_content_type_and_the_method_tell_calls_from_pages() {
+        let is_call = |method: Method, content_type: &str| {
+            let request =
+                http::Request::builder().method(method).header(header::CONTENT_TYPE, content_type);
+            is_grpc_call(&request.body(()).unwrap())
+        };
+        assert!(is_call(Method::POST, "application/grpc"));
+        assert!(is_call(Method::PUT, "application/grpc+json"));
+        assert!(!is_call(Method::GET, "application/grpc"));
+        assert!(!is_call(Method::HEAD, "application/grpc"));
+        assert!(!is_call(Method::POST, "application/json"));
+    }
 }

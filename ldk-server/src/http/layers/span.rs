@@ -1,5 +1,5 @@
-//! What a call is known by: one span, in which all is done that is done for it. Its fields are in the
-//! log: the request's id, which its caller is told, the method, and the caller once it is known.
+//! The span of a call, in which everything is done for it. Its fields are in every line of the log: the
+//! request id, which is also in the answer, the method, and the caller once it is authenticated.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -18,10 +18,10 @@ use super::deadline::Received;
 use super::request_line::RequestLine;
 use crate::metrics::Requests;
 
-/// Tells a caller what its request is called in the log.
+/// The header of the answer with the request id.
 const REQUEST_ID_HEADER: &str = "x-request-id";
 
-/// Gives each call its span and its line in the log, and counts it here.
+/// Gives each call a span and a line in the log, and counts it in these metrics.
 #[derive(Clone)]
 pub(in crate::http) struct SpanLayer(pub(in crate::http) Requests);
 
@@ -50,7 +50,7 @@ where
     type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        // What is behind it is always ready, and refuses calls one by one.
+        // The inner service is always ready; it refuses single calls.
         Poll::Ready(Ok(()))
     }
 
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn every_answer_tells_what_its_request_is_called() {
+    async fn every_answer_has_the_request_id() {
         let ok = answered(Ok(Response::new(Body::empty()))).await;
         let refused = answered(Err(Status::unimplemented("no"))).await;
         let ids = [&ok, &refused].map(|answer| answer.headers()[REQUEST_ID_HEADER].clone());
