@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Files of the same length, whatever is in them.
 const PADDED_BYTES: usize = 2000;
 const SECTIONS: &str = "[metrics]\nenabled = true\n[tls]\nhosts = [\"other.example\"]\n";
-const KEPT: &str = "the certificate in use is kept: ";
+const KEPT: &str = "the certificate in use is kept";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_certificate_changes_while_the_daemon_runs() -> Result<()> {

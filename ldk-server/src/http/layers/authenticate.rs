@@ -11,7 +11,7 @@ use ldk_server_grpc::auth::{self, Credential, Form};
 use ldk_server_grpc::rune;
 use tonic::Status;
 
-use super::super::standing::Unproven;
+use super::super::client::UnverifiedCall;
 use super::check::Check;
 use crate::access::Grant;
 use crate::caller::{Caller, Identity};
@@ -36,9 +36,9 @@ pub(in crate::http) struct Authenticate {
 /// Which of the older forms of `x-auth` are accepted.
 #[derive(Clone, Copy, Debug)]
 pub struct AcceptedForms {
-    /// That which covers the time only.
+    /// The form that covers the time only.
     pub timestamp_only: bool,
-    /// That which covers the time and the body.
+    /// The form that covers the time and the body.
     pub body_bound: bool,
 }
 
@@ -111,8 +111,8 @@ impl Check<Bytes> for Authenticate {
             request.extensions_mut().insert(caller);
         }
         let extensions = request.extensions_mut();
-        if let Some(unproven) = extensions.remove::<Unproven>() {
-            unproven.prove();
+        if let Some(call) = extensions.remove::<UnverifiedCall>() {
+            call.mark_verified();
         }
         if let Some(caller) = extensions.get::<Caller>() {
             tracing::Span::current().record("caller", tracing::field::display(caller.identity()));
@@ -125,21 +125,20 @@ impl Check<Bytes> for Authenticate {
 fn only<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Status> {
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else { return Ok(None) };
+    // A proxy in between may read another of the two.
     if values.next().is_some() {
         return Err(unauthenticated(format_args!("more than one {name} header")));
     }
     value.to_str().map(Some).map_err(unauthenticated)
 }
 
-/// One answer for every reason, which only the log tells: of the first in each minute, because strangers
-/// can have any number of calls refused.
+/// The same answer for every reason. The reason is only logged, for the first refusal in each minute,
+/// because strangers can cause any number of them.
 fn unauthenticated(reason: impl std::fmt::Display) -> Status {
     static REFUSED: Seldom = Seldom::new();
     match REFUSED.count() {
-        Some(number) => {
-            tracing::debug!("refused a call: {reason}; refused for any reason: {number}");
-        },
-        None => tracing::trace!("refused a call: {reason}"),
+        Some(refusals) => tracing::debug!(%reason, refusals, "refused a call"),
+        None => tracing::trace!(%reason, "refused a call"),
     }
     Status::unauthenticated("missing or invalid x-auth header")
 }
@@ -174,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn who_holds_the_key_is_a_caller() {
+    fn the_holder_of_the_key_is_a_caller() {
         let mut request = signed();
         assert_eq!(check(&mut request, false), Ok(()));
         assert!(request.extensions().get::<Caller>().is_some());
@@ -191,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_signed_for_one_method_is_not_for_another() {
+    fn a_signature_is_for_one_method() {
         let mut other = signed();
         *other.uri_mut() = "/api.LightningNode/OnchainReceive".parse().unwrap();
         assert_eq!(check(&mut other, true), Err(Code::Unauthenticated));
@@ -199,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_credentials_neither_wins() {
+    fn two_credentials_are_refused() {
         let wrong = auth::sign("bb", unix_secs(), BODY);
         let mut both = signed();
         both.headers_mut().append(auth::HEADER, wrong.parse().unwrap());
