@@ -48,29 +48,29 @@ impl Ticks {
 }
 
 /// What may happen very often, to be said once in a minute.
-pub(crate) struct Seldom(Mutex<Unsaid>);
+pub(crate) struct LogThrottle(Mutex<Unlogged>);
 
-struct Unsaid {
-    said_at: Option<Instant>,
+struct Unlogged {
+    logged_at: Option<Instant>,
     times: u64,
 }
 
-impl Seldom {
+impl LogThrottle {
     /// It has not happened yet.
     pub(crate) const fn new() -> Self {
-        Self(Mutex::new(Unsaid { said_at: None, times: 0 }))
+        Self(Mutex::new(Unlogged { logged_at: None, times: 0 }))
     }
 
     /// It has happened again. Tells how often since it was last said, if it is time to say it.
     pub(crate) fn count(&self) -> Option<u64> {
         const MINUTE: Duration = Duration::from_secs(60);
-        let mut unsaid = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        unsaid.times += 1;
-        if unsaid.said_at.is_some_and(|at| at.elapsed() < MINUTE) {
+        let mut unlogged = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        unlogged.times += 1;
+        if unlogged.logged_at.is_some_and(|at| at.elapsed() < MINUTE) {
             return None;
         }
-        unsaid.said_at = Some(Instant::now());
-        Some(std::mem::take(&mut unsaid.times))
+        unlogged.logged_at = Some(Instant::now());
+        Some(std::mem::take(&mut unlogged.times))
     }
 }
 
@@ -86,10 +86,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_happens_often_is_said_once_in_a_minute() {
-        let seldom = Seldom::new();
-        assert_eq!([(); 3].map(|()| seldom.count()), [Some(1), None, None]);
+        let throttle = LogThrottle::new();
+        assert_eq!([(); 3].map(|()| throttle.count()), [Some(1), None, None]);
         tokio::time::advance(Duration::from_secs(60)).await;
-        assert_eq!([(); 2].map(|()| seldom.count()), [Some(3), None]);
+        assert_eq!([(); 2].map(|()| throttle.count()), [Some(3), None]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -22,7 +22,7 @@ const ARENAS: libc::c_int = 2;
 const OWN_PAGES_BYTES: libc::c_int = 64 * 1024;
 
 /// Has the allocator take less. To be called before there are threads.
-pub fn keep_together() {
+pub fn configure_allocator() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: it takes no pointer, and no other thread is there yet (mallopt(3)).
     #[allow(unsafe_code, reason = "nothing safe calls it")]
@@ -33,16 +33,16 @@ pub fn keep_together() {
 }
 
 /// Gives back what is free, again and again, until `stop`.
-pub(crate) async fn keep_giving_back(stop: CancellationToken) {
+pub(crate) async fn release_periodically(stop: CancellationToken) {
     let mut ticks = Ticks::after(EVERY, EVERY, stop);
     while ticks.next().await {
         // There is nothing to be done if it cannot.
-        let _ = spawn_blocking(give_back).await;
+        let _ = spawn_blocking(release).await;
     }
 }
 
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-fn give_back() {
+fn release() {
     // SAFETY: it takes no pointer, and may be called by any thread at any time (malloc_trim(3)).
     #[allow(unsafe_code, reason = "nothing safe calls it")]
     unsafe {
@@ -52,4 +52,4 @@ fn give_back() {
 
 /// Others give back by themselves.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-fn give_back() {}
+fn release() {}

@@ -36,12 +36,12 @@ const SAME_SIGNAL: Duration = Duration::from_millis(100);
 
 /// Makes every panic end the process, wherever it happens. A thread or task that dies alone would
 /// leave a node that answers but no longer watches its channels.
-pub fn die_of_panics() {
+pub fn abort_on_panic() {
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
         let place = info.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!("panic at {place}; ending the process");
-        if info.payload_as_str().is_some_and(panics::is_of_old_state) {
+        if info.payload_as_str().is_some_and(panics::is_stale_state) {
             tracing::error!(
                 "a peer has proved that the state of a channel here is too old: do not start again \
                  on it. Bring back the newest state, or run ldk-server recover"
@@ -67,14 +67,14 @@ fn abort_soon() {
 }
 
 /// Lets nobody but this user read what is written from now on: the node's state holds preimages.
-pub fn keep_files_private() {
+pub fn set_private_umask() {
     #[cfg(unix)]
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
 }
 
 /// Lets the process leave no core dump when it aborts: its memory has keys and preimages.
 #[cfg(unix)]
-pub fn leave_no_core_dump() {
+pub fn disable_core_dumps() {
     use rustix::process::{Resource, Rlimit, setrlimit};
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     if let Err(error) = setrlimit(Resource::Core, none) {
@@ -84,12 +84,12 @@ pub fn leave_no_core_dump() {
 
 /// There is no such limit.
 #[cfg(not(unix))]
-pub fn leave_no_core_dump() {}
+pub fn disable_core_dumps() {}
 
 /// Lets this process have as many files open as it is allowed. Each peer and each client takes one,
 /// and the library panics when there is none left for a peer that connects.
 #[cfg(unix)]
-pub fn allow_many_open_files() {
+pub fn raise_open_file_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
@@ -107,13 +107,13 @@ pub fn allow_many_open_files() {
 
 /// There is no such limit.
 #[cfg(not(unix))]
-pub fn allow_many_open_files() {}
+pub fn raise_open_file_limit() {}
 
 /// What to do when the database cannot be written any more: nothing that is not written may go on,
 /// so callers are told that the server stops, and the process ends. The writes that wait are never
 /// answered; the library would take an error for a reason to panic.
 #[expect(clippy::disallowed_methods, reason = "this thread has nothing left to do but to end")]
-pub fn end_without_database(serving: CancellationToken) -> impl FnOnce(&str) + Send + 'static {
+pub fn exit_on_database_failure(serving: CancellationToken) -> impl FnOnce(&str) + Send + 'static {
     move |reason| {
         tracing::error!(
             "{reason}; ending the process. Nothing that was acknowledged is lost: remove the cause \
@@ -127,7 +127,7 @@ pub fn end_without_database(serving: CancellationToken) -> impl FnOnce(&str) + S
 }
 
 /// Says on stderr and in the log why the daemon ends.
-pub fn refuse(error: &impl Display) -> ExitCode {
+pub fn fail(error: &impl Display) -> ExitCode {
     if tracing::enabled!(tracing::Level::ERROR) {
         tracing::error!("{error}");
     } else {
@@ -138,7 +138,7 @@ pub fn refuse(error: &impl Display) -> ExitCode {
 
 /// Replaces this process by a new one of the same program with the same arguments, under the same
 /// process id. Returns only if that fails.
-pub fn start_again() -> io::Error {
+pub fn restart() -> io::Error {
     logging::flush();
     let program = match std::env::current_exe() {
         Ok(program) => program,
@@ -173,7 +173,7 @@ impl Signals {
     pub fn install(log_file: Option<LogFile>) -> io::Result<Self> {
         let stop = CancellationToken::new();
         let cancel = stop.clone();
-        let mut terminations = Terminations::install()?;
+        let mut terminations = TerminationSignals::install()?;
         tokio::spawn(async move {
             terminations.next().await;
             tracing::info!("stopping");
@@ -186,7 +186,7 @@ impl Signals {
             logging::flush();
             std::process::exit(i32::from(FAILURE));
         });
-        tokio::spawn(reopen(log_file, Hangups::listen()));
+        tokio::spawn(reopen(log_file, HangupSignals::listen()));
         survive_file_size_limit()?;
         Ok(Self { stop })
     }
@@ -198,13 +198,13 @@ impl Signals {
 }
 
 #[cfg(unix)]
-struct Terminations {
+struct TerminationSignals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
 }
 
 #[cfg(unix)]
-impl Terminations {
+impl TerminationSignals {
     fn install() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         Ok(Self {
@@ -221,7 +221,7 @@ impl Terminations {
     }
 }
 
-async fn reopen(log_file: Option<LogFile>, mut hangups: Hangups) {
+async fn reopen(log_file: Option<LogFile>, mut hangups: HangupSignals) {
     loop {
         hangups.next().await;
         let Some(log_file) = log_file.clone() else { continue };
@@ -235,9 +235,9 @@ async fn reopen(log_file: Option<LogFile>, mut hangups: Hangups) {
 }
 
 /// SIGHUP, which tells the daemon to look at its files anew.
-pub(crate) struct Hangups(#[cfg(unix)] Option<tokio::signal::unix::Signal>);
+pub(crate) struct HangupSignals(#[cfg(unix)] Option<tokio::signal::unix::Signal>);
 
-impl Hangups {
+impl HangupSignals {
     /// Takes over the signal, which does not end the process from now on. Each listener gets all.
     #[cfg(unix)]
     pub(crate) fn listen() -> Self {
@@ -278,10 +278,10 @@ fn survive_file_size_limit() -> io::Result<()> {
 }
 
 #[cfg(not(unix))]
-struct Terminations;
+struct TerminationSignals;
 
 #[cfg(not(unix))]
-impl Terminations {
+impl TerminationSignals {
     fn install() -> io::Result<Self> {
         Ok(Self)
     }

@@ -2,7 +2,7 @@
 //!
 //! What is said here is told to strangers: it names no addresses, no paths and no money.
 
-mod look;
+mod probe;
 
 use std::fmt;
 
@@ -10,9 +10,9 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::clock::{rfc_3339, unix_secs};
-use crate::node::startup::Doing;
+use crate::node::startup::StartPhase;
 
-pub(crate) use look::Look;
+pub(crate) use probe::Probe;
 
 /// A reason not to rely on the node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,7 +115,7 @@ pub struct Readiness(watch::Sender<State>);
 impl Readiness {
     /// That of a server that starts.
     pub(crate) fn starting() -> Self {
-        let reasons = vec![Reason::Starting(Doing::Loading.in_public())];
+        let reasons = vec![Reason::Starting(StartPhase::Loading.public_text())];
         Self(watch::Sender::new(State { reasons, node_answered: None }))
     }
 
@@ -124,37 +124,37 @@ impl Readiness {
         self.0.subscribe()
     }
 
-    pub(crate) fn starts_with(&self, doing: &Doing) {
-        self.becomes(vec![Reason::Starting(doing.in_public())], None);
+    pub(crate) fn starting_with(&self, phase: &StartPhase) {
+        self.set(vec![Reason::Starting(phase.public_text())], None);
     }
 
     /// The node has answered, and nothing but this speaks against it.
     pub(crate) fn node_answered(&self, reasons: Vec<Reason>) {
-        self.becomes(reasons, Some(Instant::now()));
+        self.set(reasons, Some(Instant::now()));
     }
 
     /// The node was asked and takes too long.
     pub(crate) fn node_is_silent(&self) {
         let answered_before = self.0.borrow().node_answered;
-        self.becomes(vec![Reason::Node], answered_before);
+        self.set(vec![Reason::Node], answered_before);
     }
 
     pub(crate) fn stopping(&self) {
-        self.becomes(vec![Reason::Stopping], None);
+        self.set(vec![Reason::Stopping], None);
     }
 
     pub(crate) fn database_failed(&self) {
-        self.becomes(vec![Reason::Database], None);
+        self.set(vec![Reason::Database], None);
     }
 
     /// There is no way back from an end: what is found out about the node meanwhile comes too late.
-    fn becomes(&self, reasons: Vec<Reason>, node_answered: Option<Instant>) {
+    fn set(&self, reasons: Vec<Reason>, node_answered: Option<Instant>) {
         self.0.send_if_modified(|state| {
-            let changes = !state.is_ending();
-            if changes {
+            let may_change = !state.is_ending();
+            if may_change {
                 *state = State { reasons, node_answered };
             }
-            changes
+            may_change
         });
     }
 }
@@ -196,7 +196,7 @@ mod tests {
         let readiness = Readiness::starting();
         let state = readiness.subscribe();
         assert!(state.borrow().is_starting());
-        readiness.starts_with(&Doing::Waiting("the reason".to_owned()));
+        readiness.starting_with(&StartPhase::Waiting("the reason".to_owned()));
         assert_eq!(state.borrow().reasons, [Reason::Starting("waiting for the chain source")]);
         readiness.node_answered(Vec::new());
         assert!(state.borrow().is_ready());

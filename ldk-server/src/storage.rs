@@ -24,7 +24,7 @@ pub enum StorageError {
 }
 
 /// Makes the directory of a network's state, and those above it.
-pub fn make_dirs(network_dir: &Path) -> Result<(), StorageError> {
+pub fn create_dirs(network_dir: &Path) -> Result<(), StorageError> {
     fs::create_dir_all(network_dir).map_err(unusable(network_dir))
 }
 
@@ -66,7 +66,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("file");
         fs::write(&file, "").unwrap();
-        let message = make_dirs(&file.join("regtest")).err().unwrap().to_string();
+        let message = create_dirs(&file.join("regtest")).err().unwrap().to_string();
         assert!(message.contains("file/regtest"), "{message}");
     }
 }

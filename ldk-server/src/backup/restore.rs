@@ -15,7 +15,7 @@ use crate::clock::rfc_3339;
 use crate::compat::wallet;
 use crate::config::{Config, RestoreArgs};
 use crate::rollback::{
-    Known, OLD_STATE_WORDS, RollbackRecord, known_by_mirror, known_here, newer, too_old,
+    OLD_STATE_WORDS, RollbackRecord, SeenEpoch, newer, seen_by_mirror, seen_here, too_old,
 };
 use crate::secrets::{self, Entropy, Keys, SecretError};
 use crate::storage::{self, StorageError};
@@ -55,7 +55,7 @@ pub enum RestoreError {
 /// Restores a state, and tells in words what came of it. Nothing that is there is overwritten.
 pub fn restore(config: &Config, order: &RestoreArgs) -> Result<String, RestoreError> {
     let network_dir = config.network_dir();
-    storage::make_dirs(&network_dir)?;
+    storage::create_dirs(&network_dir)?;
     let _lock = storage::lock(&network_dir)?;
     let database = network_dir.join(archive::DATABASE);
     if database.try_exists()? {
@@ -73,7 +73,7 @@ pub fn restore(config: &Config, order: &RestoreArgs) -> Result<String, RestoreEr
     let mut state = OfflineDatabase::open(stage.path())?;
     check_owner(config, &keys, manifest.as_ref(), &state)?;
     let (lineage, epoch) = state.epoch()?;
-    let known = newest_known(config, lineage)?;
+    let known = newest_seen(config, lineage)?;
     check_age(order, epoch, manifest.as_ref(), known.as_ref())?;
 
     let newest = known.map_or(epoch, |known| known.epoch.max(epoch));
@@ -95,7 +95,7 @@ pub fn recover(config: &Config) -> Result<String, RestoreError> {
     let _lock = storage::lock(&network_dir)?;
     let mut state = OfflineDatabase::open(&network_dir)?;
     let (lineage, epoch) = state.epoch()?;
-    let newest = newest_known(config, lineage)?.map_or(epoch, |known| known.epoch.max(epoch));
+    let newest = newest_seen(config, lineage)?.map_or(epoch, |known| known.epoch.max(epoch));
     let channels = state.quarantine_channels()?;
     let restored = state.restored(newest)?;
     state.close()?;
@@ -237,18 +237,18 @@ fn check_owner(
 }
 
 /// What this machine and its mirror know of the node.
-fn newest_known(config: &Config, lineage: Lineage) -> Result<Option<Known>, RestoreError> {
-    let there = known_by_mirror(config, lineage).map_err(|error| {
+fn newest_seen(config: &Config, lineage: Lineage) -> Result<Option<SeenEpoch>, RestoreError> {
+    let there = seen_by_mirror(config, lineage).map_err(|error| {
         RestoreError::Refused(format!("{error}; unset backup.directory to restore without it"))
     })?;
-    Ok(newer(known_here(config, lineage)?, there))
+    Ok(newer(seen_here(config, lineage)?, there))
 }
 
 fn check_age(
     order: &RestoreArgs,
     epoch: Epoch,
     manifest: Option<&Manifest>,
-    known: Option<&Known>,
+    known: Option<&SeenEpoch>,
 ) -> Result<(), RestoreError> {
     let Some(reason) = too_old(epoch, known) else { return Ok(()) };
     if order.recover || order.accept_old_state.as_deref() == Some(OLD_STATE_WORDS) {

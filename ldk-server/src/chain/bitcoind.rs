@@ -1,4 +1,4 @@
-//! Is Bitcoin Core there, and on our network? Asked before the node is built, because a wallet that
+//! Is Bitcoin Core there, and on our network? PendingBroadcasts before the node is built, because a wallet that
 //! is first made while Bitcoin Core is away would start from the genesis block.
 
 use std::fs;

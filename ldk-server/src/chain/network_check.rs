@@ -1,4 +1,4 @@
-//! Is an Electrum or Esplora server there, and on our network? Asked before the node is built,
+//! Is an Electrum or Esplora server there, and on our network? PendingBroadcasts before the node is built,
 //! because the library takes whatever chain it is shown for ours.
 
 use electrum_client::ElectrumApi as _;

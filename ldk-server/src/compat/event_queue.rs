@@ -11,7 +11,7 @@ use ldk_node::lightning::events::ClosureReason;
 use ldk_node::lightning::util::ser::Readable as _;
 
 /// Where it is: namespaces and key.
-pub(crate) const PLACE: (&str, &str, &str) = ("", "", "events");
+pub(crate) const STORE_KEY: (&str, &str, &str) = ("", "", "events");
 
 /// How many events are in it; none in what is too short to be one.
 pub(crate) fn length(queue: &[u8]) -> u16 {

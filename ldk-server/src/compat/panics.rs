@@ -4,6 +4,6 @@
 const FALLEN_BEHIND: &str = "We have fallen behind";
 
 /// Whether it is because the state of a channel is too old.
-pub(crate) fn is_of_old_state(reason: &str) -> bool {
+pub(crate) fn is_stale_state(reason: &str) -> bool {
     reason.contains(FALLEN_BEHIND)
 }

@@ -7,7 +7,7 @@ use ldk_node::lightning::ln::msgs::SocketAddress;
 use ldk_node::lightning::util::ser::{BigSize, Readable, Writeable};
 
 /// Where the record is.
-pub(crate) const PLACE: (&str, &str, &str) = ("", "", "peers");
+pub(crate) const STORE_KEY: (&str, &str, &str) = ("", "", "peers");
 
 const NODE_ID: u64 = 0;
 const ADDRESS: u64 = 2;

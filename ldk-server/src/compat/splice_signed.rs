@@ -19,7 +19,7 @@ pub(crate) fn signed() -> watch::Receiver<u64> {
 }
 
 /// Is to be called with all that the library writes to its log, whatever the level of the log.
-pub(crate) fn hear(record: &log::Record<'_>) {
+pub(crate) fn observe(record: &log::Record<'_>) {
     if is_signature(record) {
         SIGNED.send_modify(|signed| *signed += 1);
     }

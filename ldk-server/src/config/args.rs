@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::builder::FalseyValueParser;
 use clap::parser::ValueSource;
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, value_parser};
 use clap_complete::Shell;
 
 use super::keys::{Definition, KEYS, Kind};
@@ -29,18 +29,28 @@ const RECOVER: &str = "recover";
 const CLOSE_ALL_CHANNELS: &str = "close-all-channels";
 const ACCEPT_OLD_STATE: &str = "accept-old-state";
 
-/// What the daemon was started with.
+/// The parsed command line.
 pub struct Args {
     matches: ArgMatches,
-    rescue: Option<Rescue>,
+    subcommand: Option<Command>,
 }
 
-/// What the program may be asked for while the daemon does not run.
+/// What the program does in place of running the daemon.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Rescue {
-    /// To restore a backup.
+pub enum Command {
+    /// Checks the configuration and prints it.
+    CheckConfig,
+    /// Prints a configuration file with every key.
+    PrintDefaultConfig,
+    /// Makes another certificate for the same key.
+    RenewCertificate,
+    /// Prints the completion script for a shell.
+    PrintCompletions(Shell),
+    /// Prints the manual page.
+    PrintManPage,
+    /// Restores a backup.
     Restore(RestoreArgs),
-    /// To have the peers close the channels.
+    /// Has the peers close all channels.
     Recover,
 }
 
@@ -59,24 +69,9 @@ pub struct RestoreArgs {
     pub accept_old_state: Option<String>,
 }
 
-/// What else the daemon may be asked for than to run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Only {
-    /// To check the configuration, and to show it.
-    CheckConfig,
-    /// To show a configuration file with every key.
-    PrintDefaultConfig,
-    /// To make another certificate for the same key.
-    RenewCertificate,
-    /// To show the completion script for a shell.
-    PrintCompletions(Shell),
-    /// To show its manual page.
-    PrintManPage,
-}
-
 /// Where a flag's value comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Given {
+pub(super) enum ArgSource {
     Flag,
     Variable,
 }
@@ -84,31 +79,30 @@ pub(super) enum Given {
 impl Args {
     /// Those of this process. Ends it if they cannot be read, or if help is asked for.
     pub fn parse() -> Self {
-        Self::of(Self::command().get_matches())
+        Self::of(Self::parser().get_matches())
     }
 
     /// These, of which the first is the name of the program, and the environment of this process.
     pub fn try_parse_from<T: Into<OsString> + Clone>(
         args: impl IntoIterator<Item = T>,
     ) -> Result<Self, clap::Error> {
-        Self::command().try_get_matches_from(args).map(Self::of)
+        Self::parser().try_get_matches_from(args).map(Self::of)
     }
 
     fn of(matches: ArgMatches) -> Self {
-        match matches.subcommand() {
-            Some((RESTORE, rescue)) => {
-                let rescue = rescue.clone();
-                let order = order(&rescue);
-                Self { matches: rescue, rescue: Some(Rescue::Restore(order)) }
+        let (matches, subcommand) = match matches.subcommand() {
+            Some((RESTORE, restore)) => {
+                (restore.clone(), Some(Command::Restore(restore_args(restore))))
             },
-            Some((_, rescue)) => Self { matches: rescue.clone(), rescue: Some(Rescue::Recover) },
-            None => Self { matches, rescue: None },
-        }
+            Some((_, recover)) => (recover.clone(), Some(Command::Recover)),
+            None => (matches, None),
+        };
+        Self { matches, subcommand }
     }
 
-    /// What may be on the command line.
-    pub fn command() -> Command {
-        let command = Command::new("ldk-server")
+    /// The parser of the command line.
+    pub fn parser() -> clap::Command {
+        let command = clap::Command::new("ldk-server")
             .version(ldk_server_version::VERSION)
             .about("A standalone Lightning node with a gRPC API")
             .args([
@@ -142,23 +136,20 @@ impl Args {
         with_configuration(command)
     }
 
-    /// What the program is asked for in place of the daemon.
-    pub fn rescue(&self) -> Option<&Rescue> {
-        self.rescue.as_ref()
+    /// The command; `None` to run the daemon.
+    pub fn command(&self) -> Option<Command> {
+        self.subcommand.clone().or_else(|| self.command_flag())
     }
 
-    /// What to do instead of running.
-    pub fn only(&self) -> Option<Only> {
-        if self.rescue.is_some() {
-            return None;
-        }
-        let flag = |name, only| self.matches.get_flag(name).then_some(only);
+    /// The command that a flag names.
+    fn command_flag(&self) -> Option<Command> {
+        let flag = |name, command| self.matches.get_flag(name).then_some(command);
         let shell = self.matches.get_one(PRINT_COMPLETIONS).copied();
-        flag(PRINT_DEFAULT_CONFIG, Only::PrintDefaultConfig)
-            .or(flag(PRINT_MAN_PAGE, Only::PrintManPage))
-            .or(shell.map(Only::PrintCompletions))
-            .or(flag(CHECK_CONFIG, Only::CheckConfig))
-            .or(flag(RENEW_CERTIFICATE, Only::RenewCertificate))
+        flag(PRINT_DEFAULT_CONFIG, Command::PrintDefaultConfig)
+            .or(flag(PRINT_MAN_PAGE, Command::PrintManPage))
+            .or(shell.map(Command::PrintCompletions))
+            .or(flag(CHECK_CONFIG, Command::CheckConfig))
+            .or(flag(RENEW_CERTIFICATE, Command::RenewCertificate))
     }
 
     pub(super) fn config_file(&self) -> Option<&PathBuf> {
@@ -174,10 +165,10 @@ impl Args {
     }
 
     /// The value of a key that is set here, and how.
-    pub(super) fn get(&self, key: &Definition) -> Option<(toml::Value, Given)> {
+    pub(super) fn get(&self, key: &Definition) -> Option<(toml::Value, ArgSource)> {
         let given = match self.matches.value_source(key.name)? {
-            ValueSource::CommandLine => Given::Flag,
-            ValueSource::EnvVariable => Given::Variable,
+            ValueSource::CommandLine => ArgSource::Flag,
+            ValueSource::EnvVariable => ArgSource::Variable,
             _ => return None,
         };
         let value = match key.kind {
@@ -196,7 +187,7 @@ impl Args {
 }
 
 /// With the file of the configuration and its keys.
-fn with_configuration(command: Command) -> Command {
+fn with_configuration(command: clap::Command) -> clap::Command {
     command
         .arg(
             Arg::new(CONFIG_FILE)
@@ -219,11 +210,11 @@ fn with_configuration(command: Command) -> Command {
         .args(KEYS.iter().map(flag))
 }
 
-fn restore_command() -> Command {
+fn restore_command() -> clap::Command {
     let path = |name: &'static str| {
         Arg::new(name).long(name).value_name("FILE").value_parser(value_parser!(PathBuf))
     };
-    let command = Command::new(RESTORE)
+    let command = clap::Command::new(RESTORE)
         .about("Restore a node from a backup, or from its mirror, where there is none")
         .arg(
             Arg::new(BACKUP)
@@ -250,8 +241,8 @@ fn restore_command() -> Command {
     with_configuration(command)
 }
 
-fn recover_command() -> Command {
-    let command = Command::new(RECOVER_NODE)
+fn recover_command() -> clap::Command {
+    let command = clap::Command::new(RECOVER_NODE)
         .about("Put the state of all channels aside, because it is too old, and let the peers close them")
         .arg(
             Arg::new(CLOSE_ALL_CHANNELS)
@@ -263,7 +254,7 @@ fn recover_command() -> Command {
     with_configuration(command)
 }
 
-fn order(matches: &ArgMatches) -> RestoreArgs {
+fn restore_args(matches: &ArgMatches) -> RestoreArgs {
     let path = |name| matches.get_one::<PathBuf>(name).cloned();
     RestoreArgs {
         file: path(BACKUP).unwrap_or_default(),

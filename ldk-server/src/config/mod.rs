@@ -18,7 +18,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use args::{Args, Only, Rescue, RestoreArgs};
+pub use args::{Args, Command, RestoreArgs};
 pub use chain_source::{
     BitcoindAuth, BitcoindConfig, ChainSource, ElectrumConfig, EsploraConfig, HostPort,
 };

@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use toml::Value;
 
 use super::ConfigError;
-use super::args::{Args, Given};
+use super::args::{ArgSource, Args};
 use super::file::File;
 use super::keys::{Definition, KEYS, Key, Kind, List, Number, OnOff, Refused, Text};
 use crate::urls;
@@ -43,8 +43,8 @@ impl Values {
         for key in KEYS {
             let in_file = values.remove(key.name).map(|value| (value, Source::File));
             let given = args.get(key).map(|(value, given)| match given {
-                Given::Flag => (value, Source::Flag),
-                Given::Variable => (value, Source::Variable),
+                ArgSource::Flag => (value, Source::Flag),
+                ArgSource::Variable => (value, Source::Variable),
             });
             let is_on = |(value, _): &(Value, Source)| value.as_bool().unwrap_or(true);
             let chosen =

@@ -30,21 +30,21 @@ pub(super) struct Known {
     /// The addresses that stored peers were last given. The library goes on with the first one.
     pub(super) moved: BTreeMap<PublicKey, SocketAddress>,
     /// Peers that the library does not know, because it would not go to them through the gate.
-    pub(super) kept: BTreeMap<PublicKey, KeptPeer>,
+    pub(super) pending: BTreeMap<PublicKey, PendingPeer>,
     /// Addresses from the configuration.
     pub(super) configured: HashSet<SocketAddress>,
 }
 
 /// A peer that the gate connects to, after which it is the library's again.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct KeptPeer {
+pub(super) struct PendingPeer {
     pub(super) address: SocketAddress,
     /// Whether the library is to remember it.
     pub(super) persist: bool,
 }
 
 /// A peer that has connected is shown with its own address, until this is dropped.
-pub(super) struct Shown {
+pub(super) struct InboundMapping {
     addresses: Arc<Addresses>,
     local: SocketAddress,
 }
@@ -56,15 +56,19 @@ impl Addresses {
 
     /// Shows the address of a peer in place of `local`, which is ours of the connection by which it
     /// is led to the library.
-    pub(super) fn show_inbound(self: &Arc<Self>, local: SocketAddr, peer: SocketAddr) -> Shown {
+    pub(super) fn map_inbound(
+        self: &Arc<Self>,
+        local: SocketAddr,
+        peer: SocketAddr,
+    ) -> InboundMapping {
         let local = SocketAddress::from(local);
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         self.known().inbound.insert(local.clone(), peer.into());
-        Shown { addresses: Arc::clone(self), local }
+        InboundMapping { addresses: Arc::clone(self), local }
     }
 }
 
-impl Drop for Shown {
+impl Drop for InboundMapping {
     fn drop(&mut self) {
         self.addresses.known().inbound.remove(&self.local);
     }
@@ -92,8 +96,8 @@ impl Known {
         if self.stored.get(&node_id) == Some(address) {
             return false;
         }
-        if let Some(kept) = self.kept.get_mut(&node_id) {
-            kept.address = address.clone();
+        if let Some(pending) = self.pending.get_mut(&node_id) {
+            pending.address = address.clone();
         }
         self.moved.insert(node_id, address.clone());
         true
@@ -107,10 +111,10 @@ impl Known {
     /// Drops the tunnels that nobody has come back to: of peers that were not stored, or no longer
     /// are.
     pub(super) fn forget_unused(&mut self) {
-        let Self { tunnels, exits, stored, kept, configured, .. } = self;
-        let kept = kept.values().map(|peer| &peer.address);
+        let Self { tunnels, exits, stored, pending, configured, .. } = self;
+        let pending = pending.values().map(|peer| &peer.address);
         let wanted: HashSet<&SocketAddress> =
-            stored.values().chain(kept).chain(configured.iter()).collect();
+            stored.values().chain(pending).chain(configured.iter()).collect();
         tunnels.retain(|address, tunnel| {
             let is_used = tunnel.is_in_use() || wanted.contains(address);
             if !is_used {

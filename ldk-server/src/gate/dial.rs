@@ -22,7 +22,7 @@ const USER: &str = "ldk-server";
 
 /// How a peer is reached.
 #[derive(Clone, Debug)]
-pub(super) enum Route {
+pub(super) enum Transport {
     Direct,
     Proxy(HostPort),
 }
@@ -67,12 +67,15 @@ pub enum DialError {
 }
 
 /// A connection to this address.
-pub(super) async fn dial(route: &Route, address: &SocketAddress) -> Result<TcpStream, DialError> {
-    match route {
-        Route::Direct => {
+pub(super) async fn dial(
+    transport: &Transport,
+    address: &SocketAddress,
+) -> Result<TcpStream, DialError> {
+    match transport {
+        Transport::Direct => {
             timeout(DIRECT_TIMEOUT, directly(address)).await.map_err(|_| DialError::NoAnswer)?
         },
-        Route::Proxy(proxy) => {
+        Transport::Proxy(proxy) => {
             let late = |_| DialError::Timeout { proxy: proxy.clone() };
             timeout(PROXY_TIMEOUT, through(proxy, address)).await.map_err(late)?
         },

@@ -11,10 +11,10 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::addresses::Addresses;
 use super::handshake::{ACT_ONE_BYTES, Handshake};
+use super::limiter::Permit;
 use super::metrics::{Direction, Dropped, Refusal};
-use super::places::Place;
 use super::relay::{Connections, Ends};
-use crate::clock::Seldom;
+use crate::clock::LogThrottle;
 use crate::descriptors;
 
 /// How long to wait after a connection could not be accepted.
@@ -28,8 +28,8 @@ pub(super) struct Inbound {
     library: SocketAddr,
     connections: Arc<Connections>,
     addresses: Arc<Addresses>,
-    refusals: Seldom,
-    drops: Seldom,
+    refusals: LogThrottle,
+    drops: LogThrottle,
 }
 
 impl Inbound {
@@ -42,8 +42,8 @@ impl Inbound {
             library,
             connections,
             addresses,
-            refusals: Seldom::new(),
-            drops: Seldom::new(),
+            refusals: LogThrottle::new(),
+            drops: LogThrottle::new(),
         })
     }
 
@@ -65,21 +65,21 @@ impl Inbound {
     }
 
     fn admit(self: &Arc<Self>, peer: TcpStream, address: SocketAddr) {
-        let place = match self.place(&peer, address) {
-            Ok(place) => place,
+        let permit = match self.permit(&peer, address) {
+            Ok(permit) => permit,
             Err(reason) => return self.refuse(reason),
         };
         let serving = Arc::clone(self);
         self.connections.tasks.spawn(async move {
-            if let Err(reason) = serving.serve(peer, address, &place).await {
-                serving.tell_dropped(address, reason);
+            if let Err(reason) = serving.serve(peer, address, &permit).await {
+                serving.log_dropped(address, reason);
                 serving.connections.metrics.dropped(reason);
             }
         });
     }
 
     /// Before the handshake anybody can have any number broken off: the first in each minute is told.
-    fn tell_dropped(&self, address: SocketAddr, reason: Dropped) {
+    fn log_dropped(&self, address: SocketAddr, reason: Dropped) {
         if matches!(reason, Dropped::Write | Dropped::NotDurable) {
             return tracing::debug!(
                 "the connection of a peer at {address} is broken off: {reason}"
@@ -94,11 +94,11 @@ impl Inbound {
         }
     }
 
-    fn place(&self, peer: &TcpStream, address: SocketAddr) -> Result<Place, Refusal> {
+    fn permit(&self, peer: &TcpStream, address: SocketAddr) -> Result<Permit, Refusal> {
         if descriptors::are_scarce(peer) {
             return Err(Refusal::Descriptors);
         }
-        self.connections.places.take_inbound(address.ip())
+        self.connections.limiter.take_inbound(address.ip())
     }
 
     /// Closed at once, and not left to wait.
@@ -113,12 +113,12 @@ impl Inbound {
         &self,
         mut peer: TcpStream,
         address: SocketAddr,
-        place: &Place,
+        permit: &Permit,
     ) -> Result<(), Dropped> {
         let deadline = Instant::now() + self.connections.limits.handshake_timeout;
         let first = tokio::select! {
             first = timeout_at(deadline, act_one(&mut peer)) => first,
-            () = place.evicted() => return Err(Dropped::Evicted),
+            () = permit.evicted() => return Err(Dropped::Evicted),
             () = self.connections.tasks.accepting().cancelled() => return Ok(()),
         };
         let first = match first.map_err(|_| Dropped::Handshake)? {
@@ -133,11 +133,11 @@ impl Inbound {
             },
         };
         let Ok(local) = library.local_addr() else { return Ok(()) };
-        let _shown = Addresses::show_inbound(&self.addresses, local, address);
+        let _mapping = Addresses::map_inbound(&self.addresses, local, address);
         let handshake = Handshake::new(Direction::Inbound);
-        handshake.peer_said(first.len());
+        handshake.peer_sent(first.len());
         let ends = Ends { library, peer };
-        self.connections.relay(ends, place, &handshake, deadline).await
+        self.connections.relay(ends, permit, &handshake, deadline).await
     }
 
     /// A connection to the library, which is told what the peer said first.

@@ -141,12 +141,12 @@ impl GateMetrics {
             )?,
             hold: Histogram::with_opts(hold.buckets(HOLD_BUCKETS.to_vec()))?,
         };
-        metrics.begin_with_nothing();
+        metrics.initialize_labels();
         Ok(metrics)
     }
 
     /// All labels are told from the beginning, so that the first time makes a difference.
-    fn begin_with_nothing(&self) {
+    fn initialize_labels(&self) {
         for direction in [Direction::Inbound, Direction::Outbound] {
             self.connections.with_label_values(&[direction.label()]);
             self.bypassed.with_label_values(&[direction.label()]);
@@ -204,7 +204,7 @@ impl GateMetrics {
         self.refused.with_label_values(&[reason.label()]).get()
     }
 
-    pub(super) fn let_go_after(&self, held: std::time::Duration) {
+    pub(super) fn released_after(&self, held: std::time::Duration) {
         self.hold.observe(held.as_secs_f64());
     }
 }

@@ -17,7 +17,6 @@
 //! noticed and sent away by [`watch`](PeerGate::watch).
 
 mod addresses;
-mod agreements;
 mod announced;
 mod channels;
 mod check;
@@ -25,18 +24,19 @@ mod dial;
 mod handshake;
 mod hold;
 mod inbound;
+mod limiter;
 mod loopback;
 mod metrics;
+mod peer_route;
 mod peers;
-mod places;
 mod relay;
 mod settings;
+mod signed_splices;
 mod sockets;
 mod store;
 mod tasks;
 mod tunnel;
 mod watch;
-mod way;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -45,26 +45,26 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub use check::check;
 pub use dial::DialError;
 use ldk_node::lightning::ln::msgs::SocketAddress;
+pub use peer_route::PeerRoute;
 pub use peers::KnownPeer;
 use prometheus::core::Collector;
 pub use settings::{GateError, Settings};
 pub use sockets::ListeningSockets;
 pub use store::NodeStore;
 use tokio::net::TcpListener;
-pub use way::Way;
 
 use crate::compat::splice_signed;
 use crate::config::HostPort;
 use crate::error::Error;
 use crate::store::Durability;
 use addresses::{Addresses, Known};
-use agreements::Agreements;
 use announced::Announced;
-use dial::Route;
+use dial::Transport;
 use inbound::Inbound;
+use limiter::Limiter;
 use metrics::GateMetrics;
-use places::Places;
 use relay::Connections;
+use signed_splices::SignedSplices;
 use tasks::Tasks;
 use tunnel::Tunnel;
 
@@ -98,7 +98,7 @@ impl PeerGate {
         let Settings { proxy, network, listening, announced, limits, max_tunnels, only_onions } =
             settings;
         let metrics = GateMetrics::new()?;
-        let places = Places::new(
+        let limiter = Limiter::new(
             limits.max_connections,
             limits.max_connections_per_address,
             metrics.clone(),
@@ -118,10 +118,10 @@ impl PeerGate {
             writing_peers: Mutex::default(),
             connections: Arc::new(Connections {
                 limits,
-                places,
+                limiter,
                 durability,
                 channels: Arc::default(),
-                agreements: Arc::new(Agreements::new(splice_signed::signed())),
+                signed_splices: Arc::new(SignedSplices::new(splice_signed::signed())),
                 metrics,
                 tasks,
             }),
@@ -146,8 +146,8 @@ impl PeerGate {
     }
 
     /// The library hears nothing more of its peers; they do hear it.
-    pub fn stop_listening(&self) {
-        self.connections.tasks.listening().cancel();
+    pub fn stop_reading(&self) {
+        self.connections.tasks.reading().cancel();
     }
 
     /// Ends all connections, after a moment for what is still on its way. The node should have
@@ -158,7 +158,7 @@ impl PeerGate {
     }
 
     /// Where the library is to listen.
-    pub fn library_listens_at(&self) -> Vec<SocketAddress> {
+    pub fn library_listening_addresses(&self) -> Vec<SocketAddress> {
         match self.library {
             Some(address) => vec![address.into()],
             None => self.listening.clone(),
@@ -186,16 +186,19 @@ impl PeerGate {
     }
 
     /// The way to a peer. Needs the runtime.
-    pub fn way_to(&self, address: &SocketAddress) -> Result<Way, Error> {
+    pub fn route_to(&self, address: &SocketAddress) -> Result<PeerRoute, Error> {
         let mut known = self.addresses.known();
         let tunnel = self.tunnel(&mut known, address)?;
-        Ok(tunnel.map_or_else(|| Way::direct(address.clone()), Way::through))
+        Ok(tunnel.map_or_else(|| PeerRoute::direct(address.clone()), PeerRoute::through))
     }
 
     /// The address to give to the library for a peer that the configuration names.
-    pub(crate) fn configured(&self, address: &SocketAddress) -> Result<SocketAddress, Error> {
+    pub(crate) fn configured_address(
+        &self,
+        address: &SocketAddress,
+    ) -> Result<SocketAddress, Error> {
         self.addresses.known().configured.insert(address.clone());
-        Ok(self.way_to(address)?.address().clone())
+        Ok(self.route_to(address)?.address().clone())
     }
 
     /// The tunnel to an address, which is made if there is none; none if the library goes there
@@ -205,7 +208,7 @@ impl PeerGate {
         known: &mut Known,
         address: &SocketAddress,
     ) -> Result<Option<Arc<Tunnel>>, Error> {
-        let Some(route) = self.route_to(address)? else { return Ok(None) };
+        let Some(transport) = self.transport_to(address)? else { return Ok(None) };
         if let Some(tunnel) = known.tunnels.get(address) {
             return Ok(Some(Arc::clone(tunnel)));
         }
@@ -219,18 +222,18 @@ impl PeerGate {
             )));
         }
         let taken = taken_ports(known);
-        let tunnel = Tunnel::open(address.clone(), route, &taken, &self.connections)
+        let tunnel = Tunnel::open(address.clone(), transport, &taken, &self.connections)
             .map_err(|error| Error::Internal(format!("cannot make a way to {address}: {error}")))?;
         known.add(&tunnel);
         Ok(Some(tunnel))
     }
 
-    fn route_to(&self, address: &SocketAddress) -> Result<Option<Route>, Error> {
+    fn transport_to(&self, address: &SocketAddress) -> Result<Option<Transport>, Error> {
         if is_onion(address) {
             let proxy = self.proxy.clone().ok_or_else(|| Self::needs_proxy(address))?;
-            return Ok(Some(Route::Proxy(proxy)));
+            return Ok(Some(Transport::Proxy(proxy)));
         }
-        Ok((!self.only_onions).then_some(Route::Direct))
+        Ok((!self.only_onions).then_some(Transport::Direct))
     }
 
     fn needs_proxy(onion: &SocketAddress) -> Error {

@@ -41,19 +41,19 @@ impl KnownPeer {
 
 impl PeerGate {
     /// The library's peers as everybody else sees them, with those that the library does not know.
-    pub fn shown(&self, peers: Vec<PeerDetails>) -> Vec<KnownPeer> {
+    pub fn known_peers(&self, peers: Vec<PeerDetails>) -> Vec<KnownPeer> {
         let known = self.addresses.known();
         let mut peers: Vec<KnownPeer> =
             peers.into_iter().map(|peer| KnownPeer::of_library(peer, &known)).collect();
-        for (node_id, kept) in known.kept.iter().filter(|(_, kept)| kept.persist) {
+        for (node_id, pending) in known.pending.iter().filter(|(_, pending)| pending.persist) {
             match peers.iter_mut().find(|peer| peer.node_id == *node_id) {
                 Some(peer) => {
-                    peer.address = kept.address.clone();
+                    peer.address = pending.address.clone();
                     peer.is_persisted = true;
                 },
                 None => peers.push(KnownPeer {
                     node_id: *node_id,
-                    address: kept.address.clone(),
+                    address: pending.address.clone(),
                     connected_address: None,
                     is_persisted: true,
                 }),
@@ -65,7 +65,7 @@ impl PeerGate {
     /// Does not connect to this peer any more by itself.
     pub fn forget(&self, node_id: &PublicKey) {
         let mut known = self.addresses.known();
-        known.kept.remove(node_id);
+        known.pending.remove(node_id);
         known.moved.remove(node_id);
     }
 }

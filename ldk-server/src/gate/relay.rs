@@ -13,12 +13,12 @@ use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use super::agreements::Agreements;
 use super::channels::Channels;
 use super::handshake::Handshake;
-use super::hold::{self, Inlet, Outlet};
+use super::hold::{self, HoldReceiver, HoldSender};
+use super::limiter::{Limiter, Permit};
 use super::metrics::{Dropped, GateMetrics};
-use super::places::{Place, Places};
+use super::signed_splices::SignedSplices;
 use super::tasks::{LINGER, Tasks};
 use crate::config::PeerLimitsConfig;
 use crate::store::Durability;
@@ -29,11 +29,11 @@ const CHUNK_BYTES: usize = 16 * 1024;
 /// What all connections share.
 pub(super) struct Connections {
     pub(super) limits: PeerLimitsConfig,
-    pub(super) places: Arc<Places>,
+    pub(super) limiter: Arc<Limiter>,
     /// What the library says is held until this is so far; without it nothing is held.
     pub(super) durability: Option<Durability>,
     pub(super) channels: Arc<Channels>,
-    pub(super) agreements: Arc<Agreements>,
+    pub(super) signed_splices: Arc<SignedSplices>,
     pub(super) metrics: GateMetrics,
     pub(super) tasks: Tasks,
 }
@@ -49,20 +49,20 @@ impl Connections {
     pub(super) async fn relay(
         &self,
         mut ends: Ends,
-        place: &Place,
+        permit: &Permit,
         handshake: &Handshake,
         deadline: Instant,
     ) -> Result<(), Dropped> {
         let is_late = async {
             if timeout_at(deadline, handshake.finished()).await.is_ok() {
-                place.keep();
+                permit.finish_handshake();
                 pending::<()>().await;
             }
         };
         let dropped = tokio::select! {
             ended = self.relay_both_ways(&mut ends, handshake) => ended,
             () = is_late => Err(Dropped::Handshake),
-            () = place.evicted() => Err(Dropped::Evicted),
+            () = permit.evicted() => Err(Dropped::Evicted),
             () = self.tasks.relaying().cancelled() => Ok(()),
         };
         if dropped.is_err() {
@@ -76,17 +76,17 @@ impl Connections {
         let channels = self.channels.begin(ends.library.local_addr().ok());
         let (library_reader, library_writer) = ends.library.split();
         let (peer_reader, peer_writer) = ends.peer.split();
-        let (inlet, outlet) = hold::queue(
+        let (sender, receiver) = hold::queue(
             self.limits.max_queued_bytes,
             self.durability.clone(),
             channels,
-            Arc::clone(&self.agreements),
+            Arc::clone(&self.signed_splices),
             self.metrics.clone(),
         );
         // Two futures, so that a peer which does not read, and a disk that is slow, hold up nobody
         // who reads.
-        let reading = from_library(library_reader, inlet, handshake);
-        let writing = to_peer(outlet, peer_writer, self.limits.write_timeout);
+        let reading = from_library(library_reader, sender, handshake);
+        let writing = to_peer(receiver, peer_writer, self.limits.write_timeout);
         let mut out = pin!(async {
             let mut writing = pin!(writing);
             tokio::select! {
@@ -95,7 +95,7 @@ impl Connections {
             }
         });
         let mut back =
-            pin!(from_peer(peer_reader, library_writer, handshake, self.tasks.listening()));
+            pin!(from_peer(peer_reader, library_writer, handshake, self.tasks.reading()));
         // Lightning has no connections that are open in one direction only, so the other gets a
         // moment for what it has left.
         tokio::select! {
@@ -111,15 +111,15 @@ impl Connections {
 }
 
 /// Reads what the library says into the queue.
-async fn from_library(reader: ReadHalf<'_>, mut inlet: Inlet, handshake: &Handshake) {
+async fn from_library(reader: ReadHalf<'_>, mut sender: HoldSender, handshake: &Handshake) {
     let mut buffer = BytesMut::new();
     loop {
-        acknowledge_at_once(reader.as_ref());
+        enable_quickack(reader.as_ref());
         let read = read(&reader, &mut buffer).await;
-        acknowledge_at_once(reader.as_ref());
+        enable_quickack(reader.as_ref());
         let Ok(1..) = read else { return };
-        handshake.library_said(buffer.len());
-        if inlet.push(buffer.split().freeze(), handshake.is_greeting()).await.is_err() {
+        handshake.library_sent(buffer.len());
+        if sender.push(buffer.split().freeze(), handshake.is_reestablishing()).await.is_err() {
             return;
         }
     }
@@ -127,11 +127,11 @@ async fn from_library(reader: ReadHalf<'_>, mut inlet: Inlet, handshake: &Handsh
 
 /// Writes to the peer what may leave.
 async fn to_peer(
-    mut outlet: Outlet,
+    mut receiver: HoldReceiver,
     mut writer: WriteHalf<'_>,
     patience: Duration,
 ) -> Result<(), Dropped> {
-    while let Some(released) = outlet.next().await.map_err(|_| Dropped::NotDurable)? {
+    while let Some(released) = receiver.next().await.map_err(|_| Dropped::NotDurable)? {
         match timeout(patience, writer.write_all(released.bytes())).await {
             Ok(Ok(())) => {},
             Ok(Err(_)) => return Ok(()),
@@ -146,15 +146,15 @@ async fn from_peer(
     reader: ReadHalf<'_>,
     mut writer: WriteHalf<'_>,
     handshake: &Handshake,
-    listening: &CancellationToken,
+    reading: &CancellationToken,
 ) -> io::Result<()> {
     let mut buffer = BytesMut::new();
     // The library is to notice at once if the connection breaks off: until then it lets the peer
     // make no other.
     while let Ok(1..) = read(&reader, &mut buffer).await {
-        handshake.peer_said(buffer.len());
+        handshake.peer_sent(buffer.len());
         // What is left unread would break the connection off for the peer.
-        if !listening.is_cancelled() {
+        if !reading.is_cancelled() {
             writer.write_all(&buffer).await?;
         }
         buffer.clear();
@@ -177,9 +177,9 @@ async fn read(reader: &ReadHalf<'_>, buffer: &mut BytesMut) -> io::Result<usize>
 /// The library leaves Nagle's algorithm on: what it writes next waits until the system has
 /// acknowledged what it wrote before, which the system would put off. It forgets this in between.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn acknowledge_at_once(library: &TcpStream) {
+fn enable_quickack(library: &TcpStream) {
     let _ = library.set_quickack(true);
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn acknowledge_at_once(_: &TcpStream) {}
+fn enable_quickack(_: &TcpStream) {}

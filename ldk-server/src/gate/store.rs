@@ -10,7 +10,7 @@ use ldk_node::lightning::io;
 use ldk_node::lightning::ln::msgs::SocketAddress;
 use ldk_node::lightning::util::persist::{KVStore, KVStoreSync};
 
-use super::addresses::{KeptPeer, Known, StoredPeers};
+use super::addresses::{Known, PendingPeer, StoredPeers};
 use super::{PeerGate, is_onion};
 use crate::compat::peer_record::{self, Peer};
 use crate::store::Store;
@@ -30,17 +30,17 @@ impl NodeStore {
 
 impl PeerGate {
     /// The record of peers for the library. Onion addresses that cannot be reached stay as they
-    /// are, and their peers offline; other peers that there is no tunnel for are kept from it.
+    /// are, and their peers offline; other peers that there is no tunnel for are pending from it.
     pub(super) fn for_library(&self, bytes: &[u8]) -> io::Result<Vec<u8>> {
         let mut peers = peer_record::decode(bytes)?;
         self.addresses.known().stored = by_node_id(&peers);
-        peers.retain_mut(|peer| self.lead_to(peer));
+        peers.retain_mut(|peer| self.use_tunnel(peer));
         self.warn_of_unreachable(&peers);
         peer_record::encode(&peers)
     }
 
     /// Puts a port in the place of the peer's address; false if there is none to be had.
-    fn lead_to(&self, peer: &mut Peer) -> bool {
+    fn use_tunnel(&self, peer: &mut Peer) -> bool {
         let mut known = self.addresses.known();
         match self.tunnel(&mut known, &peer.address) {
             Ok(Some(tunnel)) => peer.address = tunnel.entrance().clone(),
@@ -48,8 +48,8 @@ impl PeerGate {
             Err(_) if is_onion(&peer.address) && self.proxy.is_none() => {},
             Err(reason) => {
                 tracing::warn!("peer {}@{} has to wait: {reason}", peer.node_id, peer.address);
-                let kept = KeptPeer { address: peer.address.clone(), persist: true };
-                known.kept.insert(peer.node_id, kept);
+                let pending = PendingPeer { address: peer.address.clone(), persist: true };
+                known.pending.insert(peer.node_id, pending);
                 return false;
             },
         }
@@ -75,9 +75,9 @@ impl PeerGate {
                 peer.address = address.clone();
             }
         }
-        for (node_id, kept) in known.kept.iter().filter(|(_, kept)| kept.persist) {
+        for (node_id, pending) in known.pending.iter().filter(|(_, pending)| pending.persist) {
             if peers.iter().all(|peer| peer.node_id != *node_id) {
-                peers.push(Peer::new(*node_id, kept.address.clone()));
+                peers.push(Peer::new(*node_id, pending.address.clone()));
             }
         }
         known.stored = by_node_id(&peers);
@@ -97,7 +97,7 @@ impl PeerGate {
         if !self.addresses.known().move_to(node_id, address) {
             return Ok(());
         }
-        let (primary, secondary, key) = peer_record::PLACE;
+        let (primary, secondary, key) = peer_record::STORE_KEY;
         let _writing = self.writing_peers.lock().unwrap_or_else(PoisonError::into_inner);
         let stored = KVStoreSync::read(store, primary, secondary, key)?;
         KVStoreSync::write(store, primary, secondary, key, self.for_disk(&stored)?)
@@ -120,7 +120,7 @@ impl KVStoreSync for NodeStore {
     fn read(&self, primary: &str, secondary: &str, key: &str) -> io::Result<Vec<u8>> {
         let value = KVStoreSync::read(&*self.store, primary, secondary, key)?;
         match (primary, secondary, key) {
-            peer_record::PLACE => self.gate.for_library(&value),
+            peer_record::STORE_KEY => self.gate.for_library(&value),
             _ => Ok(value),
         }
     }
@@ -128,7 +128,7 @@ impl KVStoreSync for NodeStore {
     fn write(&self, primary: &str, secondary: &str, key: &str, value: Vec<u8>) -> io::Result<()> {
         let write = |value| KVStoreSync::write(&*self.store, primary, secondary, key, value);
         match (primary, secondary, key) {
-            peer_record::PLACE => self.gate.write_peers(&value, write)?,
+            peer_record::STORE_KEY => self.gate.write_peers(&value, write)?,
             _ => write(value),
         }
     }
@@ -146,7 +146,7 @@ impl KVStore for NodeStore {
     fn read(&self, primary: &str, secondary: &str, key: &str) -> Answer<Vec<u8>> {
         let value = KVStore::read(&*self.store, primary, secondary, key);
         match (primary, secondary, key) {
-            peer_record::PLACE => {
+            peer_record::STORE_KEY => {
                 let gate = Arc::clone(&self.gate);
                 Box::pin(async move { gate.for_library(&value.await?) })
             },
@@ -158,7 +158,7 @@ impl KVStore for NodeStore {
         // The order of writes is that in which they begin.
         let write = |value| KVStore::write(&*self.store, primary, secondary, key, value);
         match (primary, secondary, key) {
-            peer_record::PLACE => self
+            peer_record::STORE_KEY => self
                 .gate
                 .write_peers(&value, write)
                 .unwrap_or_else(|error| Box::pin(async { Err(error) })),

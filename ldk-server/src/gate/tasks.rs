@@ -16,7 +16,7 @@ pub(super) struct Tasks {
     /// Accept nothing more.
     accepting: CancellationToken,
     /// Read nothing more of peers.
-    listening: CancellationToken,
+    reading: CancellationToken,
     /// Relay nothing more.
     relaying: CancellationToken,
 }
@@ -33,8 +33,8 @@ impl Tasks {
     }
 
     /// Cancelled when nothing more is to be read of peers.
-    pub(super) fn listening(&self) -> &CancellationToken {
-        &self.listening
+    pub(super) fn reading(&self) -> &CancellationToken {
+        &self.reading
     }
 
     /// Cancelled when nothing more is to be relayed.

@@ -11,7 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::dial::{DialError, Route, dial};
+use super::dial::{DialError, Transport, dial};
 use super::handshake::Handshake;
 use super::loopback;
 use super::metrics::Direction;
@@ -35,7 +35,7 @@ pub(super) struct Tunnel {
 /// Where it leads.
 struct Exit {
     address: SocketAddress,
-    route: Route,
+    transport: Transport,
     connections: Arc<Connections>,
     /// One for each connection.
     slots: Arc<Semaphore>,
@@ -47,7 +47,7 @@ impl Tunnel {
     /// Opens a port that is none of `taken`.
     pub(super) fn open(
         address: SocketAddress,
-        route: Route,
+        transport: Transport,
         taken: &BTreeSet<u16>,
         connections: &Arc<Connections>,
     ) -> io::Result<Arc<Self>> {
@@ -58,7 +58,8 @@ impl Tunnel {
         let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         let connections = Arc::clone(connections);
         let accepting = connections.tasks.accepting().child_token();
-        let exit = Arc::new(Exit { address, route, connections, slots, ready: Mutex::default() });
+        let exit =
+            Arc::new(Exit { address, transport, connections, slots, ready: Mutex::default() });
         exit.connections.tasks.spawn(accept(listener, Arc::clone(&exit), accepting.clone()));
         let accepting = accepting.drop_guard();
         Ok(Arc::new(Self { entrance, exit, _alias: alias, _accepting: accepting }))
@@ -106,14 +107,14 @@ impl Exit {
     async fn dial(&self) -> Result<TcpStream, DialError> {
         tokio::select! {
             () = self.connections.tasks.accepting().cancelled() => Err(DialError::Stopping),
-            dialled = dial(&self.route, &self.address) => dialled,
+            dialled = dial(&self.transport, &self.address) => dialled,
         }
     }
 
     /// Leads a connection of the library to the peer.
     async fn serve(&self, library: TcpStream, _slot: OwnedSemaphorePermit) {
-        let place = match self.connections.places.take_outbound() {
-            Ok(place) => place,
+        let permit = match self.connections.limiter.take_outbound() {
+            Ok(permit) => permit,
             Err(reason) => {
                 tracing::warn!("cannot connect to {}: {reason}", self.address);
                 return self.connections.metrics.refused(reason);
@@ -132,7 +133,7 @@ impl Exit {
         let deadline = Instant::now() + self.connections.limits.handshake_timeout;
         let handshake = Handshake::new(Direction::Outbound);
         let ends = Ends { library, peer };
-        if let Err(reason) = self.connections.relay(ends, &place, &handshake, deadline).await {
+        if let Err(reason) = self.connections.relay(ends, &permit, &handshake, deadline).await {
             tracing::info!("the connection to {} is broken off: {reason}", self.address);
             self.connections.metrics.dropped(reason);
         }

@@ -28,7 +28,7 @@ use super::preface_timeout::PrefaceTimeout;
 use super::standing::{Budget, Standing};
 use super::stream::{Stream, Streams};
 use crate::certificate::Certificate;
-use crate::clock::Seldom;
+use crate::clock::LogThrottle;
 use crate::config::LimitsConfig;
 use crate::descriptors;
 
@@ -74,7 +74,7 @@ impl Listener {
         let connections = TaskTracker::new();
         let places = Places::new(self.limits.max_connections);
         let budget = Budget::default();
-        let refusals = Seldom::new();
+        let refusals = LogThrottle::new();
         loop {
             let accepted = tokio::select! {
                 () = stop.cancelled() => break,
@@ -214,7 +214,7 @@ impl Connection {
 
 /// Says why a connection has ended, of the first in each minute: strangers can make any number.
 fn tell_seldom(peer: SocketAddr, error: &BoxError) {
-    static ENDED: Seldom = Seldom::new();
+    static ENDED: LogThrottle = LogThrottle::new();
     match ENDED.count() {
         Some(number) => {
             tracing::debug!(

@@ -97,7 +97,7 @@ impl Open {
             self.keep_until = SystemTime::now() + RETRY;
             // Not into the log, which is being written.
             let path = path.display();
-            super::say_on_console(&format!("cannot begin a new log file {path}: {error}"));
+            super::write_to_console(&format!("cannot begin a new log file {path}: {error}"));
         }
     }
 }

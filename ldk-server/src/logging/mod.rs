@@ -6,7 +6,7 @@
 mod aliases;
 mod file;
 mod line;
-mod listening;
+mod log_bridge;
 mod queue;
 mod redaction;
 mod repeats;
@@ -33,7 +33,7 @@ use crate::config::LogConfig;
 use line::Line;
 use queue::Queue;
 use redaction::Redactor;
-use repeats::Repeats;
+use repeats::RepeatFilter;
 use spans::Spans;
 
 /// Libraries whose debug lines tell an operator nothing.
@@ -46,10 +46,10 @@ const LAST_LINES: Duration = Duration::from_millis(500);
 const TELL_PERIOD: Duration = Duration::from_secs(60);
 
 /// One process has one log.
-static WAYS: OnceLock<Arc<Ways>> = OnceLock::new();
+static SINKS: OnceLock<Arc<Sinks>> = OnceLock::new();
 
-/// The ways that lines go.
-struct Ways {
+/// The sinks that lines go.
+struct Sinks {
     console: Queue<ConsoleLine>,
     file: Option<Queue<Bytes>>,
 }
@@ -71,12 +71,12 @@ pub struct LostLines {
 /// Sends the log of this process to the console and to the configured file, from now on.
 pub fn start(config: &LogConfig) -> io::Result<Option<LogFile>> {
     let file = config.file.clone().map(|path| LogFile::open(path, config.rotation)).transpose()?;
-    let ways = Arc::new(Ways::open(file.clone())?);
-    if WAYS.set(Arc::clone(&ways)).is_err() {
+    let sinks = Arc::new(Sinks::open(file.clone())?);
+    if SINKS.set(Arc::clone(&sinks)).is_err() {
         return Err(io::Error::other("the log was started already"));
     }
     let file_level = level_filter(config.file_level);
-    let lines = Lines { redactor: Redactor::default(), ways, file_level };
+    let lines = Lines { redactor: Redactor::default(), sinks, file_level };
     let layer = tracing_subscriber::fmt::layer()
         .event_format(Line::new(config.format))
         .with_writer(lines)
@@ -84,12 +84,12 @@ pub fn start(config: &LogConfig) -> io::Result<Option<LogFile>> {
         .log_internal_errors(false);
     let subscriber = tracing_subscriber::registry()
         .with(targets(config))
-        .with(Repeats::default())
+        .with(RepeatFilter::default())
         .with(Spans)
         .with(layer);
     tracing::subscriber::set_global_default(subscriber).map_err(io::Error::other)?;
     let most = config.targets.iter().map(|(_, level)| *level).fold(config.level, Ord::max);
-    listening::start(most).map_err(io::Error::other)?;
+    log_bridge::start(most).map_err(io::Error::other)?;
     Ok(file)
 }
 
@@ -115,18 +115,18 @@ fn level_filter(level: log::LevelFilter) -> LevelFilter {
 
 /// Waits a moment for what is to be written, before the process ends.
 pub fn flush() {
-    if let Some(ways) = WAYS.get() {
-        ways.flush(LAST_LINES);
+    if let Some(sinks) = SINKS.get() {
+        sinks.flush(LAST_LINES);
     }
 }
 
 /// How many lines were lost.
 pub fn lost_lines() -> LostLines {
-    WAYS.get().map(|ways| ways.lost()).unwrap_or_default()
+    SINKS.get().map(|sinks| sinks.lost()).unwrap_or_default()
 }
 
 /// Tells from time to time how many lines were lost, until `stop` is cancelled.
-pub async fn tell_lost_lines(stop: CancellationToken) {
+pub async fn report_lost_lines(stop: CancellationToken) {
     let mut told = LostLines::default();
     let mut ticks = Ticks::after(TELL_PERIOD, TELL_PERIOD, stop);
     while ticks.next().await {
@@ -143,15 +143,15 @@ pub async fn tell_lost_lines(stop: CancellationToken) {
 }
 
 /// A line for the console only, where the log cannot be written to.
-fn say_on_console(text: &str) {
-    if let Some(ways) = WAYS.get() {
+fn write_to_console(text: &str) {
+    if let Some(sinks) = SINKS.get() {
         let bytes = Bytes::from(format!("{text}\n"));
         let length = bytes.len();
-        ways.console.push(ConsoleLine { bytes, is_error: true }, length);
+        sinks.console.push(ConsoleLine { bytes, is_error: true }, length);
     }
 }
 
-impl Ways {
+impl Sinks {
     fn open(file: Option<LogFile>) -> io::Result<Self> {
         let console = Queue::start("log to console", ConsoleLine::write)?;
         let file = file.map(|file| {
@@ -198,7 +198,7 @@ impl ConsoleLine {
 /// Takes finished lines to all the places they go to.
 struct Lines {
     redactor: Redactor,
-    ways: Arc<Ways>,
+    sinks: Arc<Sinks>,
     /// The least severe level that the file gets.
     file_level: LevelFilter,
 }
@@ -227,7 +227,7 @@ impl io::Write for LineWriter<'_> {
     /// Is given one whole line at a time.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let public = aliases::replace(self.lines.redactor.redact(line));
-        self.lines.ways.push(Bytes::copy_from_slice(&public), self.is_error, self.is_for_file);
+        self.lines.sinks.push(Bytes::copy_from_slice(&public), self.is_error, self.is_for_file);
         Ok(line.len())
     }
 

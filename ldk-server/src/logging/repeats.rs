@@ -30,14 +30,14 @@ const PEER_STORAGE: [&str; 3] =
 
 /// Keeps those lines from being told more than once.
 #[derive(Default)]
-pub(super) struct Repeats {
+pub(super) struct RepeatFilter {
     /// When each text was said last.
     said: Mutex<HashMap<String, Instant>>,
 }
 
-impl Repeats {
+impl RepeatFilter {
     /// Whether this text is to be told, if it is one of those.
-    fn is_news(&self, text: &str, now: Instant) -> bool {
+    fn is_new(&self, text: &str, now: Instant) -> bool {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         said.retain(|_, last| now.saturating_duration_since(*last) < FORGOTTEN_AFTER);
         if let Some(last) = said.get_mut(text) {
@@ -58,7 +58,7 @@ fn is_no_error(text: &str) -> bool {
         || text.starts_with(REFUSED) && PEER_STORAGE.iter().any(|part| text.contains(part))
 }
 
-impl<S: Subscriber> Layer<S> for Repeats {
+impl<S: Subscriber> Layer<S> for RepeatFilter {
     fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
         if *event.metadata().level() != Level::ERROR || event.metadata().target() != LIBRARY {
             return true;
@@ -69,7 +69,7 @@ impl<S: Subscriber> Layer<S> for Repeats {
         if !is_no_error(&text) {
             return true;
         }
-        if self.is_news(&text, Instant::now()) {
+        if self.is_new(&text, Instant::now()) {
             tracing::warn!("{text} (the node library; not told again until it changes)");
         }
         false
@@ -117,21 +117,21 @@ mod tests {
 
     #[test]
     fn each_text_is_told_once_until_it_has_ceased() {
-        let (repeats, begin) = (Repeats::default(), Instant::now());
+        let (repeats, begin) = (RepeatFilter::default(), Instant::now());
         let at = |secs| begin + Duration::from_secs(secs);
-        assert!(repeats.is_news("a", at(0)));
-        assert!(!repeats.is_news("a", at(10)));
-        assert!(repeats.is_news("b", at(10)));
-        assert!(!repeats.is_news("a", at(3_000)), "it is said all the time");
-        assert!(!repeats.is_news("a", at(6_000)));
-        assert!(repeats.is_news("b", at(6_000)));
-        assert!(repeats.is_news("a", at(9_600)));
+        assert!(repeats.is_new("a", at(0)));
+        assert!(!repeats.is_new("a", at(10)));
+        assert!(repeats.is_new("b", at(10)));
+        assert!(!repeats.is_new("a", at(3_000)), "it is said all the time");
+        assert!(!repeats.is_new("a", at(6_000)));
+        assert!(repeats.is_new("b", at(6_000)));
+        assert!(repeats.is_new("a", at(9_600)));
     }
 
     #[test]
     fn texts_that_always_differ_fill_nothing() {
-        let (repeats, now) = (Repeats::default(), Instant::now());
-        let told = (0..1_000).filter(|n| repeats.is_news(&n.to_string(), now)).count();
+        let (repeats, now) = (RepeatFilter::default(), Instant::now());
+        let told = (0..1_000).filter(|n| repeats.is_new(&n.to_string(), now)).count();
         assert_eq!(told, MAX_TEXTS);
     }
 }

@@ -87,7 +87,7 @@ impl Reading {
             latest_fee_rate_cache_update_timestamp,
             ..
         } = node.status();
-        let peers = gate.shown(node.list_peers());
+        let peers = gate.known_peers(node.list_peers());
         Ok(Self {
             peers: peers.len(),
             connected_peers: peers.iter().filter(|peer| peer.is_connected()).count(),

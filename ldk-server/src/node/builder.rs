@@ -43,7 +43,7 @@ pub fn build(
     }
     if let Some(lsp) = &config.lsps2_client {
         let token = lsp.token.as_ref().map(|token| token.expose_secret().to_owned());
-        let address = gate.configured(&lsp.address).map_err(|error| {
+        let address = gate.configured_address(&lsp.address).map_err(|error| {
             ConfigError::new("liquidity.lsps2_client.address", error.to_string())
         })?;
         builder.set_liquidity_source_lsps2(lsp.node_id, address, token);
@@ -131,7 +131,7 @@ fn set_identity(
     gate: &PeerGate,
 ) -> Result<(), NodeStartError> {
     if !config.listening_addresses.is_empty() {
-        builder.set_listening_addresses(gate.library_listens_at())?;
+        builder.set_listening_addresses(gate.library_listening_addresses())?;
     }
     if let Some(alias) = &config.alias {
         // What the library listens at is not for the network.

@@ -39,7 +39,7 @@ pub struct Started {
 }
 
 /// What a start is doing.
-pub enum Doing {
+pub enum StartPhase {
     /// Reading the state of the node.
     Loading,
     /// Waiting for the chain source, for this reason.
@@ -47,18 +47,18 @@ pub enum Doing {
 }
 
 /// For the operator: a reason names addresses.
-impl fmt::Display for Doing {
+impl fmt::Display for StartPhase {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Loading => formatter.write_str(self.in_public()),
+            Self::Loading => formatter.write_str(self.public_text()),
             Self::Waiting(reason) => formatter.write_str(reason),
         }
     }
 }
 
-impl Doing {
+impl StartPhase {
     /// The same for strangers.
-    pub fn in_public(&self) -> &'static str {
+    pub fn public_text(&self) -> &'static str {
         match self {
             Self::Loading => "loading the node",
             Self::Waiting(_) => "waiting for the chain source",
@@ -72,7 +72,7 @@ pub async fn start(
     config: Arc<Config>,
     entropy: Entropy,
     sockets: ListeningSockets,
-    report: &(dyn Fn(Doing) + Sync),
+    report: &(dyn Fn(StartPhase) + Sync),
     on_store_failure: impl FnOnce(&str) + Send + 'static,
 ) -> Result<Started, NodeStartError> {
     let checked = Arc::clone(&config);
@@ -85,7 +85,7 @@ pub async fn start(
             ProbeError::Misconfigured(_) => return Err(error.into()),
         }
     }
-    report(Doing::Loading);
+    report(StartPhase::Loading);
     let cookie = CookieWatch::new(&config.chain_source);
     let source = config.chain_source.to_string();
     let opening = Arc::clone(&config);
@@ -201,18 +201,18 @@ fn can_start_again(error: &NodeError) -> bool {
 
 /// Pauses that grow.
 struct Retry<'a> {
-    report: &'a (dyn Fn(Doing) + Sync),
+    report: &'a (dyn Fn(StartPhase) + Sync),
     pause: Duration,
 }
 
 impl<'a> Retry<'a> {
-    fn new(report: &'a (dyn Fn(Doing) + Sync)) -> Self {
+    fn new(report: &'a (dyn Fn(StartPhase) + Sync)) -> Self {
         Self { report, pause: FIRST_RETRY }
     }
 
     async fn wait(&mut self, reason: &str) {
         tracing::warn!("{reason}; trying again in {} s", self.pause.as_secs());
-        (self.report)(Doing::Waiting(reason.to_owned()));
+        (self.report)(StartPhase::Waiting(reason.to_owned()));
         tokio::time::sleep(self.pause).await;
         self.pause = (self.pause * 2).min(LAST_RETRY);
     }

@@ -27,7 +27,7 @@ const INTERVAL: Duration = Duration::from_secs(10);
 /// The channels that are still to be closed by their peers.
 pub struct Recovery {
     config: Arc<Config>,
-    waiting: Vec<Waiting>,
+    waiting: Vec<PendingClose>,
 }
 
 /// Why the channels in recovery are not known.
@@ -45,7 +45,7 @@ pub enum RecoveryError {
 }
 
 /// A channel that is to be closed by its peer.
-struct Waiting {
+struct PendingClose {
     monitor: String,
     funding: Output,
 }
@@ -67,7 +67,7 @@ impl Recovery {
                 let putting = spawn_blocking(move || store.restore_monitor(monitor.name));
                 putting.await.map_err(RecoveryError::Task)??;
             } else {
-                waiting.push(Waiting { monitor: monitor.name, funding });
+                waiting.push(PendingClose { monitor: monitor.name, funding });
             }
         }
         if !waiting.is_empty() {
@@ -87,7 +87,7 @@ impl Recovery {
         }
         loop {
             tokio::time::sleep(INTERVAL).await;
-            for Waiting { monitor, funding } in &self.waiting {
+            for PendingClose { monitor, funding } in &self.waiting {
                 if is_spent(&self.config, funding).await {
                     tracing::info!("the peer has closed the channel of the monitor {monitor}");
                     return;

@@ -9,8 +9,8 @@ use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
 use super::OLD_STATE_WORDS;
-use super::known::{known_by_mirror, known_here, newer, too_old};
 use super::record::RollbackRecord;
+use super::seen::{newer, seen_by_mirror, seen_here, too_old};
 use crate::clock::Ticks;
 use crate::config::Config;
 use crate::store::Store;
@@ -35,8 +35,8 @@ pub enum TooOld {
 /// Refuses a state that is too old, and writes down how far this one has come.
 pub(crate) fn check(store: &Store, config: &Config) -> Result<(), TooOld> {
     let (lineage, epoch) = store.epoch()?;
-    let here = known_here(config, lineage)?;
-    let there = known_by_mirror(config, lineage).unwrap_or_else(|error| {
+    let here = seen_here(config, lineage)?;
+    let there = seen_by_mirror(config, lineage).unwrap_or_else(|error| {
         tracing::warn!("{error}: it is not known whether it has seen a newer state than this");
         None
     });
@@ -49,17 +49,21 @@ pub(crate) fn check(store: &Store, config: &Config) -> Result<(), TooOld> {
              \"{OLD_STATE_WORDS}\", if you know better"
         )));
     }
-    note(store, config)?;
+    record(store, config)?;
     Ok(())
 }
 
 /// Writes down at intervals how far the state has come, and when `stop` is cancelled.
-pub(crate) async fn remember(store: Arc<Store>, config: Arc<Config>, stop: CancellationToken) {
+pub(crate) async fn record_periodically(
+    store: Arc<Store>,
+    config: Arc<Config>,
+    stop: CancellationToken,
+) {
     let mut ticks = Ticks::after(INTERVAL, INTERVAL, stop);
     loop {
         let goes_on = ticks.next().await;
         let (store, config) = (Arc::clone(&store), Arc::clone(&config));
-        match spawn_blocking(move || note(&store, &config)).await {
+        match spawn_blocking(move || record(&store, &config)).await {
             Ok(Ok(())) => {},
             Ok(Err(error)) => tracing::error!("cannot write down how far the state is: {error}"),
             Err(error) => tracing::error!("cannot write down how far the state is: {error}"),
@@ -70,7 +74,7 @@ pub(crate) async fn remember(store: Arc<Store>, config: Arc<Config>, stop: Cance
     }
 }
 
-fn note(store: &Store, config: &Config) -> io::Result<()> {
+fn record(store: &Store, config: &Config) -> io::Result<()> {
     let (lineage, epoch) = store.epoch()?;
     let noted = RollbackRecord::new(&config.storage_dir, config.network).note(lineage, epoch);
     noted.map_err(|error| io::Error::new(io::ErrorKind::Other, error))

@@ -3,12 +3,12 @@
 //! a start and when a backup is restored.
 
 mod check;
-mod known;
 mod record;
+mod seen;
 
-pub(crate) use check::{TooOld, check, remember};
-pub(crate) use known::{Known, known_by_mirror, known_here, newer, too_old};
+pub(crate) use check::{TooOld, check, record_periodically};
 pub(crate) use record::RollbackRecord;
+pub(crate) use seen::{SeenEpoch, newer, seen_by_mirror, seen_here, too_old};
 
 /// What has to be typed by somebody who insists on a state that is too old.
 pub(crate) const OLD_STATE_WORDS: &str = "I may lose the money in my channels";

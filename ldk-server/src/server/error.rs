@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use ldk_node::lightning::io;
 use tokio::task::JoinError;
 
-use super::upstream::OfLdkServer;
+use super::upstream::UpstreamDataError;
 use crate::config::ConfigError;
 use crate::gate::GateError;
 use crate::hold::HoldError;
@@ -27,7 +27,7 @@ pub enum StartError {
     Storage(#[from] StorageError),
     /// The state is that of another program.
     #[error(transparent)]
-    Upstream(#[from] OfLdkServer),
+    Upstream(#[from] UpstreamDataError),
     /// What is left of a backup is in the way.
     #[error("cannot remove a partial backup: {0}")]
     PartialBackup(#[source] std::io::Error),

@@ -28,16 +28,16 @@ use crate::chain::cookie::CookieWatch;
 use crate::clock::unix_secs;
 use crate::config::Config;
 use crate::executor::Executor;
-use crate::node::startup::{self, Doing};
+use crate::node::startup::{self, StartPhase};
 use crate::process;
 use crate::readiness::Readiness;
 use crate::recovery::Recovery;
 use crate::store::Store;
 use prepared::Prepared;
-use running::Running;
+use running::RunningNode;
 use service::Services;
 use stop::Stop;
-use tasks::{Phase, Tasks};
+use tasks::{ShutdownPhase, Tasks};
 
 /// How long connections may take to close once no call is left on them.
 const LINGER: Duration = Duration::from_secs(2);
@@ -46,7 +46,7 @@ const LINGER: Duration = Duration::from_secs(2);
 pub struct Server {
     tasks: Tasks,
     stop: Stop,
-    running: Running,
+    running: RunningNode,
     calls: Executor,
     readiness: Readiness,
     address: SocketAddr,
@@ -75,18 +75,24 @@ impl Server {
         let started_at_secs = unix_secs();
         let (readiness, stop, mut tasks) =
             (Readiness::starting(), Stop::default(), Tasks::default());
-        let prepared = Prepared::by(&config).await?;
+        let prepared = Prepared::new(&config).await?;
         let Prepared { lock, entropy, api_key, certificate, sockets, address, .. } = prepared;
         let config = Arc::new(config);
         let signed_since = (api_key, started_at_secs);
         let services = Services::new(&config, signed_since, &readiness, &stop, &mut tasks).await?;
         let Services { router, calls, progress, latest_metrics } = services;
-        tasks.serve(prepared.listener, router, prepared.certificate_reloader, &readiness, &stop);
+        tasks.spawn_listener(
+            prepared.listener,
+            router,
+            prepared.certificate_reloader,
+            &readiness,
+            &stop,
+        );
         tracing::info!("gRPC service listening on {address}");
 
-        let report = |doing: Doing| {
-            readiness.starts_with(&doing);
-            progress.send_replace(api::Phase::Starting(doing.to_string()));
+        let report = |phase: StartPhase| {
+            readiness.starting_with(&phase);
+            progress.send_replace(api::Phase::Starting(phase.to_string()));
         };
         let on_store_failure = on_store_failure(&readiness, &stop);
         let starting =
@@ -95,14 +101,14 @@ impl Server {
             started = starting => started?,
             () = interrupt => return Err(StartError::Interrupted),
         };
-        let running = Running::of(&started, lock);
+        let running = RunningNode::of(&started, lock);
         let app = match app::assemble(&config, &started, &calls, stop.serving()).await {
             Ok(app) => app,
             Err(error) => return Err(running.give_up(error).await),
         };
-        tasks.accompany(&app, &started, &config, latest_metrics, &certificate, &stop);
-        tasks.look(&started, &config, certificate, started_at_secs, &readiness, &stop);
-        tell_addresses(&running);
+        tasks.spawn_with_node(&app, &started, &config, latest_metrics, &certificate, &stop);
+        tasks.spawn_probe(&started, &config, certificate, started_at_secs, &readiness, &stop);
+        log_node_uris(&running);
         progress.send_replace(api::Phase::Ready(app));
         tracing::info!("ready");
         let (cookie, recovery) = (started.cookie, started.recovery);
@@ -133,17 +139,17 @@ impl Server {
     pub async fn shutdown(self, grace: Duration) -> Result<(), StopError> {
         let Self { mut tasks, stop, running, calls, readiness, .. } = self;
         readiness.stopping();
-        tasks.ended(Phase::Health).await?;
+        tasks.ended(ShutdownPhase::Health).await?;
         stop.serving().cancel();
         if timeout(grace, calls.drained()).await.is_err() {
             tracing::warn!("calls are still running after {grace:?}; stopping all the same");
         }
         // What is left are answers on their way, and callers who only watch.
-        let _ = timeout(LINGER, tasks.ended(Phase::Listener)).await;
+        let _ = timeout(LINGER, tasks.ended(ShutdownPhase::Connections)).await;
         running.gate.stop_accepting();
-        tasks.ended(Phase::Serving).await?;
+        tasks.ended(ShutdownPhase::Serving).await?;
         stop.events().cancel();
-        let ended = tasks.ended(Phase::Events).await;
+        let ended = tasks.ended(ShutdownPhase::Events).await;
         running.stop().await?;
         Ok(ended?)
     }
@@ -151,15 +157,15 @@ impl Server {
 
 /// What is done when the database cannot be written any more.
 fn on_store_failure(readiness: &Readiness, stop: &Stop) -> impl FnOnce(&str) + Send + 'static {
-    let end_without_database = process::end_without_database(stop.serving().clone());
+    let exit_on_database_failure = process::exit_on_database_failure(stop.serving().clone());
     let readiness = readiness.clone();
     move |reason| {
         readiness.database_failed();
-        end_without_database(reason);
+        exit_on_database_failure(reason);
     }
 }
 
-fn tell_addresses(Running { node, gate, .. }: &Running) {
+fn log_node_uris(RunningNode { node, gate, .. }: &RunningNode) {
     gate.warn_of_unreachable_addresses();
     for address in gate.announcement_addresses() {
         tracing::info!("NODE_URI: {}@{address}", node.node_id());

@@ -31,7 +31,7 @@ pub(super) struct Prepared {
 
 impl Prepared {
     /// Prepares a start. What fails here needs the operator.
-    pub(super) async fn by(config: &Config) -> Result<Self, StartError> {
+    pub(super) async fn new(config: &Config) -> Result<Self, StartError> {
         let network_dir = config.network_dir();
         let lock = storage::lock(&network_dir)?;
         upstream::check(&network_dir)?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Server, ShutdownReason, StartError};
 use crate::config::Config;
 use crate::process::{self, Signals};
-use crate::supervisor::{Notice, tell};
+use crate::systemd::{Notice, notify};
 
 /// How long calls under way may take once the daemon was told to stop.
 const GRACE: Duration = Duration::from_secs(20);
@@ -16,7 +16,7 @@ pub enum Exit {
     /// The process ends.
     Code(ExitCode),
     /// Another one is to take its place.
-    StartAgain,
+    Restart,
 }
 
 /// Runs a daemon until a signal, or until it cannot go on.
@@ -24,34 +24,34 @@ pub async fn run(config: Config, signals: Signals) -> Exit {
     let mut server = match Server::start(config, signals.stop()).await {
         Ok(server) => server,
         Err(StartError::Interrupted) => {
-            tell(Notice::Stopping).await;
+            notify(Notice::Stopping).await;
             return Exit::Code(ExitCode::SUCCESS);
         },
-        Err(error) => return Exit::Code(process::refuse(&error)),
+        Err(error) => return Exit::Code(process::fail(&error)),
     };
-    tell(Notice::Ready).await;
+    notify(Notice::Ready).await;
     let exit = tokio::select! {
         () = signals.stop() => Exit::Code(ExitCode::SUCCESS),
         reason = server.ended() => match reason {
             // Nothing of it can be relied on any more, so nothing is waited for.
-            ShutdownReason::Failed(reason) => return Exit::Code(process::refuse(&reason)),
+            ShutdownReason::Failed(reason) => return Exit::Code(process::fail(&reason)),
             ShutdownReason::ChannelClosed => {
                 tracing::warn!("starting again, to claim what is ours of a closed channel");
-                Exit::StartAgain
+                Exit::Restart
             },
             ShutdownReason::NewCookie => {
                 tracing::warn!("bitcoind has a new cookie; starting again with it");
-                Exit::StartAgain
+                Exit::Restart
             },
         },
     };
-    tell(match exit {
+    notify(match exit {
         Exit::Code(_) => Notice::Stopping,
-        Exit::StartAgain => Notice::StartingAgain,
+        Exit::Restart => Notice::Reloading,
     })
     .await;
     match server.shutdown(GRACE).await {
         Ok(()) => exit,
-        Err(error) => Exit::Code(process::refuse(&error)),
+        Err(error) => Exit::Code(process::fail(&error)),
     }
 }

@@ -15,7 +15,7 @@ use crate::node::startup::Started;
 use crate::store::Store;
 
 /// A node that runs, with what stands around it. It is stopped when this is dropped.
-pub(super) struct Running {
+pub(super) struct RunningNode {
     pub(super) node: Arc<Node>,
     pub(super) store: Arc<Store>,
     pub(super) gate: Arc<PeerGate>,
@@ -38,7 +38,7 @@ pub enum StopError {
     Task(#[from] TaskEnded),
 }
 
-impl Running {
+impl RunningNode {
     /// That of a start, by reference.
     pub(super) fn of(started: &Started, lock: File) -> Self {
         let Started { node, store, gate, chain_gate, .. } = started;
@@ -62,7 +62,7 @@ impl Running {
     /// Stops it. No events must be taken from it any more.
     pub(super) async fn stop(self) -> Result<(), StopError> {
         // The library's queue of what to broadcast is lost with the node.
-        self.gate.stop_listening();
+        self.gate.stop_reading();
         self.chain_gate.at_rest().await;
         // Stopping and dropping the node both block, and the second needs a runtime that is alive.
         let node = Arc::clone(&self.node);
@@ -81,7 +81,7 @@ impl Running {
 }
 
 /// A second time it does nothing.
-impl Drop for Running {
+impl Drop for RunningNode {
     fn drop(&mut self) {
         let (node, lock) = (Arc::clone(&self.node), Arc::clone(&self.lock));
         if let Ok(runtime) = Handle::try_current() {

@@ -5,7 +5,7 @@ use ldk_server_grpc::api::lightning_node_server::LightningNodeServer;
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
-use super::{Phase, StartError, Stop, Tasks};
+use super::{ShutdownPhase, StartError, Stop, Tasks};
 use crate::api::{self, Dispatcher};
 use crate::config::Config;
 use crate::executor::Executor;
@@ -15,7 +15,7 @@ use crate::http::{
     keep_reported,
 };
 use crate::metrics::{self, Metrics};
-use crate::node::startup::Doing;
+use crate::node::startup::StartPhase;
 use crate::readiness::Readiness;
 
 /// The services, and what they are told.
@@ -37,7 +37,8 @@ impl Services {
         stop: &Stop,
         tasks: &mut Tasks,
     ) -> Result<Self, StartError> {
-        let (progress, phase) = watch::channel(api::Phase::Starting(Doing::Loading.to_string()));
+        let (progress, phase) =
+            watch::channel(api::Phase::Starting(StartPhase::Loading.to_string()));
         let calls = Executor::new(config.limits.max_calls_in_flight);
         let service =
             grpc::Service::new(Dispatcher::new(phase, calls.clone(), stop.serving().clone()));
@@ -45,7 +46,7 @@ impl Services {
             LightningNodeServer::new(service).max_decoding_message_size(MAX_MESSAGE_BYTES);
         let (reporter, health) = tonic_health::server::health_reporter();
         let reporting = keep_reported(reporter, readiness.subscribe()).await;
-        tasks.spawn(Phase::Health, "report of health", reporting);
+        tasks.spawn(ShutdownPhase::Health, "report of health", reporting);
         let accepted = AcceptedForms {
             timestamp_only: config.accept_timestamp_only_auth,
             body_bound: config.accept_body_bound_auth,

@@ -13,22 +13,22 @@ type BoxError = Box<dyn Error + Send + Sync>;
 
 /// When a task is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Phase {
+pub(super) enum ShutdownPhase {
     /// First: it tells that the end has begun.
     Health,
     /// When no call is left: it has the connections.
-    Listener,
+    Connections,
     /// When nobody is served any more.
     Serving,
     /// When no more events are taken from the node.
     Events,
     /// Never: it goes on until the end.
-    Whole,
+    Abort,
 }
 
 /// The tasks that run.
 #[derive(Default)]
-pub(super) struct Tasks(BTreeMap<Phase, JoinSet<Ended>>);
+pub(super) struct Tasks(BTreeMap<ShutdownPhase, JoinSet<Ended>>);
 
 struct Ended {
     name: &'static str,
@@ -47,7 +47,7 @@ impl Tasks {
     /// Runs a task that may end at any time.
     pub(super) fn spawn(
         &mut self,
-        phase: Phase,
+        phase: ShutdownPhase,
         name: &'static str,
         task: impl Future<Output = ()> + Send + 'static,
     ) {
@@ -61,7 +61,7 @@ impl Tasks {
     /// Runs a task without which the server cannot go on.
     pub(super) fn spawn_vital<E: Into<BoxError>>(
         &mut self,
-        phase: Phase,
+        phase: ShutdownPhase,
         name: &'static str,
         task: impl Future<Output = Result<(), E>> + Send + 'static,
     ) {
@@ -89,7 +89,7 @@ impl Tasks {
     }
 
     /// Waits until all tasks of a phase have ended, and tells of the first that has failed.
-    pub(super) async fn ended(&mut self, phase: Phase) -> Result<(), TaskEnded> {
+    pub(super) async fn ended(&mut self, phase: ShutdownPhase) -> Result<(), TaskEnded> {
         let Some(mut tasks) = self.0.remove(&phase) else { return Ok(()) };
         let mut outcome = Ok(());
         while let Some(joined) = tasks.join_next().await {
@@ -100,7 +100,7 @@ impl Tasks {
         outcome
     }
 
-    fn phase(&mut self, phase: Phase) -> &mut JoinSet<Ended> {
+    fn phase(&mut self, phase: ShutdownPhase) -> &mut JoinSet<Ended> {
         self.0.entry(phase).or_default()
     }
 }
@@ -135,13 +135,13 @@ mod tests {
     #[tokio::test]
     async fn a_vital_task_that_ends_is_told_of_and_no_other() {
         let mut tasks = Tasks::default();
-        tasks.spawn(Phase::Serving, "retention", async {});
-        tasks.spawn_vital(Phase::Events, "event loop", pending::<Result<(), String>>());
+        tasks.spawn(ShutdownPhase::Serving, "retention", async {});
+        tasks.spawn_vital(ShutdownPhase::Events, "event loop", pending::<Result<(), String>>());
         tokio::task::yield_now().await;
         assert!(tasks.failed().now_or_never().is_none());
-        tasks.spawn_vital(Phase::Listener, "listener", async { Err("no socket") });
+        tasks.spawn_vital(ShutdownPhase::Connections, "listener", async { Err("no socket") });
         assert_eq!(tasks.failed().await.to_string(), "the listener ended: no socket");
-        tasks.spawn_vital(Phase::Listener, "listener", async { Ok::<_, String>(()) });
+        tasks.spawn_vital(ShutdownPhase::Connections, "listener", async { Ok::<_, String>(()) });
         assert_eq!(tasks.failed().await.to_string(), "the listener ended");
     }
 
@@ -149,15 +149,15 @@ mod tests {
     async fn a_phase_is_waited_for_as_a_whole() {
         let mut tasks = Tasks::default();
         let (go_on, wait) = tokio::sync::oneshot::channel::<()>();
-        tasks.spawn(Phase::Serving, "slow", async { drop(wait.await) });
-        tasks.spawn_vital(Phase::Serving, "failing", async { Err("in vain") });
-        tasks.spawn(Phase::Whole, "supervisor", pending());
-        let mut ended = Box::pin(tasks.ended(Phase::Serving));
+        tasks.spawn(ShutdownPhase::Serving, "slow", async { drop(wait.await) });
+        tasks.spawn_vital(ShutdownPhase::Serving, "failing", async { Err("in vain") });
+        tasks.spawn(ShutdownPhase::Abort, "supervisor", pending());
+        let mut ended = Box::pin(tasks.ended(ShutdownPhase::Serving));
         tokio::task::yield_now().await;
         assert!(ended.as_mut().now_or_never().is_none());
         go_on.send(()).unwrap();
         assert_eq!(ended.await.unwrap_err().to_string(), "the failing ended: in vain");
-        assert!(tasks.ended(Phase::Health).await.is_ok());
+        assert!(tasks.ended(ShutdownPhase::Health).await.is_ok());
     }
 
     #[tokio::test]
@@ -165,7 +165,7 @@ mod tests {
         let mut tasks = Tasks::default();
         let held = Arc::new(());
         let holding = Arc::clone(&held);
-        tasks.spawn(Phase::Whole, "holding", async move {
+        tasks.spawn(ShutdownPhase::Abort, "holding", async move {
             let _holding = holding;
             pending::<()>().await;
         });

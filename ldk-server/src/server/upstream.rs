@@ -16,17 +16,17 @@ const READABLE_VERSION: i64 = 2;
 /// The directory cannot be taken over. The text says what to do.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct OfLdkServer(String);
+pub struct UpstreamDataError(String);
 
 /// Refuses the directory of an LDK Server, and says what to do. Changes nothing in it.
-pub(crate) fn check(network_dir: &Path) -> Result<(), OfLdkServer> {
+pub(crate) fn check(network_dir: &Path) -> Result<(), UpstreamDataError> {
     let version = version_of(&network_dir.join(SQLITE_DB_FILE_NAME));
     match version {
         Some(version) if version > READABLE_VERSION => {
-            Err(OfLdkServer(what_to_do(network_dir, version)))
+            Err(UpstreamDataError(instructions(network_dir, version)))
         },
         _ => {
-            tell_of_left_behind(network_dir);
+            warn_of_unread_database(network_dir);
             Ok(())
         },
     }
@@ -39,7 +39,7 @@ fn version_of(database: &Path) -> Option<i64> {
     database.pragma_query_value(None, "user_version", |row| row.get(0)).ok()
 }
 
-fn what_to_do(network_dir: &Path, version: i64) -> String {
+fn instructions(network_dir: &Path, version: i64) -> String {
     let whose = if network_dir.join(OWN_DATABASE).exists() {
         "is the data directory of an LDK Server"
     } else {
@@ -55,7 +55,7 @@ fn what_to_do(network_dir: &Path, version: i64) -> String {
     )
 }
 
-fn tell_of_left_behind(network_dir: &Path) {
+fn warn_of_unread_database(network_dir: &Path) {
     let path = network_dir.join(OWN_DATABASE);
     if path.exists() {
         tracing::warn!(

@@ -60,7 +60,7 @@ pub struct Spending {
     turn: Semaphore,
     /// Held while the wallet looks at the chain at our request.
     look: Arc<tokio::sync::Mutex<()>>,
-    last: Last,
+    last: LastSpend,
 }
 
 /// The right to spend. The next in the queue gets it when this is dropped.
@@ -89,7 +89,7 @@ impl Spending {
             ),
             turn: Semaphore::new(1),
             look: Arc::default(),
-            last: Last::default(),
+            last: LastSpend::default(),
         }
     }
 
@@ -397,15 +397,15 @@ impl Spend {
 }
 
 /// The last spend.
-struct Last(Mutex<Spend>);
+struct LastSpend(Mutex<Spend>);
 
-impl Default for Last {
+impl Default for LastSpend {
     fn default() -> Self {
         Self(Mutex::new(Spend::BeforeStart))
     }
 }
 
-impl Last {
+impl LastSpend {
     fn get(&self) -> Spend {
         *self.lock()
     }
@@ -440,7 +440,7 @@ mod tests {
 
     #[test]
     fn only_the_last_spend_changes_its_state() {
-        let last = Last::default();
+        let last = LastSpend::default();
         last.set(Spend::Splice(CHANNEL));
         assert!(!last.replace(Spend::Splice(OTHER), Spend::Known));
         assert!(!last.replace(Spend::Channel(CHANNEL), Spend::Known));

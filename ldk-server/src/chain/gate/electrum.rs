@@ -55,14 +55,14 @@ enum Broken {
     #[error(transparent)]
     Refused(#[from] Refused),
     #[error("the server no longer reads")]
-    Deaf,
+    NotReading,
 }
 
 type Line = Vec<u8>;
 
 /// The broadcasts of a connection that are not answered, by the ids of their requests.
 #[derive(Default)]
-struct Asked(Mutex<HashMap<String, Written>>);
+struct PendingBroadcasts(Mutex<HashMap<String, Written>>);
 
 /// What has an id: a request or its answer.
 #[derive(Deserialize)]
@@ -81,7 +81,7 @@ impl ElectrumProxy {
         let Ok(far) = self.server.connect().await else { return };
         let (near_reader, near_writer) = split(near);
         let (far_reader, far_writer) = split(far);
-        let asked = Asked::default();
+        let asked = PendingBroadcasts::default();
         let mut questions = pin!(self.questions(near_reader, far_writer, &asked));
         let mut answers = pin!(answers(far_reader, near_writer, &asked));
         let ended = tokio::select! {
@@ -100,7 +100,7 @@ impl ElectrumProxy {
         &self,
         near: impl AsyncRead + Unpin,
         far: impl AsyncWrite + Unpin,
-        asked: &Asked,
+        asked: &PendingBroadcasts,
     ) -> Result<(), Broken> {
         let (lines, to_write) = channel(QUEUE);
         // As many as can be held.
@@ -123,9 +123,9 @@ impl ElectrumProxy {
         while let Some(line) = self.next_line(&mut near).await? {
             if requests::ask_for(&BROADCASTS, &line) {
                 let held = self.hold.enter(requests::transactions(&BROADCASTS, &line))?;
-                broadcasts.send((held, line)).await.map_err(|_| Broken::Deaf)?;
+                broadcasts.send((held, line)).await.map_err(|_| Broken::NotReading)?;
             } else {
-                lines.send(line).await.map_err(|_| Broken::Deaf)?;
+                lines.send(line).await.map_err(|_| Broken::NotReading)?;
             }
         }
         Ok(())
@@ -159,12 +159,12 @@ async fn read_line(near: &mut (impl AsyncBufRead + Unpin)) -> Result<Option<Line
 async fn release(
     mut broadcasts: Receiver<(Held, Line)>,
     lines: Sender<Line>,
-    asked: &Asked,
+    asked: &PendingBroadcasts,
 ) -> Result<(), Broken> {
     while let Some((held, line)) = broadcasts.recv().await {
         let turn = held.released().await?;
         asked.add(&line, turn.written());
-        turn.until(lines.send(line)).await.map_err(|_| Broken::Deaf)?;
+        turn.until(lines.send(line)).await.map_err(|_| Broken::NotReading)?;
     }
     Ok(())
 }
@@ -182,18 +182,18 @@ async fn write(mut lines: Receiver<Line>, mut far: impl AsyncWrite + Unpin) -> R
 async fn answers(
     mut far: impl AsyncRead + Unpin,
     mut near: impl AsyncWrite + Unpin,
-    asked: &Asked,
+    asked: &PendingBroadcasts,
 ) {
     let (mut buffer, mut line, mut is_near) = (vec![0; READ_BYTES], Line::new(), true);
     while let Ok(length @ 1..) = far.read(&mut buffer).await {
         let bytes = &buffer[..length];
-        asked.hear(bytes, &mut line);
+        asked.observe(bytes, &mut line);
         is_near = is_near && near.write_all(bytes).await.is_ok() && near.flush().await.is_ok();
     }
     let _ = near.shutdown().await;
 }
 
-impl Asked {
+impl PendingBroadcasts {
     /// A broadcast is sent.
     fn add(&self, request: &[u8], written: Written) {
         if let Ok(Numbered { id }) = serde_json::from_slice(request)
@@ -205,7 +205,7 @@ impl Asked {
 
     /// Looks for answers in what the server says next; `line` is the beginning of the line that it
     /// has not ended.
-    fn hear(&self, bytes: &[u8], line: &mut Line) {
+    fn observe(&self, bytes: &[u8], line: &mut Line) {
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {
             if line.len() <= MAX_ANSWER_BYTES {
                 line.extend_from_slice(part);

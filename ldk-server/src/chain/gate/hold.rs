@@ -15,7 +15,7 @@ use crate::store::{Answer, Durability, Journal, NeverDurable, Number};
 /// The library broadcasts a transaction from another task than the one that writes what it rests on,
 /// and usually before: by the end of this time that write was begun. It takes well under a
 /// millisecond; the rest is for a machine that is busy.
-const HEAD_START: Duration = Duration::from_millis(50);
+const WRITE_GRACE: Duration = Duration::from_millis(50);
 /// How long the next broadcast waits for the answer to the one before, which it may spend from. The
 /// library waits as long.
 const TURN: Duration = Duration::from_secs(5);
@@ -110,7 +110,7 @@ impl Held {
         };
         // It is never closed.
         let turn = Arc::clone(&hold.turns).acquire_owned().await.ok();
-        sleep(HEAD_START).await;
+        sleep(WRITE_GRACE).await;
         let reached = durability.reached(durability.accepted()).await;
         reached.map_err(|never| hold.refused(never.into()))?;
         hold.broadcasts.sent(since.elapsed());
@@ -175,9 +175,9 @@ mod tests {
         let disk = TestDisk::new();
         let mut released = pin!(hold(&disk).enter(Vec::new()).unwrap().released());
         assert!(released.as_mut().now_or_never().is_none());
-        advance(HEAD_START / 2).await;
+        advance(WRITE_GRACE / 2).await;
         disk.accept();
-        advance(HEAD_START * 1_000).await;
+        advance(WRITE_GRACE * 1_000).await;
         assert!(released.as_mut().now_or_never().is_none());
         disk.sync();
         assert!(released.await.is_ok());

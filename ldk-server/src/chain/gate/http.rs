@@ -22,8 +22,8 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::answers::by_http;
-use super::entrance::Connections;
 use super::hold::{Hold, Refused, Written};
+use super::ports::Connections;
 use super::requests;
 use super::server::Server;
 

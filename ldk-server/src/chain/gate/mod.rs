@@ -15,11 +15,11 @@
 
 mod answers;
 mod broadcasts;
+mod builder;
 mod electrum;
-mod entrance;
 mod hold;
 mod http;
-mod opening;
+mod ports;
 mod requests;
 mod server;
 #[cfg(test)]
@@ -37,9 +37,9 @@ use tokio::time::{sleep, timeout};
 use crate::chain::{ChainError, tls};
 use crate::config::ChainSource;
 use crate::store::{Durability, Journal};
-use entrance::Connections;
+use builder::{GateBuilder, port};
 use hold::Hold;
-use opening::{Opening, port};
+use ports::Connections;
 
 /// For how long nothing is broadcast when the library has nothing more to broadcast. It takes well
 /// under a millisecond from where it makes a transaction to the gate.
@@ -68,15 +68,15 @@ impl ChainGate {
         let tls = spawn_blocking(move || tls::client_config(&trusted));
         let tls = tls.await.map_err(ChainError::Task)??;
         let broadcasts = Broadcasts::new()?;
-        let opening = Opening {
+        let builder = GateBuilder {
             name: source.to_string(),
             taken: listening_addresses.iter().filter_map(port).collect(),
             tls,
             hold: Arc::new(Hold::new(durability, journal, broadcasts.clone())),
             connections: Connections::default(),
         };
-        let source = opening.stand_before(source)?;
-        Ok(Self { source, connections: opening.connections, broadcasts })
+        let source = builder.open_ports(source)?;
+        Ok(Self { source, connections: builder.connections, broadcasts })
     }
 
     /// The chain source as the library is to see it.

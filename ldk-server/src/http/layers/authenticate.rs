@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use super::super::standing::Unproven;
 use super::check::Check;
 use crate::caller::Caller;
-use crate::clock::{Seldom, unix_secs};
+use crate::clock::{LogThrottle, unix_secs};
 
 /// What callers who hold the API key are called in the log.
 const API_KEY: &str = "api-key";
@@ -98,7 +98,7 @@ fn credential(headers: &HeaderMap) -> Result<Credential, Status> {
 /// One answer for every reason, which only the log tells: of the first in each minute, because strangers
 /// can have any number of calls refused.
 fn unauthenticated(reason: impl std::fmt::Display) -> Status {
-    static REFUSED: Seldom = Seldom::new();
+    static REFUSED: LogThrottle = LogThrottle::new();
     match REFUSED.count() {
         Some(number) => {
             tracing::debug!("refused a call: {reason}; refused for any reason: {number}");

@@ -20,7 +20,7 @@ use tracing::Span;
 use tracing::field::Empty;
 
 use super::super::request_id::RequestId;
-use crate::clock::Seldom;
+use crate::clock::LogThrottle;
 use crate::metrics::{Counted, Requests};
 
 /// Methods that are not of our own service, and need no key.
@@ -108,7 +108,7 @@ struct Ended<'a> {
 impl Ended<'_> {
     /// One that was refused for want of a key.
     fn say_seldom(&self) {
-        static REFUSED: Seldom = Seldom::new();
+        static REFUSED: LogThrottle = LogThrottle::new();
         match REFUSED.count() {
             Some(refused) => tracing::info!("{self}; requests that were refused so: {refused}"),
             None => tracing::trace!("{self}"),

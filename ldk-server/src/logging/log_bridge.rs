@@ -6,15 +6,15 @@ use tracing_log::LogTracer;
 use crate::compat::splice_signed;
 
 /// Hears everything, and passes on what is to be written.
-struct Listening(LogTracer);
+struct LogBridge(LogTracer);
 
-impl Log for Listening {
+impl Log for LogBridge {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         self.0.enabled(metadata)
     }
 
     fn log(&self, record: &Record<'_>) {
-        splice_signed::hear(record);
+        splice_signed::observe(record);
         self.0.log(record);
     }
 
@@ -26,7 +26,7 @@ impl Log for Listening {
 /// Takes what is written from now on. Above this level only the library is heard, which asks nobody
 /// before it writes.
 pub(super) fn start(most: log::LevelFilter) -> Result<(), log::SetLoggerError> {
-    log::set_boxed_logger(Box::new(Listening(LogTracer::new())))?;
+    log::set_boxed_logger(Box::new(LogBridge(LogTracer::new())))?;
     log::set_max_level(most);
     Ok(())
 }

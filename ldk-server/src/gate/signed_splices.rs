@@ -19,50 +19,54 @@ const MANAGERS: usize = 2;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How many agreements there were, and of how many the manager on disk knows.
-pub(super) struct Agreements {
-    made: watch::Receiver<u64>,
-    settled: watch::Sender<u64>,
+pub(super) struct SignedSplices {
+    signed: watch::Receiver<u64>,
+    persisted: watch::Sender<u64>,
 }
 
-impl Agreements {
+impl SignedSplices {
     /// Those that are counted there.
-    pub(super) fn new(made: watch::Receiver<u64>) -> Self {
+    pub(super) fn new(signed: watch::Receiver<u64>) -> Self {
         // Those of a node that this process had before are nobody's.
-        let settled = watch::Sender::new(*made.borrow());
-        Self { made, settled }
+        let persisted = watch::Sender::new(*signed.borrow());
+        Self { signed, persisted }
     }
 
     /// How many there were until now.
-    pub(super) fn made(&self) -> u64 {
-        *self.made.borrow()
+    pub(super) fn signed(&self) -> u64 {
+        *self.signed.borrow()
     }
 
     /// Waits until the manager on disk knows of so many.
-    pub(super) async fn settled(&self, number: u64) -> Result<(), NeverDurable> {
-        let mut settled = self.settled.subscribe();
-        settled.wait_for(|settled| *settled >= number).await.map(drop).map_err(|_| NeverDurable)
+    pub(super) async fn persisted(&self, number: u64) -> Result<(), NeverDurable> {
+        let mut persisted = self.persisted.subscribe();
+        persisted
+            .wait_for(|persisted| *persisted >= number)
+            .await
+            .map(drop)
+            .map_err(|_| NeverDurable)
     }
 
     /// Has `write` ask for the manager, on a thread where it may block, whenever there is an agreement.
-    async fn settle<E: std::fmt::Display + Send + 'static>(
+    async fn persist<E: std::fmt::Display + Send + 'static>(
         &self,
         durability: &Durability,
         write: impl Fn() -> Result<(), E> + Send + Sync + 'static,
     ) {
         let write = Arc::new(write);
-        let mut made = self.made.clone();
+        let mut signed = self.signed.clone();
         loop {
-            let number = *made.borrow_and_update();
-            if number > *self.settled.borrow() {
+            let number = *signed.borrow_and_update();
+            if number > *self.persisted.borrow() {
                 if !is_written(durability, &write).await {
                     tracing::error!(
                         "a crash within the next seconds may close a channel that is being spliced: \
                          the state of the channels was not written within {PATIENCE:?}"
                     );
                 }
-                self.settled.send_replace(number);
+                self.persisted.send_replace(number);
             }
-            if made.changed().await.is_err() {
+            if signed.changed().await.is_err() {
                 return;
             }
         }
@@ -94,14 +98,14 @@ async fn is_written<E: std::fmt::Display + Send + 'static>(
 impl PeerGate {
     /// Sees to it that the manager on disk knows what was agreed on, before the peer does, until `stop`
     /// is cancelled. `write` has the library write it.
-    pub async fn settle_agreements<E: std::fmt::Display + Send + 'static>(
+    pub async fn persist_signed_splices<E: std::fmt::Display + Send + 'static>(
         self: Arc<Self>,
         write: impl Fn() -> Result<(), E> + Send + Sync + 'static,
         stop: CancellationToken,
     ) {
         let Some(durability) = &self.connections.durability else { return };
-        let settling = self.connections.agreements.settle(durability, write);
-        stop.run_until_cancelled(settling).await;
+        let persisting = self.connections.signed_splices.persist(durability, write);
+        stop.run_until_cancelled(persisting).await;
     }
 }
 
@@ -115,36 +119,40 @@ pub(super) mod tests {
     use crate::store::Watermark;
 
     /// None, ever.
-    pub(in crate::gate) fn none() -> Arc<Agreements> {
-        Arc::new(Agreements::new(watch::Sender::new(0).subscribe()))
+    pub(in crate::gate) fn none() -> Arc<SignedSplices> {
+        Arc::new(SignedSplices::new(watch::Sender::new(0).subscribe()))
     }
 
     #[tokio::test]
     async fn an_agreement_is_settled_by_the_second_manager() {
         let signed = watch::Sender::new(3);
-        let agreements = Arc::new(Agreements::new(signed.subscribe()));
-        assert_eq!(agreements.settled(agreements.made()).now_or_never(), Some(Ok(())));
+        let signed_splices = Arc::new(SignedSplices::new(signed.subscribe()));
+        assert_eq!(signed_splices.persisted(signed_splices.signed()).now_or_never(), Some(Ok(())));
         let watermark = Arc::new(Watermark::new());
         watermark.makes_cuts(true);
         let (durability, asked) = (watermark.durability(), Arc::new(AtomicUsize::new(0)));
-        let (settling, counting) = (Arc::clone(&agreements), Arc::clone(&asked));
+        let (persisting, counting) = (Arc::clone(&signed_splices), Arc::clone(&asked));
         let task = tokio::spawn(async move {
             let write = move || {
                 counting.fetch_add(1, Ordering::SeqCst);
                 Ok::<_, String>(())
             };
-            settling.settle(&durability, write).await;
+            persisting.persist(&durability, write).await;
         });
         signed.send_replace(4);
         for number in 1..=MANAGERS {
             while asked.load(Ordering::SeqCst) < number {
                 tokio::task::yield_now().await;
             }
-            assert_eq!(agreements.settled(4).now_or_never(), None, "{number} managers asked for");
+            assert_eq!(
+                signed_splices.persisted(4).now_or_never(),
+                None,
+                "{number} managers asked for"
+            );
             let manager = watermark.accept();
             watermark.reached_with(manager, Some(manager));
         }
-        assert_eq!(agreements.settled(4).await, Ok(()));
+        assert_eq!(signed_splices.persisted(4).await, Ok(()));
         drop(signed);
         task.await.unwrap();
     }
@@ -152,27 +160,27 @@ pub(super) mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_cannot_be_settled_is_not_held_for_ever() {
         let signed = watch::Sender::new(0);
-        let agreements = Agreements::new(signed.subscribe());
+        let signed_splices = SignedSplices::new(signed.subscribe());
         let watermark = Watermark::new();
         watermark.makes_cuts(true);
         signed.send_replace(1);
         drop(signed);
         let begun = Instant::now();
-        agreements.settle(&watermark.durability(), || Ok::<_, String>(())).await;
+        signed_splices.persist(&watermark.durability(), || Ok::<_, String>(())).await;
         assert!(begun.elapsed() >= PATIENCE);
-        assert_eq!(agreements.settled(1).now_or_never(), Some(Ok(())));
+        assert_eq!(signed_splices.persisted(1).now_or_never(), Some(Ok(())));
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_cannot_be_asked_for_is_held_as_long() {
         let signed = watch::Sender::new(0);
-        let agreements = Agreements::new(signed.subscribe());
+        let signed_splices = SignedSplices::new(signed.subscribe());
         let watermark = Watermark::new();
         watermark.makes_cuts(true);
         signed.send_replace(1);
         drop(signed);
         let begun = Instant::now();
-        agreements.settle(&watermark.durability(), || Err("it is being closed")).await;
+        signed_splices.persist(&watermark.durability(), || Err("it is being closed")).await;
         assert!(begun.elapsed() >= PATIENCE);
     }
 }

@@ -9,7 +9,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use crate::readiness::{Reason, State};
 
 /// How much longer a start may take, counted from each time this is said.
-const MORE_TIME: Duration = Duration::from_secs(60);
+const TIMEOUT_EXTENSION: Duration = Duration::from_secs(60);
 
 /// How often that is said at least.
 const LONGEST_SILENCE: Duration = Duration::from_secs(15);
@@ -25,17 +25,17 @@ pub enum Notice {
     /// The daemon stops for good.
     Stopping,
     /// The daemon stops, and starts again in the same process.
-    StartingAgain,
+    Reloading,
     /// What it does, in a line.
     Status(String),
     /// The start takes longer.
-    MoreTime,
+    ExtendTimeout,
     /// It is well.
-    Alive,
+    Watchdog,
 }
 
 /// Tells systemd. It may be slow to listen, so not from an async worker, and not for long.
-pub async fn tell(notice: Notice) {
+pub async fn notify(notice: Notice) {
     match timeout(PATIENCE, spawn_blocking(move || send(&notice))).await {
         Ok(Ok(Ok(()))) => {},
         Ok(Ok(Err(error))) => tracing::warn!("cannot notify systemd: {error}"),
@@ -47,14 +47,14 @@ pub async fn tell(notice: Notice) {
 #[cfg(unix)]
 fn send(notice: &Notice) -> std::io::Result<()> {
     use sd_notify::NotifyState;
-    let more_time_usec = u32::try_from(MORE_TIME.as_micros()).unwrap_or(u32::MAX);
+    let more_time_usec = u32::try_from(TIMEOUT_EXTENSION.as_micros()).unwrap_or(u32::MAX);
     sd_notify::notify(&[match notice {
         Notice::Ready => NotifyState::Ready,
         Notice::Stopping => NotifyState::Stopping,
-        Notice::StartingAgain => NotifyState::Reloading,
+        Notice::Reloading => NotifyState::Reloading,
         Notice::Status(text) => NotifyState::Status(text),
-        Notice::MoreTime => NotifyState::ExtendTimeoutUsec(more_time_usec),
-        Notice::Alive => NotifyState::Watchdog,
+        Notice::ExtendTimeout => NotifyState::ExtendTimeoutUsec(more_time_usec),
+        Notice::Watchdog => NotifyState::Watchdog,
     }])
 }
 
@@ -84,7 +84,7 @@ pub(crate) async fn follow(mut states: watch::Receiver<State>) {
     loop {
         let state = states.borrow_and_update().clone();
         if told.as_ref() != Some(&state.reasons) {
-            tell(Notice::Status(status(&state.reasons))).await;
+            notify(Notice::Status(status(&state.reasons))).await;
             told = Some(state.reasons);
         }
         tokio::select! {
@@ -92,10 +92,10 @@ pub(crate) async fn follow(mut states: watch::Receiver<State>) {
             _ = ticks.tick() => {
                 let state = states.borrow().clone();
                 if state.is_starting() {
-                    tell(Notice::MoreTime).await;
+                    notify(Notice::ExtendTimeout).await;
                 }
                 if watchdog.is_some_and(|limit| is_alive(&state, limit)) {
-                    tell(Notice::Alive).await;
+                    notify(Notice::Watchdog).await;
                 }
             },
         }

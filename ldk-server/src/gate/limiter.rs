@@ -17,32 +17,32 @@ const OUTBOUND_SHARE: usize = 8;
 const PROTECTED: Duration = Duration::from_secs(1);
 
 /// The places of all connections.
-pub(super) struct Places {
+pub(super) struct Limiter {
     max_total: usize,
     max_inbound: usize,
     max_per_address: usize,
-    taken: Mutex<Taken>,
+    in_use: Mutex<InUse>,
     metrics: GateMetrics,
 }
 
 #[derive(Default)]
-struct Taken {
+struct InUse {
     last_id: u64,
     total: usize,
     inbound: usize,
     by_origin: HashMap<IpAddr, usize>,
     /// Inbound connections that are not through their handshake, from the oldest.
-    unfinished: BTreeMap<u64, Unfinished>,
+    handshaking: BTreeMap<u64, Handshaking>,
 }
 
-struct Unfinished {
+struct Handshaking {
     since: Instant,
     evict: CancellationToken,
 }
 
 /// The place of one connection, until this is dropped.
-pub(super) struct Place {
-    places: Arc<Places>,
+pub(super) struct Permit {
+    limiter: Arc<Limiter>,
     id: u64,
     direction: Direction,
     origin: Option<IpAddr>,
@@ -50,58 +50,58 @@ pub(super) struct Place {
     _open: Open,
 }
 
-impl Places {
+impl Limiter {
     /// So many places in all, and so many for each address.
     pub(super) fn new(max_total: usize, max_per_address: usize, metrics: GateMetrics) -> Arc<Self> {
         let max_inbound = (max_total - max_total / OUTBOUND_SHARE).max(1);
-        let taken = Mutex::default();
-        Arc::new(Self { max_total, max_inbound, max_per_address, taken, metrics })
+        let in_use = Mutex::default();
+        Arc::new(Self { max_total, max_inbound, max_per_address, in_use, metrics })
     }
 
     /// A place for a peer that comes from this address. If there is none, one that has taken its
     /// time for the handshake loses its own.
-    pub(super) fn take_inbound(self: &Arc<Self>, address: IpAddr) -> Result<Place, Refusal> {
+    pub(super) fn take_inbound(self: &Arc<Self>, address: IpAddr) -> Result<Permit, Refusal> {
         let origin = origin(address);
-        let mut taken = self.taken();
-        if origin.is_some_and(|origin| taken.of(origin) >= self.max_per_address) {
+        let mut in_use = self.in_use();
+        if origin.is_some_and(|origin| in_use.of(origin) >= self.max_per_address) {
             return Err(Refusal::Address);
         }
-        if taken.inbound >= self.max_inbound || taken.total >= self.max_total {
-            taken.evict(PROTECTED)?;
+        if in_use.inbound >= self.max_inbound || in_use.total >= self.max_total {
+            in_use.evict(PROTECTED)?;
         }
-        Ok(self.take(&mut taken, Direction::Inbound, origin))
+        Ok(self.take(&mut in_use, Direction::Inbound, origin))
     }
 
     /// A place for a connection that this node makes.
-    pub(super) fn take_outbound(self: &Arc<Self>) -> Result<Place, Refusal> {
-        let mut taken = self.taken();
-        if taken.total >= self.max_total {
-            taken.evict(Duration::ZERO)?;
+    pub(super) fn take_outbound(self: &Arc<Self>) -> Result<Permit, Refusal> {
+        let mut in_use = self.in_use();
+        if in_use.total >= self.max_total {
+            in_use.evict(Duration::ZERO)?;
         }
-        Ok(self.take(&mut taken, Direction::Outbound, None))
+        Ok(self.take(&mut in_use, Direction::Outbound, None))
     }
 
     fn take(
         self: &Arc<Self>,
-        taken: &mut Taken,
+        in_use: &mut InUse,
         direction: Direction,
         origin: Option<IpAddr>,
-    ) -> Place {
+    ) -> Permit {
         let evicted = CancellationToken::new();
-        taken.last_id += 1;
-        taken.total += 1;
+        in_use.last_id += 1;
+        in_use.total += 1;
         if direction == Direction::Inbound {
-            taken.inbound += 1;
-            let unfinished = Unfinished { since: Instant::now(), evict: evicted.clone() };
-            taken.unfinished.insert(taken.last_id, unfinished);
+            in_use.inbound += 1;
+            let handshaking = Handshaking { since: Instant::now(), evict: evicted.clone() };
+            in_use.handshaking.insert(in_use.last_id, handshaking);
         }
         if let Some(origin) = origin {
-            *taken.by_origin.entry(origin).or_default() += 1;
+            *in_use.by_origin.entry(origin).or_default() += 1;
         }
         let open = self.metrics.opened(direction);
-        Place {
-            places: Arc::clone(self),
-            id: taken.last_id,
+        Permit {
+            limiter: Arc::clone(self),
+            id: in_use.last_id,
             direction,
             origin,
             evicted,
@@ -109,19 +109,19 @@ impl Places {
         }
     }
 
-    fn taken(&self) -> MutexGuard<'_, Taken> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    fn in_use(&self) -> MutexGuard<'_, InUse> {
+        self.in_use.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Taken {
+impl InUse {
     fn of(&self, origin: IpAddr) -> usize {
         self.by_origin.get(&origin).copied().unwrap_or_default()
     }
 
     /// Frees the place of the oldest that is not through its handshake, if it is at least so old.
     fn evict(&mut self, min_age: Duration) -> Result<(), Refusal> {
-        let oldest = self.unfinished.first_entry().ok_or(Refusal::Total)?;
+        let oldest = self.handshaking.first_entry().ok_or(Refusal::Total)?;
         if oldest.get().since.elapsed() < min_age {
             return Err(Refusal::Total);
         }
@@ -132,10 +132,10 @@ impl Taken {
     }
 }
 
-impl Place {
-    /// The handshake is over: the place is kept from now on.
-    pub(super) fn keep(&self) {
-        self.places.taken().unfinished.remove(&self.id);
+impl Permit {
+    /// The handshake is over: the place is pending from now on.
+    pub(super) fn finish_handshake(&self) {
+        self.limiter.in_use().handshaking.remove(&self.id);
     }
 
     /// Waits until the place has gone to another.
@@ -144,19 +144,19 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for Permit {
     fn drop(&mut self) {
-        let mut taken = self.places.taken();
-        taken.unfinished.remove(&self.id);
+        let mut in_use = self.limiter.in_use();
+        in_use.handshaking.remove(&self.id);
         if !self.evicted.is_cancelled() {
-            taken.total -= 1;
-            taken.inbound -= usize::from(self.direction == Direction::Inbound);
+            in_use.total -= 1;
+            in_use.inbound -= usize::from(self.direction == Direction::Inbound);
         }
         if let Some(origin) = self.origin {
-            let left = taken.of(origin).saturating_sub(1);
+            let left = in_use.of(origin).saturating_sub(1);
             match left {
-                0 => taken.by_origin.remove(&origin),
-                _ => taken.by_origin.insert(origin, left),
+                0 => in_use.by_origin.remove(&origin),
+                _ => in_use.by_origin.insert(origin, left),
             };
         }
     }
@@ -182,59 +182,59 @@ mod tests {
 
     use super::*;
 
-    fn places(max_total: usize, max_per_address: usize) -> Arc<Places> {
-        Places::new(max_total, max_per_address, GateMetrics::new().unwrap())
+    fn limiter(max_total: usize, max_per_address: usize) -> Arc<Limiter> {
+        Limiter::new(max_total, max_per_address, GateMetrics::new().unwrap())
     }
 
-    fn from(places: &Arc<Places>, address: &str) -> Result<Place, Refusal> {
-        places.take_inbound(address.parse().unwrap())
+    fn from(limiter: &Arc<Limiter>, address: &str) -> Result<Permit, Refusal> {
+        limiter.take_inbound(address.parse().unwrap())
     }
 
     #[tokio::test]
     async fn an_address_has_so_many_places_and_this_machine_any_number() {
-        let places = places(100, 2);
+        let limiter = limiter(100, 2);
         let mut held = Vec::new();
         for address in ["1.2.3.4", "::ffff:1.2.3.4", "2001:db8::1", "2001:db8::ffff:1"] {
-            held.push(from(&places, address).unwrap());
+            held.push(from(&limiter, address).unwrap());
         }
         for address in ["1.2.3.4", "2001:db8::7"] {
-            assert_eq!(from(&places, address).err(), Some(Refusal::Address));
+            assert_eq!(from(&limiter, address).err(), Some(Refusal::Address));
         }
-        held.push(from(&places, "1.2.3.5").unwrap());
-        held.push(from(&places, "2001:db8:0:1::1").unwrap());
+        held.push(from(&limiter, "1.2.3.5").unwrap());
+        held.push(from(&limiter, "2001:db8:0:1::1").unwrap());
         for _ in 0..10 {
-            held.push(from(&places, "127.0.0.1").unwrap());
-            held.push(from(&places, "::1").unwrap());
+            held.push(from(&limiter, "127.0.0.1").unwrap());
+            held.push(from(&limiter, "::1").unwrap());
         }
         held.remove(0);
-        held.push(from(&places, "1.2.3.4").unwrap());
+        held.push(from(&limiter, "1.2.3.4").unwrap());
         drop(held);
-        let taken = places.taken();
-        assert_eq!((taken.total, taken.inbound, taken.by_origin.len()), (0, 0, 0));
+        let in_use = limiter.in_use();
+        assert_eq!((in_use.total, in_use.inbound, in_use.by_origin.len()), (0, 0, 0));
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_takes_long_for_the_handshake_makes_room() {
         // One of the eight is for the node itself.
-        let places = places(8, 100);
-        let mut held: Vec<Place> =
-            (0..7).map(|last| from(&places, &format!("1.2.3.{last}")).unwrap()).collect();
-        assert_eq!(from(&places, "1.2.3.9").err(), Some(Refusal::Total), "they have just come");
-        held[0].keep();
+        let limiter = limiter(8, 100);
+        let mut held: Vec<Permit> =
+            (0..7).map(|last| from(&limiter, &format!("1.2.3.{last}")).unwrap()).collect();
+        assert_eq!(from(&limiter, "1.2.3.9").err(), Some(Refusal::Total), "they have just come");
+        held[0].finish_handshake();
         advance(PROTECTED).await;
-        held.push(from(&places, "1.2.3.9").unwrap());
+        held.push(from(&limiter, "1.2.3.9").unwrap());
         held[1].evicted().await;
         assert!(held[0].evicted().now_or_never().is_none());
 
-        held.push(places.take_outbound().unwrap());
-        assert_eq!(places.taken().total, 8);
-        held.push(places.take_outbound().unwrap());
+        held.push(limiter.take_outbound().unwrap());
+        assert_eq!(limiter.in_use().total, 8);
+        held.push(limiter.take_outbound().unwrap());
         held[2].evicted().await;
-        held.iter().for_each(Place::keep);
-        assert_eq!(places.take_outbound().err(), Some(Refusal::Total));
-        assert_eq!(from(&places, "1.2.3.9").err(), Some(Refusal::Total));
+        held.iter().for_each(Permit::finish_handshake);
+        assert_eq!(limiter.take_outbound().err(), Some(Refusal::Total));
+        assert_eq!(from(&limiter, "1.2.3.9").err(), Some(Refusal::Total));
         drop(held);
-        let taken = places.taken();
-        assert_eq!((taken.total, taken.inbound, taken.unfinished.len()), (0, 0, 0));
+        let in_use = limiter.in_use();
+        assert_eq!((in_use.total, in_use.inbound, in_use.handshaking.len()), (0, 0, 0));
     }
 }

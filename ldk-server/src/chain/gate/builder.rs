@@ -13,9 +13,9 @@ use rustls::ClientConfig;
 use tokio::net::TcpStream;
 
 use super::electrum::ElectrumProxy;
-use super::entrance::Connections;
 use super::hold::Hold;
 use super::http::{HttpProxy, Protocol};
+use super::ports::Connections;
 use super::server::Server;
 use crate::chain::ChainError;
 use crate::config::{
@@ -23,7 +23,7 @@ use crate::config::{
 };
 
 /// What each port is opened with.
-pub(super) struct Opening {
+pub(super) struct GateBuilder {
     /// What the chain source is called.
     pub(super) name: String,
     /// Ports that somebody else is going to listen at.
@@ -33,9 +33,9 @@ pub(super) struct Opening {
     pub(super) connections: Connections,
 }
 
-impl Opening {
+impl GateBuilder {
     /// Opens the ports that lead to a chain source, and gives it as it is behind them.
-    pub(super) fn stand_before(&self, source: &ChainSource) -> Result<ChainSource, ChainError> {
+    pub(super) fn open_ports(&self, source: &ChainSource) -> Result<ChainSource, ChainError> {
         match source {
             ChainSource::Bitcoind(bitcoind) => self.bitcoind(bitcoind),
             ChainSource::Electrum(electrum) => self.electrum(electrum),

@@ -42,7 +42,7 @@ const STALL: Duration = Duration::from_secs(5);
 
 /// What is looked at, and what it is held against.
 #[derive(Clone)]
-pub(crate) struct Look {
+pub(crate) struct Probe {
     node: Arc<Node>,
     store: Arc<Store>,
     network_dir: PathBuf,
@@ -56,12 +56,12 @@ struct Limits {
     /// The library keeps the time of its last sync on disk. One before this was by another process.
     started_at_secs: u64,
     /// As told by the clock that nobody sets.
-    looks_since: Instant,
+    probing_since: Instant,
     silence: Duration,
 }
 
 /// What a look finds.
-struct Facts {
+struct Findings {
     /// When both wallets were in step with the chain, in Unix seconds; `None` if they never were.
     synced_at_secs: Option<u64>,
     /// What the disk has room for; `None` if it does not say.
@@ -74,7 +74,7 @@ struct Facts {
     lacks_reserve: bool,
 }
 
-impl Look {
+impl Probe {
     /// At this node, whose start began at this time, in Unix seconds, and at its certificate.
     pub(crate) fn new(
         node: Arc<Node>,
@@ -87,22 +87,22 @@ impl Look {
             ChainSource::Bitcoind(_) => BITCOIND_SILENCE,
             ChainSource::Electrum(_) | ChainSource::Esplora(_) => server_silence(&config.sync),
         };
-        let limits = Limits { started_at_secs, looks_since: Instant::now(), silence };
+        let limits = Limits { started_at_secs, probing_since: Instant::now(), silence };
         let (network_dir, reserve) = (config.network_dir(), Arc::default());
         Self { node, store, network_dir, certificate, reserve, limits }
     }
 
     /// Looks at once and then at intervals, and tells `readiness`, until `stop` is cancelled.
-    pub(crate) async fn repeat(self, readiness: Readiness, stop: CancellationToken) {
+    pub(crate) async fn run(self, readiness: Readiness, stop: CancellationToken) {
         let mut ticks = Ticks::after(Duration::ZERO, INTERVAL, stop);
         while ticks.next().await {
-            let look = self.clone();
-            let mut looking = spawn_blocking(move || look.once());
-            let found = match timeout(ANSWER_PATIENCE, &mut looking).await {
+            let probe = self.clone();
+            let mut probing = spawn_blocking(move || probe.reasons());
+            let found = match timeout(ANSWER_PATIENCE, &mut probing).await {
                 Ok(found) => found,
                 Err(_) => {
                     readiness.node_is_silent();
-                    looking.await
+                    probing.await
                 },
             };
             match found {
@@ -112,32 +112,37 @@ impl Look {
         }
     }
 
-    fn once(&self) -> Vec<Reason> {
+    fn reasons(&self) -> Vec<Reason> {
         let NodeStatus {
             latest_lightning_wallet_sync_timestamp: lightning,
             latest_onchain_wallet_sync_timestamp: onchain,
             ..
         } = self.node.status();
         let synced_at_secs = lightning.zip(onchain).map(|(one, other)| one.min(other));
-        let facts = Facts {
+        let findings = Findings {
             synced_at_secs,
             left_mib: left_mib(&self.network_dir),
             certificate_expires_at_secs: self.certificate.expires_at_secs(),
             waits: self.store.waits(),
             lacks_reserve: self.reserve.is_short(&self.node),
         };
-        self.limits.reasons(&facts, unix_secs(), self.limits.looks_since.elapsed())
+        self.limits.reasons(&findings, unix_secs(), self.limits.probing_since.elapsed())
     }
 }
 
 impl Limits {
-    fn reasons(&self, facts: &Facts, now_secs: u64, looked_for: Duration) -> Vec<Reason> {
-        let Facts { synced_at_secs, left_mib, certificate_expires_at_secs, waits, lacks_reserve } =
-            *facts;
+    fn reasons(&self, findings: &Findings, now_secs: u64, probed_for: Duration) -> Vec<Reason> {
+        let Findings {
+            synced_at_secs,
+            left_mib,
+            certificate_expires_at_secs,
+            waits,
+            lacks_reserve,
+        } = *findings;
         let mut reasons = Vec::new();
         // When it started by a clock that was set back since: else no sync would count for so long.
-        let first_look_secs = now_secs.saturating_sub(looked_for.as_secs());
-        let started_at_secs = self.started_at_secs.min(first_look_secs);
+        let first_probe_secs = now_secs.saturating_sub(probed_for.as_secs());
+        let started_at_secs = self.started_at_secs.min(first_probe_secs);
         match synced_at_secs.filter(|synced_at| *synced_at >= started_at_secs) {
             None => reasons.push(Reason::Syncing),
             Some(silent_since)
@@ -188,12 +193,12 @@ mod tests {
     }
 
     fn reasons_after(
-        looked_for_secs: u64,
+        probed_for_secs: u64,
         synced_at_secs: Option<u64>,
         left_mib: Option<u64>,
         now_secs: u64,
     ) -> Vec<Reason> {
-        let facts = Facts {
+        let findings = Findings {
             synced_at_secs,
             left_mib,
             certificate_expires_at_secs: 3_000,
@@ -202,10 +207,10 @@ mod tests {
         };
         let limits = Limits {
             started_at_secs: STARTED_AT_SECS,
-            looks_since: Instant::now(),
+            probing_since: Instant::now(),
             silence: Duration::from_secs(60),
         };
-        limits.reasons(&facts, now_secs, Duration::from_secs(looked_for_secs))
+        limits.reasons(&findings, now_secs, Duration::from_secs(probed_for_secs))
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::store::{Epoch, Lineage, epoch_of};
 const MIRROR_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The newest epoch of the node that somebody has seen, and who has.
-pub(crate) struct Known {
+pub(crate) struct SeenEpoch {
     pub(crate) epoch: Epoch,
     by: String,
 }
@@ -38,16 +38,16 @@ pub(crate) enum MirrorError {
 }
 
 /// What this machine knows of the node.
-pub(crate) fn known_here(config: &Config, lineage: Lineage) -> io::Result<Option<Known>> {
+pub(crate) fn seen_here(config: &Config, lineage: Lineage) -> io::Result<Option<SeenEpoch>> {
     let epoch = RollbackRecord::new(&config.storage_dir, config.network).newest(lineage)?;
-    Ok(epoch.map(|epoch| Known { epoch, by: "this machine".to_owned() }))
+    Ok(epoch.map(|epoch| SeenEpoch { epoch, by: "this machine".to_owned() }))
 }
 
 /// What the mirror knows of the node; or that it cannot be read. A share that hangs is not waited for.
-pub(crate) fn known_by_mirror(
+pub(crate) fn seen_by_mirror(
     config: &Config,
     lineage: Lineage,
-) -> Result<Option<Known>, MirrorError> {
+) -> Result<Option<SeenEpoch>, MirrorError> {
     let Some(dir) = config.mirror_dir() else { return Ok(None) };
     let path = dir.join(SQLITE_DB_FILE_NAME);
     let unreadable = |source| MirrorError::Unreadable { path: path.clone(), source };
@@ -59,17 +59,17 @@ pub(crate) fn known_by_mirror(
     let found = found.map_err(|error| unreadable(io::Error::other(error)))?;
     let of_node = found.filter(|(of, _)| *of == lineage);
     let by = format!("the mirror {}", path.display());
-    Ok(of_node.map(|(_, epoch)| Known { epoch, by }))
+    Ok(of_node.map(|(_, epoch)| SeenEpoch { epoch, by }))
 }
 
 /// The one that has seen more.
-pub(crate) fn newer(one: Option<Known>, other: Option<Known>) -> Option<Known> {
+pub(crate) fn newer(one: Option<SeenEpoch>, other: Option<SeenEpoch>) -> Option<SeenEpoch> {
     one.into_iter().chain(other).max_by_key(|known| known.epoch)
 }
 
 /// Why a state of this epoch must not be used, if something newer is known.
-pub(crate) fn too_old(epoch: Epoch, known: Option<&Known>) -> Option<String> {
-    let Known { epoch: newest, by } =
+pub(crate) fn too_old(epoch: Epoch, known: Option<&SeenEpoch>) -> Option<String> {
+    let SeenEpoch { epoch: newest, by } =
         known.filter(|known| epoch.has_older_channels_than(&known.epoch))?;
     Some(format!(
         "the state is too old: it is of epoch {epoch}, and {by} has seen epoch {newest} of the same \

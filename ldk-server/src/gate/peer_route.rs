@@ -9,12 +9,12 @@ use super::dial::DialError;
 use super::tunnel::Tunnel;
 
 /// The way to a peer. A tunnel that it goes through stays as long as this does.
-pub struct Way {
+pub struct PeerRoute {
     address: SocketAddress,
     tunnel: Option<Arc<Tunnel>>,
 }
 
-impl Way {
+impl PeerRoute {
     pub(super) fn direct(address: SocketAddress) -> Self {
         Self { address, tunnel: None }
     }
@@ -30,18 +30,18 @@ impl Way {
 
     /// Connects to the peer ahead of the library, which could not say what was wrong, and gives a
     /// peer less time than Tor may take. Blocks; where the way is direct there is nothing to do.
-    pub fn clear(&self) -> Result<(), DialError> {
+    pub fn dial(&self) -> Result<(), DialError> {
         let Some(tunnel) = &self.tunnel else { return Ok(()) };
         Handle::current().block_on(tunnel.dial())
     }
 
     /// Whether the way was cleared and nobody has gone it yet.
-    pub fn is_clear(&self) -> bool {
+    pub fn is_ready(&self) -> bool {
         self.tunnel.as_ref().is_some_and(|tunnel| tunnel.is_ready())
     }
 }
 
-impl Drop for Way {
+impl Drop for PeerRoute {
     fn drop(&mut self) {
         if let Some(tunnel) = &self.tunnel {
             tunnel.hang_up();
