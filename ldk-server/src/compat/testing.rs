@@ -1,4 +1,4 @@
-//! The library's formats, written as far as they are looked at.
+//! Writes the library's formats for tests, as far as this server reads them.
 
 use super::channel_state::Id;
 
