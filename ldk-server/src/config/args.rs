@@ -1,5 +1,5 @@
-//! The command line. Every key of the configuration is a flag, and has an environment variable,
-//! which the flag wins over.
+//! The command line. Every key of the configuration is also a flag and an environment variable; the
+//! flag takes precedence over the variable.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -54,22 +54,22 @@ pub enum Command {
     Recover,
 }
 
-/// What to restore, and how.
+/// The arguments of `restore`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RestoreArgs {
     /// The backup, or the database of a mirror.
     pub file: PathBuf,
-    /// The file of the secret key to open it with.
+    /// The file of the secret key that decrypts the backup.
     pub identity_file: Option<PathBuf>,
-    /// The file of the passphrase to open it with.
+    /// The file of the passphrase that decrypts the backup.
     pub passphrase_file: Option<PathBuf>,
-    /// Whether the peers are to close the channels.
+    /// Whether the peers close the channels.
     pub recover: bool,
-    /// What was typed to have an old state.
+    /// The words that accept an old state.
     pub accept_old_state: Option<String>,
 }
 
-/// Where a flag's value comes from.
+/// Where the value of a flag comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ArgSource {
     Flag,
@@ -77,12 +77,12 @@ pub(super) enum ArgSource {
 }
 
 impl Args {
-    /// Those of this process. Ends it if they cannot be read, or if help is asked for.
+    /// Parses the arguments of this process. Ends it on an error, and after `--help`.
     pub fn parse() -> Self {
         Self::of(Self::parser().get_matches())
     }
 
-    /// These, of which the first is the name of the program, and the environment of this process.
+    /// Parses these arguments, of which the first is the name of the program, and the environment.
     pub fn try_parse_from<T: Into<OsString> + Clone>(
         args: impl IntoIterator<Item = T>,
     ) -> Result<Self, clap::Error> {
@@ -109,7 +109,7 @@ impl Args {
                 Arg::new(CHECK_CONFIG)
                     .long(CHECK_CONFIG)
                     .action(ArgAction::SetTrue)
-                    .help("Check the configuration, and print each key with where it comes from"),
+                    .help("Check the configuration, and print the value and the source of each key"),
                 Arg::new(PRINT_DEFAULT_CONFIG)
                     .long(PRINT_DEFAULT_CONFIG)
                     .action(ArgAction::SetTrue)
@@ -118,8 +118,8 @@ impl Args {
                     .long(RENEW_CERTIFICATE)
                     .action(ArgAction::SetTrue)
                     .help(
-                        "Make another self-signed certificate for the same key and the configured \
-                         hosts; a daemon that runs takes it within seconds",
+                        "Create another self-signed certificate for the same key and the configured \
+                         hosts; a running daemon loads it within seconds",
                     ),
                 Arg::new(PRINT_COMPLETIONS)
                     .long(PRINT_COMPLETIONS)
@@ -164,7 +164,7 @@ impl Args {
         self.matches.get_flag(WITHOUT_PEER_GATE)
     }
 
-    /// The value of a key that is set here, and how.
+    /// The value of a key and its source, if it is set here.
     pub(super) fn get(&self, key: &Definition) -> Option<(toml::Value, ArgSource)> {
         let given = match self.matches.value_source(key.name)? {
             ValueSource::CommandLine => ArgSource::Flag,
@@ -186,7 +186,7 @@ impl Args {
     }
 }
 
-/// With the file of the configuration and its keys.
+/// Adds the configuration file and all keys.
 fn with_configuration(command: clap::Command) -> clap::Command {
     command
         .arg(
@@ -198,13 +198,13 @@ fn with_configuration(command: clap::Command) -> clap::Command {
                 ),
         )
         .arg(Arg::new(LIBRARY_STORE).long(LIBRARY_STORE).action(ArgAction::SetTrue).hide(true).help(
-            "Keep the library's state in the library's own store, to measure the server's by. \
-             What the server itself writes down is then not safe from a loss of power",
+            "Keep the state of the library in its own store, for benchmarks. What the server itself \
+             writes then does not survive a loss of power",
         ))
         .arg(
             Arg::new(WITHOUT_PEER_GATE).long(WITHOUT_PEER_GATE).action(ArgAction::SetTrue).hide(true).help(
-                "Let the library listen and connect to peers itself, to measure the gate by. No \
-                 limit of peers is then kept, and nothing is held until it is safe on disk",
+                "Let the library listen and connect to peers itself, for benchmarks. There are then no \
+                 limits for peers, and nothing is held until it is on disk",
             ),
         )
         .args(KEYS.iter().map(flag))
@@ -215,7 +215,7 @@ fn restore_command() -> clap::Command {
         Arg::new(name).long(name).value_name("FILE").value_parser(value_parser!(PathBuf))
     };
     let command = clap::Command::new(RESTORE)
-        .about("Restore a node from a backup, or from its mirror, where there is none")
+        .about("Restore a node from a backup or from its mirror; overwrites nothing")
         .arg(
             Arg::new(BACKUP)
                 .value_name("BACKUP")
@@ -224,32 +224,32 @@ fn restore_command() -> clap::Command {
                 .help("The backup, or the ldk_node_data.sqlite of a mirror"),
         )
         .args([
-            path(IDENTITY_FILE).help("File of the secret key that opens the backup"),
+            path(IDENTITY_FILE).help("File of the secret key that decrypts the backup"),
             path(PASSPHRASE_FILE)
                 .conflicts_with(IDENTITY_FILE)
-                .help("File of the passphrase that opens the backup [default: it is asked for]"),
+                .help("File of the passphrase that decrypts the backup [default: prompt for it]"),
             Arg::new(RECOVER).long(RECOVER).action(ArgAction::SetTrue).help(
-                "Put the channels' state aside, and let the peers close the channels: safe with a \
-                 state of any age",
+                "Put the state of the channels into quarantine, and let the peers close the channels: \
+                 safe with a state of any age",
             ),
             Arg::new(ACCEPT_OLD_STATE)
                 .long(ACCEPT_OLD_STATE)
                 .value_name("WORDS")
                 .conflicts_with(RECOVER)
-                .help("Words by which a state that is too old is accepted"),
+                .help("Accept a state that is too old; the error that refuses it names the words"),
         ]);
     with_configuration(command)
 }
 
 fn recover_command() -> clap::Command {
     let command = clap::Command::new(RECOVER_NODE)
-        .about("Put the state of all channels aside, because it is too old, and let the peers close them")
+        .about("Put the state of all channels into quarantine, because it is too old, and let the peers close them")
         .arg(
             Arg::new(CLOSE_ALL_CHANNELS)
                 .long(CLOSE_ALL_CHANNELS)
                 .action(ArgAction::SetTrue)
                 .required(true)
-                .help("Says that this is what you want: there is no way back"),
+                .help("Confirm that the peers shall close all channels; this cannot be undone"),
         );
     with_configuration(command)
 }
