@@ -29,7 +29,7 @@ fn execute(args: &Args) -> ExitCode {
 fn run_daemon(config: Config) -> Result<ExitCode, Box<dyn std::error::Error>> {
     storage::create_dirs(&config.network_dir())?;
     let log_file = logging::start(&config.log)?;
-    tracing::info!("ldk-server {}", ldk_server_version::VERSION);
+    tracing::info!(version = ldk_server_version::VERSION, "starting ldk-server");
     process::raise_open_file_limit();
     let runtime = process::runtime()?;
     let exit = runtime.block_on(async {

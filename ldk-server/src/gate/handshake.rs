@@ -1,5 +1,5 @@
-//! Whether a connection has got through its handshake (BOLT 8) and both have said `init` (BOLT 1).
-//! All of it but the first byte is encrypted or random, so bytes are counted.
+//! Tracks whether the handshake of a connection (BOLT 8) has finished and both sides have sent `init`
+//! (BOLT 1). Everything but the first byte is encrypted or random, so bytes are counted.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,22 +10,22 @@ use tokio_util::sync::CancellationToken;
 
 use super::metrics::Direction;
 
-/// The first message, from whoever has made the connection.
+/// The first message, of the side that has made the connection.
 pub(super) const ACT_ONE_BYTES: usize = 50;
 const ACT_TWO_BYTES: u64 = 50;
 const ACT_THREE_BYTES: u64 = 66;
-/// The shortest message is encrypted in so many bytes: its length and `init` without features.
+/// The shortest message, encrypted: its length and `init` without features.
 const INIT_BYTES: u64 = 18 + 6 + 16;
 
-/// In this time after the handshake the library has told of the channels with the peer
-/// (`channel_reestablish`, BOLT 2). It should do so soon: what it would tell between its own message and
-/// the peer's, such as that a splice has confirmed, it tells at the next connection only.
+/// Within this time after the handshake the library has sent `channel_reestablish` (BOLT 2) for the
+/// channels with the peer. It should do so soon: what happens between its own message and the peer's,
+/// such as the confirmation of a splice, it sends at the next connection only.
 const REESTABLISH: Duration = Duration::from_millis(50);
 
 const INITIATOR_BYTES: u64 = ACT_ONE_BYTES as u64 + ACT_THREE_BYTES + INIT_BYTES;
 const RESPONDER_BYTES: u64 = ACT_TWO_BYTES + INIT_BYTES;
 
-/// What both have said so far.
+/// How many bytes both sides have sent so far.
 pub(super) struct Handshake {
     peer: Side,
     library: Side,
@@ -33,14 +33,14 @@ pub(super) struct Handshake {
     finished_at: OnceLock<Instant>,
 }
 
-/// What one of them has said, and what it says in a handshake at least.
+/// How many bytes one side has sent, and how many it sends in a handshake at least.
 struct Side {
     sent: AtomicU64,
     needed: u64,
 }
 
 impl Handshake {
-    /// One in which nobody has said anything.
+    /// A handshake that has not begun.
     pub(super) fn new(direction: Direction) -> Self {
         let (peer, library) = match direction {
             Direction::Inbound => (INITIATOR_BYTES, RESPONDER_BYTES),
@@ -55,25 +55,24 @@ impl Handshake {
         }
     }
 
-    /// The peer has said so many bytes more.
+    /// Counts bytes of the peer.
     pub(super) fn peer_sent(&self, bytes: usize) {
         self.peer.add(bytes);
         self.check_finished();
     }
 
-    /// The library has said so many bytes more. It says `init` to a peer that has shown its key only.
+    /// Counts bytes of the library, which sends `init` only to a peer that has proved its key.
     pub(super) fn library_sent(&self, bytes: usize) {
         self.library.add(bytes);
         self.check_finished();
     }
 
-    /// Whether the library is still making itself known: it does so in the handshake, and for each
-    /// channel in the moment after.
+    /// Whether the library may still send the handshake or `channel_reestablish`.
     pub(super) fn is_reestablishing(&self) -> bool {
         self.finished_at.get().is_none_or(|finished| finished.elapsed() < REESTABLISH)
     }
 
-    /// Waits until both have said enough.
+    /// Waits until both sides have finished.
     pub(super) async fn finished(&self) {
         self.finished.cancelled().await;
     }

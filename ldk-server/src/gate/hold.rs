@@ -1,4 +1,5 @@
-//! What the library has sent and may not leave yet: a crash could still undo the state it rests on.
+//! Holds what the library has sent until the state that it depends on is on disk, so that a crash
+//! cannot undo that state.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,50 +12,49 @@ use super::metrics::{GateMetrics, Held};
 use super::signed_splices::SignedSplices;
 use crate::store::{Durability, NeverDurable, Position};
 
-/// Chunks at once, whatever their length.
+/// How many chunks may wait, whatever their length.
 const MAX_CHUNKS: usize = 1024;
 
-/// How long to wait for a manager of the channels that was written after the bytes were read. They
-/// may tell of what is in no other record; the library then writes one within moments. Otherwise none
-/// comes, and they leave as much later. What must never leave before a manager that knows of it is
-/// among the [`SignedSplices`].
+/// How long to wait for a manager that was written after the bytes were read. The bytes may depend on
+/// state that is in no other record; the library then writes a manager within moments. If none comes,
+/// the bytes leave after this time. [`SignedSplices`] covers what must never leave before a manager.
 ///
-/// What follows an update of the monitor of a channel with the peer, as all of a payment does, need not
-/// wait so: the manager that the monitor itself waits for knows all that it tells of.
+/// Bytes that follow an update of the monitor of a channel with the peer, as all of a payment do,
+/// need not wait: the manager that the monitor itself waits for covers them.
 const MANAGER_PATIENCE: Duration = Duration::from_millis(50);
 
-/// Messages that the library sends at once are read together, or in this time.
+/// Messages that the library sends together are read together, or within this time.
 const ONE_SENDING: Duration = Duration::from_millis(2);
 
-/// Bytes in the order in which they were read, each chunk with what must be on disk first.
+/// Bytes that were read together, with what must be on disk before they leave.
 struct Chunk {
     bytes: Bytes,
-    /// The write that was accepted last when they had been read; none if they need not be held.
+    /// The last write that was accepted when they had been read; `None` if they need not be held.
     position: Option<Position>,
     read_at: Instant,
-    /// How long to wait for a manager that was written later.
+    /// How long to wait for a later manager.
     manager_patience: Duration,
-    /// How many splices had been signed by then.
+    /// How many splices had been signed when they were read.
     signed_splices: u64,
     _room: OwnedSemaphorePermit,
     _held: Held,
 }
 
-/// Where bytes of the library go in.
+/// The end of the queue that takes bytes of the library.
 pub(super) struct HoldSender {
     durability: Option<Durability>,
     channels: PeerChannels,
     signed_splices: Arc<SignedSplices>,
-    /// The position of the bytes before.
+    /// The position of the previous bytes.
     last: Position,
-    /// When bytes were read last that followed the monitor of a channel.
+    /// When bytes that followed the monitor of a channel were last read.
     followed_monitor: Option<Instant>,
     chunks: mpsc::Sender<Chunk>,
     room: Arc<Semaphore>,
     metrics: GateMetrics,
 }
 
-/// Where they come out.
+/// The end of the queue that releases bytes for the peer.
 pub(super) struct HoldReceiver {
     durability: Option<Durability>,
     signed_splices: Arc<SignedSplices>,
@@ -62,14 +62,14 @@ pub(super) struct HoldReceiver {
     metrics: GateMetrics,
 }
 
-/// Bytes that may leave. They take up room until this is dropped.
+/// Bytes that may leave. They count against the size of the queue until this is dropped.
 pub(super) struct Released(Chunk);
 
-/// Nobody takes bytes out any more.
+/// The receiver was dropped.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Closed;
 
-/// A queue with room for so many bytes. Without a durability nothing is held.
+/// A queue with room for so many bytes. Without `durability` nothing is held.
 pub(super) fn queue(
     max_bytes: usize,
     durability: Option<Durability>,
@@ -93,14 +93,14 @@ pub(super) fn queue(
 }
 
 impl HoldSender {
-    /// Puts in what was just read, no more than there may be, and waits until there is room. A
-    /// greeting tells of nothing that was agreed on a moment ago.
+    /// Adds bytes that were just read, no more than the queue has room for, and waits for room.
+    /// `is_reestablishing`: the bytes depend on nothing that happened a moment ago.
     pub(super) async fn push(
         &mut self,
         bytes: Bytes,
         is_reestablishing: bool,
     ) -> Result<(), Closed> {
-        // First of all: what is accepted while this waits for room has nothing to do with it.
+        // Before anything else: writes that are accepted while this waits for room do not matter.
         let position = self.durability.as_ref().map(Durability::accepted);
         let signed_splices = self.signed_splices.signed();
         let (read_at, held) = (Instant::now(), self.metrics.held(bytes.len()));
@@ -125,8 +125,7 @@ impl HoldSender {
         self.chunks.send(chunk).await.map_err(|_| Closed)
     }
 
-    /// Whether the monitor of a channel with the peer was updated before this was sent, and after what
-    /// was sent before.
+    /// Whether the monitor of a channel with the peer was updated since the previous bytes were read.
     fn follows_monitor(&mut self, read_at: Instant) -> bool {
         let Some(durability) = &self.durability else { return false };
         let channels = self.channels.ids();
@@ -138,8 +137,8 @@ impl HoldSender {
 }
 
 impl HoldReceiver {
-    /// What may leave next; nothing if no more will be put in. Once this has failed, nothing may
-    /// leave any more.
+    /// Waits for the next bytes that may leave; `None` if the sender was dropped. Once this has
+    /// failed, nothing may leave any more.
     pub(super) async fn next(&mut self) -> Result<Option<Released>, NeverDurable> {
         let Some(chunk) = self.chunks.recv().await else { return Ok(None) };
         if let (Some(durability), Some(position)) = (&self.durability, chunk.position) {

@@ -1,4 +1,4 @@
-//! Peers that connect to this node.
+//! Accepts peers that connect to this node.
 
 use std::io;
 use std::net::SocketAddr;
@@ -19,10 +19,10 @@ use crate::descriptors;
 
 /// How long to wait after a connection could not be accepted.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
-/// The only version of the handshake that there is.
+/// The only version of the handshake.
 const HANDSHAKE_VERSION: u8 = 0;
 
-/// Lets peers in, and leads them to the library.
+/// Admits peers, and relays them to the library.
 pub(super) struct Inbound {
     /// Where the library listens.
     library: SocketAddr,
@@ -47,7 +47,7 @@ impl Inbound {
         })
     }
 
-    /// Accepts peers at a socket, until nothing more is to be accepted.
+    /// Accepts peers at a socket, until the gate stops accepting.
     pub(super) async fn accept(self: Arc<Self>, listener: TcpListener) {
         loop {
             let accepted = tokio::select! {
@@ -57,7 +57,7 @@ impl Inbound {
             match accepted {
                 Ok((peer, address)) => self.admit(peer, address),
                 Err(error) => {
-                    tracing::error!("cannot accept a peer: {error}");
+                    tracing::error!(%error, "cannot accept a peer");
                     sleep(ACCEPT_RETRY).await;
                 },
             }
@@ -78,19 +78,17 @@ impl Inbound {
         });
     }
 
-    /// Before the handshake anybody can have any number broken off: the first in each minute is told.
+    /// Anybody can cause any number of drops before the handshake: only the first in each minute is
+    /// logged at Debug.
     fn log_dropped(&self, address: SocketAddr, reason: Dropped) {
         if matches!(reason, Dropped::Write | Dropped::NotDurable) {
-            return tracing::debug!(
-                "the connection of a peer at {address} is broken off: {reason}"
-            );
+            return tracing::debug!(%address, %reason, "the connection of a peer was dropped");
         }
         match self.drops.count() {
-            Some(number) => tracing::debug!(
-                "the connection of a peer at {address} is broken off: {reason}; broken off before they \
-                 had said init: {number}"
-            ),
-            None => tracing::trace!("the connection of {address} is broken off: {reason}"),
+            Some(before_init) => {
+                tracing::debug!(%address, %reason, before_init, "the connection of a peer was dropped");
+            },
+            None => tracing::trace!(%address, %reason, "a connection was dropped"),
         }
     }
 
@@ -101,11 +99,11 @@ impl Inbound {
         self.connections.limiter.take_inbound(address.ip())
     }
 
-    /// Closed at once, and not left to wait.
+    /// Closes the connection at once, in place of letting it wait.
     fn refuse(&self, reason: Refusal) {
         self.connections.metrics.refused(reason);
         if let Some(refused) = self.refusals.count() {
-            tracing::warn!("{reason}; connections of peers that were refused: {refused}");
+            tracing::warn!(%reason, refused, "refusing connections of peers");
         }
     }
 
@@ -128,7 +126,7 @@ impl Inbound {
         let library = match self.to_library(&first).await {
             Ok(library) => library,
             Err(error) => {
-                tracing::warn!("a peer at {address} is sent away: no way to the node: {error}");
+                tracing::warn!(%address, %error, "refusing a peer: cannot connect to the node");
                 return Ok(());
             },
         };
@@ -140,7 +138,7 @@ impl Inbound {
         self.connections.relay(ends, permit, &handshake, deadline).await
     }
 
-    /// A connection to the library, which is told what the peer said first.
+    /// Connects to the library, and sends it the first bytes of the peer.
     async fn to_library(&self, first: &[u8]) -> io::Result<TcpStream> {
         let mut library = TcpStream::connect(self.library).await?;
         library.set_nodelay(true)?;
@@ -149,8 +147,8 @@ impl Inbound {
     }
 }
 
-/// What a peer says first. Until it has, the library need not know of it: it speaks only when it is
-/// spoken to.
+/// Reads the first message of a peer. Until then the library need not know of the connection: it
+/// sends nothing first.
 async fn act_one(peer: &mut TcpStream) -> io::Result<Result<[u8; ACT_ONE_BYTES], Dropped>> {
     peer.set_nodelay(true)?;
     let mut bytes = [0; ACT_ONE_BYTES];

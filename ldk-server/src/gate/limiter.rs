@@ -1,4 +1,4 @@
-//! How many connections there may be, and whose.
+//! Limits the number of connections, in all and for each address.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv6Addr};
@@ -10,13 +10,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::metrics::{Direction, GateMetrics, Open, Refusal};
 
-/// Of the places, this part is for connections that the node makes itself.
+/// One in so many permits is for connections that the node makes itself.
 const OUTBOUND_SHARE: usize = 8;
-/// How long a connection of a peer may at least take for its handshake before its place goes to
-/// another.
+/// For how long the handshake of an inbound connection is protected from eviction.
 const PROTECTED: Duration = Duration::from_secs(1);
 
-/// The places of all connections.
+/// Gives out permits for connections.
 pub(super) struct Limiter {
     max_total: usize,
     max_inbound: usize,
@@ -31,7 +30,7 @@ struct InUse {
     total: usize,
     inbound: usize,
     by_origin: HashMap<IpAddr, usize>,
-    /// Inbound connections that are not through their handshake, from the oldest.
+    /// Inbound connections whose handshake is not finished, the oldest first.
     handshaking: BTreeMap<u64, Handshaking>,
 }
 
@@ -40,7 +39,7 @@ struct Handshaking {
     evict: CancellationToken,
 }
 
-/// The place of one connection, until this is dropped.
+/// The permit of one connection, until this is dropped.
 pub(super) struct Permit {
     limiter: Arc<Limiter>,
     id: u64,
@@ -51,15 +50,15 @@ pub(super) struct Permit {
 }
 
 impl Limiter {
-    /// So many places in all, and so many for each address.
+    /// Allows `max_total` connections, and `max_per_address` inbound ones from one address.
     pub(super) fn new(max_total: usize, max_per_address: usize, metrics: GateMetrics) -> Arc<Self> {
         let max_inbound = (max_total - max_total / OUTBOUND_SHARE).max(1);
         let in_use = Mutex::default();
         Arc::new(Self { max_total, max_inbound, max_per_address, in_use, metrics })
     }
 
-    /// A place for a peer that comes from this address. If there is none, one that has taken its
-    /// time for the handshake loses its own.
+    /// A permit for a peer that connects from this address. If there is none, evicts the oldest
+    /// connection whose handshake takes long.
     pub(super) fn take_inbound(self: &Arc<Self>, address: IpAddr) -> Result<Permit, Refusal> {
         let origin = origin(address);
         let mut in_use = self.in_use();
@@ -72,7 +71,7 @@ impl Limiter {
         Ok(self.take(&mut in_use, Direction::Inbound, origin))
     }
 
-    /// A place for a connection that this node makes.
+    /// A permit for a connection that this node makes.
     pub(super) fn take_outbound(self: &Arc<Self>) -> Result<Permit, Refusal> {
         let mut in_use = self.in_use();
         if in_use.total >= self.max_total {
@@ -119,7 +118,7 @@ impl InUse {
         self.by_origin.get(&origin).copied().unwrap_or_default()
     }
 
-    /// Frees the place of the oldest that is not through its handshake, if it is at least so old.
+    /// Evicts the oldest connection whose handshake is not finished, if it is at least so old.
     fn evict(&mut self, min_age: Duration) -> Result<(), Refusal> {
         let oldest = self.handshaking.first_entry().ok_or(Refusal::Total)?;
         if oldest.get().since.elapsed() < min_age {
@@ -133,12 +132,12 @@ impl InUse {
 }
 
 impl Permit {
-    /// The handshake is over: the place is pending from now on.
+    /// The handshake has finished: the connection is not evicted any more.
     pub(super) fn finish_handshake(&self) {
         self.limiter.in_use().handshaking.remove(&self.id);
     }
 
-    /// Waits until the place has gone to another.
+    /// Waits until this connection is evicted.
     pub(super) async fn evicted(&self) {
         self.evicted.cancelled().await;
     }
@@ -162,8 +161,8 @@ impl Drop for Permit {
     }
 }
 
-/// What counts as one address: with IPv6 a network of 64 bits, which is what a subscriber has. None
-/// for this machine, as which all who come through Tor's hidden service appear.
+/// The address that a peer is counted under: with IPv6 its network of 64 bits, which is what a
+/// subscriber has. `None` for this machine, where all peers of Tor's onion service come from.
 fn origin(address: IpAddr) -> Option<IpAddr> {
     match address.to_canonical() {
         address if address.is_loopback() => None,

@@ -1,4 +1,4 @@
-//! The way to one peer, for as long as a call needs it.
+//! The route to one peer, for as long as a call needs it.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 use super::dial::DialError;
 use super::tunnel::Tunnel;
 
-/// The way to a peer. A tunnel that it goes through stays as long as this does.
+/// The route to a peer. Keeps the tunnel open that it goes through.
 pub struct PeerRoute {
     address: SocketAddress,
     tunnel: Option<Arc<Tunnel>>,
@@ -23,19 +23,19 @@ impl PeerRoute {
         Self { address: tunnel.entrance().clone(), tunnel: Some(tunnel) }
     }
 
-    /// The address to give to the library.
+    /// The address that the library has to connect to.
     pub fn address(&self) -> &SocketAddress {
         &self.address
     }
 
-    /// Connects to the peer ahead of the library, which could not say what was wrong, and gives a
-    /// peer less time than Tor may take. Blocks; where the way is direct there is nothing to do.
+    /// Connects to the peer ahead of the library, which does not report why a connection failed, and
+    /// allows less time than Tor may take. Blocks. Does nothing without a tunnel.
     pub fn dial(&self) -> Result<(), DialError> {
         let Some(tunnel) = &self.tunnel else { return Ok(()) };
         Handle::current().block_on(tunnel.dial())
     }
 
-    /// Whether the way was cleared and nobody has gone it yet.
+    /// Whether [`dial`](Self::dial) has connected and the library has not used the connection yet.
     pub fn is_ready(&self) -> bool {
         self.tunnel.as_ref().is_some_and(|tunnel| tunnel.is_ready())
     }

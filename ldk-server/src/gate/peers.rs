@@ -1,4 +1,4 @@
-//! The library's peers as everybody else sees them.
+//! The library's peers with their real addresses.
 
 use ldk_node::PeerDetails;
 use ldk_node::bitcoin::secp256k1::PublicKey;
@@ -12,7 +12,7 @@ use super::addresses::Known;
 pub struct KnownPeer {
     /// Its public key.
     pub node_id: PublicKey,
-    /// The address it is stored with, if it is, else that of the connection.
+    /// The address of the stored peer, otherwise that of the connection.
     pub address: SocketAddress,
     /// The address of the connection, if there is one.
     pub connected_address: Option<SocketAddress>,
@@ -40,7 +40,7 @@ impl KnownPeer {
 }
 
 impl PeerGate {
-    /// The library's peers as everybody else sees them, with those that the library does not know.
+    /// The library's peers with their real addresses, and those that were removed from the library.
     pub fn known_peers(&self, peers: Vec<PeerDetails>) -> Vec<KnownPeer> {
         let known = self.addresses.known();
         let mut peers: Vec<KnownPeer> =
@@ -62,7 +62,7 @@ impl PeerGate {
         peers
     }
 
-    /// Does not connect to this peer any more by itself.
+    /// Stops reconnecting to this peer.
     pub fn forget(&self, node_id: &PublicKey) {
         let mut known = self.addresses.known();
         known.pending.remove(node_id);

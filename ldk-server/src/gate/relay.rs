@@ -1,4 +1,4 @@
-//! Relaying bytes between the library and a peer until one of them has no more.
+//! Relays bytes between the library and a peer until one of them closes the connection.
 
 use std::future::pending;
 use std::io;
@@ -23,14 +23,14 @@ use super::tasks::{LINGER, Tasks};
 use crate::config::PeerLimitsConfig;
 use crate::store::Durability;
 
-/// How much is read at once, at most.
+/// The largest chunk that is read at once.
 const CHUNK_BYTES: usize = 16 * 1024;
 
 /// What all connections share.
 pub(super) struct Connections {
     pub(super) limits: PeerLimitsConfig,
     pub(super) limiter: Arc<Limiter>,
-    /// What the library says is held until this is so far; without it nothing is held.
+    /// Bytes of the library are held until this has reached their position; `None` holds nothing.
     pub(super) durability: Option<Durability>,
     pub(super) channels: Arc<Channels>,
     pub(super) signed_splices: Arc<SignedSplices>,
@@ -45,7 +45,7 @@ pub(super) struct Ends {
 }
 
 impl Connections {
-    /// Relays until one side ends, or until the connection may not go on.
+    /// Relays until one side closes the connection, or until it has to be dropped.
     pub(super) async fn relay(
         &self,
         mut ends: Ends,
@@ -66,7 +66,7 @@ impl Connections {
             () = self.tasks.relaying().cancelled() => Ok(()),
         };
         if dropped.is_err() {
-            // What the system still has for the peer would keep the socket for minutes.
+            // Bytes that the system still has for the peer would keep the socket open for minutes.
             let _ = ends.peer.set_zero_linger();
         }
         dropped
@@ -83,8 +83,7 @@ impl Connections {
             Arc::clone(&self.signed_splices),
             self.metrics.clone(),
         );
-        // Two futures, so that a peer which does not read, and a disk that is slow, hold up nobody
-        // who reads.
+        // Two futures, so that neither a peer that does not read nor a slow disk delays reading.
         let reading = from_library(library_reader, sender, handshake);
         let writing = to_peer(receiver, peer_writer, self.limits.write_timeout);
         let mut out = pin!(async {
@@ -96,8 +95,7 @@ impl Connections {
         });
         let mut back =
             pin!(from_peer(peer_reader, library_writer, handshake, self.tasks.reading()));
-        // Lightning has no connections that are open in one direction only, so the other gets a
-        // moment for what it has left.
+        // Lightning has no half-open connections, so the other direction gets a moment to finish.
         tokio::select! {
             ended = &mut out => {
                 if ended.is_ok() {
@@ -110,7 +108,7 @@ impl Connections {
     }
 }
 
-/// Reads what the library says into the queue.
+/// Reads from the library into the queue.
 async fn from_library(reader: ReadHalf<'_>, mut sender: HoldSender, handshake: &Handshake) {
     let mut buffer = BytesMut::new();
     loop {
@@ -125,7 +123,7 @@ async fn from_library(reader: ReadHalf<'_>, mut sender: HoldSender, handshake: &
     }
 }
 
-/// Writes to the peer what may leave.
+/// Writes released chunks to the peer.
 async fn to_peer(
     mut receiver: HoldReceiver,
     mut writer: WriteHalf<'_>,
@@ -149,11 +147,11 @@ async fn from_peer(
     reading: &CancellationToken,
 ) -> io::Result<()> {
     let mut buffer = BytesMut::new();
-    // The library is to notice at once if the connection breaks off: until then it lets the peer
-    // make no other.
+    // The library has to notice at once that the connection broke: until then it lets the peer make
+    // no other.
     while let Ok(1..) = read(&reader, &mut buffer).await {
         handshake.peer_sent(buffer.len());
-        // What is left unread would break the connection off for the peer.
+        // Unread bytes would reset the connection for the peer.
         if !reading.is_cancelled() {
             writer.write_all(&buffer).await?;
         }
@@ -162,7 +160,7 @@ async fn from_peer(
     writer.shutdown().await
 }
 
-/// Reads what there is. Memory is taken only once there is something.
+/// Reads what is available. Allocates memory only when there is something to read.
 async fn read(reader: &ReadHalf<'_>, buffer: &mut BytesMut) -> io::Result<usize> {
     loop {
         reader.readable().await?;
@@ -174,8 +172,8 @@ async fn read(reader: &ReadHalf<'_>, buffer: &mut BytesMut) -> io::Result<usize>
     }
 }
 
-/// The library leaves Nagle's algorithm on: what it writes next waits until the system has
-/// acknowledged what it wrote before, which the system would put off. It forgets this in between.
+/// The library leaves Nagle's algorithm on: its next write waits until the system has acknowledged
+/// the last one, which the system would delay. The system resets this option by itself.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn enable_quickack(library: &TcpStream) {
     let _ = library.set_quickack(true);

@@ -1,5 +1,5 @@
-//! What the library has agreed on with a peer, and is in the manager of the channels only, which the
-//! library does not write because of it: that a channel is being spliced. The manager has to be asked for.
+//! Splices whose commitment transaction the library has signed. The splice is in the channel manager
+//! only, which the library does not write for it; so the manager has to be requested.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,32 +12,32 @@ use tokio_util::sync::CancellationToken;
 use super::PeerGate;
 use crate::store::{Durability, NeverDurable};
 
-/// The first manager that is written after an agreement may have been put together before it. The second
-/// was put together after the first was written.
+/// The first manager that is written after a signature may have been serialized before it. The second
+/// was serialized after the first was written.
 const MANAGERS: usize = 2;
-/// After so long something is wrong. What is held is then let go, as it is when a cut takes that long.
+/// After this time held bytes are released, as they are when a cut takes that long.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How many agreements there were, and of how many the manager on disk knows.
+/// How many splices were signed, and how many of them the manager on disk covers.
 pub(super) struct SignedSplices {
     signed: watch::Receiver<u64>,
     persisted: watch::Sender<u64>,
 }
 
 impl SignedSplices {
-    /// Those that are counted there.
+    /// Begins with the count of this receiver.
     pub(super) fn new(signed: watch::Receiver<u64>) -> Self {
-        // Those of a node that this process had before are nobody's.
+        // Splices of an earlier node of this process do not count.
         let persisted = watch::Sender::new(*signed.borrow());
         Self { signed, persisted }
     }
 
-    /// How many there were until now.
+    /// How many splices were signed so far.
     pub(super) fn signed(&self) -> u64 {
         *self.signed.borrow()
     }
 
-    /// Waits until the manager on disk knows of so many.
+    /// Waits until the manager on disk covers so many.
     pub(super) async fn persisted(&self, number: u64) -> Result<(), NeverDurable> {
         let mut persisted = self.persisted.subscribe();
         persisted
@@ -47,7 +47,7 @@ impl SignedSplices {
             .map_err(|_| NeverDurable)
     }
 
-    /// Has `write` ask for the manager, on a thread where it may block, whenever there is an agreement.
+    /// Calls `write`, which requests the manager and may block, whenever a splice was signed.
     async fn persist<E: std::fmt::Display + Send + 'static>(
         &self,
         durability: &Durability,
@@ -60,8 +60,9 @@ impl SignedSplices {
             if number > *self.persisted.borrow() {
                 if !is_written(durability, &write).await {
                     tracing::error!(
-                        "a crash within the next seconds may close a channel that is being spliced: \
-                         the state of the channels was not written within {PATIENCE:?}"
+                        patience_secs = PATIENCE.as_secs(),
+                        "the state of the channels was not written in time: a crash within the next \
+                         seconds may close a channel that is being spliced"
                     );
                 }
                 self.persisted.send_replace(number);
@@ -73,7 +74,7 @@ impl SignedSplices {
     }
 }
 
-/// Waits for a manager that knows all that was agreed on until now; false if none comes in time.
+/// Waits for a manager that covers all signatures until now; returns false if none comes in time.
 async fn is_written<E: std::fmt::Display + Send + 'static>(
     durability: &Durability,
     write: &Arc<impl Fn() -> Result<(), E> + Send + Sync + 'static>,
@@ -82,11 +83,13 @@ async fn is_written<E: std::fmt::Display + Send + 'static>(
     for _ in 0..MANAGERS {
         let position = durability.accepted();
         let write = Arc::clone(write);
-        // Whether or not it can be asked for: the library may write one for another reason.
+        // Even if the request fails: the library may write a manager for another reason.
         match spawn_blocking(move || write()).await {
             Ok(Ok(())) => {},
-            Ok(Err(error)) => tracing::warn!("cannot ask for the state of the channels: {error}"),
-            Err(error) => tracing::warn!("cannot ask for the state of the channels: {error}"),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "cannot request the state of the channels");
+            },
+            Err(error) => tracing::warn!(%error, "cannot have the state of the channels written"),
         }
         if !durability.managed(position, deadline).await {
             return false;
@@ -96,8 +99,8 @@ async fn is_written<E: std::fmt::Display + Send + 'static>(
 }
 
 impl PeerGate {
-    /// Sees to it that the manager on disk knows what was agreed on, before the peer does, until `stop`
-    /// is cancelled. `write` has the library write it.
+    /// Has the manager on disk cover each signed splice before the peer gets the signature, until
+    /// `stop` is cancelled. `write` has the library write the manager.
     pub async fn persist_signed_splices<E: std::fmt::Display + Send + 'static>(
         self: Arc<Self>,
         write: impl Fn() -> Result<(), E> + Send + Sync + 'static,
@@ -135,7 +138,7 @@ pub(super) mod tests {
         let task = tokio::spawn(async move {
             let write = move || {
                 counting.fetch_add(1, Ordering::SeqCst);
-                Ok::<_, String>(())
+                Ok::<_, std::convert::Infallible>(())
             };
             persisting.persist(&durability, write).await;
         });
@@ -166,7 +169,9 @@ pub(super) mod tests {
         signed.send_replace(1);
         drop(signed);
         let begun = Instant::now();
-        signed_splices.persist(&watermark.durability(), || Ok::<_, String>(())).await;
+        signed_splices
+            .persist(&watermark.durability(), || Ok::<_, std::convert::Infallible>(()))
+            .await;
         assert!(begun.elapsed() >= PATIENCE);
         assert_eq!(signed_splices.persisted(1).now_or_never(), Some(Ok(())));
     }

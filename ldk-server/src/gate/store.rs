@@ -1,5 +1,5 @@
-//! The store that the library is given: the server's, in which peers have their real addresses,
-//! while the library sees the ports that lead there.
+//! The store that the library gets: the server's store has the real addresses of peers, and the
+//! library sees the ports of their tunnels.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -29,8 +29,8 @@ impl NodeStore {
 }
 
 impl PeerGate {
-    /// The record of peers for the library. Onion addresses that cannot be reached stay as they
-    /// are, and their peers offline; other peers that there is no tunnel for are pending from it.
+    /// The record of peers for the library. Onion addresses that cannot be reached stay as they are,
+    /// and their peers offline. The library does not get other peers that have no tunnel yet.
     pub(super) fn for_library(&self, bytes: &[u8]) -> io::Result<Vec<u8>> {
         let mut peers = peer_record::decode(bytes)?;
         self.addresses.known().stored = by_node_id(&peers);
@@ -39,7 +39,7 @@ impl PeerGate {
         peer_record::encode(&peers)
     }
 
-    /// Puts a port in the place of the peer's address; false if there is none to be had.
+    /// Replaces the peer's address by the port of a tunnel; returns false if there is no tunnel.
     fn use_tunnel(&self, peer: &mut Peer) -> bool {
         let mut known = self.addresses.known();
         match self.tunnel(&mut known, &peer.address) {
@@ -47,7 +47,12 @@ impl PeerGate {
             Ok(None) => {},
             Err(_) if is_onion(&peer.address) && self.proxy.is_none() => {},
             Err(reason) => {
-                tracing::warn!("peer {}@{} has to wait: {reason}", peer.node_id, peer.address);
+                tracing::warn!(
+                    node_id = %peer.node_id,
+                    address = %peer.address,
+                    %reason,
+                    "cannot open a tunnel to a stored peer yet"
+                );
                 let pending = PendingPeer { address: peer.address.clone(), persist: true };
                 known.pending.insert(peer.node_id, pending);
                 return false;
@@ -61,7 +66,7 @@ impl PeerGate {
         if let Some(one) = unreachable.peek() {
             let reason = Self::needs_proxy(&one.address);
             let count = unreachable.count();
-            tracing::warn!("{count} stored peers at onion addresses stay offline: {reason}");
+            tracing::warn!(count, %reason, "stored peers at onion addresses stay offline");
         }
     }
 
@@ -86,8 +91,8 @@ impl PeerGate {
         peer_record::encode(&peers)
     }
 
-    /// Stores the address that a stored peer was last given: the library keeps the first one it was
-    /// told, and goes there until the peer is not connected.
+    /// Stores the latest address of a stored peer: the library keeps the first address, and tries
+    /// that one until the peer is disconnected.
     pub fn store_address(
         &self,
         store: &Store,
@@ -103,7 +108,7 @@ impl PeerGate {
         KVStoreSync::write(store, primary, secondary, key, self.for_disk(&stored)?)
     }
 
-    /// Writes the library's record of peers, by way of `write`.
+    /// Writes the library's record of peers with `write`.
     fn write_peers<T>(&self, bytes: &[u8], write: impl FnOnce(Vec<u8>) -> T) -> io::Result<T> {
         let _writing = self.writing_peers.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(write(self.for_disk(bytes)?))
@@ -155,7 +160,7 @@ impl KVStore for NodeStore {
     }
 
     fn write(&self, primary: &str, secondary: &str, key: &str, value: Vec<u8>) -> Answer<()> {
-        // The order of writes is that in which they begin.
+        // Writes are ordered by the moment at which they begin.
         let write = |value| KVStore::write(&*self.store, primary, secondary, key, value);
         match (primary, secondary, key) {
             peer_record::STORE_KEY => self

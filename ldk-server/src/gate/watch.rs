@@ -1,10 +1,10 @@
-//! Connections of the library that do not go through the gate.
+//! Finds connections of the library that bypass the gate.
 //!
-//! There are two kinds. A process of this machine can connect to the port that the library listens
-//! at; it is sent away. And the library learns addresses by itself, which it knows no tunnel for:
-//! that of a peer who has opened a channel, which it is going to reconnect to, and that of a node
-//! which an onion message is to be sent to. Those peers are taken from the library and connected to
-//! through the gate, upon which they are the library's again.
+//! There are two kinds. A process of this machine can connect to the port where the library
+//! listens; it is disconnected. And the library learns addresses by itself that it has no tunnel
+//! for: of a peer that has opened a channel, to which it will reconnect, and of a node that it
+//! wants to send an onion message to. Such peers are removed from the library and connected through
+//! the gate; then they are the library's again.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,40 +13,42 @@ use std::time::Duration;
 use ldk_node::bitcoin::secp256k1::PublicKey;
 use ldk_node::lightning::ln::msgs::SocketAddress;
 use ldk_node::lightning::routing::gossip::NodeId;
-use ldk_node::{Node, PeerDetails};
+use ldk_node::{Node, NodeError, PeerDetails};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::addresses::{Addresses, PendingPeer};
+use super::dial::DialError;
 use super::metrics::Direction;
 use super::tasks::LINGER;
 use super::{PeerGate, is_onion};
 use crate::clock::Ticks;
+use crate::error::Error;
 
 /// How often the library's connections are compared with the gate's.
 const PERIOD: Duration = Duration::from_secs(1);
 /// How long to wait before a peer that does not answer is tried again, as the library does.
 const RETRY: Duration = Duration::from_secs(60);
 
-/// What is to be done with a peer of the library.
+/// What to do with a peer of the library.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Verdict {
-    /// Nothing.
+    /// The peer is connected through the gate, or not connected.
     Keep,
-    /// The library would go past the gate to this peer, or has, or to where the peer no longer is:
-    /// the gate goes there instead.
+    /// The library bypasses the gate to this peer, or would do so, or would use an old address: the
+    /// gate connects to the peer instead.
     Reroute(PendingPeer),
-    /// Somebody has connected to the library past the gate.
+    /// A process has connected to the library without the gate.
     Disconnect,
 }
 
-/// Compares the two again and again.
+/// Compares the library's connections with those of the gate.
 struct Watch {
     node: Arc<Node>,
     gate: Arc<PeerGate>,
-    /// Connections that do not seem to go through the gate, as of the last look. One that has just
-    /// ended may look like it.
+    /// Connections that seemed to bypass the gate at the last check. One that has just ended may seem
+    /// so once.
     suspects: HashMap<PublicKey, SocketAddress>,
     tried: HashMap<PublicKey, Instant>,
     /// The attempt under way to connect to a peer.
@@ -54,8 +56,7 @@ struct Watch {
 }
 
 impl PeerGate {
-    /// Sees to it that all of the library's connections go through the gate, until `stop` is
-    /// cancelled.
+    /// Makes all connections of the library go through the gate, until `stop` is cancelled.
     pub async fn watch(self: Arc<Self>, node: Arc<Node>, stop: CancellationToken) {
         if self.only_onions {
             return;
@@ -75,11 +76,11 @@ impl PeerGate {
             });
             match checked.await {
                 Ok(after) => watch = after,
-                Err(error) => return tracing::error!("the peers are not watched: {error}"),
+                Err(error) => return tracing::error!(%error, "stopped watching the peers"),
             }
         }
         if let Some(connecting) = watch.connecting {
-            // At the latest, it ends when the node stops.
+            // It ends when the node stops, at the latest.
             let _ = timeout(LINGER, connecting).await;
         }
     }
@@ -114,14 +115,16 @@ impl Watch {
             Verdict::Keep => return,
             Verdict::Reroute(pending) => {
                 let address = &pending.address;
-                tracing::info!("the node goes to {node_id}@{address} through the gate from now on");
+                tracing::info!(%node_id, %address, "connecting to the peer through the gate from now on");
                 self.gate.addresses.known().pending.insert(*node_id, pending);
                 Direction::Outbound
             },
             Verdict::Disconnect => {
                 tracing::warn!(
-                    "{node_id} has connected to the node past the gate, from {address}, which only a \
-                     process of this machine can; disconnecting it"
+                    %node_id,
+                    %address,
+                    "a process of this machine has connected to the node without the gate; \
+                     disconnecting it"
                 );
                 self.gate.keep_stored(node_id);
                 Direction::Inbound
@@ -132,7 +135,7 @@ impl Watch {
         }
         // The library forgets the peer as well, unlike the record on disk.
         if let Err(error) = self.node.disconnect(*node_id) {
-            tracing::warn!("cannot disconnect {node_id}: {error}");
+            tracing::warn!(%node_id, %error, "cannot disconnect the peer");
         }
     }
 
@@ -156,7 +159,7 @@ impl Watch {
         self.connecting = Some(spawn_blocking(move || gate.hand_over(&node, node_id, &pending)));
     }
 
-    /// Whether the network is told that this is the peer's address.
+    /// Whether this address of the peer is announced to the network.
     fn is_announced(&self, peer: &PeerDetails, address: &SocketAddress) -> bool {
         let node = self.node.network_graph().node(&NodeId::from_pubkey(&peer.node_id));
         let info = node.and_then(|node| node.announcement_info);
@@ -193,31 +196,47 @@ impl PeerGate {
         }
     }
 
-    /// Connects to a peer through the gate, and leaves it to the library from then on. Blocks.
+    /// Connects to a peer through the gate, and hands it over to the library. Blocks.
     fn hand_over(&self, node: &Node, node_id: PublicKey, peer: &PendingPeer) {
         let PendingPeer { address, persist } = peer;
-        let connected =
-            self.route_to(address).map_err(|error| error.to_string()).and_then(|route| {
-                let is_connected =
-                    |peer: &PeerDetails| peer.node_id == node_id && peer.is_connected;
-                if !node.list_peers().iter().any(is_connected) {
-                    route.dial().map_err(|error| error.to_string())?;
-                }
-                let connected = node.connect(node_id, route.address().clone(), *persist);
-                connected.map_err(|error| error.to_string())
-            });
-        if let Err(reason) = &connected {
-            tracing::debug!("cannot connect to {node_id}@{address}: {reason}");
+        let connected = self.connect_through_tunnel(node, node_id, peer);
+        if let Err(error) = &connected {
+            tracing::debug!(%node_id, %address, %error, "cannot connect to the peer");
         }
         if connected.is_err() && *persist {
             return;
         }
         let was_pending = Addresses::known(&self.addresses).pending.remove(&node_id).is_some();
         if connected.is_ok() && !was_pending {
-            // Somebody has asked meanwhile to disconnect from it.
+            // A caller has asked meanwhile to disconnect from it.
             let _ = node.disconnect(node_id);
         }
     }
+
+    fn connect_through_tunnel(
+        &self,
+        node: &Node,
+        node_id: PublicKey,
+        PendingPeer { address, persist }: &PendingPeer,
+    ) -> Result<(), HandOverError> {
+        let route = self.route_to(address)?;
+        let is_connected = |peer: &PeerDetails| peer.node_id == node_id && peer.is_connected;
+        if !node.list_peers().iter().any(is_connected) {
+            route.dial()?;
+        }
+        Ok(node.connect(node_id, route.address().clone(), *persist)?)
+    }
+}
+
+/// Why the gate cannot connect to a pending peer.
+#[derive(Debug, thiserror::Error)]
+enum HandOverError {
+    #[error(transparent)]
+    Route(#[from] Error),
+    #[error(transparent)]
+    Dial(#[from] DialError),
+    #[error(transparent)]
+    Library(#[from] NodeError),
 }
 
 fn is_loopback(address: &SocketAddress) -> bool {

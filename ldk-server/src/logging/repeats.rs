@@ -1,5 +1,5 @@
-//! Lines that the node library writes as errors, again and again, of what is no error. Each is told
-//! once, as a warning, and then not until it says something else, or has not been said for a while.
+//! Drops repeated lines that the node library logs as errors although they are none. The first one is
+//! logged as a warning, and the next one after the text has changed or has not come for a while.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,12 +11,12 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
-/// The target that records of the `log` crate have, in which the library writes.
+/// The target of records of the `log` crate, which the library uses.
 const LIBRARY: &str = "log";
 const MESSAGE: &str = "message";
-/// What was not said for so long is told again: it had ceased meanwhile.
+/// A text that did not come for this time is logged again.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(3_600);
-/// So many different texts are remembered.
+/// How many different texts are remembered.
 const MAX_TEXTS: usize = 64;
 
 /// On regtest and signet Bitcoin Core often has no estimates. On mainnet the library falls back to
@@ -28,15 +28,15 @@ const REFUSED: &str = "Got non-closing error: ";
 const PEER_STORAGE: [&str; 3] =
     ["Ignoring peer_storage message", "in peer storage.", "Invalid PeerStorageRetrieval message"];
 
-/// Keeps those lines from being told more than once.
+/// Drops repetitions of these lines.
 #[derive(Default)]
 pub(super) struct RepeatFilter {
-    /// When each text was said last.
+    /// When each text came last.
     said: Mutex<HashMap<String, Instant>>,
 }
 
 impl RepeatFilter {
-    /// Whether this text is to be told, if it is one of those.
+    /// Whether this text has to be logged.
     fn is_new(&self, text: &str, now: Instant) -> bool {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         said.retain(|_, last| now.saturating_duration_since(*last) < FORGOTTEN_AFTER);
@@ -70,7 +70,7 @@ impl<S: Subscriber> Layer<S> for RepeatFilter {
             return true;
         }
         if self.is_new(&text, Instant::now()) {
-            tracing::warn!("{text} (the node library; not told again until it changes)");
+            tracing::warn!("{text} (from the node library; repetitions are not logged)");
         }
         false
     }

@@ -1,4 +1,4 @@
-//! The tasks that go on as long as the server does.
+//! The tasks that run as long as the server does.
 
 use std::sync::Arc;
 
@@ -17,11 +17,10 @@ use crate::retention::invoices::InvoicePruner;
 use crate::{logging, memory, metrics, retention, rollback, systemd};
 
 impl Tasks {
-    /// Serves callers from now on, and does what needs no node.
+    /// Spawns the listener, which accepts callers, and the tasks that need no node.
     pub(super) fn spawn_listener(
         &mut self,
-        listener: Listener,
-        router: Router,
+        (listener, router): (Listener, Router),
         certificate: CertificateReloader,
         readiness: &Readiness,
         stop: &Stop,
@@ -43,17 +42,15 @@ impl Tasks {
         self.spawn(ShutdownPhase::Serving, "memory", memory::release_periodically(stop()));
     }
 
-    /// Does what a node needs from now on.
+    /// Spawns the tasks that need a node.
     pub(super) fn spawn_with_node(
         &mut self,
         app: &Arc<App>,
         started: &Started,
         config: &Arc<Config>,
-        latest_metrics: watch::Sender<Option<metrics::Metrics>>,
-        certificate: &Certificate,
         stop: &Stop,
     ) {
-        let Started { node, store, gate, chain_gate, .. } = started;
+        let Started { node, store, gate, .. } = started;
         let (serving, events) = (|| stop.serving().clone(), || stop.events().clone());
 
         let hodl_blocks = config.hodl_fail_before_deadline_blocks;
@@ -79,20 +76,32 @@ impl Tasks {
         self.spawn(ShutdownPhase::Serving, "rollback record", recording);
         let watch = Arc::clone(gate).watch(Arc::clone(node), serving());
         self.spawn(ShutdownPhase::Serving, "watch of peers", watch);
-        if config.metrics.enabled {
-            let sources = metrics::Sources {
-                store: Arc::clone(store),
-                gate: Arc::clone(gate),
-                broadcasts: chain_gate.broadcasts().clone(),
-                certificate: certificate.clone(),
-            };
-            let (node, interval) = (Arc::clone(node), config.metrics.poll_interval);
-            let reading = metrics::watch_node(node, sources, interval, latest_metrics, serving());
-            self.spawn(ShutdownPhase::Serving, "metrics", reading);
-        }
     }
 
-    /// Looks from now on whether the node is ready.
+    /// Spawns the task that reads the metrics of the node, if they are enabled.
+    pub(super) fn spawn_metrics(
+        &mut self,
+        Started { node, store, gate, chain_gate, .. }: &Started,
+        config: &Config,
+        latest: watch::Sender<Option<metrics::Metrics>>,
+        certificate: &Certificate,
+        stop: &Stop,
+    ) {
+        if !config.metrics.enabled {
+            return;
+        }
+        let sources = metrics::Sources {
+            store: Arc::clone(store),
+            gate: Arc::clone(gate),
+            broadcasts: chain_gate.broadcasts().clone(),
+            certificate: certificate.clone(),
+        };
+        let (node, interval) = (Arc::clone(node), config.metrics.poll_interval);
+        let reading = metrics::watch_node(node, sources, interval, latest, stop.serving().clone());
+        self.spawn(ShutdownPhase::Serving, "metrics", reading);
+    }
+
+    /// Spawns the task that checks whether the node is ready.
     pub(super) fn spawn_probe(
         &mut self,
         Started { node, store, .. }: &Started,

@@ -1,4 +1,4 @@
-//! A daemon from its start to the end of the process, or to the next start.
+//! Runs a daemon from its start to the end of the process or to a restart.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -8,18 +8,18 @@ use crate::config::Config;
 use crate::process::{self, Signals};
 use crate::systemd::{Notice, notify};
 
-/// How long calls under way may take once the daemon was told to stop.
+/// How long calls under way may take during a shutdown.
 const GRACE: Duration = Duration::from_secs(20);
 
 /// How a run ends.
 pub enum Exit {
-    /// The process ends.
+    /// The process ends with this code.
     Code(ExitCode),
-    /// Another one is to take its place.
+    /// The process is replaced by a new one.
     Restart,
 }
 
-/// Runs a daemon until a signal, or until it cannot go on.
+/// Runs a daemon until a signal, or until it has to stop.
 pub async fn run(config: Config, signals: Signals) -> Exit {
     let mut server = match Server::start(config, signals.stop()).await {
         Ok(server) => server,
@@ -33,14 +33,14 @@ pub async fn run(config: Config, signals: Signals) -> Exit {
     let exit = tokio::select! {
         () = signals.stop() => Exit::Code(ExitCode::SUCCESS),
         reason = server.ended() => match reason {
-            // Nothing of it can be relied on any more, so nothing is waited for.
+            // Its state is unknown, so there is no shutdown in good order.
             ShutdownReason::Failed(reason) => return Exit::Code(process::fail(&reason)),
             ShutdownReason::ChannelClosed => {
-                tracing::warn!("starting again, to claim what is ours of a closed channel");
+                tracing::warn!("restarting to claim our balance of a closed channel");
                 Exit::Restart
             },
             ShutdownReason::NewCookie => {
-                tracing::warn!("bitcoind has a new cookie; starting again with it");
+                tracing::warn!("bitcoind has a new cookie; restarting");
                 Exit::Restart
             },
         },

@@ -1,4 +1,4 @@
-//! What callers reach before there is a node, and after.
+//! The gRPC service and the pages, before and after there is a node.
 
 use ldk_server_grpc::MAX_MESSAGE_BYTES;
 use ldk_server_grpc::api::lightning_node_server::LightningNodeServer;
@@ -18,18 +18,18 @@ use crate::metrics::{self, Metrics};
 use crate::node::startup::StartPhase;
 use crate::readiness::Readiness;
 
-/// The services, and what they are told.
+/// The services, and the channels that they get their state from.
 pub(super) struct Services {
     pub(super) router: Router,
     pub(super) calls: Executor,
-    /// How far the server is.
+    /// Sets the phase of the start that calls see.
     pub(super) progress: watch::Sender<api::Phase>,
-    /// Where the metrics of the node go.
+    /// Sets the metrics of the node.
     pub(super) latest_metrics: watch::Sender<Option<Metrics>>,
 }
 
 impl Services {
-    /// Puts them together. Until there is a node its calls answer what is being done.
+    /// Creates the services. Until there is a node, calls return the phase of the start.
     pub(super) async fn new(
         config: &Config,
         (api_key, started_at_secs): (Zeroizing<String>, u64),

@@ -1,5 +1,5 @@
-//! The tasks of the server: each has a name and a phase, in which it is waited for at the end. Those that
-//! are left are aborted when this is dropped.
+//! The tasks of the server. Each has a name, and a phase of the shutdown that waits for it. Tasks
+//! that are left are aborted when [`Tasks`] is dropped.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -11,22 +11,22 @@ use tokio::task::{JoinError, JoinSet};
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// When a task is waited for.
+/// The phase of a shutdown that waits for a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum ShutdownPhase {
-    /// First: it tells that the end has begun.
+    /// The first: the task reports that the shutdown has begun.
     Health,
-    /// When no call is left: it has the connections.
+    /// When no call is left: the task has the connections.
     Connections,
-    /// When nobody is served any more.
+    /// When no caller is served any more.
     Serving,
     /// When no more events are taken from the node.
     Events,
-    /// Never: it goes on until the end.
+    /// None: the task is aborted at the end.
     Abort,
 }
 
-/// The tasks that run.
+/// The running tasks.
 #[derive(Default)]
 pub(super) struct Tasks(BTreeMap<ShutdownPhase, JoinSet<Ended>>);
 
@@ -36,7 +36,7 @@ struct Ended {
     outcome: Result<(), BoxError>,
 }
 
-/// A task has ended that should not have, or not so.
+/// A task ended that should not have, or with an error.
 #[derive(Debug)]
 pub struct TaskEnded {
     name: &'static str,
@@ -44,7 +44,7 @@ pub struct TaskEnded {
 }
 
 impl Tasks {
-    /// Runs a task that may end at any time.
+    /// Spawns a task that may end at any time.
     pub(super) fn spawn(
         &mut self,
         phase: ShutdownPhase,
@@ -58,7 +58,7 @@ impl Tasks {
         self.phase(phase).spawn(ended);
     }
 
-    /// Runs a task without which the server cannot go on.
+    /// Spawns a task that the server cannot run without.
     pub(super) fn spawn_vital<E: Into<BoxError>>(
         &mut self,
         phase: ShutdownPhase,
@@ -72,7 +72,7 @@ impl Tasks {
         self.phase(phase).spawn(ended);
     }
 
-    /// Waits until a task has ended without which the server cannot go on.
+    /// Waits until a vital task has ended or any task has panicked.
     pub(super) async fn failed(&mut self) -> TaskEnded {
         poll_fn(|context| {
             for phase in self.0.values_mut() {
@@ -88,7 +88,7 @@ impl Tasks {
         .await
     }
 
-    /// Waits until all tasks of a phase have ended, and tells of the first that has failed.
+    /// Waits until all tasks of a phase have ended; the error is that of the first one that failed.
     pub(super) async fn ended(&mut self, phase: ShutdownPhase) -> Result<(), TaskEnded> {
         let Some(mut tasks) = self.0.remove(&phase) else { return Ok(()) };
         let mut outcome = Ok(());
@@ -136,7 +136,11 @@ mod tests {
     async fn a_vital_task_that_ends_is_told_of_and_no_other() {
         let mut tasks = Tasks::default();
         tasks.spawn(ShutdownPhase::Serving, "retention", async {});
-        tasks.spawn_vital(ShutdownPhase::Events, "event loop", pending::<Result<(), String>>());
+        tasks.spawn_vital(
+            ShutdownPhase::Events,
+            "event loop",
+            pending::<Result<(), std::convert::Infallible>>(),
+        );
         tokio::task::yield_now().await;
         assert!(tasks.failed().now_or_never().is_none());
         tasks.spawn_vital(ShutdownPhase::Connections, "listener", async { Err("no socket") });
