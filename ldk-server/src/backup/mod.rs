@@ -96,7 +96,7 @@ impl Backups {
 }
 
 /// Without consistent cuts, waits for a moment without a payment under way, for a limited time. A
-/// node that is restored from a backup amid a payment would close the channel of that payment.
+/// node that is restored from a backup made during a payment would close the channel of that payment.
 #[expect(clippy::disallowed_methods, reason = "a backup has a thread of its own")]
 fn wait_for_calm(store: &Store) -> io::Result<()> {
     if store.cuts_begun() {

@@ -4,7 +4,7 @@
 //! addresses, and relays the peers that it admits to the library. For each peer that this node
 //! connects to there is a tunnel: a loopback port that the library gets in place of the peer's
 //! address, and that leads to the peer, through Tor's proxy if it has an onion address. Ports are
-//! chosen anew at each start. On disk, and everywhere outside the library, peers have their real
+//! chosen again at each start. On disk, and everywhere outside the library, peers have their real
 //! addresses; [`NodeStore`] translates them when the library reads and writes its peers.
 //!
 //! So one place holds what the library sends until it is durable, counts connections, and closes
