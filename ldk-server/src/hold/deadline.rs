@@ -9,7 +9,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::{FailReason, Held, HeldPayments, HoldError, HoldState, LockedHold};
-use crate::compat::blocks::{DEADLINE_TO_TIMEOUT, LEAST_NOTICE};
+use crate::compat::blocks::{DEADLINE_TO_TIMEOUT, MIN_BLOCKS_BEFORE_DEADLINE};
 
 /// How often the height is compared with the deadlines.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -23,10 +23,10 @@ pub async fn run(
     blocks_before: u32,
     stop: CancellationToken,
 ) -> Result<(), HoldError> {
-    if blocks_before >= LEAST_NOTICE {
+    if blocks_before >= MIN_BLOCKS_BEFORE_DEADLINE {
         tracing::warn!(
             "hodl.fail_before_deadline_blocks is {blocks_before}: a payment can arrive \
-             {LEAST_NOTICE} blocks before its deadline, and is then sent back at once"
+             {MIN_BLOCKS_BEFORE_DEADLINE} blocks before its deadline, and is then sent back at once"
         );
     }
     let started = Instant::now();

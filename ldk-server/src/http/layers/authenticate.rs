@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use super::super::client::UnverifiedCall;
 use super::check::Check;
 use crate::caller::Caller;
-use crate::clock::{Seldom, unix_secs};
+use crate::clock::{LogThrottle, unix_secs};
 
 /// The name of callers with the API key in the log.
 const API_KEY: &str = "api-key";
@@ -98,7 +98,7 @@ fn credential(headers: &HeaderMap) -> Result<Credential, Status> {
 /// The same answer for every reason. The reason is only logged, for the first refusal in each minute,
 /// because strangers can cause any number of them.
 fn unauthenticated(reason: impl std::fmt::Display) -> Status {
-    static REFUSED: Seldom = Seldom::new();
+    static REFUSED: LogThrottle = LogThrottle::new();
     match REFUSED.count() {
         Some(refusals) => tracing::debug!(%reason, refusals, "refused a call"),
         None => tracing::trace!(%reason, "refused a call"),
