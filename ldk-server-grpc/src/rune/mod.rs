@@ -52,6 +52,9 @@ pub use restriction::{Alternative, Operator, Restriction};
 pub use unique_id::UniqueId;
 pub use words::describe;
 
+/// The name of the request header that a rune is presented in.
+pub const HEADER: &str = "rune";
+
 /// The longest text of a rune, in bytes.
 pub const MAX_RUNE_BYTES: usize = 4096;
 
