@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::executor::Executor;
 use crate::grpc;
 use crate::http::{
-    AcceptedForms, Access, HealthPages, MAX_OPEN_MESSAGE_BYTES, MetricsEndpoint, Router,
+    AcceptedForms, Access, HealthPages, MAX_PUBLIC_MESSAGE_BYTES, MetricsEndpoint, Router,
     keep_reported,
 };
 use crate::metrics::{self, Metrics};
@@ -56,7 +56,7 @@ impl Services {
         let requests = metrics::Requests::new()?;
         let metrics =
             MetricsEndpoint::new(&config.metrics, latest, requests, readiness.subscribe());
-        let health = health.max_decoding_message_size(MAX_OPEN_MESSAGE_BYTES);
+        let health = health.max_decoding_message_size(MAX_PUBLIC_MESSAGE_BYTES);
         let pages = HealthPages::new(readiness.subscribe());
         let router = Router::new(service, access, health, pages, metrics)?;
         Ok(Self { router, calls, progress, latest_metrics })
