@@ -19,6 +19,7 @@ mod node;
 mod onchain;
 mod payments;
 mod peers;
+mod runes;
 mod spontaneous;
 mod unified;
 
@@ -51,6 +52,7 @@ use node::{GetBalances, GetNodeInfo};
 use onchain::{OnchainReceive, OnchainSend};
 use payments::{GetPaymentDetails, ListForwardedPayments, ListPayments};
 use peers::{ConnectPeer, DisconnectPeer, ListPeers};
+use runes::{DecodeRune, RestrictRune};
 use spontaneous::SpontaneousSend;
 use unified::Pay;
 
@@ -63,6 +65,8 @@ pub(crate) enum Command {
     Events(Events),
     Backup(Backup),
     Health(Health),
+    DecodeRune(DecodeRune),
+    RestrictRune(RestrictRune),
     Completions(Completions),
     ManPages(ManPages),
 }
