@@ -49,6 +49,8 @@ async fn main() -> ExitCode {
 async fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Health(command) => command.run(&cli.connection.client()?).await,
+        Command::DecodeRune(command) => command.run(cli.format),
+        Command::RestrictRune(command) => command.run(cli.format),
         Command::Completions(command) => command.run(),
         Command::ManPages(command) => command.run(),
         Command::Events(command) => command.run(&cli.connection.client()?).await,

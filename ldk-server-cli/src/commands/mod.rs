@@ -46,6 +46,7 @@ mod onchain;
 mod payments;
 mod peers;
 mod rune_issuing;
+mod runes;
 mod spontaneous;
 mod unified;
 
@@ -61,6 +62,7 @@ use events::Events;
 use health::Health;
 use man_pages::ManPages;
 use payments::{ListForwardedPayments, ListPayments};
+use runes::{DecodeRune, RestrictRune};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -71,6 +73,8 @@ pub(crate) enum Command {
     Events(Events),
     Backup(Backup),
     Health(Health),
+    DecodeRune(DecodeRune),
+    RestrictRune(RestrictRune),
     Completions(Completions),
     ManPages(ManPages),
 }

@@ -83,8 +83,8 @@ fn check_announcement(app: &App, open: &Open) -> Result<(), Error> {
 fn open_connected(app: &App, caller: &Caller, open: Open) -> Result<UserChannelId, SendError> {
     // Held until the library has connected, which it does at once: the peer is connected already.
     let PeerAddress { node_id, address, persist } = open.peer;
-    let way = app.gate.way_to(&address)?;
-    let peer = PeerAddress { node_id, address: way.address().clone(), persist };
+    let route = app.gate.route_to(&address)?;
+    let peer = PeerAddress { node_id, address: route.address().clone(), persist };
     let open = Open { peer, ..open };
     let mut draw = OnChainDraw::new(app, caller);
     let opened = app.spending.channel(caller, || {

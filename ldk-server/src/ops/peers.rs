@@ -68,17 +68,17 @@ fn reach(app: &App, peer: &PeerAddress) -> Result<(), Error> {
     let (node_id, persist) = (*node_id, *persist);
     let failed =
         |reason: &str| Error::FailedPrecondition(format!("cannot connect to {name}: {reason}"));
-    let way = app.gate.way_to(address)?;
+    let route = app.gate.route_to(address)?;
     if connection(app, node_id).is_none() {
-        way.clear().map_err(|error| match error {
+        route.dial().map_err(|error| match error {
             DialError::Unresolvable => unresolvable(&name),
             reason => failed(&reason.to_string()),
         })?;
     }
-    let connect = || app.node.connect(node_id, way.address().clone(), persist);
+    let connect = || app.node.connect(node_id, route.address().clone(), persist);
     let connected = match connect() {
         // An attempt that the library had begun before failed, not this one.
-        Err(NodeError::ConnectionFailed) if way.is_clear() => connect(),
+        Err(NodeError::ConnectionFailed) if route.is_ready() => connect(),
         other => other,
     };
     connected.map_err(|error| match error {
@@ -94,7 +94,7 @@ fn unresolvable(name: &str) -> Error {
 
 /// The address of the connection with a peer, if there is one.
 fn connection(app: &App, node_id: PublicKey) -> Option<SocketAddress> {
-    let peers = app.gate.shown(app.node.list_peers());
+    let peers = app.gate.known_peers(app.node.list_peers());
     peers.into_iter().find(|peer| peer.node_id == node_id)?.connected_address
 }
 
@@ -121,5 +121,5 @@ pub fn disconnect(app: &App, node_id: PublicKey) -> Result<(), Error> {
 
 /// The peers, at the addresses that others know.
 pub fn list(app: &App) -> Vec<KnownPeer> {
-    app.gate.shown(app.node.list_peers())
+    app.gate.known_peers(app.node.list_peers())
 }
