@@ -43,7 +43,9 @@ impl Shares {
         ] {
             if share < configured {
                 tracing::warn!(
-                    key, share, configured,
+                    key,
+                    share,
+                    configured,
                     "the limit of open files allows fewer connections than limits.{key}; raise the \
                      hard limit (ulimit -n, LimitNOFILE)"
                 );

@@ -25,7 +25,8 @@ pub async fn run(
 ) -> Result<(), HoldError> {
     if blocks_before >= LEAST_NOTICE {
         tracing::warn!(
-            blocks_before, least_notice = LEAST_NOTICE,
+            blocks_before,
+            least_notice = LEAST_NOTICE,
             "hodl.fail_before_deadline_blocks is so high that a payment may be failed back as soon \
              as it arrives"
         );
