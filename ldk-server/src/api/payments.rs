@@ -104,7 +104,7 @@ fn forward_place(token: &PageToken) -> Result<ForwardPlace, Error> {
     Ok(ForwardPlace { created_at: creation_time(*index)?, number })
 }
 
-/// How many bytes each list that takes the token as one of its own has read from it.
+/// For each list that accepts the token: how many bytes it has read from it.
 pub(crate) fn page_token_bytes(token: &PageToken) -> Vec<usize> {
     let payment = payment_place(token).ok().map(|place| place.id.0.len());
     let forward = forward_place(token).ok().map(|place| place.number.to_be_bytes().len());

@@ -1,5 +1,5 @@
-//! Sends held payments back before their deadline, when nobody has claimed them. At the deadline the
-//! library would do so itself, but without a word, and the payment would look as if it were held.
+//! Fails unclaimed payments back before their deadline. At the deadline the library would do so
+//! itself, but without an event, and the payment would still look as if it were held.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -85,7 +85,7 @@ fn do_duty(
     }
 }
 
-/// What is to be done with a payment now.
+/// The next step for a payment.
 #[derive(Debug, PartialEq)]
 enum Duty {
     None,
