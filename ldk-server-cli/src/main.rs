@@ -27,7 +27,7 @@ struct Cli {
     #[command(flatten)]
     connection: ConnectionArgs,
 
-    /// How to print answers. JSON unless a table is asked for, on a terminal as well
+    /// Output format; JSON is the default on a terminal, too
     #[arg(long, value_enum, default_value_t = Format::Json)]
     format: Format,
 
