@@ -77,8 +77,9 @@ impl Server {
         let (readiness, stop, mut tasks) =
             (Readiness::starting(), Stop::default(), Tasks::default());
         let prepared = Prepared::new(&config).await?;
-        let Prepared { lock, entropy, permissions, certificate, sockets, listener, address, .. } =
-            prepared;
+        let Prepared {
+            lock, entropy, permissions, certificate, sockets, listener, address, ..
+        } = prepared;
         let config = Arc::new(config);
         let signed_since = (permissions.clone(), started_at_secs);
         let services = Services::new(&config, signed_since, &readiness, &stop, &mut tasks).await?;
