@@ -35,4 +35,4 @@ mod uri;
 pub use dispatcher::{Dispatcher, Phase};
 pub(crate) use payments::page_token_bytes;
 pub use stream::Stream;
-pub use table::{Impact, Kind, Rpc, RpcSpec, rpc, specs};
+pub use table::{Impact, Kind, Rpc, RpcSpec, group_of, rpc, specs};

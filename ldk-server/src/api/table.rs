@@ -219,6 +219,11 @@ pub fn specs() -> &'static [RpcSpec] {
     SPECS
 }
 
+/// The name and the access group of the call of this name.
+pub fn group_of(name: &str) -> Option<(&'static str, Access)> {
+    spec(name).map(|spec| (spec.name, spec.access))
+}
+
 /// The call of this name.
 pub(crate) fn spec(name: &str) -> Option<&'static RpcSpec> {
     SPECS.iter().find(|spec| spec.name == name)

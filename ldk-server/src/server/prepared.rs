@@ -4,6 +4,7 @@ use std::fs::File;
 use std::net::SocketAddr;
 
 use super::{StartError, exposure, upstream};
+use crate::api;
 use crate::certificate::{Certificate, CertificateReloader};
 use crate::config::{Config, LimitsConfig};
 use crate::descriptors::Shares;
@@ -60,7 +61,7 @@ fn permissions(config: &Config) -> Result<Permissions, SecretError> {
     let secret = secrets::rune_secret(&config.storage_dir, &config.network.to_string())?;
     let runes =
         Runes::new(&secret).map_err(|error| SecretError::new(&config.storage_dir, error))?;
-    Ok(Permissions::new(api_keys, runes))
+    Ok(Permissions::new(api_keys, runes, api::group_of))
 }
 
 async fn listen(

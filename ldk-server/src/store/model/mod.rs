@@ -1,5 +1,6 @@
 //! The rows of the store and what they are found by. No database is known here.
 
+mod database;
 mod epoch;
 mod events;
 mod forwards;
@@ -11,6 +12,8 @@ mod reservations;
 use ldk_node::lightning::io;
 
 pub(super) use crate::compat::records::PAYMENTS;
+pub use database::MirrorState;
+pub(super) use database::SpaceUsed;
 pub use epoch::{Epoch, Lineage};
 pub use events::{Ack, Digest, EventBounds, MAX_EVENT_CONSUMERS, NewEvent, Removed};
 pub(super) use events::{MAX_REMOVED_AT_ONCE, RecordedEvent};
@@ -18,7 +21,9 @@ pub(super) use forwards::ForwardRow;
 pub use forwards::{Forward, ForwardFilter, ForwardPlace};
 pub(super) use name::{BROADCASTS, CUTS_MADE, Name, SERVER, Value, check};
 pub use pages::Page;
-pub(super) use payments::{Certainty, Class, PaymentRow, StatusChange};
+pub(super) use payments::{
+    Certainty, Class, PaymentColumns, PaymentRow, StatusChange, StoredPayment,
+};
 pub use payments::{PaymentFilter, PaymentPlace, Unpaid};
 pub use reservations::{BudgetId, BudgetLimit};
 pub(super) use reservations::{Purpose, Reservation, Settlement};

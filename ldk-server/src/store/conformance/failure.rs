@@ -2,7 +2,6 @@
 //! it failed before whoever opened the store.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
@@ -11,54 +10,20 @@ use futures_util::FutureExt as _;
 use ldk_node::lightning::io;
 use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_node::lightning::util::persist::{KVStore, KVStoreSync};
+use ldk_node::lightning::util::ser::Writeable as _;
+use ldk_node::payment::PaymentDetails;
 use ldk_server_grpc::events::PaymentFailed;
 use ldk_server_grpc::events::event_envelope::Event;
 use ldk_server_grpc::types::ForwardedPayment;
 use tokio::runtime;
 
-use super::super::{ForwardFilter, KvOwner, NewEvent, Store, testing};
-use super::payment;
+use super::payments::{PENDING, received};
+use super::{Failure, TestDatabase};
+use crate::store::{ForwardFilter, NewEvent, Store};
 
 /// Each of the first so many changes of the library's table is made to fail in its turn.
 const TURNS: u32 = 40;
 const WRITERS: u8 = 8;
-
-/// How a change fails.
-#[derive(Clone, Copy, Debug)]
-enum Cause {
-    /// It cannot be made.
-    Change,
-    /// The transaction that it is in cannot be committed.
-    Commit,
-}
-
-impl Cause {
-    /// Makes the change with this number fail, counted from 1 and from now.
-    fn arm(self, store: &Store, turn: u32) {
-        let effect = match self {
-            Self::Change => "SELECT raise(ABORT, 'injected');",
-            // It refers to what is not there, which is found out by the commit.
-            Self::Commit => "INSERT INTO orphans VALUES (1);",
-        };
-        let count = "BEGIN INSERT INTO changes VALUES (NULL); END;";
-        let sql = format!(
-            "CREATE TEMP TABLE parents (id INTEGER PRIMARY KEY);
-             CREATE TEMP TABLE orphans
-                 (parent INTEGER REFERENCES parents DEFERRABLE INITIALLY DEFERRED);
-             CREATE TEMP TABLE changes (number INTEGER PRIMARY KEY);
-             CREATE TEMP TRIGGER turn AFTER INSERT ON changes WHEN new.number = {turn}
-                 BEGIN {effect} END;
-             CREATE TEMP TRIGGER inserted AFTER INSERT ON main.ldk_node_data {count}
-             CREATE TEMP TRIGGER updated AFTER UPDATE ON main.ldk_node_data {count}"
-        );
-        store
-            .sqlite
-            .maintenance
-            .run(move |database, _| database.execute_batch(&sql))
-            .unwrap()
-            .unwrap();
-    }
-}
 
 /// What was told to whoever opened the store and to the callers.
 #[derive(Default)]
@@ -83,6 +48,13 @@ impl Told {
         let error = error.to_string();
         assert!(error.contains("the database cannot be written: "), "{error}");
     }
+}
+
+/// The key and the value by which the library writes a payment.
+fn payment(id: [u8; 32], amount_msat: u64) -> (String, Vec<u8>) {
+    let payment = received(0, PENDING, 7);
+    let details = PaymentDetails { id: PaymentId(id), amount_msat: Some(amount_msat), ..payment };
+    (hex::encode(id), details.encode())
 }
 
 /// What was acknowledged to one writer: how many of each kind.
@@ -139,8 +111,8 @@ fn event(writer: u8) -> NewEvent {
 }
 
 /// What is there after a restart.
-fn found(dir: &Path) -> BTreeMap<u8, Acknowledged> {
-    let store = testing::open(dir);
+fn found(database: &impl TestDatabase) -> BTreeMap<u8, Acknowledged> {
+    let store = database.open();
     assert!(KVStoreSync::list(&store, "late", "").unwrap().is_empty());
     let filter = ForwardFilter::default();
     let forwards = store.forwards(&filter, None, usize::from(u16::MAX)).unwrap().unwrap().rows;
@@ -167,14 +139,14 @@ fn found(dir: &Path) -> BTreeMap<u8, Acknowledged> {
     (0..WRITERS).map(|writer| (writer, of(writer))).collect()
 }
 
-fn fail_at(turn: u32, cause: Cause) {
-    let dir = tempfile::tempdir().unwrap();
+fn fail_at<D: TestDatabase>(failure: Failure) {
+    let database = D::new();
     let told = Arc::new(Told::default());
     let on_failure = Arc::clone(&told);
-    let store = Store::open(dir.path(), KvOwner::Server, move |_| on_failure.on_failure()).unwrap();
+    let store = database.open_with(move |_| on_failure.on_failure());
     let store = Arc::new(store);
     assert!(told.store.set(Arc::clone(&store)).is_ok());
-    cause.arm(&store, turn);
+    D::fail(&store, failure);
 
     let acknowledged: BTreeMap<u8, Acknowledged> = thread::scope(|scope| {
         let writers: Vec<_> = (0..WRITERS)
@@ -196,19 +168,17 @@ fn fail_at(turn: u32, cause: Cause) {
     assert_eq!(store.payment_counts().begun, payments(&acknowledged));
     let told = Arc::into_inner(told).unwrap();
     drop((store, told));
-    assert_eq!(found(dir.path()), acknowledged, "{cause:?} {turn}");
+    assert_eq!(found(&database), acknowledged, "{failure:?}");
 }
 
 fn payments(acknowledged: &BTreeMap<u8, Acknowledged>) -> u64 {
     acknowledged.values().map(|acknowledged| u64::from(acknowledged.payments)).sum()
 }
 
-#[test]
-fn a_change_that_cannot_be_made() {
-    (1..=TURNS).for_each(|turn| fail_at(turn, Cause::Change));
+pub(super) fn a_change_that_cannot_be_made<D: TestDatabase>() {
+    (1..=TURNS).for_each(|turn| fail_at::<D>(Failure::Record(turn)));
 }
 
-#[test]
-fn a_commit_that_fails() {
-    (1..=TURNS).for_each(|turn| fail_at(turn, Cause::Commit));
+pub(super) fn a_commit_that_fails<D: TestDatabase>() {
+    (1..=TURNS).for_each(|turn| fail_at::<D>(Failure::BatchOfRecord(turn)));
 }

@@ -8,8 +8,8 @@ use std::thread;
 use ldk_node::io::sqlite_store::SQLITE_DB_FILE_NAME;
 use ldk_node::lightning::util::persist::KVStoreSync;
 
-use super::super::{Store, testing};
 use crate::store::sqlite::log::LIMIT_BYTES;
+use crate::store::{Store, testing};
 
 const READERS: usize = 4;
 const WRITERS: usize = 4;

@@ -1,6 +1,5 @@
 //! Payments that the manager of the channels does not know.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use ldk_node::bitcoin::Txid;
@@ -10,13 +9,12 @@ use ldk_node::lightning::offers::offer::OfferId;
 use ldk_node::payment::PaymentStatus::{Failed, Pending, Succeeded};
 use ldk_node::payment::{ConfirmationStatus, PaymentDetails, PaymentDirection, PaymentKind};
 use ldk_server_grpc::types;
-use tempfile::TempDir;
 
-use super::committed;
-use super::library::{Library, State, payment_id, sent, write_payment};
-use crate::store::OfflineDatabase;
+use super::library::{Library, payment_id, sent, write_payment};
+use super::{committed, state};
+use crate::store::Store;
+use crate::store::conformance::TestDatabase;
 use crate::store::model::CUTS_MADE;
-use crate::store::{Store, testing};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -43,9 +41,9 @@ fn onchain(payment: u16) -> PaymentDetails {
 }
 
 /// A state in which the manager knows payment 1, and whether cuts were made when it was written.
-fn state(dir: &Path, were_cuts_made: bool) {
-    let store = testing::open(dir);
-    let mut library = Library::new(&store, dir);
+pub(in crate::store) fn prepare(database: &impl TestDatabase, were_cuts_made: bool) {
+    let store = database.open();
+    let mut library = Library::new(&store, database);
     library.update(0);
     library.payments.insert(1);
     library.manage();
@@ -64,113 +62,94 @@ fn payment(store: &Store, payment: u16) -> types::Payment {
 }
 
 /// The numbers of the payments whose outcome is not known.
-fn doubted(store: &Store) -> Vec<u16> {
+pub(in crate::store) fn doubted(store: &Store) -> Vec<u16> {
     (1..=6).filter(|number| payment(store, *number).outcome_unknown).collect()
 }
 
-fn failed(dir: &Path) -> Vec<u16> {
-    let records = State::in_dir(dir).records;
+pub(in crate::store) fn failed(database: &impl TestDatabase) -> Vec<u16> {
+    let records = state(database).records;
     records.into_iter().filter(|(_, status)| *status == Failed).map(|(number, _)| number).collect()
 }
 
-#[test]
-fn after_cuts_a_payment_that_nobody_knows_has_failed() {
-    let dir = TempDir::new().unwrap();
-    state(dir.path(), true);
-    let store = testing::open(dir.path());
+pub(super) fn after_cuts_a_payment_that_nobody_knows_has_failed<D: TestDatabase>() {
+    let database = D::new();
+    prepare(&database, true);
+    let store = database.open();
     assert_eq!(store.payment_counts().pending, 5);
     store.resolve_unsent_payments().unwrap();
-    assert_eq!(failed(dir.path()), [2, 3], "in the library's records and in the history");
+    assert_eq!(failed(&database), [2, 3], "in the library's records and in the history");
     let counts = store.payment_counts();
     assert_eq!((counts.begun, counts.pending, counts.succeeded, counts.failed), (6, 3, 1, 2));
-    Library::new(&store, dir.path()).begin_cuts();
+    Library::new(&store, &database).begin_cuts();
     assert!(doubted(&store).is_empty());
     drop(store);
 
-    let store = testing::open(dir.path());
+    let store = database.open();
     assert_eq!((store.payment_counts().pending, store.payment_counts().failed), (3, 2));
     store.resolve_unsent_payments().unwrap();
-    assert_eq!(failed(dir.path()), [2, 3]);
+    assert_eq!(failed(&database), [2, 3]);
 }
 
-#[test]
-fn without_cuts_before_it_may_have_left() {
-    let dir = TempDir::new().unwrap();
-    state(dir.path(), false);
-    let store = testing::open(dir.path());
+pub(super) fn without_cuts_before_it_may_have_left<D: TestDatabase>() {
+    let database = D::new();
+    prepare(&database, false);
+    let store = database.open();
     store.resolve_unsent_payments().unwrap();
-    assert_eq!((failed(dir.path()), doubted(&store)), (vec![], vec![]));
-    Library::new(&store, dir.path()).begin_cuts();
-    assert_eq!((failed(dir.path()), doubted(&store)), (vec![], vec![2, 3]));
+    assert_eq!((failed(&database), doubted(&store)), (vec![], vec![]));
+    Library::new(&store, &database).begin_cuts();
+    assert_eq!((failed(&database), doubted(&store)), (vec![], vec![2, 3]));
     assert_eq!(store.payment_counts().pending, 5);
     drop(store);
 
     // From now on cuts were made before, but nothing is known of these.
-    let store = testing::open(dir.path());
+    let store = database.open();
     write_payment(&store, &sent(7, Pending));
     store.resolve_unsent_payments().unwrap();
-    assert_eq!((failed(dir.path()), doubted(&store)), (vec![7], vec![2, 3]));
+    assert_eq!((failed(&database), doubted(&store)), (vec![7], vec![2, 3]));
 }
 
-#[test]
-fn after_a_start_without_cuts_it_may_have_left() {
-    let dir = TempDir::new().unwrap();
-    state(dir.path(), true);
-    let store = testing::open(dir.path());
+pub(super) fn after_a_start_without_cuts_it_may_have_left<D: TestDatabase>() {
+    let database = D::new();
+    prepare(&database, true);
+    let store = database.open();
     store.do_without_cuts().unwrap();
     drop(store);
-    let store = testing::open(dir.path());
+    let store = database.open();
     store.resolve_unsent_payments().unwrap();
-    Library::new(&store, dir.path()).begin_cuts();
-    assert_eq!((failed(dir.path()), doubted(&store)), (vec![], vec![2, 3]));
-}
-
-#[test]
-fn after_the_copy_was_made_it_may_have_left() {
-    let dir = TempDir::new().unwrap();
-    state(dir.path(), true);
-    let closed = OfflineDatabase::open(dir.path()).unwrap();
-    let (_, epoch) = closed.epoch().unwrap();
-    closed.restored(epoch).unwrap();
-    closed.close().unwrap();
-    let store = testing::open(dir.path());
-    store.resolve_unsent_payments().unwrap();
-    Library::new(&store, dir.path()).begin_cuts();
-    assert_eq!((failed(dir.path()), doubted(&store)), (vec![], vec![2, 3]));
+    Library::new(&store, &database).begin_cuts();
+    assert_eq!((failed(&database), doubted(&store)), (vec![], vec![2, 3]));
 }
 
 /// A cut that was forced, or the work of a version of the server that makes none.
-#[test]
-fn if_the_last_cut_was_none_it_may_have_left() {
-    let dir = TempDir::new().unwrap();
-    state(dir.path(), true);
-    let store = testing::open(dir.path());
-    let mut library = Library::new(&store, dir.path());
+pub(super) fn if_the_last_cut_was_none_it_may_have_left<D: TestDatabase>() {
+    let database = D::new();
+    prepare(&database, true);
+    let store = database.open();
+    let mut library = Library::new(&store, &database);
     library.update(0);
     drop(store);
-    let store = testing::open(dir.path());
+    let store = database.open();
     store.resolve_unsent_payments().unwrap();
-    assert_eq!((failed(dir.path()), doubted(&store)), (vec![], vec![]));
+    assert_eq!((failed(&database), doubted(&store)), (vec![], vec![]));
     // The library closes the channel.
     store.begin_cuts(&[]).unwrap();
-    assert_eq!((failed(dir.path()), doubted(&store)), (vec![], vec![2, 3]));
+    assert_eq!((failed(&database), doubted(&store)), (vec![], vec![2, 3]));
 }
 
-#[test]
-fn what_two_managers_do_not_know_has_failed() {
-    let dir = TempDir::new().unwrap();
-    let store = testing::open(dir.path());
-    let mut library = Library::with_channels(&store, dir.path(), 1);
+pub(super) fn what_two_managers_do_not_know_has_failed<D: TestDatabase>() {
+    let database = D::new();
+    let store = database.open();
+    let mut library = Library::with_channels(&store, 1);
     library.record(1, Pending);
     committed(&store);
-    assert!(State::in_dir(dir.path()).records.is_empty());
+    assert!(state(&database).records.is_empty());
     for _ in 0..2 {
         library.manage();
     }
     store.barrier().unwrap();
-    let state = State::in_dir(dir.path());
-    state.is_a_cut();
-    assert_eq!(state.records[&1], Failed);
+    let found = state(&database);
+    found.is_a_cut();
+    assert_eq!(found.records[&1], Failed);
     assert_eq!(payment(&store, 1).status(), types::PaymentStatus::Failed);
     let begun = Instant::now();
     while store.payment_counts().failed == 0 {
@@ -182,33 +161,31 @@ fn what_two_managers_do_not_know_has_failed() {
 }
 
 /// It was over before it was written down; a moment later it is on disk, and then fails.
-#[test]
-fn what_a_later_manager_does_not_know_has_failed() {
-    let dir = TempDir::new().unwrap();
-    let store = testing::open(dir.path());
-    let mut library = Library::with_channels(&store, dir.path(), 1);
+pub(super) fn what_a_later_manager_does_not_know_has_failed<D: TestDatabase>() {
+    let database = D::new();
+    let store = database.open();
+    let mut library = Library::with_channels(&store, 1);
     library.record(1, Pending);
     library.manage();
     store.barrier().unwrap();
-    assert_eq!(State::in_dir(dir.path()).records[&1], Pending);
+    assert_eq!(state(&database).records[&1], Pending);
     library.manage();
     store.barrier().unwrap();
-    assert_eq!(State::in_dir(dir.path()).records[&1], Failed);
+    assert_eq!(state(&database).records[&1], Failed);
 }
 
-#[test]
-fn what_the_library_says_after_that_counts() {
-    let dir = TempDir::new().unwrap();
-    let store = testing::open(dir.path());
-    let mut library = Library::with_channels(&store, dir.path(), 1);
+pub(super) fn what_the_library_says_after_that_counts<D: TestDatabase>() {
+    let database = D::new();
+    let store = database.open();
+    let mut library = Library::with_channels(&store, 1);
     library.record(1, Pending);
     library.manage();
     library.record(1, Succeeded);
     library.manage();
     store.barrier().unwrap();
-    let state = State::in_dir(dir.path());
-    state.is_a_cut();
-    assert_eq!(state.records[&1], Succeeded);
+    let found = state(&database);
+    found.is_a_cut();
+    assert_eq!(found.records[&1], Succeeded);
     let begun = Instant::now();
     while store.payment_counts().succeeded == 0 {
         assert!(begun.elapsed() < PATIENCE);

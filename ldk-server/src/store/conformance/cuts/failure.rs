@@ -8,35 +8,19 @@ use std::{iter, thread};
 
 use ldk_node::lightning::util::persist::KVStoreSync;
 use ldk_node::payment::PaymentStatus::Succeeded;
-use tempfile::TempDir;
 
-use super::library::{Library, State, Written};
-use super::none_was_forced;
+use super::library::{Library, Written};
 use super::play::Play;
+use super::{none_was_forced, state};
+use crate::store::Store;
+use crate::store::conformance::{Failure, TestDatabase};
 use crate::store::model::SERVER;
-use crate::store::{KvOwner, Store, testing};
 
 /// Each of the first so many commits is made to fail in its turn.
 const TURNS: u32 = 40;
 /// After so many steps, at most, the library waits for the disk.
 const BUSY_STEPS: usize = 40;
 const KIND: &str = "trial";
-
-/// Makes the commit with this number fail, counted from 1 and from now.
-fn arm(store: &Store, turn: u32) {
-    // It refers to what is not there, which is found out by the commit.
-    let sql = format!(
-        "CREATE TEMP TABLE parents (id INTEGER PRIMARY KEY);
-         CREATE TEMP TABLE orphans
-             (parent INTEGER REFERENCES parents DEFERRABLE INITIALLY DEFERRED);
-         CREATE TEMP TABLE commits (number INTEGER PRIMARY KEY);
-         CREATE TEMP TRIGGER turn AFTER INSERT ON commits WHEN new.number = {turn}
-             BEGIN INSERT INTO orphans VALUES (1); END;
-         CREATE TEMP TRIGGER committed AFTER UPDATE OF commits ON main.ldk_server_epoch
-             BEGIN INSERT INTO commits VALUES (NULL); END;"
-    );
-    store.sqlite.maintenance.run(move |database, _| database.execute_batch(&sql)).unwrap().unwrap();
-}
 
 /// Writes an own record for each payment that has succeeded, as an event would be; returns those that
 /// were answered.
@@ -67,14 +51,14 @@ fn work(store: &Store, mut play: Play<'_>, succeeded: mpsc::Sender<u16>) -> Vec<
 }
 
 /// Returns how much was on disk.
-fn fail_at(turn: u32) -> usize {
-    let dir = TempDir::new().unwrap();
+fn fail_at<D: TestDatabase>(turn: u32) -> usize {
+    let database = D::new();
     let has_failed = Arc::new(AtomicBool::new(false));
     let failing = Arc::clone(&has_failed);
     let on_failure = move |_: &str| failing.store(true, Ordering::SeqCst);
-    let store = Store::open(dir.path(), KvOwner::Server, on_failure).unwrap();
-    let library = Library::with_channels(&store, dir.path(), 2);
-    arm(&store, turn);
+    let store = database.open_with(on_failure);
+    let library = Library::with_channels(&store, 2);
+    D::fail(&store, Failure::Batch(turn));
     let (send, succeeded) = mpsc::channel();
     let (on_disk, mut told) = thread::scope(|scope| {
         let store = &store;
@@ -87,8 +71,8 @@ fn fail_at(turn: u32) -> usize {
     none_was_forced(&store);
     drop(store);
 
-    let store = testing::open(dir.path());
-    let state = State::in_dir(dir.path());
+    let store = database.open();
+    let state = state(&database);
     state.is_a_cut();
     for written in &on_disk {
         assert!(state.has(*written), "{written:?} was said to be on disk: {state:?}");
@@ -107,13 +91,12 @@ fn fail_at(turn: u32) -> usize {
     // A node starts from it.
     store.resolve_unsent_payments().unwrap();
     assert_eq!(store.payment_counts().failed, 0);
-    Library::new(&store, dir.path()).begin_cuts();
+    Library::new(&store, &database).begin_cuts();
     on_disk.len()
 }
 
-#[test]
-fn what_is_left_is_a_cut() {
-    let on_disk: Vec<_> = (1..=TURNS).map(fail_at).collect();
+pub(super) fn what_is_left_is_a_cut<D: TestDatabase>() {
+    let on_disk: Vec<_> = (1..=TURNS).map(fail_at::<D>).collect();
     let grown = iter::zip(&on_disk, &on_disk[1..]).filter(|(before, after)| before < after).count();
     assert!(grown > 0, "more and more was on disk: {on_disk:?}");
 }

@@ -6,9 +6,8 @@ use ldk_node::lightning::util::ser::Writeable as _;
 use ldk_server_grpc::types;
 use tempfile::TempDir;
 
-use crate::store::conformance::payments::{
-    FAILED, Library, PENDING, SUCCEEDED, key, making, received,
-};
+use crate::store::conformance::payments::invoices::making;
+use crate::store::conformance::payments::{FAILED, Library, PENDING, SUCCEEDED, key, received};
 use crate::store::model::PAYMENTS;
 use crate::store::{KvOwner, Store, testing};
 

@@ -5,10 +5,11 @@ use std::{fs, thread};
 
 use tempfile::TempDir;
 
-use super::library::{Library, State};
-use super::none_was_forced;
-use super::play::Play;
+use crate::store::conformance::cuts::library::{Library, State};
+use crate::store::conformance::cuts::none_was_forced;
+use crate::store::conformance::cuts::play::Play;
 use crate::store::sqlite::replica::tests::{in_mirror, level};
+use crate::store::sqlite::testing::{contents, contents_of_file};
 use crate::store::{Store, testing};
 
 const SNAPSHOTS: usize = 60;
@@ -42,7 +43,7 @@ fn work(store: &Store, library: Library<'_>, is_over: &AtomicBool) {
 fn a_backup_at_any_moment_is_a_cut() {
     let (dir, copies) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let store = testing::open(dir.path());
-    let library = Library::with_channels(&store, dir.path(), 2);
+    let library = Library::with_channels(&store, 2);
     let is_over = AtomicBool::new(false);
     let managers = thread::scope(|scope| {
         let worker = scope.spawn(|| work(&store, library, &is_over));
@@ -51,7 +52,7 @@ fn a_backup_at_any_moment_is_a_cut() {
         for number in 0..SNAPSHOTS {
             let copy = copies.path().join(number.to_string());
             store.snapshot(&copy).unwrap();
-            let state = State::in_file(&copy);
+            let state = State::of(&contents_of_file(&copy));
             state.is_a_cut();
             managers.push(state.manager);
             fs::remove_file(copy).unwrap();
@@ -71,7 +72,7 @@ fn the_mirror_is_a_cut_whenever_it_is_level() {
     let mirror = place.path().join("regtest");
     let store = testing::open(dir.path());
     store.mirror_to(&mirror).unwrap();
-    let library = Library::with_channels(&store, dir.path(), 2);
+    let library = Library::with_channels(&store, 2);
     let mut play = Play::new(library, 8);
     let mut waited = 0;
     for look in 0..LOOKS {
@@ -80,7 +81,7 @@ fn the_mirror_is_a_cut_whenever_it_is_level() {
         }
         // On another thread, because this one may have a pin.
         thread::scope(|scope| scope.spawn(|| level(&store)).join().unwrap());
-        let state = in_mirror(&mirror, State::of).unwrap();
+        let state = State::of(&in_mirror(&mirror, contents).unwrap());
         state.is_a_cut();
         waited += u32::from(state.monitors != play.library.channels);
         if look % 4 == 3 {
@@ -93,7 +94,7 @@ fn the_mirror_is_a_cut_whenever_it_is_level() {
     drop(play);
     none_was_forced(&store);
     drop(store);
-    let state = in_mirror(&mirror, State::of).unwrap();
+    let state = State::of(&in_mirror(&mirror, contents).unwrap());
     state.is_a_cut();
     assert_eq!(state.monitors, channels);
 }

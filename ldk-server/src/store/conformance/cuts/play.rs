@@ -12,8 +12,8 @@ use crate::store::SendPin;
 const CHANNELS: u8 = 4;
 
 /// Plays it, one step after the other.
-pub(super) struct Play<'a> {
-    pub(super) library: Library<'a>,
+pub(in crate::store) struct Play<'a> {
+    pub(in crate::store) library: Library<'a>,
     random: StdRng,
     /// Payments that are being handed to the library.
     pins: BTreeMap<u16, Option<SendPin>>,
@@ -23,7 +23,7 @@ pub(super) struct Play<'a> {
 }
 
 impl<'a> Play<'a> {
-    pub(super) fn new(library: Library<'a>, seed: u64) -> Self {
+    pub(in crate::store) fn new(library: Library<'a>, seed: u64) -> Self {
         Self {
             library,
             random: StdRng::seed_from_u64(seed),
@@ -39,7 +39,7 @@ impl<'a> Play<'a> {
     }
 
     /// Takes a step; tells which payment has succeeded by it.
-    pub(super) fn step(&mut self) -> Option<u16> {
+    pub(in crate::store) fn step(&mut self) -> Option<u16> {
         let channel = self.channel();
         match self.random.random_range(0..12) {
             0..=2 => self.library.update(channel),
@@ -86,7 +86,7 @@ impl<'a> Play<'a> {
     }
 
     /// Until nothing waits: all is written down, and the last manager knows of it.
-    pub(super) fn rest(&mut self) {
+    pub(in crate::store) fn rest(&mut self) {
         while !self.pins.is_empty() {
             self.written_down();
         }

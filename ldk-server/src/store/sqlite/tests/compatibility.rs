@@ -6,10 +6,13 @@ use std::path::Path;
 use ldk_node::io::sqlite_store::SQLITE_DB_FILE_NAME;
 use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_node::lightning::util::persist::KVStoreSync;
+use ldk_node::lightning::util::ser::Writeable as _;
+use ldk_node::payment::PaymentDetails;
 use rusqlite::Connection;
 
-use super::super::{KvOwner, Store, testing};
-use super::{library, payment};
+use super::library;
+use crate::store::conformance::payments::{PENDING, key, received};
+use crate::store::{KvOwner, Store, testing};
 
 /// Names and values of all sorts.
 fn records() -> Vec<([&'static str; 3], Vec<u8>)> {
@@ -69,8 +72,8 @@ fn the_library_opens_what_we_wrote() {
 
     let library = library(dir.path()).unwrap();
     all_are_in(&library);
-    let (key, value) = payment([5; 32], 1_000);
-    library.write("payments", "", &key, value).unwrap();
+    let payment = PaymentDetails { amount_msat: Some(1_000), ..received(5, PENDING, 7) };
+    library.write("payments", "", &key(5), payment.encode()).unwrap();
     drop(library);
 
     let store = testing::open(dir.path());

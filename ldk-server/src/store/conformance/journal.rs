@@ -1,13 +1,21 @@
-use std::path::Path;
+//! Broadcasts that no chain source has answered.
+
+use std::sync::Arc;
 
 use ldk_node::bitcoin::absolute::LockTime;
+use ldk_node::bitcoin::hashes::Hash as _;
 use ldk_node::bitcoin::transaction::Version;
-use ldk_node::bitcoin::{Amount, ScriptBuf, Sequence, TxIn, TxOut, Witness};
+use ldk_node::bitcoin::{
+    Amount, OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Txid, Witness,
+};
+use ldk_node::lightning::ln::types::ChannelId;
 use ldk_node::lightning::util::persist::KVStoreSync;
 
-use super::*;
+use super::TestDatabase;
+use crate::clock::unix_secs;
 use crate::compat::testing as library;
-use crate::store::{Epoch, OfflineDatabase, testing};
+use crate::store::journal::{Answer, CAPACITY, Entry, Journal, MAX_AGE_SECS};
+use crate::store::model::BROADCASTS;
 
 fn funding() -> OutPoint {
     OutPoint { txid: Txid::from_byte_array([7; 32]), vout: 1 }
@@ -28,7 +36,7 @@ fn spending(outputs: &[OutPoint], script: ScriptBuf) -> Transaction {
     }
 }
 
-fn payment(number: u8) -> Transaction {
+pub(in crate::store) fn payment(number: u8) -> Transaction {
     let coin = OutPoint { txid: Txid::from_byte_array([number; 32]), vout: 0 };
     spending(&[coin, funding()], ScriptBuf::new())
 }
@@ -38,16 +46,16 @@ fn closing() -> Transaction {
 }
 
 fn channel() -> ChannelId {
-    channel_funded_by(funding()).unwrap()
+    ChannelId::v1_from_funding_txid(funding().txid.as_byte_array(), 1)
 }
 
-fn open(dir: &Path) -> Journal {
-    Journal::open(Arc::new(testing::open(dir))).unwrap()
+pub(in crate::store) fn open(database: &impl TestDatabase) -> Journal {
+    Journal::open(Arc::new(database.open())).unwrap()
 }
 
 /// The transactions that are left after a restart.
-fn left(dir: &Path) -> Vec<Transaction> {
-    open(dir).unanswered().into_iter().flat_map(|left| left.transactions).collect()
+pub(in crate::store) fn left(database: &impl TestDatabase) -> Vec<Transaction> {
+    open(database).unanswered().into_iter().flat_map(|left| left.transactions).collect()
 }
 
 /// The library has this on disk.
@@ -55,10 +63,9 @@ fn write(journal: &Journal, primary: &str, key: &str, value: Vec<u8>) {
     KVStoreSync::write(&*journal.store, primary, "", key, value).unwrap();
 }
 
-#[test]
-fn what_is_not_answered_is_there_after_a_restart_in_its_order() {
-    let dir = tempfile::tempdir().unwrap();
-    let journal = open(dir.path());
+pub(super) fn what_is_not_answered_is_there_after_a_restart_in_its_order<D: TestDatabase>() {
+    let database = D::new();
+    let journal = open(&database);
     let numbers: Vec<_> = (0..20).map(|n| journal.add(vec![payment(n)]).unwrap()).collect();
     numbers.iter().for_each(|&number| journal.is_durable(number));
     journal.answered(numbers[3], &Answer::Taken);
@@ -70,29 +77,28 @@ fn what_is_not_answered_is_there_after_a_restart_in_its_order() {
     let expected: Vec<_> =
         (0..20).filter(|number| ![3, 5, 6].contains(number)).map(payment).collect();
     for _ in 0..2 {
-        assert_eq!(left(dir.path()), expected);
+        assert_eq!(left(&database), expected);
     }
-    let journal = open(dir.path());
+    let journal = open(&database);
     for unanswered in journal.unanswered() {
         journal.answered(unanswered.number, &Answer::Taken);
     }
     drop(journal);
-    assert_eq!(left(dir.path()), []);
+    assert_eq!(left(&database), []);
 }
 
-#[test]
-fn what_rests_on_a_state_that_is_not_on_disk_is_never_sent() {
-    let dir = tempfile::tempdir().unwrap();
-    let journal = open(dir.path());
+pub(super) fn what_rests_on_a_state_that_is_not_on_disk_is_never_sent<D: TestDatabase>() {
+    let database = D::new();
+    let journal = open(&database);
     write(&journal, "", "manager", library::manager([(channel().0, 3)], []));
     write(&journal, "monitors", &format!("{}_1", funding().txid), vec![1]);
     for transaction in [payment(1), closing()] {
         journal.add(vec![transaction]).unwrap();
     }
     drop(journal);
-    assert_eq!(left(dir.path()), []);
+    assert_eq!(left(&database), []);
     // Nor when the state comes to it later in another way.
-    let journal = open(dir.path());
+    let journal = open(&database);
     write(
         &journal,
         "",
@@ -100,13 +106,12 @@ fn what_rests_on_a_state_that_is_not_on_disk_is_never_sent() {
         library::manager([], [payment(1).compute_txid().to_byte_array()]),
     );
     drop(journal);
-    assert_eq!(left(dir.path()), []);
+    assert_eq!(left(&database), []);
 }
 
-#[test]
-fn the_manager_tells_what_it_rests_on() {
-    let dir = tempfile::tempdir().unwrap();
-    let journal = open(dir.path());
+pub(super) fn the_manager_tells_what_it_rests_on<D: TestDatabase>() {
+    let database = D::new();
+    let journal = open(&database);
     write(&journal, "monitors", &format!("{}_1", funding().txid), vec![1]);
     let splice = spending(&[funding()], ScriptBuf::new_p2wsh(&ScriptBuf::new().wscript_hash()));
     let of_another = spending(&[OutPoint { vout: 0, ..funding() }], ScriptBuf::new());
@@ -116,13 +121,12 @@ fn the_manager_tells_what_it_rests_on() {
     let funded = [payment(1).compute_txid().to_byte_array()];
     write(&journal, "", "manager", library::manager([([9; 32], 3)], funded));
     drop(journal);
-    assert_eq!(left(dir.path()), [payment(1), closing()]);
+    assert_eq!(left(&database), [payment(1), closing()]);
 }
 
-#[test]
-fn a_child_is_kept_until_its_parent_was_taken() {
-    let dir = tempfile::tempdir().unwrap();
-    let journal = open(dir.path());
+pub(super) fn a_child_is_kept_until_its_parent_was_taken<D: TestDatabase>() {
+    let database = D::new();
+    let journal = open(&database);
     let parent = journal.add(vec![payment(1)]).unwrap();
     let output = OutPoint { txid: payment(1).compute_txid(), vout: 0 };
     let child = journal.add(vec![spending(&[output], ScriptBuf::new())]).unwrap();
@@ -134,10 +138,9 @@ fn a_child_is_kept_until_its_parent_was_taken() {
     assert_eq!(journal.unanswered(), []);
 }
 
-#[test]
-fn commitments_are_not_written_down() {
-    let dir = tempfile::tempdir().unwrap();
-    let journal = open(dir.path());
+pub(super) fn commitments_are_not_written_down<D: TestDatabase>() {
+    let database = D::new();
+    let journal = open(&database);
     let mut commitment = closing();
     commitment.input[0].sequence = Sequence(0x80ab_cdef);
     commitment.lock_time = LockTime::from_consensus(0x20ab_cdef);
@@ -148,32 +151,17 @@ fn commitments_are_not_written_down() {
     assert!(journal.add(vec![commitment]).is_some());
 }
 
-#[test]
-fn a_copy_that_is_restored_has_nothing_to_broadcast() {
-    let dir = tempfile::tempdir().unwrap();
-    let journal = open(dir.path());
-    let number = journal.add(vec![payment(1)]).unwrap();
-    journal.is_durable(number);
-    drop(journal);
-    assert_eq!(left(dir.path()), [payment(1)]);
-    let closed = OfflineDatabase::open(dir.path()).unwrap();
-    closed.restored(Epoch::default()).unwrap();
-    closed.close().unwrap();
-    assert_eq!(left(dir.path()), []);
-}
-
-#[test]
-fn what_is_old_is_forgotten_and_so_is_the_oldest_of_too_many() {
-    let dir = tempfile::tempdir().unwrap();
-    let journal = open(dir.path());
+pub(super) fn what_is_old_is_forgotten_and_so_is_the_oldest_of_too_many<D: TestDatabase>() {
+    let database = D::new();
+    let journal = open(&database);
     for (number, age) in [(1, MAX_AGE_SECS - 60), (2, MAX_AGE_SECS + 60)] {
         let transactions = vec![payment(number as u8)];
         let read_at = unix_secs() - age;
         journal.write(number, Some(&Entry { transactions, read_at, is_durable: true }));
     }
     drop(journal);
-    assert_eq!(left(dir.path()), [payment(1)]);
-    let journal = open(dir.path());
+    assert_eq!(left(&database), [payment(1)]);
+    let journal = open(&database);
     for index in 0..CAPACITY as u32 {
         let coin = OutPoint { vout: index + 2, ..funding() };
         journal.add(vec![spending(&[coin], ScriptBuf::new())]).unwrap();
@@ -182,11 +170,11 @@ fn what_is_old_is_forgotten_and_so_is_the_oldest_of_too_many() {
     assert_eq!((unanswered.len(), unanswered[0].number), (CAPACITY, 2));
 }
 
-#[test]
-fn a_damaged_record_stops_the_start() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = Arc::new(testing::open(dir.path()));
-    store.put(BROADCASTS, &key(5), vec![0x18, 99, 1]).unwrap();
+pub(super) fn a_damaged_record_stops_the_start<D: TestDatabase>() {
+    let database = D::new();
+    let store = Arc::new(database.open());
+    let key = format!("{:016x}", 5);
+    store.put(BROADCASTS, &key, vec![0x18, 99, 1]).unwrap();
     let error = Journal::open(store).err().unwrap().to_string();
-    assert!(error.contains(&key(5)), "{error}");
+    assert!(error.contains(&key), "{error}");
 }

@@ -1,7 +1,6 @@
 //! Changes are made in the order of the calls, whoever waits for them and for how long.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::pin::Pin;
 use std::thread;
 
@@ -11,7 +10,8 @@ use ldk_node::lightning::util::persist::{KVStore, KVStoreSync};
 use proptest::prelude::*;
 use tokio::runtime::{self, Runtime};
 
-use super::super::{Store, testing};
+use super::TestDatabase;
+use crate::store::Store;
 
 const CALLERS: usize = 4;
 const KEYS: u8 = 3;
@@ -146,8 +146,8 @@ fn stored(store: &Store, namespace: &str) -> Model {
 }
 
 /// Makes the calls, each caller's on a thread of its own, and returns what they should have made.
-fn make(dir: &Path, calls: &[Vec<Call>]) -> Vec<Model> {
-    let store = testing::open(dir);
+fn make(database: &impl TestDatabase, calls: &[Vec<Call>]) -> Vec<Model> {
+    let store = database.open();
     thread::scope(|scope| {
         let callers: Vec<_> = calls
             .iter()
@@ -161,18 +161,15 @@ fn make(dir: &Path, calls: &[Vec<Call>]) -> Vec<Model> {
     })
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 200, ..Default::default() })]
-
-    #[test]
-    fn the_order_is_that_of_the_calls(
-        calls in prop::collection::vec(prop::collection::vec(call(), 0..30), CALLERS)
-    ) {
-        let dir = tempfile::tempdir().unwrap();
-        let models = make(dir.path(), &calls);
-        let store = testing::open(dir.path());
+pub(super) fn the_order_is_that_of_the_calls<D: TestDatabase>() {
+    let config = ProptestConfig { cases: 24, max_shrink_iters: 200, ..Default::default() };
+    let calls = prop::collection::vec(prop::collection::vec(call(), 0..30), CALLERS);
+    proptest!(config, |(calls in calls)| {
+        let database = D::new();
+        let models = make(&database, &calls);
+        let store = database.open();
         for (number, model) in models.iter().enumerate() {
             prop_assert_eq!(&stored(&store, &namespace(number)), model);
         }
-    }
+    });
 }

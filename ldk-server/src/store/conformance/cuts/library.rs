@@ -2,41 +2,39 @@
 //! and writes at another, and payments; and what a process finds of that on the disk.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
-use ldk_node::io::sqlite_store::SQLITE_DB_FILE_NAME;
 use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_node::lightning::ln::types::ChannelId;
 use ldk_node::lightning::util::persist::KVStoreSync;
 use ldk_node::lightning::util::ser::Writeable as _;
 use ldk_node::lightning_types::payment::PaymentHash;
 use ldk_node::payment::{PaymentDetails, PaymentDirection, PaymentKind, PaymentStatus};
-use rusqlite::{Connection, OpenFlags};
 
 use crate::compat::channel_state::{self, Id};
 use crate::compat::testing;
+use crate::store::conformance::{Contents, TestDatabase};
 use crate::store::{Position, SendPin, Store, model};
 
 /// How often a monitor is written as a whole; the library's persister does it less often.
 const WHOLE_EVERY: u64 = 5;
 
-pub(super) fn channel_id(channel: u8) -> Id {
+pub(in crate::store) fn channel_id(channel: u8) -> Id {
     [channel + 1; 32]
 }
 
-pub(super) fn payment_id(payment: u16) -> Id {
+pub(in crate::store) fn payment_id(payment: u16) -> Id {
     let mut id = [0x80; 32];
     id[..2].copy_from_slice(&payment.to_be_bytes());
     id
 }
 
 /// The name of the channel's monitor.
-pub(super) fn monitor(channel: u8) -> String {
+pub(in crate::store) fn monitor(channel: u8) -> String {
     hex::encode(channel_id(channel))
 }
 
 /// The record of a payment to an invoice.
-pub(super) fn sent(payment: u16, status: PaymentStatus) -> PaymentDetails {
+pub(in crate::store) fn sent(payment: u16, status: PaymentStatus) -> PaymentDetails {
     let id = payment_id(payment);
     PaymentDetails {
         id: PaymentId(id),
@@ -50,7 +48,7 @@ pub(super) fn sent(payment: u16, status: PaymentStatus) -> PaymentDetails {
 }
 
 /// Writes a payment as the library does.
-pub(super) fn write_payment(store: &Store, details: &PaymentDetails) {
+pub(in crate::store) fn write_payment(store: &Store, details: &PaymentDetails) {
     let (primary, secondary) = model::PAYMENTS;
     let key = hex::encode(details.id.0);
     KVStoreSync::write(store, primary, secondary, &key, details.encode()).unwrap();
@@ -58,26 +56,30 @@ pub(super) fn write_payment(store: &Store, details: &PaymentDetails) {
 
 /// Something that was written.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Written {
+pub(in crate::store) enum Written {
     Monitor(u8, u64),
     Manager(u64),
     Payment(u16, PaymentStatus),
 }
 
 /// What the library knows, and what it wrote with the number of writes that there were then.
-pub(super) struct Library<'a> {
+pub(in crate::store) struct Library<'a> {
     store: &'a Store,
-    pub(super) channels: BTreeMap<u8, u64>,
-    pub(super) payments: BTreeSet<u16>,
+    pub(in crate::store) channels: BTreeMap<u8, u64>,
+    pub(in crate::store) payments: BTreeSet<u16>,
     serialized: Option<(u64, Vec<u8>)>,
     managers: u64,
-    pub(super) written: Vec<(Position, Written)>,
+    pub(in crate::store) written: Vec<(Position, Written)>,
 }
 
 impl<'a> Library<'a> {
     /// Goes on from what is on disk.
-    pub(super) fn new(store: &'a Store, dir: &Path) -> Self {
-        let State { monitors, manager, known_payments, .. } = State::in_dir(dir);
+    pub(in crate::store) fn new(store: &'a Store, database: &impl TestDatabase) -> Self {
+        Self::after(store, State::of(&database.contents()))
+    }
+
+    fn after(store: &'a Store, state: State) -> Self {
+        let State { monitors, manager, known_payments, .. } = state;
         Self {
             store,
             channels: monitors,
@@ -88,16 +90,16 @@ impl<'a> Library<'a> {
         }
     }
 
-    /// One that has so many channels, at rest, and whose store makes cuts.
-    pub(super) fn with_channels(store: &'a Store, dir: &Path, channels: u8) -> Self {
-        let mut library = Self::new(store, dir);
+    /// One that has so many channels, at rest, and whose store is empty and makes cuts.
+    pub(in crate::store) fn with_channels(store: &'a Store, channels: u8) -> Self {
+        let mut library = Self::after(store, State::default());
         (0..channels).for_each(|channel| library.update(channel));
         library.manage();
         library.begin_cuts();
         library
     }
 
-    pub(super) fn begin_cuts(&self) {
+    pub(in crate::store) fn begin_cuts(&self) {
         let channels: Vec<_> = self.channels.keys().map(|id| ChannelId(channel_id(*id))).collect();
         self.store.begin_cuts(&channels).unwrap();
     }
@@ -107,7 +109,7 @@ impl<'a> Library<'a> {
     }
 
     /// The state of a channel changes, or it gets its first.
-    pub(super) fn update(&mut self, channel: u8) {
+    pub(in crate::store) fn update(&mut self, channel: u8) {
         let update = self.channels.get(&channel).map_or(0, |update| update + 1);
         self.channels.insert(channel, update);
         if update.is_multiple_of(WHOLE_EVERY) {
@@ -119,7 +121,7 @@ impl<'a> Library<'a> {
     }
 
     /// Writes the whole monitor of a channel, as for a block, and removes what that has made old.
-    pub(super) fn write_whole(&mut self, channel: u8) {
+    pub(in crate::store) fn write_whole(&mut self, channel: u8) {
         let (update, monitor) = (self.channels[&channel], monitor(channel));
         let whole = testing::monitor(update);
         KVStoreSync::write(self.store, "monitors", "", &monitor, whole).unwrap();
@@ -130,7 +132,7 @@ impl<'a> Library<'a> {
     }
 
     /// Serializes the manager, unless there is one that is not written yet.
-    pub(super) fn serialize(&mut self) {
+    pub(in crate::store) fn serialize(&mut self) {
         if self.serialized.is_none() {
             self.managers += 1;
             self.serialized = Some((self.managers, self.manager(self.managers)));
@@ -146,7 +148,7 @@ impl<'a> Library<'a> {
     }
 
     /// Writes the manager that was serialized.
-    pub(super) fn write_manager(&mut self) {
+    pub(in crate::store) fn write_manager(&mut self) {
         if let Some((number, bytes)) = self.serialized.take() {
             KVStoreSync::write(self.store, "", "", "manager", bytes).unwrap();
             self.has_written(Written::Manager(number));
@@ -154,21 +156,21 @@ impl<'a> Library<'a> {
     }
 
     /// Serializes and writes it.
-    pub(super) fn manage(&mut self) {
+    pub(in crate::store) fn manage(&mut self) {
         self.write_manager();
         self.serialize();
         self.write_manager();
     }
 
     /// A payment is handed to the library, which adds it to a channel.
-    pub(super) fn begin_payment(&mut self, payment: u16, channel: u8) -> Option<SendPin> {
+    pub(in crate::store) fn begin_payment(&mut self, payment: u16, channel: u8) -> Option<SendPin> {
         let pin = self.store.pin_send();
         self.payments.insert(payment);
         self.update(channel);
         pin
     }
 
-    pub(super) fn record(&mut self, payment: u16, status: PaymentStatus) {
+    pub(in crate::store) fn record(&mut self, payment: u16, status: PaymentStatus) {
         write_payment(self.store, &sent(payment, status));
         self.has_written(Written::Payment(payment, status));
     }
@@ -176,41 +178,26 @@ impl<'a> Library<'a> {
 
 /// What a process finds on the disk.
 #[derive(Debug, Default)]
-pub(super) struct State {
+pub(in crate::store) struct State {
     /// The update of each channel's monitor.
-    pub(super) monitors: BTreeMap<u8, u64>,
+    pub(in crate::store) monitors: BTreeMap<u8, u64>,
     /// The update of each channel that the manager knows.
-    pub(super) known: BTreeMap<u8, u64>,
+    pub(in crate::store) known: BTreeMap<u8, u64>,
     /// Which manager it is.
-    pub(super) manager: u64,
-    pub(super) known_payments: BTreeSet<u16>,
+    pub(in crate::store) manager: u64,
+    pub(in crate::store) known_payments: BTreeSet<u16>,
     /// In the library's records; the history agrees with them.
-    pub(super) records: BTreeMap<u16, PaymentStatus>,
+    pub(in crate::store) records: BTreeMap<u16, PaymentStatus>,
 }
 
 impl State {
-    /// In the database in this directory.
-    pub(super) fn in_dir(dir: &Path) -> Self {
-        Self::in_file(&dir.join(SQLITE_DB_FILE_NAME))
-    }
-
-    pub(super) fn in_file(file: &Path) -> Self {
-        let database = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
-        Self::of(&database)
-    }
-
-    pub(super) fn of(database: &Connection) -> Self {
-        let at_once = database.unchecked_transaction().unwrap();
+    /// In a database.
+    pub(in crate::store) fn of(contents: &Contents) -> Self {
         let mut state = Self::default();
-        let sql = "SELECT primary_namespace, secondary_namespace, key, value FROM ldk_node_data";
-        let mut statement = at_once.prepare(sql).unwrap();
-        let mut rows = statement.query([]).unwrap();
-        while let Some(row) = rows.next().unwrap() {
-            let [primary, secondary, key] = [0, 1, 2].map(|column| row.get::<_, String>(column));
-            let [primary, secondary, key] = [primary, secondary, key].map(Result::unwrap);
-            state.add(&primary, &secondary, &key, &row.get::<_, Vec<u8>>(3).unwrap());
+        for ([primary, secondary, key], value) in &contents.records {
+            state.add(primary, secondary, key, value);
         }
-        state.agrees_with_history(&at_once);
+        state.agrees_with_history(&contents.history);
         state
     }
 
@@ -244,11 +231,10 @@ impl State {
         self.manager = u64::from_be_bytes(*manager.last_chunk().unwrap());
     }
 
-    fn agrees_with_history(&self, database: &Connection) {
-        let mut statement = database.prepare("SELECT payment FROM ldk_server_payments").unwrap();
-        let rows = statement.query_map([], |row| row.get::<_, Vec<u8>>(0)).unwrap();
-        let records = rows.map(|row| model::payments::read(&row.unwrap()).unwrap());
-        let in_history: BTreeMap<u16, PaymentStatus> = records
+    fn agrees_with_history(&self, history: &[Vec<u8>]) {
+        let in_history: BTreeMap<u16, PaymentStatus> = history
+            .iter()
+            .map(|value| model::payments::read(value).unwrap())
             .map(|details| {
                 (u16::from_be_bytes(*details.id.0.first_chunk().unwrap()), details.status)
             })
@@ -257,7 +243,7 @@ impl State {
     }
 
     /// A node that starts from it closes no channel, and loses sight of no payment.
-    pub(super) fn is_a_cut(&self) {
+    pub(in crate::store) fn is_a_cut(&self) {
         assert_eq!(self.monitors, self.known, "the manager fits the monitors");
         for payment in &self.known_payments {
             assert!(self.records.contains_key(payment), "{payment} has no record: {self:?}");
@@ -270,7 +256,7 @@ impl State {
     }
 
     /// Whether this, or what came later, is there.
-    pub(super) fn has(&self, written: Written) -> bool {
+    pub(in crate::store) fn has(&self, written: Written) -> bool {
         match written {
             Written::Monitor(channel, update) => {
                 self.monitors.get(&channel).is_some_and(|at| *at >= update)
@@ -285,4 +271,4 @@ impl State {
 }
 
 /// No payment has a higher number.
-pub(super) const PAYMENTS: u16 = 1_000;
+pub(in crate::store) const PAYMENTS: u16 = 1_000;

@@ -5,12 +5,11 @@ use ldk_node::bitcoin::hashes::Hash as _;
 use ldk_node::lightning::ln::types::ChannelId;
 use ldk_node::lightning::util::persist::KVStoreSync;
 
-use crate::store::testing;
+use super::TestDatabase;
 
-#[test]
-fn the_wallet_knows_what_the_library_wrote_down() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = testing::open(dir.path());
+pub(super) fn the_wallet_knows_what_the_library_wrote_down<D: TestDatabase>() {
+    let database = D::new();
+    let store = database.open();
     let [txid, other] = [Txid::from_byte_array([7; 32]), Txid::from_byte_array([8; 32])];
     assert!(!store.wallet_knows(&txid).unwrap());
     let value = [&[1; 5][..], txid.as_byte_array(), &[7; 3]].concat();
@@ -19,10 +18,9 @@ fn the_wallet_knows_what_the_library_wrote_down() {
     assert!(!store.wallet_knows(&other).unwrap());
 }
 
-#[test]
-fn a_channel_with_a_monitor_was_funded() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = testing::open(dir.path());
+pub(super) fn a_channel_with_a_monitor_was_funded<D: TestDatabase>() {
+    let database = D::new();
+    let store = database.open();
     let txid = Txid::from_byte_array([7; 32]);
     let [first, second] = [(0, 7), (258, 7 ^ 2)].map(|(index, last)| {
         let mut id = [7; 32];
