@@ -33,8 +33,7 @@ use super::change::{Change, Outcome};
 use super::model::{
     Class, Digest, Epoch, EventBounds, ForwardFilter, ForwardPlace, ForwardRow, Lineage,
     MirrorState, Name, PaymentFilter, PaymentPlace, PaymentRow, QuarantinedMonitor, Reservation,
-    SpaceUsed,
-    Unpaid,
+    SpaceUsed, Unpaid,
 };
 use crate::compat::channel_state::Id;
 

@@ -48,8 +48,8 @@ pub use ldk_server_grpc::types::{
 };
 pub use metrics::StoreState;
 pub use model::{
-    Ack, BudgetId, BudgetLimit, Digest, Epoch, EventBounds, Forward, ForwardFilter, ForwardPlace, Lineage,
-    MAX_EVENT_CONSUMERS, MirrorState, NewEvent, Page, PaymentFilter, PaymentPlace,
+    Ack, BudgetId, BudgetLimit, Digest, Epoch, EventBounds, Forward, ForwardFilter, ForwardPlace,
+    Lineage, MAX_EVENT_CONSUMERS, MirrorState, NewEvent, Page, PaymentFilter, PaymentPlace,
     QuarantinedMonitor, Removed, Unpaid,
 };
 pub use payments::{NotWritten, PaymentCounts, making_invoice, making_wanted_invoice, payment_id};
@@ -125,7 +125,8 @@ impl Store {
         ledger.load(&*reads, &writer)?;
         let upkeep = upkeep(writer.between_commits());
         let cuts = Cuts::default();
-        let store = Self { reads, writer, upkeep, payment_counts, event_log, ledger, library, cuts };
+        let store =
+            Self { reads, writer, upkeep, payment_counts, event_log, ledger, library, cuts };
         store.event_log.queue_is(&events::stored_queue(&store)?);
         Ok(store)
     }
