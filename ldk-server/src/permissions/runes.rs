@@ -4,18 +4,24 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use ldk_node::lightning::io;
 use ldk_server_grpc::rune::{MasterSecret, Restriction, Rune, RuneError, UniqueId};
 use ldk_server_grpc::types::RuneRecord;
 use prost::Message as _;
+use tokio::task::spawn_blocking;
+use tokio_util::sync::CancellationToken;
 
-use crate::clock::unix_secs;
+use crate::clock::{Ticks, unix_secs};
 use crate::error::Error;
 use crate::store::Store;
 
 /// The kind of the store's records that runes are kept as.
 const RECORDS: &str = "rune";
+
+/// How often the uses of runes are written down: they are for people, and a crash may lose the last ones.
+const WRITE_INTERVAL: Duration = Duration::from_secs(60);
 
 /// How many runes there can be that are not revoked.
 const MAX_VALID: usize = 10_000;
@@ -185,6 +191,20 @@ impl Runes {
             .filter_map(|entry| std::mem::take(&mut entry.is_used).then(|| entry.record.clone()))
             .collect();
         used.iter().try_for_each(|record| kept.write(record))
+    }
+
+    /// Writes down once a minute, and when `stop` is cancelled, what the runes were used for.
+    pub async fn write_uses_periodically(self, stop: CancellationToken) {
+        let mut ticks = Ticks::after(WRITE_INTERVAL, WRITE_INTERVAL, stop);
+        let mut goes_on = true;
+        while goes_on {
+            goes_on = ticks.next().await;
+            let runes = self.clone();
+            let written = spawn_blocking(move || runes.write_uses()).await;
+            if let Ok(Err(error)) = written {
+                tracing::warn!(%error, "the uses of runes cannot be written");
+            }
+        }
     }
 
     fn kept(&self) -> Result<&Kept, Error> {

@@ -62,6 +62,9 @@ impl Tasks {
             Arc::clone(gate).persist_signed_splices(move || settings.rewrite(), events());
         self.spawn(ShutdownPhase::Events, "signed splices", signed_splices);
 
+        let uses = app.permissions.runes.clone().write_uses_periodically(serving());
+        self.spawn(ShutdownPhase::Serving, "uses of runes", uses);
+
         let keep = config.keep_expired_invoices;
         let pruner = InvoicePruner {
             node: Arc::clone(node),

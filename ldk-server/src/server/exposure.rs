@@ -26,6 +26,8 @@ pub(crate) fn warn(config: &Config) {
 fn of(config: &Config) -> Vec<Private> {
     let network = config.network.to_string();
     let api_key = places::api_key_file(&config.storage_dir, &network);
+    let rune_secret = places::rune_secret_file(&config.storage_dir, &network);
+    let api_keys = places::api_keys_dir(&config.storage_dir, &network);
     let keys = KEY_FILES
         .map(|name| (config.storage_dir.join(name), "contains the keys to the money of the node"));
     let state = "contains the state of the node, with preimages and keys";
@@ -33,7 +35,11 @@ fn of(config: &Config) -> Vec<Private> {
     let log = config.log.file.clone().map(|file| (file, "names all payments"));
     [(api_key, "gives full access to the node"), (config.storage_dir.clone(), state)]
         .into_iter()
-        .chain([(config.network_dir(), state)])
+        .chain([
+            (config.network_dir(), state),
+            (rune_secret, "makes runes, which can give full access to the node"),
+            (api_keys, "contains API keys"),
+        ])
         .chain(keys)
         .chain(mirror)
         .chain(log)
