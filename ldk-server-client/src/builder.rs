@@ -1,9 +1,11 @@
 //! What a client is made of, checked before the first call.
 
 use std::fmt;
+use std::path::Path;
 use std::time::Duration;
 
 use http::uri::Authority;
+use ldk_server_grpc::places::Places;
 use tokio::runtime::Handle;
 use tonic::transport::{Endpoint, Uri};
 
@@ -29,8 +31,36 @@ pub struct ClientBuilder {
     call_timeout: Duration,
 }
 
+impl Client {
+    /// Starts a client of the server at `address` (`host:port`, no scheme), with the API key as
+    /// hex text and the PEM certificates to trust.
+    pub fn builder(
+        address: impl Into<String>,
+        api_key: impl Into<String>,
+        tls_cert_pem: impl AsRef<[u8]>,
+    ) -> ClientBuilder {
+        ClientBuilder::new(address.into(), api_key.into(), tls_cert_pem.as_ref().to_vec())
+    }
+
+    /// A client of the server whose address, key and certificate are at these places.
+    pub fn from_places(places: &Places) -> Result<Self, Error> {
+        Self::builder(&places.address, places.read_api_key()?, places.read_tls_cert()?).build()
+    }
+
+    /// A client of the server that runs with this configuration file.
+    pub fn from_config_file(path: impl AsRef<Path>) -> Result<Self, Error> {
+        Self::from_places(&Places::of_config_file(path.as_ref())?)
+    }
+
+    /// A client of the server that keeps its state in this directory, on this network (`bitcoin`,
+    /// `testnet`, `testnet4`, `signet` or `regtest`), and listens at the default address.
+    pub fn from_storage_dir(dir: impl AsRef<Path>, network: &str) -> Result<Self, Error> {
+        Self::from_places(&Places::of_storage_dir(dir.as_ref(), network))
+    }
+}
+
 impl ClientBuilder {
-    pub(crate) fn new(address: String, api_key: String, tls_cert_pem: Vec<u8>) -> Self {
+    fn new(address: String, api_key: String, tls_cert_pem: Vec<u8>) -> Self {
         Self {
             address,
             api_key,

@@ -1,11 +1,12 @@
 //! The gRPC contract of ldk-server: the protocol definitions, the types generated from them, the
-//! `x-auth` header, where a server keeps what its clients need, and how text of others is shown.
+//! `x-auth` header, runes, where a server keeps what its clients need, and how text of others is shown.
 
 pub mod auth;
 pub mod codec;
 #[cfg(feature = "serde")]
 mod json;
 pub mod places;
+pub mod rune;
 pub mod terminal;
 
 /// Requests and responses of the service `api.LightningNode`, and its server side.
