@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use e2e_tests::{Network, Node, RawConnection, until};
+use e2e_tests::{ConfigBuilder, Network, Node, RawConnection, until};
 use futures_util::future::try_join_all;
 use hyper::StatusCode;
 use ldk_server_client::api::{ConnectPeerRequest, GetNodeInfoRequest, ListPeersRequest};
@@ -21,14 +21,16 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
+use crate::limits::allow_many_open_files;
+
 const PATIENCE: Duration = Duration::from_secs(60);
 const CHANNEL_SATS: u64 = 1_000_000;
 const AMOUNT_MSAT: u64 = 1_000_000;
 
 const FLOOD: usize = 20_000;
 const FLOODERS: usize = 40;
-/// What each of them holds open.
-const HELD: usize = 12;
+/// What each of them holds open: all of them together more than the node could.
+const HELD: usize = 30;
 const OPEN_FILES: u32 = 1024;
 
 const IMPATIENT: &str = "
@@ -40,6 +42,7 @@ const CROWD: usize = 1000;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_of_connections_leaves_the_node_and_its_peers_alone() -> Result<()> {
+    allow_many_open_files()?;
     let network = Network::start().await?;
     let mut config = network.config("alice")?;
     let run = format!("ulimit -n {OPEN_FILES} && exec \"$0\" \"$@\"");
@@ -76,6 +79,10 @@ async fn a_flood_of_connections_leaves_the_node_and_its_peers_alone() -> Result<
     // He was there all the time: otherwise he would have come back from another port.
     assert_eq!(peer(&alice, &bob).await?, before);
     alice.log().says("refusing connections of peers").await?;
+    // It refused before it had to: the library would have panicked.
+    let log = alice.log().text();
+    let shortage = log.lines().find(|line| line.contains("Too many open files"));
+    assert_eq!(shortage, None);
     network.stop().await
 }
 
@@ -182,6 +189,23 @@ async fn everybody_but_the_library_sees_real_addresses() -> Result<()> {
         Ok(())
     })
     .await?;
+    network.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_nobody_can_connect_is_not_told() -> Result<()> {
+    let network = Network::start().await?;
+    let nowhere = "0.0.0.0:9735";
+    let builder = ConfigBuilder::new(&network, "unreachable")?;
+    let builder = builder.set("node.announcement_addresses", vec![nowhere])?;
+    let mut daemon = builder.start()?;
+    let client = daemon.ready().await?;
+    let info = client.get_node_info(GetNodeInfoRequest {}).await?;
+    assert_eq!(info.listening_addresses, [daemon.config().lightning.address()]);
+    assert!(info.announcement_addresses.is_empty() && info.node_uris.is_empty(), "{info:?}");
+    daemon.says("no other machine can connect to it; set node.announcement_addresses").await?;
+    daemon.says(&format!("address={nowhere}")).await?;
+    daemon.stop().await?;
     network.stop().await
 }
 

@@ -89,7 +89,7 @@ async fn limits_are_kept() -> Result<()> {
 }
 
 /// Each connection is one here, too.
-fn allow_many_open_files() -> Result<()> {
+pub(crate) fn allow_many_open_files() -> Result<()> {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     Ok(setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?)
 }

@@ -64,13 +64,13 @@ async fn channels_and_transactions_do_not_take_the_same_coins() -> Result<()> {
 async fn cannot_send_what_it_has_not(network: &Network, alice: &Node, bob: &Node) -> Result<()> {
     let address = bob.new_address().await?;
     let amount = OnchainSendRequest { amount_sats: Some(1_000), ..to(&address) };
-    refused(alice.client().onchain_send(amount).await, Code::FailedPrecondition, &["funds"]);
+    lacks_funds(alice, amount, 0).await;
     let all = OnchainSendRequest { send_all: Some(true), ..to(&address) };
-    refused(alice.client().onchain_send(all.clone()).await, Code::FailedPrecondition, &["funds"]);
+    lacks_funds(alice, all.clone(), 0).await;
     // All of it does not pay for the fee.
     network.fund(&[bob], LITTLE_SATS).await?;
     let dear = OnchainSendRequest { fee_rate_sat_per_vb: Some(50), ..all };
-    refused(bob.client().onchain_send(dear).await, Code::FailedPrecondition, &["funds"]);
+    lacks_funds(bob, dear, LITTLE_SATS).await;
     let too_dear = OnchainSendRequest { fee_rate_sat_per_vb: Some(5_001), ..to(&address) };
     let too_dear = OnchainSendRequest { amount_sats: Some(1_000), ..too_dear };
     refused(alice.client().onchain_send(too_dear).await, Code::InvalidArgument, &["fee_rate"]);
@@ -103,9 +103,16 @@ async fn sends_at_once_all_arrive(network: &Network, alice: &Node, bob: &Node) -
     let left_sats = alice.balances().await?.spendable_onchain_balance_sats;
     for sats in [left_sats, left_sats + 1, 100 * left_sats] {
         let request = OnchainSendRequest { amount_sats: Some(sats), ..to(&addresses[0]) };
-        refused(alice.client().onchain_send(request).await, Code::FailedPrecondition, &["funds"]);
+        lacks_funds(alice, request, left_sats).await;
     }
     Ok(())
+}
+
+/// It is refused, with what there is. The library's own sentence tells neither that nor why.
+async fn lacks_funds(node: &Node, request: OnchainSendRequest, spendable_sats: u64) {
+    let funds = format!("the spendable funds of the wallet, {spendable_sats} sat, do not cover");
+    let answer = node.client().onchain_send(request).await;
+    refused(answer, Code::FailedPrecondition, &[&funds]);
 }
 
 async fn a_spend_is_in_the_history_at_once(

@@ -24,6 +24,7 @@ const DEADLINE_EXCEEDED: i32 = 4;
 const UNIMPLEMENTED: i32 = 12;
 const UNAUTHENTICATED: i32 = 16;
 
+const MAX_HEADER_BYTES: usize = 8 * 1024;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The answer to a deadline that has passed does not depend on luck.
 const EXPIRED_CALLS: usize = 100;
@@ -35,6 +36,7 @@ async fn requests_are_answered_with_the_statuses_of_the_contract() -> Result<()>
     let node = alice.config();
     a_good_answer_is_whole(node).await?;
     the_head_of_a_request_is_checked(node).await?;
+    long_headers_are_refused(node).await?;
     checks_come_in_the_order_of_the_contract(node).await?;
     bad_frames_are_refused(node).await?;
     bad_messages_are_refused(node).await?;
@@ -195,6 +197,21 @@ async fn a_body_is_read_up_to_the_cap(node: &NodeConfig) -> Result<()> {
     // The connection is as good as before.
     let request = signed_request(node, "GetNodeInfo", grpc_frame(&[]))?;
     assert_eq!(connection.send(request).await?.grpc_status()?, OK);
+    Ok(())
+}
+
+/// Nobody needs so many, and each of a stranger's streams would hold them.
+async fn long_headers_are_refused(node: &NodeConfig) -> Result<()> {
+    let mut connection = RawConnection::open(node).await?;
+    for (bytes, expected) in [
+        (MAX_HEADER_BYTES - 1024, StatusCode::OK),
+        (MAX_HEADER_BYTES, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
+    ] {
+        let mut request = signed_request(node, "GetNodeInfo", grpc_frame(&[]))?;
+        request.headers_mut().insert("long", HeaderValue::try_from("x".repeat(bytes))?);
+        let answer = connection.begin(request).await?;
+        assert_eq!(answer.status, expected, "{bytes} bytes");
+    }
     Ok(())
 }
 

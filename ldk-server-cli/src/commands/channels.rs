@@ -343,6 +343,9 @@ mod tests {
                 force_close_reason: Some("gone".to_owned()),
             })
         );
+        let dashed = request::<ForceCloseChannel, ForceCloseChannelRequest>;
+        let dashed = dashed("7 02aa --force-close-reason --gone--").unwrap();
+        assert_eq!(dashed.force_close_reason.as_deref(), Some("--gone--"));
         assert_eq!(
             request::<CloseChannel, _>("7 02aa"),
             Ok(CloseChannelRequest { user_channel_id, counterparty_node_id })

@@ -27,6 +27,12 @@ fn assert_json(answer: &impl Serialize, expected: &str) {
     assert_eq!(render(answer, Format::Json).unwrap(), expected);
 }
 
+#[test]
+fn what_acts_on_a_terminal_is_escaped_in_json() {
+    let answer = serde_json::json!({ "alias": "a\u{202e}\u{9b}नी\u{200d}क" });
+    assert_json(&answer, "{\n  \"alias\": \"a\\u202e\\u009bनी\u{200d}क\"\n}");
+}
+
 fn received_payment() -> Payment {
     let bolt11 = Bolt11 {
         hash: "00ff".to_owned(),

@@ -280,6 +280,15 @@ fn alerts_and_dashboard_use_only_what_there_is() {
     }
 }
 
+/// Nobody is asked before a peer opens a channel, and the library keeps silent when money is missing.
+#[test]
+fn there_are_alerts_for_what_closing_channels_may_cost() {
+    for name in ["anchor_reserve_missing_sats", "inbound_channels_reserve_sats"] {
+        let alert = format!("ldk_server_{name} > 0");
+        assert!(ALERTS.contains(&alert), "{alert}");
+    }
+}
+
 #[test]
 fn the_dashboard_is_one() {
     let dashboard: serde_json::Value = serde_json::from_str(DASHBOARD).unwrap();

@@ -65,8 +65,33 @@ fn is_readable(_: &std::path::Path) -> bool {
 mod tests {
     use std::fs::{self, Permissions};
     use std::os::unix::fs::PermissionsExt as _;
+    use std::path::Path;
 
     use super::*;
+    use crate::config::Args;
+
+    #[test]
+    fn all_that_is_private_is_looked_at() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let text = "[node]\nnetwork = \"regtest\"\n[storage.disk]\ndir_path = \"/data\"\n\
+                    [backup]\ndirectory = \"/mirror\"\n[log]\nfile = \"/log/node.log\"\n\
+                    [esplora]\nserver_url = \"http://127.0.0.1:1\"\n";
+        fs::write(file.path(), text).unwrap();
+        let args = Args::try_parse_from([Path::new("ldk-server"), file.path()]).unwrap();
+        let looked_at = of(&Config::load(&args).unwrap());
+        let mut looked_at: Vec<_> = looked_at.into_iter().map(|one| one.path).collect();
+        looked_at.sort();
+        let expected = [
+            "/data",
+            "/data/keys_mnemonic",
+            "/data/keys_seed",
+            "/data/regtest",
+            "/data/regtest/api_key",
+            "/log/node.log",
+            "/mirror/regtest",
+        ];
+        assert_eq!(looked_at, expected.map(PathBuf::from));
+    }
 
     #[test]
     fn what_others_can_read_is_told_from_what_is_private() {

@@ -160,6 +160,6 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-fn basic(login: &str) -> String {
+pub(crate) fn basic(login: &str) -> String {
     format!("Basic {}", BASE64_STANDARD.encode(login))
 }

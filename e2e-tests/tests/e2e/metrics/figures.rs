@@ -7,8 +7,10 @@ use ldk_server_client::api::{
     SubscribeEventsRequest,
 };
 
-use crate::metrics::{AMOUNT_MSAT, PATIENCE, values};
+use crate::metrics::{AMOUNT_MSAT, LOGIN, PATIENCE, values, values_for};
 
+/// What the library keeps in the wallet for each channel.
+const RESERVE_SATS: u64 = 25_000;
 const DEADLINE: &str = "nearest_htlc_deadline_blocks";
 
 /// What the labels of a metric are for.
@@ -124,6 +126,18 @@ pub(crate) async fn the_state_is_told(node: &Node) -> Result<()> {
     }
     assert!(values.keys().any(|name| name.starts_with("build_info{")), "{values:?}");
     Ok(())
+}
+
+/// The node has a channel that it has not opened, and holds something back for it all the same.
+pub(crate) async fn what_a_peer_has_opened_is_told(node: &Node) -> Result<()> {
+    until("the channel of the peer is told", PATIENCE, async || {
+        let values = values_for(node, Some(LOGIN)).await?;
+        ensure!(values.get("inbound_channels_count") == Some(&1), "{values:?}");
+        let reserve_sats = values.get("inbound_channels_reserve_sats");
+        ensure!(reserve_sats == Some(&RESERVE_SATS), "{values:?}");
+        Ok(())
+    })
+    .await
 }
 
 /// A payment that its recipient holds has a deadline, until it is sent back.

@@ -72,6 +72,7 @@ async fn metrics_are_true_and_guarded() -> Result<()> {
     figures::what_happens_is_counted_by_kind(&alice, &bob).await?;
     figures::streams_and_consumers_are_seen(&alice, &bob).await?;
     figures::the_state_is_told(&alice).await?;
+    figures::what_a_peer_has_opened_is_told(&bob).await?;
     figures::the_nearest_deadline_is_told(&alice, &bob).await?;
     everything_agrees_with_the_calls(&alice).await?;
     a_new_connection_is_no_new_channel(&network, &alice, &bob).await?;
@@ -93,7 +94,13 @@ fn parsed(text: &str) -> Result<BTreeMap<&str, u64>> {
 }
 
 async fn values(node: &Node) -> Result<BTreeMap<String, u64>> {
-    let answer = access::ask(node.config(), Method::GET, None).await?;
+    values_for(node, None).await
+}
+
+/// The values as whoever has this login reads them.
+async fn values_for(node: &Node, login: Option<&str>) -> Result<BTreeMap<String, u64>> {
+    let login = login.map(access::basic);
+    let answer = access::ask(node.config(), Method::GET, login.as_deref()).await?;
     ensure!(answer.status == StatusCode::OK, "{answer:?}");
     let text = std::str::from_utf8(&answer.body)?;
     Ok(parsed(text)?.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())

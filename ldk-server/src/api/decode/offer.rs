@@ -83,6 +83,7 @@ fn chain(hash: ChainHash) -> String {
 
 #[cfg(test)]
 mod tests {
+    use ldk_node::lightning::offers::offer::OfferBuilder;
     use proptest::prelude::*;
 
     use super::*;
@@ -130,6 +131,16 @@ mod tests {
         for name in ["description", "bitcoin", "odd field", "experimental field"] {
             assert_eq!(example(name), common(), "{name}");
         }
+    }
+
+    #[test]
+    fn texts_are_shown_as_they_are() {
+        let text = "two\nlines\t\u{200d}\u{200c}\u{ad}\u{202e}\u{1b}";
+        let builder = OfferBuilder::new(KEY.parse().unwrap());
+        let offer = builder.description(text.to_owned()).issuer(text.to_owned()).build().unwrap();
+        let decoded = decode(&offer.to_string(), Duration::ZERO).unwrap();
+        assert_eq!(decoded.description.as_deref(), Some(text));
+        assert_eq!(decoded.issuer.as_deref(), Some(text));
     }
 
     #[test]
