@@ -87,6 +87,8 @@ mod tests {
             "/data/keys_seed",
             "/data/regtest",
             "/data/regtest/api_key",
+            "/data/regtest/api_keys",
+            "/data/regtest/rune_secret",
             "/log/node.log",
             "/mirror/regtest",
         ];
