@@ -16,6 +16,9 @@ use crate::error::Error;
 /// How long after the deadline the outcome of a committed call may be returned.
 const LATENESS: Duration = Duration::from_secs(10);
 
+/// How long a stream may go on after the permission for it was withdrawn.
+const RECHECK_INTERVAL: Duration = Duration::from_secs(2);
+
 const WAITS: u8 = 0;
 const GAVE_UP: u8 = 1;
 const COMMITTED: u8 = 2;
@@ -73,6 +76,16 @@ impl fmt::Display for Identity {
     }
 }
 
+/// Says why a permission was withdrawn, if it was.
+#[derive(Clone, Default)]
+struct Recheck(Option<Arc<dyn Fn() -> Option<Error> + Send + Sync>>);
+
+impl fmt::Debug for Recheck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Recheck" } else { "NoRecheck" })
+    }
+}
+
 /// The caller of a call; by default one without identity and permissions. Clones share their state.
 #[derive(Clone, Debug, Default)]
 pub struct Caller {
@@ -80,6 +93,7 @@ pub struct Caller {
     grant: Grant,
     budgets: Arc<[DemandedBudget]>,
     deadline: Option<Deadline>,
+    recheck: Recheck,
     state: Arc<AtomicU8>,
 }
 
@@ -120,6 +134,25 @@ impl Caller {
              without asking the server",
             self.identity
         )))
+    }
+
+    /// The same, who is asked again and again during a stream whether it may still have it.
+    pub(crate) fn with_recheck(
+        self,
+        recheck: impl Fn() -> Option<Error> + Send + Sync + 'static,
+    ) -> Self {
+        Self { recheck: Recheck(Some(Arc::new(recheck))), ..self }
+    }
+
+    /// Waits until the caller may no longer have what it was given, and says why.
+    pub(crate) async fn permission_withdrawn(&self) -> Error {
+        let Recheck(Some(recheck)) = &self.recheck else { return std::future::pending().await };
+        loop {
+            tokio::time::sleep(RECHECK_INTERVAL).await;
+            if let Some(withdrawn) = recheck() {
+                return withdrawn;
+            }
+        }
     }
 
     /// What this call may spend.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{Rpc, Stream};
+use super::{Kind, Rpc, Stream};
 use crate::app::App;
 use crate::caller::Caller;
 use crate::error::Error;
@@ -66,7 +66,12 @@ impl Dispatcher {
     ) -> Result<R::Reply, Error> {
         let method = (R::SPEC.name, R::SPEC.access);
         let budgets = self.permissions.admit(&caller, method, &request)?;
-        R::serve(self, caller.with_budgets(budgets), request).await
+        let caller = caller.with_budgets(budgets);
+        let caller = match R::SPEC.kind {
+            Kind::Stream => self.permissions.watch(caller, method, &request),
+            Kind::Blocking | Kind::Async => caller,
+        };
+        R::serve(self, caller, request).await
     }
 
     fn app(&self) -> Result<Arc<App>, Error> {
@@ -155,9 +160,9 @@ impl Dispatcher {
         T: Send + 'static,
     {
         self.app()?;
-        let deadline = caller.deadline();
-        let stream = handler(Call { dispatcher: self.clone(), caller }, request).await?;
-        Ok(stream.until(self.stopping.clone(), deadline))
+        let call = Call { dispatcher: self.clone(), caller: caller.clone() };
+        let stream = handler(call, request).await?;
+        Ok(stream.until(self.stopping.clone(), caller))
     }
 }
 

@@ -4,6 +4,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
 use tokio_util::sync::CancellationToken;
 
+use crate::caller::Caller;
 use crate::deadline::Deadline;
 use crate::error::Error;
 
@@ -16,8 +17,9 @@ pub struct Stream<T> {
 }
 
 impl<T: Send + 'static> Stream<T> {
-    /// The same stream, which ends when the server stops or the deadline has passed.
-    pub(super) fn until(self, stopping: CancellationToken, deadline: Option<Deadline>) -> Self {
+    /// The same stream, which ends when the server stops, the deadline of the caller has passed, or the
+    /// caller may no longer have it.
+    pub(super) fn until(self, stopping: CancellationToken, caller: Caller) -> Self {
         let Self { head, messages } = self;
         let ends = async move {
             tokio::select! {
@@ -25,7 +27,8 @@ impl<T: Send + 'static> Stream<T> {
                 () = stopping.cancelled() => {
                     Error::Unavailable("the server is stopping".to_owned())
                 },
-                () = Deadline::expired(deadline) => Error::DeadlineExceeded,
+                () = Deadline::expired(caller.deadline()) => Error::DeadlineExceeded,
+                withdrawn = caller.permission_withdrawn() => withdrawn,
             }
         };
         let state = Some((messages, Box::pin(ends)));
@@ -54,7 +57,7 @@ mod tests {
     #[tokio::test]
     async fn a_stream_ends_when_the_server_stops() {
         let stopping = CancellationToken::new();
-        let mut messages = endless().until(stopping.clone(), None).messages;
+        let mut messages = endless().until(stopping.clone(), Caller::default()).messages;
         assert_eq!(messages.next().await.unwrap().unwrap(), 1);
         stopping.cancel();
         let end = messages.next().await.unwrap().unwrap_err();
@@ -67,7 +70,9 @@ mod tests {
         let mut headers = http::HeaderMap::new();
         headers.insert("grpc-timeout", "0m".parse().unwrap());
         let deadline = Deadline::of(&headers, tokio::time::Instant::now()).unwrap();
-        let mut messages = endless().until(CancellationToken::new(), deadline).messages;
+        let mut messages = endless()
+            .until(CancellationToken::new(), Caller::default().with_deadline(deadline.unwrap()))
+            .messages;
         let end = messages.next().await.unwrap().unwrap_err();
         assert!(matches!(end, Error::DeadlineExceeded), "{end:?}");
         assert!(messages.next().await.is_none());
@@ -77,7 +82,7 @@ mod tests {
     async fn the_error_of_a_stream_is_its_last_message() {
         let failing = stream::iter([Ok(1), Err(Error::internal("gone")), Ok(2)]).boxed();
         let failing = Stream { head: Vec::new(), messages: failing };
-        let messages = failing.until(CancellationToken::new(), None).messages;
+        let messages = failing.until(CancellationToken::new(), Caller::default()).messages;
         assert_eq!(messages.count().await, 2);
     }
 }

@@ -109,6 +109,12 @@ impl ApiKeys {
         }
     }
 
+    /// Whether there is a key of this name.
+    pub fn has(&self, name: &str) -> bool {
+        let keys = self.0.keys.read().unwrap_or_else(PoisonError::into_inner);
+        name == FIRST || keys.named.contains_key(name)
+    }
+
     /// Makes a key, durably, and tells its text.
     pub fn create(
         &self,

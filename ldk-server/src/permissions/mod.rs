@@ -67,6 +67,45 @@ impl Permissions {
         Ok(budgets)
     }
 
+    /// The same caller of a call whose answer is a stream, which ends when a rune or a key is revoked or its
+    /// time is over.
+    pub fn watch<M: Message>(
+        &self,
+        caller: Caller,
+        method: (&'static str, Access),
+        request: &M,
+    ) -> Caller {
+        if matches!(caller.identity(), Identity::ApiKey(name) if &**name == FIRST) {
+            return caller;
+        }
+        // What was decoded can be decoded again.
+        let Ok(request) = messages::request(method.0, &request.encode_to_vec()) else {
+            return caller;
+        };
+        let (permissions, watched) = (self.clone(), caller.clone());
+        caller.with_recheck(move || permissions.withdrawal(&watched, method, &request))
+    }
+
+    fn withdrawal<M: Message>(
+        &self,
+        caller: &Caller,
+        method: (&'static str, Access),
+        request: &M,
+    ) -> Option<Error> {
+        let is_revoked = match caller.identity() {
+            Identity::Rune { id, .. } => self.runes.is_revoked(*id),
+            Identity::ApiKey(name) => !self.api_keys.has(name),
+            Identity::Unknown | Identity::ClientCertificate { .. } | Identity::LocalUser { .. } => {
+                false
+            },
+        };
+        if is_revoked {
+            let reason = format!("{}: it was revoked", caller.identity());
+            return Some(Error::PermissionDenied(reason));
+        }
+        self.refusal(caller, method, request)
+    }
+
     /// Says why a call would not be allowed to whoever has this grant, and counts nothing.
     pub fn refusal<M: Message>(
         &self,

@@ -172,6 +172,12 @@ impl Runes {
         Ok(found.then_some(revoked.len() as u64))
     }
 
+    /// Whether the rune with this id was revoked.
+    pub fn is_revoked(&self, id: u64) -> bool {
+        let Some(kept) = self.0.kept.get() else { return false };
+        kept.records().get(&id).is_none_or(|entry| entry.record.revoked_at.is_some())
+    }
+
     /// Counts a call.
     pub fn used(&self, id: u64) {
         let Some(kept) = self.0.kept.get() else { return };

@@ -1,12 +1,18 @@
 //! Runes, as an operator makes and revokes them, and as their holders use and restrict them.
 
+use std::time::Duration;
+
 use anyhow::{Result, ensure};
 use e2e_tests::{Network, Node};
+use futures_util::StreamExt as _;
 use ldk_server_client::Error;
-use ldk_server_client::api::{GetBalancesRequest, GetNodeInfoRequest};
+use ldk_server_client::api::{GetBalancesRequest, GetNodeInfoRequest, SubscribeEventsRequest};
 use ldk_server_grpc::rune::Rune;
+use tokio::time::timeout;
 
 use super::{client_with, rune};
+
+const PATIENCE: Duration = Duration::from_secs(30);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rune_allows_what_it_says_until_it_is_revoked() -> Result<()> {
@@ -65,9 +71,13 @@ async fn it_is_checked_and_listed(alice: &Node, shop: &str) -> Result<()> {
 }
 
 async fn it_is_revoked_with_all_that_were_made_of_it(alice: &Node, shop: &str) -> Result<()> {
+    let client = client_with(alice, shop)?;
+    let mut events = client.subscribe_events(SubscribeEventsRequest::default()).await?;
     let narrower = Rune::parse(shop)?.restrict("group=info".parse()?)?.encode();
     let revoked = alice.cli(&["revoke-rune", "0"]).await?;
     ensure!(revoked["revoked"].to_string().contains('1'), "{revoked}");
+    let end = timeout(PATIENCE, events.next()).await?;
+    ensure!(matches!(end, Some(Err(Error::PermissionDenied(_)))), "{end:?}");
     for _ in 0..2 {
         for rune in [shop, &narrower] {
             let refused = client_with(alice, rune)?.get_node_info(GetNodeInfoRequest {}).await;
