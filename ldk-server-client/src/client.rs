@@ -1,7 +1,7 @@
 //! The client: one method for each RPC.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::uri::PathAndQuery;
@@ -64,12 +64,42 @@ impl Client {
         api_key: impl Into<String>,
         tls_cert_pem: impl AsRef<[u8]>,
     ) -> ClientBuilder {
-        ClientBuilder::new(address.into(), api_key.into(), tls_cert_pem.as_ref().to_vec())
+        let (address, api_key) = (address.into(), api_key.into());
+        ClientBuilder::remote(address, Some(api_key), tls_cert_pem.as_ref().to_vec())
     }
 
-    /// A client of the server whose address, key and certificate are at these places.
+    /// Starts a client of the server at `address` that has no API key, and by itself no right but to
+    /// ask for health. A certificate gives it more: see [`ClientBuilder::client_certificate`].
+    pub fn builder_without_key(
+        address: impl Into<String>,
+        tls_cert_pem: impl AsRef<[u8]>,
+    ) -> ClientBuilder {
+        ClientBuilder::remote(address.into(), None, tls_cert_pem.as_ref().to_vec())
+    }
+
+    /// Starts a client of the server that listens at this Unix socket. It needs neither key nor
+    /// certificate: the server knows which user calls.
+    pub fn unix_socket(path: impl Into<PathBuf>) -> ClientBuilder {
+        ClientBuilder::local(path.into())
+    }
+
+    /// A client of the server whose address, key and certificates are at these places: over its Unix
+    /// socket, if it has one that this process may use, or else over the network.
     pub fn from_places(places: &Places) -> Result<Self, Error> {
-        Self::builder(&places.address, places.read_api_key()?, places.read_tls_cert()?).build()
+        if let Some(path) = places.unix_socket() {
+            return Self::unix_socket(path).build();
+        }
+        let tls_cert = places.read_tls_cert();
+        match (places.read_api_key(), places.read_client_cert()) {
+            (Ok(api_key), None) => Self::builder(&places.address, api_key, tls_cert?).build(),
+            (Ok(api_key), Some((cert, key))) => Self::builder(&places.address, api_key, tls_cert?)
+                .client_certificate(cert, key)
+                .build(),
+            (Err(_), Some((cert, key))) => Self::builder_without_key(&places.address, tls_cert?)
+                .client_certificate(cert, key)
+                .build(),
+            (Err(error), None) => Err(error.into()),
+        }
     }
 
     /// A client of the server that runs with this configuration file.
@@ -174,7 +204,7 @@ impl Client {
         address: String,
         call_timeout: Duration,
         channel: Channel,
-        api_key: &str,
+        api_key: Option<&str>,
     ) -> Self {
         let grpc = Grpc::new(Signed::new(channel.clone(), api_key))
             .max_encoding_message_size(ldk_server_grpc::MAX_MESSAGE_BYTES)

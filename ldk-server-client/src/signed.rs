@@ -22,12 +22,13 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Clone)]
 pub(crate) struct Signed<S> {
     inner: S,
-    api_key: Arc<str>,
+    /// `None` if nothing is signed.
+    api_key: Option<Arc<str>>,
 }
 
 impl<S> Signed<S> {
-    pub(crate) fn new(inner: S, api_key: &str) -> Self {
-        Self { inner, api_key: Arc::from(api_key) }
+    pub(crate) fn new(inner: S, api_key: Option<&str>) -> Self {
+        Self { inner, api_key: api_key.map(Arc::from) }
     }
 }
 
@@ -48,9 +49,12 @@ where
         // Readiness belongs to the instance that was polled, so that one makes the call.
         let next = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, next);
-        let api_key = Arc::clone(&self.api_key);
+        let api_key = self.api_key.clone();
         Box::pin(async move {
-            let request = sign(&api_key, request).await?;
+            let request = match api_key {
+                Some(api_key) => sign(&api_key, request).await?,
+                None => request,
+            };
             let answer = inner.call(request).await.map_err(Into::into)?;
             Ok(answer::checked(answer)?)
         })

@@ -5,6 +5,7 @@ use std::time::Duration;
 use ldk_server_grpc::api::{DecodeInvoiceResponse, DecodeOfferResponse};
 use ldk_server_grpc::types::PageToken;
 
+use crate::secrets::{ClientCertificate, ClientCertificateError};
 use crate::{api, http, wire};
 
 /// What is said of an invoice must not depend on when it is read.
@@ -28,4 +29,9 @@ pub fn invoice(text: &str) -> Result<DecodeInvoiceResponse, String> {
 /// What an offer says.
 pub fn offer(text: &str) -> Result<DecodeOfferResponse, String> {
     wire::offer::decode(text, NOW)
+}
+
+/// What the certificate of a client says, in DER.
+pub fn client_certificate(der: &[u8]) -> Result<ClientCertificate, ClientCertificateError> {
+    ClientCertificate::of(der)
 }

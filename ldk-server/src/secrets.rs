@@ -1,5 +1,6 @@
 //! The files a server makes once and then keeps: mnemonic, API key, certificate.
 
+mod authority;
 mod certificate;
 mod derived;
 mod files;
@@ -14,6 +15,10 @@ use ldk_node::{WordCount, generate_entropy_mnemonic};
 use ldk_server_grpc::places;
 use zeroize::Zeroizing;
 
+pub use authority::{
+    ClientCertificate, ClientCertificateError, IssueError, Issued, Listed, RevokeError, Revoked,
+};
+pub(crate) use authority::{client_verifier, issue, list, prepare_authority, revoke};
 pub(crate) use certificate::read_identity;
 pub use certificate::{Identity, Renewed, identity, renew_certificate};
 use files::{create_once, exists, read};

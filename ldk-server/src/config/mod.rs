@@ -45,6 +45,8 @@ pub struct Config {
     pub backup_directory: Option<PathBuf>,
     /// Where the gRPC service listens.
     pub grpc_address: SocketAddr,
+    /// Where programs on this machine call the service without TLS.
+    pub unix_socket: Option<UnixSocketConfig>,
     /// Where Lightning peers are accepted.
     pub listening_addresses: Vec<SocketAddress>,
     /// What is announced to the network; empty means the listening addresses.
@@ -178,6 +180,26 @@ pub struct TlsConfig {
     pub hosts: Vec<String>,
     /// Where the service listens, if it is one address.
     pub listening: Option<IpAddr>,
+    /// How clients show with a certificate who they are, if they do.
+    pub client_auth: Option<ClientAuthConfig>,
+}
+
+/// How clients show with a certificate who they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientAuthConfig {
+    /// Whether a connection without a certificate is refused.
+    pub is_required: bool,
+    /// The directory of the authority that issues the certificates.
+    pub dir: PathBuf,
+}
+
+/// A socket where programs on this machine call the service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnixSocketConfig {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The number of the group whose members may use it, besides the user of the daemon.
+    pub group: Option<u32>,
 }
 
 /// What callers may ask of the service.
@@ -304,7 +326,8 @@ impl Config {
     fn merge(values: &mut Values, args: &Args) -> Result<Self, ConfigError> {
         let network = parse::network(values)?;
         let storage_dir = parse::storage_dir(values)?;
-        parse::set_paths(values, &storage_dir, network);
+        let client_auth = parse::client_auth(values, &storage_dir, network)?;
+        parse::set_paths(values, &storage_dir, network, client_auth.is_some());
         parse::choose_bitcoind_login(values);
         let identity = parse::identity(values)?;
         Ok(Self {
@@ -312,6 +335,7 @@ impl Config {
             consistent_cuts: values.is_on(keys::STORAGE_CONSISTENT_CUTS),
             backup_directory: parse::backup_directory(values)?,
             grpc_address: parse::grpc_address(values)?,
+            unix_socket: parse::unix_socket(values)?,
             async_payments_role: parse::async_payments_role(values, identity.is_announceable())?,
             listening_addresses: identity.listening_addresses,
             announcement_addresses: identity.announcement_addresses,
@@ -327,7 +351,7 @@ impl Config {
                 keys::NODE_PATHFINDING_SCORES_SOURCE_URL,
             )?,
             log: parse::log(values, &storage_dir, network)?,
-            tls: parse::tls(values)?,
+            tls: parse::tls(values, client_auth)?,
             limits: parse::limits(values)?,
             peer_limits: parse::peer_limits(values)?,
             accept_timestamp_only_auth: values.is_on(keys::AUTH_ACCEPT_TIMESTAMP_ONLY),

@@ -1,8 +1,12 @@
 //! The one listener: TLS, then HTTP, then the service a request is for.
 
+mod connection;
 mod health;
+mod identity;
 mod layers;
 mod listener;
+#[cfg_attr(not(unix), path = "no_local_socket.rs")]
+mod local_socket;
 mod metrics;
 mod places;
 mod preface_timeout;
@@ -14,8 +18,10 @@ mod strangers;
 mod stream;
 
 pub use health::{HealthPages, keep_reported};
+pub use identity::{ConnectionIdentity, LocalUser};
 pub use layers::{AcceptedForms, Access};
 pub use listener::Listener;
+pub use local_socket::LocalSocketError;
 pub use metrics::MetricsEndpoint;
 pub use router::{MAX_OPEN_MESSAGE_BYTES, Router};
 

@@ -83,6 +83,13 @@ impl Standing {
         standing.ok_or_else(|| Status::internal("the request came on no connection"))
     }
 
+    /// The other side is known, and no stranger any more.
+    pub(super) fn prove(&self) {
+        if self.place.keep() {
+            self.requests.add_permits(self.more_requests);
+        }
+    }
+
     /// Whether one call more may be made in this second.
     pub(super) fn rate(&self) -> &Rate {
         &self.rate
@@ -150,9 +157,7 @@ pub(super) struct Unproven {
 impl Unproven {
     /// It was signed with the key: its caller is no stranger any more.
     pub(super) fn prove(&self) {
-        if self.standing.place.keep() {
-            self.standing.requests.add_permits(self.standing.more_requests);
-        }
+        self.standing.prove();
         drop(self.held.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 }

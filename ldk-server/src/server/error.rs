@@ -9,6 +9,7 @@ use super::upstream::OfLdkServer;
 use crate::config::ConfigError;
 use crate::gate::GateError;
 use crate::hold::HoldError;
+use crate::http::LocalSocketError;
 use crate::node::NodeStartError;
 use crate::secrets::SecretError;
 use crate::storage::StorageError;
@@ -39,6 +40,9 @@ pub enum StartError {
         /// Why.
         source: std::io::Error,
     },
+    /// Nor at the Unix socket.
+    #[error(transparent)]
+    LocalSocket(#[from] LocalSocketError),
     /// The service cannot be described.
     #[error(transparent)]
     Reflection(#[from] tonic_reflection::server::Error),

@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use ldk_server_grpc::places;
+use ldk_server_grpc::{AuthorityFiles, places};
 
 use crate::config::Config;
 use crate::secrets::KEY_FILES;
@@ -30,8 +30,13 @@ fn of(config: &Config) -> Vec<Private> {
     let state = "has the state of the node, with preimages and keys";
     let mirror = config.mirror_dir().map(|dir| (dir, state));
     let log = config.log.file.clone().map(|file| (file, "tells of all payments"));
+    let authority = config.tls.client_auth.iter().flat_map(|client_auth| {
+        let AuthorityFiles { ca_key, client_key, .. } = AuthorityFiles::in_dir(&client_auth.dir);
+        [(ca_key, "gives every right to clients"), (client_key, "is the right to spend all of it")]
+    });
     [(api_key, "is the right to spend all of it"), (config.storage_dir.clone(), state)]
         .into_iter()
+        .chain(authority)
         .chain([(config.network_dir(), state)])
         .chain(keys)
         .chain(mirror)

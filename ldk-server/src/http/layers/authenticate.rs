@@ -11,10 +11,12 @@ use ldk_server_grpc::auth::{self, Credential, Form};
 use tonic::Status;
 use zeroize::Zeroizing;
 
+use super::super::identity::ConnectionIdentity;
 use super::super::standing::Unproven;
 use super::check::Check;
 use crate::caller::Caller;
 use crate::clock::{Seldom, unix_secs};
+use crate::secrets::ClientCertificate;
 
 /// What callers who hold the API key are called in the log.
 const API_KEY: &str = "api-key";
@@ -43,6 +45,9 @@ pub struct AcceptedForms {
 
 impl<B> Check<B> for ReadCredential {
     fn check(&self, request: &mut Request<B>) -> Result<(), Status> {
+        if !request.headers().contains_key(auth::HEADER) && connection_identity(request).is_some() {
+            return Ok(());
+        }
         let credential = credential(request.headers())?;
         request.extensions_mut().insert(credential);
         Ok(())
@@ -70,6 +75,14 @@ impl Authenticate {
 
 impl Check<Bytes> for Authenticate {
     fn check(&self, request: &mut Request<Bytes>) -> Result<(), Status> {
+        if let (None, Some(identity)) =
+            (request.extensions().get::<Credential>(), connection_identity(request))
+        {
+            tracing::Span::current().record("caller", tracing::field::display(identity));
+            let caller = caller_of(identity);
+            request.extensions_mut().insert(caller);
+            return Ok(());
+        }
         let credential: Option<&Credential> = request.extensions().get();
         let credential = credential.ok_or_else(|| unauthenticated("x-auth was not read"))?;
         let form = self.verify(credential, request.uri().path(), request.body())?;
@@ -81,6 +94,21 @@ impl Check<Bytes> for Authenticate {
         extensions.insert(Caller::with_api_key());
         tracing::Span::current().record("caller", API_KEY);
         Ok(())
+    }
+}
+
+fn connection_identity<B>(request: &Request<B>) -> Option<&ConnectionIdentity> {
+    request.extensions().get::<Arc<ConnectionIdentity>>().map(Arc::as_ref)
+}
+
+/// What somebody may do who shows no key, and whom the connection tells of.
+fn caller_of(identity: &ConnectionIdentity) -> Caller {
+    match identity {
+        ConnectionIdentity::LocalUser(_)
+        | ConnectionIdentity::ClientCertificate(ClientCertificate { restrictions: None, .. }) => {
+            Caller::with_api_key()
+        },
+        ConnectionIdentity::ClientCertificate(_) => Caller::default(),
     }
 }
 
