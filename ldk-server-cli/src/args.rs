@@ -16,15 +16,15 @@ pub(crate) struct RouteArgs {
     #[arg(long, value_name = "AMOUNT")]
     max_total_routing_fee: Option<Amount>,
 
-    /// Longest time lock of the whole route, in blocks
+    /// Maximum total time lock of the route, in blocks
     #[arg(long, value_name = "BLOCKS", default_value_t = 1_008)]
     max_total_cltv_expiry_delta: u32,
 
-    /// Largest number of paths to split the payment over
+    /// Maximum number of paths to split the payment over
     #[arg(long, value_name = "NUMBER", default_value_t = 10)]
     max_path_count: u32,
 
-    /// Largest share of a channel's capacity to use, as a power of one half: 0 all, 1 half,
+    /// Maximum share of a channel's capacity to use, as a power of one half: 0 all, 1 half,
     /// 2 a quarter
     #[arg(long, value_name = "NUMBER", default_value_t = 2)]
     max_channel_saturation_power_of_half: u32,
@@ -47,7 +47,7 @@ pub(crate) struct DescriptionArgs {
     #[arg(short, long, value_name = "TEXT", allow_hyphen_values = true)]
     description: Option<String>,
 
-    /// SHA-256 of a longer text, as hex; instead of a description
+    /// SHA-256 of a longer description, as hex, in place of the description
     #[arg(long, value_name = "HEX")]
     description_hash: Option<String>,
 

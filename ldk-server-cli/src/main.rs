@@ -27,7 +27,7 @@ struct Cli {
     #[command(flatten)]
     connection: ConnectionArgs,
 
-    /// How to print answers. JSON unless a table is asked for, on a terminal as well
+    /// Output format; JSON is the default on a terminal, too
     #[arg(long, value_enum, default_value_t = Format::Json)]
     format: Format,
 
@@ -49,6 +49,8 @@ async fn main() -> ExitCode {
 async fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Health(command) => command.run(&cli.connection.client()?).await,
+        Command::DecodeRune(command) => command.run(cli.format),
+        Command::RestrictRune(command) => command.run(cli.format),
         Command::Completions(command) => command.run(),
         Command::ManPages(command) => command.run(),
         Command::Events(command) => command.run(&cli.connection.client()?).await,

@@ -9,16 +9,16 @@ use crate::failure::Failure;
 // A doc comment here would become the description of the command.
 #[derive(Debug, Args)]
 pub(crate) struct PageArgs {
-    /// Ask for pages until the number of items is at least this; the last page is printed whole
+    /// Fetch pages until there are at least this number of items; the last page is printed completely
     /// [default: one page]
     #[arg(short, long, value_name = "NUMBER")]
     number_of_payments: Option<u64>,
 
-    /// The largest number of items on a page, 1 to 1000 [default: 100]
+    /// Maximum number of items on a page, 1 to 1000 [default: 100]
     #[arg(long, value_name = "NUMBER")]
     pub(crate) page_size: Option<u32>,
 
-    /// Where to go on: next_page_token of the answer before
+    /// Page to begin with: next_page_token of the previous output
     #[arg(long, value_name = "TOKEN:INDEX")]
     page_token: Option<String>,
 }

@@ -61,6 +61,8 @@ fn the_commands_have_the_names_of_the_contract() {
         "events",
         "backup",
         "health",
+        "decode-rune",
+        "restrict-rune",
         "completions",
         "man-pages",
     ];

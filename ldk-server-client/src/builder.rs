@@ -1,10 +1,11 @@
 //! What a client is made of, checked before the first call.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::uri::Authority;
+use ldk_server_grpc::places::Places;
 use tokio::runtime::Handle;
 use tonic::transport::{Endpoint, Uri};
 
@@ -43,13 +44,71 @@ pub struct ClientBuilder {
     call_timeout: Duration,
 }
 
+impl Client {
+    /// Starts a client of the server at `address` (`host:port`, no scheme), with the API key as
+    /// hex text and the PEM certificates to trust.
+    pub fn builder(
+        address: impl Into<String>,
+        api_key: impl Into<String>,
+        tls_cert_pem: impl AsRef<[u8]>,
+    ) -> ClientBuilder {
+        let (address, api_key) = (address.into(), api_key.into());
+        ClientBuilder::remote(address, Some(api_key), tls_cert_pem.as_ref().to_vec())
+    }
+
+    /// Starts a client of the server at `address` that has no API key, and by itself no right but to
+    /// ask for health. A certificate gives it more: see [`ClientBuilder::client_certificate`].
+    pub fn builder_without_key(
+        address: impl Into<String>,
+        tls_cert_pem: impl AsRef<[u8]>,
+    ) -> ClientBuilder {
+        ClientBuilder::remote(address.into(), None, tls_cert_pem.as_ref().to_vec())
+    }
+
+    /// Starts a client of the server that listens at this Unix socket. It needs neither key nor
+    /// certificate: the server knows which user calls.
+    pub fn unix_socket(path: impl Into<PathBuf>) -> ClientBuilder {
+        ClientBuilder::local(path.into())
+    }
+
+    /// A client of the server whose address, key and certificates are at these places: over its Unix
+    /// socket, if it has one that this process may use, or else over the network.
+    pub fn from_places(places: &Places) -> Result<Self, Error> {
+        if let Some(path) = places.unix_socket() {
+            return Self::unix_socket(path).build();
+        }
+        let tls_cert = places.read_tls_cert();
+        match (places.read_api_key(), places.read_client_cert()) {
+            (Ok(api_key), None) => Self::builder(&places.address, api_key, tls_cert?).build(),
+            (Ok(api_key), Some((cert, key))) => Self::builder(&places.address, api_key, tls_cert?)
+                .client_certificate(cert, key)
+                .build(),
+            (Err(_), Some((cert, key))) => Self::builder_without_key(&places.address, tls_cert?)
+                .client_certificate(cert, key)
+                .build(),
+            (Err(error), None) => Err(error.into()),
+        }
+    }
+
+    /// A client of the server that runs with this configuration file.
+    pub fn from_config_file(path: impl AsRef<Path>) -> Result<Self, Error> {
+        Self::from_places(&Places::of_config_file(path.as_ref())?)
+    }
+
+    /// A client of the server that keeps its state in this directory, on this network (`bitcoin`,
+    /// `testnet`, `testnet4`, `signet` or `regtest`), and listens at the default address.
+    pub fn from_storage_dir(dir: impl AsRef<Path>, network: &str) -> Result<Self, Error> {
+        Self::from_places(&Places::of_storage_dir(dir.as_ref(), network))
+    }
+}
+
 impl ClientBuilder {
-    pub(crate) fn remote(address: String, api_key: Option<String>, tls_cert_pem: Vec<u8>) -> Self {
+    fn remote(address: String, api_key: Option<String>, tls_cert_pem: Vec<u8>) -> Self {
         let client_certificate = None;
         Self::new(Server::Remote(Remote { address, api_key, tls_cert_pem, client_certificate }))
     }
 
-    pub(crate) fn local(path: PathBuf) -> Self {
+    fn local(path: PathBuf) -> Self {
         Self::new(Server::Local(path))
     }
 

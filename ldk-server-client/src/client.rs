@@ -1,13 +1,11 @@
 //! The client: one method for each RPC.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::uri::PathAndQuery;
 use ldk_server_grpc::api::{CreateBackupRequest, CreateBackupResponse, SubscribeEventsRequest};
 use ldk_server_grpc::events::EventEnvelope;
-use ldk_server_grpc::places::Places;
 use prost::Message;
 use tonic::client::Grpc;
 use tonic::transport::Channel;
@@ -15,10 +13,8 @@ use tonic::{Request, Status};
 use tonic_prost::ProstCodec;
 
 use crate::backup::BackupStream;
-use crate::builder::ClientBuilder;
 use crate::error::Error;
 use crate::event_stream::EventStream;
-use crate::follow::ResumableSubscription;
 use crate::health;
 use crate::signed::Signed;
 
@@ -57,62 +53,6 @@ macro_rules! unary_methods {
 ldk_server_grpc::for_each_unary_rpc!(unary_methods);
 
 impl Client {
-    /// Starts a client of the server at `address` (`host:port`, no scheme), with the API key as
-    /// hex text and the PEM certificates to trust.
-    pub fn builder(
-        address: impl Into<String>,
-        api_key: impl Into<String>,
-        tls_cert_pem: impl AsRef<[u8]>,
-    ) -> ClientBuilder {
-        let (address, api_key) = (address.into(), api_key.into());
-        ClientBuilder::remote(address, Some(api_key), tls_cert_pem.as_ref().to_vec())
-    }
-
-    /// Starts a client of the server at `address` that has no API key, and by itself no right but to
-    /// ask for health. A certificate gives it more: see [`ClientBuilder::client_certificate`].
-    pub fn builder_without_key(
-        address: impl Into<String>,
-        tls_cert_pem: impl AsRef<[u8]>,
-    ) -> ClientBuilder {
-        ClientBuilder::remote(address.into(), None, tls_cert_pem.as_ref().to_vec())
-    }
-
-    /// Starts a client of the server that listens at this Unix socket. It needs neither key nor
-    /// certificate: the server knows which user calls.
-    pub fn unix_socket(path: impl Into<PathBuf>) -> ClientBuilder {
-        ClientBuilder::local(path.into())
-    }
-
-    /// A client of the server whose address, key and certificates are at these places: over its Unix
-    /// socket, if it has one that this process may use, or else over the network.
-    pub fn from_places(places: &Places) -> Result<Self, Error> {
-        if let Some(path) = places.unix_socket() {
-            return Self::unix_socket(path).build();
-        }
-        let tls_cert = places.read_tls_cert();
-        match (places.read_api_key(), places.read_client_cert()) {
-            (Ok(api_key), None) => Self::builder(&places.address, api_key, tls_cert?).build(),
-            (Ok(api_key), Some((cert, key))) => Self::builder(&places.address, api_key, tls_cert?)
-                .client_certificate(cert, key)
-                .build(),
-            (Err(_), Some((cert, key))) => Self::builder_without_key(&places.address, tls_cert?)
-                .client_certificate(cert, key)
-                .build(),
-            (Err(error), None) => Err(error.into()),
-        }
-    }
-
-    /// A client of the server that runs with this configuration file.
-    pub fn from_config_file(path: impl AsRef<Path>) -> Result<Self, Error> {
-        Self::from_places(&Places::of_config_file(path.as_ref())?)
-    }
-
-    /// A client of the server that keeps its state in this directory, on this network (`bitcoin`,
-    /// `testnet`, `testnet4`, `signet` or `regtest`), and listens at the default address.
-    pub fn from_storage_dir(dir: impl AsRef<Path>, network: &str) -> Result<Self, Error> {
-        Self::from_places(&Places::of_storage_dir(dir.as_ref(), network))
-    }
-
     /// Follows the server's events as long as the connection lasts. Once this returns, no later
     /// event is missed.
     ///
@@ -145,43 +85,6 @@ impl Client {
             grpc.server_streaming(Request::new(request), path!("CreateBackup"), codec).await
         });
         Ok(BackupStream::new(accepted.await?.into_inner()))
-    }
-
-    /// Follows the server's events for as long as the stream is kept, subscribing again after a lost
-    /// connection or a restart of the server, from where it was. Each event comes once, in the order
-    /// of `event_index` and without gap. Await it to subscribe; its methods are the settings.
-    ///
-    /// The first subscription is the request's: after `resume_after_index`, where `consumer` is, or
-    /// from now on. Errors that may pass ([`Error::is_temporary`]) lead to another attempt, for ever
-    /// unless [`ResumableSubscription::max_retries`] is set, the first subscription included unless
-    /// [`ResumableSubscription::fail_fast`] is. All others end the stream:
-    ///
-    /// - [`Error::OutOfRange`] when events after the place to go on at are no longer kept,
-    /// - [`Error::ResourceExhausted`] when there are too many consumers for a new one,
-    /// - [`Error::Unimplemented`] when the server does not number its events,
-    /// - [`Error::DataLoss`] when the server passed over an event,
-    /// - and any error that says that the request, the key or the server's certificate is wrong.
-    ///
-    /// ```no_run
-    /// use futures_util::StreamExt as _;
-    /// # use ldk_server_client::{Client, Error, api::SubscribeEventsRequest};
-    /// # async fn example(client: Client, last_index: u64) -> Result<(), Error> {
-    /// // The number of the last event that was processed is kept with what came of it.
-    /// let request =
-    ///     SubscribeEventsRequest { resume_after_index: Some(last_index), ..Default::default() };
-    /// let mut events = client.subscribe_events_resumable(request).await?;
-    /// while let Some(envelope) = events.next().await {
-    ///     let envelope = envelope?;
-    ///     println!("{}: {:?}", envelope.event_index, envelope.event);
-    /// }
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn subscribe_events_resumable(
-        &self,
-        request: SubscribeEventsRequest,
-    ) -> ResumableSubscription {
-        ResumableSubscription::new(self.clone(), request)
     }
 
     /// Whether the server's process serves, as its page `/livez` tells. One that does not should be

@@ -1,5 +1,5 @@
 //! The gRPC contract of ldk-server: the protocol definitions, the types generated from them, the
-//! `x-auth` header, where a server keeps what its clients need, and how text of others is shown.
+//! `x-auth` header, runes, where a server keeps what its clients need, and how text of others is shown.
 
 pub mod auth;
 mod authority_files;
@@ -7,6 +7,7 @@ pub mod codec;
 #[cfg(feature = "serde")]
 mod json;
 pub mod places;
+pub mod rune;
 pub mod terminal;
 
 pub use authority_files::AuthorityFiles;

@@ -1,14 +1,14 @@
-//! What callers may do.
+//! Permissions of callers.
 
-/// A group of calls that callers are given access to together.
+/// An access group: calls that are permitted together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u16)]
 pub enum Access {
-    /// What the node is, and what invoices and offers say.
+    /// Information about the node, and decoding.
     Info = 1 << 0,
-    /// Payments, channels, peers and the graph, as they are.
+    /// Reading payments, channels, peers and the graph.
     Read = 1 << 1,
-    /// Asking for payments.
+    /// Receiving payments.
     Invoice = 1 << 2,
     /// Paying over Lightning.
     Pay = 1 << 3,
@@ -22,7 +22,7 @@ pub enum Access {
     Events = 1 << 7,
     /// Signatures with the node's key.
     Sign = 1 << 8,
-    /// What concerns the server as a whole.
+    /// Administration of the server.
     Admin = 1 << 9,
 }
 
@@ -31,7 +31,7 @@ pub enum Access {
 pub struct Permissions(u16);
 
 impl Permissions {
-    /// Everything.
+    /// All groups.
     pub const ALL: Self = Self(u16::MAX);
 
     /// These groups.

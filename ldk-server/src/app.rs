@@ -33,7 +33,7 @@ pub struct App {
     pub node: Arc<Node>,
     /// Its Bitcoin network.
     pub network: Network,
-    /// Runs what blocks.
+    /// Runs blocking work.
     pub executor: Executor,
     /// On-chain transactions, one after the other.
     pub spending: Arc<Spending>,
@@ -41,25 +41,25 @@ pub struct App {
     pub splices: Arc<Splices>,
     /// The settings of the channels.
     pub channel_settings: Arc<ChannelSettings>,
-    /// What is on disk.
+    /// The database.
     pub store: Arc<Store>,
-    /// Payments that wait to be claimed.
+    /// Held payments.
     pub held: Arc<HeldPayments>,
-    /// Who opens just-in-time channels to us, if anyone does.
+    /// The provider of just-in-time channels, if one is configured.
     pub lsp: Option<LiquidityProvider>,
     /// Payment requests that are being paid in one of several ways.
     pub payment_requests: PaymentRequests,
-    /// Where names are looked up.
+    /// The resolver of names (BIP 353).
     pub names: Names,
-    /// What the node announces that it can do.
+    /// The features that the node announces.
     pub features: NodeFeatures,
-    /// What stands between the node and its peers.
+    /// The gate between the node and its peers.
     pub gate: Arc<PeerGate>,
     /// What backups are made of.
     pub backups: Backups,
-    /// The limits of payments whose requests leave them out.
+    /// The default limits of routes.
     pub route_defaults: RouteParametersConfig,
-    /// The settings of channels that are opened by requests that leave them out.
+    /// The default settings of new channels.
     pub channel_defaults: ChannelConfig,
     /// Connection attempts.
     pub connecting: Bulkhead,
@@ -73,14 +73,14 @@ pub struct App {
 pub struct LiquidityProvider {
     /// Its node id.
     pub node_id: PublicKey,
-    /// Where it listens.
+    /// Its address.
     pub address: SocketAddress,
-    /// Orders that it has not answered.
+    /// The bound of open orders.
     pub ordering: Bulkhead,
 }
 
 impl LiquidityProvider {
-    /// One that nothing was ordered of.
+    /// A provider without open orders.
     pub fn new(node_id: PublicKey, address: SocketAddress) -> Self {
         let full = format!("{MAX_ORDERING} channels are being ordered");
         Self { node_id, address, ordering: Bulkhead::new(MAX_ORDERING, &full) }

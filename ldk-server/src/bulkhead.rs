@@ -1,4 +1,4 @@
-//! Bounds of how many may do something at once.
+//! Bulkheads: bounds on concurrent work of one kind.
 
 use std::sync::Arc;
 
@@ -6,42 +6,41 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::Error;
 
-/// How many may do something at once, apart from all else, so that those who wait for something slow
-/// hold up nobody else. Clones count together.
+/// A bound on concurrent work of one kind, so that slow work delays nothing else. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Bulkhead {
     places: Arc<Semaphore>,
     refusal: Arc<str>,
 }
 
-/// A place, which is free again when this is dropped.
+/// A place in a bulkhead. Dropping it frees the place.
 #[derive(Debug)]
 pub struct Place {
     _permit: OwnedSemaphorePermit,
 }
 
 impl Bulkhead {
-    /// So many places. `full` says what is under way when all are taken.
+    /// A bulkhead with so many places. `full` describes the work under way when none is free.
     pub fn new(places: usize, full: &str) -> Self {
         let refusal = format!("{full}; try again later").into();
         Self { places: Arc::new(Semaphore::new(places)), refusal }
     }
 
-    /// A place, or RESOURCE_EXHAUSTED if none is free.
+    /// Takes a place, or returns RESOURCE_EXHAUSTED if none is free.
     pub fn try_enter(&self) -> Result<Place, Error> {
         let permit = Arc::clone(&self.places).try_acquire_owned();
         let permit = permit.map_err(|_| Error::ResourceExhausted(self.refusal.to_string()))?;
         Ok(Place { _permit: permit })
     }
 
-    /// A place, when it is this caller's turn.
+    /// Waits for a place, in the order of arrival.
     pub async fn enter(&self) -> Result<Place, Error> {
         let permit = Arc::clone(&self.places).acquire_owned().await;
         let permit = permit.map_err(|_| Error::Unavailable("the server is stopping".to_owned()))?;
         Ok(Place { _permit: permit })
     }
 
-    /// How many places are free.
+    /// The number of free places.
     #[cfg(test)]
     pub(crate) fn free(&self) -> usize {
         self.places.available_permits()
@@ -57,7 +56,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn one_more_than_there_are_places_is_refused_or_waits() {
+    async fn a_full_bulkhead_refuses_or_makes_wait() {
         let bulkhead = Bulkhead::new(1, "1 backup is being made");
         let place = bulkhead.clone().try_enter().unwrap();
         let refused = bulkhead.try_enter().unwrap_err();

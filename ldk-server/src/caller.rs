@@ -1,6 +1,6 @@
-//! The caller of a call: who it is, what it may do, and whether it still waits for the answer. A
-//! call that cannot be undone looks at that right before it does it: whoever was told that the call
-//! failed, or has hung up, must not find the money spent.
+//! The caller of a call: its identity, its permissions, and whether it is still waiting for the answer.
+//! A call checks the latter right before a step that cannot be undone: a caller who was told that the
+//! call failed, or who has disconnected, must not find the money spent.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -12,24 +12,24 @@ use crate::access::{Access, Permissions};
 use crate::deadline::Deadline;
 use crate::error::Error;
 
-/// How long after the deadline the outcome of what was begun before it may be told.
+/// How long after the deadline the outcome of a committed call may be returned.
 const LATENESS: Duration = Duration::from_secs(10);
 
 const WAITS: u8 = 0;
 const GAVE_UP: u8 = 1;
 const COMMITTED: u8 = 2;
 
-/// Who a caller is.
+/// The identity of a caller.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Identity {
-    /// Nobody knows.
+    /// Not authenticated.
     #[default]
     Unknown,
-    /// Whoever holds the API key.
+    /// A holder of the API key.
     ApiKey,
 }
 
-/// The caller of a call; by default a stranger, who may do nothing. Clones are the same one.
+/// The caller of a call; by default one without identity and permissions. Clones share their state.
 #[derive(Clone, Debug, Default)]
 pub struct Caller {
     identity: Identity,
@@ -39,17 +39,17 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Somebody who holds the API key, and so may do everything; waits for ever.
+    /// A holder of the API key, with all permissions and without a deadline.
     pub(crate) fn with_api_key() -> Self {
         Self { identity: Identity::ApiKey, permissions: Permissions::ALL, ..Self::default() }
     }
 
-    /// Who it is.
+    /// Its identity.
     pub fn identity(&self) -> Identity {
         self.identity
     }
 
-    /// Fails unless the caller may make the calls of this group.
+    /// Fails with PERMISSION_DENIED unless the caller has access to this group.
     pub(crate) fn must_have(&self, group: Access) -> Result<(), Error> {
         if self.permissions.allow(group) {
             return Ok(());
@@ -57,23 +57,23 @@ impl Caller {
         Err(Error::PermissionDenied(format!("this caller has no access to the group {group:?}")))
     }
 
-    /// Until when the caller waits, if not for ever.
+    /// The caller's deadline, if there is one.
     pub(crate) fn deadline(&self) -> Option<Deadline> {
         self.deadline
     }
 
-    /// The same, waiting until this deadline.
+    /// The same caller, with this deadline.
     pub(crate) fn with_deadline(self, deadline: Deadline) -> Self {
         Self { deadline: Some(deadline), ..self }
     }
 
-    /// Fails when the caller has given up. From now on the caller is told the outcome, even if the
+    /// Fails if the caller has given up. From now on the caller is told the outcome, even if the
     /// deadline passes meanwhile.
     pub(crate) fn commit(&self) -> Result<(), Error> {
         self.become_state(COMMITTED)
     }
 
-    /// Fails when the caller has given up.
+    /// Fails if the caller has given up.
     pub(crate) fn still_waits(&self) -> Result<(), Error> {
         self.become_state(WAITS)
     }
@@ -90,15 +90,15 @@ impl Caller {
         }
     }
 
-    /// Whether the caller can give up: not when it was begun what cannot be undone.
+    /// Returns whether the caller has given up, which it cannot once the call is committed.
     fn give_up(&self) -> bool {
         let change =
             self.state.compare_exchange(WAITS, GAVE_UP, Ordering::SeqCst, Ordering::SeqCst);
         matches!(change, Ok(_) | Err(GAVE_UP))
     }
 
-    /// What `work` gives, or DEADLINE_EXCEEDED if the deadline comes first. The caller gives up when
-    /// this is dropped.
+    /// Returns the result of `work`, or DEADLINE_EXCEEDED if the deadline comes first. If this is
+    /// dropped, the caller has given up.
     pub(crate) async fn answer<T>(
         &self,
         work: impl Future<Output = Result<T, Status>>,
@@ -119,7 +119,7 @@ impl Caller {
     }
 }
 
-/// Somebody waits for the answer.
+/// While this exists, the caller is waiting.
 struct Present<'a>(&'a Caller);
 
 impl Drop for Present<'_> {

@@ -1,6 +1,6 @@
-//! The certificate that is presented to new connections, what the certificates of clients are checked
-//! with, and the task that takes others when their files change. Connections that are open keep the
-//! certificate they began with, and end when that of the client is revoked or has expired.
+//! The certificate for new connections, the verification of the certificates of clients, and the task that
+//! reloads both when their files change. Open connections keep the certificate they began with, and end
+//! when that of the client is revoked or expires.
 
 mod clients;
 
@@ -23,14 +23,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Ticks, rfc_3339, unix_secs};
 use crate::config::{ClientAuthConfig, TlsConfig};
-use crate::process::Hangups;
+use crate::process::HangupSignals;
 use crate::secrets::{self, ClientCertificate, Identity, Revoked, SecretError};
 pub use clients::ClientCertificates;
 
-/// From one look at the files to the next.
+/// The interval between two checks of the files.
 const INTERVAL: Duration = Duration::from_secs(3);
 const DAY_SECS: u64 = 24 * 60 * 60;
-/// What is left when warnings begin, one each day.
+/// The remaining validity at which warnings begin, one a day.
 const WARNING_SECS: u64 = 30 * DAY_SECS;
 
 /// The certificate in use. Clones are the same.
@@ -50,38 +50,38 @@ struct InUse {
     revoked: Option<Revoked>,
 }
 
-/// What takes another certificate when its files change.
+/// Reloads the certificate when its files change.
 pub(crate) struct CertificateReloader {
     certificate: Certificate,
-    /// The files when they were last read.
-    seen: Vec<Option<Stamp>>,
-    /// When a warning was last given, in Unix time.
+    /// The versions of the files that were read last.
+    loaded: Vec<Option<FileVersion>>,
+    /// The Unix time of the last warning.
     warned_at_secs: Option<u64>,
 }
 
-/// Tells a file from what it was before.
-type Stamp = (SystemTime, u64);
+/// Modification time and size, which change with the contents of a file.
+type FileVersion = (SystemTime, u64);
 
 impl Certificate {
-    /// Reads the certificate and its key, or makes them.
+    /// Reads the certificate and its key, or creates them.
     pub(crate) fn open(tls: TlsConfig) -> Result<(Self, CertificateReloader), SecretError> {
         secrets::prepare_authority(&tls)?;
         secrets::identity(&tls)?;
-        // Before they are read: what changes meanwhile is read again.
-        let seen = stamps(&tls);
+        // Before they are read, so that a change meanwhile is noticed.
+        let loaded = file_versions(&tls);
         let in_use = watch::Sender::new(InUse::read(&tls)?);
         let certificate = Self(Arc::new(Shared { tls, in_use }));
         let reloader =
-            CertificateReloader { certificate: certificate.clone(), seen, warned_at_secs: None };
+            CertificateReloader { certificate: certificate.clone(), loaded, warned_at_secs: None };
         Ok((certificate, reloader))
     }
 
-    /// What a new connection is accepted with.
+    /// The acceptor for new connections.
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
         self.0.in_use.borrow().acceptor.clone()
     }
 
-    /// The last second in which it is valid, in Unix time.
+    /// The last second of its validity, in Unix time.
     pub(crate) fn expires_at_secs(&self) -> u64 {
         self.0.in_use.borrow().expires_at_secs
     }
@@ -104,17 +104,17 @@ impl Certificate {
     fn revoke(&self, revoked: Revoked) {
         // Even where the rest cannot be read: then a client of these is turned away after its handshake.
         self.0.in_use.send_modify(|in_use| in_use.revoked = Some(revoked));
-        if let Err(error) = self.read_again() {
-            tracing::error!("the certificate in use is kept: {error}");
+        if let Err(error) = self.reload() {
+            tracing::error!(%error, "the certificate in use is kept");
         }
     }
 
-    /// Takes what is in the files now.
-    fn read_again(&self) -> Result<(), SecretError> {
+    /// Reads the files again.
+    fn reload(&self) -> Result<(), SecretError> {
         let read = InUse::read(&self.0.tls)?;
         let expires_at = rfc_3339(read.expires_at_secs);
         self.0.in_use.send_replace(read);
-        tracing::info!("the certificate was read again; it expires at {expires_at}");
+        tracing::info!(%expires_at, "the certificate was reloaded");
         Ok(())
     }
 }
@@ -124,16 +124,16 @@ impl InUse {
         let Identity { key, expires_at_secs, missing_hosts } = secrets::read_identity(tls)?;
         if !missing_hosts.is_empty() {
             tracing::warn!(
-                "the certificate {} is not valid for {}, where clients are to connect by tls.hosts or \
-                 node.grpc_service_address: those that check names refuse it; put the names into it, \
-                 for one that was made here with --renew-certificate",
-                tls.cert_path.display(),
-                missing_hosts.join(", ")
+                path = %tls.cert_path.display(),
+                missing_hosts = missing_hosts.join(", "),
+                "the certificate is not valid for all names of tls.hosts and node.grpc_service_address; \
+                 clients that check names refuse it; replace it, with --renew-certificate if the daemon \
+                 created it"
             );
         }
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        // A configuration of its own for each reading: nobody resumes a session that began with
-        // another certificate, or before a client's was revoked.
+        // Each reading has its own configuration, so that no session is resumed that began with another
+        // certificate, or before that of the client was revoked.
         let (verifier, revoked) = client_verifier(tls.client_auth.as_ref(), &provider)?;
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
@@ -157,37 +157,39 @@ fn client_verifier(
 }
 
 impl CertificateReloader {
-    /// Looks at the files at intervals, and reads them at once on SIGHUP, until `stop` is cancelled.
+    /// Checks the files at intervals, and reloads them at once on SIGHUP, until `stop` is cancelled.
     pub(crate) async fn keep(mut self, stop: CancellationToken) {
-        let mut hangups = Hangups::listen();
+        let mut hangups = HangupSignals::listen();
         let mut ticks = Ticks::after(INTERVAL, INTERVAL, stop);
         loop {
             let is_asked = tokio::select! {
                 () = hangups.next() => true,
                 goes_on = ticks.next() => if goes_on { false } else { return },
             };
-            let looking = spawn_blocking(move || {
-                self.look(is_asked);
+            let checking = spawn_blocking(move || {
+                self.reload(is_asked);
                 self.warn();
                 self
             });
-            self = match looking.await {
-                Ok(keeper) => keeper,
-                Err(error) => return tracing::error!("the certificate is kept as it is: {error}"),
+            self = match checking.await {
+                Ok(reloader) => reloader,
+                Err(error) => {
+                    return tracing::error!(%error, "the certificate is not reloaded any more");
+                },
             };
         }
     }
 
-    /// Takes the pair in the files, if they have changed or `is_asked`.
-    fn look(&mut self, is_asked: bool) {
-        let found = stamps(&self.certificate.0.tls);
-        if found == self.seen && !is_asked {
+    /// Reloads certificate and key, if their files have changed or `is_asked`.
+    fn reload(&mut self, is_asked: bool) {
+        let found = file_versions(&self.certificate.0.tls);
+        if found == self.loaded && !is_asked {
             return;
         }
-        self.seen = found;
-        match self.certificate.read_again() {
+        self.loaded = found;
+        match self.certificate.reload() {
             Ok(()) => self.warned_at_secs = None,
-            Err(error) => tracing::error!("the certificate in use is kept: {error}"),
+            Err(error) => tracing::error!(%error, "the certificate in use is kept"),
         }
     }
 
@@ -201,26 +203,27 @@ impl CertificateReloader {
             return;
         }
         self.warned_at_secs = Some(now_secs);
-        let (path, at) = (self.certificate.0.tls.cert_path.display(), rfc_3339(expires_at_secs));
+        let path = self.certificate.0.tls.cert_path.display();
+        let expires_at = rfc_3339(expires_at_secs);
         if left_secs == 0 {
-            tracing::error!("the certificate {path} has expired at {at}; replace it");
+            tracing::error!(%path, %expires_at, "the certificate has expired; replace it");
         } else {
-            let days = left_secs / DAY_SECS;
-            tracing::warn!("the certificate {path} expires at {at}, in {days} days; replace it");
+            let days_left = left_secs / DAY_SECS;
+            tracing::warn!(%path, %expires_at, days_left, "the certificate expires soon; replace it");
         }
     }
 }
 
-fn stamps(tls: &TlsConfig) -> Vec<Option<Stamp>> {
-    let mut stamps = vec![stamp(&tls.cert_path), stamp(&tls.key_path)];
+fn file_versions(tls: &TlsConfig) -> Vec<Option<FileVersion>> {
+    let mut versions = vec![file_version(&tls.cert_path), file_version(&tls.key_path)];
     if let Some(ClientAuthConfig { dir, .. }) = &tls.client_auth {
         let files = AuthorityFiles::in_dir(dir);
-        stamps.extend([stamp(&files.ca_cert), stamp(&files.revoked)]);
+        versions.extend([file_version(&files.ca_cert), file_version(&files.revoked)]);
     }
-    stamps
+    versions
 }
 
-fn stamp(path: &Path) -> Option<Stamp> {
+fn file_version(path: &Path) -> Option<FileVersion> {
     let metadata = fs::metadata(path).ok()?;
     Some((metadata.modified().ok()?, metadata.len()))
 }

@@ -1,4 +1,4 @@
-//! The `grpc-timeout` header: a caller's deadline.
+//! A caller's deadline, from the `grpc-timeout` header.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tonic::Status;
 pub(crate) struct Deadline(Instant);
 
 impl Deadline {
-    /// The deadline that `headers` name, counted from when they were received.
+    /// Parses the deadline in `headers`, which counts from when they were received.
     pub(crate) fn of(headers: &HeaderMap, received: Instant) -> Result<Option<Self>, Status> {
         let Some(value) = headers.get("grpc-timeout") else { return Ok(None) };
         let timeout = value.to_str().ok().and_then(parse).ok_or_else(|| {
@@ -23,8 +23,7 @@ impl Deadline {
     /// Waits for the deadline; forever if there is none.
     pub(crate) async fn expired(deadline: Option<Self>) {
         match deadline {
-            // The timer counts in whole milliseconds, rounded up: it would let a call with no time
-            // left be served.
+            // The timer counts whole milliseconds, rounded up: a call with no time left would be served.
             Some(deadline) if deadline.has_passed() => {},
             Some(Self(instant)) => tokio::time::sleep_until(instant).await,
             None => std::future::pending().await,
@@ -66,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_unit_is_read() {
+    fn every_unit_is_parsed() {
         assert_eq!(parse("99999999H"), Some(Duration::from_secs(99_999_999 * 3600)));
         assert_eq!(parse("2M"), Some(Duration::from_secs(120)));
         assert_eq!(parse("0S"), Some(Duration::ZERO));

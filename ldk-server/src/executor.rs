@@ -11,7 +11,7 @@ use crate::error::Error;
 /// only wait there.
 const MAX_RUNNING: usize = 64;
 
-/// Runs the blocking work of calls. Clones are the same one.
+/// Runs the blocking work of calls. Clones share their state.
 #[derive(Clone)]
 pub struct Executor {
     running: Bulkhead,
@@ -20,7 +20,7 @@ pub struct Executor {
 }
 
 impl Executor {
-    /// Admits so many calls that run or wait; one more is refused.
+    /// Admits this number of calls that run or wait; one more is refused.
     pub fn new(max_in_flight: usize) -> Self {
         let full = format!("limits.max_calls_in_flight: {max_in_flight} calls are under way");
         Self {
@@ -30,11 +30,12 @@ impl Executor {
         }
     }
 
-    /// Runs the work of a call on a blocking thread. It goes on even if the caller gives up.
-    pub(crate) async fn run<R, F>(&self, name: &'static str, work: F) -> Result<R, Error>
+    /// Runs the work of a call on a blocking thread. It continues even if the caller gives up.
+    pub(crate) async fn run<R, E, F>(&self, name: &'static str, work: F) -> Result<R, E>
     where
         R: Send + 'static,
-        F: FnOnce() -> Result<R, Error> + Send + 'static,
+        E: WorkError,
+        F: FnOnce() -> Result<R, E> + Send + 'static,
     {
         let admitted = self.admitted.try_enter()?;
         let running = self.running.enter().await?;
@@ -45,37 +46,60 @@ impl Executor {
         joined(name, work).await
     }
 
-    /// Runs work on a blocking thread that is bounded elsewhere. It goes on even if nobody waits.
-    pub(crate) fn spawn<R, F>(&self, name: &'static str, work: F) -> JoinHandle<Result<R, Error>>
+    /// Runs work that is bounded elsewhere on a blocking thread. It continues even if nobody waits.
+    pub(crate) fn spawn<R, E, F>(&self, name: &'static str, work: F) -> JoinHandle<Result<R, E>>
     where
         R: Send + 'static,
-        F: FnOnce() -> Result<R, Error> + Send + 'static,
+        E: WorkError,
+        F: FnOnce() -> Result<R, E> + Send + 'static,
     {
         let span = Span::current();
         self.tracker.spawn_blocking(move || {
             let _entered = span.entered();
             let result = work();
             // Here, because the caller may not wait for it, and is not told.
-            if let Err(Error::Internal(reason)) = &result {
-                tracing::error!("{name} failed: {reason}");
+            if let Some(Error::Internal(reason)) = result.as_ref().err().map(E::error) {
+                tracing::error!(%reason, "{name} failed");
             }
             result
         })
     }
 
-    /// Waits until no work is done any more.
+    /// Waits until all work has ended.
     pub async fn drained(&self) {
         self.tracker.close();
         self.tracker.wait().await;
     }
 }
 
-/// The outcome of spawned work.
-pub(crate) async fn joined<R>(
+/// What work can fail with.
+pub(crate) trait WorkError: From<Error> + Send + 'static {
+    /// Why it failed.
+    fn error(&self) -> &Error;
+
+    /// Says that the work ended without a result, so that its outcome is unknown.
+    fn without_result(reason: Error) -> Self;
+}
+
+impl WorkError for Error {
+    fn error(&self) -> &Error {
+        self
+    }
+
+    fn without_result(reason: Error) -> Self {
+        reason
+    }
+}
+
+/// Waits for the result of spawned work.
+pub(crate) async fn joined<R, E: WorkError>(
     name: &'static str,
-    work: JoinHandle<Result<R, Error>>,
-) -> Result<R, Error> {
-    work.await.map_err(|error| Error::Internal(format!("{name}: {error}")))?
+    work: JoinHandle<Result<R, E>>,
+) -> Result<R, E> {
+    match work.await {
+        Ok(result) => result,
+        Err(error) => Err(E::without_result(Error::Internal(format!("{name}: {error}")))),
+    }
 }
 
 #[cfg(test)]
@@ -93,14 +117,15 @@ mod tests {
             .map(|_| {
                 let (executor, wait) = (executor.clone(), Arc::clone(&wait));
                 tokio::spawn(async move {
-                    executor.run("slow", move || Ok(wait.lock().unwrap().recv().is_ok())).await
+                    let work = move || Ok::<_, Error>(wait.lock().unwrap().recv().is_ok());
+                    executor.run("slow", work).await
                 })
             })
             .collect();
         while executor.admitted.free() > 0 {
             tokio::task::yield_now().await;
         }
-        let refused = executor.run("quick", || Ok(())).await.unwrap_err();
+        let refused = executor.run("quick", || Ok::<_, Error>(())).await.unwrap_err();
         let Error::ResourceExhausted(reason) = refused else { panic!("{refused:?}") };
         assert!(reason.starts_with("limits.max_calls_in_flight: 2 calls"), "{reason}");
         go_on.send(()).unwrap();
@@ -108,6 +133,6 @@ mod tests {
         for call in slow {
             assert!(call.await.unwrap().unwrap());
         }
-        executor.run("quick", || Ok(())).await.unwrap();
+        executor.run("quick", || Ok::<_, Error>(())).await.unwrap();
     }
 }

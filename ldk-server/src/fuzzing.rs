@@ -5,8 +5,9 @@ use std::time::Duration;
 use ldk_server_grpc::api::{DecodeInvoiceResponse, DecodeOfferResponse};
 use ldk_server_grpc::types::PageToken;
 
+use crate::error::Error;
 use crate::secrets::{ClientCertificate, ClientCertificateError};
-use crate::{api, http, wire};
+use crate::{api, http};
 
 /// What is said of an invoice must not depend on when it is read.
 const NOW: Duration = Duration::from_secs(1_700_000_000);
@@ -22,13 +23,13 @@ pub fn page_token_bytes(token: &PageToken) -> Vec<usize> {
 }
 
 /// What an invoice says.
-pub fn invoice(text: &str) -> Result<DecodeInvoiceResponse, String> {
-    wire::invoice::decode(text, NOW)
+pub fn invoice(text: &str) -> Result<DecodeInvoiceResponse, Error> {
+    api::decode::invoice_at(text, NOW)
 }
 
 /// What an offer says.
-pub fn offer(text: &str) -> Result<DecodeOfferResponse, String> {
-    wire::offer::decode(text, NOW)
+pub fn offer(text: &str) -> Result<DecodeOfferResponse, Error> {
+    api::decode::offer_at(text, NOW)
 }
 
 /// What the certificate of a client says, in DER.

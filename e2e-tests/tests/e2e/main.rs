@@ -34,6 +34,7 @@ mod payments;
 mod python;
 mod requests;
 mod restart;
+mod runes_py;
 mod sending;
 mod signals;
 mod splice;

@@ -13,26 +13,26 @@ use tempfile::NamedTempFile;
 use crate::failure::Failure;
 use crate::output::{self, Format};
 
-/// Make a backup of the node's state, encrypted, and print what it is
+/// Create an encrypted backup of the node's state, and print a summary of it
 ///
-/// Restore it by `ldk-server restore`, on this or another machine, only when the node is gone: channel
-/// state that is old by then loses money. The passphrase is asked for unless a file of it or a
-/// recipient is named.
+/// Restore it with `ldk-server restore`, on this or another machine, and only if the node is lost:
+/// running with outdated channel state loses money. The command asks for the passphrase unless a
+/// passphrase file or a recipient is given.
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("protection"))]
 pub(crate) struct Backup {
-    /// The file to write, which must not exist
+    /// File to write; must not exist
     file: PathBuf,
 
-    /// File whose first line is the passphrase to encrypt with, of 12 characters or more
+    /// File whose first line is the passphrase to encrypt with, at least 12 characters
     #[arg(long, value_name = "FILE", group = "protection")]
     passphrase_file: Option<PathBuf>,
 
-    /// Public key of age (age1…) to encrypt to; may be repeated. The secret key opens the backup
+    /// age public key (age1…) to encrypt to; can be repeated. Its secret key decrypts the backup
     #[arg(long, value_name = "AGE1…", group = "protection")]
     recipient: Vec<String>,
 
-    /// Put the node's keys into the backup, too. The server must allow it (backup.allow_keys)
+    /// Include the node's keys. The server must allow it (backup.allow_keys)
     #[arg(long)]
     include_keys: bool,
 }

@@ -7,7 +7,16 @@ use crate::amount::Amount;
 use crate::args::{DescriptionArgs, RouteArgs};
 use crate::failure::Failure;
 
-/// Make an invoice
+unary_commands!(ReceiveCommands {
+    Bolt11Receive => bolt11_receive,
+});
+
+unary_commands!(SendCommands {
+    Bolt11Send => bolt11_send,
+    Bolt11SendUnderpaying => bolt11_send_underpaying,
+});
+
+/// Create an invoice
 #[derive(Debug, Args)]
 pub(crate) struct Bolt11Receive {
     /// Amount with its unit (sat or msat); without it the payer chooses
@@ -31,8 +40,8 @@ impl TryFrom<Bolt11Receive> for Bolt11ReceiveRequest {
 
 /// Pay an invoice
 ///
-/// The answer is the payment's id, as soon as the payment is on its way. `get-payment-details` and
-/// `events` tell how it ended.
+/// Prints the payment's id as soon as the payment is sent. `get-payment-details` and `events` show the
+/// outcome.
 #[derive(Debug, Args)]
 pub(crate) struct Bolt11Send {
     /// Invoice to pay
@@ -60,9 +69,9 @@ impl From<Bolt11Send> for Bolt11SendRequest {
     }
 }
 
-/// Pay less than an invoice asks for, where the server can
+/// Pay less than an invoice asks for, if the server supports it
 ///
-/// The Lightning library of this version cannot, so that its server refuses.
+/// Servers of this version refuse it, because their Lightning library does not support it.
 #[derive(Debug, Args)]
 pub(crate) struct Bolt11SendUnderpaying {
     /// Invoice to pay

@@ -6,7 +6,12 @@ use ldk_server_grpc::api::{Bolt12ReceiveRequest, Bolt12SendRequest};
 use crate::amount::Amount;
 use crate::args::RouteArgs;
 
-/// Make an offer, which can be paid more than once
+unary_commands!(Commands {
+    Bolt12Receive => bolt12_receive,
+    Bolt12Send => bolt12_send,
+});
+
+/// Create an offer, which can be paid more than once
 #[derive(Debug, Args)]
 pub(crate) struct Bolt12Receive {
     /// Text that the payer is shown
@@ -20,7 +25,7 @@ pub(crate) struct Bolt12Receive {
     #[arg(long, value_name = "SECONDS")]
     expiry_secs: Option<u32>,
 
-    /// Largest number of items in one payment; needs an amount [default: one, not counted]
+    /// Maximum number of items in one payment; needs an amount [default: one, not counted]
     #[arg(long, value_name = "NUMBER")]
     quantity: Option<u64>,
 }
@@ -38,8 +43,8 @@ impl From<Bolt12Receive> for Bolt12ReceiveRequest {
 
 /// Pay an offer
 ///
-/// The answer is the payment's id, as soon as an invoice is asked for. `get-payment-details` and
-/// `events` tell how it ended. Each call is a new payment: an offer can be paid twice.
+/// Prints the payment's id as soon as the invoice is requested. `get-payment-details` and `events`
+/// show the outcome. Each call is a new payment: an offer can be paid twice.
 #[derive(Debug, Args)]
 pub(crate) struct Bolt12Send {
     /// Offer to pay
@@ -52,7 +57,7 @@ pub(crate) struct Bolt12Send {
     #[arg(short, long, value_name = "NUMBER")]
     quantity: Option<u64>,
 
-    /// Text for the payee
+    /// Note to the payee
     #[arg(short, long, value_name = "TEXT", allow_hyphen_values = true)]
     payer_note: Option<String>,
 

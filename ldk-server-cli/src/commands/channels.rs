@@ -14,7 +14,17 @@ use crate::args::ChannelConfigArgs;
 use crate::commands::peers::key_and_address;
 use crate::failure::Failure;
 
-/// Open a channel to a node, from the on-chain wallet
+unary_commands!(Commands {
+    OpenChannel => open_channel,
+    SpliceIn => splice_in,
+    SpliceOut => splice_out,
+    UpdateChannelConfig => update_channel_config,
+    CloseChannel => close_channel,
+    ForceCloseChannel => force_close_channel,
+    ListChannels => list_channels,
+});
+
+/// Open a channel to a node, funded by the on-chain wallet
 #[derive(Debug, Args)]
 #[command(allow_missing_positional = true)]
 pub(crate) struct OpenChannel {
@@ -22,22 +32,22 @@ pub(crate) struct OpenChannel {
     #[arg(value_name = "NODE_PUBKEY[@ADDRESS]")]
     node_pubkey: String,
 
-    /// Address of the node, host:port, where it is not given with the public key
+    /// Address of the node, host:port, unless it is given with the public key
     address: Option<String>,
 
     /// Size of the channel with its unit (sat, or msat in whole sats), or all for everything that
     /// is spendable
     channel_amount: AmountOrAll,
 
-    /// Amount to give to the other side, with its unit (sat or msat)
+    /// Amount to give to the counterparty, with its unit (sat or msat)
     #[arg(long, value_name = "AMOUNT")]
     push_to_counterparty: Option<Amount>,
 
-    /// Make the channel public, so that it can forward payments of others
+    /// Announce the channel, so that it can forward payments of others
     #[arg(long)]
     announce_channel: bool,
 
-    /// Allow the other side to spend its whole balance, with nothing left to lose if it cheats
+    /// Require no reserve of the counterparty, which then has nothing to lose if it cheats
     #[arg(long)]
     disable_counterparty_reserve: bool,
 
@@ -73,16 +83,16 @@ impl TryFrom<OpenChannel> for OpenChannelRequest {
     }
 }
 
-/// Move money from the on-chain wallet into a channel
+/// Move funds from the on-chain wallet into a channel
 ///
-/// The answer means that the other side was asked. The channel goes on meanwhile, and has the money
-/// when the transaction is confirmed.
+/// Returns as soon as the counterparty is asked. The channel stays usable, and has the funds when the
+/// transaction is confirmed.
 #[derive(Debug, Args)]
 pub(crate) struct SpliceIn {
     /// The channel's user_channel_id
     user_channel_id: String,
 
-    /// Public key of the other side, as hex
+    /// Public key of the counterparty, as hex
     counterparty_node_id: String,
 
     /// Amount with its unit (sat, or msat in whole sats), or all for everything that is spendable
@@ -105,22 +115,22 @@ impl TryFrom<SpliceIn> for SpliceInRequest {
     }
 }
 
-/// Move money from a channel to an on-chain address
+/// Move funds from a channel to an on-chain address
 ///
-/// The answer means that the other side was asked. The channel goes on meanwhile, without the money.
+/// Returns as soon as the counterparty is asked. The channel stays usable, without the funds.
 #[derive(Debug, Args)]
 pub(crate) struct SpliceOut {
     /// The channel's user_channel_id
     user_channel_id: String,
 
-    /// Public key of the other side, as hex
+    /// Public key of the counterparty, as hex
     counterparty_node_id: String,
 
     /// Amount with its unit (sat, or msat in whole sats), or all for everything that can be taken
     /// out
     splice_amount: AmountOrAll,
 
-    /// Address to send to [default: a fresh one of the node's on-chain wallet]
+    /// Address to send to [default: a new one of the node's on-chain wallet]
     #[arg(short, long)]
     address: Option<String>,
 }
@@ -143,13 +153,13 @@ impl TryFrom<SpliceOut> for SpliceOutRequest {
     }
 }
 
-/// Change the node's settings of a channel; those not given stay as they are
+/// Change the node's settings of a channel; settings not given stay as they are
 #[derive(Debug, Args)]
 pub(crate) struct UpdateChannelConfig {
     /// The channel's user_channel_id
     user_channel_id: String,
 
-    /// Public key of the other side, as hex
+    /// Public key of the counterparty, as hex
     counterparty_node_id: String,
 
     #[command(flatten)]
@@ -166,13 +176,13 @@ impl From<UpdateChannelConfig> for UpdateChannelConfigRequest {
     }
 }
 
-/// Close a channel together with the other side
+/// Close a channel cooperatively
 #[derive(Debug, Args)]
 pub(crate) struct CloseChannel {
     /// The channel's user_channel_id
     user_channel_id: String,
 
-    /// Public key of the other side, as hex
+    /// Public key of the counterparty, as hex
     counterparty_node_id: String,
 }
 
@@ -185,16 +195,16 @@ impl From<CloseChannel> for CloseChannelRequest {
     }
 }
 
-/// Close a channel without the other side; the node's funds come back after a delay
+/// Force-close a channel, without the counterparty; the node's funds return after a delay
 #[derive(Debug, Args)]
 pub(crate) struct ForceCloseChannel {
     /// The channel's user_channel_id
     user_channel_id: String,
 
-    /// Public key of the other side, as hex
+    /// Public key of the counterparty, as hex
     counterparty_node_id: String,
 
-    /// Reason to tell the other side
+    /// Reason to send to the counterparty
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     force_close_reason: Option<String>,
 }
@@ -209,7 +219,7 @@ impl From<ForceCloseChannel> for ForceCloseChannelRequest {
     }
 }
 
-/// List the channels, those still being opened included
+/// List the channels, including those being opened
 #[derive(Debug, Args)]
 pub(crate) struct ListChannels;
 

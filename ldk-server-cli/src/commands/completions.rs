@@ -6,10 +6,10 @@ use clap_complete::Shell;
 use crate::failure::Failure;
 use crate::{Cli, output};
 
-/// Print the completion script for a shell; needs neither server nor key
+/// Print the completion script for a shell; needs no server and no key
 #[derive(Debug, Args)]
 pub(crate) struct Completions {
-    /// Shell to complete for
+    /// Shell that the script is for
     shell: Shell,
 }
 

@@ -5,12 +5,18 @@ use ldk_server_grpc::api::{
     AckEventsRequest, DeleteEventConsumerRequest, ListEventConsumersRequest,
 };
 
-/// Tell that a consumer is done with all events up to one
+unary_commands!(Commands {
+    AckEvents => ack_events,
+    ListEventConsumers => list_event_consumers,
+    DeleteEventConsumer => delete_event_consumer,
+});
+
+/// Acknowledge all events up to one on behalf of a consumer
 #[derive(Debug, Args)]
 pub(crate) struct AckEvents {
-    /// The name of the consumer
+    /// Name of the consumer
     consumer: String,
-    /// The number (event_index) of the last event it is done with
+    /// Number (event_index) of the last event that the consumer has processed
     event_index: u64,
 }
 
@@ -20,7 +26,7 @@ impl From<AckEvents> for AckEventsRequest {
     }
 }
 
-/// List the consumers of events, and how far each has come
+/// List the event consumers and the last event that each has acknowledged
 #[derive(Debug, Args)]
 pub(crate) struct ListEventConsumers;
 
@@ -30,10 +36,10 @@ impl From<ListEventConsumers> for ListEventConsumersRequest {
     }
 }
 
-/// Forget a consumer of events, and how far it has come
+/// Delete an event consumer and its position
 #[derive(Debug, Args)]
 pub(crate) struct DeleteEventConsumer {
-    /// The name of the consumer
+    /// Name of the consumer
     consumer: String,
 }
 

@@ -3,10 +3,15 @@
 use clap::Args;
 use ldk_server_grpc::api::{SignMessageRequest, VerifySignatureRequest};
 
-/// Sign a text with the node's key
+unary_commands!(Commands {
+    SignMessage => sign_message,
+    VerifySignature => verify_signature,
+});
+
+/// Sign a message with the node's key
 #[derive(Debug, Args)]
 pub(crate) struct SignMessage {
-    /// Text to sign, as UTF-8
+    /// Message to sign, as UTF-8
     #[arg(allow_hyphen_values = true)]
     message: String,
 }
@@ -17,12 +22,12 @@ impl From<SignMessage> for SignMessageRequest {
     }
 }
 
-/// Check that a text was signed with the key of a node
+/// Verify that a message was signed with the key of a node
 ///
-/// The answer says whether it was; the exit status is 0 in both cases.
+/// Prints whether the signature is valid; the exit status is 0 in both cases.
 #[derive(Debug, Args)]
 pub(crate) struct VerifySignature {
-    /// Text that was signed, as UTF-8
+    /// Message that was signed, as UTF-8
     #[arg(allow_hyphen_values = true)]
     message: String,
 

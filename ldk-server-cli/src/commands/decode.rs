@@ -3,6 +3,11 @@
 use clap::Args;
 use ldk_server_grpc::api::{DecodeInvoiceRequest, DecodeOfferRequest};
 
+unary_commands!(Commands {
+    DecodeInvoice => decode_invoice,
+    DecodeOffer => decode_offer,
+});
+
 /// Show what an invoice says, without paying it
 #[derive(Debug, Args)]
 pub(crate) struct DecodeInvoice {

@@ -17,20 +17,20 @@ use crate::output;
 const SHORTEST_DELAY: Duration = Duration::from_millis(100);
 const LONGEST_DELAY: Duration = Duration::from_secs(15);
 
-/// Follow what happens, until Ctrl-C: one JSON object a line, whatever the format
+/// Print events until Ctrl-C, each as one line of JSON, whatever the format
 ///
-/// When the connection is lost or the server restarts, the events go on where they stopped, and
-/// nothing is left out or printed twice; standard error tells of it. A server that is not there to
-/// begin with is a failure.
+/// After a lost connection or a restart of the server, the command resumes where it stopped: no event
+/// is missing or printed twice. It reports both on standard error. If the server cannot be reached at
+/// the beginning, the command fails.
 #[derive(Debug, Args)]
 pub(crate) struct Events {
-    /// The number (event_index) of the last event you have: begin with the one after; 0 begins with
-    /// the first of all [default: from now on, or where the consumer is]
+    /// Number (event_index) of the last event you have; begin with the next one. 0 begins with the
+    /// first event [default: new events only, or after the consumer's position]
     #[arg(long, value_name = "INDEX")]
     after: Option<u64>,
 
-    /// Begin where this consumer is, and acknowledge each event for it once it is printed. One that
-    /// does not exist is made
+    /// Begin at the position of this consumer, and acknowledge each event once it is printed. A
+    /// consumer that does not exist is created
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     consumer: Option<String>,
 }

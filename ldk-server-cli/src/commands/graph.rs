@@ -6,6 +6,14 @@ use ldk_server_grpc::api::{
     GraphListChannelsRequest, GraphListNodesRequest,
 };
 
+unary_commands!(Commands {
+    ExportPathfindingScores => export_pathfinding_scores,
+    GraphListChannels => graph_list_channels,
+    GraphGetChannel => graph_get_channel,
+    GraphListNodes => graph_list_nodes,
+    GraphGetNode => graph_get_node,
+});
+
 /// List the public channels by their short channel ids
 #[derive(Debug, Args)]
 pub(crate) struct GraphListChannels;
@@ -19,7 +27,7 @@ impl From<GraphListChannels> for GraphListChannelsRequest {
 /// Show a public channel
 #[derive(Debug, Args)]
 pub(crate) struct GraphGetChannel {
-    /// Short channel id as one decimal number
+    /// Short channel id, as a decimal number
     short_channel_id: u64,
 }
 
@@ -52,7 +60,7 @@ impl From<GraphGetNode> for GraphGetNodeRequest {
     }
 }
 
-/// Print what the node has learned about the channels of others, as hex
+/// Print the node's pathfinding scores, as hex
 #[derive(Debug, Args)]
 pub(crate) struct ExportPathfindingScores;
 

@@ -6,10 +6,10 @@ use ldk_server_client::Client;
 use crate::failure::Failure;
 use crate::output;
 
-/// Say whether the node can be relied on; exit status 0 if so, 1 with the reasons if not
+/// Check whether the node is ready; exit status 0 if it is, 1 with the reasons if it is not
 #[derive(Debug, Args)]
 pub(crate) struct Health {
-    /// Ask only whether the process serves, ready or not
+    /// Only check whether the process responds, ready or not
     #[arg(long)]
     live: bool,
 }

@@ -9,14 +9,20 @@ use crate::amount::Amount;
 use crate::args::DescriptionArgs;
 use crate::failure::Failure;
 
-/// Make an invoice for a payment hash of your own
+unary_commands!(Commands {
+    Bolt11ReceiveForHash => bolt11_receive_for_hash,
+    Bolt11ClaimForHash => bolt11_claim_for_hash,
+    Bolt11FailForHash => bolt11_fail_for_hash,
+});
+
+/// Create an invoice for a payment hash whose preimage the node does not know
 ///
-/// The node does not know the preimage. It holds the payment until bolt11-claim-for-hash or
-/// bolt11-fail-for-hash; the event payment_claimable tells that it is there, and by which block it
-/// has to be decided.
+/// The node holds the payment until bolt11-claim-for-hash or bolt11-fail-for-hash. The event
+/// payment_claimable reports that the payment has arrived, and the block before which it must be
+/// claimed.
 #[derive(Debug, Args)]
 pub(crate) struct Bolt11ReceiveForHash {
-    /// SHA-256 of the preimage, as hex. Use each hash once only
+    /// SHA-256 of the preimage, as hex. Use each hash only once
     payment_hash: String,
 
     /// Amount with its unit (sat or msat); without it the payer chooses
@@ -39,14 +45,14 @@ impl TryFrom<Bolt11ReceiveForHash> for Bolt11ReceiveForHashRequest {
     }
 }
 
-/// Settle a held payment with its preimage
+/// Claim a held payment with its preimage
 #[derive(Debug, Args)]
 pub(crate) struct Bolt11ClaimForHash {
-    /// Preimage as hex. Other users of this computer can see it while the command runs, and shells
+    /// Preimage as hex. Other users of this machine can see it while the command runs, and shells
     /// keep it in their history
     preimage: String,
 
-    /// Refuse to claim if the invoice asks for more than this, with its unit (sat or msat)
+    /// Do not claim if the invoice asks for more than this amount, with its unit (sat or msat)
     #[arg(short, long, value_name = "AMOUNT")]
     claimable_amount: Option<Amount>,
 
@@ -65,7 +71,7 @@ impl From<Bolt11ClaimForHash> for Bolt11ClaimForHashRequest {
     }
 }
 
-/// Send a held payment back to its sender
+/// Fail a held payment back to its payer
 #[derive(Debug, Args)]
 pub(crate) struct Bolt11FailForHash {
     /// Payment hash as hex

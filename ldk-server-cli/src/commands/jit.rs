@@ -9,16 +9,21 @@ use crate::amount::Amount;
 use crate::args::DescriptionArgs;
 use crate::failure::Failure;
 
-/// Make an invoice that is paid through a new channel of the liquidity provider
+unary_commands!(Commands {
+    Bolt11ReceiveViaJitChannel => bolt11_receive_via_jit_channel,
+    Bolt11ReceiveVariableAmountViaJitChannel => bolt11_receive_variable_amount_via_jit_channel,
+});
+
+/// Create an invoice that is paid through a new channel from the liquidity provider
 #[derive(Debug, Args)]
 pub(crate) struct Bolt11ReceiveViaJitChannel {
-    /// Amount with its unit (sat or msat). What arrives is less by the provider's fee
+    /// Amount with its unit (sat or msat). The node receives it less the provider's fee
     amount: Amount,
 
     #[command(flatten)]
     description: DescriptionArgs,
 
-    /// Most the provider may keep back, with its unit (sat or msat) [default: no limit]
+    /// Maximum fee of the provider, with its unit (sat or msat) [default: no limit]
     #[arg(long, value_name = "AMOUNT")]
     max_total_lsp_fee_limit: Option<Amount>,
 }
@@ -36,13 +41,13 @@ impl TryFrom<Bolt11ReceiveViaJitChannel> for Bolt11ReceiveViaJitChannelRequest {
     }
 }
 
-/// Make an invoice without amount that is paid through a new channel of the liquidity provider
+/// Create an invoice without amount that is paid through a new channel from the liquidity provider
 #[derive(Debug, Args)]
 pub(crate) struct Bolt11ReceiveVariableAmountViaJitChannel {
     #[command(flatten)]
     description: DescriptionArgs,
 
-    /// Most the provider may keep back, in msat per million msat paid [default: no limit]
+    /// Maximum fee of the provider, in msat per million msat paid [default: no limit]
     #[arg(long, value_name = "MILLIONTHS")]
     max_proportional_lsp_fee_limit_ppm_msat: Option<u64>,
 }

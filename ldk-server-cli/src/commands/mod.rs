@@ -1,5 +1,30 @@
 //! The commands, a file for each noun. Most of them are one unary call: their arguments become the
-//! request, and the response is printed.
+//! request, and the response is printed. Those are listed in the file of their noun.
+
+/// Declares the commands of a noun that are one unary call, each with the client's method for it.
+macro_rules! unary_commands {
+    ($commands:ident { $($command:ident => $method:ident,)+ }) => {
+        #[derive(Debug, clap::Subcommand)]
+        #[allow(clippy::enum_variant_names, reason = "commands are named after their calls")]
+        pub(crate) enum $commands {
+            $($command($command),)+
+        }
+
+        impl $commands {
+            pub(crate) async fn run(
+                self,
+                client: &ldk_server_client::Client,
+                format: $crate::output::Format,
+            ) -> Result<(), $crate::failure::Failure> {
+                match self {
+                    $(Self::$command(command) => {
+                        $crate::output::print(&client.$method(command.try_into()?).await?, format)
+                    })+
+                }
+            }
+        }
+    };
+}
 
 mod backup;
 mod bolt11;
@@ -19,6 +44,7 @@ mod node;
 mod onchain;
 mod payments;
 mod peers;
+mod runes;
 mod spontaneous;
 mod unified;
 
@@ -26,33 +52,15 @@ use clap::Subcommand;
 use ldk_server_client::Client;
 
 use crate::failure::Failure;
-use crate::output::{self, Format};
+use crate::output::Format;
 
 use backup::Backup;
-use bolt11::{Bolt11Receive, Bolt11Send, Bolt11SendUnderpaying};
-use bolt12::{Bolt12Receive, Bolt12Send};
-use channels::{
-    CloseChannel, ForceCloseChannel, ListChannels, OpenChannel, SpliceIn, SpliceOut,
-    UpdateChannelConfig,
-};
 use completions::Completions;
-use consumers::{AckEvents, DeleteEventConsumer, ListEventConsumers};
-use crypto::{SignMessage, VerifySignature};
-use decode::{DecodeInvoice, DecodeOffer};
 use events::Events;
-use graph::{
-    ExportPathfindingScores, GraphGetChannel, GraphGetNode, GraphListChannels, GraphListNodes,
-};
 use health::Health;
-use hodl::{Bolt11ClaimForHash, Bolt11FailForHash, Bolt11ReceiveForHash};
-use jit::{Bolt11ReceiveVariableAmountViaJitChannel, Bolt11ReceiveViaJitChannel};
 use man_pages::ManPages;
-use node::{GetBalances, GetNodeInfo};
-use onchain::{OnchainReceive, OnchainSend};
-use payments::{GetPaymentDetails, ListForwardedPayments, ListPayments};
-use peers::{ConnectPeer, DisconnectPeer, ListPeers};
-use spontaneous::SpontaneousSend;
-use unified::Pay;
+use payments::{ListForwardedPayments, ListPayments};
+use runes::{DecodeRune, RestrictRune};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -63,70 +71,47 @@ pub(crate) enum Command {
     Events(Events),
     Backup(Backup),
     Health(Health),
+    DecodeRune(DecodeRune),
+    RestrictRune(RestrictRune),
     Completions(Completions),
     ManPages(ManPages),
 }
 
-/// Declares the commands that are one unary call, each with the client's method for it.
-macro_rules! unary_commands {
-    ($($command:ident => $method:ident,)+) => {
+/// Gathers the commands of each noun, in the order of the help.
+macro_rules! nouns {
+    ($($noun:ident($commands:ty),)+) => {
         #[derive(Debug, Subcommand)]
         pub(crate) enum UnaryCommand {
-            $($command($command),)+
+            $(#[command(flatten)] $noun($commands),)+
         }
 
         impl UnaryCommand {
             pub(crate) async fn run(self, client: &Client, format: Format) -> Result<(), Failure> {
                 match self {
-                    $(Self::$command(command) => {
-                        output::print(&client.$method(command.try_into()?).await?, format)
-                    })+
+                    $(Self::$noun(command) => command.run(client, format).await,)+
                 }
             }
         }
     };
 }
 
-unary_commands! {
-    GetNodeInfo => get_node_info,
-    GetBalances => get_balances,
-    OnchainReceive => onchain_receive,
-    OnchainSend => onchain_send,
-    Bolt11Receive => bolt11_receive,
-    Bolt11ReceiveForHash => bolt11_receive_for_hash,
-    Bolt11ClaimForHash => bolt11_claim_for_hash,
-    Bolt11FailForHash => bolt11_fail_for_hash,
-    Bolt11ReceiveViaJitChannel => bolt11_receive_via_jit_channel,
-    Bolt11ReceiveVariableAmountViaJitChannel => bolt11_receive_variable_amount_via_jit_channel,
-    Bolt11Send => bolt11_send,
-    Bolt11SendUnderpaying => bolt11_send_underpaying,
-    Bolt12Receive => bolt12_receive,
-    Bolt12Send => bolt12_send,
-    SpontaneousSend => spontaneous_send,
-    Pay => unified_send,
-    DecodeInvoice => decode_invoice,
-    DecodeOffer => decode_offer,
-    OpenChannel => open_channel,
-    SpliceIn => splice_in,
-    SpliceOut => splice_out,
-    UpdateChannelConfig => update_channel_config,
-    CloseChannel => close_channel,
-    ForceCloseChannel => force_close_channel,
-    ListChannels => list_channels,
-    ConnectPeer => connect_peer,
-    DisconnectPeer => disconnect_peer,
-    ListPeers => list_peers,
-    SignMessage => sign_message,
-    VerifySignature => verify_signature,
-    ExportPathfindingScores => export_pathfinding_scores,
-    GraphListChannels => graph_list_channels,
-    GraphGetChannel => graph_get_channel,
-    GraphListNodes => graph_list_nodes,
-    GraphGetNode => graph_get_node,
-    GetPaymentDetails => get_payment_details,
-    AckEvents => ack_events,
-    ListEventConsumers => list_event_consumers,
-    DeleteEventConsumer => delete_event_consumer,
+nouns! {
+    Node(node::Commands),
+    Onchain(onchain::Commands),
+    Bolt11Receive(bolt11::ReceiveCommands),
+    Hodl(hodl::Commands),
+    Jit(jit::Commands),
+    Bolt11Send(bolt11::SendCommands),
+    Bolt12(bolt12::Commands),
+    Spontaneous(spontaneous::Commands),
+    Unified(unified::Commands),
+    Decode(decode::Commands),
+    Channels(channels::Commands),
+    Peers(peers::Commands),
+    Crypto(crypto::Commands),
+    Graph(graph::Commands),
+    Payments(payments::Commands),
+    Consumers(consumers::Commands),
 }
 
 #[cfg(test)]

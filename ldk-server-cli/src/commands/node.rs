@@ -3,6 +3,11 @@
 use clap::Args;
 use ldk_server_grpc::api::{GetBalancesRequest, GetNodeInfoRequest};
 
+unary_commands!(Commands {
+    GetNodeInfo => get_node_info,
+    GetBalances => get_balances,
+});
+
 /// Show the node's id, network, addresses, best block and last sync times
 #[derive(Debug, Args)]
 pub(crate) struct GetNodeInfo;
@@ -13,7 +18,7 @@ impl From<GetNodeInfo> for GetNodeInfoRequest {
     }
 }
 
-/// Show what the node owns, on chain and in channels, in sat
+/// Show the node's on-chain and channel balances, in sat
 #[derive(Debug, Args)]
 pub(crate) struct GetBalances;
 

@@ -6,7 +6,12 @@ use ldk_server_grpc::api::{AllFunds, OnchainReceiveRequest, OnchainSendRequest};
 use crate::amount::AmountOrAll;
 use crate::failure::Failure;
 
-/// Get a fresh address of the node's on-chain wallet
+unary_commands!(Commands {
+    OnchainReceive => onchain_receive,
+    OnchainSend => onchain_send,
+});
+
+/// Get a new address of the node's on-chain wallet
 #[derive(Debug, Args)]
 pub(crate) struct OnchainReceive;
 
@@ -22,15 +27,15 @@ pub(crate) struct OnchainSend {
     /// Address to send to
     address: String,
 
-    /// Amount with its unit (sat, or msat in whole sats), or all, which leaves the reserve for closing
-    /// channels; leave it out with --send-all true
+    /// Amount with its unit (sat, or msat in whole sats), or all, which keeps the reserve for closing
+    /// channels; omit it with --send-all true
     amount: Option<AmountOrAll>,
 
-    /// Send everything, the reserve for closing channels included; refused while channels are open
+    /// Send everything, including the reserve for closing channels; refused while channels are open
     #[arg(long, value_name = "BOOL", action = ArgAction::Set)]
     send_all: Option<bool>,
 
-    /// With --send-all true, spend the reserve although channels are open that need it
+    /// With --send-all true, spend the reserve even if open channels need it
     #[arg(long)]
     force: bool,
 

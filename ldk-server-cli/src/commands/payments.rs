@@ -12,7 +12,11 @@ use crate::failure::Failure;
 use crate::output::{self, Format};
 use crate::pages::{self, Page, PageArgs};
 
-/// Show one payment; null if there is none with this id
+unary_commands!(Commands {
+    GetPaymentDetails => get_payment_details,
+});
+
+/// Show one payment, or null if there is none with this id
 #[derive(Debug, Args)]
 pub(crate) struct GetPaymentDetails {
     /// The payment's id, or the txid of an on-chain payment, as hex
@@ -25,9 +29,9 @@ impl From<GetPaymentDetails> for GetPaymentDetailsRequest {
     }
 }
 
-/// List the payments, the newest first
+/// List payments, newest first
 ///
-/// A filter leaves out the payments that do not match; of several filters, all have to.
+/// A payment is listed if it matches all of the given filters.
 #[derive(Debug, Args)]
 pub(crate) struct ListPayments {
     #[command(flatten)]
@@ -53,22 +57,22 @@ impl ListPayments {
 // A doc comment here would become the description of the command.
 #[derive(Debug, Args)]
 struct Filters {
-    /// Only payments that have come so far
+    /// Only payments with this status
     #[arg(long, value_enum)]
     status: Option<Status>,
 
-    /// Only payments to the node, or from it
+    /// Only payments in this direction
     #[arg(long, value_enum)]
     direction: Option<Direction>,
 
-    /// Only payments that are made in this way
+    /// Only payments of this kind
     #[arg(long, value_enum)]
     method: Option<Method>,
 
     #[command(flatten)]
     period: Period,
 
-    /// Only payments with this hash, as hex
+    /// Only payments with this payment hash, as hex
     #[arg(long, value_name = "HEX")]
     payment_hash: Option<String>,
 }
@@ -91,11 +95,11 @@ impl From<Filters> for ListPaymentsRequest {
 // A doc comment here would become the description of the command.
 #[derive(Debug, Args)]
 struct Period {
-    /// Only those of this time or later, in seconds since 1970 (Unix time, as `date +%s` prints it)
+    /// Only those created at this time or later, in seconds since 1970 (Unix time, see `date +%s`)
     #[arg(long, value_name = "SECONDS")]
     created_from: Option<u64>,
 
-    /// Only those from before this time, in seconds since 1970 (Unix time)
+    /// Only those created before this time, in seconds since 1970 (Unix time)
     #[arg(long, value_name = "SECONDS")]
     created_before: Option<u64>,
 }
@@ -119,11 +123,11 @@ macro_rules! words {
 }
 
 words!(Status for PaymentStatus {
-    /// Not decided yet, unpaid invoices among them
+    /// Not completed yet; includes unpaid invoices
     Pending,
     /// Paid
     Succeeded,
-    /// Nothing was paid, and nothing will be
+    /// Not paid, and will not be
     Failed,
 });
 
@@ -135,21 +139,21 @@ words!(Direction for PaymentDirection {
 });
 
 words!(Method for PaymentMethod {
-    /// By a transaction of the on-chain wallet
+    /// Transaction of the on-chain wallet
     Onchain,
-    /// To a BOLT 11 invoice
+    /// BOLT 11 invoice
     Bolt11,
-    /// To a BOLT 11 invoice over a channel that a liquidity provider opens for it
+    /// BOLT 11 invoice paid through a just-in-time channel of a liquidity provider
     Bolt11Jit,
-    /// To a BOLT 12 offer
+    /// BOLT 12 offer
     Bolt12Offer,
-    /// For a BOLT 12 refund
+    /// BOLT 12 refund
     Bolt12Refund,
-    /// Without invoice (keysend)
+    /// Spontaneous payment (keysend)
     Spontaneous,
 });
 
-/// List the payments forwarded for others, the newest first
+/// List forwarded payments, newest first
 #[derive(Debug, Args)]
 pub(crate) struct ListForwardedPayments {
     #[command(flatten)]

@@ -5,6 +5,12 @@ use ldk_server_grpc::api::{ConnectPeerRequest, DisconnectPeerRequest, ListPeersR
 
 use crate::failure::Failure;
 
+unary_commands!(Commands {
+    ConnectPeer => connect_peer,
+    DisconnectPeer => disconnect_peer,
+    ListPeers => list_peers,
+});
+
 /// Connect to a node
 #[derive(Debug, Args)]
 pub(crate) struct ConnectPeer {
@@ -12,10 +18,10 @@ pub(crate) struct ConnectPeer {
     #[arg(value_name = "NODE_PUBKEY[@ADDRESS]")]
     node_pubkey: String,
 
-    /// Address of the node, host:port, where it is not given with the public key
+    /// Address of the node, host:port, unless it is given with the public key
     address: Option<String>,
 
-    /// Connect to the node again whenever the connection is lost
+    /// Reconnect to the node whenever the connection is lost
     #[arg(long)]
     persist: bool,
 }
@@ -44,7 +50,7 @@ pub(super) fn key_and_address(
     })
 }
 
-/// Disconnect from a node, and do not connect to it again
+/// Disconnect from a node, and do not reconnect to it
 #[derive(Debug, Args)]
 pub(crate) struct DisconnectPeer {
     /// Public key of the node, as hex
@@ -57,7 +63,7 @@ impl From<DisconnectPeer> for DisconnectPeerRequest {
     }
 }
 
-/// List the nodes this one is connected to, or means to be
+/// List the peers: nodes that are connected, or that the node reconnects to
 #[derive(Debug, Args)]
 pub(crate) struct ListPeers;
 

@@ -12,14 +12,18 @@ use ldk_server_grpc::types::CustomTlvRecord;
 use crate::amount::Amount;
 use crate::args::RouteArgs;
 
+unary_commands!(Commands {
+    SpontaneousSend => spontaneous_send,
+});
+
 /// Smaller types belong to the protocol.
 const FIRST_CUSTOM_TYPE: u64 = 65_536;
 const PREIMAGE_DIGITS: usize = 64;
 
 /// Pay a node without an invoice (keysend)
 ///
-/// The answer is the payment's id, as soon as the payment is on its way. `get-payment-details` and
-/// `events` tell how it ended.
+/// Prints the payment's id as soon as the payment is sent. `get-payment-details` and `events` show the
+/// outcome.
 #[derive(Debug, Args)]
 pub(crate) struct SpontaneousSend {
     /// Public key of the node to pay, as hex
@@ -28,14 +32,14 @@ pub(crate) struct SpontaneousSend {
     /// Amount with its unit (sat or msat)
     amount: Amount,
 
-    /// Record to send along: its type, at least 65536, and its content as hex. An even type is
-    /// refused by nodes that do not know it. Can be given more than once
+    /// Custom TLV record to send with the payment: its type, at least 65536, and its value as hex.
+    /// Nodes refuse even types that they do not know. Can be repeated
     #[arg(long = "custom-tlv", value_name = "TYPE:HEX")]
     custom_tlvs: Vec<CustomTlv>,
 
-    /// Preimage as 64 hex digits [default: a random one, which is better]. Whoever knows it can take
-    /// the payment on its way: other users of this computer can see it while the command runs, and
-    /// shells keep it in their history
+    /// Preimage as 64 hex digits [default: a random one, which is safer]. Any node on the route that
+    /// knows it can take the payment. Other users of this machine can see it while the command runs,
+    /// and shells keep it in their history
     #[arg(long, value_name = "HEX", value_parser = PreimageParser)]
     preimage: Option<String>,
 

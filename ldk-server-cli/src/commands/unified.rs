@@ -6,10 +6,14 @@ use ldk_server_grpc::api::UnifiedSendRequest;
 use crate::amount::Amount;
 use crate::args::RouteArgs;
 
+unary_commands!(Commands {
+    Pay => unified_send,
+});
+
 /// Pay a payment URI, name, offer, invoice or address
 ///
-/// Of several ways to pay the server takes the best that works: offer, invoice, on chain. The answer
-/// has the payment's id or the txid, by the way that was taken.
+/// If there are several ways to pay, the server uses the first that works: offer, invoice, on chain.
+/// Prints the payment's id, or the txid if it was paid on chain.
 #[derive(Debug, Args)]
 pub(crate) struct Pay {
     /// What to pay: bitcoin: or lightning: URI, name (user@domain), offer, invoice or address

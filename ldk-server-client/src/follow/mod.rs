@@ -20,6 +20,45 @@ use follower::Follower;
 
 type Listener = Box<dyn FnMut(ConnectionChange<'_>) + Send>;
 
+impl Client {
+    /// Follows the server's events for as long as the stream is kept, subscribing again after a lost
+    /// connection or a restart of the server, from where it was. Each event comes once, in the order
+    /// of `event_index` and without gap. Await it to subscribe; its methods are the settings.
+    ///
+    /// The first subscription is the request's: after `resume_after_index`, where `consumer` is, or
+    /// from now on. Errors that may pass ([`Error::is_temporary`]) lead to another attempt, for ever
+    /// unless [`ResumableSubscription::max_retries`] is set, the first subscription included unless
+    /// [`ResumableSubscription::fail_fast`] is. All others end the stream:
+    ///
+    /// - [`Error::OutOfRange`] when events after the place to go on at are no longer kept,
+    /// - [`Error::ResourceExhausted`] when there are too many consumers for a new one,
+    /// - [`Error::Unimplemented`] when the server does not number its events,
+    /// - [`Error::DataLoss`] when the server passed over an event,
+    /// - and any error that says that the request, the key or the server's certificate is wrong.
+    ///
+    /// ```no_run
+    /// use futures_util::StreamExt as _;
+    /// # use ldk_server_client::{Client, Error, api::SubscribeEventsRequest};
+    /// # async fn example(client: Client, last_index: u64) -> Result<(), Error> {
+    /// // The number of the last event that was processed is kept with what came of it.
+    /// let request =
+    ///     SubscribeEventsRequest { resume_after_index: Some(last_index), ..Default::default() };
+    /// let mut events = client.subscribe_events_resumable(request).await?;
+    /// while let Some(envelope) = events.next().await {
+    ///     let envelope = envelope?;
+    ///     println!("{}: {:?}", envelope.event_index, envelope.event);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn subscribe_events_resumable(
+        &self,
+        request: SubscribeEventsRequest,
+    ) -> ResumableSubscription {
+        ResumableSubscription::new(self.clone(), request)
+    }
+}
+
 /// How to follow the events; made by [`Client::subscribe_events_resumable`]. Await it to subscribe.
 #[must_use = "nothing is subscribed to until this is awaited"]
 pub struct ResumableSubscription {
@@ -49,7 +88,7 @@ pub enum ConnectionChange<'a> {
 }
 
 impl ResumableSubscription {
-    pub(crate) fn new(client: Client, request: SubscribeEventsRequest) -> Self {
+    fn new(client: Client, request: SubscribeEventsRequest) -> Self {
         Self {
             client,
             request,

@@ -1,4 +1,4 @@
-//! The consumers of events whose place the server remembers.
+//! The consumers of events whose position the server remembers.
 
 use ldk_server_grpc::api::{
     AckEventsRequest, AckEventsResponse, DeleteEventConsumerRequest, DeleteEventConsumerResponse,
@@ -9,6 +9,7 @@ use crate::app::App;
 use crate::caller::Caller;
 use crate::error::{Error, quoted};
 use crate::events::out_of_range;
+use crate::ops;
 use crate::store::{Ack, EventBounds};
 
 const CONSUMER: &str = "consumer";
@@ -20,7 +21,7 @@ pub(super) fn ack(
     AckEventsRequest { consumer, event_index }: AckEventsRequest,
 ) -> Result<AckEventsResponse, Error> {
     let consumer = name(consumer)?;
-    match app.store.ack_events(consumer.clone(), event_index).map_err(Error::internal)? {
+    match ops::consumers::ack(app, consumer.clone(), event_index)? {
         Ack::UpTo(acknowledged_index) => Ok(AckEventsResponse { acknowledged_index }),
         Ack::UnknownConsumer => Err(unknown(&consumer)),
         Ack::UnknownEvent(bounds) => {
@@ -34,7 +35,7 @@ pub(super) fn list(
     _: &Caller,
     ListEventConsumersRequest {}: ListEventConsumersRequest,
 ) -> Result<ListEventConsumersResponse, Error> {
-    let (consumers, bounds) = app.store.event_consumers().map_err(Error::internal)?;
+    let (consumers, bounds) = ops::consumers::list(app)?;
     let EventBounds { oldest_index, head_index } = bounds;
     Ok(ListEventConsumersResponse { consumers, head_index, oldest_index })
 }
@@ -45,14 +46,14 @@ pub(super) fn delete(
     DeleteEventConsumerRequest { consumer }: DeleteEventConsumerRequest,
 ) -> Result<DeleteEventConsumerResponse, Error> {
     let consumer = name(consumer)?;
-    if app.store.delete_event_consumer(consumer.clone()).map_err(Error::internal)? {
+    if ops::consumers::delete(app, consumer.clone())? {
         Ok(DeleteEventConsumerResponse {})
     } else {
         Err(unknown(&consumer))
     }
 }
 
-/// What can be the name of a consumer.
+/// Checks the name of a consumer.
 pub(super) fn name(text: String) -> Result<String, Error> {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     if (1..=MAX_NAME_CHARS).contains(&text.len()) && text.bytes().all(is_allowed) {

@@ -8,6 +8,7 @@ use super::fields;
 use crate::app::App;
 use crate::caller::Caller;
 use crate::error::Error;
+use crate::ops;
 
 pub(super) fn sign_message(
     app: &App,
@@ -15,7 +16,7 @@ pub(super) fn sign_message(
     request: SignMessageRequest,
 ) -> Result<SignMessageResponse, Error> {
     let SignMessageRequest { message } = request;
-    Ok(SignMessageResponse { signature: app.node.sign_message(&message) })
+    Ok(SignMessageResponse { signature: ops::crypto::sign_message(app, &message) })
 }
 
 pub(super) fn verify_signature(
@@ -25,6 +26,6 @@ pub(super) fn verify_signature(
 ) -> Result<VerifySignatureResponse, Error> {
     let VerifySignatureRequest { message, signature, public_key } = request;
     let public_key = fields::public_key("public_key", &public_key)?;
-    let valid = app.node.verify_signature(&message, &signature, &public_key);
+    let valid = ops::crypto::verify_signature(app, &message, &signature, &public_key);
     Ok(VerifySignatureResponse { valid })
 }

@@ -1,11 +1,6 @@
-//! The public network, and what the node has learned about it.
+//! The network graph.
 
-use ldk_node::lightning::io::ErrorKind;
 use ldk_node::lightning::routing::gossip::NodeId;
-use ldk_node::lightning::util::persist::{
-    KVStoreSync, SCORER_PERSISTENCE_KEY, SCORER_PERSISTENCE_PRIMARY_NAMESPACE,
-    SCORER_PERSISTENCE_SECONDARY_NAMESPACE,
-};
 use ldk_server_grpc::api::{
     ExportPathfindingScoresRequest, ExportPathfindingScoresResponse, GraphGetChannelRequest,
     GraphGetChannelResponse, GraphGetNodeRequest, GraphGetNodeResponse, GraphListChannelsRequest,
@@ -16,6 +11,7 @@ use super::fields;
 use crate::app::App;
 use crate::caller::Caller;
 use crate::error::Error;
+use crate::ops;
 use crate::wire;
 
 pub(super) fn list_channels(
@@ -23,7 +19,7 @@ pub(super) fn list_channels(
     _: &Caller,
     GraphListChannelsRequest {}: GraphListChannelsRequest,
 ) -> Result<GraphListChannelsResponse, Error> {
-    Ok(GraphListChannelsResponse { short_channel_ids: app.node.network_graph().list_channels() })
+    Ok(GraphListChannelsResponse { short_channel_ids: ops::graph::list_channels(app) })
 }
 
 pub(super) fn get_channel(
@@ -32,7 +28,7 @@ pub(super) fn get_channel(
     request: GraphGetChannelRequest,
 ) -> Result<GraphGetChannelResponse, Error> {
     let GraphGetChannelRequest { short_channel_id } = request;
-    let channel = app.node.network_graph().channel(short_channel_id).ok_or_else(|| {
+    let channel = ops::graph::channel(app, short_channel_id).ok_or_else(|| {
         let reason = format!("there is no public channel {short_channel_id} that this node knows");
         Error::invalid("short_channel_id", reason)
     })?;
@@ -44,7 +40,7 @@ pub(super) fn list_nodes(
     _: &Caller,
     GraphListNodesRequest {}: GraphListNodesRequest,
 ) -> Result<GraphListNodesResponse, Error> {
-    let nodes = app.node.network_graph().list_nodes();
+    let nodes = ops::graph::list_nodes(app);
     Ok(GraphListNodesResponse { node_ids: nodes.iter().map(ToString::to_string).collect() })
 }
 
@@ -55,30 +51,16 @@ pub(super) fn get_node(
 ) -> Result<GraphGetNodeResponse, Error> {
     let GraphGetNodeRequest { node_id } = request;
     let node_id = NodeId::from_pubkey(&fields::public_key("node_id", &node_id)?);
-    let node = app.node.network_graph().node(&node_id).ok_or_else(|| {
+    let node = ops::graph::node(app, &node_id).ok_or_else(|| {
         Error::invalid("node_id", format!("there is no public node {node_id} that this node knows"))
     })?;
     Ok(GraphGetNodeResponse { node: Some(wire::graph::node(node)) })
 }
 
-/// Reads what the library has stored, as its own function does; but that one takes the time before
-/// anything is stored for a failure.
 pub(super) fn export_pathfinding_scores(
     app: &App,
     _: &Caller,
     ExportPathfindingScoresRequest {}: ExportPathfindingScoresRequest,
 ) -> Result<ExportPathfindingScoresResponse, Error> {
-    let stored = KVStoreSync::read(
-        &*app.store,
-        SCORER_PERSISTENCE_PRIMARY_NAMESPACE,
-        SCORER_PERSISTENCE_SECONDARY_NAMESPACE,
-        SCORER_PERSISTENCE_KEY,
-    );
-    match stored {
-        Ok(scores) => Ok(ExportPathfindingScoresResponse { scores }),
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            Ok(ExportPathfindingScoresResponse { scores: Vec::new() })
-        },
-        Err(error) => Err(Error::Internal(format!("cannot read the scores: {error}"))),
-    }
+    Ok(ExportPathfindingScoresResponse { scores: ops::graph::pathfinding_scores(app)? })
 }

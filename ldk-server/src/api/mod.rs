@@ -1,5 +1,6 @@
-//! The calls of the API: one table of them, one dispatcher that all of them pass, and for each noun
-//! what its messages mean. Nothing here knows by which transport a call came.
+//! The calls of the API: the table of all calls, the dispatcher that executes them, and for each noun
+//! the conversion between its messages and the arguments and results of operations. Nothing here
+//! depends on the transport.
 
 mod amount;
 mod backup;
@@ -9,7 +10,7 @@ mod channel_config;
 mod channels;
 mod consumers;
 mod crypto;
-mod decode;
+pub(crate) mod decode;
 mod dispatcher;
 mod events;
 mod fields;

@@ -1,4 +1,4 @@
-//! Payments that were made, received, forwarded or are under way.
+//! The history of payments.
 
 use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_node::lightning_types::payment::PaymentHash;
@@ -6,14 +6,13 @@ use ldk_server_grpc::api::{
     GetPaymentDetailsRequest, GetPaymentDetailsResponse, ListForwardedPaymentsRequest,
     ListForwardedPaymentsResponse, ListPaymentsRequest, ListPaymentsResponse,
 };
-use ldk_server_grpc::types::payment_kind::Kind;
-use ldk_server_grpc::types::{PageToken, Payment, PaymentDirection, PaymentMethod, PaymentStatus};
+use ldk_server_grpc::types::PageToken;
 
 use super::fields;
 use crate::app::App;
 use crate::caller::Caller;
 use crate::error::Error;
-use crate::hold::HeldPayments;
+use crate::ops;
 use crate::store::{Forward, ForwardFilter, ForwardPlace, Page, PaymentFilter, PaymentPlace};
 
 const PAGE_TOKEN: &str = "page_token";
@@ -26,36 +25,7 @@ pub(super) fn get(
     GetPaymentDetailsRequest { payment_id }: GetPaymentDetailsRequest,
 ) -> Result<GetPaymentDetailsResponse, Error> {
     let id = PaymentId(fields::hex("payment_id", &payment_id)?);
-    let mut payment = match find(app, id)? {
-        None => find(app, reversed(id))?.filter(is_on_chain),
-        found => found,
-    };
-    see_held(&app.held, payment.as_mut_slice());
-    Ok(GetPaymentDetailsResponse { payment })
-}
-
-fn find(app: &App, id: PaymentId) -> Result<Option<Payment>, Error> {
-    app.store.payment(id).map_err(Error::internal)
-}
-
-/// The id of the payment of the transaction with this txid, which is displayed in reverse.
-fn reversed(PaymentId(mut id): PaymentId) -> PaymentId {
-    id.reverse();
-    PaymentId(id)
-}
-
-fn is_on_chain(payment: &Payment) -> bool {
-    let kind = payment.kind.as_ref().and_then(|kind| kind.kind.as_ref());
-    matches!(kind, Some(Kind::Onchain(_)))
-}
-
-/// An invoice whose payment waits to be claimed was paid in time: it has not expired.
-fn see_held(held: &HeldPayments, payments: &mut [Payment]) {
-    let is_pending = |payment: &&mut Payment| payment.status() == PaymentStatus::Pending;
-    for payment in payments.iter_mut().filter(|payment| payment.expired).filter(is_pending) {
-        let hash = fields::hex("payment_id", &payment.id).map(PaymentHash);
-        payment.expired = !hash.is_ok_and(|hash| held.is_held(&hash));
-    }
+    Ok(GetPaymentDetailsResponse { payment: ops::payments::get(app, id)? })
 }
 
 pub(super) fn list(
@@ -63,9 +33,21 @@ pub(super) fn list(
     _: &Caller,
     request: ListPaymentsRequest,
 ) -> Result<ListPaymentsResponse, Error> {
+    let after = request.page_token.as_ref().map(payment_place).transpose()?;
+    let page_size = parse_page_size(request.page_size)?;
+    let page = ops::payments::list(app, &filter(&request)?, after, page_size)?;
+    let Page { rows: payments, has_more } = page.ok_or_else(unknown_token)?;
+    let next_page_token = payments
+        .last()
+        .filter(|_| has_more)
+        .map(|last| PageToken { token: last.id.clone(), index: as_index(last.created_at) });
+    Ok(ListPaymentsResponse { payments, next_page_token })
+}
+
+fn filter(request: &ListPaymentsRequest) -> Result<PaymentFilter, Error> {
     let ListPaymentsRequest {
-        page_token,
-        page_size,
+        page_token: _,
+        page_size: _,
         status,
         direction,
         method,
@@ -73,32 +55,20 @@ pub(super) fn list(
         created_before,
         payment_hash,
     } = request;
-    let after = page_token.as_ref().map(payment_place).transpose()?;
-    let page_size = parse_page_size(page_size)?;
-    check_times(created_from, created_before)?;
-    let filter = PaymentFilter {
-        status: status
-            .map(|status| fields::enumeration::<PaymentStatus>("status", status))
-            .transpose()?,
+    check_times(*created_from, *created_before)?;
+    Ok(PaymentFilter {
+        status: status.map(|status| fields::enumeration("status", status)).transpose()?,
         direction: direction
-            .map(|direction| fields::enumeration::<PaymentDirection>("direction", direction))
+            .map(|direction| fields::enumeration("direction", direction))
             .transpose()?,
-        method: fields::enumeration::<PaymentMethod>("method", method)?,
-        created_from,
-        created_before,
+        method: fields::enumeration("method", *method)?,
+        created_from: *created_from,
+        created_before: *created_before,
         payment_hash: match payment_hash.as_str() {
             "" => None,
             hash => Some(PaymentHash(fields::hex("payment_hash", hash)?)),
         },
-    };
-    let page = app.store.payments(&filter, after, page_size).map_err(Error::internal)?;
-    let Page { rows: mut payments, has_more } = page.ok_or_else(unknown_token)?;
-    see_held(&app.held, &mut payments);
-    let next_page_token = payments
-        .last()
-        .filter(|_| has_more)
-        .map(|last| PageToken { token: last.id.clone(), index: as_index(last.created_at) });
-    Ok(ListPaymentsResponse { payments, next_page_token })
+    })
 }
 
 pub(super) fn list_forwarded(
@@ -112,7 +82,7 @@ pub(super) fn list_forwarded(
     let page_size = parse_page_size(page_size)?;
     check_times(created_from, created_before)?;
     let filter = ForwardFilter { created_from, created_before };
-    let page = app.store.forwards(&filter, after, page_size).map_err(Error::internal)?;
+    let page = ops::payments::list_forwarded(app, &filter, after, page_size)?;
     let Page { rows, has_more } = page.ok_or_else(unknown_token)?;
     let next_page_token = rows.last().filter(|_| has_more).map(|Forward { place, .. }| PageToken {
         token: hex::encode(place.number.to_be_bytes()),
@@ -134,7 +104,7 @@ fn forward_place(token: &PageToken) -> Result<ForwardPlace, Error> {
     Ok(ForwardPlace { created_at: creation_time(*index)?, number })
 }
 
-/// How many bytes each list that takes the token as one of its own has read from it.
+/// For each list that accepts the token: how many bytes it has read from it.
 pub(crate) fn page_token_bytes(token: &PageToken) -> Vec<usize> {
     let payment = payment_place(token).ok().map(|place| place.id.0.len());
     let forward = forward_place(token).ok().map(|place| place.number.to_be_bytes().len());

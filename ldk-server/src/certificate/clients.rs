@@ -28,8 +28,8 @@ impl ClientCertificates {
         })
     }
 
-    /// Issues a certificate to a client with this name, valid for so many days. Its restrictions, which
-    /// must be well formed, are in it for good.
+    /// Issues a certificate to a client with this name, valid for so many days. Its restrictions, written as
+    /// those of a rune, are in it for good.
     pub fn issue(
         &self,
         name: &str,

@@ -21,8 +21,8 @@ fn opened() -> (TempDir, TlsConfig, Certificate, CertificateReloader) {
         listening: None,
         client_auth: None,
     };
-    let (certificate, keeper) = Certificate::open(tls.clone()).unwrap();
-    (dir, tls, certificate, keeper)
+    let (certificate, reloader) = Certificate::open(tls.clone()).unwrap();
+    (dir, tls, certificate, reloader)
 }
 
 /// Makes another certificate for the key, which is valid until the beginning of this day.
@@ -34,58 +34,58 @@ fn replace(tls: &TlsConfig, (year, month, day): (i32, u8, u8)) {
 }
 
 #[test]
-fn another_pair_is_taken_when_its_files_change() {
-    let (_dir, tls, certificate, mut keeper) = opened();
+fn the_certificate_is_reloaded_when_its_files_change() {
+    let (_dir, tls, certificate, mut reloader) = opened();
     assert_eq!(certificate.expires_at_secs(), MADE_HERE_SECS);
-    keeper.look(false);
+    reloader.reload(false);
     assert_eq!(certificate.expires_at_secs(), MADE_HERE_SECS);
     for (year, expected) in [(2050, OTHERS_SECS[0]), (2060, OTHERS_SECS[1])] {
         replace(&tls, (year, 1, 1));
-        keeper.look(true);
+        reloader.reload(true);
         assert_eq!(certificate.expires_at_secs(), expected);
     }
 }
 
 #[test]
-fn a_pair_that_cannot_be_used_changes_nothing_until_it_can() {
-    let (_dir, tls, certificate, mut keeper) = opened();
+fn an_unusable_certificate_does_not_replace_the_one_in_use() {
+    let (_dir, tls, certificate, mut reloader) = opened();
     replace(&tls, (2050, 1, 1));
     let whole = fs::read(&tls.cert_path).unwrap();
     let (_other_dir, other, ..) = opened();
     for broken in [&whole[..whole.len() / 2], &[], &fs::read(other.cert_path).unwrap()] {
         fs::write(&tls.cert_path, broken).unwrap();
-        keeper.look(false);
+        reloader.reload(false);
         assert_eq!(certificate.expires_at_secs(), MADE_HERE_SECS);
     }
     fs::remove_file(&tls.cert_path).unwrap();
-    keeper.look(false);
+    reloader.reload(false);
     assert_eq!(certificate.expires_at_secs(), MADE_HERE_SECS);
     fs::write(&tls.cert_path, whole).unwrap();
-    keeper.look(false);
+    reloader.reload(false);
     assert_eq!(certificate.expires_at_secs(), OTHERS_SECS[0]);
 }
 
 #[test]
-fn a_certificate_that_expires_soon_is_warned_of_once_a_day() {
-    let (_dir, tls, certificate, mut keeper) = opened();
-    keeper.warn();
-    assert_eq!(keeper.warned_at_secs, None);
+fn a_warning_of_the_expiry_is_logged_once_a_day() {
+    let (_dir, tls, certificate, mut reloader) = opened();
+    reloader.warn();
+    assert_eq!(reloader.warned_at_secs, None);
     replace(&tls, (2020, 1, 1));
-    keeper.look(true);
+    reloader.reload(true);
     assert!(certificate.expires_at_secs() < unix_secs());
-    keeper.warn();
-    let warned = keeper.warned_at_secs.unwrap();
+    reloader.warn();
+    let warned = reloader.warned_at_secs.unwrap();
     let an_hour_ago = warned - 60 * 60;
-    keeper.warned_at_secs = Some(an_hour_ago);
-    keeper.warn();
-    assert_eq!(keeper.warned_at_secs, Some(an_hour_ago));
-    keeper.warned_at_secs = Some(warned - DAY_SECS);
-    keeper.warn();
-    assert!(keeper.warned_at_secs >= Some(warned));
-    // Another one is not known to have been warned of.
+    reloader.warned_at_secs = Some(an_hour_ago);
+    reloader.warn();
+    assert_eq!(reloader.warned_at_secs, Some(an_hour_ago));
+    reloader.warned_at_secs = Some(warned - DAY_SECS);
+    reloader.warn();
+    assert!(reloader.warned_at_secs >= Some(warned));
+    // For another certificate there was no warning yet.
     replace(&tls, (2020, 1, 2));
-    keeper.look(true);
-    assert_eq!(keeper.warned_at_secs, None);
+    reloader.reload(true);
+    assert_eq!(reloader.warned_at_secs, None);
 }
 
 #[tokio::test]
@@ -114,10 +114,10 @@ async fn who_is_revoked_is_withdrawn_at_once() {
     clients.revoke("other").unwrap();
     let newer = fs::read(&files.revoked).unwrap();
     fs::write(&files.revoked, kept).unwrap();
-    reloader.look(true);
+    reloader.reload(true);
     assert!(certificate.withdrawn(&other).now_or_never().is_none());
     fs::write(&files.revoked, newer).unwrap();
-    reloader.look(true);
+    reloader.reload(true);
     assert!(certificate.withdrawn(&other).await.contains("was revoked"));
 
     let expired = ClientCertificate { expires_at_secs: unix_secs() - 1, ..third };

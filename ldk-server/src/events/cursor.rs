@@ -112,7 +112,7 @@ impl EventCursor {
         let place = self.replaying.enter().await?;
         let work = self.executor.spawn("subscribe_events", move || {
             let _place = place;
-            read().inspect_err(|error| tracing::error!("a stream of events ends: {error}"))
+            read().inspect_err(|error| tracing::error!(%error, "event stream failed"))
         });
         joined("subscribe_events", work).await
     }

@@ -60,9 +60,8 @@ impl Effect {
             && payment.outcome_unknown
         {
             tracing::warn!(
-                "payment {} was given up by the library, which had lost sight of it: it may have \
-                 arrived",
-                payment.id
+                payment_id = payment.id,
+                "the library gave up a payment that it had lost track of; it may have arrived"
             );
             return None;
         }

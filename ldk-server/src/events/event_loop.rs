@@ -145,7 +145,7 @@ impl EventLoop {
         let id = PaymentId(payment_hash.0);
         let payment = self.store.durable_payment(id)?;
         if payment.is_some_and(|payment| payment.expired) {
-            tracing::warn!("payment {payment_hash} has arrived after its invoice was pruned");
+            tracing::warn!(%payment_hash, "payment received after its invoice was pruned");
             self.store.paid_after_all(id, amount_msat)?;
         }
         Ok(())

@@ -1,5 +1,5 @@
-//! The gRPC service: each method hands its request to the dispatcher. The methods are made from the table
-//! of calls.
+//! The gRPC service: each method passes its request to the dispatcher. The methods are generated from the
+//! table of calls.
 
 use futures_util::StreamExt as _;
 use ldk_server_grpc::api::lightning_node_server::LightningNode;
@@ -16,12 +16,12 @@ pub struct Service {
     dispatcher: Dispatcher,
 }
 
-/// An answer of the API, as one of tonic's.
+/// Conversion of an answer of the API to tonic's.
 pub trait IntoResponse {
-    /// What its body is made from.
+    /// The message, or the stream of messages.
     type Body;
 
-    /// The same, for tonic.
+    /// Converts the answer.
     fn into_response(self) -> Response<Self::Body>;
 }
 
@@ -48,7 +48,7 @@ impl<M: Send + 'static> IntoResponse for Stream<M> {
 }
 
 impl Service {
-    /// Serves the calls of this dispatcher.
+    /// Passes the calls to this dispatcher.
     pub fn new(dispatcher: Dispatcher) -> Self {
         Self { dispatcher }
     }
@@ -61,7 +61,7 @@ impl Service {
     where
         R::Reply: IntoResponse,
     {
-        // Without authentication it is nobody, who may do nothing.
+        // The default caller is nobody, who may do nothing.
         let caller: Caller = request.extensions().get().cloned().unwrap_or_default();
         let reply = self.dispatcher.call(method, caller, request.into_inner()).await?;
         Ok(reply.into_response())

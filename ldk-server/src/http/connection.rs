@@ -1,179 +1,182 @@
-//! One connection: who has made it, TLS if it came over the network, and then HTTP.
+//! Accepted connections: HTTP on each of them, and the state that all of them share.
 
+use std::fmt::Display;
 use std::future::Future;
-use std::io;
-use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
-use http::{Request, Response};
+use http::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use tokio_io_timeout::TimeoutStream;
-use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
-use tonic::body::Body;
+use tokio_util::task::TaskTracker;
 
 use super::Router;
+use super::client::{Budget, Client};
+use super::handshake::handshake;
 use super::identity::{ConnectionIdentity, LocalUser};
-use super::local_socket::{Admission, LocalStream};
-use super::places::Place;
+use super::local_socket::{AccessRule, LocalStream};
 use super::preface_timeout::PrefaceTimeout;
-use super::standing::{Budget, Standing};
-use super::stream::{Stream, Streams};
+use super::slots::{Slot, Slots};
+use super::stream::{Stream, StreamExecutor};
 use crate::certificate::Certificate;
-use crate::clock::Seldom;
+use crate::clock::LogThrottle;
 use crate::config::LimitsConfig;
-use crate::descriptors;
 use crate::secrets::{ClientCertificate, ClientCertificateError};
 
-/// The headers of one request.
+/// The largest headers of one request.
 const MAX_HEADER_BYTES: u32 = 8 * 1024;
-/// What HTTP/1 keeps of what comes and of what is to be sent.
+/// The buffer of an HTTP/1 connection in each direction.
 const HTTP_1_BUFFER_BYTES: usize = 16 * 1024;
-/// What the other side may send before it is read, on all streams together. There can be no less
+/// How much a client may send before it is read, on all streams together. The protocol allows no less
 /// (RFC 9113, section 6.9.2).
 const RECEIVE_WINDOW_BYTES: u32 = 65_535;
-/// What is kept of an answer that is taken slowly.
+/// How much of an answer is buffered when the client reads slowly.
 const SEND_BUFFER_BYTES: usize = 64 * 1024;
-/// The first byte of every TLS connection.
-const TLS_HANDSHAKE_RECORD: u8 = 22;
-
-/// A connection, with what it takes to know who has made it.
-pub(super) enum Accepted {
-    Remote(TcpStream, SocketAddr, Certificate),
-    Local(LocalStream, Admission),
-}
-
-impl Accepted {
-    /// Whether hardly any more can be accepted.
-    pub(super) fn is_among_the_last(&self) -> bool {
-        match self {
-            Self::Remote(stream, ..) => descriptors::are_scarce(stream),
-            Self::Local(stream, _) => descriptors::are_scarce(stream),
-        }
-    }
-
-    /// Where it comes from, as the log has it.
-    fn peer(&self) -> String {
-        match self {
-            Self::Remote(_, peer, _) => peer.to_string(),
-            Self::Local(..) => "this machine".to_owned(),
-        }
-    }
-}
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// One connection that was accepted.
+/// The connections of all listeners, which share the limits.
+pub(super) struct Connections {
+    slots: Arc<Slots>,
+    budget: Budget,
+    limits: LimitsConfig,
+    router: Router,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// A connection that has a slot.
 pub(super) struct Connection {
-    pub(super) place: Arc<Place>,
-    pub(super) budget: Budget,
-    pub(super) limits: LimitsConfig,
-    pub(super) router: Router,
-    pub(super) stop: CancellationToken,
+    slot: Arc<Slot>,
+    budget: Budget,
+    limits: LimitsConfig,
+    router: Router,
+    stop: CancellationToken,
+}
+
+impl Connections {
+    /// Answers with `router` until `stop` is cancelled.
+    pub(super) fn new(router: Router, limits: LimitsConfig, stop: CancellationToken) -> Self {
+        let slots = Slots::new(limits.max_connections);
+        let (budget, tasks) = (Budget::default(), TaskTracker::new());
+        Self { slots, budget, limits, router, stop, tasks }
+    }
+
+    /// Takes a slot for a new connection. `None` if there is none.
+    pub(super) fn admit(&self) -> Option<Connection> {
+        Some(Connection {
+            slot: Arc::new(self.slots.take()?),
+            budget: self.budget.clone(),
+            limits: self.limits,
+            router: self.router.clone(),
+            stop: self.stop.clone(),
+        })
+    }
+
+    /// Serves a connection from `peer` in a task.
+    pub(super) fn spawn<P, F>(&self, peer: P, serving: F)
+    where
+        P: Display + Send + 'static,
+        F: Future<Output = Result<(), BoxError>> + Send + 'static,
+    {
+        self.tasks.spawn(async move {
+            if let Err(error) = serving.await {
+                log_seldom(&peer, &error);
+            }
+        });
+    }
+
+    /// Waits for the calls under way, once `stop` was cancelled.
+    pub(super) async fn finish(self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
 }
 
 impl Connection {
-    /// Answers what comes on it, until it ends or `stop` is cancelled.
-    pub(super) async fn run(self, accepted: Accepted) {
-        let peer = accepted.peer();
-        if let Err(error) = self.serve(accepted).await {
-            tell_seldom(&peer, &error);
-        }
-    }
-
-    async fn serve(self, accepted: Accepted) -> Result<(), BoxError> {
-        let place = Arc::clone(&self.place);
-        let serving = async {
-            match accepted {
-                Accepted::Remote(stream, _, certificate) => {
-                    self.serve_tls(stream, certificate).await
-                },
-                Accepted::Local(stream, admission) => self.serve_local(stream, admission).await,
-            }
-        };
+    /// Serves HTTP over TLS, until the connection ends or a stranger must make room for another.
+    pub(super) async fn serve_tls(
+        self,
+        stream: TcpStream,
+        certificate: Certificate,
+    ) -> Result<(), BoxError> {
+        let slot = Arc::clone(&self.slot);
         tokio::select! {
-            done = serving => done,
-            () = evicted_as_stranger(&place) => Err("its place was needed for another".into()),
+            done = self.serve_unevicted(stream, certificate) => done,
+            () = evicted_as_stranger(&slot) => Err("another connection needed its slot".into()),
         }
     }
 
-    async fn serve_local(self, stream: LocalStream, admission: Admission) -> Result<(), BoxError> {
-        // It may read what the system knows of a process.
-        let looking = spawn_blocking(move || admission.of(&stream).map(|found| (found, stream)));
-        let ((user, is_admitted), stream) = looking.await??;
-        if !is_admitted {
-            tell_refusal(user);
-            return Ok(());
-        }
-        self.serve_stream(stream, Some(ConnectionIdentity::LocalUser(user))).await
-    }
-
-    async fn serve_tls(self, stream: TcpStream, certificate: Certificate) -> Result<(), BoxError> {
-        let tls = certificate.acceptor();
+    /// As [`serve_tls`](Self::serve_tls), until the connection ends or the certificate of the client is
+    /// withdrawn.
+    async fn serve_unevicted(
+        self,
+        stream: TcpStream,
+        certificate: Certificate,
+    ) -> Result<(), BoxError> {
         // Without it each unary call waits for the caller's delayed acknowledgement.
         stream.set_nodelay(true)?;
-        let stream = tokio::select! {
+        let handshake = Box::pin(handshake(stream, certificate.acceptor()));
+        let (stream, client) = tokio::select! {
             () = self.stop.cancelled() => return Ok(()),
-            done = timeout(self.limits.handshake_timeout, Box::pin(handshake(stream, tls))) => {
-                done.map_err(|_| "no TLS handshake in time")??
+            done = timeout(self.limits.handshake_timeout, handshake) => {
+                let stream = done.map_err(|_| "no TLS handshake in time")??;
+                let client = client_certificate(&stream)?;
+                (with_timeout(stream, self.limits.write_timeout), client)
             },
         };
-        // On the heap, because each future that takes it by value would have room for it once more.
-        let stream = Box::new(stream);
-        let Some(client) = client_certificate(&stream)? else {
-            return self.serve_stream(stream, None).await;
-        };
+        let Some(client) = client else { return self.serve(stream, None).await };
         let identity = ConnectionIdentity::ClientCertificate(client.clone());
         // In this order: no request is read once the certificate is withdrawn.
         tokio::select! {
             biased;
             why = certificate.withdrawn(&client) => Err(why.into()),
-            done = self.serve_stream(stream, Some(identity)) => done,
+            done = self.serve(stream, Some(identity)) => done,
         }
     }
 
-    /// Speaks HTTP on a connection, whose other side may be known.
-    async fn serve_stream<S>(
+    /// Serves HTTP on a connection to the Unix socket, unless the rule denies access to the process that
+    /// has made it.
+    pub(super) async fn serve_local(
         self,
-        stream: S,
-        identity: Option<ConnectionIdentity>,
-    ) -> Result<(), BoxError>
-    where
-        S: AsyncRead + AsyncWrite + Send + 'static,
-    {
-        let mut stream = TimeoutStream::new(stream);
-        stream.set_write_timeout(Some(self.limits.write_timeout));
-        let (stream, has_begun) = PrefaceTimeout::new(Box::pin(stream));
-        let standing = Standing::new(Arc::clone(&self.place), self.budget.clone(), &self.limits);
-        if identity.is_some() {
-            standing.prove();
+        stream: LocalStream,
+        rule: AccessRule,
+    ) -> Result<(), BoxError> {
+        // It may read what the system knows of the process.
+        let judging = spawn_blocking(move || rule.judge(&stream).map(|judged| (judged, stream)));
+        let ((user, has_access), stream) = judging.await??;
+        if !has_access {
+            log_refusal(user);
+            return Ok(());
         }
-        let (standing, router) = (Arc::new(standing), self.router.clone());
-        let identity = identity.map(Arc::new);
-        let service = service_fn(move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(Arc::clone(&standing));
-            if let Some(identity) = &identity {
-                request.extensions_mut().insert(Arc::clone(identity));
-            }
-            router.clone().answer(request)
-        });
-        let header_timeout = self.limits.header_timeout;
+        let stream = with_timeout(stream, self.limits.write_timeout);
+        self.serve(stream, Some(ConnectionIdentity::LocalUser(user))).await
+    }
+
+    /// Serves HTTP on a stream that nobody else can read, which limits the time for each write.
+    async fn serve<S>(self, stream: S, identity: Option<ConnectionIdentity>) -> Result<(), BoxError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let LimitsConfig { write_timeout, header_timeout, .. } = self.limits;
+        let (stream, has_begun) = PrefaceTimeout::new(stream);
         let is_late = async {
             if timeout(header_timeout, has_begun).await.is_ok() {
                 std::future::pending::<()>().await;
             }
         };
-        let (write_timeout, stream_of_http_1) = (self.limits.write_timeout, Arc::default());
-        let serving = Box::pin(self.serve_http(TokioIo::new(stream), service));
-        let serving = Stream::run(&stream_of_http_1, serving);
+        let stream_of_http_1 = Arc::default();
+        let serving = Stream::run(&stream_of_http_1, Box::pin(self.serve_http(stream, identity)));
         tokio::select! {
             done = serving => done,
             () = is_late => Err("no HTTP in time".into()),
@@ -181,19 +184,41 @@ impl Connection {
         }
     }
 
-    async fn serve_http<I, S, F>(self, io: I, service: S) -> Result<(), BoxError>
+    async fn serve_http<S>(
+        self,
+        stream: S,
+        identity: Option<ConnectionIdentity>,
+    ) -> Result<(), BoxError>
     where
-        I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
-        S: hyper::service::Service<
-                Request<Incoming>,
-                Response = Response<Body>,
-                Error = std::convert::Infallible,
-                Future = F,
-            >,
-        F: Future<Output = Result<Response<Body>, std::convert::Infallible>> + Send + 'static,
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let limits = self.limits;
-        let streams = Streams::new(Arc::clone(&self.place), limits.write_timeout);
+        let client = Client::new(Arc::clone(&self.slot), self.budget.clone(), &self.limits);
+        if identity.is_some() {
+            client.mark_known();
+        }
+        let (client, identity) = (Arc::new(client), identity.map(Arc::new));
+        let router = self.router.clone();
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            let extensions = request.extensions_mut();
+            extensions.insert(Arc::clone(&client));
+            identity.iter().for_each(|identity| drop(extensions.insert(Arc::clone(identity))));
+            router.clone().answer(request)
+        });
+        let http = self.http();
+        let mut connection = Box::pin(http.serve_connection(TokioIo::new(stream), service));
+        tokio::select! {
+            done = connection.as_mut() => return done,
+            () = self.stop.cancelled() => {},
+            () = self.slot.evicted() => {},
+        }
+        connection.as_mut().graceful_shutdown();
+        connection.await
+    }
+
+    /// HTTP/1 and HTTP/2 within the limits.
+    fn http(&self) -> auto::Builder<StreamExecutor> {
+        let limits = &self.limits;
+        let streams = StreamExecutor::new(Arc::clone(&self.slot), limits.write_timeout);
         let mut builder = auto::Builder::new(streams);
         builder
             .http1()
@@ -210,43 +235,39 @@ impl Connection {
             .max_send_buf_size(SEND_BUFFER_BYTES)
             .keep_alive_interval(limits.keep_alive_interval)
             .keep_alive_timeout(limits.keep_alive_timeout);
-        let mut connection = Box::pin(builder.serve_connection(io, service));
-        tokio::select! {
-            done = connection.as_mut() => return done,
-            () = self.stop.cancelled() => {},
-            () = self.place.evicted() => {},
-        }
-        connection.as_mut().graceful_shutdown();
-        connection.await
+        builder
     }
 }
 
-/// Says why a connection has ended, of the first in each minute: strangers can make any number.
-fn tell_seldom(peer: &str, error: &BoxError) {
-    static ENDED: Seldom = Seldom::new();
+/// Limits the time for each write. On the heap, because each future that takes a stream by value would
+/// have room for it once more.
+fn with_timeout<S>(stream: S, write_timeout: Duration) -> Pin<Box<TimeoutStream<S>>>
+where
+    S: AsyncRead + AsyncWrite,
+{
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(write_timeout));
+    Box::pin(stream)
+}
+
+/// Logs why a connection has failed, for the first in each minute: strangers can cause any number.
+fn log_seldom(peer: &impl Display, error: &BoxError) {
+    static ENDED: LogThrottle = LogThrottle::new();
     match ENDED.count() {
-        Some(number) => {
-            tracing::debug!(
-                "connection from {peer} ended: {error}; connections that ended so: {number}"
-            );
-        },
-        None => tracing::trace!("connection from {peer} ended: {error}"),
+        Some(failures) => tracing::debug!(%peer, %error, failures, "a connection has failed"),
+        None => tracing::trace!(%peer, %error, "a connection has failed"),
     }
 }
 
-/// Says that somebody has used the Unix socket who must not, of the first in each minute.
-fn tell_refusal(user: LocalUser) {
-    static REFUSED: Seldom = Seldom::new();
-    if let Some(number) = REFUSED.count() {
-        tracing::warn!(
-            "node.unix_socket: refused a process of user {}, group {}; refused: {number}",
-            user.uid,
-            user.gid
-        );
+/// Logs that a process without access has used the Unix socket, for the first in each minute.
+fn log_refusal(LocalUser { uid, gid, .. }: LocalUser) {
+    static REFUSED: LogThrottle = LogThrottle::new();
+    if let Some(refused) = REFUSED.count() {
+        tracing::warn!(uid, gid, refused, "node.unix_socket: refused a process of another user");
     }
 }
 
-/// What the other side has shown in the handshake, which has verified it.
+/// The certificate that the client has shown in the handshake, which has verified it.
 fn client_certificate(
     stream: &TlsStream<TcpStream>,
 ) -> Result<Option<ClientCertificate>, ClientCertificateError> {
@@ -255,31 +276,10 @@ fn client_certificate(
     chain.first().map(|leaf| ClientCertificate::of(leaf)).transpose()
 }
 
-/// Waits until the place of a stranger has gone to another. A caller who is known is asked to leave.
-async fn evicted_as_stranger(place: &Place) {
-    place.evicted().await;
-    if place.is_kept() {
+/// Waits until the connection of a stranger is evicted. That of a known caller ends gracefully.
+async fn evicted_as_stranger(slot: &Slot) {
+    slot.evicted().await;
+    if slot.is_known() {
         std::future::pending::<()>().await;
     }
-}
-
-async fn handshake(mut stream: TcpStream, tls: TlsAcceptor) -> io::Result<TlsStream<TcpStream>> {
-    let mut first = [0];
-    if stream.peek(&mut first).await? == 1 && first[0] != TLS_HANDSHAKE_RECORD {
-        refuse_plain_text(&mut stream).await?;
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "plain text on the TLS port"));
-    }
-    tls.accept(stream).await
-}
-
-/// Tells a client that speaks HTTP without TLS what is wrong, in its own language.
-async fn refuse_plain_text(stream: &mut TcpStream) -> io::Result<()> {
-    const TEXT: &str = "this port speaks TLS only; use https://\n";
-    let length = TEXT.len();
-    let answer = format!(
-        "HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: {length}\r\n\
-         connection: close\r\n\r\n{TEXT}"
-    );
-    stream.write_all(answer.as_bytes()).await?;
-    stream.shutdown().await
 }

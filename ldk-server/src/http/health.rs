@@ -1,51 +1,45 @@
-//! Health: `grpc.health.v1`, and the pages `/livez` and `/readyz` for those who do not speak gRPC.
+//! Health: the state that `grpc.health.v1` reports, and the pages `/livez` and `/readyz`.
 
 use std::fmt::Write as _;
 
-use http::{Method, Response, StatusCode, header};
+use axum::Router;
+use axum::extract::State;
+use http::StatusCode;
 use ldk_server_grpc::SERVICE_NAME;
 use tokio::sync::watch;
-use tonic::body::Body;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
-use super::router::{READING, plain, with_header, without_body};
-use crate::readiness::State;
+use super::page::read_only;
+use crate::readiness;
 
-/// Whether the process serves.
+/// Whether the process answers.
 const LIVENESS_PATH: &str = "/livez";
 /// Whether the node can be relied on.
 const READINESS_PATH: &str = "/readyz";
+const REFUSAL: &str = "health is read with GET\n";
 
-/// What answers requests for the pages.
+/// The pages that report health.
 #[derive(Clone)]
-pub struct HealthPages(watch::Receiver<State>);
+pub struct HealthPages(watch::Receiver<readiness::State>);
 
 impl HealthPages {
-    /// Tells what this state is when the question comes.
-    pub fn new(state: watch::Receiver<State>) -> Self {
+    /// Reports the state at the time of each request.
+    pub fn new(state: watch::Receiver<readiness::State>) -> Self {
         Self(state)
     }
 
-    /// The answer, if this is the path of a page.
-    pub(super) fn answer(&self, method: &Method, path: &str) -> Option<Response<Body>> {
-        let found = match path {
-            LIVENESS_PATH => plain(StatusCode::OK, "ok\n"),
-            READINESS_PATH => readiness(&self.0.borrow()),
-            _ => return None,
-        };
-        Some(match *method {
-            Method::GET => found,
-            Method::HEAD => without_body(found),
-            _ => {
-                let refused = plain(StatusCode::METHOD_NOT_ALLOWED, "health is read with GET\n");
-                with_header(refused, header::ALLOW, READING)
-            },
-        })
+    /// The routes of the pages.
+    pub(super) fn routes(self) -> Router {
+        Router::new()
+            .route(LIVENESS_PATH, read_only(async || "ok\n", REFUSAL))
+            .route(READINESS_PATH, read_only(readiness, REFUSAL))
+            .with_state(self)
     }
 }
 
-fn readiness(state: &State) -> Response<Body> {
+async fn readiness(State(HealthPages(state)): State<HealthPages>) -> (StatusCode, String) {
+    let state = state.borrow();
     let (status, mut text) = match state.is_ready() {
         true => (StatusCode::OK, "ready\n".to_owned()),
         false => (StatusCode::SERVICE_UNAVAILABLE, String::new()),
@@ -54,15 +48,14 @@ fn readiness(state: &State) -> Response<Body> {
         // Writing to a string does not fail.
         let _ = writeln!(text, "{reason}");
     }
-    plain(status, text)
+    (status, text)
 }
 
-/// Lets `grpc.health.v1` tell what the state is: that of now once this returns, and later ones by the
-/// task that it returns, until one is an end. Who watches is told when it changes, not each time it was
-/// looked at.
+/// Has `grpc.health.v1` report the present state, and returns a task that has it report later ones, until
+/// the server ends. Watchers receive changes only, not every reading of the state.
 pub async fn keep_reported(
     reporter: HealthReporter,
-    mut states: watch::Receiver<State>,
+    mut states: watch::Receiver<readiness::State>,
 ) -> impl Future<Output = ()> + Send {
     let mut is_ready = states.borrow_and_update().is_ready();
     report(&reporter, is_ready).await;
@@ -90,45 +83,50 @@ async fn report(reporter: &HealthReporter, is_ready: bool) {
 
 #[cfg(test)]
 mod tests {
+    use axum::body::Body;
     use futures_util::FutureExt as _;
+    use http::{Method, Request};
     use tokio_stream::StreamExt as _;
     use tonic_health::pb::HealthCheckRequest;
     use tonic_health::pb::health_server::Health as _;
     use tonic_health::server::HealthService;
+    use tower::ServiceExt as _;
 
     use super::*;
-    use crate::readiness::{Readiness, Reason};
+    use crate::readiness::{Readiness, Reason, State};
 
-    fn status(reasons: &[Reason], method: &Method, path: &str) -> Option<StatusCode> {
+    async fn status(reasons: &[Reason], method: Method, path: &str) -> StatusCode {
         let state = State { reasons: reasons.to_vec(), node_answered: None };
         let pages = HealthPages::new(watch::Sender::new(state).subscribe());
-        pages.answer(method, path).map(|answer| answer.status())
+        let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+        pages.routes().oneshot(request).await.unwrap().status()
     }
 
-    #[test]
-    fn who_is_not_ready_is_alive() {
+    #[tokio::test]
+    async fn a_node_that_is_not_ready_is_alive() {
         let reasons = [Reason::Syncing, Reason::Disk { left_mib: 1 }];
         for method in [Method::GET, Method::HEAD] {
-            assert_eq!(status(&[], &method, "/livez"), Some(StatusCode::OK));
-            assert_eq!(status(&[], &method, "/readyz"), Some(StatusCode::OK));
-            assert_eq!(status(&reasons, &method, "/livez"), Some(StatusCode::OK));
-            let unavailable = Some(StatusCode::SERVICE_UNAVAILABLE);
-            assert_eq!(status(&reasons, &method, "/readyz"), unavailable);
-        }
-    }
-
-    #[test]
-    fn the_pages_are_read_and_there_are_no_others() {
-        for path in ["/livez", "/readyz"] {
-            assert_eq!(status(&[], &Method::POST, path), Some(StatusCode::METHOD_NOT_ALLOWED));
-        }
-        for path in ["/", "/livez/", "/readyz/", "/healthz", "/api.LightningNode/livez"] {
-            assert_eq!(status(&[], &Method::GET, path), None, "{path}");
+            assert_eq!(status(&[], method.clone(), "/livez").await, StatusCode::OK);
+            assert_eq!(status(&[], method.clone(), "/readyz").await, StatusCode::OK);
+            assert_eq!(status(&reasons, method.clone(), "/livez").await, StatusCode::OK);
+            let unready = status(&reasons, method, "/readyz").await;
+            assert_eq!(unready, StatusCode::SERVICE_UNAVAILABLE);
         }
     }
 
     #[tokio::test]
-    async fn who_watches_is_told_of_changes_only() {
+    async fn only_the_pages_are_served_and_only_to_readers() {
+        for path in ["/livez", "/readyz"] {
+            let refused = status(&[], Method::POST, path).await;
+            assert_eq!(refused, StatusCode::METHOD_NOT_ALLOWED);
+        }
+        for path in ["/", "/livez/", "/readyz/", "/healthz", "/api.LightningNode/livez"] {
+            assert_eq!(status(&[], Method::GET, path).await, StatusCode::NOT_FOUND, "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn watchers_receive_changes_only() {
         let (reporter, readiness) = (HealthReporter::new(), Readiness::starting());
         let task = tokio::spawn(keep_reported(reporter.clone(), readiness.subscribe()).await);
         let service = HealthService::from_health_reporter(reporter);

@@ -1,27 +1,24 @@
-//! The listener: accepts connections from the network and from this machine, as many as there may be.
+//! The listener: accepts connections and hands each to a task.
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use super::Router;
-use super::connection::{Accepted, Connection};
-use super::local_socket::{LocalSocket, LocalSocketError};
-use super::places::Places;
-use super::standing::Budget;
+use super::connection::{Connection, Connections};
+use super::local_socket::{AccessRule, LocalSocket, LocalSocketError, LocalStream};
 use crate::certificate::Certificate;
-use crate::clock::Seldom;
+use crate::clock::LogThrottle;
 use crate::config::{LimitsConfig, UnixSocketConfig};
+use crate::descriptors;
 
 /// The pause after accepting failed, which it does when the process is out of file descriptors.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
-/// The bound sockets, with what it takes to speak TLS on the connections of the first.
+/// A bound TCP socket, with the certificate for TLS on its connections, and perhaps a Unix socket.
 pub struct Listener {
     socket: TcpListener,
     local: Option<LocalSocket>,
@@ -40,8 +37,8 @@ impl Listener {
         Ok(Self { socket, local: None, certificate, limits })
     }
 
-    /// Accepts connections of this machine at a Unix socket, too.
-    pub fn also_at(self, config: &UnixSocketConfig) -> Result<Self, LocalSocketError> {
+    /// Binds a Unix socket as well.
+    pub fn with_unix_socket(self, config: &UnixSocketConfig) -> Result<Self, LocalSocketError> {
         Ok(Self { local: Some(LocalSocket::bind(config)?), ..self })
     }
 
@@ -52,63 +49,63 @@ impl Listener {
 
     /// Answers with `router` until `stop` is cancelled, then waits for the calls under way.
     pub async fn serve(self, router: Router, stop: CancellationToken) {
-        let connections = TaskTracker::new();
-        let places = Places::new(self.limits.max_connections);
-        let budget = Budget::default();
-        let refusals = Seldom::new();
+        let connections = Connections::new(router, self.limits, stop.clone());
         loop {
             let accepted = tokio::select! {
                 () = stop.cancelled() => break,
-                accepted = self.accept() => accepted,
+                accepted = self.socket.accept() => {
+                    accepted.map(|(stream, peer)| self.serve_remote(&connections, stream, peer))
+                },
+                accepted = accept_local(self.local.as_ref()) => {
+                    accepted.map(|(stream, rule)| self.serve_local(&connections, stream, rule))
+                },
             };
-            let Ok(accepted) = accepted.inspect_err(|error| {
-                tracing::error!("cannot accept a connection: {error}");
-            }) else {
+            if let Err(error) = accepted {
+                tracing::error!(%error, "cannot accept a connection");
                 tokio::time::sleep(ACCEPT_RETRY).await;
-                continue;
-            };
-            // Closed, and not left waiting: who gets no answer would not know why.
-            let place = if accepted.is_among_the_last() { None } else { places.take() };
-            let Some(place) = place else {
-                if let Some(refused) = refusals.count() {
-                    let most = self.limits.max_connections;
-                    tracing::warn!(
-                        "limits.max_connections: all {most} connections are in use, or there are too \
-                         few open files; refused: {refused}"
-                    );
-                }
-                continue;
-            };
-            let connection = Connection {
-                place: Arc::new(place),
-                budget: budget.clone(),
-                limits: self.limits,
-                router: router.clone(),
-                stop: stop.clone(),
-            };
-            connections.spawn(connection.run(accepted));
+            }
         }
         drop(self);
-        connections.close();
-        connections.wait().await;
+        connections.finish().await;
     }
 
-    async fn accept(&self) -> io::Result<Accepted> {
-        let local = async {
-            match &self.local {
-                Some(local) => local.accept().await.map(|stream| (stream, local.admission())),
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            accepted = self.socket.accept() => {
-                let (stream, peer) = accepted?;
-                Ok(Accepted::Remote(stream, peer, self.certificate.clone()))
-            },
-            accepted = local => {
-                let (stream, admission) = accepted?;
-                Ok(Accepted::Local(stream, admission))
-            },
+    fn serve_remote(&self, connections: &Connections, stream: TcpStream, peer: SocketAddr) {
+        if let Some(connection) = self.admit(connections, descriptors::are_scarce(&stream)) {
+            connections.spawn(peer, connection.serve_tls(stream, self.certificate.clone()));
         }
+    }
+
+    fn serve_local(&self, connections: &Connections, stream: LocalStream, rule: AccessRule) {
+        if let Some(connection) = self.admit(connections, descriptors::are_scarce(&stream)) {
+            connections.spawn("this machine", connection.serve_local(stream, rule));
+        }
+    }
+
+    /// Lets in a connection. One that is refused is closed at once instead of left waiting, so that its
+    /// client learns of it.
+    fn admit(&self, connections: &Connections, are_files_scarce: bool) -> Option<Connection> {
+        static REFUSED: LogThrottle = LogThrottle::new();
+        let is_possible = !are_files_scarce;
+        let admitted = if is_possible { connections.admit() } else { None };
+        if admitted.is_none()
+            && let Some(refused) = REFUSED.count()
+        {
+            let max_connections = self.limits.max_connections;
+            tracing::warn!(
+                max_connections,
+                refused,
+                "refused a connection: all that limits.max_connections allows are in use, or nearly \
+                 all files that the process may open"
+            );
+        }
+        admitted
+    }
+}
+
+/// Waits for a connection to the Unix socket; for ever if there is none.
+async fn accept_local(socket: Option<&LocalSocket>) -> io::Result<(LocalStream, AccessRule)> {
+    match socket {
+        Some(socket) => socket.accept().await.map(|stream| (stream, socket.access_rule())),
+        None => std::future::pending().await,
     }
 }

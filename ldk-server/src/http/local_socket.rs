@@ -25,12 +25,12 @@ const ROOT: u32 = 0;
 /// The socket, whose file is removed when this is dropped.
 pub(super) struct LocalSocket {
     listener: UnixListener,
-    admission: Admission,
+    access_rule: AccessRule,
 }
 
 /// Whose processes may use the socket.
 #[derive(Clone)]
-pub(super) struct Admission {
+pub(super) struct AccessRule {
     uid: u32,
     group: Option<u32>,
     file: Arc<SocketFile>,
@@ -80,8 +80,8 @@ impl LocalSocket {
         }
         fs::set_permissions(path, Permissions::from_mode(mode))?;
         let uid = rustix::process::geteuid().as_raw();
-        let admission = Admission { uid, group: *group, file: Arc::new(file) };
-        Ok(Self { listener, admission })
+        let access_rule = AccessRule { uid, group: *group, file: Arc::new(file) };
+        Ok(Self { listener, access_rule })
     }
 
     /// Waits for a connection.
@@ -90,8 +90,8 @@ impl LocalSocket {
     }
 
     /// Whose processes may use it.
-    pub(super) fn admission(&self) -> Admission {
-        self.admission.clone()
+    pub(super) fn access_rule(&self) -> AccessRule {
+        self.access_rule.clone()
     }
 }
 
@@ -145,9 +145,9 @@ fn id(there: &Metadata) -> (u64, u64) {
     (there.dev(), there.ino())
 }
 
-impl Admission {
+impl AccessRule {
     /// The process at the other side of a connection, and whether it may use the socket.
-    pub(super) fn of(&self, stream: &LocalStream) -> io::Result<(LocalUser, bool)> {
+    pub(super) fn judge(&self, stream: &LocalStream) -> io::Result<(LocalUser, bool)> {
         let credentials = stream.peer_cred()?;
         let user =
             LocalUser { uid: credentials.uid(), gid: credentials.gid(), pid: credentials.pid() };
@@ -245,7 +245,7 @@ mod tests {
         let socket = LocalSocket::bind(&config(&path)).unwrap();
         let (accepted, connected) = tokio::join!(socket.accept(), UnixStream::connect(&path));
         let _connected = connected.unwrap();
-        let (user, is_admitted) = socket.admission().of(&accepted.unwrap()).unwrap();
+        let (user, is_admitted) = socket.access_rule().judge(&accepted.unwrap()).unwrap();
         let uid = rustix::process::geteuid().as_raw();
         assert_eq!((user.uid, is_admitted), (uid, true));
         assert_eq!(user.pid, i32::try_from(std::process::id()).ok());
@@ -258,8 +258,8 @@ mod tests {
         let gid = rustix::process::getegid().as_raw();
         let config = UnixSocketConfig { group: Some(gid), ..config(&path) };
         let socket = LocalSocket::bind(&config).unwrap();
-        let with_group = Admission { uid: 1000, ..socket.admission() };
-        let own = Admission { group: None, ..with_group.clone() };
+        let with_group = AccessRule { uid: 1000, ..socket.access_rule() };
+        let own = AccessRule { group: None, ..with_group.clone() };
         let admitted = |uid, gid| {
             [&own, &with_group].map(|rule| rule.admits(LocalUser { uid, gid, pid: None }))
         };

@@ -1,110 +1,135 @@
-//! `/metrics`: who may read them, and the answer over HTTP.
+//! The page `/metrics`, and the login for it.
 
 use std::sync::Arc;
 
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::any;
 use headers::authorization::Basic;
 use headers::{Authorization, HeaderMapExt as _};
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 use ldk_node::bitcoin::hashes::{Hash as _, cmp, sha256};
 use secrecy::ExposeSecret as _;
-use tokio::sync::{Semaphore, watch};
-use tokio::task::spawn_blocking;
-use tonic::body::Body;
+use tokio::sync::{AcquireError, Semaphore, watch};
+use tokio::task::{JoinError, spawn_blocking};
 use zeroize::Zeroizing;
 
-use super::router::{READING, plain, with_header, without_body};
+use super::page::read_only;
 use crate::config::{MetricsConfig, MetricsLogin};
 use crate::metrics::{Latest, Metrics, Requests};
-use crate::readiness::State;
+use crate::readiness;
 
-const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"metrics\"");
-const CONTENT_TYPE: HeaderValue = HeaderValue::from_static(prometheus::TEXT_FORMAT);
+const PATH: &str = "/metrics";
+const REFUSAL: &str = "metrics are read with GET\n";
+const CHALLENGE: &str = "Basic realm=\"metrics\"";
 
-/// Answers that are put together at once; further ones wait.
+/// How many answers are made at once; further requests wait.
 const MAX_AT_ONCE: usize = 2;
 
-/// What answers requests for the metrics.
+/// The page with the metrics.
 #[derive(Clone)]
 pub struct MetricsEndpoint {
     login: Option<Arc<Login>>,
     /// `None` if they are not enabled.
-    latest: Option<Latest>,
+    page: Option<Page>,
     requests: Requests,
-    state: watch::Receiver<State>,
+}
+
+#[derive(Clone)]
+struct Page {
+    latest: Latest,
+    requests: Requests,
+    state: watch::Receiver<readiness::State>,
     slots: Arc<Semaphore>,
 }
 
+/// Why the metrics could not be written.
+#[derive(Debug, thiserror::Error)]
+enum PageError {
+    #[error(transparent)]
+    Closed(#[from] AcquireError),
+    #[error(transparent)]
+    Interrupted(#[from] JoinError),
+    #[error(transparent)]
+    Encoding(#[from] prometheus::Error),
+}
+
 impl MetricsEndpoint {
-    /// Answers with the latest metrics, if they are configured, with those of `requests` and with
-    /// whether the node is ready.
+    /// Reports the latest metrics, if they are configured, those of `requests`, and whether the node is
+    /// ready.
     pub fn new(
         config: &MetricsConfig,
         latest: Latest,
         requests: Requests,
-        state: watch::Receiver<State>,
+        state: watch::Receiver<readiness::State>,
     ) -> Self {
+        let slots = Arc::new(Semaphore::new(MAX_AT_ONCE));
+        let page = Page { latest, requests: requests.clone(), state, slots };
         Self {
             login: config.login.as_ref().map(|login| Arc::new(Login::new(login))),
-            latest: config.enabled.then_some(latest),
+            page: config.enabled.then_some(page),
             requests,
-            state,
-            slots: Arc::new(Semaphore::new(MAX_AT_ONCE)),
         }
     }
 
-    /// Where requests are counted.
+    /// The counters of requests.
     pub(super) fn requests(&self) -> &Requests {
         &self.requests
     }
 
-    pub(super) async fn answer(&self, method: &Method, headers: &HeaderMap) -> Response<Body> {
-        let answer = self.looked_up(method, headers).await;
-        if method == Method::HEAD { without_body(answer) } else { answer }
-    }
-
-    async fn looked_up(&self, method: &Method, headers: &HeaderMap) -> Response<Body> {
-        if !self.login.as_ref().is_none_or(|login| login.is_given(headers)) {
-            let refused = plain(StatusCode::UNAUTHORIZED, "missing or wrong user and password\n");
-            return with_header(refused, header::WWW_AUTHENTICATE, CHALLENGE);
-        }
-        let Some(latest) = &self.latest else {
-            return plain(StatusCode::NOT_FOUND, "metrics are not enabled\n");
+    /// The route of the page. The login is checked before anything else.
+    pub(super) fn routes(self) -> Router {
+        let page = match self.page {
+            Some(page) => read_only(read, REFUSAL).with_state(page),
+            None => any((StatusCode::NOT_FOUND, "metrics are not enabled\n")),
         };
-        if method != Method::GET && method != Method::HEAD {
-            let refused = plain(StatusCode::METHOD_NOT_ALLOWED, "metrics are read with GET\n");
-            return with_header(refused, header::ALLOW, READING);
-        }
-        let Some(metrics) = latest.borrow().clone() else {
-            let reason = "the node is starting; there are no metrics yet\n";
-            return plain(StatusCode::SERVICE_UNAVAILABLE, reason);
-        };
-        match self.text(metrics).await {
-            Ok(text) => {
-                let found = Response::new(Body::new(text));
-                with_header(found, header::CONTENT_TYPE, CONTENT_TYPE)
-            },
-            Err(reason) => {
-                tracing::error!("cannot write the metrics: {reason}");
-                plain(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n")
-            },
-        }
-    }
-
-    async fn text(&self, metrics: Metrics) -> Result<String, String> {
-        let slot = Arc::clone(&self.slots).acquire_owned().await;
-        let slot = slot.map_err(|error| error.to_string())?;
-        let (requests, is_ready) = (self.requests.clone(), self.state.borrow().is_ready());
-        let text = spawn_blocking(move || {
-            let _slot = slot;
-            metrics.text(&requests, is_ready)
-        });
-        text.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
+        Router::new().route(PATH, page.layer(from_fn_with_state(self.login, ask_for_login)))
     }
 }
 
-/// The user and password that must be given (RFC 7617).
+async fn ask_for_login(
+    State(login): State<Option<Arc<Login>>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if login.is_none_or(|login| login.is_given(request.headers())) {
+        return next.run(request).await;
+    }
+    let challenge = [(header::WWW_AUTHENTICATE, CHALLENGE)];
+    (StatusCode::UNAUTHORIZED, challenge, "missing or wrong user and password\n").into_response()
+}
+
+async fn read(State(page): State<Page>) -> Response {
+    let Some(metrics) = page.latest.borrow().clone() else {
+        let reason = "the node is starting; there are no metrics yet\n";
+        return (StatusCode::SERVICE_UNAVAILABLE, reason).into_response();
+    };
+    match page.text(metrics).await {
+        Ok(text) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "cannot write the metrics");
+            (StatusCode::INTERNAL_SERVER_ERROR, "internal error\n").into_response()
+        },
+    }
+}
+
+impl Page {
+    async fn text(self, metrics: Metrics) -> Result<String, PageError> {
+        let slot = self.slots.acquire_owned().await?;
+        let is_ready = self.state.borrow().is_ready();
+        let text = spawn_blocking(move || {
+            let _slot = slot;
+            metrics.text(&self.requests, is_ready)
+        });
+        Ok(text.await??)
+    }
+}
+
+/// The user and password that requests must carry (RFC 7617).
 struct Login {
-    /// A digest, so that comparing takes the same time for every length.
+    /// A digest, so that the comparison takes the same time for every length.
     digest: sha256::Hash,
 }
 
@@ -130,9 +155,12 @@ impl Login {
 mod tests {
     use std::time::Duration;
 
+    use axum::body::Body;
     use base64::Engine as _;
     use base64::prelude::BASE64_STANDARD;
+    use http::Method;
     use http_body::Body as _;
+    use tower::ServiceExt as _;
 
     use super::*;
     use crate::readiness::Readiness;
@@ -152,14 +180,20 @@ mod tests {
         with(true, Some(login()))
     }
 
-    async fn status(
-        endpoint: &MetricsEndpoint,
-        method: &Method,
-        authorization: &str,
-    ) -> StatusCode {
-        let mut headers = HeaderMap::new();
-        headers.insert(header::AUTHORIZATION, authorization.parse().unwrap());
-        endpoint.answer(method, &headers).await.status()
+    async fn answer(
+        endpoint: MetricsEndpoint,
+        method: Method,
+        authorization: Option<&str>,
+    ) -> Response {
+        let mut request = Request::builder().method(method).uri(PATH);
+        if let Some(authorization) = authorization {
+            request = request.header(header::AUTHORIZATION, authorization);
+        }
+        endpoint.routes().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+    }
+
+    async fn status(endpoint: MetricsEndpoint, method: Method, authorization: &str) -> StatusCode {
+        answer(endpoint, method, Some(authorization)).await.status()
     }
 
     fn basic(credentials: &str) -> String {
@@ -171,8 +205,8 @@ mod tests {
         let right = basic("user:pass:word");
         let lower_case = right.replace("Basic", "basic");
         for authorization in [right, lower_case] {
-            // There is nothing to tell yet.
-            let status = status(&endpoint(), &Method::GET, &authorization).await;
+            // There are no metrics yet.
+            let status = status(endpoint(), Method::GET, &authorization).await;
             assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{authorization}");
         }
     }
@@ -197,30 +231,30 @@ mod tests {
             basic("user:pass:word "),
             basic("other:pass:word"),
         ] {
-            let status = status(&endpoint(), &Method::GET, &authorization).await;
+            let status = status(endpoint(), Method::GET, &authorization).await;
             assert_eq!(status, StatusCode::UNAUTHORIZED, "{authorization}");
         }
-        let answer = endpoint().answer(&Method::GET, &HeaderMap::new()).await;
+        let answer = answer(endpoint(), Method::GET, None).await;
         assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
         assert_eq!(answer.headers()[header::WWW_AUTHENTICATE], CHALLENGE);
     }
 
     #[tokio::test]
-    async fn the_login_is_asked_for_before_the_method_is_looked_at() {
-        let endpoint = endpoint();
-        assert_eq!(status(&endpoint, &Method::PUT, "Basic ").await, StatusCode::UNAUTHORIZED);
+    async fn the_login_is_checked_before_the_method() {
+        let refused = answer(endpoint(), Method::PUT, Some("Basic ")).await;
+        assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
+        assert!(!refused.headers().contains_key(header::ALLOW));
         let right = basic("user:pass:word");
-        assert_eq!(status(&endpoint, &Method::PUT, &right).await, StatusCode::METHOD_NOT_ALLOWED);
+        let refused = answer(endpoint(), Method::PUT, Some(&right)).await;
+        assert_eq!(refused.status(), StatusCode::METHOD_NOT_ALLOWED);
+        assert_eq!(refused.headers()[header::ALLOW], "GET, HEAD");
     }
 
     #[tokio::test]
     async fn the_answer_to_head_has_no_body_whatever_it_is() {
         for authorization in ["Basic ", &basic("user:pass:word")] {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::AUTHORIZATION, authorization.parse().unwrap());
-            let endpoint = endpoint();
-            let get = endpoint.answer(&Method::GET, &headers).await;
-            let head = endpoint.answer(&Method::HEAD, &headers).await;
+            let get = answer(endpoint(), Method::GET, Some(authorization)).await;
+            let head = answer(endpoint(), Method::HEAD, Some(authorization)).await;
             assert_eq!(head.status(), get.status());
             assert!(head.body().is_end_stream());
             let length = get.body().size_hint().exact().unwrap().to_string();
@@ -229,12 +263,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_metrics_there_is_nothing_for_who_may_ask() {
-        let nobody = with(false, None);
-        assert_eq!(status(&nobody, &Method::GET, "Basic ").await, StatusCode::NOT_FOUND);
+    async fn without_metrics_the_page_is_not_found() {
+        let open = with(false, None);
+        assert_eq!(status(open, Method::GET, "Basic ").await, StatusCode::NOT_FOUND);
         let guarded = with(false, Some(login()));
-        assert_eq!(status(&guarded, &Method::GET, "Basic ").await, StatusCode::UNAUTHORIZED);
+        assert_eq!(status(guarded.clone(), Method::GET, "Basic ").await, StatusCode::UNAUTHORIZED);
         let right = format!("Basic {}", BASE64_STANDARD.encode("user:pass:word"));
-        assert_eq!(status(&guarded, &Method::GET, &right).await, StatusCode::NOT_FOUND);
+        assert_eq!(status(guarded, Method::GET, &right).await, StatusCode::NOT_FOUND);
     }
 }

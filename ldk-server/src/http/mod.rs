@@ -1,6 +1,8 @@
-//! The one listener: TLS, then HTTP, then the service a request is for.
+//! The listener: TLS, then HTTP, then the page or service that a request is for.
 
+mod client;
 mod connection;
+mod handshake;
 mod health;
 mod identity;
 mod layers;
@@ -8,12 +10,12 @@ mod listener;
 #[cfg_attr(not(unix), path = "no_local_socket.rs")]
 mod local_socket;
 mod metrics;
-mod places;
+mod page;
 mod preface_timeout;
 mod rate;
 mod request_id;
 mod router;
-mod standing;
+mod slots;
 mod strangers;
 mod stream;
 
@@ -23,9 +25,9 @@ pub use layers::{AcceptedForms, Access};
 pub use listener::Listener;
 pub use local_socket::LocalSocketError;
 pub use metrics::MetricsEndpoint;
-pub use router::{MAX_OPEN_MESSAGE_BYTES, Router};
+pub use router::{MAX_PUBLIC_MESSAGE_BYTES, Router};
 
-/// Whether the body of a call is one whole frame.
+/// Whether the body of a call is exactly one frame.
 pub(crate) fn is_frame(body: &[u8]) -> bool {
     layers::body::check_frame(body).is_ok()
 }

@@ -13,7 +13,7 @@ pub(super) type LocalStream = tokio::io::DuplexStream;
 
 /// Nobody is let in.
 #[derive(Clone)]
-pub(super) enum Admission {}
+pub(super) enum AccessRule {}
 
 /// Why there is no socket.
 #[derive(Debug, thiserror::Error)]
@@ -29,13 +29,13 @@ impl LocalSocket {
         match *self {}
     }
 
-    pub(super) fn admission(&self) -> Admission {
+    pub(super) fn access_rule(&self) -> AccessRule {
         match *self {}
     }
 }
 
-impl Admission {
-    pub(super) fn of(&self, _: &LocalStream) -> io::Result<(LocalUser, bool)> {
+impl AccessRule {
+    pub(super) fn judge(&self, _: &LocalStream) -> io::Result<(LocalUser, bool)> {
         match *self {}
     }
 }

@@ -1,5 +1,5 @@
-//! Whether a connection begins with HTTP. HTTP/1 has a deadline for the head of a request, but while
-//! the preface of HTTP/2 is not complete there is none.
+//! Detects whether a client has begun to speak HTTP. hyper limits the time for the headers of an HTTP/1
+//! request, but not the time for the preface of HTTP/2.
 
 use std::io;
 use std::pin::Pin;
@@ -10,34 +10,34 @@ use tokio::sync::oneshot;
 
 /// What every HTTP/2 connection begins with (RFC 9113, section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/// The head of a frame, which must follow.
-const FRAME_HEAD_BYTES: usize = 9;
+/// The header of the frame that must follow.
+const FRAME_HEADER_BYTES: usize = 9;
 
-/// A stream that tells when its other side has begun with HTTP.
+/// A stream that reports when its client has begun to speak HTTP.
 pub(super) struct PrefaceTimeout<S> {
     stream: S,
-    /// How much has been read until then.
+    /// The bytes that were read until then.
     read_bytes: usize,
     begun: Option<oneshot::Sender<()>>,
 }
 
 impl<S> PrefaceTimeout<S> {
-    /// The stream, and what resolves when it has begun.
+    /// The stream, and a receiver of the report.
     pub(super) fn new(stream: S) -> (Self, oneshot::Receiver<()>) {
         let (begun, has_begun) = oneshot::channel();
         (Self { stream, read_bytes: 0, begun: Some(begun) }, has_begun)
     }
 
-    /// Looks at what was read: the whole preface and more, or something else, which is HTTP/1.
-    fn look(&mut self, read: &[u8]) {
+    /// Inspects what was read: the whole preface and more, or something else, which is HTTP/1.
+    fn inspect(&mut self, read: &[u8]) {
         let expected = PREFACE.get(self.read_bytes..).unwrap_or_default();
         self.read_bytes += read.len();
         let is_preface = expected.iter().zip(read).all(|(one, other)| one == other);
         if !read.is_empty()
-            && (!is_preface || self.read_bytes >= PREFACE.len() + FRAME_HEAD_BYTES)
+            && (!is_preface || self.read_bytes >= PREFACE.len() + FRAME_HEADER_BYTES)
             && let Some(begun) = self.begun.take()
         {
-            // Nobody waits for it when the connection ends.
+            // There is no receiver any more when the connection ends.
             let _ = begun.send(());
         }
     }
@@ -52,7 +52,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for PrefaceTimeout<S> {
         let before = buffer.filled().len();
         std::task::ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
         if self.begun.is_some() {
-            self.look(buffer.filled().get(before..).unwrap_or_default());
+            self.inspect(buffer.filled().get(before..).unwrap_or_default());
         }
         Poll::Ready(Ok(()))
     }
@@ -92,11 +92,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for PrefaceTimeout<S> {
 mod tests {
     use super::*;
 
-    /// How many of these bytes it takes, one by one.
+    /// After how many of these bytes HTTP has begun.
     fn begins_after(bytes: &[u8]) -> Option<usize> {
-        let (mut opening, mut has_begun) = PrefaceTimeout::new(());
+        let (mut stream, mut has_begun) = PrefaceTimeout::new(());
         (1..=bytes.len()).find(|end| {
-            opening.look(&bytes[end - 1..*end]);
+            stream.inspect(&bytes[end - 1..*end]);
             has_begun.try_recv().is_ok()
         })
     }

@@ -1,4 +1,4 @@
-//! How many calls one connection may make in a second.
+//! The limit on calls per second on one connection.
 
 use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};
@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use tonic::Status;
 
-/// The rate of one connection: as many calls at once as it may make in a second, and then each when
-/// its share of a second has passed.
+/// The rate of one connection, as a token bucket: it holds the calls of one second, and is refilled
+/// continuously.
 pub(super) struct Rate(Option<Limited>);
 
 struct Limited {
@@ -15,14 +15,14 @@ struct Limited {
     bucket: Mutex<Bucket>,
 }
 
-/// What may be spent, in calls, as it was at a time.
+/// The calls that could be made at a point in time.
 struct Bucket {
     calls: f64,
     filled_at: Instant,
 }
 
 impl Rate {
-    /// Admits so many calls in a second; any number without a limit.
+    /// Admits `per_second` calls per second; any number if it is `None`.
     pub(super) fn new(per_second: Option<NonZeroU32>) -> Self {
         Self(per_second.map(|per_second| {
             let bucket = Bucket { calls: per_second.get().into(), filled_at: Instant::now() };
@@ -30,7 +30,7 @@ impl Rate {
         }))
     }
 
-    /// Takes a call that is made now; or says that there were too many.
+    /// Counts a call that is made now, or returns RESOURCE_EXHAUSTED.
     pub(super) fn admit(&self) -> Result<(), Status> {
         self.0.as_ref().map_or(Ok(()), |limited| limited.admit(Instant::now()))
     }

@@ -1,10 +1,14 @@
-//! What a request is called, in the log and to its caller.
+//! The id of a request, in the log and in the answer.
+//!
+//! It is not made by the layers of tower-http: they use an id that the caller sends, which may be any
+//! text, and keep it in the headers and extensions of the request and of the answer; that is five more
+//! allocations for each call.
 
 use std::fmt;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Begins anywhere, so that the requests of one run are not taken for those of the next.
+/// Starts at a random number, so that requests of one run are not confused with those of the next.
 static NEXT: LazyLock<AtomicU64> = LazyLock::new(|| AtomicU64::new(rand::random::<u32>().into()));
 
 /// The number of a request, shown in hexadecimal.
@@ -12,7 +16,7 @@ static NEXT: LazyLock<AtomicU64> = LazyLock::new(|| AtomicU64::new(rand::random:
 pub(super) struct RequestId(u64);
 
 impl RequestId {
-    /// One that no other request of this process has.
+    /// A new id, unique in this process.
     pub(super) fn next() -> Self {
         Self(NEXT.fetch_add(1, Ordering::Relaxed))
     }

@@ -1,69 +1,60 @@
-//! Which service a request is for.
+//! The routes: each request goes to a page, or to a gRPC service.
+//!
+//! A gRPC call is answered with a gRPC status even at the path of a page. So there are two routers, for
+//! calls and for pages, and the content type of the request selects one of them; a request for no page
+//! falls back to the calls. The routers of further HTTP interfaces belong to the pages, by `merge` or
+//! `nest`. Every listener, with TLS or without, answers with [`Router::answer`].
+//!
+//! The Lightning service is the fallback of the calls instead of a route, because a stranger must not
+//! learn whether a service exists: its checks come first. This also saves three allocations a call, for
+//! the wildcard that axum would extract from the path.
 
 use std::convert::Infallible;
-use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
-use http_body::Body as _;
+use axum::extract::{Request, State};
+use axum::handler::Handler as _;
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse as _, Response};
+use http::header::{self, HeaderName, HeaderValue};
+use http::{Method, StatusCode, Version};
 use hyper::body::Incoming;
 use ldk_server_grpc::DESCRIPTOR_SET;
 use ldk_server_grpc::api::lightning_node_server::LightningNodeServer;
 use tonic::Status;
 use tonic::body::Body;
-use tower::util::{BoxCloneSyncService, MapErrLayer};
-use tower::{Service, ServiceBuilder};
+use tonic::server::NamedService;
+use tower::util::MapErrLayer;
+use tower::{Layer as _, Service, ServiceBuilder};
+use tower_http::set_header::SetResponseHeaderLayer;
 
-use super::layers::admission::{AdmitOpen, AdmitUnproven};
-use super::layers::check::{CheckLayer, Checked};
+use super::client::AnswerSize;
+use super::layers::admission::{AdmitCall, AdmitPublic};
+use super::layers::check::CheckLayer;
 use super::layers::rate::CheckRate;
-use super::layers::span::{InSpan, SpanLayer};
+use super::layers::span::SpanLayer;
 use super::layers::{self, Access};
-use super::standing::{Size, Standing};
-use super::stream::Taken;
+use super::page::{admit, admitted};
 use super::{HealthPages, MetricsEndpoint};
 use crate::grpc;
+use crate::metrics::Requests;
 
-/// What is allowed where there is only something to read.
-pub(super) const READING: HeaderValue = HeaderValue::from_static("GET, HEAD");
-const METRICS_PATH: &str = "/metrics";
-const HEALTH_PREFIX: &str = "/grpc.health.v1.Health/";
-const REFLECTION_PREFIX: &str = "/grpc.reflection.v1.ServerReflection/";
-/// What the same was called before; some tools ask for nothing else.
-const OLD_REFLECTION_PREFIX: &str = "/grpc.reflection.v1alpha.ServerReflection/";
+/// The headers of the contract where they differ from tonic's.
+const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/grpc+proto");
+const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
+const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 
-/// What a message to a service that needs no key may have: names are all they are asked for.
-pub const MAX_OPEN_MESSAGE_BYTES: usize = 16 * 1024;
+/// The largest request message to a service that needs no key: it contains nothing but names.
+pub const MAX_PUBLIC_MESSAGE_BYTES: usize = 16 * 1024;
 
-/// Takes each request to its page or its gRPC service.
+/// Routes each request to its page or its gRPC service.
 #[derive(Clone)]
-pub struct Router(Arc<Routes>);
-
-struct Routes {
-    health_pages: HealthPages,
-    metrics: MetricsEndpoint,
-    calls: InSpan<Checked<CheckRate, GrpcServices>>,
-}
-
-/// A gRPC service behind its layers.
-type GrpcService = BoxCloneSyncService<Request<Incoming>, Response<Body>, Status>;
-
-/// The gRPC services, by the name that a path begins with.
-#[derive(Clone)]
-struct GrpcServices(Arc<ByName>);
-
-struct ByName {
-    /// `api.LightningNode`, and what is no service: it tells callers so who have the key.
-    lightning: GrpcService,
-    /// `grpc.health.v1.Health`.
-    health: GrpcService,
-    /// `grpc.reflection.v1.ServerReflection`.
-    reflection: GrpcService,
-    old_reflection: GrpcService,
+pub struct Router {
+    calls: axum::Router,
+    pages: axum::Router,
 }
 
 impl Router {
-    /// Puts the services together, with one that describes them.
+    /// Makes the routes of the services, of a service that describes them, and of the pages.
     pub fn new<H>(
         lightning: LightningNodeServer<grpc::Service>,
         access: Access,
@@ -72,168 +63,180 @@ impl Router {
         metrics: MetricsEndpoint,
     ) -> Result<Self, tonic_reflection::server::Error>
     where
-        H: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>,
+        H: Service<Request, Response = http::Response<Body>, Error = Infallible> + NamedService,
         H: Clone + Send + Sync + 'static,
         H::Future: Send,
     {
-        let services = GrpcServices(Arc::new(ByName::new(lightning, access, health)?));
-        let calls = ServiceBuilder::new()
-            .layer(SpanLayer(metrics.requests().clone()))
-            .layer(CheckLayer(CheckRate))
-            .service(services);
-        Ok(Self(Arc::new(Routes { health_pages, metrics, calls })))
+        let requests = metrics.requests().clone();
+        let lightning = AdmitCall.layer(layers::checked(lightning, access));
+        let calls = axum::Router::new().fallback_service(call(requests.clone(), lightning));
+        let calls = add_public(calls, &requests, AnswerSize::Small, health);
+        let calls = with_reflection(calls, &requests)?;
+        let pages = axum::Router::new()
+            .merge(health_pages.routes().route_layer(from_fn_with_state(AnswerSize::Small, admit)))
+            .merge(metrics.routes().route_layer(from_fn_with_state(AnswerSize::Large, admit)))
+            .fallback_service(answer_other.with_state(calls.clone()));
+        Ok(Self { calls, pages })
     }
 
-    /// Answers a request, in whose extensions is where the other side of its connection stands.
+    /// Answers a request, which has the [`Client`](super::client::Client) in its extensions.
     pub(super) async fn answer(
-        self,
-        request: Request<Incoming>,
-    ) -> Result<Response<Body>, Infallible> {
-        if !is_grpc_call(&request)
-            && let Some(answer) = self.0.page(&request).await
-        {
-            return Ok(answer);
-        }
-        if request.version() != Version::HTTP_2 {
-            return Ok(plain(StatusCode::HTTP_VERSION_NOT_SUPPORTED, "gRPC needs HTTP/2\n"));
-        }
-        self.0.calls.clone().call(request).await
-    }
-}
-
-impl Routes {
-    /// The page that is asked for, if it is one.
-    async fn page(&self, request: &Request<Incoming>) -> Option<Response<Body>> {
-        let (method, path) = (request.method(), request.uri().path());
-        let size = match path {
-            METRICS_PATH => Size::Large,
-            _ => Size::Small,
-        };
-        let admitted = match Standing::of(request) {
-            Ok(standing) => standing.admit_open(size).await,
-            Err(error) => Err(error),
-        };
-        let admitted = match admitted {
-            Ok(admitted) => admitted,
-            Err(refusal) => {
-                let reason = format!("{}\n", refusal.message());
-                return Some(plain(StatusCode::SERVICE_UNAVAILABLE, reason));
-            },
-        };
-        let answer = match path {
-            METRICS_PATH => self.metrics.answer(method, request.headers()).await,
-            _ => self.health_pages.answer(method, path)?,
-        };
-        Some(Taken::of(answer, true, admitted))
-    }
-}
-
-impl ByName {
-    fn new<H>(
-        lightning: LightningNodeServer<grpc::Service>,
-        access: Access,
-        health: H,
-    ) -> Result<Self, tonic_reflection::server::Error>
-    where
-        H: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>,
-        H: Clone + Send + Sync + 'static,
-        H::Future: Send,
-    {
-        let describe = || {
-            tonic_reflection::server::Builder::configure()
-                .register_encoded_file_descriptor_set(DESCRIPTOR_SET)
-                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        };
-        let reflection = describe().build_v1()?;
-        let old_reflection = describe().build_v1alpha()?;
-        let lightning = layers::checked(lightning, access);
-        let lightning = ServiceBuilder::new().layer(AdmitUnproven).service(lightning);
-        Ok(Self {
-            lightning: GrpcService::new(lightning),
-            health: open(Size::Small, health),
-            reflection: open(
-                Size::Large,
-                reflection.max_decoding_message_size(MAX_OPEN_MESSAGE_BYTES),
-            ),
-            old_reflection: open(
-                Size::Large,
-                old_reflection.max_decoding_message_size(MAX_OPEN_MESSAGE_BYTES),
-            ),
-        })
-    }
-
-    fn of_path(&self, path: &str) -> &GrpcService {
-        if path.starts_with(HEALTH_PREFIX) {
-            &self.health
-        } else if path.starts_with(REFLECTION_PREFIX) {
-            &self.reflection
-        } else if path.starts_with(OLD_REFLECTION_PREFIX) {
-            &self.old_reflection
+        mut self,
+        request: http::Request<Incoming>,
+    ) -> Result<Response, Infallible> {
+        if is_grpc_call(&request) {
+            answer_call(self.calls, request).await
         } else {
-            &self.lightning
+            self.pages.call(request).await
         }
     }
 }
 
-/// A service that needs no key, because it tells nothing private.
-fn open<S>(size: Size, service: S) -> GrpcService
+/// Answers a request for no page as a call, which the checks of calls then refuse or not.
+async fn answer_other(State(calls): State<axum::Router>, request: Request) -> Response {
+    if let Err(refused) = admitted(&request, AnswerSize::Small).await {
+        return refused;
+    }
+    answer_call(calls, request).await.into_response()
+}
+
+/// Answers a call, unless it comes over HTTP/1.
+async fn answer_call<B>(
+    mut calls: axum::Router,
+    request: http::Request<B>,
+) -> Result<Response, Infallible>
 where
-    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>,
+    axum::Router: Service<http::Request<B>, Response = Response, Error = Infallible>,
+{
+    if request.version() == Version::HTTP_2 {
+        return calls.call(request).await;
+    }
+    let refused = (StatusCode::HTTP_VERSION_NOT_SUPPORTED, "gRPC needs HTTP/2\n");
+    Ok(refused.into_response())
+}
+
+/// Adds the reflection service, also under its earlier name, which is the only one that some tools know.
+fn with_reflection(
+    calls: axum::Router,
+    requests: &Requests,
+) -> Result<axum::Router, tonic_reflection::server::Error> {
+    let describe = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    let present = describe().build_v1()?.max_decoding_message_size(MAX_PUBLIC_MESSAGE_BYTES);
+    let old = describe().build_v1alpha()?.max_decoding_message_size(MAX_PUBLIC_MESSAGE_BYTES);
+    let calls = add_public(calls, requests, AnswerSize::Large, present);
+    Ok(add_public(calls, requests, AnswerSize::Large, old))
+}
+
+/// Adds a service that needs no key, because it reveals nothing private.
+fn add_public<S>(
+    calls: axum::Router,
+    requests: &Requests,
+    size: AnswerSize,
+    service: S,
+) -> axum::Router
+where
+    S: Service<Request, Response = http::Response<Body>, Error = Infallible> + NamedService,
     S: Clone + Send + Sync + 'static,
     S::Future: Send,
 {
     let layers = ServiceBuilder::new()
-        .layer(AdmitOpen(size))
+        .layer(AdmitPublic(size))
         .layer(MapErrLayer::new(layers::impossible as fn(_) -> _));
-    GrpcService::new(layers.service(service))
+    let service = call(requests.clone(), layers.service(service));
+    // A wildcard does not match the empty string.
+    calls
+        .route_service(&format!("/{}/", S::NAME), service.clone())
+        .route_service(&format!("/{}/{{*method}}", S::NAME), service)
 }
 
-impl Service<Request<Incoming>> for GrpcServices {
-    type Response = Response<Body>;
-    type Error = Status;
-    type Future = <GrpcService as Service<Request<Incoming>>>::Future;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Status>> {
-        // Which one is to be ready is only known with the request. They always are.
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
-        self.0.of_path(request.uri().path()).clone().call(request)
-    }
+/// Adds the layers that all calls have in common.
+fn call<S>(
+    requests: Requests,
+    service: S,
+) -> impl Service<Request, Response = Response, Error = Infallible, Future: Send>
++ Clone
++ Send
++ Sync
++ 'static
+where
+    S: Service<Request, Response = Response, Error = Status> + Clone + Send + Sync + 'static,
+    S::Future: Send + 'static,
+{
+    ServiceBuilder::new()
+        .layer(SetResponseHeaderLayer::overriding(header::CONTENT_TYPE, CONTENT_TYPE))
+        .layer(SetResponseHeaderLayer::overriding(ACCEPT_ENCODING, IDENTITY))
+        .layer(SpanLayer(requests))
+        .layer(CheckLayer(CheckRate))
+        .service(service)
 }
 
-/// Whether a request asks for a gRPC method, even if there is none at its path: it must be answered
-/// with a gRPC status then.
-fn is_grpc_call(request: &Request<Incoming>) -> bool {
+/// Whether a request is a gRPC call, which must be answered with a gRPC status, even if its path is that of
+/// no method.
+fn is_grpc_call<B>(request: &http::Request<B>) -> bool {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     let content_type = request.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
     !reads && content_type.is_some_and(|value| value.starts_with(b"application/grpc"))
 }
 
-pub(super) fn plain(status: StatusCode, text: impl Into<String>) -> Response<Body> {
-    let mut response = Response::new(Body::new(text.into()));
-    *response.status_mut() = status;
-    let content_type = HeaderValue::from_static("text/plain; charset=utf-8");
-    response.headers_mut().insert(header::CONTENT_TYPE, content_type);
-    response
-}
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::routing::any;
+    use tower::{ServiceExt as _, service_fn};
 
-/// The answer to HEAD: what GET would be answered with, and how long it would be.
-pub(super) fn without_body(answer: Response<Body>) -> Response<Body> {
-    let (head, body) = answer.into_parts();
-    let bare = Response::from_parts(head, Body::empty());
-    match body.size_hint().exact() {
-        Some(length) => with_header(bare, header::CONTENT_LENGTH, HeaderValue::from(length)),
-        None => bare,
+    use super::super::client::tests::client;
+    use super::*;
+
+    /// The answer to a call whose service answers this.
+    async fn answered(result: Result<(), Status>) -> Response {
+        let service = service_fn(move |_: Request| {
+            let answer = result.clone().map(|()| Response::new(Body::empty()));
+            std::future::ready(answer)
+        });
+        let mut request = Request::new(Body::empty());
+        request.extensions_mut().insert(client());
+        call(Requests::new().unwrap(), service).oneshot(request).await.unwrap()
     }
-}
 
-pub(super) fn with_header(
-    mut response: Response<Body>,
-    name: header::HeaderName,
-    value: HeaderValue,
-) -> Response<Body> {
-    response.headers_mut().insert(name, value);
-    response
+    #[tokio::test]
+    async fn every_answer_has_the_headers_of_the_contract() {
+        let refused = answered(Err(Status::unimplemented("no"))).await;
+        assert_eq!(refused.headers()["grpc-status"], "12");
+        for answer in [refused, answered(Ok(())).await] {
+            assert_eq!(answer.headers()[header::CONTENT_TYPE], "application/grpc+proto");
+            assert_eq!(answer.headers()["grpc-accept-encoding"], "identity");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_call_over_http_1_is_refused() {
+        let calls = axum::Router::new().fallback_service(any(async || "answered"));
+        for (version, expected) in [
+            (Version::HTTP_11, StatusCode::HTTP_VERSION_NOT_SUPPORTED),
+            (Version::HTTP_2, StatusCode::OK),
+        ] {
+            let mut request = Request::new(Body::empty());
+            *request.version_mut() = version;
+            let answer = answer_call(calls.clone(), request).await.unwrap();
+            assert_eq!(answer.status(), expected, "{version:?}");
+        }
+    }
+
+    #[test]
+    fn the_content_type_and_the_method_tell_calls_from_pages() {
+        let is_call = |method: Method, content_type: &str| {
+            let request =
+                http::Request::builder().method(method).header(header::CONTENT_TYPE, content_type);
+            is_grpc_call(&request.body(()).unwrap())
+        };
+        assert!(is_call(Method::POST, "application/grpc"));
+        assert!(is_call(Method::PUT, "application/grpc+json"));
+        assert!(!is_call(Method::GET, "application/grpc"));
+        assert!(!is_call(Method::HEAD, "application/grpc"));
+        assert!(!is_call(Method::POST, "application/json"));
+    }
 }

@@ -1,14 +1,14 @@
-//! What those who have not shown the key have under way, all of them together: so much and no more.
-//! When it is too much the oldest is reset. What is honest is over long before it is the oldest.
+//! The limit on requests of all strangers together: above it, the oldest request is reset. An honest
+//! request has ended long before it is the oldest.
 //!
-//! The connection stays: somebody who has to make a new one costs more.
+//! Its connection stays open, because accepting a new one would cost more.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::stream::Stream;
 
-/// The requests of strangers, from the oldest.
+/// The requests of strangers, the oldest first.
 pub(super) struct Strangers {
     most: usize,
     entered: Mutex<Entered>,
@@ -20,18 +20,19 @@ struct Entered {
     streams: BTreeMap<u64, Arc<Stream>>,
 }
 
-/// A request of a stranger, until this is dropped.
+/// A request of a stranger. Dropping it ends the count.
 pub(super) struct Stranger {
     strangers: Arc<Strangers>,
     id: u64,
 }
 
 impl Strangers {
+    /// Allows `most` requests at once.
     pub(super) fn new(most: usize) -> Arc<Self> {
         Arc::new(Self { most, entered: Mutex::default() })
     }
 
-    /// Lets the request on the current stream in.
+    /// Counts the request on the current stream, and resets the oldest one if there are too many.
     pub(super) fn enter(self: &Arc<Self>) -> Stranger {
         let stream = Stream::current();
         let mut entered = self.entered();
@@ -47,7 +48,7 @@ impl Strangers {
         Stranger { strangers: Arc::clone(self), id }
     }
 
-    /// How many there are.
+    /// The number of requests.
     #[cfg(test)]
     pub(super) fn number(&self) -> usize {
         self.entered().streams.len()
@@ -71,7 +72,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn the_oldest_makes_room() {
+    async fn the_oldest_request_is_reset() {
         let strangers = Strangers::new(2);
         let streams: Vec<_> = (0..4).map(|_| Arc::new(Stream::default())).collect();
         let enter = async |stream: &Arc<Stream>| stream.run(async { strangers.enter() }).await;

@@ -1,19 +1,26 @@
-//! What the server does, in the types of the library: no message of any API and no transport is known
-//! here. An operation takes what it works with, the caller where it asks whether that one still waits, and
-//! its arguments.
+//! The operations of the server, in the types of the library and the rows of the store. Nothing here
+//! depends on the messages of an API or on a transport. An operation takes the [`App`](crate::app::App),
+//! the caller if it checks whether that one is still waiting, and its arguments.
 
 pub mod amount;
+pub mod backup;
 pub mod bolt11;
 pub mod bolt12;
 pub mod bounds;
 pub mod channels;
+pub mod consumers;
+pub mod crypto;
+pub mod decode;
 pub mod events;
+pub mod graph;
 pub mod hold;
 pub mod jit;
 mod liquidity;
+pub mod node;
 pub mod onchain;
 mod own_offers;
 pub mod payment_request;
+pub mod payments;
 pub mod peers;
 mod route;
 pub mod send;

@@ -8,7 +8,7 @@ use crate::app::App;
 use crate::caller::Caller;
 use crate::error::Error;
 
-/// A new address of the wallet.
+/// Returns a new address of the wallet.
 pub fn receive(app: &App) -> Result<Address, Error> {
     Ok(app.node.onchain_payment().new_address()?)
 }
@@ -16,18 +16,18 @@ pub fn receive(app: &App) -> Result<Address, Error> {
 /// How much to pay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Amount {
-    /// So many satoshis.
+    /// An amount in satoshis.
     Sats(u64),
-    /// All but the reserve for closing channels.
+    /// All funds except the reserve for closing channels.
     AllFunds,
-    /// All, with the reserve; while there are channels that need it, only by force.
+    /// All funds including the reserve; with open channels that need it, only by force.
     Everything {
-        /// Whether to spend what channels need.
+        /// Whether to spend the reserve even if channels need it.
         force: bool,
     },
 }
 
-/// Pays to an address. An amount in satoshis must be one that the address takes.
+/// Pays to an address. An amount in satoshis must not be dust for this address.
 pub fn send(
     app: &App,
     caller: &Caller,
@@ -51,10 +51,7 @@ pub fn send(
         };
         made.map_err(|error| refusal(app, error))
     });
-    sent.map_err(|error| match error {
-        Error::InvalidArgument { .. } | Error::FailedPrecondition(_) => SendError::NotSent(error),
-        other => SendError::Unknown(other),
-    })
+    sent.map_err(SendError::of_spend)
 }
 
 /// Refuses to spend the reserve, unless there are no channels that need it.

@@ -1,24 +1,25 @@
-//! Sending money: what was sent before, and what a failure says about it.
+//! Sending money: existing payments, and what a failure means.
 
 use ldk_node::NodeError;
 use ldk_node::lightning::ln::channelmanager::PaymentId;
-use ldk_server_grpc::types::{PaymentDirection, PaymentStatus};
 
 use crate::app::App;
 use crate::error::Error;
+use crate::executor::WorkError;
+use crate::store::{PaymentDirection, PaymentStatus};
 
-/// Why money was not sent, as far as that is known.
+/// Why sending money failed.
 #[derive(Debug)]
 pub enum SendError {
-    /// Nothing was sent: the same may be paid in another way.
+    /// Nothing was sent: the same may be paid by another method.
     NotSent(Error),
-    /// It was sent before, is being sent, or that cannot be told: paying in another way could pay twice.
+    /// It was sent before, is being sent, or the outcome is unknown: another method could pay twice.
     Unknown(Error),
 }
 
 impl SendError {
-    /// What the library's refusal to pay means. It answers most of what goes wrong with one of two
-    /// errors, which `reason` puts into words.
+    /// Classifies an error of the library on paying. The library has one of two errors for most
+    /// causes; `reason` describes the likely cause.
     pub fn of_library(error: NodeError, reason: &str) -> Self {
         match error {
             NodeError::PaymentSendingFailed | NodeError::InvoiceRequestCreationFailed => {
@@ -33,9 +34,29 @@ impl SendError {
             other => Self::Unknown(other.into()),
         }
     }
+
+    /// Classifies an error of an on-chain send, a channel opening or a splice.
+    pub fn of_spend(error: Error) -> Self {
+        match error {
+            Error::InvalidArgument { .. } | Error::FailedPrecondition(_) => Self::NotSent(error),
+            other => Self::Unknown(other),
+        }
+    }
 }
 
-/// What is found wrong before the library is asked for anything.
+impl WorkError for SendError {
+    fn error(&self) -> &Error {
+        match self {
+            Self::NotSent(error) | Self::Unknown(error) => error,
+        }
+    }
+
+    fn without_result(reason: Error) -> Self {
+        Self::Unknown(reason)
+    }
+}
+
+/// An error before anything was handed to the library.
 impl From<Error> for SendError {
     fn from(error: Error) -> Self {
         Self::NotSent(error)
@@ -50,8 +71,8 @@ impl From<SendError> for Error {
     }
 }
 
-/// Hands a payment to the library. Its record and the state of the channels that knows of it are
-/// written together.
+/// Hands a payment to the library. Its record and the channel manager that knows of it are committed
+/// together.
 pub fn hand_over(
     app: &App,
     send: impl FnOnce() -> Result<PaymentId, NodeError>,
@@ -81,18 +102,18 @@ fn has_failed(app: &App, id: PaymentId) -> bool {
     payment.is_some_and(|payment| payment.status() == PaymentStatus::Failed)
 }
 
-/// A payment that is there already, and may not be made once more.
+/// An existing payment, because of which another must not be made.
 pub enum ExistingPayment {
     /// To this node.
     Own,
-    /// From this node, under way.
+    /// From this node, pending.
     Pending,
-    /// From this node, done.
+    /// From this node, succeeded.
     Succeeded,
 }
 
 impl ExistingPayment {
-    /// Looks for the payment with this id. One that failed may be tried again.
+    /// Finds the payment with this id, unless it failed and so may be tried again.
     ///
     /// The history knows better than the library which failures are to be believed.
     pub fn find(app: &App, id: PaymentId) -> Result<Option<Self>, Error> {
@@ -105,7 +126,7 @@ impl ExistingPayment {
         }))
     }
 
-    /// The refusal, in the words for this case.
+    /// The error, with this text.
     pub fn refused(words: impl Into<String>) -> SendError {
         SendError::Unknown(Error::FailedPrecondition(words.into()))
     }

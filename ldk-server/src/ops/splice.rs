@@ -1,15 +1,16 @@
-//! Moving money between the on-chain wallet and a channel that goes on working.
+//! Splices: moving funds between the on-chain wallet and an open channel.
 
 use ldk_node::bitcoin::secp256k1::PublicKey;
 use ldk_node::bitcoin::{Address, ScriptBuf, WitnessVersion};
 use ldk_node::{ChannelDetails, NodeError, UserChannelId};
 
+use super::send::SendError;
 use super::{bounds, channels};
 use crate::app::App;
 use crate::caller::Caller;
 use crate::error::Error;
 
-/// What every splice has: the input of the old and the output of the new funding.
+/// The part that every splice has: the input of the old and the output of the new funding.
 const COMMON_VBYTES: u64 = 11 + 97 + 43;
 /// Four inputs of the wallet, and change. With more inputs, some of the reserve pays for them.
 const IN_VBYTES: u64 = COMMON_VBYTES + 4 * 68 + 31;
@@ -21,30 +22,30 @@ const OUT_VBYTES: u64 = COMMON_VBYTES + 51;
 const COMMITMENT_WEIGHT: u64 = 1_124 + 172;
 const ANCHORS_SATS: u64 = 2 * 330;
 
-/// How often an amount is lowered that the library finds too high for `all_funds`.
+/// How often the amount for `all_funds` is lowered if the library finds it too high.
 const MAX_TRIES: u32 = 12;
-/// By how much at first; each time it is lowered by twice as much.
+/// The first step by which it is lowered; each step is twice the one before.
 const FIRST_STEP_SATS: u64 = 100;
 
-/// Adds funds of the wallet to a channel; all of them where no amount is named.
+/// Adds funds of the wallet to a channel; all spendable funds if there is no amount.
 pub fn splice_in(
     app: &App,
     caller: &Caller,
     channel: (UserChannelId, PublicKey),
     amount_sats: Option<u64>,
-) -> Result<(), Error> {
+) -> Result<(), SendError> {
     let channel = ready(app, channel)?;
     let add = |amount_sats| {
         app.node.splice_in(&channel.user_channel_id, channel.counterparty_node_id, amount_sats)
     };
-    app.spending.splice(caller, channel.user_channel_id, || {
+    let begun = app.spending.splice(caller, channel.user_channel_id, || {
         begin(app, channel.user_channel_id, || match amount_sats {
             Some(amount_sats) => add(amount_sats),
             None => highest(all_spendable_sats(app), 1, add),
         })
         .map_err(|error| in_refusal(app, error))
-    })?;
-    Ok(())
+    });
+    begun.map_err(SendError::of_spend)
 }
 
 fn all_spendable_sats(app: &App) -> u64 {
@@ -66,25 +67,20 @@ fn in_refusal(app: &App, refusal: Refusal) -> Error {
     }
 }
 
-/// Pays from a channel to an address, or to a new one of the wallet, which is returned; all that can leave
-/// where no amount is named. An address must be one that can be spliced to, and take the amount.
+/// Pays from a channel to an address, or to a new one of the wallet, and returns the address. Without
+/// an amount, all removable funds are paid. The address must be one that can be spliced to.
 pub fn splice_out(
     app: &App,
     caller: &Caller,
     channel: (UserChannelId, PublicKey),
     address: Option<Address>,
     amount_sats: Option<u64>,
-) -> Result<Address, Error> {
+) -> Result<Address, SendError> {
     if let (Some(amount_sats), Some(address)) = (amount_sats, &address) {
         bounds::output_sat("splice_amount_sats", amount_sats, address)?;
     }
     let channel = ready(app, channel)?;
-    let limit_sats = channel.outbound_capacity_msat / 1000;
-    if let Some(amount_sats) = amount_sats.filter(|amount_sats| *amount_sats > limit_sats) {
-        return Err(Error::FailedPrecondition(format!(
-            "splice_amount_sats: {amount_sats} is more than the channel can send, {limit_sats}"
-        )));
-    }
+    check_sendable(&channel, amount_sats)?;
     let address = match address {
         Some(address) => address,
         None => own_address(app, amount_sats)?,
@@ -99,8 +95,19 @@ pub fn splice_out(
         Some(amount_sats) => take(amount_sats),
         None => highest(all_removable_sats(app, &channel), dust_sats, take),
     })
-    .map_err(|refusal| out_refusal(&channel, refusal))?;
+    .map_err(|refusal| SendError::of_spend(out_refusal(&channel, refusal)))?;
     Ok(address)
+}
+
+/// Checks that the channel can send the amount.
+fn check_sendable(channel: &ChannelDetails, amount_sats: Option<u64>) -> Result<(), Error> {
+    let limit_sats = channel.outbound_capacity_msat / 1000;
+    match amount_sats {
+        Some(amount_sats) if amount_sats > limit_sats => Err(Error::FailedPrecondition(format!(
+            "splice_amount_sats: {amount_sats} is more than the channel can send, {limit_sats}"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// About what can leave the channel, if anything too much: its balance, without the fee and the

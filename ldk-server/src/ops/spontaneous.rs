@@ -9,7 +9,7 @@ use ldk_node::lightning_types::payment::{PaymentHash, PaymentPreimage};
 use super::send::{self, ExistingPayment, SendError};
 use super::{liquidity, route};
 use crate::app::App;
-use crate::compat::blocks::SPONTANEOUS_PAYEE;
+use crate::compat::blocks::KEYSEND_FINAL_CLTV_DELTA;
 use crate::error::Error;
 
 /// A payment that nobody has asked for.
@@ -28,14 +28,15 @@ pub struct Payment {
 
 /// Refuses limits that no route can be within.
 pub fn check_limits(limits: RouteParametersConfig) -> Result<(), Error> {
-    route::leave_blocks(limits, SPONTANEOUS_PAYEE.into())
+    route::leave_blocks(limits, KEYSEND_FINAL_CLTV_DELTA.into())
 }
 
 /// Begins to pay.
 pub fn send(app: &App, payment: Payment) -> Result<PaymentId, SendError> {
     let Payment { node_id, amount_msat, records, preimage, limits } = payment;
     check_limits(limits)?;
-    let limits = Some(route::with_fee_limit(limits, node_id, SPONTANEOUS_PAYEE, amount_msat));
+    let limits =
+        Some(route::with_fee_limit(limits, node_id, KEYSEND_FINAL_CLTV_DELTA, amount_msat));
     let spontaneous = app.node.spontaneous_payment();
     let begun = match preimage {
         Some(preimage) => {

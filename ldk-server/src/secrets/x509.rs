@@ -1,19 +1,19 @@
-//! What certificates say of themselves. The TLS library checks them, and tells neither their dates nor
-//! their names.
+//! Reads a few fields of certificates and checks nothing. The TLS library checks certificates but does
+//! not return their dates and names.
 
 use x509_parser::certificate::X509Certificate;
 use x509_parser::error::X509Error;
 use x509_parser::prelude::FromDer as _;
 use x509_parser::time::ASN1Time;
 
-/// What a certificate says of itself.
+/// A few fields of a certificate.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Facts {
     /// The first second it is valid in, in Unix time.
     pub(super) valid_from_secs: u64,
     /// The last second it is valid in, in Unix time.
     pub(super) expires_at_secs: u64,
-    /// Whether it names itself as its issuer.
+    /// Whether issuer and subject are the same.
     pub(super) is_self_issued: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What a start has before there is a node: the directory, the keys, and all the ports.
+//! Prepares a start before there is a node: the directory, the keys and the ports.
 
 use std::fs::File;
 use std::net::SocketAddr;
@@ -14,24 +14,24 @@ use crate::http::Listener;
 use crate::secrets::Entropy;
 use crate::{backup, secrets, storage};
 
-/// What was prepared.
+/// The result of the preparation.
 pub(super) struct Prepared {
-    /// Held as long as the node may write its state.
+    /// Locked as long as the node may write its state.
     pub(super) lock: File,
     pub(super) entropy: Entropy,
     pub(super) api_key: Zeroizing<String>,
     pub(super) certificate: Certificate,
     pub(super) certificate_reloader: CertificateReloader,
-    /// Where peers connect.
+    /// The sockets that peers connect to.
     pub(super) sockets: ListeningSockets,
-    /// Where callers do.
+    /// The listener that callers connect to.
     pub(super) listener: Listener,
     pub(super) address: SocketAddr,
 }
 
 impl Prepared {
-    /// Prepares a start. What fails here needs the operator.
-    pub(super) async fn by(config: &Config) -> Result<Self, StartError> {
+    /// Prepares a start. Errors need the operator.
+    pub(super) async fn new(config: &Config) -> Result<Self, StartError> {
         let network_dir = config.network_dir();
         let lock = storage::lock(&network_dir)?;
         upstream::check(&network_dir)?;
@@ -67,7 +67,7 @@ async fn listen(
     let unusable = |source| StartError::Listen { address, source };
     let listener = Listener::bind(address, certificate.clone(), limits).await.map_err(unusable)?;
     let listener = match &config.unix_socket {
-        Some(unix_socket) => listener.also_at(unix_socket)?,
+        Some(unix_socket) => listener.with_unix_socket(unix_socket)?,
         None => listener,
     };
     let address = listener.address().map_err(unusable)?;

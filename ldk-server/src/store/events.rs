@@ -185,7 +185,7 @@ impl Store {
 
 /// The queue as the library has it on disk.
 pub(super) fn stored_queue(store: &Store) -> io::Result<Vec<u8>> {
-    let (primary, secondary, key) = event_queue::PLACE;
+    let (primary, secondary, key) = event_queue::STORE_KEY;
     match KVStoreSync::read(store, primary, secondary, key) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         other => other,

@@ -37,6 +37,10 @@ use ldk_node::lightning::util::persist::{
     ARCHIVED_CHANNEL_MONITOR_PERSISTENCE_PRIMARY_NAMESPACE,
     CHANNEL_MONITOR_PERSISTENCE_PRIMARY_NAMESPACE, KVStoreSync,
 };
+// The history and the consumers are handed out as the messages of the API.
+pub use ldk_server_grpc::types::{
+    EventConsumer, Payment, PaymentDirection, PaymentStatus, payment_kind,
+};
 pub use metrics::StoreState;
 pub use model::{
     Ack, Digest, Epoch, EventBounds, Forward, ForwardFilter, ForwardPlace, Lineage,

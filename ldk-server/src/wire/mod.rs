@@ -8,11 +8,9 @@ pub mod faults;
 pub mod features;
 pub mod generation;
 pub mod graph;
-pub mod invoice;
 pub mod node;
-pub mod offer;
 pub mod payment;
 pub mod text;
 
 #[cfg(test)]
-mod vectors;
+pub(crate) mod vectors;

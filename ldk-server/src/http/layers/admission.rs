@@ -1,34 +1,33 @@
-//! How many requests a stranger may have under way: each is let in by where the other side of its
-//! connection stands.
+//! Limits how many requests strangers may have under way.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use axum::body::Body;
 use http::{Request, Response};
 use tonic::Status;
-use tonic::body::Body;
 use tower::{Layer, Service};
 
-use super::super::standing::{Size, Standing};
-use super::super::stream::Taken;
+use super::super::client::{AnswerSize, Client};
+use super::super::stream::TrackedBody;
 use super::Answering;
 
-/// Lets in what is open to all, if there is room for an answer of this size.
+/// Admits a request that needs no key, if there is room for an answer of this size.
 #[derive(Clone, Copy)]
-pub(in crate::http) struct AdmitOpen(pub(in crate::http) Size);
+pub(in crate::http) struct AdmitPublic(pub(in crate::http) AnswerSize);
 
-/// Lets in a call that needs the key, as soon as there is room for one that is not proven.
+/// Admits a call that needs the key, as soon as there is room for one that is not verified.
 #[derive(Clone, Copy)]
-pub(in crate::http) struct AdmitUnproven;
+pub(in crate::http) struct AdmitCall;
 
-/// A service whose requests were let in so.
+/// A service whose requests were admitted.
 #[derive(Clone)]
 pub(in crate::http) struct Admitted<A, S> {
     admission: A,
     inner: S,
 }
 
-impl<S> Layer<S> for AdmitOpen {
+impl<S> Layer<S> for AdmitPublic {
     type Service = Admitted<Self, S>;
 
     fn layer(&self, inner: S) -> Admitted<Self, S> {
@@ -36,7 +35,7 @@ impl<S> Layer<S> for AdmitOpen {
     }
 }
 
-impl<S> Layer<S> for AdmitUnproven {
+impl<S> Layer<S> for AdmitCall {
     type Service = Admitted<Self, S>;
 
     fn layer(&self, inner: S) -> Admitted<Self, S> {
@@ -44,57 +43,57 @@ impl<S> Layer<S> for AdmitUnproven {
     }
 }
 
-impl<S, B> Service<Request<B>> for Admitted<AdmitOpen, S>
+impl<S, B> Service<Request<B>> for Admitted<AdmitPublic, S>
 where
-    S: Service<Request<B>, Response = Response<Body>, Error = Status>,
+    S: Service<Request<B>, Response = Response<tonic::body::Body>, Error = Status>,
     S: Clone + Send + 'static,
     S::Future: Send + 'static,
     B: Send + 'static,
 {
     type Response = Response<Body>;
     type Error = Status;
-    type Future = Answering;
+    type Future = Answering<Body>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Status>> {
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, mut request: Request<B>) -> Answering {
-        let AdmitOpen(size) = self.admission;
+    fn call(&mut self, mut request: Request<B>) -> Answering<Body> {
+        let AdmitPublic(size) = self.admission;
         // The clone may not be ready.
         let next = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, next);
         Box::pin(async move {
-            let standing = Arc::clone(Standing::of(&request)?);
-            let admitted = standing.admit_open(size).await?;
-            // Strangers can make them long.
+            let client = Arc::clone(Client::of(&request)?);
+            let admitted = client.admit_public(size).await?;
+            // They can be long, and the service does not read them.
             request.headers_mut().clear();
-            Ok(Taken::of(inner.call(request).await?, true, admitted))
+            Ok(TrackedBody::of(inner.call(request).await?, true, admitted))
         })
     }
 }
 
-impl<S, B> Service<Request<B>> for Admitted<AdmitUnproven, S>
+impl<S, B> Service<Request<B>> for Admitted<AdmitCall, S>
 where
-    S: Service<Request<B>, Response = Response<Body>, Error = Status>,
+    S: Service<Request<B>, Response = Response<tonic::body::Body>, Error = Status>,
     S: Clone + Send + 'static,
     S::Future: Send,
     B: Send + 'static,
 {
     type Response = Response<Body>;
     type Error = Status;
-    type Future = Answering;
+    type Future = Answering<Body>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Status>> {
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, mut request: Request<B>) -> Answering {
+    fn call(&mut self, mut request: Request<B>) -> Answering<Body> {
         let mut inner = self.inner.clone();
         Box::pin(async move {
-            let standing = Arc::clone(Standing::of(&request)?);
-            request.extensions_mut().insert(standing.admit_call().await?);
-            Ok(Taken::of(inner.call(request).await?, false, ()))
+            let client = Arc::clone(Client::of(&request)?);
+            request.extensions_mut().insert(client.admit_call().await?);
+            Ok(TrackedBody::of(inner.call(request).await?, false, ()))
         })
     }
 }

@@ -1,7 +1,7 @@
-//! Who calls: whoever holds the API key, and nobody else.
+//! Authentication: a caller is whoever holds the API key.
 //!
-//! The credential is read before the body, so that strangers cannot have a large one read without one;
-//! it is verified after, because it covers the body.
+//! The credential is parsed before the body is read, so that strangers without one cannot send a large
+//! body; it is verified afterwards, because it covers the body.
 
 use std::sync::Arc;
 
@@ -11,14 +11,14 @@ use ldk_server_grpc::auth::{self, Credential, Form};
 use tonic::Status;
 use zeroize::Zeroizing;
 
+use super::super::client::UnverifiedCall;
 use super::super::identity::ConnectionIdentity;
-use super::super::standing::Unproven;
 use super::check::Check;
 use crate::caller::Caller;
-use crate::clock::{Seldom, unix_secs};
+use crate::clock::{LogThrottle, unix_secs};
 use crate::secrets::ClientCertificate;
 
-/// What callers who hold the API key are called in the log.
+/// The name of callers with the API key in the log.
 const API_KEY: &str = "api-key";
 
 /// Checks that there is one fresh, well-formed `x-auth`, and puts its [`Credential`] into the
@@ -27,7 +27,7 @@ const API_KEY: &str = "api-key";
 pub(in crate::http) struct ReadCredential;
 
 /// Checks that the credential was made with the API key for this request, and puts the [`Caller`] into
-/// the extensions, with the [`Form`] of the credential. The connection is no stranger's from then on.
+/// the extensions, with the [`Form`] of the credential. From then on the client is no stranger.
 #[derive(Clone)]
 pub(in crate::http) struct Authenticate {
     api_key: Arc<Zeroizing<String>>,
@@ -37,9 +37,9 @@ pub(in crate::http) struct Authenticate {
 /// Which of the older forms of `x-auth` are accepted.
 #[derive(Clone, Copy, Debug)]
 pub struct AcceptedForms {
-    /// That which covers the time only.
+    /// The form that covers the time only.
     pub timestamp_only: bool,
-    /// That which covers the time and the body.
+    /// The form that covers the time and the body.
     pub body_bound: bool,
 }
 
@@ -87,8 +87,8 @@ impl Check<Bytes> for Authenticate {
         let credential = credential.ok_or_else(|| unauthenticated("x-auth was not read"))?;
         let form = self.verify(credential, request.uri().path(), request.body())?;
         let extensions = request.extensions_mut();
-        if let Some(unproven) = extensions.remove::<Unproven>() {
-            unproven.prove();
+        if let Some(call) = extensions.remove::<UnverifiedCall>() {
+            call.mark_verified();
         }
         extensions.insert(form);
         extensions.insert(Caller::with_api_key());
@@ -115,7 +115,7 @@ fn caller_of(identity: &ConnectionIdentity) -> Caller {
 fn credential(headers: &HeaderMap) -> Result<Credential, Status> {
     let mut values = headers.get_all(auth::HEADER).iter();
     let value = values.next().ok_or_else(|| unauthenticated("no x-auth header"))?;
-    // Which of two was meant, a proxy in between may see differently.
+    // A proxy in between may read another of the two.
     if values.next().is_some() {
         return Err(unauthenticated("more than one x-auth header"));
     }
@@ -123,15 +123,13 @@ fn credential(headers: &HeaderMap) -> Result<Credential, Status> {
     Credential::parse(value, unix_secs()).map_err(unauthenticated)
 }
 
-/// One answer for every reason, which only the log tells: of the first in each minute, because strangers
-/// can have any number of calls refused.
+/// The same answer for every reason. The reason is only logged, for the first refusal in each minute,
+/// because strangers can cause any number of them.
 fn unauthenticated(reason: impl std::fmt::Display) -> Status {
-    static REFUSED: Seldom = Seldom::new();
+    static REFUSED: LogThrottle = LogThrottle::new();
     match REFUSED.count() {
-        Some(number) => {
-            tracing::debug!("refused a call: {reason}; refused for any reason: {number}");
-        },
-        None => tracing::trace!("refused a call: {reason}"),
+        Some(refusals) => tracing::debug!(%reason, refusals, "refused a call"),
+        None => tracing::trace!(%reason, "refused a call"),
     }
     Status::unauthenticated("missing or invalid x-auth header")
 }
@@ -163,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn who_holds_the_key_is_a_caller() {
+    fn the_holder_of_the_key_is_a_caller() {
         let mut request = signed();
         assert_eq!(check(&mut request, false), Ok(()));
         assert!(request.extensions().get::<Caller>().is_some());
@@ -180,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_signed_for_one_method_is_not_for_another() {
+    fn a_signature_is_for_one_method() {
         let mut other = signed();
         *other.uri_mut() = "/api.LightningNode/OnchainReceive".parse().unwrap();
         assert_eq!(check(&mut other, true), Err(Code::Unauthenticated));
@@ -188,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_credentials_neither_wins() {
+    fn two_credentials_are_refused() {
         let wrong = auth::sign("bb", unix_secs(), BODY);
         let mut both = signed();
         both.headers_mut().append(auth::HEADER, wrong.parse().unwrap());

@@ -1,4 +1,4 @@
-//! Request bodies: read whole up to the cap, and checked to be one gRPC frame.
+//! Request bodies: collected up to the limit, and checked to be one gRPC frame.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -16,29 +16,29 @@ use tower::{Layer, Service};
 use super::Answering;
 use super::check::Check;
 
-/// One byte of flags and four of length.
+/// One byte of flags and four bytes of length.
 pub(super) const FRAME_HEADER_BYTES: usize = 5;
 
-/// What a body may have before it counts as large. Nearly all calls have less.
+/// The size up to which a body is small. Nearly all calls have less.
 const SMALL_BYTES: usize = 16 * 1024;
-/// Large bodies that are read at once, so that callers without a key cannot fill the memory. Further
-/// ones wait within their time.
+/// How many large bodies are collected at once, so that strangers cannot fill the memory. Further ones
+/// wait, within their time limit.
 const MAX_LARGE: usize = 16;
 
-/// Reads the bodies of requests, which are not known to come from somebody who has the key.
+/// Collects the bodies of requests, whose signatures are not verified yet.
 #[derive(Clone)]
-pub(in crate::http) struct Bodies {
+pub(in crate::http) struct BodyLayer {
     timeout: Duration,
     large: Arc<Semaphore>,
 }
 
-impl Bodies {
-    /// Gives each body so much time to arrive.
+impl BodyLayer {
+    /// Gives each body `timeout` to arrive.
     pub(in crate::http) fn new(timeout: Duration) -> Self {
         Self { timeout, large: Arc::new(Semaphore::new(MAX_LARGE)) }
     }
 
-    /// Reads a request body.
+    /// Collects a body within the time limit.
     async fn read<B>(&self, body: B) -> Result<Bytes, Status>
     where
         B: Body,
@@ -60,7 +60,7 @@ impl Bodies {
         let mut body = std::pin::pin!(Limited::new(body, MAX_MESSAGE_BYTES));
         let (mut read, mut permit) = (BytesMut::new(), None);
         while let Some(frame) = body.frame().await {
-            // Trailers say nothing to us.
+            // Trailers have no meaning here.
             let Ok(data) = frame.map_err(unreadable)?.into_data() else { continue };
             if permit.is_none() && read.len() + data.remaining() > SMALL_BYTES {
                 let stopping = |_| Status::unavailable("the server is stopping");
@@ -72,14 +72,14 @@ impl Bodies {
     }
 }
 
-/// A service that is given whole bodies.
+/// A service that takes whole bodies.
 #[derive(Clone)]
 pub(in crate::http) struct ReadBody<S> {
-    bodies: Bodies,
+    bodies: BodyLayer,
     inner: S,
 }
 
-impl<S> Layer<S> for Bodies {
+impl<S> Layer<S> for BodyLayer {
     type Service = ReadBody<S>;
 
     fn layer(&self, inner: S) -> ReadBody<S> {
@@ -130,11 +130,11 @@ fn unreadable(error: Box<dyn std::error::Error + Send + Sync>) -> Status {
     }
 }
 
-/// The uncompressed frame of a message.
+/// Encodes a message as an uncompressed frame.
 pub(super) fn frame(message: &[u8]) -> Bytes {
     let mut frame = BytesMut::with_capacity(FRAME_HEADER_BYTES + message.len());
     frame.put_u8(0);
-    // It was read from a frame, or from nearly as many bytes.
+    // It comes from a frame, so its length fits.
     frame.put_u32(u32::try_from(message.len()).unwrap_or(u32::MAX));
     frame.put_slice(message);
     frame.freeze()
@@ -203,27 +203,27 @@ mod tests {
         }
     }
 
-    fn bodies() -> Bodies {
-        Bodies::new(Duration::from_secs(30))
+    fn bodies() -> BodyLayer {
+        BodyLayer::new(Duration::from_secs(30))
     }
 
-    /// A body of which this comes, and then nothing.
+    /// A body that begins with `begin` and never ends.
     fn trickle(begin: &'static [u8]) -> impl Body<Data = Bytes, Error = Infallible> {
         let frame = Ok(Frame::data(Bytes::from_static(begin)));
         StreamBody::new(stream::iter([frame]).chain(stream::pending()))
     }
 
     #[tokio::test]
-    async fn a_body_over_the_cap_is_refused() {
-        let at_cap = Bytes::from(vec![0; MAX_MESSAGE_BYTES]);
-        assert_eq!(bodies().read(Full::new(at_cap.clone())).await.unwrap(), at_cap);
+    async fn a_body_over_the_limit_is_refused() {
+        let at_limit = Bytes::from(vec![0; MAX_MESSAGE_BYTES]);
+        assert_eq!(bodies().read(Full::new(at_limit.clone())).await.unwrap(), at_limit);
         let over = Bytes::from(vec![0; MAX_MESSAGE_BYTES + 1]);
         let refused = bodies().read(Full::new(over)).await.unwrap_err();
         assert_eq!(refused.code(), Code::InvalidArgument);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_body_that_does_not_end_is_given_up() {
+    async fn a_body_that_does_not_end_is_refused_in_time() {
         for begin in [&[][..], &[0, 0]] {
             let refused = bodies().read(trickle(begin)).await.unwrap_err();
             assert_eq!(refused.code(), Code::DeadlineExceeded);
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_large_body_waits_its_turn_and_a_small_one_does_not() {
+    async fn large_bodies_wait_and_small_ones_do_not() {
         static LARGE: [u8; SMALL_BYTES + 1] = [0; SMALL_BYTES + 1];
         let bodies = bodies();
         let slow: Vec<_> = (0..MAX_LARGE)

@@ -1,4 +1,4 @@
-//! The layer of a duty that is done at once: a request passes, or is refused.
+//! The layer of a check that needs no waiting: the request passes, or is refused.
 
 use std::task::{Context, Poll};
 
@@ -7,13 +7,13 @@ use http::Request;
 use tonic::Status;
 use tower::{Layer, Service};
 
-/// What a request must be to go on.
+/// A check of a request.
 pub(in crate::http) trait Check<B> {
-    /// Lets the request pass, with what was found out in its extensions, or says why not.
+    /// Checks the request, and puts results into its extensions. An error is the refusal.
     fn check(&self, request: &mut Request<B>) -> Result<(), Status>;
 }
 
-/// Makes this check of each request.
+/// Applies a check to each request.
 #[derive(Clone)]
 pub(in crate::http) struct CheckLayer<C>(pub(in crate::http) C);
 

@@ -1,4 +1,4 @@
-//! The caller's deadline: whoever waits no longer is told DEADLINE_EXCEEDED, and the call knows.
+//! The caller's deadline: when it has passed, the answer is DEADLINE_EXCEEDED. The call can read it.
 
 use std::task::{Context, Poll};
 
@@ -13,12 +13,12 @@ use super::check::Check;
 use crate::caller::Caller;
 use crate::deadline::Deadline;
 
-/// When the headers of a request arrived, in its extensions.
+/// When the headers of a request arrived; in the request's extensions.
 #[derive(Clone, Copy)]
 pub(in crate::http) struct Received(pub(in crate::http) Instant);
 
-/// Reads `grpc-timeout`, and puts the deadline into the extensions and into the caller. It is counted
-/// from the arrival of the headers, but a mistake in it is told only to callers who hold the key.
+/// Parses `grpc-timeout`, and puts the deadline into the [`Caller`]. It counts from the arrival of the
+/// headers, but a malformed one is only refused once the key was verified.
 #[derive(Clone, Copy)]
 pub(in crate::http) struct ReadTimeout;
 
@@ -34,11 +34,11 @@ impl<B> Check<B> for ReadTimeout {
     }
 }
 
-/// Answers as long as the caller waits.
+/// Answers at the caller's deadline at the latest.
 #[derive(Clone, Copy)]
 pub(in crate::http) struct DeadlineLayer;
 
-/// A service whose callers wait until their deadline.
+/// A service that answers at the deadline at the latest.
 #[derive(Clone)]
 pub(in crate::http) struct WithinDeadline<S>(S);
 
@@ -67,7 +67,8 @@ where
         let caller = request.extensions().get::<Caller>().cloned();
         let answering = self.0.call(request);
         Box::pin(async move {
-            let caller = caller.ok_or_else(|| Status::internal("nobody was authenticated"))?;
+            let caller = caller
+                .ok_or_else(|| Status::internal("the request has no authenticated caller"))?;
             caller.answer(answering).await
         })
     }
@@ -88,7 +89,7 @@ mod tests {
         Request::post("/").header("grpc-timeout", value).body(()).unwrap()
     }
 
-    /// How a call is answered whose work never ends.
+    /// The answer to a call that never ends.
     async fn answered(request: Request<()>) -> Code {
         let service = ServiceBuilder::new()
             .layer(CheckLayer(ReadTimeout))
@@ -109,7 +110,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_timeout_that_cannot_be_read_is_refused() {
+    async fn a_malformed_timeout_is_refused() {
         assert_eq!(answered(with_timeout("soon")).await, Code::InvalidArgument);
     }
 

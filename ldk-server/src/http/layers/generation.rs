@@ -1,5 +1,5 @@
-//! Callers of the later generation: what they ask is read as this one's, and each message of the answer
-//! is written again as it passes.
+//! Callers of the later generation of the API: their requests are translated to this generation, and
+//! each message of the answer is translated back.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -19,11 +19,11 @@ use super::check::Check;
 use super::grpc_shape::Rpc;
 use crate::wire::generation::{Generation, answer_for_head, differs, request_from_any};
 
-/// Finds out of which [`Generation`] the caller is, and puts it into the extensions.
+/// Detects the [`Generation`] that the caller speaks, and puts it into the extensions.
 #[derive(Clone, Copy)]
-pub(in crate::http) struct FindGeneration;
+pub(in crate::http) struct DetectGeneration;
 
-impl<B> Check<B> for FindGeneration {
+impl<B> Check<B> for DetectGeneration {
     fn check(&self, request: &mut Request<B>) -> Result<(), Status> {
         let form = request.extensions().get().copied().unwrap_or(Form::RequestBound);
         let generation = Generation::of(request.headers(), form)?;
@@ -36,7 +36,7 @@ impl<B> Check<B> for FindGeneration {
 #[derive(Clone, Copy)]
 pub(in crate::http) struct TranslateLayer;
 
-/// A service that knows one generation only.
+/// A service that speaks one generation, behind the translation.
 #[derive(Clone)]
 pub(in crate::http) struct Translated<S>(S);
 
@@ -75,14 +75,14 @@ where
     }
 }
 
-/// The answer of this method as a caller of the later generation reads it.
+/// Translates the answer of this method for a caller of the later generation.
 fn for_head(method: &'static str, mut answer: Response<Body>) -> Response<Body> {
     answer.headers_mut().remove(header::CONTENT_LENGTH);
-    answer.map(|body| Body::new(Rewritten { body, method, read: BytesMut::new() }))
+    answer.map(|body| Body::new(TranslatedBody { body, method, read: BytesMut::new() }))
 }
 
-/// The body of a request for this method as this node reads it. What is no message is left alone, to be
-/// refused where messages are read.
+/// Translates the body of a request for this method to this generation. A malformed message is left as it
+/// is: the service refuses it.
 fn from_any_generation(method: &str, body: Bytes) -> Bytes {
     let message = body.get(FRAME_HEADER_BYTES..).unwrap_or_default();
     match request_from_any(method, message) {
@@ -91,15 +91,15 @@ fn from_any_generation(method: &str, body: Bytes) -> Bytes {
     }
 }
 
-struct Rewritten {
+struct TranslatedBody {
     body: Body,
     method: &'static str,
-    /// The begin of a frame.
+    /// An incomplete frame.
     read: BytesMut,
 }
 
-impl Rewritten {
-    /// The frames that are there as a whole, written again.
+impl TranslatedBody {
+    /// Translates the frames that are complete.
     fn whole_frames(&mut self) -> Result<Bytes, Status> {
         let mut written = BytesMut::new();
         while let Some((&[flags, length @ ..], rest)) =
@@ -118,11 +118,11 @@ impl Rewritten {
 }
 
 fn internal(error: impl std::fmt::Display) -> Status {
-    tracing::error!("cannot write an answer again for the later generation: {error}");
+    tracing::error!(%error, "cannot translate an answer for the later generation");
     Status::internal("internal error")
 }
 
-impl http_body::Body for Rewritten {
+impl http_body::Body for TranslatedBody {
     type Data = Bytes;
     type Error = Status;
 
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn messages_are_written_again_however_they_are_cut() {
+    async fn messages_are_translated_however_they_are_split() {
         let spontaneous = Spontaneous { hash: "hash".to_owned(), preimage: None };
         let kind = Some(PaymentKind { kind: Some(Kind::Spontaneous(spontaneous)) });
         let payment = Payment { id: "id".to_owned(), kind, ..Default::default() };

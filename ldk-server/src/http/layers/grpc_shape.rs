@@ -1,5 +1,5 @@
-//! What makes a request a gRPC call of this service. The envelope is looked at before the key, and the
-//! method after it: which ones there are is not told to strangers.
+//! The shape of a gRPC call of this service. Method and content type of the request are checked before
+//! the key, and the path after it: strangers do not learn which RPCs there are.
 
 use http::{HeaderValue, Method, Request, header};
 use ldk_server_grpc::{RPC_NAMES, SERVICE_NAME};
@@ -7,15 +7,15 @@ use tonic::Status;
 
 use super::check::Check;
 
-/// Checks that it is a POST with the content type of gRPC.
+/// Checks that the request is a POST with the content type of gRPC.
 #[derive(Clone, Copy)]
 pub(in crate::http) struct Envelope;
 
-/// Checks that the path is that of a method, and puts the [`Rpc`] into the extensions.
+/// Checks that the path is that of an RPC, and puts the [`Rpc`] into the extensions.
 #[derive(Clone, Copy)]
 pub(in crate::http) struct Path;
 
-/// The method that is called.
+/// The name of the RPC that is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::http) struct Rpc(pub(in crate::http) &'static str);
 
@@ -54,7 +54,7 @@ impl Rpc {
         }
     }
 
-    /// That of a request whose path was checked.
+    /// The RPC of a request whose path was checked.
     pub(in crate::http) fn called<B>(request: &Request<B>) -> Result<Self, Status> {
         let rpc = request.extensions().get().copied();
         rpc.map_or_else(|| Self::of(request.uri().path()), Ok)

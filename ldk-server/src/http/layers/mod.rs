@@ -1,5 +1,5 @@
-//! What a request passes before it reaches its service. Each layer has one duty; what one finds out,
-//! the next ones read from the request's extensions.
+//! The layers that a request passes before its service. Each has one duty, and leaves its results in the
+//! request's extensions for the next ones.
 
 pub(super) mod admission;
 mod authenticate;
@@ -29,25 +29,26 @@ use zeroize::Zeroizing;
 
 pub use authenticate::AcceptedForms;
 use authenticate::{Authenticate, ReadCredential};
-use body::{Bodies, OneFrame};
+use body::{BodyLayer, OneFrame};
 use check::CheckLayer;
 use deadline::{DeadlineLayer, ReadTimeout};
-use generation::{FindGeneration, TranslateLayer};
+use generation::{DetectGeneration, TranslateLayer};
 use grpc_shape::{Envelope, Path};
-use replay::Seen;
+use replay::ReplayCheck;
 
-/// An answer on its way, or why there is none.
-type Answering = Pin<Box<dyn Future<Output = Result<Response<Body>, Status>> + Send>>;
+/// A future answer, or the refusal.
+type Answering<B = Body> = Pin<Box<dyn Future<Output = Result<Response<B>, Status>> + Send>>;
 
-/// What calls that need the key are checked by.
+/// The configuration of the checks.
 pub struct Access {
-    /// What `x-auth` must be made with.
+    /// The key that `x-auth` must be made with.
     pub api_key: Zeroizing<String>,
-    /// In which forms, besides the request-bound one.
+    /// The accepted forms of `x-auth`, besides the request-bound one.
     pub accepted: AcceptedForms,
-    /// How long a body may take to arrive.
+    /// The time limit for the arrival of a body.
     pub body_timeout: Duration,
-    /// Requests that spend must be signed since then: what was done before is not known.
+    /// The Unix time of the start. Requests that spend must be signed after it, because signatures that
+    /// were used before are not known.
     pub started_at_secs: u64,
 }
 
@@ -67,26 +68,26 @@ where
     ServiceBuilder::new()
         .layer(CheckLayer(Envelope))
         .layer(CheckLayer(ReadCredential))
-        .layer(Bodies::new(body_timeout))
+        .layer(BodyLayer::new(body_timeout))
         .layer(CheckLayer(Authenticate::new(api_key, accepted)))
         .layer(CheckLayer(ReadTimeout))
         .layer(CheckLayer(Path))
-        .layer(CheckLayer(FindGeneration))
+        .layer(CheckLayer(DetectGeneration))
         .layer(CheckLayer(OneFrame))
         .layer(TranslateLayer)
-        .layer(CheckLayer(Seen::new(started_at_secs)))
+        .layer(CheckLayer(ReplayCheck::new(started_at_secs)))
         .layer(DeadlineLayer)
         .layer(MapRequestLayer::new(with_body as fn(_) -> _))
         .layer(MapErrLayer::new(impossible as fn(_) -> _))
         .service(inner)
 }
 
-/// The request as a service takes it that reads bodies.
+/// The request with its body as tonic reads it.
 fn with_body(request: Request<Bytes>) -> Request<Body> {
     request.map(|body| Body::new(Full::new(body)))
 }
 
-/// The error of a service that has none.
+/// Converts the error of a service that cannot fail.
 pub(super) fn impossible(never: Infallible) -> Status {
     match never {}
 }

@@ -1,17 +1,17 @@
-//! That a connection makes no more calls in a second than it may.
+//! Limits the calls per second on one connection.
 
 use http::Request;
 use tonic::Status;
 
-use super::super::standing::Standing;
+use super::super::client::Client;
 use super::check::Check;
 
-/// Checks that the connection makes no more calls than it may.
+/// Checks that the connection is within its rate.
 #[derive(Clone, Copy)]
 pub(in crate::http) struct CheckRate;
 
 impl<B> Check<B> for CheckRate {
     fn check(&self, request: &mut Request<B>) -> Result<(), Status> {
-        Standing::of(request)?.rate().admit()
+        Client::of(request)?.rate().admit()
     }
 }

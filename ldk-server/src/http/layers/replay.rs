@@ -1,11 +1,10 @@
-//! Requests that were seen before: whoever copies one, from a log of a proxy or off a broken connection,
-//! must not have it done again.
+//! Replay protection: a copy of a request, taken from a proxy's log or from a broken connection, must not
+//! be executed again.
 //!
-//! The request-bound form of `x-auth` is different for each request, so every call that changes
-//! something is done once for each signature. In the body-bound form of other people's clients, two
-//! honest requests that are equal and made in the same second have one signature, so that only a call
-//! that spends is refused for it. The timestamp-only form has one for everything in a second, and
-//! nothing can be told by it.
+//! A signature of the request-bound form of `x-auth` is unique to its request, so each executes a call
+//! that changes something once. In the body-bound form, which other clients use, two equal honest
+//! requests in the same second have the same signature, so only a call that spends is refused. In the
+//! timestamp-only form all requests of one second have the same signature, so it proves nothing.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,37 +20,37 @@ use super::grpc_shape::Rpc;
 use crate::api::{Impact, table};
 use crate::caller::Caller;
 
-/// A signature is fresh for no longer than this after it was first seen.
+/// How long a signature is fresh at most after it was first seen.
 const FRESH: Duration = Duration::from_secs(2 * MAX_CLOCK_SKEW_SECS + 1);
-/// How many are remembered of one such time: more than 2,000 a second.
+/// How many signatures are remembered per period: more than 2,000 a second.
 const MOST: usize = 1 << 18;
 
-/// The signatures that were seen; checks that a request's is none of them.
+/// Checks that a signature was not seen before, and remembers it.
 #[derive(Clone)]
-pub(in crate::http) struct Seen {
-    /// What was seen before this start is not known.
+pub(in crate::http) struct ReplayCheck {
+    /// The Unix time of the start: signatures that were seen before it are not known.
     started_at_secs: u64,
     signatures: Arc<Mutex<Signatures>>,
 }
 
-/// Half of each, which is enough to tell them apart.
+/// Half of a MAC, which is enough to distinguish them.
 type Signature = [u8; 16];
 
-/// Of the present span of time and the one before.
+/// The signatures of the present period and of the one before.
 struct Signatures {
     present: HashSet<Signature>,
     past: HashSet<Signature>,
     began: Instant,
 }
 
-impl Seen {
+impl ReplayCheck {
     pub(in crate::http) fn new(started_at_secs: u64) -> Self {
         let (present, past) = (HashSet::new(), HashSet::new());
         let signatures = Signatures { present, past, began: Instant::now() };
         Self { started_at_secs, signatures: Arc::new(Mutex::new(signatures)) }
     }
 
-    /// Refuses a request for this method that was seen before, if that can be told and matters.
+    /// Refuses a repeated request for this method, if its form can prove that and the method matters.
     fn admit(&self, method: &str, form: Form, credential: &Credential) -> Result<(), Status> {
         let impact = table::spec(method).map_or(Impact::Changes, |spec| spec.impact);
         let matters = match form {
@@ -73,7 +72,7 @@ impl Seen {
     }
 }
 
-impl<B> Check<B> for Seen {
+impl<B> Check<B> for ReplayCheck {
     fn check(&self, request: &mut Request<B>) -> Result<(), Status> {
         let Rpc(method) = Rpc::called(request)?;
         let extensions = request.extensions();
@@ -134,8 +133,8 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_request_is_done_once() {
-        let seen = Seen::new(STARTED_AT_SECS);
+    async fn a_request_is_executed_once() {
+        let seen = ReplayCheck::new(STARTED_AT_SECS);
         let (first, second) = (bound(STARTED_AT_SECS, [1; 16]), bound(STARTED_AT_SECS, [2; 16]));
         let check = |method: &str, credential: &Credential| {
             code(seen.admit(method, Form::RequestBound, credential))
@@ -150,7 +149,7 @@ mod tests {
         assert_eq!(check("GetNodeInfo", &first), Code::Ok);
         assert_eq!(check("OnchainSend", &first), Code::Ok);
         assert_eq!(check("OnchainSend", &second), Code::Ok);
-        // As long as a header is fresh, and then the clock refuses it.
+        // As long as the header is fresh; afterwards its timestamp is refused.
         for _ in 0..12 {
             advance(Duration::from_secs(10)).await;
             assert_eq!(check("OnchainSend", &first), Code::Unauthenticated);
@@ -160,8 +159,8 @@ mod tests {
     }
 
     #[test]
-    fn of_the_body_bound_form_only_what_spends_is_refused() {
-        let seen = Seen::new(STARTED_AT_SECS);
+    fn a_repeated_body_bound_request_is_refused_only_if_it_spends() {
+        let seen = ReplayCheck::new(STARTED_AT_SECS);
         let header = auth::sign(KEY, STARTED_AT_SECS, b"body");
         let credential = Credential::parse(&header, STARTED_AT_SECS).unwrap();
         let check = |method, form| code(seen.admit(method, form, &credential));
@@ -176,8 +175,8 @@ mod tests {
     }
 
     #[test]
-    fn what_was_signed_before_the_start_spends_nothing() {
-        let seen = Seen::new(STARTED_AT_SECS);
+    fn a_request_signed_before_the_start_cannot_spend() {
+        let seen = ReplayCheck::new(STARTED_AT_SECS);
         let before = bound(STARTED_AT_SECS - 1, [1; 16]);
         for form in [Form::BodyBound, Form::RequestBound] {
             assert_eq!(code(seen.admit("OnchainSend", form, &before)), Code::Unauthenticated);
@@ -186,8 +185,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn there_are_so_many_and_no_more() {
-        let Seen { signatures, .. } = Seen::new(STARTED_AT_SECS);
+    async fn the_number_of_signatures_is_limited() {
+        let ReplayCheck { signatures, .. } = ReplayCheck::new(STARTED_AT_SECS);
         let mut signatures = signatures.lock().unwrap();
         assert!(signatures.add(&[1; 32], 2).is_ok());
         assert!(signatures.add(&[2; 32], 2).is_ok());

@@ -1,35 +1,37 @@
-//! What is said of a request: one line in the log when it has ended, and one more when a stream
-//! begins; and its place in the metrics.
+//! The log line of a call, and its metrics. A call is logged when it ends; a stream also when it begins.
 //!
-//! Anybody who reaches the port can make requests that are open to all, or that are refused for want of
-//! a key. At the usual levels these fill no log: there is a line for the first of the refused in each
-//! minute, which tells how many there were.
+//! The line is one text that operators search for, as docs/configuration.md describes it; request id,
+//! method and caller are fields of its span.
+//!
+//! Anybody who reaches the port can make calls that need no key, or that are refused for lack of one. At
+//! the usual levels these do not fill the log: one refusal a minute has a line, with their number.
 
+use std::error::Error;
 use std::fmt::{self, Display, Formatter};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use axum::body::Body;
 use bytes::Bytes;
 use http::Response;
 use http_body::Frame;
 use ldk_server_grpc::RPC_NAMES;
-use tonic::body::Body;
 use tonic::{Code, Status};
 use tracing::Span;
 use tracing::field::Empty;
 
 use super::super::request_id::RequestId;
-use crate::clock::Seldom;
+use crate::clock::LogThrottle;
 use crate::metrics::{Counted, Requests};
 
-/// Methods that are not of our own service, and need no key.
+/// Methods of other services, which need no key.
 const OPEN_METHODS: [&str; 3] = ["Check", "Watch", "ServerReflectionInfo"];
-/// Methods whose answer goes on after it has begun.
+/// Methods whose answer is a stream.
 const STREAMS: [&str; 3] = ["SubscribeEvents", "Watch", "ServerReflectionInfo"];
 
-/// Writes `GetNodeInfo OK in 97 µs` in the span of the request, and counts it; if it is dropped before,
-/// that the caller has given up.
+/// Logs `GetNodeInfo OK in 97 µs` in the span of the call when it ends, and counts it. Dropping it before
+/// means that the caller has disconnected.
 pub(super) struct RequestLine {
     span: Span,
     method: &'static str,
@@ -39,35 +41,35 @@ pub(super) struct RequestLine {
 }
 
 impl RequestLine {
-    /// Of a request that begins now.
+    /// A call that begins now.
     pub(super) fn begin(id: RequestId, path: &str, requests: &Requests) -> Self {
         let method = known_method(path);
         let counted = requests.begin(method);
-        // Of the highest level, so that there is one for every line that is written.
+        // At the highest level, so that the span is enabled whenever a line is.
         let span = tracing::error_span!("call", request_id = %id, method, caller = Empty);
         Self { span, method, begun: Instant::now(), counted, has_ended: false }
     }
 
-    /// The span of the request.
+    /// The span of the call.
     pub(super) fn span(&self) -> &Span {
         &self.span
     }
 
-    /// Says how the request ended; for a stream, that it begins, and how it ends when it does.
+    /// Logs how the call ended; for a stream, that it begins, and how it ended when it has.
     pub(super) fn answer(mut self, response: Response<Body>) -> Response<Body> {
         self.counted.answered(self.begun.elapsed());
         match Status::from_header_map(response.headers()) {
             Some(status) => self.end(&status),
             None if STREAMS.contains(&self.method) => {
-                self.span.in_scope(|| self.say_begin());
-                return response.map(|body| Body::new(Watched { body, line: self }));
+                self.span.in_scope(|| self.log_begin());
+                return response.map(|body| Body::new(LoggedBody { body, line: self }));
             },
             None => self.end(&Status::ok("")),
         }
         response
     }
 
-    fn say_begin(&self) {
+    fn log_begin(&self) {
         let method = self.method;
         if self.is_open() {
             tracing::trace!("{method} begins");
@@ -79,13 +81,13 @@ impl RequestLine {
     fn end(&mut self, status: &Status) {
         self.has_ended = true;
         self.counted.ended(name(status.code()));
-        self.span.in_scope(|| self.say_end(status));
+        self.span.in_scope(|| self.log_end(status));
     }
 
-    fn say_end(&self, status: &Status) {
+    fn log_end(&self, status: &Status) {
         let ended = Ended { line: self, status };
         if status.code() == Code::Unauthenticated {
-            ended.say_seldom();
+            ended.log_seldom();
         } else if self.is_open() {
             tracing::trace!("{ended}");
         } else {
@@ -93,22 +95,22 @@ impl RequestLine {
         }
     }
 
-    /// Whether it may be made without a key.
+    /// Whether the method needs no key.
     fn is_open(&self) -> bool {
         OPEN_METHODS.contains(&self.method)
     }
 }
 
-/// A request and how it ended, as the log has it.
+/// A call and its status, as the log shows it.
 struct Ended<'a> {
     line: &'a RequestLine,
     status: &'a Status,
 }
 
 impl Ended<'_> {
-    /// One that was refused for want of a key.
-    fn say_seldom(&self) {
-        static REFUSED: Seldom = Seldom::new();
+    /// Logs a call that was refused for lack of a key.
+    fn log_seldom(&self) {
+        static REFUSED: LogThrottle = LogThrottle::new();
         match REFUSED.count() {
             Some(refused) => tracing::info!("{self}; requests that were refused so: {refused}"),
             None => tracing::trace!("{self}"),
@@ -136,7 +138,7 @@ impl Drop for RequestLine {
     }
 }
 
-/// The last part of the path, or a placeholder, because anything else is not fit for a line.
+/// The method of a path, or a placeholder, because any other text does not belong into the log.
 fn known_method(path: &str) -> &'static str {
     let method = path.rsplit('/').next().unwrap_or_default();
     RPC_NAMES
@@ -146,7 +148,7 @@ fn known_method(path: &str) -> &'static str {
         .map_or("(unknown method)", |known| *known)
 }
 
-/// The name of the gRPC specification.
+/// The name of a status code in the gRPC specification.
 fn name(code: Code) -> &'static str {
     match code {
         Code::Ok => "OK",
@@ -169,20 +171,26 @@ fn name(code: Code) -> &'static str {
     }
 }
 
-/// The body of a stream, whose end is logged.
-struct Watched {
+/// The status that the body of an answer failed with.
+fn status(error: &axum::Error) -> Status {
+    let status = error.source().and_then(<dyn Error>::downcast_ref);
+    status.cloned().unwrap_or_else(|| Status::unknown(error.to_string()))
+}
+
+/// The body of a stream, which logs its end.
+struct LoggedBody {
     body: Body,
     line: RequestLine,
 }
 
-impl http_body::Body for Watched {
+impl http_body::Body for LoggedBody {
     type Data = Bytes;
-    type Error = Status;
+    type Error = axum::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(context));
         match &frame {
             Some(Ok(frame)) => {
@@ -190,7 +198,7 @@ impl http_body::Body for Watched {
                     self.line.end(&status);
                 }
             },
-            Some(Err(status)) => self.line.end(status),
+            Some(Err(error)) => self.line.end(&status(error)),
             None if !self.line.has_ended => self.line.end(&Status::ok("")),
             None => {},
         }

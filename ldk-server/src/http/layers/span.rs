@@ -1,15 +1,15 @@
-//! What a call is known by: one span, in which all is done that is done for it. Its fields are in the
-//! log: the request's id, which its caller is told, the method, and the caller once it is known.
+//! The span of a call, in which everything is done for it. Its fields are in every line of the log: the
+//! request id, which is also in the answer, the method, and the caller once it is authenticated.
 
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use http::{HeaderValue, Request, Response, header};
+use axum::body::Body;
+use http::{HeaderValue, Request, Response};
 use tokio::time::Instant;
 use tonic::Status;
-use tonic::body::Body;
 use tower::{Layer, Service};
 use tracing::Instrument as _;
 
@@ -18,10 +18,10 @@ use super::deadline::Received;
 use super::request_line::RequestLine;
 use crate::metrics::Requests;
 
-/// Tells a caller what its request is called in the log.
+/// The header of the answer with the request id.
 const REQUEST_ID_HEADER: &str = "x-request-id";
 
-/// Gives each call its span and its line in the log, and counts it here.
+/// Gives each call a span and a line in the log, and counts it in these metrics.
 #[derive(Clone)]
 pub(in crate::http) struct SpanLayer(pub(in crate::http) Requests);
 
@@ -50,7 +50,7 @@ where
     type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        // What is behind it is always ready, and refuses calls one by one.
+        // The inner service is always ready; it refuses single calls.
         Poll::Ready(Ok(()))
     }
 
@@ -62,18 +62,14 @@ where
         let answering = answering.instrument(line.span().clone());
         Box::pin(async move {
             let answer = answering.await.unwrap_or_else(Status::into_http);
-            Ok(line.answer(with_own_headers(answer, id)))
+            Ok(line.answer(with_id(answer, id)))
         })
     }
 }
 
-/// The headers of the contract where they differ from tonic's, and the request's id.
-fn with_own_headers(mut response: Response<Body>, id: RequestId) -> Response<Body> {
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc+proto"));
-    headers.insert("grpc-accept-encoding", HeaderValue::from_static("identity"));
+fn with_id(mut response: Response<Body>, id: RequestId) -> Response<Body> {
     if let Ok(id) = HeaderValue::try_from(id.to_string()) {
-        headers.insert(REQUEST_ID_HEADER, id);
+        response.headers_mut().insert(REQUEST_ID_HEADER, id);
     }
     response
 }
@@ -95,15 +91,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn every_answer_tells_what_its_request_is_called() {
+    async fn every_answer_has_the_request_id() {
         let ok = answered(Ok(Response::new(Body::empty()))).await;
         let refused = answered(Err(Status::unimplemented("no"))).await;
         let ids = [&ok, &refused].map(|answer| answer.headers()[REQUEST_ID_HEADER].clone());
         assert_ne!(ids[0], ids[1]);
-        for answer in [&ok, &refused] {
-            assert_eq!(answer.headers()[header::CONTENT_TYPE], "application/grpc+proto");
-            assert_eq!(answer.headers()["grpc-accept-encoding"], "identity");
-        }
         let status = Status::from_header_map(refused.headers()).unwrap();
         assert_eq!((status.code(), status.message()), (tonic::Code::Unimplemented, "no"));
     }

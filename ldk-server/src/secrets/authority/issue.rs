@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 
 use ldk_server_grpc::AuthorityFiles;
+use ldk_server_grpc::rune::{Restriction, RuneError};
 use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, Issuer, KeyPair, KeyUsagePurpose};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
@@ -13,8 +14,8 @@ use zeroize::Zeroizing;
 
 use super::client::restrictions_extension;
 use super::{
-    CERTIFICATE_MODE, ClientCertificate, ClientCertificateError, EXAMPLE_CLIENT, KEY_MODE, Revoked,
-    ca_certificate, common_params, issuer, new_key,
+    CERTIFICATE_MODE, ClientCertificate, EXAMPLE_CLIENT, KEY_MODE, Revoked, ca_certificate,
+    common_params, issuer, new_key,
 };
 use crate::clock::unix_secs;
 use crate::secrets::SecretError;
@@ -60,9 +61,9 @@ pub enum IssueError {
     /// Not for so long.
     #[error("days: {0} is out of range; accepted are 1 to {MAX_DAYS}")]
     Days(u32),
-    /// The restrictions are no text for a certificate.
+    /// They are no restrictions of a rune.
     #[error("restrictions: {0}")]
-    Restrictions(#[from] ClientCertificateError),
+    Restrictions(#[from] RuneError),
     /// A file cannot be read or written.
     #[error(transparent)]
     Secret(#[from] SecretError),
@@ -85,7 +86,12 @@ pub(crate) fn issue(
         return Err(IssueError::Days(days));
     }
     let mut params = client_params(name);
-    params.custom_extensions.extend(restrictions.map(restrictions_extension).transpose()?);
+    if let Some(restrictions) = restrictions {
+        Restriction::parse_list(restrictions)?;
+        let extension = restrictions_extension(restrictions)
+            .map_err(|error| SecretError::new(&files.issued_dir, error))?;
+        params.custom_extensions.push(extension);
+    }
     params.not_before = from_now(files, -EARLIER_SECS)?.to_datetime();
     params.not_after = from_now(files, i64::from(days) * DAY_SECS)?.to_datetime();
     Ok(issue_as(files, &issuer(files)?, &params)?)

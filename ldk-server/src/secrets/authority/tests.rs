@@ -154,6 +154,8 @@ fn what_cannot_be_issued_is_refused_by_its_field() {
         let refused = issue(&files, name, None, DAYS).unwrap_err().to_string();
         assert!(refused.starts_with("name: "), "{refused}");
     }
+    let refused = issue(&files, "shop", Some("nonsense"), DAYS).unwrap_err().to_string();
+    assert!(refused.starts_with("restrictions: "), "{refused}");
     for days in [0, 3654, u32::MAX] {
         let refused = issue(&files, "shop", None, days).unwrap_err().to_string();
         assert!(refused.starts_with("days: "), "{refused}");

@@ -17,7 +17,7 @@ fn queue(length: u16) -> Vec<u8> {
 }
 
 fn write_queue(store: &Store, length: u16) {
-    let (primary, secondary, key) = event_queue::PLACE;
+    let (primary, secondary, key) = event_queue::STORE_KEY;
     KVStoreSync::write(store, primary, secondary, key, queue(length)).unwrap();
 }
 

@@ -78,7 +78,7 @@ impl Name {
 
     /// Whether it is the library's queue of events.
     pub(in crate::store) fn is_event_queue(&self) -> bool {
-        let (primary, secondary, key) = event_queue::PLACE;
+        let (primary, secondary, key) = event_queue::STORE_KEY;
         self.is_in((primary, secondary)) && self.key == key
     }
 }

@@ -1,4 +1,4 @@
-//! The way to one peer, for as long as a call needs it.
+//! The route to one peer, for as long as a call needs it.
 
 use std::sync::Arc;
 
@@ -8,13 +8,13 @@ use tokio::runtime::Handle;
 use super::dial::DialError;
 use super::tunnel::Tunnel;
 
-/// The way to a peer. A tunnel that it goes through stays as long as this does.
-pub struct Way {
+/// The route to a peer. Keeps the tunnel open that it goes through.
+pub struct PeerRoute {
     address: SocketAddress,
     tunnel: Option<Arc<Tunnel>>,
 }
 
-impl Way {
+impl PeerRoute {
     pub(super) fn direct(address: SocketAddress) -> Self {
         Self { address, tunnel: None }
     }
@@ -23,25 +23,25 @@ impl Way {
         Self { address: tunnel.entrance().clone(), tunnel: Some(tunnel) }
     }
 
-    /// The address to give to the library.
+    /// The address that the library has to connect to.
     pub fn address(&self) -> &SocketAddress {
         &self.address
     }
 
-    /// Connects to the peer ahead of the library, which could not say what was wrong, and gives a
-    /// peer less time than Tor may take. Blocks; where the way is direct there is nothing to do.
-    pub fn clear(&self) -> Result<(), DialError> {
+    /// Connects to the peer ahead of the library, which does not report why a connection failed, and
+    /// allows less time than Tor may take. Blocks. Does nothing without a tunnel.
+    pub fn dial(&self) -> Result<(), DialError> {
         let Some(tunnel) = &self.tunnel else { return Ok(()) };
         Handle::current().block_on(tunnel.dial())
     }
 
-    /// Whether the way was cleared and nobody has gone it yet.
-    pub fn is_clear(&self) -> bool {
+    /// Whether [`dial`](Self::dial) has connected and the library has not used the connection yet.
+    pub fn is_ready(&self) -> bool {
         self.tunnel.as_ref().is_some_and(|tunnel| tunnel.is_ready())
     }
 }
 
-impl Drop for Way {
+impl Drop for PeerRoute {
     fn drop(&mut self) {
         if let Some(tunnel) = &self.tunnel {
             tunnel.hang_up();

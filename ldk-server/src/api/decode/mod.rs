@@ -1,5 +1,9 @@
 //! What invoices and offers say. No node is needed for that.
 
+mod invoice;
+mod offer;
+
+use std::fmt::Display;
 use std::time::Duration;
 
 use ldk_server_grpc::api::{
@@ -9,7 +13,7 @@ use ldk_server_grpc::api::{
 use super::pasted;
 use crate::clock::since_epoch;
 use crate::error::{Error, quoted};
-use crate::wire;
+use crate::ops;
 
 /// Longer than any invoice or offer in use. Each of its bits could become an entry of the answer, so
 /// there has to be a limit.
@@ -17,26 +21,38 @@ const MAX_TEXT_BYTES: usize = 32 * 1024;
 
 pub(super) fn invoice(request: DecodeInvoiceRequest) -> Result<DecodeInvoiceResponse, Error> {
     let DecodeInvoiceRequest { invoice } = request;
-    decode("invoice", &invoice, wire::invoice::decode)
+    // A clock before 1970 makes nothing expired.
+    invoice_at(&invoice, since_epoch())
+}
+
+/// The answer at this time since 1970.
+pub(crate) fn invoice_at(text: &str, now: Duration) -> Result<DecodeInvoiceResponse, Error> {
+    let decoded = read("invoice", text, ops::decode::invoice)?;
+    Ok(invoice::shown(&decoded, now))
 }
 
 pub(super) fn offer(request: DecodeOfferRequest) -> Result<DecodeOfferResponse, Error> {
     let DecodeOfferRequest { offer } = request;
-    decode("offer", &offer, wire::offer::decode)
+    offer_at(&offer, since_epoch())
 }
 
-fn decode<R>(
+/// The answer at this time since 1970.
+pub(crate) fn offer_at(text: &str, now: Duration) -> Result<DecodeOfferResponse, Error> {
+    let decoded = read("offer", text, ops::decode::offer)?;
+    Ok(offer::shown(&decoded, now))
+}
+
+fn read<T, E: Display>(
     field: &'static str,
     text: &str,
-    decode: fn(&str, Duration) -> Result<R, String>,
-) -> Result<R, Error> {
+    read: fn(&str) -> Result<T, E>,
+) -> Result<T, Error> {
     if text.len() > MAX_TEXT_BYTES {
         let bytes = text.len();
         return Err(Error::invalid(field, format!("has {bytes} bytes; at most {MAX_TEXT_BYTES}")));
     }
-    // A clock before 1970 makes nothing expired.
-    decode(pasted::lightning(text), since_epoch()).map_err(|reason| {
-        let reason = pasted::instead_of(field, text).unwrap_or(reason);
+    read(pasted::lightning(text)).map_err(|error| {
+        let reason = pasted::instead_of(field, text).unwrap_or_else(|| error.to_string());
         Error::invalid(field, format!("{} {reason}", quoted(text)))
     })
 }

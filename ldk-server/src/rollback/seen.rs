@@ -1,4 +1,4 @@
-//! Who has seen which epoch of the node's state.
+//! The newest epoch of the state that this machine and the mirror have seen.
 
 use std::io;
 use std::path::PathBuf;
@@ -12,42 +12,42 @@ use super::record::RollbackRecord;
 use crate::config::Config;
 use crate::store::{Epoch, Lineage, epoch_of};
 
-/// How long the mirror may take to be read.
+/// How long reading the mirror may take.
 const MIRROR_PATIENCE: Duration = Duration::from_secs(10);
 
-/// The newest epoch of the node that somebody has seen, and who has.
-pub(crate) struct Known {
+/// The newest epoch that was seen, and by what.
+pub(crate) struct SeenEpoch {
     pub(crate) epoch: Epoch,
     by: String,
 }
 
-/// Why the mirror does not tell what it has seen.
+/// Why the epoch of the mirror is unknown.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum MirrorError {
-    /// It takes too long.
+    /// The mirror takes too long.
     #[error("the mirror {} does not answer", .0.display())]
     Silent(PathBuf),
-    /// It cannot be read.
+    /// The mirror cannot be read.
     #[error("cannot read the mirror {}: {source}", path.display())]
     Unreadable {
-        /// Its database.
+        /// The database of the mirror.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
 }
 
-/// What this machine knows of the node.
-pub(crate) fn known_here(config: &Config, lineage: Lineage) -> io::Result<Option<Known>> {
+/// The newest epoch that this machine has seen.
+pub(crate) fn seen_here(config: &Config, lineage: Lineage) -> io::Result<Option<SeenEpoch>> {
     let epoch = RollbackRecord::new(&config.storage_dir, config.network).newest(lineage)?;
-    Ok(epoch.map(|epoch| Known { epoch, by: "this machine".to_owned() }))
+    Ok(epoch.map(|epoch| SeenEpoch { epoch, by: "this machine".to_owned() }))
 }
 
-/// What the mirror knows of the node; or that it cannot be read. A share that hangs is not waited for.
-pub(crate) fn known_by_mirror(
+/// The epoch of the mirror. Does not wait for a network share that hangs.
+pub(crate) fn seen_by_mirror(
     config: &Config,
     lineage: Lineage,
-) -> Result<Option<Known>, MirrorError> {
+) -> Result<Option<SeenEpoch>, MirrorError> {
     let Some(dir) = config.mirror_dir() else { return Ok(None) };
     let path = dir.join(SQLITE_DB_FILE_NAME);
     let unreadable = |source| MirrorError::Unreadable { path: path.clone(), source };
@@ -59,21 +59,21 @@ pub(crate) fn known_by_mirror(
     let found = found.map_err(|error| unreadable(io::Error::other(error)))?;
     let of_node = found.filter(|(of, _)| *of == lineage);
     let by = format!("the mirror {}", path.display());
-    Ok(of_node.map(|(_, epoch)| Known { epoch, by }))
+    Ok(of_node.map(|(_, epoch)| SeenEpoch { epoch, by }))
 }
 
-/// The one that has seen more.
-pub(crate) fn newer(one: Option<Known>, other: Option<Known>) -> Option<Known> {
+/// The newer one of both.
+pub(crate) fn newer(one: Option<SeenEpoch>, other: Option<SeenEpoch>) -> Option<SeenEpoch> {
     one.into_iter().chain(other).max_by_key(|known| known.epoch)
 }
 
-/// Why a state of this epoch must not be used, if something newer is known.
-pub(crate) fn too_old(epoch: Epoch, known: Option<&Known>) -> Option<String> {
-    let Known { epoch: newest, by } =
+/// Why a state of this epoch must not be used, if newer channel states were seen.
+pub(crate) fn too_old(epoch: Epoch, known: Option<&SeenEpoch>) -> Option<String> {
+    let SeenEpoch { epoch: newest, by } =
         known.filter(|known| epoch.has_older_channels_than(&known.epoch))?;
     Some(format!(
-        "the state is too old: it is of epoch {epoch}, and {by} has seen epoch {newest} of the same \
-         node. A node that goes on from there may publish channel states that were revoked since, \
-         and whoever does that loses the channel to the peer."
+        "the state is too old: it has epoch {epoch}, and {by} has seen epoch {newest} of the same \
+         node. A node that continues from it may publish channel states that were revoked since, \
+         and then loses the channels to the peers."
     ))
 }

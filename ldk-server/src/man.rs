@@ -1,4 +1,4 @@
-//! The command line, for `man` and for shells.
+//! The man page and shell completions.
 
 use std::io;
 
@@ -7,17 +7,17 @@ use clap_mangen::Man;
 
 use crate::config::Args;
 
-/// The manual page, as roff.
+/// Renders the man page as roff.
 pub fn man_page() -> io::Result<String> {
     let mut page = Vec::new();
-    Man::new(Args::command()).render(&mut page)?;
+    Man::new(Args::parser()).render(&mut page)?;
     String::from_utf8(page).map_err(io::Error::other)
 }
 
-/// The completion script for a shell.
+/// Renders the completion script for a shell.
 pub fn completions(shell: Shell) -> io::Result<String> {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Args::command(), "ldk-server", &mut script);
+    clap_complete::generate(shell, &mut Args::parser(), "ldk-server", &mut script);
     String::from_utf8(script).map_err(io::Error::other)
 }
 

@@ -1,4 +1,4 @@
-//! BOLT 12 offers, decoded.
+//! Decoded BOLT 12 offers, as the API shows them.
 
 use std::time::Duration;
 
@@ -11,14 +11,11 @@ use ldk_server_grpc::api::DecodeOfferResponse;
 use ldk_server_grpc::types;
 use ldk_server_grpc::types::{offer_amount, offer_quantity};
 
-use super::{faults, features};
+use crate::wire::features;
 
-/// Decodes an offer of any network, or says why it is none. `now` is the time since 1970.
-pub fn decode(text: &str, now: Duration) -> Result<DecodeOfferResponse, String> {
-    let offer: Offer = text
-        .parse()
-        .map_err(|error| format!("is not a BOLT 12 offer: {}", faults::of_offer(&error)))?;
-    Ok(DecodeOfferResponse {
+/// The offer as the API shows it. `now` is the time since 1970.
+pub(super) fn shown(offer: &Offer, now: Duration) -> DecodeOfferResponse {
+    DecodeOfferResponse {
         offer_id: hex::encode(offer.id().0),
         description: offer.description().map(|description| description.0.to_owned()),
         issuer: offer.issuer().map(|issuer| issuer.0.to_owned()),
@@ -31,7 +28,7 @@ pub fn decode(text: &str, now: Duration) -> Result<DecodeOfferResponse, String> 
         chains: offer.chains().into_iter().map(chain).collect(),
         metadata: offer.metadata().map(hex::encode),
         is_expired: offer.is_expired_no_std(now),
-    })
+    }
 }
 
 fn amount(amount: Amount) -> types::OfferAmount {
@@ -89,9 +86,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::ops::decode::OfferError;
     use crate::wire::vectors;
 
     const KEY: &str = "02eec7245d6b7d2ccb30380bfbe2a3648cd7a942653f5aa340edcea1f283686619";
+
+    fn decode(text: &str, now: Duration) -> Result<DecodeOfferResponse, OfferError> {
+        crate::ops::decode::offer(text).map(|offer| shown(&offer, now))
+    }
 
     fn example(name: &str) -> DecodeOfferResponse {
         let answer = decode(vectors::text(vectors::BOLT12, name), Duration::ZERO).unwrap();
@@ -232,7 +234,7 @@ mod tests {
             ("lnr1zcss9mk8y3wkklfvevcrszlmu23kfrxh49px20665dqwmn4p72pksese", "lno1"),
             ("lno1pgx9getnwss8vetrw3hhyuc", "MissingIssuerSigningPubkey"),
         ] {
-            let error = decode(text, Duration::ZERO).unwrap_err();
+            let error = decode(text, Duration::ZERO).unwrap_err().to_string();
             assert!(error.starts_with("is not a BOLT 12 offer: "), "{error}");
             assert!(error.contains(expected), "{text}: {error}");
         }

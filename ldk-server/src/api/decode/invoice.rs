@@ -1,4 +1,4 @@
-//! BOLT 11 invoices, decoded.
+//! Decoded BOLT 11 invoices, as the API shows them.
 
 use std::time::Duration;
 
@@ -7,44 +7,25 @@ use ldk_node::bitcoin::{Address, Network, WitnessProgram};
 use ldk_node::lightning::routing::gossip::RoutingFees;
 use ldk_node::lightning::routing::router::{RouteHint, RouteHintHop};
 use ldk_node::lightning_invoice::{
-    Bolt11Invoice, Bolt11SemanticError, Currency, DEFAULT_EXPIRY_TIME,
-    DEFAULT_MIN_FINAL_CLTV_EXPIRY_DELTA, ExpiryTime, Fallback, SignedRawBolt11Invoice,
+    Currency, DEFAULT_MIN_FINAL_CLTV_EXPIRY_DELTA, Fallback, SignedRawBolt11Invoice,
 };
 use ldk_server_grpc::api::DecodeInvoiceResponse;
 use ldk_server_grpc::types;
 
-use super::{faults, features};
+use crate::ops::decode::DecodedInvoice;
+use crate::wire::features;
 
-/// Decodes an invoice of any network, or says why it is none. `now` is the time since 1970.
-pub fn decode(text: &str, now: Duration) -> Result<DecodeInvoiceResponse, String> {
-    let invoice: SignedRawBolt11Invoice = text.parse().map_err(|error| {
-        format!("is not a BOLT 11 invoice: {}", faults::of_parsed_invoice(&error))
-    })?;
-    let unsound = |error: Bolt11SemanticError| {
-        format!("is not a sound invoice: {}", faults::of_sense(&error))
-    };
-    check(&invoice).map_err(unsound)?;
-    let payee = match invoice.payee_pub_key() {
-        Some(payee) => payee.0,
-        None => {
-            let recovered = invoice.recover_payee_pub_key();
-            recovered.map_err(|_| unsound(Bolt11SemanticError::InvalidSignature))?.0
-        },
-    };
-    let payment_hash =
-        invoice.payment_hash().ok_or_else(|| unsound(Bolt11SemanticError::NoPaymentHash))?;
-    let payment_secret =
-        invoice.payment_secret().ok_or_else(|| unsound(Bolt11SemanticError::NoPaymentSecret))?;
-    let timestamp = invoice.raw_invoice().data.timestamp.as_unix_timestamp();
-    let expiry = invoice.expiry_time().map_or(DEFAULT_EXPIRY_TIME, ExpiryTime::as_seconds);
-    Ok(DecodeInvoiceResponse {
+/// The invoice as the API shows it. `now` is the time since 1970.
+pub(super) fn shown(decoded: &DecodedInvoice, now: Duration) -> DecodeInvoiceResponse {
+    let DecodedInvoice { invoice, payee, payment_hash, payment_secret, amount_msat } = decoded;
+    DecodeInvoiceResponse {
         destination: payee.to_string(),
-        payment_hash: hex::encode(payment_hash.0.to_byte_array()),
-        amount_msat: amount_msat(&invoice)?,
-        timestamp,
-        expiry,
+        payment_hash: hex::encode(payment_hash.0),
+        amount_msat: *amount_msat,
+        timestamp: decoded.timestamp(),
+        expiry: decoded.expiry_secs(),
         description: invoice.description().map(|description| description.as_inner().0.clone()),
-        fallback_address: fallback_address(&invoice),
+        fallback_address: fallback_address(invoice),
         min_final_cltv_expiry_delta: invoice
             .min_final_cltv_expiry_delta()
             .map_or(DEFAULT_MIN_FINAL_CLTV_EXPIRY_DELTA, |delta| delta.0),
@@ -56,34 +37,7 @@ pub fn decode(text: &str, now: Duration) -> Result<DecodeInvoiceResponse, String
         description_hash: invoice
             .description_hash()
             .map(|hash| hex::encode(hash.0.to_byte_array())),
-        is_expired: now > Duration::from_secs(timestamp.saturating_add(expiry)),
-    })
-}
-
-/// What the library checks before it pays an invoice, but for the features: one that it would have
-/// to know in order to pay can be shown all the same.
-fn check(invoice: &SignedRawBolt11Invoice) -> Result<(), Bolt11SemanticError> {
-    match Bolt11Invoice::from_signed(invoice.clone()) {
-        // The library has not come to the checks that follow that of the features.
-        Err(Bolt11SemanticError::InvalidFeatures) => {
-            if !invoice.check_signature() {
-                return Err(Bolt11SemanticError::InvalidSignature);
-            }
-            if invoice.amount_pico_btc().is_some_and(|pico| !pico.is_multiple_of(10)) {
-                return Err(Bolt11SemanticError::ImpreciseAmount);
-            }
-            Ok(())
-        },
-        checked => checked.map(drop),
-    }
-}
-
-/// The library takes an amount that overflows for none.
-fn amount_msat(invoice: &SignedRawBolt11Invoice) -> Result<Option<u64>, String> {
-    match (invoice.raw_invoice().hrp.raw_amount, invoice.amount_pico_btc()) {
-        (None, _) => Ok(None),
-        (Some(_), Some(pico)) => Ok(Some(pico / 10)),
-        (Some(_), None) => Err("is not a sound invoice: its amount is too large".to_owned()),
+        is_expired: decoded.is_expired(now),
     }
 }
 
@@ -146,12 +100,17 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::ops::decode::{InvoiceError, invoice};
     use crate::wire::vectors;
 
     /// When most of the examples were made.
     const CREATED: u64 = 1_496_314_658;
     const PAYEE: &str = "03e7156ae33b0a208d0744199163177e909e80176e55d97a2f221ede0f934dd9ad";
     const HASH_OF_LIST: &str = "3925b6f67e2c340036ed12093dd44e0368df1b6ea26c53dbe4811f58fd5db8c1";
+
+    fn decode(text: &str, now: Duration) -> Result<DecodeInvoiceResponse, InvoiceError> {
+        invoice(text).map(|decoded| shown(&decoded, now))
+    }
 
     fn example(name: &str) -> DecodeInvoiceResponse {
         decode(vectors::text(vectors::BOLT11, name), Duration::from_secs(CREATED)).unwrap()
@@ -337,7 +296,7 @@ mod tests {
         signed(|raw| raw.data.tagged_fields.push(RawTaggedField::KnownSemantics(field)))
     }
 
-    fn decoded(text: &str) -> Result<DecodeInvoiceResponse, String> {
+    fn decoded(text: &str) -> Result<DecodeInvoiceResponse, InvoiceError> {
         decode(text, Duration::from_secs(CREATED))
     }
 
@@ -361,7 +320,7 @@ mod tests {
         let bitcoin = u64::MAX / 1_000_000_000_000;
         let most = bitcoin * 100_000_000_000;
         assert_eq!(decoded(&amount(bitcoin)).unwrap().amount_msat, Some(most));
-        let error = decoded(&amount(bitcoin + 1)).unwrap_err();
+        let error = decoded(&amount(bitcoin + 1)).unwrap_err().to_string();
         assert!(error.contains("amount is too large"), "{error}");
     }
 
@@ -382,14 +341,15 @@ mod tests {
             raw.hrp.raw_amount = Some(11);
             raw.hrp.si_prefix = Some(ldk_node::lightning_invoice::SiPrefix::Pico);
         });
-        assert!(decoded(&fraction).unwrap_err().contains("whole number of millisatoshis"));
+        let refused = |text: &str| decoded(text).unwrap_err().to_string();
+        assert!(refused(&fraction).contains("whole number of millisatoshis"));
         let stranger = ldk_node::lightning_invoice::PayeePubKey(PAYEE.parse().unwrap());
         let forged = signed(|raw| {
             required(raw);
             let field = TaggedField::PayeePubKey(stranger);
             raw.data.tagged_fields.push(RawTaggedField::KnownSemantics(field));
         });
-        assert!(decoded(&forged).unwrap_err().contains("signature is not the payee's"));
+        assert!(refused(&forged).contains("signature is not the payee's"));
     }
 
     #[test]

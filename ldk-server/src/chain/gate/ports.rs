@@ -1,4 +1,4 @@
-//! The ports of this machine that the library is given, and the connections to them.
+//! The loopback ports that the library gets, and the connections to them.
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -14,17 +14,16 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Connections to one port at once. The library makes few, and any process of this machine can make
-/// more.
+/// Connections to one port at once. The library makes few; any process of this machine can make more.
 pub(super) const MAX_CONNECTIONS: usize = 32;
-/// How often to ask for a port that nobody else has a claim to.
+/// How many ports to try until one is not taken.
 const PORT_ATTEMPTS: usize = 32;
 /// How long to wait after a connection could not be accepted.
 const ACCEPT_RETRY: Duration = Duration::from_secs(1);
-/// How long what is under way may take at the end.
+/// How long requests under way may take at the end.
 const LINGER: Duration = Duration::from_secs(5);
 
-/// What runs for the ports; clones are of the same ports.
+/// The tasks of the ports; clones share them.
 #[derive(Clone, Default)]
 pub(super) struct Connections {
     tasks: TaskTracker,
@@ -33,12 +32,12 @@ pub(super) struct Connections {
 }
 
 impl Connections {
-    /// Cancelled when no new connections and requests are to be taken.
+    /// Cancelled when no new connections and requests are accepted.
     pub(super) fn closing(&self) -> &CancellationToken {
         &self.closing
     }
 
-    /// Runs a task that has a moment to end when the ports are closed; `None` if it did not.
+    /// Spawns a task that gets a moment to end when the ports close; `None` if it does not end.
     pub(super) fn spawn<T: Send + 'static>(
         &self,
         task: impl Future<Output = T> + Send + 'static,
@@ -46,12 +45,12 @@ impl Connections {
         self.tasks.spawn(self.closed.clone().run_until_cancelled_owned(task))
     }
 
-    /// Closes the ports, and the connections when what is under way has ended.
+    /// Closes the ports, and the connections after their requests have ended.
     pub(super) async fn close(&self) {
         self.closing.cancel();
         self.tasks.close();
         if timeout(LINGER, self.tasks.wait()).await.is_err() {
-            tracing::warn!("the chain source has not answered all; closing all the same");
+            tracing::warn!("closing before the chain source has answered all requests");
         }
         self.abandon();
         self.tasks.wait().await;
@@ -85,13 +84,13 @@ impl Connections {
         let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         while let Some(accepted) = self.closing.run_until_cancelled(accept_one(&listener)).await {
             let Ok(stream) = accepted.inspect_err(|error| {
-                tracing::error!("cannot accept a connection to the chain source: {error}");
+                tracing::error!(%error, "cannot accept a connection to the chain source");
             }) else {
                 tokio::time::sleep(ACCEPT_RETRY).await;
                 continue;
             };
             let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
-                tracing::warn!("{MAX_CONNECTIONS} connections to the chain source already");
+                tracing::warn!(max = MAX_CONNECTIONS, "too many connections to the chain source");
                 continue;
             };
             let serving = serve(stream);
@@ -104,7 +103,7 @@ impl Connections {
 }
 
 fn bind(taken: &BTreeSet<u16>) -> io::Result<TcpListener> {
-    // Held until one fits: otherwise the system could offer them again.
+    // Kept open until one fits: otherwise the system could offer them again.
     let mut unfit = Vec::new();
     for _ in 0..PORT_ATTEMPTS {
         let listener = StdListener::bind((Ipv4Addr::LOCALHOST, 0))?;

@@ -1,4 +1,4 @@
-//! The look at the node, again and again, that tells whether it is ready.
+//! The periodic check whether the node is ready.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,31 +18,31 @@ use crate::disk::available_bytes;
 use crate::store::{Store, Waits};
 use crate::wallet::reserve::ReserveWatch;
 
-/// From one look to the next.
+/// From one check to the next.
 const INTERVAL: Duration = Duration::from_secs(2);
 
-/// The node is asked for what it has in memory.
+/// How long the node may take to answer from memory.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(20);
 
-/// The library looks at Bitcoin Core every 2 seconds, and gives up a look at its tip after 10.
+/// The library polls Bitcoin Core every 2 seconds, with a timeout of 10.
 const BITCOIND_SILENCE: Duration = Duration::from_secs(60);
 
-/// How long the library waits for a server's answer to a sync, in seconds.
+/// The library's timeout for a sync with a server, in seconds.
 const SYNC_TIMEOUT_SECS: u64 = 20;
 
-/// So many syncs that fail one after the other are a silence.
+/// After so many failed syncs in a row the chain source counts as silent.
 const FAILED_SYNCS: u64 = 3;
 
-/// With less than this the disk counts as nearly full. It leaves the time to do something: the
-/// database fails, and with it the daemon, only when nothing is left.
+/// With less free space than this the disk counts as nearly full. Operators can still react: the
+/// database, and with it the daemon, fails only when nothing is left.
 const LOW_DISK_MIB: u64 = 256;
 
-/// After so long without a commit the disk counts as stalled.
+/// After this time without a commit the disk counts as stalled.
 const STALL: Duration = Duration::from_secs(5);
 
-/// What is looked at, and what it is held against.
+/// What is checked, and the limits.
 #[derive(Clone)]
-pub(crate) struct Look {
+pub(crate) struct Probe {
     node: Arc<Node>,
     store: Arc<Store>,
     network_dir: PathBuf,
@@ -53,29 +53,29 @@ pub(crate) struct Look {
 
 #[derive(Clone, Copy)]
 struct Limits {
-    /// The library keeps the time of its last sync on disk. One before this was by another process.
+    /// The library stores the time of its last sync. A sync before this was by an earlier process.
     started_at_secs: u64,
-    /// As told by the clock that nobody sets.
-    looks_since: Instant,
+    /// The same by the monotonic clock.
+    probing_since: Instant,
     silence: Duration,
 }
 
-/// What a look finds.
-struct Facts {
-    /// When both wallets were in step with the chain, in Unix seconds; `None` if they never were.
+/// The result of a check.
+struct Findings {
+    /// The time of the last sync of both wallets, in Unix seconds; `None` for never.
     synced_at_secs: Option<u64>,
-    /// What the disk has room for; `None` if it does not say.
+    /// The free space of the disk; `None` if unknown.
     left_mib: Option<u64>,
     /// The last second in which the certificate is valid, in Unix time.
     certificate_expires_at_secs: u64,
-    /// For how long what is to be written has waited.
+    /// For how long writes have waited.
     waits: Waits,
     /// Whether the wallet lacks some of the reserve for closing channels.
     lacks_reserve: bool,
 }
 
-impl Look {
-    /// At this node, whose start began at this time, in Unix seconds, and at its certificate.
+impl Probe {
+    /// Checks this node, whose start began at this time in Unix seconds, and its certificate.
     pub(crate) fn new(
         node: Arc<Node>,
         store: Arc<Store>,
@@ -87,57 +87,62 @@ impl Look {
             ChainSource::Bitcoind(_) => BITCOIND_SILENCE,
             ChainSource::Electrum(_) | ChainSource::Esplora(_) => server_silence(&config.sync),
         };
-        let limits = Limits { started_at_secs, looks_since: Instant::now(), silence };
+        let limits = Limits { started_at_secs, probing_since: Instant::now(), silence };
         let (network_dir, reserve) = (config.network_dir(), Arc::default());
         Self { node, store, network_dir, certificate, reserve, limits }
     }
 
-    /// Looks at once and then at intervals, and tells `readiness`, until `stop` is cancelled.
-    pub(crate) async fn repeat(self, readiness: Readiness, stop: CancellationToken) {
+    /// Checks at once and then at intervals, and sets `readiness`, until `stop` is cancelled.
+    pub(crate) async fn run(self, readiness: Readiness, stop: CancellationToken) {
         let mut ticks = Ticks::after(Duration::ZERO, INTERVAL, stop);
         while ticks.next().await {
-            let look = self.clone();
-            let mut looking = spawn_blocking(move || look.once());
-            let found = match timeout(ANSWER_PATIENCE, &mut looking).await {
+            let probe = self.clone();
+            let mut probing = spawn_blocking(move || probe.reasons());
+            let found = match timeout(ANSWER_PATIENCE, &mut probing).await {
                 Ok(found) => found,
                 Err(_) => {
                     readiness.node_is_silent();
-                    looking.await
+                    probing.await
                 },
             };
             match found {
                 Ok(reasons) => readiness.node_answered(reasons),
-                Err(error) => tracing::error!("cannot ask the node how it is: {error}"),
+                Err(error) => tracing::error!(%error, "cannot check the node"),
             }
         }
     }
 
-    fn once(&self) -> Vec<Reason> {
+    fn reasons(&self) -> Vec<Reason> {
         let NodeStatus {
             latest_lightning_wallet_sync_timestamp: lightning,
             latest_onchain_wallet_sync_timestamp: onchain,
             ..
         } = self.node.status();
         let synced_at_secs = lightning.zip(onchain).map(|(one, other)| one.min(other));
-        let facts = Facts {
+        let findings = Findings {
             synced_at_secs,
             left_mib: left_mib(&self.network_dir),
             certificate_expires_at_secs: self.certificate.expires_at_secs(),
             waits: self.store.waits(),
             lacks_reserve: self.reserve.is_short(&self.node),
         };
-        self.limits.reasons(&facts, unix_secs(), self.limits.looks_since.elapsed())
+        self.limits.reasons(&findings, unix_secs(), self.limits.probing_since.elapsed())
     }
 }
 
 impl Limits {
-    fn reasons(&self, facts: &Facts, now_secs: u64, looked_for: Duration) -> Vec<Reason> {
-        let Facts { synced_at_secs, left_mib, certificate_expires_at_secs, waits, lacks_reserve } =
-            *facts;
+    fn reasons(&self, findings: &Findings, now_secs: u64, probed_for: Duration) -> Vec<Reason> {
+        let Findings {
+            synced_at_secs,
+            left_mib,
+            certificate_expires_at_secs,
+            waits,
+            lacks_reserve,
+        } = *findings;
         let mut reasons = Vec::new();
-        // When it started by a clock that was set back since: else no sync would count for so long.
-        let first_look_secs = now_secs.saturating_sub(looked_for.as_secs());
-        let started_at_secs = self.started_at_secs.min(first_look_secs);
+        // If the clock was set back since the start, no sync would count until it has caught up.
+        let first_probe_secs = now_secs.saturating_sub(probed_for.as_secs());
+        let started_at_secs = self.started_at_secs.min(first_probe_secs);
         match synced_at_secs.filter(|synced_at| *synced_at >= started_at_secs) {
             None => reasons.push(Reason::Syncing),
             Some(silent_since)
@@ -164,7 +169,7 @@ impl Limits {
     }
 }
 
-/// The MiB that this user can still write where this directory is.
+/// The free space for this user on the disk of a directory, in MiB.
 fn left_mib(dir: &Path) -> Option<u64> {
     Some(available_bytes(dir)? >> 20)
 }
@@ -188,12 +193,12 @@ mod tests {
     }
 
     fn reasons_after(
-        looked_for_secs: u64,
+        probed_for_secs: u64,
         synced_at_secs: Option<u64>,
         left_mib: Option<u64>,
         now_secs: u64,
     ) -> Vec<Reason> {
-        let facts = Facts {
+        let findings = Findings {
             synced_at_secs,
             left_mib,
             certificate_expires_at_secs: 3_000,
@@ -202,10 +207,10 @@ mod tests {
         };
         let limits = Limits {
             started_at_secs: STARTED_AT_SECS,
-            looks_since: Instant::now(),
+            probing_since: Instant::now(),
             silence: Duration::from_secs(60),
         };
-        limits.reasons(&facts, now_secs, Duration::from_secs(looked_for_secs))
+        limits.reasons(&findings, now_secs, Duration::from_secs(probed_for_secs))
     }
 
     #[test]

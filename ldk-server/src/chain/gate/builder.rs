@@ -1,11 +1,12 @@
-//! From a chain source to the ports that stand before it.
+//! Opens the loopback ports for a chain source.
 
 use std::collections::BTreeSet;
-use std::fmt;
+use std::error::Error;
 use std::future::Future;
 use std::sync::Arc;
 
 use http::Uri;
+use http::uri::Authority;
 use hyper_util::client::proxy::matcher::Matcher;
 use ldk_node::lightning::ln::msgs::SocketAddress;
 use reqwest::Url;
@@ -13,29 +14,31 @@ use rustls::ClientConfig;
 use tokio::net::TcpStream;
 
 use super::electrum::ElectrumProxy;
-use super::entrance::Connections;
 use super::hold::Hold;
 use super::http::{HttpProxy, Protocol};
+use super::ports::Connections;
 use super::server::Server;
 use crate::chain::ChainError;
 use crate::config::{
     BitcoindConfig, ChainSource, ConfigError, ElectrumConfig, EsploraConfig, HostPort,
 };
 
-/// What each port is opened with.
-pub(super) struct Opening {
-    /// What the chain source is called.
+const ESPLORA_URL: &str = "esplora.server_url";
+
+/// What every port needs.
+pub(super) struct GateBuilder {
+    /// The name of the chain source in messages.
     pub(super) name: String,
-    /// Ports that somebody else is going to listen at.
+    /// Ports that are reserved for other sockets.
     pub(super) taken: BTreeSet<u16>,
     pub(super) tls: Option<ClientConfig>,
     pub(super) hold: Arc<Hold>,
     pub(super) connections: Connections,
 }
 
-impl Opening {
-    /// Opens the ports that lead to a chain source, and gives it as it is behind them.
-    pub(super) fn stand_before(&self, source: &ChainSource) -> Result<ChainSource, ChainError> {
+impl GateBuilder {
+    /// Opens the ports of a chain source, and returns the chain source that the library gets.
+    pub(super) fn open_ports(&self, source: &ChainSource) -> Result<ChainSource, ChainError> {
         match source {
             ChainSource::Bitcoind(bitcoind) => self.bitcoind(bitcoind),
             ChainSource::Electrum(electrum) => self.electrum(electrum),
@@ -58,24 +61,25 @@ impl Opening {
     }
 
     fn esplora(&self, config: &EsploraConfig) -> Result<ChainSource, ChainError> {
-        let unusable = |reason: String| ConfigError::new("esplora.server_url", reason);
-        let url = Url::parse(&config.server_url).map_err(|error| unusable(error.to_string()))?;
-        let (server, name) = server_of(&url).ok_or_else(|| unusable("names no server".into()))?;
+        let no_server = || ConfigError::new(ESPLORA_URL, "names no server");
+        let url =
+            Url::parse(&config.server_url).map_err(|error| ConfigError::new(ESPLORA_URL, error))?;
+        let (server, name) = server_of(&url).ok_or_else(no_server)?;
         let server = self.http(&server, &name, Protocol::Esplora)?;
-        let server_url = at(url, &server).ok_or_else(|| unusable("names no server".into()))?;
-        refuse_proxy(&Matcher::from_system(), &server_url).map_err(unusable)?;
+        let server_url = at(url, &server).ok_or_else(no_server)?;
+        refuse_proxy(&Matcher::from_system(), &server_url)?;
         let headers = config.headers.clone();
         Ok(ChainSource::Esplora(EsploraConfig { server_url, headers, ca_cert_path: None }))
     }
 
-    /// Opens a port that leads to a server of this name.
+    /// Opens a port for an HTTP server of this name.
     fn http(
         &self,
         server: &HostPort,
         name: &str,
         protocol: Protocol,
     ) -> Result<HostPort, ChainError> {
-        let name = name.try_into().map_err(|error| self.unusable(error))?;
+        let name = Authority::try_from(name).map_err(|error| self.unusable(error))?;
         let (hold, connections) = (Arc::clone(&self.hold), self.connections.clone());
         let proxy = HttpProxy::new(self.server(server)?, name, protocol, hold, connections);
         self.listen(move |stream| proxy.clone().serve(stream))
@@ -95,16 +99,16 @@ impl Opening {
     {
         let listening = self.connections.listen(&self.taken, serve);
         let port = listening.map_err(|error| self.unusable(error))?;
-        tracing::debug!("{port} leads to {}", self.name);
+        tracing::debug!(address = %port, server = %self.name, "opened a port to the chain source");
         Ok(HostPort { host: port.ip().to_string(), port: port.port() })
     }
 
-    fn unusable(&self, error: impl fmt::Display) -> ChainError {
-        ChainError::Unreachable { name: self.name.clone(), reason: error.to_string() }
+    fn unusable(&self, error: impl Into<Box<dyn Error + Send + Sync>>) -> ChainError {
+        ChainError::Port { name: self.name.clone(), source: error.into() }
     }
 }
 
-/// The server of a URL, and what it is called in requests.
+/// The server of a URL, and its name in requests.
 fn server_of(url: &Url) -> Option<(HostPort, String)> {
     let (host, port) = url.host_str().zip(url.port_or_known_default())?;
     let name = url.port().map_or(host.to_owned(), |port| format!("{host}:{port}"));
@@ -116,25 +120,27 @@ fn at(mut url: Url, server: &HostPort) -> Option<String> {
     url.set_scheme("http").ok()?;
     url.set_host(Some(&server.host)).ok()?;
     url.set_port(Some(server.port)).ok()?;
-    // The library puts paths behind it that begin with a slash.
+    // The library appends paths that begin with a slash.
     Some(url.as_str().trim_end_matches('/').to_owned())
 }
 
-/// The library's client for Esplora, unlike the others, uses the proxy that the environment has, and
-/// would ask it for our port.
-fn refuse_proxy(proxies: &Matcher, url: &str) -> Result<(), String> {
-    let url: Uri = url.parse().map_err(|error| format!("is no URL: {error}"))?;
+/// Refuses an HTTP proxy in the environment. Only the library's Esplora client uses it, and would
+/// ask it for our port.
+fn refuse_proxy(proxies: &Matcher, url: &str) -> Result<(), ConfigError> {
+    let url: Uri = url
+        .parse()
+        .map_err(|error| ConfigError::new(ESPLORA_URL, format!("is no URL: {error}")))?;
     match proxies.intercept(&url) {
         None => Ok(()),
-        Some(_) => {
-            let reason = "the environment has an HTTP proxy that would be asked for 127.0.0.1 too; \
-                          set NO_PROXY=127.0.0.1";
-            Err(reason.to_owned())
-        },
+        Some(_) => Err(ConfigError::new(
+            ESPLORA_URL,
+            "the environment has an HTTP proxy that would be asked for 127.0.0.1 too; set \
+             NO_PROXY=127.0.0.1",
+        )),
     }
 }
 
-/// The port of an address that a node can listen at.
+/// The port of an address.
 pub(super) fn port(address: &SocketAddress) -> Option<u16> {
     match address {
         SocketAddress::TcpIpV4 { port, .. }
@@ -152,11 +158,12 @@ mod tests {
     fn a_proxy_of_the_environment_is_refused() {
         let url = "http://127.0.0.1:3000/api";
         let proxied = || Matcher::builder().http("http://proxy.example:3128");
-        let message = refuse_proxy(&proxied().no("localhost").build(), url).unwrap_err();
+        let refused = refuse_proxy(&proxied().no("localhost").build(), url);
+        let message = refused.unwrap_err().to_string();
         assert!(message.contains("NO_PROXY=127.0.0.1"), "{message}");
         let not_for_us = Matcher::builder().https("http://proxy.example:3128");
         for matcher in [proxied().no("127.0.0.1").build(), not_for_us.build()] {
-            assert_eq!(refuse_proxy(&matcher, url), Ok(()));
+            assert!(refuse_proxy(&matcher, url).is_ok());
         }
     }
 

@@ -1,20 +1,20 @@
-//! What is written with the `log` crate, which is how the library writes: it goes the way of all lines.
+//! Forwards records of the `log` crate, which the library uses, to `tracing`.
 
 use log::{Log, Metadata, Record};
 use tracing_log::LogTracer;
 
 use crate::compat::splice_signed;
 
-/// Hears everything, and passes on what is to be written.
-struct Listening(LogTracer);
+/// Observes every record, and forwards those that are enabled.
+struct LogBridge(LogTracer);
 
-impl Log for Listening {
+impl Log for LogBridge {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         self.0.enabled(metadata)
     }
 
     fn log(&self, record: &Record<'_>) {
-        splice_signed::hear(record);
+        splice_signed::observe(record);
         self.0.log(record);
     }
 
@@ -23,10 +23,10 @@ impl Log for Listening {
     }
 }
 
-/// Takes what is written from now on. Above this level only the library is heard, which asks nobody
-/// before it writes.
+/// Takes all records from now on. The library logs at every level without checking `most`, so its
+/// records are observed at any level.
 pub(super) fn start(most: log::LevelFilter) -> Result<(), log::SetLoggerError> {
-    log::set_boxed_logger(Box::new(Listening(LogTracer::new())))?;
+    log::set_boxed_logger(Box::new(LogBridge(LogTracer::new())))?;
     log::set_max_level(most);
     Ok(())
 }

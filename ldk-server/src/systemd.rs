@@ -1,4 +1,4 @@
-//! What systemd is told, if it asks (`sd_notify(3)`): nothing where `NOTIFY_SOCKET` is not set.
+//! Notifications to systemd (`sd_notify(3)`), if `NOTIFY_SOCKET` is set.
 
 use std::time::Duration;
 
@@ -8,53 +8,53 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::readiness::{Reason, State};
 
-/// How much longer a start may take, counted from each time this is said.
-const MORE_TIME: Duration = Duration::from_secs(60);
+/// How much longer a start may take, from each extension.
+const TIMEOUT_EXTENSION: Duration = Duration::from_secs(60);
 
-/// How often that is said at least.
+/// The longest time between two extensions.
 const LONGEST_SILENCE: Duration = Duration::from_secs(15);
 
-/// How long systemd may take to listen.
+/// How long a notification may take.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What there is to tell.
+/// A notification.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
-    /// The daemon serves.
+    /// The daemon serves calls.
     Ready,
     /// The daemon stops for good.
     Stopping,
-    /// The daemon stops, and starts again in the same process.
-    StartingAgain,
-    /// What it does, in a line.
+    /// The daemon restarts within the same process.
+    Reloading,
+    /// What the daemon is doing, in one line.
     Status(String),
     /// The start takes longer.
-    MoreTime,
-    /// It is well.
-    Alive,
+    ExtendTimeout,
+    /// The daemon is alive.
+    Watchdog,
 }
 
-/// Tells systemd. It may be slow to listen, so not from an async worker, and not for long.
-pub async fn tell(notice: Notice) {
+/// Notifies systemd. This may block, so it runs on a blocking thread and for a limited time.
+pub async fn notify(notice: Notice) {
     match timeout(PATIENCE, spawn_blocking(move || send(&notice))).await {
         Ok(Ok(Ok(()))) => {},
-        Ok(Ok(Err(error))) => tracing::warn!("cannot notify systemd: {error}"),
-        Ok(Err(error)) => tracing::warn!("cannot notify systemd: {error}"),
-        Err(_) => tracing::warn!("systemd does not listen"),
+        Ok(Ok(Err(error))) => tracing::warn!(%error, "cannot notify systemd"),
+        Ok(Err(error)) => tracing::warn!(%error, "cannot notify systemd"),
+        Err(_) => tracing::warn!("systemd does not take notifications"),
     }
 }
 
 #[cfg(unix)]
 fn send(notice: &Notice) -> std::io::Result<()> {
     use sd_notify::NotifyState;
-    let more_time_usec = u32::try_from(MORE_TIME.as_micros()).unwrap_or(u32::MAX);
+    let more_time_usec = u32::try_from(TIMEOUT_EXTENSION.as_micros()).unwrap_or(u32::MAX);
     sd_notify::notify(&[match notice {
         Notice::Ready => NotifyState::Ready,
         Notice::Stopping => NotifyState::Stopping,
-        Notice::StartingAgain => NotifyState::Reloading,
+        Notice::Reloading => NotifyState::Reloading,
         Notice::Status(text) => NotifyState::Status(text),
-        Notice::MoreTime => NotifyState::ExtendTimeoutUsec(more_time_usec),
-        Notice::Alive => NotifyState::Watchdog,
+        Notice::ExtendTimeout => NotifyState::ExtendTimeoutUsec(more_time_usec),
+        Notice::Watchdog => NotifyState::Watchdog,
     }])
 }
 
@@ -63,7 +63,7 @@ fn send(_: &Notice) -> std::io::Result<()> {
     Ok(())
 }
 
-/// How long systemd waits for a sign of life; `None` if it does not.
+/// The watchdog timeout of systemd; `None` without a watchdog.
 fn watchdog() -> Option<Duration> {
     #[cfg(unix)]
     return sd_notify::watchdog_enabled().filter(|limit| !limit.is_zero());
@@ -71,7 +71,7 @@ fn watchdog() -> Option<Duration> {
     return None;
 }
 
-/// Tells systemd how the server is, as long as the runtime runs.
+/// Notifies systemd of every state of the server, until the runtime ends.
 pub(crate) async fn follow(mut states: watch::Receiver<State>) {
     if std::env::var_os("NOTIFY_SOCKET").is_none() {
         return;
@@ -84,7 +84,7 @@ pub(crate) async fn follow(mut states: watch::Receiver<State>) {
     loop {
         let state = states.borrow_and_update().clone();
         if told.as_ref() != Some(&state.reasons) {
-            tell(Notice::Status(status(&state.reasons))).await;
+            notify(Notice::Status(status(&state.reasons))).await;
             told = Some(state.reasons);
         }
         tokio::select! {
@@ -92,17 +92,17 @@ pub(crate) async fn follow(mut states: watch::Receiver<State>) {
             _ = ticks.tick() => {
                 let state = states.borrow().clone();
                 if state.is_starting() {
-                    tell(Notice::MoreTime).await;
+                    notify(Notice::ExtendTimeout).await;
                 }
                 if watchdog.is_some_and(|limit| is_alive(&state, limit)) {
-                    tell(Notice::Alive).await;
+                    notify(Notice::Watchdog).await;
                 }
             },
         }
     }
 }
 
-/// A node that does not answer is not alive, though the process may be.
+/// A node that does not answer is not alive, even if the process is.
 fn is_alive(state: &State, limit: Duration) -> bool {
     state.node_answered.is_none_or(|at| at.elapsed() < limit)
 }

@@ -1,0 +1,266 @@
+//! The client of a connection, and how many requests it may have at once. It is a stranger until one of
+//! its calls is signed with the API key.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use http::Request;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+use tonic::Status;
+
+use super::rate::Rate;
+use super::slots::Slot;
+use super::strangers::{Stranger, Strangers};
+use crate::config::LimitsConfig;
+
+/// Requests at once on the connection of a stranger.
+const MAX_STRANGER_REQUESTS: usize = 16;
+/// Calls of all strangers at once whose signature is not verified yet.
+const MAX_CALLS: usize = 512;
+/// Small public answers to all strangers at once.
+const MAX_SMALL_ANSWERS: usize = 512;
+/// Large public answers to all strangers that are made at once, or are in memory until they are read.
+const MAX_LARGE_ANSWERS: usize = 16;
+/// Requests of all strangers at once for large answers, those that wait included.
+const MAX_LARGE_REQUESTS: usize = 64;
+
+/// The requests that all strangers together have under way.
+#[derive(Clone)]
+pub(super) struct Budget {
+    calls: Arc<Strangers>,
+    small_answers: Arc<Strangers>,
+    large_requests: Arc<Strangers>,
+    large_answers: Arc<Semaphore>,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self {
+            calls: Strangers::new(MAX_CALLS),
+            small_answers: Strangers::new(MAX_SMALL_ANSWERS),
+            large_requests: Strangers::new(MAX_LARGE_REQUESTS),
+            large_answers: Arc::new(Semaphore::new(MAX_LARGE_ANSWERS)),
+        }
+    }
+}
+
+/// The client of one connection.
+pub(super) struct Client {
+    slot: Arc<Slot>,
+    rate: Rate,
+    budget: Budget,
+    requests: Arc<Semaphore>,
+    /// How many more requests a known caller may have.
+    more_requests: usize,
+    wait_timeout: Duration,
+}
+
+/// How much memory a public answer takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AnswerSize {
+    Small,
+    Large,
+}
+
+impl Client {
+    /// The client of the connection in `slot`: a stranger.
+    pub(super) fn new(slot: Arc<Slot>, budget: Budget, limits: &LimitsConfig) -> Self {
+        let most = usize::try_from(limits.max_streams_per_connection).unwrap_or(usize::MAX);
+        Self {
+            slot,
+            rate: Rate::new(limits.max_calls_per_second_per_connection),
+            budget,
+            requests: Arc::new(Semaphore::new(MAX_STRANGER_REQUESTS.min(most))),
+            more_requests: most.saturating_sub(MAX_STRANGER_REQUESTS),
+            wait_timeout: limits.request_timeout,
+        }
+    }
+
+    /// The client that sent a request, which is in the request's extensions.
+    pub(super) fn of<B>(request: &Request<B>) -> Result<&Arc<Self>, Status> {
+        let client = request.extensions().get();
+        client.ok_or_else(|| Status::internal("the request came on no connection"))
+    }
+
+    /// Records that the client is no stranger any more.
+    pub(super) fn mark_known(&self) {
+        if self.slot.mark_known() {
+            self.requests.add_permits(self.more_requests);
+        }
+    }
+
+    /// The rate of calls on the connection.
+    pub(super) fn rate(&self) -> &Rate {
+        &self.rate
+    }
+
+    /// Admits a request that needs no key. Ends the connection of a stranger with too many requests.
+    pub(super) async fn admit_public(&self, size: AnswerSize) -> Result<Admission, Status> {
+        let Ok(permit) = Arc::clone(&self.requests).try_acquire_owned() else {
+            // No honest client has so many. HTTP/2 frees what it keeps of each with the connection only.
+            self.slot.evict();
+            return Err(too_many());
+        };
+        if self.slot.is_known() {
+            return Ok(Admission { _permit: permit, _stranger: None, _large: None });
+        }
+        let Budget { small_answers, large_requests, large_answers, calls: _ } = &self.budget;
+        let (stranger, large) = match size {
+            AnswerSize::Small => (small_answers.enter(), None),
+            AnswerSize::Large => {
+                let stranger = large_requests.enter();
+                // Earlier ones end when their answers are read, or are reset when further ones arrive.
+                let large =
+                    timeout(self.wait_timeout, Arc::clone(large_answers).acquire_owned()).await;
+                (stranger, Some(large.map_err(|_| too_many())?.map_err(|_| too_many())?))
+            },
+        };
+        Ok(Admission { _permit: permit, _stranger: Some(stranger), _large: large })
+    }
+
+    /// Admits a call that needs the key. The call of a stranger waits while the connection has too many
+    /// requests.
+    pub(super) async fn admit_call(self: &Arc<Self>) -> Result<UnverifiedCall, Status> {
+        let held = if self.slot.is_known() {
+            None
+        } else {
+            let stranger = self.budget.calls.enter();
+            let permit =
+                timeout(self.wait_timeout, Arc::clone(&self.requests).acquire_owned()).await;
+            let permit = permit.map_err(|_| too_many())?.map_err(|_| too_many())?;
+            Some(Admission { _permit: permit, _stranger: Some(stranger), _large: None })
+        };
+        Ok(UnverifiedCall { client: Arc::clone(self), held: Arc::new(Mutex::new(held)) })
+    }
+}
+
+fn too_many() -> Status {
+    Status::resource_exhausted(format!(
+        "a connection may have {MAX_STRANGER_REQUESTS} requests at once until a call on it was signed \
+         with the API key; try again later"
+    ))
+}
+
+/// Counts a request as under way until it is dropped.
+pub(super) struct Admission {
+    _permit: OwnedSemaphorePermit,
+    _stranger: Option<Stranger>,
+    _large: Option<OwnedSemaphorePermit>,
+}
+
+/// A call whose signature is not verified yet.
+#[derive(Clone)]
+pub(super) struct UnverifiedCall {
+    client: Arc<Client>,
+    held: Arc<Mutex<Option<Admission>>>,
+}
+
+impl UnverifiedCall {
+    /// Records that the call was signed with the key: its client is no stranger any more.
+    pub(super) fn mark_verified(&self) {
+        self.client.mark_known();
+        drop(self.held.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use futures_util::FutureExt as _;
+    use tonic::Code;
+
+    use super::super::slots::Slots;
+    use super::*;
+
+    /// A client with usual limits.
+    pub(in crate::http) fn client() -> Arc<Client> {
+        client_in(&Budget::default())
+    }
+
+    fn client_in(budget: &Budget) -> Arc<Client> {
+        let slot = Slots::new(10).take().unwrap();
+        let patience = Duration::from_secs(30);
+        let limits = LimitsConfig {
+            max_connections: 10,
+            max_streams_per_connection: 256,
+            max_calls_in_flight: 4096,
+            max_calls_per_second_per_connection: None,
+            handshake_timeout: patience,
+            header_timeout: patience,
+            request_timeout: patience,
+            write_timeout: patience,
+            keep_alive_interval: patience,
+            keep_alive_timeout: patience,
+        };
+        Arc::new(Client::new(Arc::new(slot), budget.clone(), &limits))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stranger_has_few_requests_at_once() {
+        let client = client();
+        let open = futures_util::future::try_join_all(
+            (0..MAX_STRANGER_REQUESTS).map(|_| client.admit_public(AnswerSize::Small)),
+        );
+        let open = open.await.unwrap();
+        // One that may be signed waits, but not for ever.
+        let refused = client.admit_call().await.err().unwrap();
+        assert_eq!(refused.code(), Code::ResourceExhausted);
+        assert!(client.slot.evicted().now_or_never().is_none());
+        let refused = client.admit_public(AnswerSize::Large).await.err().unwrap();
+        assert_eq!(refused.code(), Code::ResourceExhausted);
+        assert!(client.slot.evicted().now_or_never().is_some());
+        drop(open);
+        assert!(client.admit_call().await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_with_the_key_is_no_stranger() {
+        let client = client();
+        client.admit_call().await.unwrap().mark_verified();
+        let calls: Vec<_> =
+            futures_util::future::join_all((0..200).map(|_| client.admit_call())).await;
+        assert!(calls.iter().all(Result::is_ok));
+        let open = (0..200).map(|_| client.admit_public(AnswerSize::Large));
+        assert!(futures_util::future::try_join_all(open).await.is_ok());
+        assert_eq!(client.budget.calls.number(), 0);
+        assert_eq!(client.budget.small_answers.number(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn few_large_answers_are_made_at_once() {
+        let budget = Budget::default();
+        let clients: Vec<_> = (0..=MAX_LARGE_ANSWERS).map(|_| client_in(&budget)).collect();
+        let mut held = Vec::new();
+        for client in &clients[1..] {
+            held.push(client.admit_public(AnswerSize::Large).await.unwrap());
+        }
+        let mut next = Box::pin(clients[0].admit_public(AnswerSize::Large));
+        assert!(next.as_mut().now_or_never().is_none());
+        held.pop();
+        assert!(next.now_or_never().unwrap().is_ok());
+    }
+
+    #[tokio::test]
+    async fn an_unverified_call_counts_until_its_end() {
+        let client = client();
+        let call = client.admit_call().await.unwrap();
+        assert_eq!(client.budget.calls.number(), 1);
+        drop(call);
+        assert_eq!(client.budget.calls.number(), 0);
+        let (_first, second) =
+            (client.admit_call().await.unwrap(), client.admit_call().await.unwrap());
+        let answers = tokio::try_join!(
+            client.admit_public(AnswerSize::Small),
+            client.admit_public(AnswerSize::Large)
+        );
+        let Budget { calls, small_answers, large_requests, large_answers } = &client.budget;
+        let numbers = || [calls.number(), small_answers.number(), large_requests.number()];
+        assert_eq!(numbers(), [2, 1, 1]);
+        assert_eq!(large_answers.available_permits(), MAX_LARGE_ANSWERS - 1);
+        drop(answers.unwrap());
+        assert_eq!(numbers(), [2, 0, 0]);
+        assert_eq!(large_answers.available_permits(), MAX_LARGE_ANSWERS);
+        second.mark_verified();
+        assert_eq!(numbers(), [1, 0, 0]);
+    }
+}
