@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const CUSTOM_CERTIFICATE: [&str; 4] = [
     "openssl genrsa -out server-key.pem 2048",
     "openssl req -key server-key.pem -new -subj /CN=node.example.org -out server.csr",
-    "echo subjectAltName=DNS:cln,DNS:localhost,DNS:node.example.org > names.txt",
+    "echo subjectAltName=DNS:cln,DNS:localhost,IP:127.0.0.1,DNS:node.example.org > names.txt",
     "openssl x509 -req -CA ca.pem -CAkey ca-key.pem -CAcreateserial -in server.csr -days 365 \
      -extfile names.txt -out server.pem",
 ];

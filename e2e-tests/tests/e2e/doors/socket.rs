@@ -44,7 +44,7 @@ async fn programs_of_the_same_user_need_no_key() -> Result<()> {
     ensure!(mode(&path)? == 0o600);
     let client = Client::unix_socket(&path).build()?;
     ensure!(client.get_node_info(GetNodeInfoRequest {}).await?.node_id == alice.id());
-    client.check_ready().await?;
+    client.check_live().await?;
 
     // The command-line client finds it by itself and needs nothing else.
     let (key, aside) = (api_key_file(&alice), network.dir().join("api_key"));
