@@ -152,7 +152,8 @@ pub(crate) fn client_verifier(
     provider: &Arc<CryptoProvider>,
 ) -> Result<(Arc<dyn ClientCertVerifier>, Revoked), SecretError> {
     let files = AuthorityFiles::in_dir(&client_auth.dir);
-    let unusable = |error: &dyn std::fmt::Display| SecretError::new(&files.ca_cert, error);
+    let unusable =
+        |error: &dyn std::fmt::Display| SecretError::new(&files.ca_cert, error.to_string());
     let ca_cert = ca_certificate(&files)?;
     let revoked = Revoked::read(&files, &ca_cert)?;
     let mut roots = RootCertStore::empty();
