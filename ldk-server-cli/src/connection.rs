@@ -9,6 +9,9 @@ use ldk_server_grpc::places::{self, Places};
 
 use crate::failure::Failure;
 
+/// A certificate and its key, in PEM.
+type CertificateAndKey = (Vec<u8>, Vec<u8>);
+
 // A doc comment here would become the description of the whole program.
 #[derive(Debug, Args)]
 pub(crate) struct ConnectionArgs {
@@ -99,7 +102,7 @@ impl ConnectionArgs {
     }
 
     /// The certificate to show and its key, in PEM.
-    fn client_certificate(&self, places: &Places) -> Result<Option<(Vec<u8>, Vec<u8>)>, Failure> {
+    fn client_certificate(&self, places: &Places) -> Result<Option<CertificateAndKey>, Failure> {
         let (Some(cert), Some(key)) = (&self.client_cert, &self.client_key) else {
             return Ok(places.read_client_cert());
         };
