@@ -30,6 +30,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "configuration", run: configuration },
     Target { name: "invoice", run: invoice },
     Target { name: "offer", run: offer },
+    Target { name: "client-certificate", run: client_certificate },
     Target { name: "rune", run: rune },
     Target { name: "rune-restrict", run: rune_restrict },
     Target { name: "rune-evaluate", run: rune_evaluate },
@@ -94,6 +95,14 @@ fn invoice(bytes: &[u8]) {
 fn offer(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     assert_eq!(fuzzing::offer(&text), fuzzing::offer(&text), "{text:?}");
+}
+
+/// A client whose certificate is read has a name that does no harm, and a number.
+fn client_certificate(bytes: &[u8]) {
+    let Ok(client) = fuzzing::client_certificate(bytes) else { return };
+    let is_printable = client.name.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+    assert!(is_printable && (1..=64).contains(&client.name.len()), "{client:?}");
+    assert!(client.serial.bytes().all(|digit| digit.is_ascii_hexdigit()), "{client:?}");
 }
 
 /// A rune is parsed as it is written, is not of a secret by chance, and is put into words.

@@ -1,12 +1,16 @@
 //! Which server to call.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use ldk_server_client::Client;
+use ldk_server_client::{Client, ClientBuilder};
 use ldk_server_grpc::places::{self, Places};
 
 use crate::failure::Failure;
+
+/// A certificate and its key, in PEM.
+type CertificateAndKey = (Vec<u8>, Vec<u8>);
 
 // A doc comment here would become the description of the whole program.
 #[derive(Debug, Args)]
@@ -31,6 +35,19 @@ pub(crate) struct ConnectionArgs {
     #[arg(short, long, value_name = "FILE")]
     tls_cert: Option<PathBuf>,
 
+    /// Unix socket of the server [default: that of the configuration or data directory, if there is
+    /// one and no option names a server, key or certificate]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["base_url", "api_key", "tls_cert", "client_cert"])]
+    unix_socket: Option<PathBuf>,
+
+    /// PEM file of the certificate to show to the server, in place of an API key
+    #[arg(long, value_name = "FILE", requires = "client_key")]
+    client_cert: Option<PathBuf>,
+
+    /// PEM file of the key of that certificate
+    #[arg(long, value_name = "FILE", requires = "client_cert")]
+    client_key: Option<PathBuf>,
+
     /// Configuration file of the server [default: config.toml in ~/.ldk-server, or what stands for
     /// it on this system]
     #[arg(short, long, value_name = "FILE")]
@@ -40,31 +57,90 @@ pub(crate) struct ConnectionArgs {
 impl ConnectionArgs {
     /// The client for the server that the options name, or else the configuration file.
     pub(crate) fn client(self) -> Result<Client, Failure> {
-        let config = self.config.or_else(places::default_config_file).ok_or_else(|| {
+        let rune = match &self.rune_file {
+            Some(file) => Some(read_rune(file)?),
+            None => self.rune.clone(),
+        };
+        let builder = self.builder()?;
+        let builder = match rune {
+            Some(rune) => builder.rune(rune),
+            None => builder,
+        };
+        builder
+            .build()
+            .map_err(|error| Failure::Setup(format!("Failed to create client: {error}")))
+    }
+
+    fn builder(self) -> Result<ClientBuilder, Failure> {
+        if let Some(path) = self.unix_socket {
+            return Ok(Client::unix_socket(path));
+        }
+        let places = self.places()?;
+        match places.unix_socket() {
+            Some(path) if self.names_no_server() => Ok(Client::unix_socket(path)),
+            _ => self.remote(&places),
+        }
+    }
+
+    /// Whether the options leave it open which server to call and how.
+    fn names_no_server(&self) -> bool {
+        self.base_url.is_none()
+            && self.api_key.is_none()
+            && self.tls_cert.is_none()
+            && self.client_cert.is_none()
+    }
+
+    /// What the configuration file says, and the options in place of it.
+    fn places(&self) -> Result<Places, Failure> {
+        let config = self.config.clone().or_else(places::default_config_file).ok_or_else(|| {
             Failure::Setup("there is no home directory; name a file with --config".to_owned())
         })?;
         let mut places = Places::of_config_file(&config)?;
-        if let Some(address) = self.base_url {
-            places.address = address;
+        if let Some(address) = &self.base_url {
+            places.address.clone_from(address);
         }
-        if let Some(file) = self.tls_cert {
-            places.tls_cert_files = vec![file];
+        if let Some(file) = &self.tls_cert {
+            places.tls_cert_files = vec![file.clone()];
         }
-        let rune = match self.rune_file {
-            Some(file) => Some(read_rune(&file)?),
-            None => self.rune,
+        Ok(places)
+    }
+
+    fn remote(self, places: &Places) -> Result<ClientBuilder, Failure> {
+        let (address, tls_cert) = (places.address.as_str(), places.read_tls_cert());
+        let certificate = self.client_certificate(places)?;
+        let builder = match self.api_key(places, certificate.is_some())? {
+            Some(api_key) => Client::builder(address, api_key, tls_cert?),
+            None => Client::builder_without_key(address, tls_cert?),
         };
-        let api_key = match (self.api_key, &rune) {
-            (Some(api_key), _) => api_key,
-            (None, Some(_)) => String::new(),
-            (None, None) => places.read_api_key()?,
+        Ok(match certificate {
+            Some((cert, key)) => builder.client_certificate(cert, key),
+            None => builder,
+        })
+    }
+
+    /// The certificate to show and its key, in PEM.
+    fn client_certificate(&self, places: &Places) -> Result<Option<CertificateAndKey>, Failure> {
+        let (Some(cert), Some(key)) = (&self.client_cert, &self.client_key) else {
+            return Ok(places.read_client_cert());
         };
-        let mut builder =
-            Client::builder(places.address.as_str(), api_key, places.read_tls_cert()?);
-        if let Some(rune) = rune {
-            builder = builder.rune(rune);
+        let read = |path: &PathBuf| {
+            fs::read(path)
+                .map_err(|error| Failure::Setup(format!("cannot read {}: {error}", path.display())))
+        };
+        Ok(Some((read(cert)?, read(key)?)))
+    }
+
+    /// The key to sign with. Whoever names a certificate wants to call as that one, who may be allowed
+    /// less than the key.
+    fn api_key(&self, places: &Places, has_certificate: bool) -> Result<Option<String>, Failure> {
+        let has_rune = self.rune.is_some() || self.rune_file.is_some();
+        if self.api_key.is_some() || self.client_cert.is_some() || has_rune {
+            return Ok(self.api_key.clone());
         }
-        builder.build().map_err(|error| Failure::Setup(format!("Failed to create client: {error}")))
+        match places.read_api_key() {
+            Err(_) if has_certificate => Ok(None),
+            api_key => Ok(Some(api_key?)),
+        }
     }
 }
 

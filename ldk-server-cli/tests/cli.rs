@@ -144,6 +144,25 @@ fn the_address_and_certificate_of_the_configuration_are_used() {
 }
 
 #[test]
+fn a_socket_is_named_alone_and_a_certificate_with_its_key() {
+    let cli = Cli::new();
+    let run = |options: &[&str]| cli.run(&[options, &["get-node-info"]].concat());
+    let socket = &["--unix-socket", "/nowhere.sock"][..];
+    assert_fails(&run(socket), 1, "Error (Internal Error): cannot connect to /nowhere.sock: ");
+    for other in [&["-a", "00"][..], &["-b", "localhost:1"], &["-t", "tls.crt"]] {
+        assert_fails(&run(&[socket, other].concat()), 2, "cannot be used with");
+    }
+    assert_fails(&run(&["--client-cert", "client.pem"]), 2, "--client-key");
+    let file = cli.file("tls.crt", &certificate());
+    let (cert, key) = (cli.file("client.pem", &certificate()), cli.file("client.key", "s3cret"));
+    let output = run(&["-t", &file, "--client-cert", &cert, "--client-key", &key]);
+    assert_fails(&output, 1, "the key of the client certificate is not a PEM key");
+    assert!(!stderr(&output).contains("s3cret"), "{output:?}");
+    let output = run(&["-t", &file, "--client-cert", &cert, "--client-key", "/nowhere.pem"]);
+    assert_fails(&output, 1, "cannot read /nowhere.pem");
+}
+
+#[test]
 fn completions_need_neither_key_nor_configuration() {
     let cli = Cli::new();
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {

@@ -1,7 +1,7 @@
 //! What a client is made of, checked before the first call.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::uri::Authority;
@@ -11,10 +11,10 @@ use tokio::runtime::Handle;
 use tonic::transport::{Endpoint, Uri};
 
 use crate::client::Client;
-use crate::connect::{Target, connector};
+use crate::connect::{self, Target, connector};
 use crate::error::Error;
 use crate::signed::Credential;
-use crate::tls;
+use crate::tls::{self, ClientCertificate};
 
 const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const DEFAULT_CALL_TIMEOUT: Duration = Duration::from_secs(120);
@@ -24,12 +24,25 @@ const PING_INTERVAL: Duration = Duration::from_secs(20);
 /// A connection that leaves a probe unanswered for so long counts as lost.
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Settings of a [`Client`]; made by [`Client::builder`].
-pub struct ClientBuilder {
+/// Where the server is, and how to show it who calls.
+enum Server {
+    Remote(Remote),
+    /// The Unix socket of a server on this machine, which knows its callers by themselves.
+    Local(PathBuf),
+}
+
+struct Remote {
     address: String,
-    api_key: String,
-    rune: Option<String>,
+    /// `None` if nothing is signed.
+    api_key: Option<String>,
     tls_cert_pem: Vec<u8>,
+    client_certificate: Option<ClientCertificate>,
+}
+
+/// Settings of a [`Client`]; made by [`Client::builder`] and [`Client::unix_socket`].
+pub struct ClientBuilder {
+    server: Server,
+    rune: Option<String>,
     connect_timeout: Duration,
     call_timeout: Duration,
 }
@@ -42,12 +55,42 @@ impl Client {
         api_key: impl Into<String>,
         tls_cert_pem: impl AsRef<[u8]>,
     ) -> ClientBuilder {
-        ClientBuilder::new(address.into(), api_key.into(), tls_cert_pem.as_ref().to_vec())
+        let (address, api_key) = (address.into(), api_key.into());
+        ClientBuilder::remote(address, Some(api_key), tls_cert_pem.as_ref().to_vec())
     }
 
-    /// A client of the server whose address, key and certificate are at these places.
+    /// Starts a client of the server at `address` that has no API key, and by itself no right but to
+    /// ask for health. A certificate gives it more: see [`ClientBuilder::client_certificate`].
+    pub fn builder_without_key(
+        address: impl Into<String>,
+        tls_cert_pem: impl AsRef<[u8]>,
+    ) -> ClientBuilder {
+        ClientBuilder::remote(address.into(), None, tls_cert_pem.as_ref().to_vec())
+    }
+
+    /// Starts a client of the server that listens at this Unix socket. It needs neither key nor
+    /// certificate: the server knows which user calls.
+    pub fn unix_socket(path: impl Into<PathBuf>) -> ClientBuilder {
+        ClientBuilder::local(path.into())
+    }
+
+    /// A client of the server whose address, key and certificates are at these places: over its Unix
+    /// socket, if it has one that this process may use, or else over the network.
     pub fn from_places(places: &Places) -> Result<Self, Error> {
-        Self::builder(&places.address, places.read_api_key()?, places.read_tls_cert()?).build()
+        if let Some(path) = places.unix_socket() {
+            return Self::unix_socket(path).build();
+        }
+        let tls_cert = places.read_tls_cert();
+        match (places.read_api_key(), places.read_client_cert()) {
+            (Ok(api_key), None) => Self::builder(&places.address, api_key, tls_cert?).build(),
+            (Ok(api_key), Some((cert, key))) => Self::builder(&places.address, api_key, tls_cert?)
+                .client_certificate(cert, key)
+                .build(),
+            (Err(_), Some((cert, key))) => Self::builder_without_key(&places.address, tls_cert?)
+                .client_certificate(cert, key)
+                .build(),
+            (Err(error), None) => Err(error.into()),
+        }
     }
 
     /// A client of the server that runs with this configuration file.
@@ -63,33 +106,52 @@ impl Client {
 }
 
 impl ClientBuilder {
-    fn new(address: String, api_key: String, tls_cert_pem: Vec<u8>) -> Self {
+    fn remote(address: String, api_key: Option<String>, tls_cert_pem: Vec<u8>) -> Self {
+        let client_certificate = None;
+        Self::new(Server::Remote(Remote { address, api_key, tls_cert_pem, client_certificate }))
+    }
+
+    fn local(path: PathBuf) -> Self {
+        Self::new(Server::Local(path))
+    }
+
+    fn new(server: Server) -> Self {
         Self {
-            address,
-            api_key,
+            server,
             rune: None,
-            tls_cert_pem,
             connect_timeout: DEFAULT_CONNECT_TIMEOUT,
             call_timeout: DEFAULT_CALL_TIMEOUT,
         }
     }
 
-    /// Proves calls with a rune instead of signing them with the API key, which is not used then and may be
-    /// empty.
+    /// Proves calls with a rune instead of signing them with the API key.
     pub fn rune(mut self, rune: impl Into<String>) -> Self {
         self.rune = Some(rune.into());
         self
     }
 
-    fn credential(&self) -> Result<Credential, Error> {
-        let Some(rune) = &self.rune else {
-            check_api_key(&self.api_key)?;
-            return Ok(Credential::ApiKey(self.api_key.as_str().into()));
-        };
-        let parsed = rune::Rune::parse(rune);
-        let refused = |reason: String| Error::Configuration(format!("the rune: {reason}"));
-        parsed.map_err(|error| refused(error.to_string()))?;
-        Credential::rune(rune).ok_or_else(|| refused("no header can have this text".to_owned()))
+    /// Shows this certificate and the proof of its key, both in PEM, to a server that asks for one.
+    /// Over a Unix socket it is of no use.
+    pub fn client_certificate(
+        mut self,
+        cert_pem: impl AsRef<[u8]>,
+        key_pem: impl AsRef<[u8]>,
+    ) -> Self {
+        if let Server::Remote(remote) = &mut self.server {
+            let (cert_pem, key_pem) = (cert_pem.as_ref().to_vec(), key_pem.as_ref().to_vec());
+            remote.client_certificate = Some(ClientCertificate { cert_pem, key_pem });
+        }
+        self
+    }
+
+    /// Connects over the Unix socket at this path in place of the network, if a server listens there
+    /// now that this process may use. Nothing is signed then: the server knows which user calls.
+    pub fn unix_socket(mut self, path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        if connect::is_listened_at(&path) {
+            self.server = Server::Local(path);
+        }
+        self
     }
 
     /// How long connecting may take, TLS handshake included. Default: 10 s.
@@ -114,16 +176,50 @@ impl ClientBuilder {
     /// right, or if no Tokio runtime is running.
     pub fn build(self) -> Result<Client, Error> {
         Handle::try_current().map_err(|error| Error::Configuration(error.to_string()))?;
-        let credential = self.credential()?;
-        let authority = parse_address(&self.address)?;
-        let target = Target::new(&authority, tls::client_config(&self.tls_cert_pem)?)?;
+        let Self { server, rune, connect_timeout, call_timeout } = self;
+        let (target, api_key) = match server {
+            Server::Local(path) => (Target::local(path), None),
+            Server::Remote(remote) => remote.target()?,
+        };
+        let name = target.to_string();
+        let authority = target.authority();
         let channel = Endpoint::from(uri("http", &authority)?)
             // The connector speaks TLS itself, so that tonic is not to ask for its own.
             .origin(uri("https", &authority)?)
             .http2_keep_alive_interval(PING_INTERVAL)
             .keep_alive_timeout(PING_TIMEOUT)
-            .connect_with_connector_lazy(connector(target, self.connect_timeout));
-        Ok(Client::new(self.address, self.call_timeout, channel, credential))
+            .connect_with_connector_lazy(connector(target, connect_timeout));
+        let credential = match (rune, api_key) {
+            (Some(rune), _) => rune_credential(&rune)?,
+            (None, Some(api_key)) => Credential::ApiKey(api_key.into()),
+            (None, None) => Credential::None,
+        };
+        Ok(Client::new(name, call_timeout, channel, credential))
+    }
+}
+
+fn rune_credential(rune: &str) -> Result<Credential, Error> {
+    let refused = |reason: String| Error::Configuration(format!("the rune: {reason}"));
+    rune::Rune::parse(rune).map_err(|error| refused(error.to_string()))?;
+    Credential::rune(rune).ok_or_else(|| refused("no header can have this text".to_owned()))
+}
+
+impl Server {
+    fn address(&self) -> String {
+        match self {
+            Self::Remote(remote) => remote.address.clone(),
+            Self::Local(path) => path.display().to_string(),
+        }
+    }
+}
+
+impl Remote {
+    /// What to connect to, and the key to sign with, if there is one.
+    fn target(self) -> Result<(Target, Option<String>), Error> {
+        self.api_key.as_deref().map_or(Ok(()), check_api_key)?;
+        let authority = parse_address(&self.address)?;
+        let tls = tls::client_config(&self.tls_cert_pem, self.client_certificate.as_ref())?;
+        Ok((Target::remote(&authority, tls)?, self.api_key))
     }
 }
 
@@ -131,7 +227,7 @@ impl fmt::Debug for ClientBuilder {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("ClientBuilder")
-            .field("address", &self.address)
+            .field("address", &self.server.address())
             .field("connect_timeout", &self.connect_timeout)
             .field("call_timeout", &self.call_timeout)
             .finish_non_exhaustive()

@@ -23,6 +23,8 @@ pub(crate) enum Credential {
     ApiKey(Arc<str>),
     /// A rune, which goes with them.
     Rune(HeaderValue),
+    /// Nothing: the connection tells who calls.
+    None,
 }
 
 impl Credential {
@@ -40,6 +42,7 @@ impl Credential {
                 request.headers_mut().insert(rune::HEADER, rune.clone());
                 Ok(request)
             },
+            Self::None => Ok(request),
         }
     }
 }

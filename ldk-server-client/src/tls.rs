@@ -7,21 +7,37 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::CryptoProvider;
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 
 use crate::error::Error;
 
+/// The certificate by which a server is to know its client, and its key, both in PEM.
+pub(crate) struct ClientCertificate {
+    pub(crate) cert_pem: Vec<u8>,
+    pub(crate) key_pem: Vec<u8>,
+}
+
 /// TLS 1.2 or 1.3 to a server that presents one of these certificates, or one issued by them.
-pub(crate) fn client_config(tls_cert_pem: &[u8]) -> Result<ClientConfig, Error> {
+pub(crate) fn client_config(
+    tls_cert_pem: &[u8],
+    client_certificate: Option<&ClientCertificate>,
+) -> Result<ClientConfig, Error> {
     // Named here, so that a process with another default provider is not disturbed.
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let verifier = PinVerifier::new(parse(tls_cert_pem)?, &provider)?;
-    let mut config = ClientConfig::builder_with_provider(provider)
+    let config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
         .map_err(|error| Error::Configuration(format!("TLS: {error}")))?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_no_client_auth();
+        .with_custom_certificate_verifier(Arc::new(verifier));
+    let mut config = match client_certificate {
+        None => config.with_no_client_auth(),
+        Some(ClientCertificate { cert_pem, key_pem }) => config
+            .with_client_auth_cert(parse(cert_pem)?, parse_key(key_pem)?)
+            .map_err(|error| {
+                Error::Configuration(format!("the client certificate cannot be used: {error}"))
+            })?,
+    };
     config.alpn_protocols = vec![b"h2".to_vec()];
     Ok(config)
 }
@@ -37,6 +53,13 @@ fn parse(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Error> {
         ));
     }
     Ok(certificates)
+}
+
+/// The error's own text could quote the key.
+fn parse_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, Error> {
+    PrivateKeyDer::from_pem_slice(pem).map_err(|_| {
+        Error::Configuration("the key of the client certificate is not a PEM key".to_owned())
+    })
 }
 
 /// Trusts a server that presents one of the pinned certificates, whatever its names and dates: to

@@ -2,12 +2,15 @@
 //! `x-auth` header, runes, where a server keeps what its clients need, and how text of others is shown.
 
 pub mod auth;
+mod authority_files;
 pub mod codec;
 #[cfg(feature = "serde")]
 mod json;
 pub mod places;
 pub mod rune;
 pub mod terminal;
+
+pub use authority_files::AuthorityFiles;
 
 /// Requests and responses of the service `api.LightningNode`, and its server side.
 #[allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic)]

@@ -5,6 +5,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::AuthorityFiles;
+
 /// The gRPC address of a server that was not configured with one.
 pub const DEFAULT_ADDRESS: &str = "127.0.0.1:3536";
 
@@ -17,6 +19,16 @@ pub fn default_dir() -> Option<PathBuf> {
     } else {
         std::env::home_dir().map(|home| home.join(".ldk-server"))
     }
+}
+
+/// The files of a server's own certificate authority.
+pub fn authority_files(storage_dir: &Path, network: &str) -> AuthorityFiles {
+    AuthorityFiles::in_dir(&network_dir(storage_dir, network))
+}
+
+/// Where clients look for a server's Unix socket when the configuration names none.
+pub fn unix_socket_file(storage_dir: &Path, network: &str) -> PathBuf {
+    network_dir(storage_dir, network).join("ldk-server.sock")
 }
 
 /// The configuration file that is read when none is named.
@@ -63,6 +75,10 @@ pub struct Places {
     pub api_key_files: Vec<PathBuf>,
     /// Where the certificate may be; the first that exists counts.
     pub tls_cert_files: Vec<PathBuf>,
+    /// Where the Unix socket may be; the first at which a server listens counts.
+    pub unix_socket_files: Vec<PathBuf>,
+    /// Where the certificate of a client and its key may be; the first pair that exists counts.
+    pub client_cert_files: Vec<(PathBuf, PathBuf)>,
 }
 
 impl Places {
@@ -88,7 +104,29 @@ impl Places {
             address: DEFAULT_ADDRESS.to_owned(),
             api_key_files: vec![api_key_file(storage_dir, network)],
             tls_cert_files: vec![tls_cert_file(storage_dir)],
+            unix_socket_files: vec![unix_socket_file(storage_dir, network)],
+            client_cert_files: Vec::new(),
         }
+    }
+
+    /// The Unix socket that a server listens at and that this process may use.
+    #[cfg(unix)]
+    pub fn unix_socket(&self) -> Option<&Path> {
+        let listens = |path: &&PathBuf| std::os::unix::net::UnixStream::connect(path).is_ok();
+        self.unix_socket_files.iter().find(listens).map(PathBuf::as_path)
+    }
+
+    /// There is none on this system.
+    #[cfg(not(unix))]
+    pub fn unix_socket(&self) -> Option<&Path> {
+        None
+    }
+
+    /// Reads the certificate of a client and its key, in PEM, if there are any that this process may
+    /// read.
+    pub fn read_client_cert(&self) -> Option<(Vec<u8>, Vec<u8>)> {
+        let mut pairs = self.client_cert_files.iter();
+        pairs.find_map(|(cert, key)| Some((fs::read(cert).ok()?, fs::read(key).ok()?)))
     }
 
     /// Reads the API key as the text that requests are signed with.
@@ -162,19 +200,31 @@ struct ConfigPlaces {
     address: Option<String>,
     storage_dir: Option<PathBuf>,
     tls_cert: Option<PathBuf>,
+    unix_socket: Option<PathBuf>,
+    has_authority: bool,
 }
 
 impl ConfigPlaces {
     fn places(self) -> Places {
         let network = self.network.as_deref().unwrap_or("bitcoin");
         let dirs: Vec<PathBuf> = self.storage_dir.into_iter().chain(default_dir()).collect();
-        let default_certs = dirs.iter().map(|dir| tls_cert_file(dir));
+        let authorities = dirs.iter().map(|dir| authority_files(dir, network));
+        let authorities: Vec<_> = authorities.filter(|_| self.has_authority).collect();
+        let default_certs = if self.has_authority {
+            authorities.iter().map(|files| files.ca_cert.clone()).collect()
+        } else {
+            dirs.iter().map(|dir| tls_cert_file(dir)).collect()
+        };
+        let default_sockets = dirs.iter().map(|dir| unix_socket_file(dir, network)).collect();
         Places {
             address: self.address.unwrap_or_else(|| DEFAULT_ADDRESS.to_owned()),
             api_key_files: dirs.iter().map(|dir| api_key_file(dir, network)).collect(),
-            tls_cert_files: self
-                .tls_cert
-                .map_or_else(|| default_certs.collect(), |path| vec![path]),
+            tls_cert_files: self.tls_cert.map_or(default_certs, |path| vec![path]),
+            unix_socket_files: self.unix_socket.map_or(default_sockets, |path| vec![path]),
+            client_cert_files: authorities
+                .into_iter()
+                .map(|files| (files.client_cert, files.client_key))
+                .collect(),
         }
     }
 }
@@ -229,6 +279,8 @@ fn parse_config(text: &str) -> Result<ConfigPlaces, String> {
         address: string(&["node", "grpc_service_address"])?,
         storage_dir: string(&["storage", "disk", "dir_path"])?.map(PathBuf::from),
         tls_cert: string(&["tls", "cert_path"])?.map(PathBuf::from),
+        unix_socket: string(&["node", "unix_socket"])?.map(PathBuf::from),
+        has_authority: string(&["tls", "client_auth"])?.is_some_and(|mode| mode != "off"),
     })
 }
 
@@ -262,6 +314,41 @@ mod tests {
         let places = Places::of_config_file(&path).unwrap();
         assert_eq!(places.tls_cert_files, [Path::new("/etc/node.crt")]);
         assert_eq!(places.address, DEFAULT_ADDRESS);
+    }
+
+    #[test]
+    fn a_server_with_an_authority_is_known_by_it() {
+        let text = |more: &str| {
+            format!(
+                "[node]\nnetwork = \"regtest\"\nunix_socket = \"/run/node.sock\"\n\
+                 [storage.disk]\ndir_path = \"/data\"\n[tls]\nclient_auth = \"optional\"\n{more}"
+            )
+        };
+        let (_dir, path) = written(&text(""));
+        let places = Places::of_config_file(&path).unwrap();
+        assert_eq!(places.tls_cert_files[0], Path::new("/data/regtest/ca.pem"));
+        let pair =
+            ["client.pem", "client-key.pem"].map(|name| Path::new("/data/regtest").join(name));
+        assert_eq!(places.client_cert_files[0], pair.into());
+        assert_eq!(places.unix_socket_files, [Path::new("/run/node.sock")]);
+
+        let (_dir, path) = written(&text("cert_path = \"/etc/node.crt\"\n"));
+        let places = Places::of_config_file(&path).unwrap();
+        assert_eq!(places.tls_cert_files, [Path::new("/etc/node.crt")]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_socket_that_nobody_listens_at_is_passed_over() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("regtest")).unwrap();
+        let path = unix_socket_file(dir.path(), "regtest");
+        let places = Places::of_storage_dir(dir.path(), "regtest");
+        assert_eq!(places.unix_socket(), None);
+        let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        assert_eq!(places.unix_socket(), Some(path.as_path()));
+        drop(listener);
+        assert_eq!(places.unix_socket(), None);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use ldk_server_grpc::api::{DecodeInvoiceResponse, DecodeOfferResponse};
 use ldk_server_grpc::types::PageToken;
 
 use crate::error::Error;
+use crate::secrets::{ClientCertificate, ClientCertificateError};
 use crate::{api, http};
 
 /// What is said of an invoice must not depend on when it is read.
@@ -29,4 +30,9 @@ pub fn invoice(text: &str) -> Result<DecodeInvoiceResponse, Error> {
 /// What an offer says.
 pub fn offer(text: &str) -> Result<DecodeOfferResponse, Error> {
     api::decode::offer_at(text, NOW)
+}
+
+/// What the certificate of a client says, in DER.
+pub fn client_certificate(der: &[u8]) -> Result<ClientCertificate, ClientCertificateError> {
+    ClientCertificate::of(der)
 }

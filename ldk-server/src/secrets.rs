@@ -1,6 +1,7 @@
 //! Files that a server creates once and then keeps: mnemonic, API key, certificate.
 
 pub mod api_keys;
+mod authority;
 mod certificate;
 mod derived;
 mod files;
@@ -17,6 +18,10 @@ use ldk_server_grpc::places;
 use zeroize::Zeroizing;
 
 pub use api_keys::NamedKey;
+pub use authority::{
+    ClientCertificate, ClientCertificateError, IssueError, Issued, Listed, RevokeError, Revoked,
+};
+pub(crate) use authority::{client_verifier, issue, list, prepare_authority, revoke};
 pub(crate) use certificate::read_identity;
 pub use certificate::{Identity, Renewed, identity, renew_certificate};
 use files::{create_once, exists, read, replace};

@@ -11,6 +11,7 @@ mod connections;
 mod crash;
 mod disk_full;
 mod disk_stall;
+mod doors;
 mod event_replay;
 mod events;
 mod forwarding;

@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use futures_util::FutureExt as _;
 use rcgen::{CertificateParams, KeyPair};
 use tempfile::TempDir;
 
@@ -18,6 +19,7 @@ fn opened() -> (TempDir, TlsConfig, Certificate, CertificateReloader) {
         key_path: path("tls.key"),
         hosts: Vec::new(),
         listening: None,
+        client_auth: None,
     };
     let (certificate, reloader) = Certificate::open(tls.clone()).unwrap();
     (dir, tls, certificate, reloader)
@@ -84,4 +86,41 @@ fn a_warning_of_the_expiry_is_logged_once_a_day() {
     replace(&tls, (2020, 1, 2));
     reloader.reload(true);
     assert_eq!(reloader.warned_at_secs, None);
+}
+
+#[tokio::test]
+async fn who_is_revoked_is_withdrawn_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = AuthorityFiles::in_dir(dir.path());
+    let tls = TlsConfig {
+        cert_path: files.server_cert,
+        key_path: files.server_key,
+        hosts: Vec::new(),
+        listening: None,
+        client_auth: Some(ClientAuthConfig { is_required: true, dir: dir.path().to_owned() }),
+    };
+    let (certificate, mut reloader) = Certificate::open(tls).unwrap();
+    let clients = ClientCertificates::of(&certificate).unwrap();
+    let issue = |name| clients.issue(name, None, 1).unwrap().certificate;
+    let (shop, other, third) = (issue("shop"), issue("other"), issue("third"));
+    let mut withdrawn = Box::pin(certificate.withdrawn(&shop));
+    assert!(withdrawn.as_mut().now_or_never().is_none());
+    assert_eq!(clients.revoke("shop").unwrap(), [shop.serial.clone()]);
+    assert!(withdrawn.await.contains("was revoked"));
+    assert!(certificate.withdrawn(&other).now_or_never().is_none());
+
+    // A list that another program has written, as a copy from a backup.
+    let kept = fs::read(&files.revoked).unwrap();
+    clients.revoke("other").unwrap();
+    let newer = fs::read(&files.revoked).unwrap();
+    fs::write(&files.revoked, kept).unwrap();
+    reloader.reload(true);
+    assert!(certificate.withdrawn(&other).now_or_never().is_none());
+    fs::write(&files.revoked, newer).unwrap();
+    reloader.reload(true);
+    assert!(certificate.withdrawn(&other).await.contains("was revoked"));
+
+    let expired = ClientCertificate { expires_at_secs: unix_secs() - 1, ..third };
+    assert!(certificate.withdrawn(&expired).await.contains("has expired"));
+    assert!(ClientCertificates::of(&opened().2).is_none());
 }

@@ -37,6 +37,14 @@ keys! {
         "node.grpc_service_address",
         "Address of the gRPC service",
     ).value("IP:PORT").default("\"127.0.0.1:3536\"");
+    NODE_UNIX_SOCKET: Text(
+        "node.unix_socket",
+        "Unix socket where programs of the same user call the service without a key [default: none]",
+    ).value("FILE");
+    NODE_UNIX_SOCKET_GROUP: Text(
+        "node.unix_socket_group",
+        "Group, by name or number, whose members may use the Unix socket too",
+    ).value("GROUP");
     NODE_RGS_SERVER_URL: Text(
         "node.rgs_server_url",
         "Rapid Gossip Sync server to take the network graph from",
@@ -188,17 +196,23 @@ keys! {
     ).value("FILES").default("5");
     TLS_CERT_PATH: Text(
         "tls.cert_path",
-        "Certificate of the service, PEM [default: tls.crt in the storage directory]",
+        "Certificate of the service, PEM [default: tls.crt in the storage directory; with \
+         tls.client_auth server.pem in the directory of the network]",
     ).value("FILE");
     TLS_KEY_PATH: Text(
         "tls.key_path",
-        "Its key, PEM [default: tls.key in the storage directory]",
+        "Its key, PEM [default: tls.key in the storage directory; with tls.client_auth \
+         server-key.pem in the directory of the network]",
     ).value("FILE");
     TLS_HOSTS: List(
         "tls.hosts",
         "Name or address that a generated certificate is valid for, besides localhost and \
          127.0.0.1; may be repeated",
     ).value("HOST");
+    TLS_CLIENT_AUTH: Text(
+        "tls.client_auth",
+        "Whether clients show certificates of the server's own authority: off, optional or required",
+    ).value("MODE").default("\"off\"");
     AUTH_ACCEPT_TIMESTAMP_ONLY: Boolean(
         "auth.accept_timestamp_only",
         "Whether an x-auth header that does not cover the request is accepted",

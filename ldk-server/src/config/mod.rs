@@ -30,8 +30,9 @@ use ldk_node::lightning::routing::router::RouteParametersConfig;
 use ldk_node::liquidity::LSPS2ServiceConfig;
 use ldk_server_grpc::places;
 pub use sections::{
-    ChannelsConfig, EventsConfig, HrnConfig, LimitsConfig, LogConfig, LogFormat, LogRotation,
-    Lsps2ClientConfig, MetricsConfig, MetricsLogin, PeerLimitsConfig, TlsConfig,
+    ChannelsConfig, ClientAuthConfig, EventsConfig, HrnConfig, LimitsConfig, LogConfig, LogFormat,
+    LogRotation, Lsps2ClientConfig, MetricsConfig, MetricsLogin, PeerLimitsConfig, TlsConfig,
+    UnixSocketConfig,
 };
 use values::Values;
 
@@ -47,6 +48,8 @@ pub struct Config {
     pub backup_directory: Option<PathBuf>,
     /// The address of the gRPC service.
     pub grpc_address: SocketAddr,
+    /// The Unix socket of the service, for programs on this machine.
+    pub unix_socket: Option<UnixSocketConfig>,
     /// The addresses where Lightning peers connect.
     pub listening_addresses: Vec<SocketAddress>,
     /// The addresses that are announced; empty for the listening addresses.
@@ -159,7 +162,8 @@ impl Config {
     fn merge(values: &mut Values, args: &Args) -> Result<Self, ConfigError> {
         let network = parse::network(values)?;
         let storage_dir = parse::storage_dir(values)?;
-        parse::set_paths(values, &storage_dir, network);
+        let client_auth = parse::client_auth(values, &storage_dir, network)?;
+        parse::set_paths(values, &storage_dir, network, client_auth.is_some());
         parse::choose_bitcoind_login(values);
         let identity = parse::identity(values)?;
         Ok(Self {
@@ -167,6 +171,7 @@ impl Config {
             consistent_cuts: values.is_on(keys::STORAGE_CONSISTENT_CUTS),
             backup_directory: parse::backup_directory(values)?,
             grpc_address: parse::grpc_address(values)?,
+            unix_socket: parse::unix_socket(values)?,
             async_payments_role: parse::async_payments_role(values, identity.is_announceable())?,
             listening_addresses: identity.listening_addresses,
             announcement_addresses: identity.announcement_addresses,
@@ -182,7 +187,7 @@ impl Config {
                 keys::NODE_PATHFINDING_SCORES_SOURCE_URL,
             )?,
             log: parse::log(values, &storage_dir, network)?,
-            tls: parse::tls(values)?,
+            tls: parse::tls(values, client_auth)?,
             limits: parse::limits(values)?,
             peer_limits: parse::peer_limits(values)?,
             accept_timestamp_only_auth: values.is_on(keys::AUTH_ACCEPT_TIMESTAMP_ONLY),

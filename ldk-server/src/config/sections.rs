@@ -73,6 +73,26 @@ pub struct TlsConfig {
     pub hosts: Vec<String>,
     /// The address of the service, if it is a single one.
     pub listening: Option<IpAddr>,
+    /// The authentication of clients by certificates; `None` if it is off.
+    pub client_auth: Option<ClientAuthConfig>,
+}
+
+/// The authentication of clients by certificates of the server's own authority.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientAuthConfig {
+    /// Whether a connection without a certificate is refused.
+    pub is_required: bool,
+    /// The directory of the authority's files.
+    pub dir: PathBuf,
+}
+
+/// The Unix socket of the service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnixSocketConfig {
+    /// Its path.
+    pub path: PathBuf,
+    /// The number of the group whose members may use it, besides the user of the daemon.
+    pub group: Option<u32>,
 }
 
 /// The limits for callers.

@@ -633,3 +633,39 @@ fn the_log_file_is_none_of_the_directories() {
         assert!(refused.contains("log.file: ") && refused.contains(sentence), "{refused}");
     }
 }
+
+#[test]
+fn clients_have_certificates_if_they_are_to_have_some() {
+    let tls = |flags: &[&str]| load(MINIMAL, flags).unwrap().tls;
+    let off = tls(&["--tls-client-auth", "off"]);
+    assert_eq!((off.client_auth, off.cert_path.as_path()), (None, Path::new("/data/tls.crt")));
+    for (mode, is_required) in [("optional", false), ("required", true)] {
+        let tls = tls(&["--tls-client-auth", mode]);
+        let dir = PathBuf::from("/data/regtest");
+        assert_eq!(tls.cert_path, dir.join("server.pem"));
+        assert_eq!(tls.key_path, dir.join("server-key.pem"));
+        assert_eq!(tls.client_auth, Some(ClientAuthConfig { is_required, dir }));
+    }
+    let own = tls(&["--tls-client-auth", "required", "--tls-cert-path", "/own.crt"]);
+    assert_eq!(own.cert_path, Path::new("/own.crt"));
+    let refused = refusal(MINIMAL, &["--tls-client-auth", "on"]);
+    assert!(refused.contains("tls.client_auth: \"on\"; accepted are off, optional"), "{refused}");
+}
+
+#[cfg(unix)]
+#[test]
+fn the_unix_socket_has_a_path_that_fits() {
+    let socket = |path: &str| load(MINIMAL, &["--node-unix-socket", path]).map(|it| it.unix_socket);
+    assert_eq!(load(MINIMAL, &[]).unwrap().unix_socket, None);
+    let path = "/".repeat(107);
+    let expected = UnixSocketConfig { path: path.clone().into(), group: None };
+    assert_eq!(socket(&path).unwrap(), Some(expected));
+    for (path, reason) in
+        [("", "must not be empty"), (&"a".repeat(108), "has 108 bytes; at most 107")]
+    {
+        let refused = socket(path).unwrap_err().to_string();
+        assert!(refused.contains("node.unix_socket: ") && refused.contains(reason), "{refused}");
+    }
+    let alone = refusal(MINIMAL, &["--node-unix-socket-group", "0"]);
+    assert!(alone.contains("node.unix_socket_group: needs node.unix_socket"), "{alone}");
+}

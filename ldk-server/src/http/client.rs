@@ -83,6 +83,13 @@ impl Client {
         client.ok_or_else(|| Status::internal("the request came on no connection"))
     }
 
+    /// Records that the client is no stranger any more.
+    pub(super) fn mark_known(&self) {
+        if self.slot.mark_known() {
+            self.requests.add_permits(self.more_requests);
+        }
+    }
+
     /// The rate of calls on the connection.
     pub(super) fn rate(&self) -> &Rate {
         &self.rate
@@ -152,9 +159,7 @@ pub(super) struct UnverifiedCall {
 impl UnverifiedCall {
     /// Records that the call was signed with the key: its client is no stranger any more.
     pub(super) fn mark_verified(&self) {
-        if self.client.slot.mark_known() {
-            self.client.requests.add_permits(self.client.more_requests);
-        }
+        self.client.mark_known();
         drop(self.held.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 }

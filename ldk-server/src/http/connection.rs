@@ -13,20 +13,25 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use tokio_io_timeout::TimeoutStream;
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Router;
 use super::client::{Budget, Client};
 use super::handshake::handshake;
+use super::identity::{ConnectionIdentity, LocalUser};
+use super::local_socket::{AccessRule, LocalStream};
 use super::preface_timeout::PrefaceTimeout;
 use super::slots::{Slot, Slots};
 use super::stream::{Stream, StreamExecutor};
+use crate::certificate::Certificate;
 use crate::clock::LogThrottle;
 use crate::config::LimitsConfig;
+use crate::secrets::{ClientCertificate, ClientCertificateError};
 
 /// The largest headers of one request.
 const MAX_HEADER_BYTES: u32 = 8 * 1024;
@@ -103,30 +108,63 @@ impl Connection {
     pub(super) async fn serve_tls(
         self,
         stream: TcpStream,
-        tls: TlsAcceptor,
+        certificate: Certificate,
     ) -> Result<(), BoxError> {
         let slot = Arc::clone(&self.slot);
-        let serving = async {
-            // Without it each unary call waits for the caller's delayed acknowledgement.
-            stream.set_nodelay(true)?;
-            let handshake = Box::pin(handshake(stream, tls));
-            let stream = tokio::select! {
-                () = self.stop.cancelled() => return Ok(()),
-                done = timeout(self.limits.handshake_timeout, handshake) => {
-                    let stream = done.map_err(|_| "no TLS handshake in time")??;
-                    with_timeout(stream, self.limits.write_timeout)
-                },
-            };
-            self.serve(stream).await
-        };
         tokio::select! {
-            done = serving => done,
+            done = self.serve_unevicted(stream, certificate) => done,
             () = evicted_as_stranger(&slot) => Err("another connection needed its slot".into()),
         }
     }
 
+    /// As [`serve_tls`](Self::serve_tls), until the connection ends or the certificate of the client is
+    /// withdrawn.
+    async fn serve_unevicted(
+        self,
+        stream: TcpStream,
+        certificate: Certificate,
+    ) -> Result<(), BoxError> {
+        // Without it each unary call waits for the caller's delayed acknowledgement.
+        stream.set_nodelay(true)?;
+        let handshake = Box::pin(handshake(stream, certificate.acceptor()));
+        let (stream, client) = tokio::select! {
+            () = self.stop.cancelled() => return Ok(()),
+            done = timeout(self.limits.handshake_timeout, handshake) => {
+                let stream = done.map_err(|_| "no TLS handshake in time")??;
+                let client = client_certificate(&stream)?;
+                (with_timeout(stream, self.limits.write_timeout), client)
+            },
+        };
+        let Some(client) = client else { return self.serve(stream, None).await };
+        let identity = ConnectionIdentity::ClientCertificate(client.clone());
+        // In this order: no request is read once the certificate is withdrawn.
+        tokio::select! {
+            biased;
+            why = certificate.withdrawn(&client) => Err(why.into()),
+            done = self.serve(stream, Some(identity)) => done,
+        }
+    }
+
+    /// Serves HTTP on a connection to the Unix socket, unless the rule denies access to the process that
+    /// has made it.
+    pub(super) async fn serve_local(
+        self,
+        stream: LocalStream,
+        rule: AccessRule,
+    ) -> Result<(), BoxError> {
+        // It may read what the system knows of the process.
+        let judging = spawn_blocking(move || rule.judge(&stream).map(|judged| (judged, stream)));
+        let ((user, has_access), stream) = judging.await??;
+        if !has_access {
+            log_refusal(user);
+            return Ok(());
+        }
+        let stream = with_timeout(stream, self.limits.write_timeout);
+        self.serve(stream, Some(ConnectionIdentity::LocalUser(user))).await
+    }
+
     /// Serves HTTP on a stream that nobody else can read, which limits the time for each write.
-    async fn serve<S>(self, stream: S) -> Result<(), BoxError>
+    async fn serve<S>(self, stream: S, identity: Option<ConnectionIdentity>) -> Result<(), BoxError>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -138,7 +176,7 @@ impl Connection {
             }
         };
         let stream_of_http_1 = Arc::default();
-        let serving = Stream::run(&stream_of_http_1, Box::pin(self.serve_http(stream)));
+        let serving = Stream::run(&stream_of_http_1, Box::pin(self.serve_http(stream, identity)));
         tokio::select! {
             done = serving => done,
             () = is_late => Err("no HTTP in time".into()),
@@ -146,14 +184,24 @@ impl Connection {
         }
     }
 
-    async fn serve_http<S>(self, stream: S) -> Result<(), BoxError>
+    async fn serve_http<S>(
+        self,
+        stream: S,
+        identity: Option<ConnectionIdentity>,
+    ) -> Result<(), BoxError>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let client = Client::new(Arc::clone(&self.slot), self.budget.clone(), &self.limits);
-        let (client, router) = (Arc::new(client), self.router.clone());
+        if identity.is_some() {
+            client.mark_known();
+        }
+        let (client, identity) = (Arc::new(client), identity.map(Arc::new));
+        let router = self.router.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(Arc::clone(&client));
+            let extensions = request.extensions_mut();
+            extensions.insert(Arc::clone(&client));
+            identity.iter().for_each(|identity| drop(extensions.insert(Arc::clone(identity))));
             router.clone().answer(request)
         });
         let http = self.http();
@@ -209,6 +257,23 @@ fn log_seldom(peer: &impl Display, error: &BoxError) {
         Some(failures) => tracing::debug!(%peer, %error, failures, "a connection has failed"),
         None => tracing::trace!(%peer, %error, "a connection has failed"),
     }
+}
+
+/// Logs that a process without access has used the Unix socket, for the first in each minute.
+fn log_refusal(LocalUser { uid, gid, .. }: LocalUser) {
+    static REFUSED: LogThrottle = LogThrottle::new();
+    if let Some(refused) = REFUSED.count() {
+        tracing::warn!(uid, gid, refused, "node.unix_socket: refused a process of another user");
+    }
+}
+
+/// The certificate that the client has shown in the handshake, which has verified it.
+fn client_certificate(
+    stream: &TlsStream<TcpStream>,
+) -> Result<Option<ClientCertificate>, ClientCertificateError> {
+    let (_, session) = stream.get_ref();
+    let chain = session.peer_certificates().unwrap_or_default();
+    chain.first().map(|leaf| ClientCertificate::of(leaf)).transpose()
 }
 
 /// Waits until the connection of a stranger is evicted. That of a known caller ends gracefully.

@@ -9,17 +9,19 @@ use tokio_util::sync::CancellationToken;
 
 use super::Router;
 use super::connection::{Connection, Connections};
+use super::local_socket::{AccessRule, LocalSocket, LocalSocketError, LocalStream};
 use crate::certificate::Certificate;
 use crate::clock::LogThrottle;
-use crate::config::LimitsConfig;
+use crate::config::{LimitsConfig, UnixSocketConfig};
 use crate::descriptors;
 
 /// The pause after accepting failed, which it does when the process is out of file descriptors.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
-/// A bound TCP socket, with the certificate for TLS on its connections.
+/// A bound TCP socket, with the certificate for TLS on its connections, and perhaps a Unix socket.
 pub struct Listener {
     socket: TcpListener,
+    local: Option<LocalSocket>,
     certificate: Certificate,
     limits: LimitsConfig,
 }
@@ -32,7 +34,12 @@ impl Listener {
         limits: LimitsConfig,
     ) -> io::Result<Self> {
         let socket = TcpListener::bind(address).await?;
-        Ok(Self { socket, certificate, limits })
+        Ok(Self { socket, local: None, certificate, limits })
+    }
+
+    /// Binds a Unix socket as well.
+    pub fn with_unix_socket(self, config: &UnixSocketConfig) -> Result<Self, LocalSocketError> {
+        Ok(Self { local: Some(LocalSocket::bind(config)?), ..self })
     }
 
     /// The address that was bound.
@@ -46,30 +53,39 @@ impl Listener {
         loop {
             let accepted = tokio::select! {
                 () = stop.cancelled() => break,
-                accepted = self.socket.accept() => accepted,
+                accepted = self.socket.accept() => {
+                    accepted.map(|(stream, peer)| self.serve_remote(&connections, stream, peer))
+                },
+                accepted = accept_local(self.local.as_ref()) => {
+                    accepted.map(|(stream, rule)| self.serve_local(&connections, stream, rule))
+                },
             };
-            match accepted {
-                Ok((stream, peer)) => {
-                    if let Some(connection) = self.admit(&connections, &stream) {
-                        let tls = self.certificate.acceptor();
-                        connections.spawn(peer, connection.serve_tls(stream, tls));
-                    }
-                },
-                Err(error) => {
-                    tracing::error!(%error, "cannot accept a connection");
-                    tokio::time::sleep(ACCEPT_RETRY).await;
-                },
+            if let Err(error) = accepted {
+                tracing::error!(%error, "cannot accept a connection");
+                tokio::time::sleep(ACCEPT_RETRY).await;
             }
         }
-        drop(self.socket);
+        drop(self);
         connections.finish().await;
+    }
+
+    fn serve_remote(&self, connections: &Connections, stream: TcpStream, peer: SocketAddr) {
+        if let Some(connection) = self.admit(connections, descriptors::are_scarce(&stream)) {
+            connections.spawn(peer, connection.serve_tls(stream, self.certificate.clone()));
+        }
+    }
+
+    fn serve_local(&self, connections: &Connections, stream: LocalStream, rule: AccessRule) {
+        if let Some(connection) = self.admit(connections, descriptors::are_scarce(&stream)) {
+            connections.spawn("this machine", connection.serve_local(stream, rule));
+        }
     }
 
     /// Lets in a connection. One that is refused is closed at once instead of left waiting, so that its
     /// client learns of it.
-    fn admit(&self, connections: &Connections, stream: &TcpStream) -> Option<Connection> {
+    fn admit(&self, connections: &Connections, are_files_scarce: bool) -> Option<Connection> {
         static REFUSED: LogThrottle = LogThrottle::new();
-        let is_possible = !descriptors::are_scarce(stream);
+        let is_possible = !are_files_scarce;
         let admitted = if is_possible { connections.admit() } else { None };
         if admitted.is_none()
             && let Some(refused) = REFUSED.count()
@@ -83,5 +99,13 @@ impl Listener {
             );
         }
         admitted
+    }
+}
+
+/// Waits for a connection to the Unix socket; for ever if there is none.
+async fn accept_local(socket: Option<&LocalSocket>) -> io::Result<(LocalStream, AccessRule)> {
+    match socket {
+        Some(socket) => socket.accept().await.map(|stream| (stream, socket.access_rule())),
+        None => std::future::pending().await,
     }
 }

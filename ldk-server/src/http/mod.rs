@@ -4,8 +4,11 @@ mod client;
 mod connection;
 mod handshake;
 mod health;
+mod identity;
 mod layers;
 mod listener;
+#[cfg_attr(not(unix), path = "no_local_socket.rs")]
+mod local_socket;
 mod metrics;
 mod page;
 mod preface_timeout;
@@ -17,8 +20,10 @@ mod strangers;
 mod stream;
 
 pub use health::{HealthPages, keep_reported};
+pub use identity::{ConnectionIdentity, LocalUser};
 pub use layers::{AcceptedForms, Access};
 pub use listener::Listener;
+pub use local_socket::LocalSocketError;
 pub use metrics::MetricsEndpoint;
 pub use router::{MAX_PUBLIC_MESSAGE_BYTES, Router};
 

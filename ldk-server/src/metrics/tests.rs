@@ -145,7 +145,8 @@ fn eventful(dir: &TempDir) -> String {
     }
     let under_way = requests.begin("SubscribeEvents");
     let [cert_path, key_path] = ["tls.crt", "tls.key"].map(|name| dir.path().join(name));
-    let tls = TlsConfig { cert_path, key_path, hosts: Vec::new(), listening: None };
+    let tls =
+        TlsConfig { cert_path, key_path, hosts: Vec::new(), listening: None, client_auth: None };
     let (certificate, _) = Certificate::open(tls).unwrap();
     let sources = Sources {
         store: Arc::new(store),

@@ -133,7 +133,7 @@ fn make_certificate(
 }
 
 /// The names and addresses that a generated certificate is valid for.
-fn hosts(tls: &TlsConfig) -> Vec<String> {
+pub(super) fn hosts(tls: &TlsConfig) -> Vec<String> {
     let mut hosts = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
     let listening = tls.listening.map(|address| address.to_string());
     for host in tls.hosts.iter().cloned().chain(listening) {
@@ -184,7 +184,7 @@ impl fmt::Display for Renewed {
     }
 }
 
-fn read_key_pair(path: &Path) -> Result<KeyPair, SecretError> {
+pub(super) fn read_key_pair(path: &Path) -> Result<KeyPair, SecretError> {
     let pem = Zeroizing::new(read(path)?);
     std::str::from_utf8(&pem)
         .ok()

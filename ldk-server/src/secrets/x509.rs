@@ -1,7 +1,10 @@
-//! Reads a few fields of a certificate (RFC 5280, section 4.1). The TLS library checks certificates
-//! but does not return their dates.
+//! Reads a few fields of certificates and checks nothing. The TLS library checks certificates but does
+//! not return their dates and names.
 
-use yasna::{ASN1Error, ASN1ErrorKind, ASN1Result, BERReader, Tag, tags};
+use x509_parser::certificate::X509Certificate;
+use x509_parser::error::X509Error;
+use x509_parser::prelude::FromDer as _;
+use x509_parser::time::ASN1Time;
 
 /// A few fields of a certificate.
 #[derive(Debug, PartialEq, Eq)]
@@ -16,49 +19,28 @@ pub(super) struct Facts {
 
 impl Facts {
     /// Reads a certificate in DER.
-    pub(super) fn of(der: &[u8]) -> ASN1Result<Self> {
-        yasna::parse_der(der, |certificate| {
-            certificate.read_sequence(|fields| {
-                let facts = Self::read(fields.next())?;
-                // The algorithm and the signature.
-                skip(fields.next())?;
-                skip(fields.next())?;
-                Ok(facts)
-            })
-        })
-    }
-
-    fn read(signed: BERReader<'_, '_>) -> ASN1Result<Self> {
-        signed.read_sequence(|fields| {
-            let version = Tag::context(0);
-            fields.read_optional(|field| field.read_tagged(version, skip))?;
-            // The serial number and the algorithm.
-            skip(fields.next())?;
-            skip(fields.next())?;
-            let issuer = fields.next().read_der()?;
-            let (valid_from_secs, expires_at_secs) = fields
-                .next()
-                .read_sequence(|dates| Ok((unix_secs(dates.next())?, unix_secs(dates.next())?)))?;
-            let is_self_issued = fields.next().read_der()? == issuer;
-            // The key, and what may follow it.
-            while fields.read_optional(skip)?.is_some() {}
-            Ok(Self { valid_from_secs, expires_at_secs, is_self_issued })
+    pub(super) fn of(der: &[u8]) -> Result<Self, X509Error> {
+        let certificate = certificate(der)?;
+        let validity = certificate.validity();
+        Ok(Self {
+            valid_from_secs: unix_secs(validity.not_before),
+            expires_at_secs: unix_secs(validity.not_after),
+            is_self_issued: certificate.issuer() == certificate.subject(),
         })
     }
 }
 
-fn skip(field: BERReader<'_, '_>) -> ASN1Result<()> {
-    field.read_der().map(drop)
+/// A whole certificate in DER, and nothing after it.
+pub(super) fn certificate(der: &[u8]) -> Result<X509Certificate<'_>, X509Error> {
+    match X509Certificate::from_der(der)? {
+        (&[], certificate) => Ok(certificate),
+        _ => Err(X509Error::InvalidCertificate),
+    }
 }
 
 /// A date before 1970 counts as its first second.
-fn unix_secs(time: BERReader<'_, '_>) -> ASN1Result<u64> {
-    let secs = match time.lookahead_tag()? {
-        tags::TAG_UTCTIME => time.read_utctime()?.datetime().unix_timestamp(),
-        tags::TAG_GENERALIZEDTIME => time.read_generalized_time()?.datetime().unix_timestamp(),
-        _ => return Err(ASN1Error::new(ASN1ErrorKind::Invalid)),
-    };
-    Ok(u64::try_from(secs).unwrap_or(0))
+pub(super) fn unix_secs(time: ASN1Time) -> u64 {
+    u64::try_from(time.timestamp()).unwrap_or(0)
 }
 
 #[cfg(test)]

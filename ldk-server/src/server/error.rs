@@ -9,6 +9,7 @@ use super::upstream::UpstreamDataError;
 use crate::config::ConfigError;
 use crate::gate::GateError;
 use crate::hold::HoldError;
+use crate::http::LocalSocketError;
 use crate::node::NodeStartError;
 use crate::secrets::SecretError;
 use crate::storage::StorageError;
@@ -39,6 +40,9 @@ pub enum StartError {
         /// The cause.
         source: std::io::Error,
     },
+    /// The Unix socket cannot be bound.
+    #[error(transparent)]
+    LocalSocket(#[from] LocalSocketError),
     /// The reflection service cannot be created.
     #[error(transparent)]
     Reflection(#[from] tonic_reflection::server::Error),

@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use ldk_server_grpc::places;
+use ldk_server_grpc::{AuthorityFiles, places};
 
 use crate::config::Config;
 use crate::secrets::KEY_FILES;
@@ -33,8 +33,13 @@ fn of(config: &Config) -> Vec<Private> {
     let state = "contains the state of the node, with preimages and keys";
     let mirror = config.mirror_dir().map(|dir| (dir, state));
     let log = config.log.file.clone().map(|file| (file, "names all payments"));
+    let authority = config.tls.client_auth.iter().flat_map(|client_auth| {
+        let AuthorityFiles { ca_key, client_key, .. } = AuthorityFiles::in_dir(&client_auth.dir);
+        [(ca_key, "issues certificates to clients"), (client_key, "gives full access to the node")]
+    });
     [(api_key, "gives full access to the node"), (config.storage_dir.clone(), state)]
         .into_iter()
+        .chain(authority)
         .chain([
             (config.network_dir(), state),
             (rune_secret, "makes runes, which can give full access to the node"),

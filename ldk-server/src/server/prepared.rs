@@ -74,6 +74,10 @@ async fn listen(
     let address = config.grpc_address;
     let unusable = |source| StartError::Listen { address, source };
     let listener = Listener::bind(address, certificate.clone(), limits).await.map_err(unusable)?;
+    let listener = match &config.unix_socket {
+        Some(unix_socket) => listener.with_unix_socket(unix_socket)?,
+        None => listener,
+    };
     let address = listener.address().map_err(unusable)?;
     Ok((listener, address))
 }

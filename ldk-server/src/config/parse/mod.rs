@@ -6,6 +6,8 @@ mod liquidity;
 mod log;
 mod node;
 mod routing;
+mod tls;
+mod unix_socket;
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -17,18 +19,18 @@ pub(super) use chain::{chain_source, choose_bitcoind_login, force_wallet_full_sc
 use ldk_node::bitcoin::Network;
 use ldk_node::bitcoin::secp256k1::PublicKey;
 use ldk_node::lightning::ln::msgs::SocketAddress;
-use ldk_server_grpc::places;
+use ldk_server_grpc::{AuthorityFiles, places};
 pub(super) use limits::{limits, peer_limits};
 pub(super) use liquidity::{lsps2_client, lsps2_service};
 pub(super) use node::{async_payments_role, grpc_address, identity};
 pub(super) use routing::{channels, routing};
 use rustls_pki_types::DnsName;
+pub(super) use tls::{client_auth, tls};
+pub(super) use unix_socket::unix_socket;
 
 use super::keys::{self, Key, Number, Text};
 use super::values::Values;
-use super::{
-    ConfigError, EventsConfig, HostPort, HrnConfig, MetricsConfig, MetricsLogin, TlsConfig,
-};
+use super::{ConfigError, EventsConfig, HostPort, HrnConfig, MetricsConfig, MetricsLogin};
 
 /// The message if nothing is configured yet.
 pub(super) const FIRST_STEPS: &str = "\
@@ -81,13 +83,24 @@ pub(super) fn backup_directory(values: &Values) -> Result<Option<PathBuf>, Confi
 }
 
 /// Sets the defaults of paths that depend on the storage directory.
-pub(super) fn set_paths(values: &mut Values, storage_dir: &Path, network: Network) {
+pub(super) fn set_paths(
+    values: &mut Values,
+    storage_dir: &Path,
+    network: Network,
+    has_authority: bool,
+) {
     let network_dir = places::network_dir(storage_dir, &network.to_string());
+    let (tls_cert, tls_key) = if has_authority {
+        let files = AuthorityFiles::in_dir(&network_dir);
+        (files.server_cert, files.server_key)
+    } else {
+        (places::tls_cert_file(storage_dir), places::tls_key_file(storage_dir))
+    };
     for (key, path) in [
         (keys::STORAGE_DISK_DIR_PATH, storage_dir.to_owned()),
         (keys::LOG_FILE, network_dir.join(LOG_FILE)),
-        (keys::TLS_CERT_PATH, places::tls_cert_file(storage_dir)),
-        (keys::TLS_KEY_PATH, places::tls_key_file(storage_dir)),
+        (keys::TLS_CERT_PATH, tls_cert),
+        (keys::TLS_KEY_PATH, tls_key),
     ] {
         values.set_default(key, path.display().to_string());
     }
@@ -257,18 +270,4 @@ pub(super) fn tor_proxy(values: &Values) -> Result<Option<HostPort>, ConfigError
         },
         _ => host_port(KEY, &text).map(Some),
     }
-}
-
-pub(super) fn tls(values: &Values) -> Result<TlsConfig, ConfigError> {
-    let path = |key| values.path(key).ok_or_else(|| missing(key));
-    let hosts = values.list(keys::TLS_HOSTS);
-    for host in &hosts {
-        if host.parse::<IpAddr>().is_err() && DnsName::try_from(host.as_str()).is_err() {
-            let reason = format!("\"{host}\" is neither an IP address nor a DNS name");
-            return Err(ConfigError::new(keys::TLS_HOSTS, reason));
-        }
-    }
-    let listening = Some(grpc_address(values)?.ip()).filter(|address| !address.is_unspecified());
-    let (cert_path, key_path) = (path(keys::TLS_CERT_PATH)?, path(keys::TLS_KEY_PATH)?);
-    Ok(TlsConfig { cert_path, key_path, hosts, listening })
 }

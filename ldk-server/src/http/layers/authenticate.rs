@@ -8,15 +8,17 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, Request};
 use ldk_server_grpc::auth::{self, Credential, Form};
-use ldk_server_grpc::rune;
+use ldk_server_grpc::rune::{self, Restriction};
 use tonic::Status;
 
 use super::super::client::UnverifiedCall;
+use super::super::identity::{ConnectionIdentity, LocalUser};
 use super::check::Check;
 use crate::access::Grant;
 use crate::caller::{Caller, Identity};
 use crate::clock::{LogThrottle, unix_secs};
 use crate::permissions::{ApiKeys, Genuine, Refusal, Runes, Signed};
+use crate::secrets::ClientCertificate;
 
 /// Checks that there is either one fresh, well-formed `x-auth` or one rune that is good, and puts the
 /// [`Credential`] or the [`Caller`] into the extensions.
@@ -70,6 +72,8 @@ impl<B> Check<B> for ReadCredential {
                 let caller = self.caller_with(rune)?;
                 request.extensions_mut().insert(caller);
             },
+            // The connection tells who calls.
+            (None, None) if connection_identity(request).is_some() => {},
             (None, None) => return Err(unauthenticated("no x-auth header, and no rune")),
             // Which of two was meant, a proxy in between may see differently.
             (Some(_), Some(_)) => return Err(unauthenticated("both an x-auth header and a rune")),
@@ -103,13 +107,29 @@ impl Authenticate {
     }
 }
 
+impl Authenticate {
+    /// Finds out who calls, unless a rune has told already, and puts the [`Caller`] into the extensions.
+    fn identify(&self, request: &mut Request<Bytes>) -> Result<(), Status> {
+        let extensions = request.extensions();
+        if extensions.get::<Caller>().is_some() {
+            return Ok(());
+        }
+        let caller = match (extensions.get::<Credential>(), connection_identity(request)) {
+            (None, Some(identity)) => caller_of(identity),
+            _ => {
+                let (caller, form) = self.verify(request)?;
+                request.extensions_mut().insert(form);
+                caller
+            },
+        };
+        request.extensions_mut().insert(caller);
+        Ok(())
+    }
+}
+
 impl Check<Bytes> for Authenticate {
     fn check(&self, request: &mut Request<Bytes>) -> Result<(), Status> {
-        if request.extensions().get::<Caller>().is_none() {
-            let (caller, form) = self.verify(request)?;
-            request.extensions_mut().insert(form);
-            request.extensions_mut().insert(caller);
-        }
+        self.identify(request)?;
         let extensions = request.extensions_mut();
         if let Some(call) = extensions.remove::<UnverifiedCall>() {
             call.mark_verified();
@@ -118,6 +138,33 @@ impl Check<Bytes> for Authenticate {
             tracing::Span::current().record("caller", tracing::field::display(caller.identity()));
         }
         Ok(())
+    }
+}
+
+fn connection_identity<B>(request: &Request<B>) -> Option<&ConnectionIdentity> {
+    request.extensions().get::<Arc<ConnectionIdentity>>().map(Arc::as_ref)
+}
+
+/// The caller that the connection tells of.
+fn caller_of(identity: &ConnectionIdentity) -> Caller {
+    match identity {
+        ConnectionIdentity::LocalUser(LocalUser { uid, .. }) => {
+            Caller::known(Identity::LocalUser { uid: *uid }, Grant::Everything)
+        },
+        ConnectionIdentity::ClientCertificate(certificate) => {
+            let name = Arc::from(certificate.name.as_str());
+            Caller::known(Identity::ClientCertificate { name }, grant_of(certificate))
+        },
+    }
+}
+
+/// What the holder of a certificate may do: nothing if its restrictions cannot be read.
+fn grant_of(certificate: &ClientCertificate) -> Grant {
+    let Some(restrictions) = &certificate.restrictions else { return Grant::Everything };
+    match Restriction::parse_list(restrictions) {
+        // Those of one certificate, and not of another with the same name.
+        Ok(restrictions) => Grant::named(format!("certificate {}", certificate.serial), restrictions),
+        Err(_) => Grant::Nothing,
     }
 }
 

@@ -12,6 +12,7 @@ fn tls_in(dir: &Path) -> TlsConfig {
         key_path: dir.join("tls.key"),
         hosts: vec!["node.example".to_owned(), "10.0.0.1".to_owned()],
         listening: None,
+        client_auth: None,
     }
 }
 
