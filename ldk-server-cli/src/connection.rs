@@ -66,9 +66,7 @@ impl ConnectionArgs {
             Some(rune) => builder.rune(rune),
             None => builder,
         };
-        builder
-            .build()
-            .map_err(|error| Failure::Setup(format!("Failed to create client: {error}")))
+        builder.build().map_err(|error| Failure::Setup(format!("Failed to create client: {error}")))
     }
 
     fn builder(self) -> Result<ClientBuilder, Failure> {

@@ -31,6 +31,7 @@ mod backup;
 mod bolt11;
 mod bolt12;
 mod channels;
+mod client_certs;
 mod completions;
 mod consumers;
 mod crypto;
@@ -116,6 +117,7 @@ nouns! {
     Consumers(consumers::Commands),
     Runes(rune_issuing::Commands),
     ApiKeys(api_keys::Commands),
+    ClientCerts(client_certs::Commands),
 }
 
 #[cfg(test)]

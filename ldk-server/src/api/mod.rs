@@ -9,6 +9,7 @@ mod bolt11;
 mod bolt12;
 mod channel_config;
 mod channels;
+mod client_certs;
 mod consumers;
 mod crypto;
 pub(crate) mod decode;

@@ -6,9 +6,9 @@ use ldk_server_grpc::api::*;
 use ldk_server_grpc::events::EventEnvelope;
 
 use super::{
-    Dispatcher, Stream, api_keys, backup, bolt11, bolt12, channel_config, channels, consumers,
-    crypto, decode, events, graph, hold, jit, node, onchain, payments, peers, runes, splice,
-    spontaneous, unified,
+    Dispatcher, Stream, api_keys, backup, bolt11, bolt12, channel_config, channels, client_certs,
+    consumers, crypto, decode, events, graph, hold, jit, node, onchain, payments, peers, runes,
+    splice, spontaneous, unified,
 };
 use crate::access::Access;
 use crate::caller::Caller;
@@ -129,6 +129,9 @@ macro_rules! for_each_rpc {
             list_api_keys ListApiKeys(ListApiKeysRequest) -> ListApiKeysResponse: Admin blocking node Reads api_keys::list;
             rotate_api_key RotateApiKey(RotateApiKeyRequest) -> RotateApiKeyResponse: Admin blocking node Changes api_keys::rotate;
             revoke_api_key RevokeApiKey(RevokeApiKeyRequest) -> RevokeApiKeyResponse: Admin blocking node Changes api_keys::revoke;
+            issue_client_cert IssueClientCert(IssueClientCertRequest) -> IssueClientCertResponse: Admin blocking node Changes client_certs::issue;
+            list_client_certs ListClientCerts(ListClientCertsRequest) -> ListClientCertsResponse: Admin blocking node Reads client_certs::list;
+            revoke_client_cert RevokeClientCert(RevokeClientCertRequest) -> RevokeClientCertResponse: Admin blocking node Changes client_certs::revoke;
             create_backup CreateBackup(CreateBackupRequest) -> Stream<CreateBackupResponse>: Admin stream node Changes backup::create;
         }
     };

@@ -17,6 +17,7 @@ use prost::Message;
 
 use crate::access::{Access, DemandedBudget, Grant};
 use crate::caller::{Caller, Identity};
+use crate::certificate::ClientCertificates;
 use crate::clock::unix_secs;
 use crate::error::Error;
 use facts::CallFacts;
@@ -29,6 +30,8 @@ pub struct Permissions {
     pub api_keys: ApiKeys,
     /// The runes.
     pub runes: Runes,
+    /// The certificates of clients, if they are asked for one.
+    pub client_certificates: Option<ClientCertificates>,
     /// The access groups of the calls.
     pub groups: Groups,
     meter: Arc<Meter>,
@@ -39,14 +42,19 @@ pub type Groups = fn(&str) -> Option<(&'static str, Access)>;
 
 impl Permissions {
     /// With these keys and runes; nobody has called yet.
-    pub fn new(api_keys: ApiKeys, runes: Runes, groups: Groups) -> Self {
-        Self { api_keys, runes, groups, meter: Arc::default() }
+    pub fn new(
+        api_keys: ApiKeys,
+        runes: Runes,
+        client_certificates: Option<ClientCertificates>,
+        groups: Groups,
+    ) -> Self {
+        Self { api_keys, runes, client_certificates, groups, meter: Arc::default() }
     }
 
     /// With this API key only.
     #[cfg(test)]
     pub(crate) fn with_api_key(text: &str) -> Self {
-        Self::new(ApiKeys::with_first(text), Runes::new(&[7; 32]).unwrap(), |_| None)
+        Self::new(ApiKeys::with_first(text), Runes::new(&[7; 32]).unwrap(), None, |_| None)
     }
 
     /// Lets a call pass and counts it, or says which condition does not hold. What is returned must be

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use super::{StartError, exposure, upstream};
 use crate::api;
-use crate::certificate::{Certificate, CertificateReloader};
+use crate::certificate::{Certificate, CertificateReloader, ClientCertificates};
 use crate::config::{Config, LimitsConfig};
 use crate::descriptors::Shares;
 use crate::gate::{self, ListeningSockets};
@@ -37,8 +37,8 @@ impl Prepared {
         upstream::check(&network_dir)?;
         backup::remove_partial(&network_dir).map_err(StartError::PartialBackup)?;
         let entropy = secrets::entropy(&config.storage_dir)?;
-        let permissions = permissions(config)?;
         let (certificate, certificate_reloader) = Certificate::open(config.tls.clone())?;
+        let permissions = permissions(config, &certificate)?;
         exposure::warn(config);
         gate::check(config)?;
         let sockets = ListeningSockets::bind(&config.listening_addresses)?;
@@ -56,12 +56,13 @@ impl Prepared {
     }
 }
 
-fn permissions(config: &Config) -> Result<Permissions, SecretError> {
+fn permissions(config: &Config, certificate: &Certificate) -> Result<Permissions, SecretError> {
     let api_keys = ApiKeys::open(config.storage_dir.clone(), config.network)?;
     let secret = secrets::rune_secret(&config.storage_dir, &config.network.to_string())?;
     let runes =
         Runes::new(&secret).map_err(|error| SecretError::new(&config.storage_dir, error))?;
-    Ok(Permissions::new(api_keys, runes, api::group_of))
+    let client_certificates = ClientCertificates::of(certificate);
+    Ok(Permissions::new(api_keys, runes, client_certificates, api::group_of))
 }
 
 async fn listen(

@@ -3,9 +3,9 @@
 use std::fs;
 use std::time::Duration;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use e2e_tests::{Network, Node, refused, until};
-use ldk_server_client::api::GetNodeInfoRequest;
+use ldk_server_client::api::{GetNodeInfoRequest, OnchainReceiveRequest};
 use ldk_server_client::{Client, Code, Error};
 use ldk_server_grpc::AuthorityFiles;
 use ldk_server_grpc::places::{self, Places};
@@ -164,6 +164,30 @@ async fn who_shows_none_may_still_have_the_key() -> Result<()> {
     let [cert, key] =
         [&files.client_cert, &files.client_key].map(|path| path.display().to_string());
     alice.cli(&["--client-cert", &cert, "--client-key", &key, "get-node-info"]).await?;
+    network.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_issued_allows_what_it_says_until_it_is_revoked() -> Result<()> {
+    let network = Network::start().await?;
+    let alice = network.node_with("alice", REQUIRED).await?;
+    let issued = alice.cli(&["issue-client-cert", "shop", "--preset", "invoice"]).await?;
+    let pem = |name: &str| issued[name].as_str().map(str::to_owned).context("no PEM");
+    let pair =
+        Pair { cert: pem("certificate_pem")?, key: pem("private_key_pem")?, serial: Vec::new() };
+    let shop = client(&alice, Some(&pair))?;
+    calls(&shop).await?;
+    let denied = shop.onchain_receive(OnchainReceiveRequest {}).await.map(drop);
+    refused(denied, Code::PermissionDenied, &["certificate shop", "group is not equal to"]);
+    let wrong = alice.cli_output(&["issue-client-cert", "a b"]).await?;
+    ensure!(wrong.code == Some(1) && wrong.stderr.contains("name: "), "{wrong:?}");
+
+    alice.cli(&["revoke-client-cert", "shop"]).await?;
+    is_turned_away(&alice, Some(&pair)).await?;
+    let listed = alice.cli(&["list-client-certs"]).await?;
+    let listed = listed["client_certs"].as_array().context("no list")?;
+    let revoked: Vec<_> = listed.iter().filter(|one| one["revoked"] == true).collect();
+    ensure!(revoked.len() == 1 && revoked[0]["name"] == "shop", "{listed:?}");
     network.stop().await
 }
 

@@ -644,6 +644,8 @@ fn permissions() -> Vec<Base> {
         Base::new("RotateApiKey", UNKNOWN, api::RotateApiKeyRequest { name: nobody() })
             .accepting("name", rules::key_name)
             .sparing("name", |difference| difference.text() == Some("api_key")),
+        Base::new("IssueClientCert", REFUSED, api::IssueClientCertRequest::default()),
+        Base::new("RevokeClientCert", REFUSED, api::RevokeClientCertRequest::default()),
         Base::new("RevokeApiKey", UNKNOWN, api::RevokeApiKeyRequest { name: nobody() })
             .accepting("name", rules::key_name),
     ]

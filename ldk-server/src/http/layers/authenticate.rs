@@ -163,7 +163,9 @@ fn grant_of(certificate: &ClientCertificate) -> Grant {
     let Some(restrictions) = &certificate.restrictions else { return Grant::Everything };
     match Restriction::parse_list(restrictions) {
         // Those of one certificate, and not of another with the same name.
-        Ok(restrictions) => Grant::named(format!("certificate {}", certificate.serial), restrictions),
+        Ok(restrictions) => {
+            Grant::named(format!("certificate {}", certificate.serial), restrictions)
+        },
         Err(_) => Grant::Nothing,
     }
 }

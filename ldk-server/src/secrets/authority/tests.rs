@@ -130,7 +130,7 @@ fn what_was_revoked_stays_so() {
     let shop = [(); 2].map(|()| issue(&files, "shop", None, DAYS).unwrap());
     let other = issue(&files, "other", None, DAYS).unwrap();
     let (serials, revoked) = revoke(&files, &other.certificate.serial.to_uppercase()).unwrap();
-    assert_eq!(serials, [other.certificate.serial.clone()]);
+    assert_eq!(serials, std::slice::from_ref(&other.certificate.serial));
     assert!(revoked.has(&other.certificate.serial) && !revoked.has(&shop[0].certificate.serial));
     assert!(!passes(&tls, &other.cert_pem) && passes(&tls, &shop[0].cert_pem));
 
