@@ -106,7 +106,7 @@ async fn with_rune(node: &Node, places: &Places) -> Result<Caller> {
     let created = node.cli(&command).await?;
     let rune = created["rune"].as_str().context("no rune")?;
     let client =
-        Client::builder(&places.address, "", places.read_tls_cert()?).rune(rune).build()?;
+        Client::builder_without_key(&places.address, places.read_tls_cert()?).rune(rune).build()?;
     Ok(Caller::Client(Box::new(client)))
 }
 

@@ -46,6 +46,8 @@ const INVALID: &[Code] = &[Code::InvalidArgument];
 const REFUSED: &[Code] = &[Code::FailedPrecondition];
 const UNKNOWN: &[Code] = &[Code::NotFound];
 const UNIMPLEMENTED: &[Code] = &[];
+/// Names that the changes of a request make may be taken, or too many.
+const TAKEN: &[Code] = &[Code::AlreadyExists, Code::ResourceExhausted];
 
 /// A sound request.
 pub(crate) struct Base {
@@ -626,7 +628,7 @@ fn permissions() -> Vec<Base> {
     let key = api::CreateApiKeyRequest { name: "api_key".to_owned(), ..Default::default() };
     vec![
         Base::new("CreateRune", OK, create)
-            .accepting("restrictions", rules::restriction)
+            .accepting("restrictions", |_| true)
             .accepting("label", |difference| rules::shorter_than(difference, 128))
             .accepting("expires_in_secs", |_| true),
         Base::new("ListRunes", OK, api::ListRunesRequest::default())
@@ -637,14 +639,19 @@ fn permissions() -> Vec<Base> {
         Base::new("RevokeRune", UNKNOWN, revoke)
             .accepting("first_id", |_| true)
             .accepting("last_id", |_| true),
-        Base::new("CheckRune", OK, check).accepting("request", |_| true),
-        Base::new("CreateApiKey", &[Code::AlreadyExists], key)
+        // Of most runes it can be said that they are not this server's.
+        Base::new("CheckRune", OK, check)
+            .accepting("rune", |_| true)
+            .accepting("request", |_| true),
+        Base::new("ListApiKeys", OK, api::ListApiKeysRequest {}),
+        Base::new("CreateApiKey", TAKEN, key)
             .accepting("name", rules::key_name)
-            .accepting("restrictions", rules::restriction),
+            .accepting("restrictions", |_| true),
         Base::new("RotateApiKey", UNKNOWN, api::RotateApiKeyRequest { name: nobody() })
             .accepting("name", rules::key_name)
             .sparing("name", |difference| difference.text() == Some("api_key")),
         Base::new("IssueClientCert", REFUSED, api::IssueClientCertRequest::default()),
+        Base::new("ListClientCerts", REFUSED, api::ListClientCertsRequest {}),
         Base::new("RevokeClientCert", REFUSED, api::RevokeClientCertRequest::default()),
         Base::new("RevokeApiKey", UNKNOWN, api::RevokeApiKeyRequest { name: nobody() })
             .accepting("name", rules::key_name),

@@ -152,13 +152,17 @@ fn expected(base: &Base, differences: Option<&[Difference]>) -> Vec<Code> {
         return base.codes.iter().copied().chain([Code::Unimplemented]).collect();
     }
     if differences.iter().all(|difference| base.accepts(difference)) {
-        return [Code::Ok].into_iter().chain(REFUSALS).collect();
+        let sound = base.codes.iter().copied();
+        return [Code::Ok].into_iter().chain(REFUSALS).chain(sound).collect();
     }
     match differences {
         [unreadable] if unreadable.is_unreadable() => {
             vec![Code::InvalidArgument, Code::Unimplemented]
         },
-        _ => REFUSALS.into(),
+        _ => {
+            let refused = base.codes.iter().copied().filter(|code| *code != Code::Ok);
+            REFUSALS.into_iter().chain(refused).collect()
+        },
     }
 }
 

@@ -3,8 +3,6 @@
 
 use std::net::SocketAddr;
 
-use ldk_server_grpc::rune::Restriction;
-
 use crate::garbage::bases::{FORTUNE_MSAT, FORTUNE_SATS};
 use crate::garbage::judge::Difference;
 
@@ -65,11 +63,6 @@ pub(crate) fn key_name(difference: &Difference) -> bool {
     difference
         .text()
         .is_some_and(|name| (1..=32).contains(&name.len()) && name.bytes().all(is_plain))
-}
-
-/// What may restrict a rune.
-pub(crate) fn restriction(difference: &Difference) -> bool {
-    difference.text().is_some_and(|text| Restriction::parse_list(text).is_ok())
 }
 
 /// What a backup can be encrypted with.

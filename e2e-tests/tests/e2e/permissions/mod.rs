@@ -19,6 +19,6 @@ async fn rune(node: &Node, options: &[&str]) -> Result<String> {
 /// A client that calls with this rune.
 fn client_with(node: &Node, rune: &str) -> Result<Client> {
     let places = Places::of_config_file(node.config_file())?;
-    let builder = Client::builder(&places.address, "", places.read_tls_cert()?);
+    let builder = Client::builder_without_key(&places.address, places.read_tls_cert()?);
     Ok(builder.rune(rune).build()?)
 }
