@@ -37,7 +37,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             println!("paid"); // A real shop writes it to its books here.
         }
 
-        // Acknowledge what is in the books only: the rest comes again when the shop is started anew.
+        // Acknowledge what is in the books only: the rest comes again when the shop is started again.
         let done =
             AckEventsRequest { consumer: CONSUMER.to_owned(), event_index: envelope.event_index };
         match client.ack_events(done).await {
