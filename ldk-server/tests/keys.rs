@@ -60,7 +60,7 @@ const VALUES: &[(&str, [&str; 3])] = &[
     ("tls.cert_path", ["/crt/1", "/crt/2", "/crt/3"]),
     ("tls.key_path", ["/key/1", "/key/2", "/key/3"]),
     ("tls.hosts", ["a.example", "10.0.0.1", "::1"]),
-    ("tls.client_auth", ["off", "required", "optional"]),
+    ("tls.client_auth", ["optional", "required", "optional"]),
     ("auth.accept_timestamp_only", OFF),
     ("auth.accept_body_bound", OFF),
     ("auth.budgets_count_funding", OFF),

@@ -1,6 +1,5 @@
 //! What callers draw on their budgets: reserved before anything is sent, for the most that it may cost.
 
-use ldk_node::NodeError;
 use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_node::lightning::routing::router::RouteParametersConfig;
 use sha2::{Digest as _, Sha256};
@@ -105,12 +104,6 @@ pub fn transaction_cost_sats(app: &App, amount_sats: Option<u64>, sat_per_kwu: O
         None => app.spending.fee_allowance_sats(TRANSACTION_VBYTES),
     };
     amount_sats.saturating_add(fee_sats).min(spendable_sats.max(amount_sats))
-}
-
-/// Whether the library has certainly sent nothing if it answers with this.
-pub fn has_sent_nothing(error: &NodeError) -> bool {
-    matches!(error, NodeError::DuplicatePayment)
-        || matches!(SendError::of_library(*error, ""), SendError::NotSent(_))
 }
 
 fn limit_of(demanded: &DemandedBudget) -> BudgetLimit {

@@ -3,7 +3,6 @@
 use ldk_node::NodeError;
 use ldk_node::lightning::ln::channelmanager::PaymentId;
 
-use super::budgets;
 use crate::app::App;
 use crate::error::Error;
 use crate::executor::WorkError;
@@ -86,7 +85,7 @@ pub fn hand_over(
     let sent = send();
     match &sent {
         Ok(id) => reserved.is_for(*id),
-        Err(error) if budgets::has_sent_nothing(error) => drop(reserved),
+        Err(error) if has_sent_nothing(error) => drop(reserved),
         Err(_) => reserved.stays(),
     }
     sent
@@ -142,6 +141,12 @@ impl ExistingPayment {
     pub fn refused(words: impl Into<String>) -> SendError {
         SendError::Unknown(Error::FailedPrecondition(words.into()))
     }
+}
+
+/// Whether the library has certainly sent nothing if it answers with this.
+fn has_sent_nothing(error: &NodeError) -> bool {
+    matches!(error, NodeError::DuplicatePayment)
+        || matches!(SendError::of_library(*error, ""), SendError::NotSent(_))
 }
 
 #[cfg(test)]
