@@ -58,6 +58,7 @@ fn the_commands_have_the_names_of_the_contract() {
         "delete-event-consumer",
         "list-payments",
         "list-forwarded-payments",
+        "list-audit-entries",
         "events",
         "backup",
         "health",

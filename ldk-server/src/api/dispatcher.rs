@@ -6,12 +6,14 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{Rpc, Stream};
+use super::{Impact, Rpc, Stream};
 use crate::app::App;
+use crate::audit::{self, Written};
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::executor::Executor;
 use crate::permissions::Permissions;
+use crate::store::NewAuditEntry;
 
 /// How far the server is.
 #[derive(Clone)]
@@ -29,6 +31,13 @@ pub struct Dispatcher {
     executor: Executor,
     stopping: CancellationToken,
     permissions: Permissions,
+}
+
+/// A call that its caller may make.
+pub struct Admitted {
+    caller: Caller,
+    /// What is recorded of it, if anything is.
+    entry: Option<NewAuditEntry>,
 }
 
 /// A call that is not just a function on a blocking thread.
@@ -63,9 +72,20 @@ impl Dispatcher {
         caller: Caller,
         request: R::Request,
     ) -> Result<R::Reply, Error> {
-        let method = (R::SPEC.name, R::SPEC.access);
-        let budgets = self.permissions.admit(&caller, method, &request)?;
-        R::serve(self, caller.with_budgets(budgets), request).await
+        let name = R::SPEC.name;
+        let budgets = match self.permissions.admit(&caller, (name, R::SPEC.access), &request) {
+            Ok(budgets) => budgets,
+            Err(refusal) => {
+                if let Phase::Ready(app) = &*self.phase.borrow() {
+                    app.audit.refused(&caller, name, &request, &refusal);
+                }
+                return Err(refusal);
+            },
+        };
+        let is_recorded = R::SPEC.impact != Impact::Reads;
+        let entry = is_recorded.then(|| audit::entry_of(&caller, name, &request));
+        let caller = caller.with_budgets(budgets);
+        R::serve(self, Admitted { caller, entry }, request).await
     }
 
     fn app(&self) -> Result<Arc<App>, Error> {
@@ -91,7 +111,7 @@ impl Dispatcher {
     pub(super) async fn blocking<Q, A>(
         &self,
         method: &'static str,
-        caller: Caller,
+        Admitted { caller, entry }: Admitted,
         request: Q,
         handler: fn(&App, &Caller, Q) -> Result<A, Error>,
     ) -> Result<A, Error>
@@ -104,7 +124,10 @@ impl Dispatcher {
         let work = move || {
             // The call may have waited for a thread.
             caller.still_waits()?;
-            handler(&working, &caller, request)
+            let recorded = working.audit.begin(entry, &caller)?;
+            let answer = handler(&working, &caller, request);
+            let written = recorded.ended(&answer);
+            answer.map(|answer| (answer, written))
         };
         let answer = self.executor.run(method, work).await;
         let_out(&app, answer).await
@@ -128,7 +151,7 @@ impl Dispatcher {
     /// Awaits a handler.
     pub(super) async fn asynchronous<Q, A, F>(
         &self,
-        caller: Caller,
+        Admitted { caller, entry }: Admitted,
         request: Q,
         handler: impl FnOnce(Call, Q) -> F,
     ) -> Result<A, Error>
@@ -137,15 +160,17 @@ impl Dispatcher {
     {
         self.not_stopping()?;
         let app = self.ready()?;
+        let recorded = app.audit.begin(entry, &caller)?;
         let answer = handler(Call { dispatcher: self.clone(), caller }, request).await;
+        let written = recorded.ended(&answer);
         // Whether or not the server stops by now: what was done is told.
-        let_out(&app, answer).await
+        let_out(&app, answer.map(|answer| (answer, written))).await
     }
 
     /// Awaits a handler whose answer is a stream.
     pub(super) async fn stream<Q, T, F>(
         &self,
-        caller: Caller,
+        Admitted { caller, entry }: Admitted,
         request: Q,
         handler: impl FnOnce(Call, Q) -> F,
     ) -> Result<Stream<T>, Error>
@@ -153,17 +178,21 @@ impl Dispatcher {
         F: Future<Output = Result<Stream<T>, Error>>,
         T: Send + 'static,
     {
-        self.app()?;
+        let recorded = self.app()?.audit.begin(entry, &caller)?;
         let deadline = caller.deadline();
-        let stream = handler(Call { dispatcher: self.clone(), caller }, request).await?;
-        Ok(stream.until(self.stopping.clone(), deadline))
+        let stream = handler(Call { dispatcher: self.clone(), caller }, request).await;
+        // What it sends comes from the disk, and the entry was queued before that was.
+        recorded.ended(&stream);
+        Ok(stream?.until(self.stopping.clone(), deadline))
     }
 }
 
 /// Lets an answer out when all that it tells is on disk.
-async fn let_out<A>(app: &App, answer: Result<A, Error>) -> Result<A, Error> {
+async fn let_out<A>(app: &App, answer: Result<(A, Written), Error>) -> Result<A, Error> {
     app.store.all_durable().await.map_err(|error| Error::Unavailable(error.to_string()))?;
-    answer
+    let (answer, written) = answer?;
+    written.on_disk().await?;
+    Ok(answer)
 }
 
 #[cfg(test)]

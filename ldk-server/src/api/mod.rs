@@ -3,6 +3,7 @@
 
 mod amount;
 mod api_keys;
+mod audit;
 mod backup;
 mod bolt11;
 mod bolt12;
@@ -19,6 +20,7 @@ mod hold;
 mod jit;
 mod node;
 mod onchain;
+mod pages;
 mod pasted;
 mod payments;
 mod peers;
@@ -31,7 +33,7 @@ pub(crate) mod table;
 mod unified;
 mod uri;
 
-pub use dispatcher::{Dispatcher, Phase};
+pub use dispatcher::{Admitted, Dispatcher, Phase};
 pub(crate) use payments::page_token_bytes;
 pub use stream::Stream;
 pub use table::{Impact, Kind, Rpc, RpcSpec, rpc, specs};

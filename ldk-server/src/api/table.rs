@@ -6,12 +6,11 @@ use ldk_server_grpc::api::*;
 use ldk_server_grpc::events::EventEnvelope;
 
 use super::{
-    Dispatcher, Stream, api_keys, backup, bolt11, bolt12, channel_config, channels, consumers,
+    Admitted, Dispatcher, Stream, api_keys, audit, backup, bolt11, bolt12, channel_config, channels, consumers,
     crypto, decode, events, graph, hold, jit, node, onchain, payments, peers, runes, splice,
     spontaneous, unified,
 };
 use crate::access::Access;
-use crate::caller::Caller;
 use crate::error::Error;
 
 /// A call of the API.
@@ -26,7 +25,7 @@ pub trait Rpc: Send {
     /// Runs the handler. For the dispatcher only: access is checked there.
     fn serve(
         dispatcher: &Dispatcher,
-        caller: Caller,
+        call: Admitted,
         request: Self::Request,
     ) -> impl Future<Output = Result<Self::Reply, Error>> + Send;
 }
@@ -129,6 +128,7 @@ macro_rules! for_each_rpc {
             list_api_keys ListApiKeys(ListApiKeysRequest) -> ListApiKeysResponse: Admin blocking node Reads api_keys::list;
             rotate_api_key RotateApiKey(RotateApiKeyRequest) -> RotateApiKeyResponse: Admin blocking node Changes api_keys::rotate;
             revoke_api_key RevokeApiKey(RevokeApiKeyRequest) -> RevokeApiKeyResponse: Admin blocking node Changes api_keys::revoke;
+            list_audit_entries ListAuditEntries(ListAuditEntriesRequest) -> ListAuditEntriesResponse: Admin blocking node Reads audit::list;
             create_backup CreateBackup(CreateBackupRequest) -> Stream<CreateBackupResponse>: Admin stream node Changes backup::create;
         }
     };
@@ -136,18 +136,18 @@ macro_rules! for_each_rpc {
 pub(crate) use for_each_rpc;
 
 macro_rules! handle {
-    (blocking node $method:ident $handler:path, $dispatcher:ident $caller:ident $request:ident) => {
-        $dispatcher.blocking(stringify!($method), $caller, $request, $handler).await
+    (blocking node $method:ident $handler:path, $dispatcher:ident $call:ident $request:ident) => {
+        $dispatcher.blocking(stringify!($method), $call, $request, $handler).await
     };
-    (blocking always $method:ident $handler:path, $dispatcher:ident $caller:ident $request:ident) => {{
-        drop($caller);
+    (blocking always $method:ident $handler:path, $dispatcher:ident $call:ident $request:ident) => {{
+        drop($call);
         $dispatcher.blocking_without_node(stringify!($method), $request, $handler).await
     }};
-    (async node $method:ident $handler:path, $dispatcher:ident $caller:ident $request:ident) => {
-        $dispatcher.asynchronous($caller, $request, $handler).await
+    (async node $method:ident $handler:path, $dispatcher:ident $call:ident $request:ident) => {
+        $dispatcher.asynchronous($call, $request, $handler).await
     };
-    (stream node $method:ident $handler:path, $dispatcher:ident $caller:ident $request:ident) => {
-        $dispatcher.stream($caller, $request, $handler).await
+    (stream node $method:ident $handler:path, $dispatcher:ident $call:ident $request:ident) => {
+        $dispatcher.stream($call, $request, $handler).await
     };
 }
 
@@ -200,10 +200,10 @@ macro_rules! table {
 
                 async fn serve(
                     dispatcher: &Dispatcher,
-                    caller: Caller,
+                    call: Admitted,
                     request: Self::Request,
                 ) -> Result<Self::Reply, Error> {
-                    handle!($kind $when $method $handler, dispatcher caller request)
+                    handle!($kind $when $method $handler, dispatcher call request)
                 }
             }
         )*

@@ -3,6 +3,7 @@
 //! its arguments.
 
 pub mod amount;
+pub mod audit;
 pub mod backup;
 pub mod bolt11;
 pub mod bolt12;

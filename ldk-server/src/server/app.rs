@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::StartError;
 use crate::app::{App, LiquidityProvider, backing_up, connecting};
+use crate::audit::Audit;
 use crate::backup::Backups;
 use crate::compat::node_features;
 use crate::config::Config;
@@ -55,6 +56,7 @@ pub(super) async fn assemble(
             network: config.network,
             executor,
             permissions,
+            audit: Arc::new(Audit::new(Arc::clone(&store))),
             splices: Arc::default(),
             channel_settings: Arc::new(ChannelSettings::new(Arc::clone(&node))),
             payment_requests: PaymentRequests::default(),

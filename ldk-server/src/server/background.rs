@@ -69,6 +69,9 @@ impl Tasks {
         self.spawn(Phase::Serving, "expired invoices", pruner.run(keep, serving()));
         let retention = retention::events::run(Arc::clone(store), config.events, serving());
         self.spawn(Phase::Serving, "retention", retention);
+        let keep_days = config.audit_keep_days;
+        let retention = retention::audit::run(Arc::clone(&app.audit), keep_days, serving());
+        self.spawn(Phase::Serving, "retention of the audit", retention);
         let remember = rollback::remember(Arc::clone(store), Arc::clone(config), serving());
         self.spawn(Phase::Serving, "rollback record", remember);
         let watch = Arc::clone(gate).watch(Arc::clone(node), serving());

@@ -6,7 +6,7 @@ use ldk_node::payment::PaymentDetails;
 use ldk_server_grpc::types::Payment;
 
 use super::model::{
-    Ack, Name, NewEvent, Purpose, RecordedEvent, Removed, Reservation, Settlement, StatusChange,
+    Ack, AuditChange, Name, NewEvent, Purpose, RecordedEvent, Removed, Reservation, Settlement, StatusChange,
     Value,
 };
 use crate::compat::channel_state::Id;
@@ -90,6 +90,8 @@ pub(super) enum Change {
         /// The time, in Unix seconds.
         now_secs: u64,
     },
+    /// A change of the audit.
+    Audit(AuditChange),
     /// The library gets back a monitor that was set aside.
     RestoreMonitor(String),
 }
@@ -151,6 +153,8 @@ pub(super) enum Reply {
     Ack(Ack),
     /// What was removed.
     Removed(Removed),
+    /// How many entries of the audit were removed.
+    AuditEntriesRemoved(u64),
 }
 
 impl From<Reply> for Outcome {

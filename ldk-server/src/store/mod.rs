@@ -1,6 +1,7 @@
 //! Where the node and the server keep their state: one SQLite file. The library's table is in its own
 //! format; beside it stand the history of payments and forwards, and the events.
 
+mod audit;
 mod backend;
 mod budgets;
 mod change;
@@ -23,6 +24,7 @@ mod writer;
 use std::path::Path;
 use std::str::FromStr as _;
 
+pub use audit::AuditRecord;
 pub use budgets::{NotReserved, Reserved};
 pub use cuts::CutsRefused;
 pub use dedup::dedup_key;
@@ -45,8 +47,8 @@ pub use ldk_server_grpc::types::{
 };
 pub use metrics::StoreState;
 pub use model::{
-    Ack, BudgetId, BudgetLimit, Digest, Epoch, EventBounds, Forward, ForwardFilter, ForwardPlace,
-    Lineage, MAX_EVENT_CONSUMERS, NewEvent, Page, PaymentFilter, PaymentPlace, QuarantinedMonitor,
+    Ack, AuditEntry, AuditFilter, AuditPlace, AuditResult, BudgetId, BudgetLimit, Digest, Epoch, EventBounds, Forward, ForwardFilter, ForwardPlace,
+    Lineage, MAX_EVENT_CONSUMERS, NewAuditEntry, NewEvent, Page, PaymentFilter, PaymentPlace, QuarantinedMonitor,
     Removed, Unpaid,
 };
 pub use payments::{NotWritten, PaymentCounts, making_invoice, making_wanted_invoice, payment_id};
@@ -58,6 +60,7 @@ pub use sqlite::replica::MirrorState;
 pub use writer::{SendPin, Waits};
 
 use crate::compat::wallet;
+use audit::AuditNumbers;
 use backend::Reads;
 use budgets::Ledger;
 use cuts::Cuts;
@@ -80,6 +83,7 @@ pub struct Store {
     payment_counts: Counts,
     event_log: EventLog,
     ledger: Ledger,
+    audit_numbers: AuditNumbers,
     /// In its place, if the two are to be compared.
     library: Option<SqliteStore>,
     cuts: Cuts,
@@ -116,6 +120,7 @@ impl Store {
         let reads = Box::new(Readers::new(path.clone()));
         let payment_counts = Counts::load(&*reads)?;
         let event_log = EventLog::load(&*reads)?;
+        let audit_numbers = AuditNumbers::load(&*reads)?;
         let maintenance = backend.maintenance();
         let ledger = Ledger::default();
         let observer = observer(payment_counts.clone(), event_log.clone(), ledger.clone());
@@ -123,8 +128,17 @@ impl Store {
         ledger.load(&*reads, &writer)?;
         let sqlite = Sqlite::new(path, maintenance(writer.between_commits()));
         let cuts = Cuts::default();
-        let store =
-            Self { reads, writer, sqlite, payment_counts, event_log, ledger, library, cuts };
+        let store = Self {
+            reads,
+            writer,
+            sqlite,
+            payment_counts,
+            event_log,
+            ledger,
+            audit_numbers,
+            library,
+            cuts,
+        };
         store.event_log.queue_is(&events::stored_queue(&store)?);
         Ok(store)
     }

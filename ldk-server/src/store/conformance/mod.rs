@@ -1,6 +1,7 @@
 //! What every backend has to keep: tests of the store that know nothing of its tables and files, run
 //! on each.
 
+mod audit;
 mod budgets;
 mod consumers;
 mod events;
@@ -51,6 +52,15 @@ macro_rules! on_each {
 }
 
 on_each!([Sqlite as sqlite] {
+    audit {
+        an_entry_is_read_as_it_was_recorded,
+        what_a_crash_has_left_has_a_result_that_nobody_knows,
+        pages_of_the_audit_follow_one_another_with_any_filter,
+        old_entries_go_some_at_a_time_and_pages_go_on,
+        an_entry_comes_to_the_disk_before_what_its_call_changes,
+        an_entry_comes_to_the_disk_by_itself,
+        a_record_that_is_dropped_leaves_nothing,
+    }
     budgets {
         what_is_reserved_is_left_for_nobody_else,
         what_was_not_sent_is_given_back,

@@ -1,5 +1,6 @@
 //! The rows of the store and what they are found by. No database is known here.
 
+mod audit;
 mod epoch;
 mod events;
 mod forwards;
@@ -11,6 +12,8 @@ mod reservations;
 use ldk_node::lightning::io;
 
 pub(super) use crate::compat::records::PAYMENTS;
+pub(super) use audit::AuditChange;
+pub use audit::{AuditEntry, AuditFilter, AuditPlace, AuditResult, NewAuditEntry};
 pub use epoch::{Epoch, Lineage};
 pub use events::{Ack, Digest, EventBounds, MAX_EVENT_CONSUMERS, NewEvent, Removed};
 pub(super) use events::{MAX_REMOVED_AT_ONCE, RecordedEvent};

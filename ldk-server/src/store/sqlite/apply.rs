@@ -6,7 +6,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::connection::Writing;
 use super::sole_writer::SoleWriter;
-use super::{consumers, epoch, events, payments, quarantine, records, reservations};
+use super::{audit, consumers, epoch, events, payments, quarantine, records, reservations};
 use crate::store::backend::{Backend, BackendError};
 use crate::store::change::{Change, Meaning, Outcome, RecordChange, Reply};
 use crate::store::model::RecordedEvent;
@@ -85,6 +85,9 @@ fn make(database: &Connection, change: Change) -> rusqlite::Result<Outcome> {
         },
         Change::PrunedInvoicePaid { id, amount_msat } => {
             payments::paid_after_all(database, id, amount_msat).map(Outcome::from)
+        },
+        Change::Audit(change) => {
+            audit::make(database, change).map(Reply::AuditEntriesRemoved).map(Outcome::from)
         },
         Change::RestoreMonitor(name) => {
             quarantine::restore(database, &name)?;

@@ -36,6 +36,16 @@ const PAYMENT_PATIENCE: Duration = Duration::from_millis(20);
 /// write what there is, and perhaps lose a channel at a crash, than to stand still.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// So long a write that is in no hurry waits for one that is, whose commit it shares.
+const DEFERRAL: Duration = Duration::from_millis(500);
+
+/// With more writes than this none is deferred.
+const MAX_DEFERRED: usize = 256;
+
+/// Which of the writes that are in no hurry it is; later ones have higher ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::store) struct Ticket(u64);
+
 /// What a write is to the cut.
 #[derive(Clone, Debug)]
 pub(in crate::store) enum Kind {
@@ -73,6 +83,8 @@ pub(super) struct Entry<K, T> {
     pub(super) kind: Kind,
     /// While it must not be committed.
     wait: Option<Wait>,
+    /// While no commit is made for it alone.
+    deferral: Option<Deferral>,
     /// What it writes. Writes with the same key stay in their order.
     pub(super) key: Option<K>,
     pub(super) payload: T,
@@ -83,6 +95,12 @@ struct Wait {
     since: Instant,
     /// When the first manager came that may have been serialized before.
     first_manager: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Deferral {
+    ticket: Ticket,
+    until: Instant,
 }
 
 /// A manager that came while payments were being handed to the library.
@@ -113,6 +131,7 @@ pub(super) struct Order<K, T> {
     /// The payments that are being handed to the library.
     pins: BTreeSet<u64>,
     last_pin: u64,
+    last_ticket: Ticket,
     /// The highest update of each channel's monitor, on disk or queued.
     latest: HashMap<Id, u64>,
     /// The manager that was looked at last.
@@ -142,6 +161,7 @@ impl<K: Eq + Clone, T> Order<K, T> {
             held: VecDeque::new(),
             pins: BTreeSet::new(),
             last_pin: 0,
+            last_ticket: Ticket::default(),
             latest: HashMap::new(),
             manager: None,
             unproven: HashSet::new(),
@@ -180,7 +200,7 @@ impl<K: Eq + Clone, T> Order<K, T> {
         let wait = waits.then_some(Wait { since: now, first_manager: None });
         self.supersede(key.as_ref());
         let is_manager = matches!(kind, Kind::Manager(_));
-        let entry = Entry { position, kind, wait, key, payload };
+        let entry = Entry { position, kind, wait, deferral: None, key, payload };
         if !is_manager || self.is_plain {
             self.entries.push_back(entry);
         } else if self.pins.is_empty() && self.held.is_empty() {
@@ -189,6 +209,28 @@ impl<K: Eq + Clone, T> Order<K, T> {
             self.held.push_back(Held { entry, since: now, last_pin: self.last_pin });
         }
         waits
+    }
+
+    /// Adds a write at the end that is in no hurry, and has the position of the one before.
+    pub(super) fn push_deferred(&mut self, position: Position, payload: T, now: Instant) -> Ticket {
+        self.last_ticket.0 += 1;
+        let ticket = self.last_ticket;
+        let deferral = Some(Deferral { ticket, until: now + DEFERRAL });
+        let kind = Kind::Plain;
+        self.entries.push_back(Entry { position, kind, wait: None, deferral, key: None, payload });
+        ticket
+    }
+
+    /// A write is in a hurry now, and so are those that were deferred before it. Whether any of them is
+    /// still here.
+    pub(super) fn hurry(&mut self, ticket: Ticket) -> bool {
+        let mut is_here = false;
+        for entry in &mut self.entries {
+            if entry.deferral.take_if(|deferral| deferral.ticket <= ticket).is_some() {
+                is_here = true;
+            }
+        }
+        is_here
     }
 
     /// Whether what is being written needs a manager that covers it. A monitor that is written anew
@@ -324,7 +366,11 @@ impl<K: Eq + Clone, T> Order<K, T> {
 
     /// Whether anything can be committed.
     pub(super) fn has_cut(&self, now: Instant) -> bool {
-        self.is_late(now) || self.entries.iter().take(self.end()).any(|entry| entry.is_free(now))
+        let defers = self.entries.len() <= MAX_DEFERRED;
+        let is_due = |entry: &Entry<K, T>| {
+            entry.is_free(now) && !(defers && entry.deferred_for(now).is_some())
+        };
+        self.is_late(now) || self.entries.iter().take(self.end()).any(is_due)
     }
 
     /// For how long the oldest of what waits for a manager has waited.
@@ -343,7 +389,9 @@ impl<K: Eq + Clone, T> Order<K, T> {
         let late = self.waited(now).map(|waited| PATIENCE.saturating_sub(waited));
         let payments = self.entries.iter().take(self.end()).filter_map(Entry::free_from);
         let payment = payments.min().map(|from| from.saturating_duration_since(now));
-        late.into_iter().chain(payment).min()
+        let deferred = self.entries.iter().take(self.end());
+        let deferred = deferred.filter_map(|entry| entry.deferred_for(now)).min();
+        late.into_iter().chain(payment).chain(deferred).min()
     }
 
     /// Takes what is to be committed next. Everything if something has waited too long.
@@ -378,7 +426,7 @@ impl<K: Eq + Clone, T> Order<K, T> {
     fn watermark(&self) -> Position {
         let left = self.entries.iter().map(|entry| entry.position);
         let held = self.held.iter().map(|held| held.entry.position);
-        left.chain(held).min().map_or(self.last, |first| first - 1)
+        left.chain(held).min().map_or(self.last, |first| first.saturating_sub(1))
     }
 }
 
@@ -396,6 +444,12 @@ impl<K, T> Entry<K, T> {
     fn free_from(&self) -> Option<Instant> {
         let first_manager = self.wait.as_ref()?.first_manager?;
         (!self.is_monitor()).then(|| first_manager + PAYMENT_PATIENCE)
+    }
+
+    /// For how long no commit is made for it alone; `None` if it is in a hurry.
+    fn deferred_for(&self, now: Instant) -> Option<Duration> {
+        let until = self.deferral.as_ref()?.until;
+        until.checked_duration_since(now).filter(|left| !left.is_zero())
     }
 
     fn is_free(&self, now: Instant) -> bool {
