@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the Debian package of daemon and client, and prints where it is. Needs cargo-deb, which is
-# given the arguments.
+# Builds the Debian package of daemon and client, and prints its path. Needs cargo-deb, which gets the
+# arguments.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

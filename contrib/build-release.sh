@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the release binaries into target/dist/stripped: without symbols, each with its line tables
-# beside it in <name>.debug, where a debugger and a symbolizer find them.
+# Builds the release binaries into target/dist/stripped, without symbols. The line tables of each are
+# beside it in <name>.debug, where debuggers and symbolizers find them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,13 +1,13 @@
-# What the scripts share that find a program of a Debian package, for tests only: sourced, not run.
+# Functions to find a program of a Debian package, for tests only. Source this file, do not run it.
 #
-# Before, set
-#   program        its name, which is that of its package
-#   version_flag   what makes it print its version
-#   override       the path of one that is to be taken; empty for none
-#   override_name  the variable that has it
-# and define
-#   fetch_packages OPTION...  fetches what is to be unpacked into ., with these options of apt-get
-#   write_wrapper DIR         writes DIR/bin/$program, which runs what is unpacked in DIR/root
+# Set before:
+#   program        the name of the program and of its package
+#   version_flag   the flag that prints the version
+#   override       the path of an executable to use; empty for none
+#   override_name  the name of the variable that has this path
+# Define before:
+#   fetch_packages OPTION...  fetches the packages into ., with these options of apt-get
+#   write_wrapper DIR         writes DIR/bin/$program, which runs the program unpacked in DIR/root
 # Then call print_path.
 
 cache=${LDK_SERVER_REGTEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/ldk-server-regtest}
@@ -48,8 +48,8 @@ install_debian_package() {
 	chmod +x "$into/bin/$program"
 }
 
-# Fills the cache. The installation appears by a rename, so an interrupted or concurrent run never
-# leaves half of one.
+# Fills the cache. The installation appears by a rename, so an interrupted or concurrent run leaves no
+# partial one.
 install() {
 	mkdir -p "$cache"
 	if command -v flock >/dev/null; then
@@ -69,7 +69,7 @@ install() {
 	exit 1
 }
 
-# The one that is to be taken, one on the PATH, or one in the cache.
+# Prints the path of the override, of the program on the PATH, or of that in the cache.
 print_path() {
 	if [ -n "$override" ]; then
 		if ! runs "$override"; then

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Prints the path of a bitcoind that runs on this machine, for regtest use only.
 #
-# Taken in this order:
+# It takes the first of these:
 #   1. $BITCOIND_EXE
 #   2. bitcoind on the PATH
 #   3. one installed by an earlier run into the cache directory,
@@ -27,7 +27,7 @@ runs() {
 	"$1" -version >/dev/null 2>&1
 }
 
-# The tail of the name of the Core release for this machine, and the SHA-256 sum of that file.
+# The end of the file name of the Core release for this machine, and its SHA-256 sum.
 core_release() {
 	case "$(uname -s) $(uname -m)" in
 	"Linux x86_64") echo x86_64-linux-gnu a681e4f6ce524c338a105f214613605bac6c33d58c31dc5135bbc02bc458bb6c ;;
@@ -82,8 +82,8 @@ debian_mirror() {
 		grep -oE 'https?://[^ ]+' | head -n 1
 }
 
-# Unpacks bitcoin-knots with all it is linked to, the C library included, into $1/root: the package
-# is built for a newer Debian than this may be. The wrapper starts it with its own loader.
+# Unpacks bitcoin-knots and all its libraries, including the C library, into $1/root: the package may be
+# built for a newer Debian than this one. The wrapper starts it with its own loader.
 install_debian_package() {
 	local into=$1 apt=$1/apt mirror options loader libraries suite deb
 	mirror=$(debian_mirror) || true
@@ -121,8 +121,8 @@ install_debian_package() {
 	chmod +x "$into/bin/bitcoind"
 }
 
-# Fills the cache by the first way that works. An installation appears by a rename, so an
-# interrupted or concurrent run never leaves half of one.
+# Fills the cache by the first method that works. The installation appears by a rename, so an
+# interrupted or concurrent run leaves no partial one.
 install() {
 	local way
 	mkdir -p "$cache"

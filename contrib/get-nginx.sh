@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Prints the path of an nginx that runs on this machine, for tests only.
 #
-# Taken in this order:
+# It takes the first of these:
 #   1. $NGINX_EXE
 #   2. nginx on the PATH, or in /usr/sbin
 #   3. one installed by an earlier run into the cache directory,
@@ -17,7 +17,7 @@ override=${NGINX_EXE:-}
 # shellcheck source=contrib/debian-package.sh
 source "$(dirname "$0")/debian-package.sh"
 
-# Besides nginx, only what is not installed.
+# Fetches nginx, and those of its dependencies that are not installed.
 fetch_packages() {
 	apt-get "$@" --yes --download-only --no-install-recommends -o Debug::NoLocking=true install nginx
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Prints the path of an strace that runs on this machine, for tests only.
 #
-# Taken in this order:
+# It takes the first of these:
 #   1. $STRACE_EXE
 #   2. strace on the PATH
 #   3. one installed by an earlier run into the cache directory,
@@ -17,12 +17,13 @@ override=${STRACE_EXE:-}
 # shellcheck source=contrib/debian-package.sh
 source "$(dirname "$0")/debian-package.sh"
 
-# With the one library it needs that not every system has.
+# Fetches strace with the one library that not every system has.
 fetch_packages() {
 	apt-get "$@" download strace libunwind8
 }
 
-# The wrapper starts it with the system's loader, so that what it traces does not get its libraries.
+# The wrapper starts strace with the loader of the system, so that traced programs do not get its
+# libraries.
 write_wrapper() {
 	local loader libraries
 	# With the slash, because they are links to directories on some systems.

@@ -86,7 +86,7 @@ fn write_config(network: &Network) -> Result<PathBuf> {
 async fn start(config_file: &Path) -> Result<Server> {
     let args = Args::try_parse_from([Path::new("ldk-server"), config_file])?;
     let config = Config::load(&args)?;
-    storage::make_dirs(&config.network_dir())?;
+    storage::create_dirs(&config.network_dir())?;
     Ok(Server::start(config, future::pending()).await?)
 }
 

@@ -93,8 +93,21 @@ async fn callers(node: &Node) -> Result<Vec<(&'static str, Caller)>> {
         ("health check: TLS, HTTP/2, tonic", raw("/grpc.health.v1.Health/Check", 0)),
         ("unknown method: TLS, HTTP/2, x-auth", raw("/api.LightningNode/NoSuchMethod", 12)),
         ("GetNodeInfo by hand", raw("/api.LightningNode/GetNodeInfo", 0)),
-        ("GetNodeInfo by ldk-server-client", Caller::Client(node.client().clone())),
+        ("GetNodeInfo by ldk-server-client", Caller::Client(Box::new(node.client().clone()))),
+        ("the same with a rune of 5 restrictions", with_rune(node, &places).await?),
     ])
+}
+
+/// Calls with a rune as an operator would hand out.
+async fn with_rune(node: &Node, places: &Places) -> Result<Caller> {
+    let options = ["--preset", "pay", "--expires", "30d", "--budget", "100000sat/day"];
+    let limits = ["--method-limit", "Bolt11Send=5", "id!|id/nobody"];
+    let command = [&["create-rune"], &options[..], &limits[..]].concat();
+    let created = node.cli(&command).await?;
+    let rune = created["rune"].as_str().context("no rune")?;
+    let client =
+        Client::builder(&places.address, "", places.read_tls_cert()?).rune(rune).build()?;
+    Ok(Caller::Client(Box::new(client)))
 }
 
 /// Makes `calls` calls, `in_flight` at a time.

@@ -9,6 +9,9 @@ use std::io::Write as _;
 use ldk_server::config::{Args, Config};
 use ldk_server::fuzzing;
 use ldk_server_grpc::auth::Credential;
+use ldk_server_grpc::rune::{
+    Demand, Fact, Facts, Field, MAX_RUNE_BYTES, MasterSecret, Restriction, Rune, describe, evaluate,
+};
 use ldk_server_grpc::types::PageToken;
 
 /// A reader and what must hold of it.
@@ -27,6 +30,9 @@ pub const TARGETS: &[Target] = &[
     Target { name: "configuration", run: configuration },
     Target { name: "invoice", run: invoice },
     Target { name: "offer", run: offer },
+    Target { name: "rune", run: rune },
+    Target { name: "rune-restrict", run: rune_restrict },
+    Target { name: "rune-evaluate", run: rune_evaluate },
 ];
 
 const NOW_SECS: u64 = 1_700_000_000;
@@ -88,6 +94,79 @@ fn invoice(bytes: &[u8]) {
 fn offer(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     assert_eq!(fuzzing::offer(&text), fuzzing::offer(&text), "{text:?}");
+}
+
+/// A rune is parsed as it is written, is not of a secret by chance, and is put into words.
+fn rune(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let Ok(rune) = Rune::parse(&text) else { return };
+    assert!(rune.encode() == text || rune.encode_hex() == text, "{text:?}");
+    assert!(!secret().is_issuer_of(&rune), "{text:?}");
+    assert!(!describe(rune.restrictions()).is_empty(), "{text:?}");
+    drop(rune.evaluate(&Call(&text)));
+}
+
+/// A rune is restricted by whoever has it: what comes of that is ours, can be parsed, and allows no more.
+fn rune_restrict(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let Ok(restrictions) = Restriction::parse_list(&text) else { return };
+    let Ok(mut rune) = secret().issue(1, Vec::new()) else { return };
+    for restriction in restrictions {
+        let written = restriction.to_string();
+        assert_eq!(written.parse().as_ref(), Ok(&restriction), "{text:?}");
+        let Ok(narrower) = rune.restrict(restriction) else { return };
+        let encoded = narrower.encode();
+        assert!(encoded.len() <= MAX_RUNE_BYTES, "{text:?}");
+        let parsed = Rune::parse(&encoded).map(|parsed| parsed.encode());
+        assert_eq!(parsed, Ok(encoded), "{text:?}");
+        assert!(secret().is_issuer_of(&narrower), "{text:?}");
+        let (before, after) = (rune.evaluate(&Call(&text)), narrower.evaluate(&Call(&text)));
+        assert!(after.is_err() || before.is_ok(), "{text:?}");
+        rune = narrower;
+    }
+}
+
+/// What is denied has a reason of a bounded length, and what is demanded can be read again.
+fn rune_evaluate(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let (value, restrictions) = text.split_once('\n').unwrap_or(("", &text));
+    let Ok(restrictions) = Restriction::parse_list(restrictions) else { return };
+    match evaluate(&restrictions, &Call(value)) {
+        Ok(demands) => demands.iter().for_each(|demand| check_demand(demand, &text)),
+        Err(denial) => {
+            let reason = denial.to_string();
+            assert!(!reason.is_empty() && reason.len() < 16 * 1024, "{text:?}");
+            assert!(restrictions.iter().any(|one| one.to_string() == denial.restriction()));
+        },
+    }
+}
+
+/// The limit of a demand is one of the alternatives that its scope ends with.
+fn check_demand(demand: &Demand, text: &str) {
+    let scope = Restriction::parse_list(&demand.scope);
+    assert!(scope.is_ok_and(|scope| !scope.is_empty()), "{text:?}");
+    let written: Result<Restriction, _> = demand.limit.to_string().parse();
+    let again = written.map(|limit| evaluate(&[limit], &Call("")));
+    let same = |again: &Demand| again.limit == demand.limit;
+    assert!(again.is_ok_and(|again| again.is_ok_and(|again| again.iter().all(same))), "{text:?}");
+}
+
+fn secret() -> MasterSecret {
+    MasterSecret::new(&[7; 32]).unwrap_or_else(|error| unreachable!("{error}"))
+}
+
+/// A call in which every field has the same value.
+struct Call<'a>(&'a str);
+
+impl Facts for Call<'_> {
+    fn fact(&self, field: Field<'_>) -> Fact<'_> {
+        match field {
+            Field::Time => Fact::number(NOW_SECS),
+            Field::ParameterAt(_) => Fact::Missing,
+            Field::Group => Fact::List(self.0.split(',').map(Into::into).collect()),
+            _ => Fact::text(self.0),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Which server to call.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use ldk_server_client::Client;
@@ -20,9 +20,12 @@ pub(crate) struct ConnectionArgs {
     api_key: Option<String>,
 
     /// Rune to call with instead of an API key
-    #[arg(long, value_name = "RUNE", env = "LDK_SERVER_RUNE", hide_env_values = true)]
-    #[arg(conflicts_with = "api_key")]
+    #[arg(long, value_name = "RUNE", conflicts_with = "api_key")]
     rune: Option<String>,
+
+    /// File with a rune to call with, so that other users do not see it in the list of processes
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["api_key", "rune"])]
+    rune_file: Option<PathBuf>,
 
     /// PEM file of the certificate to trust [default: that of the configuration or data directory]
     #[arg(short, long, value_name = "FILE")]
@@ -47,16 +50,27 @@ impl ConnectionArgs {
         if let Some(file) = self.tls_cert {
             places.tls_cert_files = vec![file];
         }
-        let api_key = match (self.api_key, &self.rune) {
+        let rune = match self.rune_file {
+            Some(file) => Some(read_rune(&file)?),
+            None => self.rune,
+        };
+        let api_key = match (self.api_key, &rune) {
             (Some(api_key), _) => api_key,
             (None, Some(_)) => String::new(),
             (None, None) => places.read_api_key()?,
         };
         let mut builder =
             Client::builder(places.address.as_str(), api_key, places.read_tls_cert()?);
-        if let Some(rune) = self.rune {
+        if let Some(rune) = rune {
             builder = builder.rune(rune);
         }
         builder.build().map_err(|error| Failure::Setup(format!("Failed to create client: {error}")))
     }
+}
+
+fn read_rune(file: &Path) -> Result<String, Failure> {
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        Failure::Setup(format!("Failed to read the rune in {}: {error}", file.display()))
+    })?;
+    Ok(text.trim().to_owned())
 }

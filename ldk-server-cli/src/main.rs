@@ -49,12 +49,17 @@ async fn main() -> ExitCode {
 async fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Health(command) => command.run(&cli.connection.client()?).await,
+        Command::DecodeRune(command) => command.run(cli.format),
+        Command::RestrictRune(command) => command.run(cli.format),
         Command::Completions(command) => command.run(),
         Command::ManPages(command) => command.run(),
         Command::Events(command) => command.run(&cli.connection.client()?).await,
         Command::Backup(command) => command.run(&cli.connection.client()?, cli.format).await,
         Command::ListPayments(command) => command.run(&cli.connection.client()?, cli.format).await,
         Command::ListForwardedPayments(command) => {
+            command.run(&cli.connection.client()?, cli.format).await
+        },
+        Command::ListAuditEntries(command) => {
             command.run(&cli.connection.client()?, cli.format).await
         },
         Command::Unary(command) => command.run(&cli.connection.client()?, cli.format).await,

@@ -153,6 +153,51 @@ fn completions_need_neither_key_nor_configuration() {
     }
 }
 
+/// Made by the package `runes` of the Python package index.
+const RUNE: &str = "N0cI__dxndWXnsh11WzSKG9tPPfsMXo7JWMqqyjsN7s=";
+
+#[test]
+fn a_rune_is_restricted_and_decoded_with_neither_key_nor_configuration() {
+    let cli = Cli::new();
+    let output = cli.run(&["restrict-rune", RUNE, "f1=1|f2=3", r"f3~\&\|\\"]);
+    let expected = "S253BW1Lragb1CpCSLXYGt9AdrE4iFMlXmnO0alV5vlmMT0xfGYyPTMmZjN-XCZcfFxc";
+    assert_eq!(stdout(&output), format!("{{\n  \"rune\": \"{expected}\"\n}}\n"));
+    let output = cli.run(&["--format", "table", "decode-rune", expected]);
+    assert!(stdout(&output).contains("f1=1|f2=3"), "{output:?}");
+    assert!(!stdout(&output).contains(&expected[..8]), "{output:?}");
+}
+
+/// The answers are the blocks of JSON, in the order of the commands.
+#[test]
+fn the_page_about_runes_shows_what_is_printed() {
+    let cli = Cli::new();
+    let page = include_str!("../../docs/runes.md");
+    let rune = page.lines().find_map(|line| line.strip_prefix("$ RUNE=")).unwrap();
+    let answers: Vec<_> =
+        page.split("```json\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    let method = "method/Bolt11Send|pname_amount_msat<100000";
+    let commands =
+        [&["decode-rune", rune][..], &["restrict-rune", rune, "time<1800000000", method]];
+    assert_eq!(answers.len(), commands.len());
+    for (command, answer) in commands.iter().zip(answers) {
+        assert!(command[2..].iter().all(|argument| page.contains(argument)));
+        assert_eq!(stdout(&cli.run(command)), answer);
+    }
+}
+
+#[test]
+fn what_is_no_rune_is_an_invalid_request() {
+    let cli = Cli::new();
+    for command in [&["decode-rune", "-rune"][..], &["restrict-rune", "rune", "a=1"]] {
+        assert_fails(&cli.run(command), 1, "Error (Invalid Request): RUNE: ");
+    }
+    let output = cli.run(&["restrict-rune", RUNE, "method"]);
+    assert_fails(&output, 1, "RESTRICTION \"method\": \"method\" has no operator; one of =");
+    assert_fails(&cli.run(&["restrict-rune", RUNE]), 2, "<RESTRICTION>");
+    // Standard input is empty.
+    assert_fails(&cli.run(&["decode-rune", "-"]), 1, "the rune is shorter than its code");
+}
+
 #[test]
 fn there_is_a_manual_page_for_each_command() {
     let cli = Cli::new();

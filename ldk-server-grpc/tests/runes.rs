@@ -1,5 +1,7 @@
 //! Runes, held against what the package `runes` of the Python package index makes and decides.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use ldk_server_grpc::rune::{Fact, Facts, Field, MasterSecret, Restriction, Rune, evaluate};
 
 const VECTORS: &str = include_str!("runes.tsv");
@@ -43,7 +45,7 @@ fn runes_are_issued_and_restricted_alike() {
         assert_eq!(rune.encode(), base64);
         numbered += 1;
     }
-    assert!(numbered > 40);
+    assert!(numbered >= 40);
 }
 
 /// A call with at most one parameter.

@@ -35,7 +35,7 @@ pub struct App {
     pub node: Arc<Node>,
     /// Its Bitcoin network.
     pub network: Network,
-    /// Runs what blocks.
+    /// Runs blocking work.
     pub executor: Executor,
     /// Who may call.
     pub permissions: Permissions,
@@ -47,27 +47,27 @@ pub struct App {
     pub splices: Arc<Splices>,
     /// The settings of the channels.
     pub channel_settings: Arc<ChannelSettings>,
-    /// What is on disk.
+    /// The database.
     pub store: Arc<Store>,
-    /// Payments that wait to be claimed.
+    /// Held payments.
     pub held: Arc<HeldPayments>,
-    /// Who opens just-in-time channels to us, if anyone does.
+    /// The provider of just-in-time channels, if one is configured.
     pub lsp: Option<LiquidityProvider>,
     /// Payment requests that are being paid in one of several ways.
     pub payment_requests: PaymentRequests,
-    /// Where names are looked up.
+    /// The resolver of names (BIP 353).
     pub names: Names,
-    /// What the node announces that it can do.
+    /// The features that the node announces.
     pub features: NodeFeatures,
-    /// What stands between the node and its peers.
+    /// The gate between the node and its peers.
     pub gate: Arc<PeerGate>,
     /// Whether what goes into channels draws on budgets.
     pub budgets_count_funding: bool,
     /// What backups are made of.
     pub backups: Backups,
-    /// The limits of payments whose requests leave them out.
+    /// The default limits of routes.
     pub route_defaults: RouteParametersConfig,
-    /// The settings of channels that are opened by requests that leave them out.
+    /// The default settings of new channels.
     pub channel_defaults: ChannelConfig,
     /// Connection attempts.
     pub connecting: Bulkhead,
@@ -81,14 +81,14 @@ pub struct App {
 pub struct LiquidityProvider {
     /// Its node id.
     pub node_id: PublicKey,
-    /// Where it listens.
+    /// Its address.
     pub address: SocketAddress,
-    /// Orders that it has not answered.
+    /// The bound of open orders.
     pub ordering: Bulkhead,
 }
 
 impl LiquidityProvider {
-    /// One that nothing was ordered of.
+    /// A provider without open orders.
     pub fn new(node_id: PublicKey, address: SocketAddress) -> Self {
         let full = format!("{MAX_ORDERING} channels are being ordered");
         Self { node_id, address, ordering: Bulkhead::new(MAX_ORDERING, &full) }

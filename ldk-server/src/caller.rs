@@ -1,6 +1,6 @@
-//! The caller of a call: who it is, what it may do, and whether it still waits for the answer. A
-//! call that cannot be undone looks at that right before it does it: whoever was told that the call
-//! failed, or has hung up, must not find the money spent.
+//! The caller of a call: its identity, its permissions, and whether it is still waiting for the answer.
+//! A call checks the latter right before a step that cannot be undone: a caller who was told that the
+//! call failed, or who has disconnected, must not find the money spent.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::access::{DemandedBudget, Grant};
 use crate::deadline::Deadline;
 use crate::error::Error;
 
-/// How long after the deadline the outcome of what was begun before it may be told.
+/// How long after the deadline the outcome of a committed call may be returned.
 const LATENESS: Duration = Duration::from_secs(10);
 
 const WAITS: u8 = 0;
@@ -23,7 +23,7 @@ const COMMITTED: u8 = 2;
 /// Who a caller is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Identity {
-    /// Nobody knows.
+    /// Not authenticated.
     #[default]
     Unknown,
     /// Whoever holds the API key of this name.
@@ -73,7 +73,7 @@ impl fmt::Display for Identity {
     }
 }
 
-/// The caller of a call; by default a stranger, who may do nothing. Clones are the same one.
+/// The caller of a call; by default one without identity and permissions. Clones share their state.
 #[derive(Clone, Debug, Default)]
 pub struct Caller {
     identity: Identity,
@@ -115,7 +115,7 @@ impl Caller {
         &self.grant
     }
 
-    /// Until when the caller waits, if not for ever.
+    /// The caller's deadline, if there is one.
     pub(crate) fn deadline(&self) -> Option<Deadline> {
         self.deadline
     }
@@ -162,13 +162,13 @@ impl Caller {
         (self.request_id, self.deadline) = (request_id, deadline);
     }
 
-    /// Fails when the caller has given up. From now on the caller is told the outcome, even if the
+    /// Fails if the caller has given up. From now on the caller is told the outcome, even if the
     /// deadline passes meanwhile.
     pub(crate) fn commit(&self) -> Result<(), Error> {
         self.become_state(COMMITTED)
     }
 
-    /// Fails when the caller has given up.
+    /// Fails if the caller has given up.
     pub(crate) fn still_waits(&self) -> Result<(), Error> {
         self.become_state(WAITS)
     }
@@ -177,7 +177,8 @@ impl Caller {
         if self.deadline.is_some_and(Deadline::has_passed) {
             self.give_up();
         }
-        let change = self.state.patience.compare_exchange(WAITS, next, Ordering::SeqCst, Ordering::SeqCst);
+        let change =
+            self.state.patience.compare_exchange(WAITS, next, Ordering::SeqCst, Ordering::SeqCst);
         match change {
             Ok(_) | Err(COMMITTED) => Ok(()),
             // Nobody reads it.
@@ -185,15 +186,19 @@ impl Caller {
         }
     }
 
-    /// Whether the caller can give up: not when it was begun what cannot be undone.
+    /// Returns whether the caller has given up, which it cannot once the call is committed.
     fn give_up(&self) -> bool {
-        let change =
-            self.state.patience.compare_exchange(WAITS, GAVE_UP, Ordering::SeqCst, Ordering::SeqCst);
+        let change = self.state.patience.compare_exchange(
+            WAITS,
+            GAVE_UP,
+            Ordering::SeqCst,
+            Ordering::SeqCst,
+        );
         matches!(change, Ok(_) | Err(GAVE_UP))
     }
 
-    /// What `work` gives, or DEADLINE_EXCEEDED if the deadline comes first. The caller gives up when
-    /// this is dropped.
+    /// Returns the result of `work`, or DEADLINE_EXCEEDED if the deadline comes first. If this is
+    /// dropped, the caller has given up.
     pub(crate) async fn answer<T>(
         &self,
         work: impl Future<Output = Result<T, Status>>,
@@ -214,7 +219,7 @@ impl Caller {
     }
 }
 
-/// Somebody waits for the answer.
+/// While this exists, the caller is waiting.
 struct Present<'a>(&'a Caller);
 
 impl Drop for Present<'_> {

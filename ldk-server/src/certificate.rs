@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Ticks, rfc_3339, unix_secs};
 use crate::config::TlsConfig;
-use crate::process::Hangups;
+use crate::process::HangupSignals;
 use crate::secrets::{self, Identity, SecretError};
 
 /// The interval between two checks of the files.
@@ -95,7 +95,7 @@ impl InUse {
 impl CertificateReloader {
     /// Checks the files at intervals, and reloads them at once on SIGHUP, until `stop` is cancelled.
     pub(crate) async fn keep(mut self, stop: CancellationToken) {
-        let mut hangups = Hangups::listen();
+        let mut hangups = HangupSignals::listen();
         let mut ticks = Ticks::after(INTERVAL, INTERVAL, stop);
         loop {
             let is_asked = tokio::select! {

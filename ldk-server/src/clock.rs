@@ -1,4 +1,4 @@
-//! What time it is, and when it is time again.
+//! The time, periodic ticks, and a throttle for log lines.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -7,7 +7,7 @@ use chrono::{DateTime, SecondsFormat};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 
-/// The time since the Unix epoch; nothing for a clock that is set before it.
+/// The time since the Unix epoch; 0 if the clock is set before it.
 pub(crate) fn since_epoch() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
@@ -17,27 +17,27 @@ pub(crate) fn unix_secs() -> u64 {
     since_epoch().as_secs()
 }
 
-/// A time in Unix seconds as text, in UTC; empty for one that is beyond the calendar.
+/// Formats Unix seconds as RFC 3339 in UTC; empty for a time beyond the calendar.
 pub(crate) fn rfc_3339(unix_secs: u64) -> String {
     let time = i64::try_from(unix_secs).ok().and_then(|secs| DateTime::from_timestamp(secs, 0));
     time.map_or_else(String::new, |time| time.to_rfc3339_opts(SecondsFormat::Secs, true))
 }
 
-/// When something is to be done again and again, until it is to stop.
+/// Periodic ticks, until a token is cancelled.
 pub(crate) struct Ticks {
     interval: Interval,
     stop: CancellationToken,
 }
 
 impl Ticks {
-    /// First after `delay`, then every `period`. Ticks that were missed are not made up for.
+    /// Ticks first after `delay`, then every `period`. Missed ticks are skipped.
     pub(crate) fn after(delay: Duration, period: Duration, stop: CancellationToken) -> Self {
         let mut interval = interval_at(Instant::now() + delay, period);
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self { interval, stop }
     }
 
-    /// Waits for the next; false if there will be none, because `stop` is cancelled.
+    /// Waits for the next tick; returns false if `stop` is cancelled.
     pub(crate) async fn next(&mut self) -> bool {
         tokio::select! {
             biased;
@@ -47,30 +47,30 @@ impl Ticks {
     }
 }
 
-/// What may happen very often, to be said once in a minute.
-pub(crate) struct Seldom(Mutex<Unsaid>);
+/// Counts what may happen very often, so that it is logged once a minute.
+pub(crate) struct LogThrottle(Mutex<Unlogged>);
 
-struct Unsaid {
-    said_at: Option<Instant>,
+struct Unlogged {
+    logged_at: Option<Instant>,
     times: u64,
 }
 
-impl Seldom {
-    /// It has not happened yet.
+impl LogThrottle {
+    /// Creates a throttle with a count of 0.
     pub(crate) const fn new() -> Self {
-        Self(Mutex::new(Unsaid { said_at: None, times: 0 }))
+        Self(Mutex::new(Unlogged { logged_at: None, times: 0 }))
     }
 
-    /// It has happened again. Tells how often since it was last said, if it is time to say it.
+    /// Counts one more. Returns the count since the last log line, if a line is due.
     pub(crate) fn count(&self) -> Option<u64> {
         const MINUTE: Duration = Duration::from_secs(60);
-        let mut unsaid = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        unsaid.times += 1;
-        if unsaid.said_at.is_some_and(|at| at.elapsed() < MINUTE) {
+        let mut unlogged = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        unlogged.times += 1;
+        if unlogged.logged_at.is_some_and(|at| at.elapsed() < MINUTE) {
             return None;
         }
-        unsaid.said_at = Some(Instant::now());
-        Some(std::mem::take(&mut unsaid.times))
+        unlogged.logged_at = Some(Instant::now());
+        Some(std::mem::take(&mut unlogged.times))
     }
 }
 
@@ -86,10 +86,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_happens_often_is_said_once_in_a_minute() {
-        let seldom = Seldom::new();
-        assert_eq!([(); 3].map(|()| seldom.count()), [Some(1), None, None]);
+        let throttle = LogThrottle::new();
+        assert_eq!([(); 3].map(|()| throttle.count()), [Some(1), None, None]);
         tokio::time::advance(Duration::from_secs(60)).await;
-        assert_eq!([(); 2].map(|()| seldom.count()), [Some(3), None]);
+        assert_eq!([(); 2].map(|()| throttle.count()), [Some(3), None]);
     }
 
     #[tokio::test(start_paused = true)]

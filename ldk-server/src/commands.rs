@@ -1,30 +1,24 @@
-//! What the program does instead of running a daemon.
+//! Commands that the program runs in place of the daemon.
 
 use std::fmt::Display;
 use std::process::ExitCode;
 
 use crate::backup::restore;
-use crate::config::{Args, Config, Only, Rescue, TEMPLATE};
+use crate::config::{Args, Command, Config, TEMPLATE};
 use crate::server::StartError;
-use crate::{manual, process, secrets};
+use crate::{man, process, secrets};
 
-/// Prints what was asked for, without starting anything.
-pub fn show(only: Only, args: &Args) -> ExitCode {
-    match only {
-        Only::PrintDefaultConfig => printed(Ok::<_, StartError>(TEMPLATE.to_owned())),
-        Only::PrintManPage => printed(manual::man_page()),
-        Only::PrintCompletions(shell) => printed(manual::completions(shell)),
-        Only::CheckConfig => printed(Config::explain(args)),
-        Only::RenewCertificate => printed(renew_certificate(args)),
+/// Runs a command and prints its result.
+pub fn run(command: &Command, args: &Args) -> ExitCode {
+    match command {
+        Command::PrintDefaultConfig => print_result(Ok::<_, StartError>(TEMPLATE.to_owned())),
+        Command::PrintManPage => print_result(man::man_page()),
+        Command::PrintCompletions(shell) => print_result(man::completions(*shell)),
+        Command::CheckConfig => print_result(Config::explain(args)),
+        Command::RenewCertificate => print_result(renew_certificate(args)),
+        Command::Restore(backup) => with_config(args, |config| restore::restore(config, backup)),
+        Command::Recover => with_config(args, restore::recover),
     }
-}
-
-/// Does what is done while the daemon does not run, and tells what came of it.
-pub fn rescue(rescue: &Rescue, config: &Config) -> ExitCode {
-    printed(match rescue {
-        Rescue::Restore(args) => restore::restore(config, args),
-        Rescue::Recover => restore::recover(config),
-    })
 }
 
 fn renew_certificate(args: &Args) -> Result<String, StartError> {
@@ -32,12 +26,25 @@ fn renew_certificate(args: &Args) -> Result<String, StartError> {
     Ok(secrets::renew_certificate(&config.tls)?.to_string())
 }
 
-fn printed(text: Result<String, impl Display>) -> ExitCode {
+/// Runs a command that writes the state of the node, so only this user may read its files.
+fn with_config<E: Display>(
+    args: &Args,
+    command: impl FnOnce(&Config) -> Result<String, E>,
+) -> ExitCode {
+    let config = match Config::load(args) {
+        Ok(config) => config,
+        Err(error) => return process::fail(&error),
+    };
+    process::set_private_umask();
+    print_result(command(&config))
+}
+
+fn print_result(text: Result<String, impl Display>) -> ExitCode {
     match text {
         Ok(text) => {
             print!("{text}");
             ExitCode::SUCCESS
         },
-        Err(error) => process::refuse(&error),
+        Err(error) => process::fail(&error),
     }
 }

@@ -1,6 +1,6 @@
-//! How the files that this process may have open are shared out. Each connection is one or more, and
-//! the library panics when there is none left for a peer that it accepts: so nobody gets more
-//! connections than there are files for, whatever the configuration allows.
+//! Divides the limit of open files between callers and peers. Each connection takes one or more, and
+//! the library panics if it accepts a peer and there is none left. So there are never more connections
+//! than files for them, whatever the configuration allows.
 
 use crate::config::Config;
 
@@ -12,7 +12,7 @@ const OF_A_PEER: usize = 4;
 /// Fewer than this are left alone by peers that connect, so that others find one at once.
 const SPARE: usize = 64;
 
-/// How many connections there can be.
+/// The maximum numbers of connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Shares {
     /// Of callers.
@@ -22,7 +22,7 @@ pub(crate) struct Shares {
 }
 
 impl Shares {
-    /// As many as are configured, or fewer if there are too few files for them.
+    /// The configured numbers, or lower ones if there are too few files.
     pub(crate) fn of(config: &Config) -> Self {
         let (callers, peers) = (config.limits.max_connections, config.peer_limits.max_connections);
         limit().map_or(Self { callers, peers }, |limit| Self::new(limit, callers, peers))
@@ -35,7 +35,7 @@ impl Shares {
         Self { callers, peers }
     }
 
-    /// Warns if it is fewer than are configured.
+    /// Warns if a number is lower than configured.
     pub(crate) fn tell(self, config: &Config) {
         for (key, configured, share) in [
             ("max_connections", config.limits.max_connections, self.callers),
@@ -54,7 +54,7 @@ impl Shares {
     }
 }
 
-/// How many files can be open at once; none if any number can.
+/// The limit of open files; `None` if there is no limit.
 #[cfg(unix)]
 fn limit() -> Option<usize> {
     use rustix::process::{Resource, getrlimit};

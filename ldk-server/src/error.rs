@@ -1,4 +1,4 @@
-//! What a call can fail with, and the gRPC status of each.
+//! The errors of calls, and the gRPC status of each.
 
 use ldk_node::NodeError;
 use tonic::{Code, Status};
@@ -6,8 +6,8 @@ use tonic::{Code, Status};
 /// How much of an unusable value is quoted back.
 const QUOTED_CHARS: usize = 80;
 
-/// Why a call failed, named by what the caller can do about it. The text is for the caller, except
-/// where a variant says otherwise.
+/// Why a call failed. The variant states what the caller can do about it. The text is for the caller,
+/// unless the variant says otherwise.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// A field of the request is wrong: correct it.
@@ -21,7 +21,7 @@ pub enum Error {
     /// The request is fine, but not in the state the node, the peer or the network is in.
     #[error("{0}")]
     FailedPrecondition(String),
-    /// There is nothing of this name.
+    /// The thing with this name does not exist.
     #[error("{0}")]
     NotFound(String),
     /// There is something of this name already.
@@ -45,7 +45,7 @@ pub enum Error {
     /// This server cannot do it.
     #[error("{0}")]
     Unimplemented(&'static str),
-    /// Something failed inside. The text is for the log only.
+    /// An internal failure. The text is for the log only.
     #[error("{0}")]
     Internal(String),
 }
@@ -56,7 +56,7 @@ impl Error {
         Self::InvalidArgument { field, reason: reason.into() }
     }
 
-    /// A failure of the inside.
+    /// An internal failure.
     pub fn internal(error: impl ToString) -> Self {
         Self::Internal(error.to_string())
     }
@@ -89,8 +89,8 @@ impl From<Error> for Status {
 }
 
 impl From<NodeError> for Error {
-    /// The table of the contract. It has no wildcard, so that an error the library adds is placed by
-    /// somebody, not by chance.
+    /// The table of the contract. It has no wildcard, so that an error that the library adds does not
+    /// compile until somebody has classified it.
     fn from(error: NodeError) -> Self {
         let text = || error.to_string();
         let invalid = |field| Self::invalid(field, "is not what the node library takes here");
@@ -177,15 +177,15 @@ pub fn code_name(code: Code) -> &'static str {
     }
 }
 
-/// The value for a message, cut to a length that fits one.
+/// Quotes a value in a message, truncated if it is long.
 pub(crate) fn quoted(text: &str) -> String {
     let short: String = text.chars().take(QUOTED_CHARS).collect();
     let ellipsis = if short.len() < text.len() { "…" } else { "" };
     format!("{:?}", format!("{short}{ellipsis}"))
 }
 
-/// What the state of things is that a call failed for, where the call itself does not know better.
-/// The library's own sentences say what failed, and not why.
+/// The likely cause of a library error, if the call itself does not know better. The library's own
+/// texts say what failed, but not why.
 fn cause(error: NodeError) -> &'static str {
     match error {
         NodeError::ConnectionFailed => "the peer does not answer; see ListPeers",

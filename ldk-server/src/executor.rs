@@ -11,7 +11,7 @@ use crate::error::Error;
 /// only wait there.
 const MAX_RUNNING: usize = 64;
 
-/// Runs the blocking work of calls. Clones are the same one.
+/// Runs the blocking work of calls. Clones share their state.
 #[derive(Clone)]
 pub struct Executor {
     running: Bulkhead,
@@ -20,7 +20,7 @@ pub struct Executor {
 }
 
 impl Executor {
-    /// Admits so many calls that run or wait; one more is refused.
+    /// Admits this number of calls that run or wait; one more is refused.
     pub fn new(max_in_flight: usize) -> Self {
         let full = format!("limits.max_calls_in_flight: {max_in_flight} calls are under way");
         Self {
@@ -30,7 +30,7 @@ impl Executor {
         }
     }
 
-    /// Runs the work of a call on a blocking thread. It goes on even if the caller gives up.
+    /// Runs the work of a call on a blocking thread. It continues even if the caller gives up.
     pub(crate) async fn run<R, E, F>(&self, name: &'static str, work: F) -> Result<R, E>
     where
         R: Send + 'static,
@@ -46,7 +46,7 @@ impl Executor {
         joined(name, work).await
     }
 
-    /// Runs work on a blocking thread that is bounded elsewhere. It goes on even if nobody waits.
+    /// Runs work that is bounded elsewhere on a blocking thread. It continues even if nobody waits.
     pub(crate) fn spawn<R, E, F>(&self, name: &'static str, work: F) -> JoinHandle<Result<R, E>>
     where
         R: Send + 'static,
@@ -65,7 +65,7 @@ impl Executor {
         })
     }
 
-    /// Waits until no work is done any more.
+    /// Waits until all work has ended.
     pub async fn drained(&self) {
         self.tracker.close();
         self.tracker.wait().await;

@@ -1,4 +1,4 @@
-//! Names (BIP 353), which a DNS server is asked about.
+//! Human-readable names (BIP 353), resolved by DNS.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,10 +12,10 @@ use crate::bulkhead::Bulkhead;
 use crate::config::{HostPort, HrnConfig};
 use crate::error::{Error, quoted};
 
-/// Names being looked up at once.
+/// Maximum number of concurrent look-ups.
 const MAX_LOOKING_UP: usize = 32;
 
-/// Where names are looked up.
+/// The resolver of names.
 #[derive(Clone)]
 pub struct Names {
     dns_server: HostPort,
@@ -24,7 +24,7 @@ pub struct Names {
 }
 
 impl Names {
-    /// As configured.
+    /// Creates the configured resolver.
     pub fn new(config: &HrnConfig) -> Self {
         let full = format!("{MAX_LOOKING_UP} names are being looked up");
         Self {

@@ -6,35 +6,31 @@ use ldk_server::config::{Args, Config};
 use ldk_server::{Exit, commands, logging, memory, process, run, storage};
 
 fn main() -> ExitCode {
-    memory::keep_together();
-    process::die_of_panics();
-    process::leave_no_core_dump();
-    let code = obey(&Args::parse());
+    memory::configure_allocator();
+    process::abort_on_panic();
+    process::disable_core_dumps();
+    let code = execute(&Args::parse());
     logging::flush();
     code
 }
 
-/// Does what the arguments say.
-fn obey(args: &Args) -> ExitCode {
-    if let Some(only) = args.only() {
-        return commands::show(only, args);
+fn execute(args: &Args) -> ExitCode {
+    if let Some(command) = args.command() {
+        return commands::run(&command, args);
     }
     let config = match Config::load(args) {
         Ok(config) => config,
-        Err(error) => return process::refuse(&error),
+        Err(error) => return process::fail(&error),
     };
-    process::keep_files_private();
-    match args.rescue() {
-        Some(rescue) => commands::rescue(rescue, &config),
-        None => run_daemon(config).unwrap_or_else(|error| process::refuse(&error)),
-    }
+    process::set_private_umask();
+    run_daemon(config).unwrap_or_else(|error| process::fail(&error))
 }
 
 fn run_daemon(config: Config) -> Result<ExitCode, Box<dyn std::error::Error>> {
-    storage::make_dirs(&config.network_dir())?;
+    storage::create_dirs(&config.network_dir())?;
     let log_file = logging::start(&config.log)?;
-    tracing::info!("ldk-server {}", ldk_server_version::VERSION);
-    process::allow_many_open_files();
+    tracing::info!(version = ldk_server_version::VERSION, "starting ldk-server");
+    process::raise_open_file_limit();
     let runtime = process::runtime()?;
     let exit = runtime.block_on(async {
         let signals = process::Signals::install(log_file)?;
@@ -44,6 +40,6 @@ fn run_daemon(config: Config) -> Result<ExitCode, Box<dyn std::error::Error>> {
     runtime.shutdown_background();
     Ok(match exit {
         Exit::Code(code) => code,
-        Exit::StartAgain => process::refuse(&process::start_again()),
+        Exit::Restart => process::fail(&process::restart()),
     })
 }

@@ -1,5 +1,5 @@
-//! Gives memory back to the system. The allocator of the GNU C library keeps most of what was freed, so
-//! that a rush of callers would be seen in the process for ever.
+//! Returns free memory to the system. The allocator of the GNU C library keeps most of it, so that
+//! the process would stay as large as after its busiest moment.
 
 use std::time::Duration;
 
@@ -8,21 +8,21 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Ticks;
 
-/// How often. It takes a few milliseconds off the async threads.
+/// How often memory is returned. This takes a few milliseconds on a blocking thread.
 const EVERY: Duration = Duration::from_secs(60);
 
-/// Each thread that waits for another at the allocator would get an arena of its own, up to eight for
-/// each core, and what is freed in one is not used in another. Two keep the threads apart well enough.
+/// By default there are up to eight arenas for each core, and memory that is free in one is not
+/// used in another. Two are enough to keep threads from waiting for each other.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const ARENAS: libc::c_int = 2;
 
-/// What is larger gets pages of its own, which go back to the system at once. The buffers of large answers
-/// would otherwise leave holes between what stays.
+/// Larger allocations get pages of their own, which are returned to the system at once. Otherwise the
+/// buffers of large answers would leave holes in the heap.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const OWN_PAGES_BYTES: libc::c_int = 64 * 1024;
 
-/// Has the allocator take less. To be called before there are threads.
-pub fn keep_together() {
+/// Makes the allocator keep less memory. Must be called before other threads start.
+pub fn configure_allocator() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: it takes no pointer, and no other thread is there yet (mallopt(3)).
     #[allow(unsafe_code, reason = "nothing safe calls it")]
@@ -32,17 +32,17 @@ pub fn keep_together() {
     }
 }
 
-/// Gives back what is free, again and again, until `stop`.
-pub(crate) async fn keep_giving_back(stop: CancellationToken) {
+/// Returns free memory periodically, until `stop` is cancelled.
+pub(crate) async fn release_periodically(stop: CancellationToken) {
     let mut ticks = Ticks::after(EVERY, EVERY, stop);
     while ticks.next().await {
-        // There is nothing to be done if it cannot.
-        let _ = spawn_blocking(give_back).await;
+        // A failure has no consequence.
+        let _ = spawn_blocking(release).await;
     }
 }
 
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-fn give_back() {
+fn release() {
     // SAFETY: it takes no pointer, and may be called by any thread at any time (malloc_trim(3)).
     #[allow(unsafe_code, reason = "nothing safe calls it")]
     unsafe {
@@ -50,6 +50,6 @@ fn give_back() {
     }
 }
 
-/// Others give back by themselves.
+/// Other allocators do this by themselves.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-fn give_back() {}
+fn release() {}

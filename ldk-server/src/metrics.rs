@@ -1,14 +1,15 @@
-//! What Prometheus is told about the node.
+//! The metrics for Prometheus.
 //!
-//! The node is asked in the background, every so often: peers, channels, balances and events are as
-//! of the last time. Payments are counted as they are written, and always up to date. The guide's
-//! numbers are not added up from events, so none of them can go astray.
+//! A task reads the node periodically: peers, channels, balances and events are as of the last
+//! reading. Payments are counted when they are written, so they are up to date. No number is a sum
+//! of events, so none can drift.
 
 mod opened_by_peers;
 mod page;
 mod process;
 mod reading;
 mod requests;
+mod state;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,34 +27,34 @@ use crate::chain::gate::Broadcasts;
 use crate::clock::Ticks;
 use crate::gate::PeerGate;
 use crate::logging::{self, LostLines};
-use crate::store::{MirrorState, PaymentCounts, Store, StoreState};
+use crate::store::{PaymentCounts, Store};
 use page::{Page, signed};
 use reading::Reading;
 
-/// What there is to tell; nothing before the node was asked for the first time.
+/// The latest metrics; `None` before the first reading of the node.
 pub type Latest = watch::Receiver<Option<Metrics>>;
 
-/// What there is to tell.
+/// The metrics of a running node.
 #[derive(Clone)]
 pub struct Metrics {
     reading: Arc<Reading>,
     sources: Sources,
 }
 
-/// What tells its part whenever it is asked.
+/// The sources whose metrics are always up to date.
 #[derive(Clone)]
 pub struct Sources {
-    /// What is on disk.
+    /// The store.
     pub store: Arc<Store>,
-    /// What stands between the node and its peers.
+    /// The gate for peers.
     pub gate: Arc<PeerGate>,
-    /// The transactions that are broadcast through the gate to the chain source.
+    /// The metrics of broadcasts.
     pub broadcasts: Broadcasts,
     /// The certificate in use.
     pub certificate: Certificate,
 }
 
-/// Asks the node at once and then every `poll_interval`, until `stop` is cancelled.
+/// Reads the node at once and then every `poll_interval`, until `stop` is cancelled.
 pub async fn watch_node(
     node: Arc<Node>,
     sources: Sources,
@@ -69,21 +70,21 @@ pub async fn watch_node(
                 let (reading, sources) = (Arc::new(reading), sources.clone());
                 latest.send_replace(Some(Metrics { reading, sources }));
             },
-            Ok(Err(error)) => tracing::error!("cannot read the metrics: {error}"),
-            Err(error) => tracing::error!("cannot read the metrics: {error}"),
+            Ok(Err(error)) => tracing::error!(%error, "cannot read the metrics"),
+            Err(error) => tracing::error!(%error, "cannot read the metrics"),
         }
     }
 }
 
 impl Metrics {
-    /// The text that Prometheus reads. Asks the file system for a few sizes, so it is nothing for an
-    /// async thread.
+    /// Renders all metrics in the text format of Prometheus. Blocks: it reads sizes from the file
+    /// system.
     pub fn text(&self, requests: &Requests, is_ready: bool) -> prometheus::Result<String> {
         let Sources { store, gate, broadcasts, certificate } = &self.sources;
         let page = Page::default();
         self.reading.add(&page)?;
         add_payments(&page, store.payment_counts())?;
-        add_state(&page, &store.state())?;
+        state::add(&page, &store.state())?;
         let counted = store.collectors().into_iter().chain(gate.collectors());
         let counted = counted.chain(broadcasts.collectors());
         for collector in counted.chain(requests.collectors()) {
@@ -144,81 +145,6 @@ fn add_payments(page: &Page, payments: PaymentCounts) -> prometheus::Result<()> 
         "Payments of every kind that had failed at the start, and each event since that one from here \
          has failed.",
         told_failed,
-    )
-}
-
-fn add_state(page: &Page, state: &StoreState) -> prometheus::Result<()> {
-    let StoreState {
-        queued_writes,
-        waits,
-        cuts_begun,
-        database_bytes,
-        log_bytes,
-        disk_available_bytes,
-        event_subscribers,
-        mirror,
-        backed_up_at,
-    } = *state;
-    page.gauge(
-        "ldk_server_store_queued_writes",
-        "Changes that wait for the commit after the one under way.",
-        signed(queued_writes),
-    )?;
-    page.gauge(
-        "ldk_server_store_commit_pending_seconds",
-        "For how long the disk has been busy with the commit under way; 0 if there is none.",
-        signed(waits.disk.as_secs()),
-    )?;
-    page.gauge(
-        "ldk_server_consistent_cuts",
-        "1 if the state of the channels is written at consistent cuts, otherwise 0.",
-        i64::from(cuts_begun),
-    )?;
-    page.gauge(
-        "ldk_server_cut_uncovered_seconds",
-        "For how long the state of a channel has waited for the manager that knows of it.",
-        signed(waits.manager.as_secs()),
-    )?;
-    page.gauge(
-        "ldk_server_store_database_bytes",
-        "The size of the database's file.",
-        signed(database_bytes),
-    )?;
-    page.gauge(
-        "ldk_server_store_log_bytes",
-        "The size of the database's write-ahead log.",
-        signed(log_bytes),
-    )?;
-    if let Some(bytes) = disk_available_bytes {
-        page.gauge(
-            "ldk_server_store_disk_available_bytes",
-            "What the disk of the database has room for.",
-            signed(bytes),
-        )?;
-    }
-    if let Some(MirrorState { behind, is_failing }) = mirror {
-        page.gauge(
-            "ldk_server_mirror_behind_seconds",
-            "For how long the mirror has lacked changes of the database; 0 if it has them all.",
-            signed(behind.as_secs()),
-        )?;
-        page.gauge(
-            "ldk_server_mirror_failing",
-            "1 if the mirror cannot be written, otherwise 0.",
-            i64::from(is_failing),
-        )?;
-    }
-    if let Some(at_secs) = backed_up_at {
-        page.gauge(
-            "ldk_server_last_backup_timestamp_seconds",
-            "When the last backup was made, in Unix time.",
-            signed(at_secs),
-        )?;
-    }
-    page.gauge(
-        "ldk_server_event_subscribers",
-        "Streams of events that are open.",
-        signed(event_subscribers),
     )
 }
 

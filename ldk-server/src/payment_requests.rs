@@ -1,4 +1,4 @@
-//! Payment requests that can be paid in several ways, of which one is enough: the parts of a URI.
+//! Payment requests with several payment methods, of which only one may be paid: the parts of a URI.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
@@ -10,10 +10,10 @@ use ldk_node::lightning_types::payment::PaymentHash;
 
 use crate::error::Error;
 
-/// How many invoices are remembered that were paid in another way, the latest ones.
+/// How many invoices that were paid by another method are remembered, latest first.
 const MAX_REMEMBERED: usize = 4_096;
 
-/// What a payment request was paid by.
+/// The payment that has paid a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PaidBy {
     /// Over Lightning.
@@ -39,7 +39,7 @@ pub struct PaymentRequests {
 }
 
 impl PaymentRequests {
-    /// Begins to pay a request with these parts, unless another call is at one of them.
+    /// Starts paying a request with these parts, unless another call is paying one of them.
     pub(crate) fn turn(&self, parts: impl Iterator<Item = Vec<u8>>) -> Result<Turn<'_>, Error> {
         let parts: Vec<_> = parts.collect();
         let mut under_way = lock(&self.under_way);
@@ -51,7 +51,7 @@ impl PaymentRequests {
         Ok(Turn { requests: self, parts })
     }
 
-    /// Takes note that the request with these invoices is being paid.
+    /// Records that the request with these invoices is being paid.
     pub(crate) fn paid(&self, invoices: &[PaymentHash], by: PaidBy) {
         let mut paid = lock(&self.paid);
         for invoice in invoices {
@@ -59,7 +59,7 @@ impl PaymentRequests {
         }
     }
 
-    /// What the request with this invoice was paid by.
+    /// The payment that has paid the request with this invoice.
     pub(crate) fn paid_by(&self, invoice: PaymentHash) -> Option<PaidBy> {
         lock(&self.paid).by.get(&invoice).copied()
     }

@@ -1,4 +1,4 @@
-//! What concerns the process as a whole: panics, signals, the runtime, the exit code.
+//! The process: panics, signals, the runtime, exit codes.
 
 use std::fmt::Display;
 use std::future::Future;
@@ -13,38 +13,37 @@ use tokio_util::sync::CancellationToken;
 use crate::compat::panics;
 use crate::logging::{self, LogFile};
 
-/// The exit code of a daemon that cannot start or go on, as the contract has it.
+/// The exit code of a daemon that cannot start or continue, as in LDK Server.
 const FAILURE: u8 = 255;
 
-/// The exit code of a daemon whose database cannot be written: that for errors of input and output
-/// in `sysexits.h`.
+/// The exit code of a daemon whose database cannot be written: `EX_IOERR` of `sysexits.h`.
 const DATABASE_FAILURE: u8 = 74;
 
-/// How long streams have to end with a reason when the process is about to.
+/// How long streams have to end with a status before the process ends.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Worker threads beyond the number of cores. The node library writes to disk on workers, and
 /// disconnects every peer when its timer is not run for a second.
 const SPARE_WORKERS: usize = 6;
 
-/// Fewer open files than this are said to be few. The gRPC listener alone takes up to 1,024
-/// by default.
+/// A lower limit of open files causes a warning. The gRPC listener alone uses up to 1,024 by
+/// default.
 const FEW_OPEN_FILES: u64 = 4096;
 
-/// Signals that follow one another this closely count as one.
+/// Signals within this time count as one.
 const SAME_SIGNAL: Duration = Duration::from_millis(100);
 
-/// Makes every panic end the process, wherever it happens. A thread or task that dies alone would
-/// leave a node that answers but no longer watches its channels.
-pub fn die_of_panics() {
+/// Makes every panic end the process. If only a thread or task ended, the node might still answer but
+/// no longer watch its channels.
+pub fn abort_on_panic() {
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
         let place = info.location().map(ToString::to_string).unwrap_or_default();
-        tracing::error!("panic at {place}; ending the process");
-        if info.payload_as_str().is_some_and(panics::is_of_old_state) {
+        tracing::error!(location = place, "panic; ending the process");
+        if info.payload_as_str().is_some_and(panics::is_stale_state) {
             tracing::error!(
-                "a peer has proved that the state of a channel here is too old: do not start again \
-                 on it. Bring back the newest state, or run ldk-server recover"
+                "a peer has proved that the state of a channel is too old: do not start from this \
+                 state again. Restore the newest state, or run ldk-server recover"
             );
         }
         logging::flush();
@@ -54,7 +53,7 @@ pub fn die_of_panics() {
     }));
 }
 
-/// Ends the process in a moment, even if nobody reads what it has to say on stderr.
+/// Ends the process in a moment, even if the output to stderr blocks.
 #[expect(clippy::disallowed_methods, reason = "the thread is there to wait")]
 fn abort_soon() {
     let waiting = std::thread::Builder::new().spawn(|| {
@@ -66,58 +65,59 @@ fn abort_soon() {
     }
 }
 
-/// Lets nobody but this user read what is written from now on: the node's state holds preimages.
-pub fn keep_files_private() {
+/// Makes files that are created from now on readable by this user only: the state contains preimages.
+pub fn set_private_umask() {
     #[cfg(unix)]
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
 }
 
-/// Lets the process leave no core dump when it aborts: its memory has keys and preimages.
+/// Disables core dumps, which would contain keys and preimages.
 #[cfg(unix)]
-pub fn leave_no_core_dump() {
+pub fn disable_core_dumps() {
     use rustix::process::{Resource, Rlimit, setrlimit};
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     if let Err(error) = setrlimit(Resource::Core, none) {
-        eprintln!("cannot forbid core dumps, which would have the node's keys in them: {error}");
+        eprintln!("cannot disable core dumps, which would contain the node's keys: {error}");
     }
 }
 
 /// There is no such limit.
 #[cfg(not(unix))]
-pub fn leave_no_core_dump() {}
+pub fn disable_core_dumps() {}
 
-/// Lets this process have as many files open as it is allowed. Each peer and each client takes one,
-/// and the library panics when there is none left for a peer that connects.
+/// Raises the limit of open files to the maximum that is allowed. Each peer and each client uses
+/// some, and the library panics if there is none left for a peer that connects.
 #[cfg(unix)]
-pub fn allow_many_open_files() {
+pub fn raise_open_file_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
-        tracing::debug!("cannot raise the limit of open files: {error}");
+        tracing::debug!(%error, "cannot raise the limit of open files");
     }
     let Some(limit) = getrlimit(Resource::Nofile).current else { return };
-    tracing::debug!("{limit} files can be open at once");
+    tracing::debug!(limit, "limit of open files");
     if limit < FEW_OPEN_FILES {
         tracing::warn!(
-            "only {limit} files can be open at once, which many peers and clients may use up; \
-             raise the hard limit (ulimit -n, LimitNOFILE) to {FEW_OPEN_FILES} or more"
+            limit,
+            "the limit of open files is low for many peers and clients; raise the hard limit \
+             (ulimit -n, LimitNOFILE) to {FEW_OPEN_FILES} or more"
         );
     }
 }
 
 /// There is no such limit.
 #[cfg(not(unix))]
-pub fn allow_many_open_files() {}
+pub fn raise_open_file_limit() {}
 
-/// What to do when the database cannot be written any more: nothing that is not written may go on,
-/// so callers are told that the server stops, and the process ends. The writes that wait are never
-/// answered; the library would take an error for a reason to panic.
+/// Ends the process when the database cannot be written any more, after streams have ended with a
+/// status. The writes that wait are never answered: an error would make the library panic.
 #[expect(clippy::disallowed_methods, reason = "this thread has nothing left to do but to end")]
-pub fn end_without_database(serving: CancellationToken) -> impl FnOnce(&str) + Send + 'static {
+pub fn exit_on_database_failure(serving: CancellationToken) -> impl FnOnce(&str) + Send + 'static {
     move |reason| {
         tracing::error!(
-            "{reason}; ending the process. Nothing that was acknowledged is lost: remove the cause \
-             and start again"
+            %reason,
+            "ending the process. Nothing that was acknowledged is lost: remove the cause and start \
+             again"
         );
         serving.cancel();
         std::thread::sleep(LAST_WORDS);
@@ -126,8 +126,8 @@ pub fn end_without_database(serving: CancellationToken) -> impl FnOnce(&str) + S
     }
 }
 
-/// Says on stderr and in the log why the daemon ends.
-pub fn refuse(error: &impl Display) -> ExitCode {
+/// Reports why the daemon ends, on stderr and in the log, and returns the exit code.
+pub fn fail(error: &impl Display) -> ExitCode {
     if tracing::enabled!(tracing::Level::ERROR) {
         tracing::error!("{error}");
     } else {
@@ -136,9 +136,8 @@ pub fn refuse(error: &impl Display) -> ExitCode {
     ExitCode::from(FAILURE)
 }
 
-/// Replaces this process by a new one of the same program with the same arguments, under the same
-/// process id. Returns only if that fails.
-pub fn start_again() -> io::Error {
+/// Executes the same program with the same arguments in this process. Returns only if that fails.
+pub fn restart() -> io::Error {
     logging::flush();
     let program = match std::env::current_exe() {
         Ok(program) => program,
@@ -152,7 +151,7 @@ pub fn start_again() -> io::Error {
     return io::Error::other("start the daemon again: bitcoind has a new cookie");
 }
 
-/// The runtime everything runs on.
+/// Creates the Tokio runtime.
 pub fn runtime() -> io::Result<Runtime> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     tokio::runtime::Builder::new_multi_thread()
@@ -162,18 +161,18 @@ pub fn runtime() -> io::Result<Runtime> {
         .build()
 }
 
-/// The signals the daemon listens to.
+/// The signals that the daemon handles.
 pub struct Signals {
     stop: CancellationToken,
 }
 
 impl Signals {
-    /// Takes over SIGINT and SIGTERM, which stop the daemon (the second one at once), and SIGHUP,
-    /// which opens the log file anew. A limit on the size of files does not kill it any more.
+    /// Handles SIGINT and SIGTERM, which stop the daemon (the second one at once), and SIGHUP, which
+    /// reopens the log file. Ignores SIGXFSZ.
     pub fn install(log_file: Option<LogFile>) -> io::Result<Self> {
         let stop = CancellationToken::new();
         let cancel = stop.clone();
-        let mut terminations = Terminations::install()?;
+        let mut terminations = TerminationSignals::install()?;
         tokio::spawn(async move {
             terminations.next().await;
             tracing::info!("stopping");
@@ -186,25 +185,25 @@ impl Signals {
             logging::flush();
             std::process::exit(i32::from(FAILURE));
         });
-        tokio::spawn(reopen(log_file, Hangups::listen()));
+        tokio::spawn(reopen(log_file, HangupSignals::listen()));
         survive_file_size_limit()?;
         Ok(Self { stop })
     }
 
-    /// Waits until the daemon is told to stop.
+    /// Waits for the first signal that stops the daemon.
     pub fn stop(&self) -> impl Future<Output = ()> + use<> {
         self.stop.clone().cancelled_owned()
     }
 }
 
 #[cfg(unix)]
-struct Terminations {
+struct TerminationSignals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
 }
 
 #[cfg(unix)]
-impl Terminations {
+impl TerminationSignals {
     fn install() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         Ok(Self {
@@ -221,29 +220,29 @@ impl Terminations {
     }
 }
 
-async fn reopen(log_file: Option<LogFile>, mut hangups: Hangups) {
+async fn reopen(log_file: Option<LogFile>, mut hangups: HangupSignals) {
     loop {
         hangups.next().await;
         let Some(log_file) = log_file.clone() else { continue };
-        // It waits as long as the file takes no line.
+        // This blocks while a line is being written.
         match spawn_blocking(move || log_file.reopen()).await {
             Ok(Ok(())) => {},
-            Ok(Err(error)) => tracing::error!("cannot open the log file anew: {error}"),
-            Err(error) => tracing::error!("cannot open the log file anew: {error}"),
+            Ok(Err(error)) => tracing::error!(%error, "cannot reopen the log file"),
+            Err(error) => tracing::error!(%error, "cannot reopen the log file"),
         }
     }
 }
 
-/// SIGHUP, which tells the daemon to look at its files anew.
-pub(crate) struct Hangups(#[cfg(unix)] Option<tokio::signal::unix::Signal>);
+/// SIGHUP, on which the daemon reads its files again.
+pub(crate) struct HangupSignals(#[cfg(unix)] Option<tokio::signal::unix::Signal>);
 
-impl Hangups {
-    /// Takes over the signal, which does not end the process from now on. Each listener gets all.
+impl HangupSignals {
+    /// Handles the signal, which does not end the process from now on. Each listener gets every one.
     #[cfg(unix)]
     pub(crate) fn listen() -> Self {
         use tokio::signal::unix::{SignalKind, signal};
         let hangups = signal(SignalKind::hangup());
-        Self(hangups.inspect_err(|error| tracing::error!("cannot listen to SIGHUP: {error}")).ok())
+        Self(hangups.inspect_err(|error| tracing::error!(%error, "cannot handle SIGHUP")).ok())
     }
 
     /// There is no such signal.
@@ -252,7 +251,7 @@ impl Hangups {
         Self()
     }
 
-    /// Waits for the next; forever where there is none.
+    /// Waits for the next signal; forever where there is none.
     pub(crate) async fn next(&mut self) {
         #[cfg(unix)]
         if let Some(hangups) = &mut self.0
@@ -264,8 +263,8 @@ impl Hangups {
     }
 }
 
-/// Makes a write beyond the limit on the size of files an error, as one to a full disk is, and not
-/// the end of the process. The handler stays when what it returns is dropped.
+/// Handles SIGXFSZ, so that a write beyond the limit of the file size is an error in place of the end
+/// of the process. The handler stays when the returned value is dropped.
 #[cfg(unix)]
 fn survive_file_size_limit() -> io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
@@ -278,10 +277,10 @@ fn survive_file_size_limit() -> io::Result<()> {
 }
 
 #[cfg(not(unix))]
-struct Terminations;
+struct TerminationSignals;
 
 #[cfg(not(unix))]
-impl Terminations {
+impl TerminationSignals {
     fn install() -> io::Result<Self> {
         Ok(Self)
     }

@@ -1,8 +1,8 @@
-//! Whether the node can be relied on, and if not, why.
+//! Whether the node is ready, and if not, why.
 //!
-//! What is said here is told to strangers: it names no addresses, no paths and no money.
+//! Callers without a key can read the reasons, so these contain no addresses, paths or amounts.
 
-mod look;
+mod probe;
 
 use std::fmt;
 
@@ -10,46 +10,46 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::clock::{rfc_3339, unix_secs};
-use crate::node::startup::Doing;
+use crate::node::startup::StartPhase;
 
-pub(crate) use look::Look;
+pub(crate) use probe::Probe;
 
-/// A reason not to rely on the node.
+/// Why the node is not ready, or a warning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// It starts, and is doing this.
+    /// The node starts; this is the phase of the start.
     Starting(&'static str),
-    /// It stops.
+    /// The node stops.
     Stopping,
-    /// It does not even say how it is.
+    /// The node does not answer.
     Node,
-    /// It has not caught up with the chain since its start.
+    /// The node has not caught up with the chain since its start.
     Syncing,
-    /// It has heard nothing of the chain since this time, in Unix seconds.
+    /// The chain source has not answered since this time, in Unix seconds.
     ChainSource {
-        /// When it last did.
+        /// The time of the last answer.
         silent_since: u64,
     },
-    /// The certificate of the service has expired, so that most clients refuse it.
+    /// The certificate of the service has expired; most clients refuse it.
     Certificate,
-    /// There are only so many MiB left for its state.
+    /// The disk of the state is nearly full.
     Disk {
-        /// Rounded down.
+        /// The free space in MiB, rounded down.
         left_mib: u64,
     },
-    /// What it writes has not been taken by the disk for so many seconds, and nothing leaves it.
+    /// The disk has not completed a write for so many seconds, and nothing leaves the node.
     Stalled {
-        /// Rounded down.
+        /// The seconds, rounded down.
         secs: u64,
     },
-    /// Its state cannot be written any more, and the process ends.
+    /// The state cannot be written any more, and the process ends.
     Database,
     /// A warning: the wallet lacks some of the reserve that pays for closing channels.
     Reserve,
 }
 
 impl Reason {
-    /// Whether the node can be relied on all the same.
+    /// Whether the node is ready in spite of this.
     pub fn is_warning(&self) -> bool {
         matches!(self, Self::Reserve)
     }
@@ -82,40 +82,40 @@ impl fmt::Display for Reason {
     }
 }
 
-/// How the server is.
+/// The state of the server.
 #[derive(Clone, Debug)]
 pub struct State {
-    /// Why the node is not ready, and warnings; empty if all is well.
+    /// Why the node is not ready, and warnings.
     pub reasons: Vec<Reason>,
-    /// When the node last answered; `None` while there is none that could be asked.
+    /// When the node last answered; `None` while there is no node.
     pub node_answered: Option<Instant>,
 }
 
 impl State {
-    /// Whether the node can be relied on.
+    /// Whether the node is ready.
     pub fn is_ready(&self) -> bool {
         self.reasons.iter().all(Reason::is_warning)
     }
 
-    /// Whether the server is on its way to be ready for the first time.
+    /// Whether the server is starting.
     pub fn is_starting(&self) -> bool {
         matches!(self.reasons[..], [Reason::Starting(_)])
     }
 
-    /// Whether the server will not be ready any more.
+    /// Whether the server is stopping.
     pub fn is_ending(&self) -> bool {
         matches!(self.reasons[..], [Reason::Stopping | Reason::Database])
     }
 }
 
-/// How the server is, for those who change it and for those who follow.
+/// The state of the server, which tasks set and others follow.
 #[derive(Clone)]
 pub struct Readiness(watch::Sender<State>);
 
 impl Readiness {
-    /// That of a server that starts.
+    /// The state of a server that starts.
     pub(crate) fn starting() -> Self {
-        let reasons = vec![Reason::Starting(Doing::Loading.in_public())];
+        let reasons = vec![Reason::Starting(StartPhase::Loading.public_text())];
         Self(watch::Sender::new(State { reasons, node_answered: None }))
     }
 
@@ -124,37 +124,37 @@ impl Readiness {
         self.0.subscribe()
     }
 
-    pub(crate) fn starts_with(&self, doing: &Doing) {
-        self.becomes(vec![Reason::Starting(doing.in_public())], None);
+    pub(crate) fn starting_with(&self, phase: &StartPhase) {
+        self.set(vec![Reason::Starting(phase.public_text())], None);
     }
 
-    /// The node has answered, and nothing but this speaks against it.
+    /// The node has answered; `reasons` are all there are.
     pub(crate) fn node_answered(&self, reasons: Vec<Reason>) {
-        self.becomes(reasons, Some(Instant::now()));
+        self.set(reasons, Some(Instant::now()));
     }
 
-    /// The node was asked and takes too long.
+    /// The node takes too long to answer.
     pub(crate) fn node_is_silent(&self) {
         let answered_before = self.0.borrow().node_answered;
-        self.becomes(vec![Reason::Node], answered_before);
+        self.set(vec![Reason::Node], answered_before);
     }
 
     pub(crate) fn stopping(&self) {
-        self.becomes(vec![Reason::Stopping], None);
+        self.set(vec![Reason::Stopping], None);
     }
 
     pub(crate) fn database_failed(&self) {
-        self.becomes(vec![Reason::Database], None);
+        self.set(vec![Reason::Database], None);
     }
 
-    /// There is no way back from an end: what is found out about the node meanwhile comes too late.
-    fn becomes(&self, reasons: Vec<Reason>, node_answered: Option<Instant>) {
+    /// Sets the state, unless the server is stopping: that is final.
+    fn set(&self, reasons: Vec<Reason>, node_answered: Option<Instant>) {
         self.0.send_if_modified(|state| {
-            let changes = !state.is_ending();
-            if changes {
+            let may_change = !state.is_ending();
+            if may_change {
                 *state = State { reasons, node_answered };
             }
-            changes
+            may_change
         });
     }
 }
@@ -196,7 +196,7 @@ mod tests {
         let readiness = Readiness::starting();
         let state = readiness.subscribe();
         assert!(state.borrow().is_starting());
-        readiness.starts_with(&Doing::Waiting("the reason".to_owned()));
+        readiness.starting_with(&StartPhase::Waiting("the reason".to_owned()));
         assert_eq!(state.borrow().reasons, [Reason::Starting("waiting for the chain source")]);
         readiness.node_answered(Vec::new());
         assert!(state.borrow().is_ready());

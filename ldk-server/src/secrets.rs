@@ -1,4 +1,4 @@
-//! The files a server makes once and then keeps: mnemonic, API key, certificate.
+//! Files that a server creates once and then keeps: mnemonic, API key, certificate.
 
 pub mod api_keys;
 mod certificate;
@@ -6,6 +6,7 @@ mod derived;
 mod files;
 mod x509;
 
+use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 
@@ -25,32 +26,34 @@ const RUNE_SECRET_BYTES: usize = 32;
 const MNEMONIC_WORDS: usize = 24;
 const MNEMONIC_FILE: &str = "keys_mnemonic";
 const SEED_FILE: &str = "keys_seed";
-/// What the file of the node's keys may be called.
+/// The possible names of the file with the node's keys.
 pub const KEY_FILES: [&str; 2] = [MNEMONIC_FILE, SEED_FILE];
 
-/// A file that could not be made or used.
+/// Why a file with a secret cannot be created or used.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {reason}", path.display())]
 pub struct SecretError {
     path: PathBuf,
-    reason: String,
+    #[source]
+    reason: Box<dyn Error + Send + Sync>,
 }
 
 impl SecretError {
-    pub(crate) fn new(path: &Path, reason: impl ToString) -> Self {
-        Self { path: path.to_owned(), reason: reason.to_string() }
+    /// The reason is a text or the error that caused this one.
+    pub(crate) fn new(path: &Path, reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { path: path.to_owned(), reason: reason.into() }
     }
 }
 
-/// What all keys of the node are derived from.
+/// The secret that all keys of the node are derived from.
 pub enum Entropy {
-    /// 24 words, as new nodes have.
+    /// A mnemonic of 24 words, as in new nodes.
     Mnemonic(Mnemonic),
-    /// 64 raw bytes, as older nodes have.
+    /// A seed of 64 bytes, as in older nodes.
     Seed(Zeroizing<[u8; WALLET_KEYS_SEED_LEN]>),
 }
 
-/// Reads the entropy of `storage_dir`, or makes a mnemonic if there is none.
+/// Reads the entropy in `storage_dir`, or creates a mnemonic if there is none.
 pub fn entropy(storage_dir: &Path) -> Result<Entropy, SecretError> {
     let mnemonic_path = storage_dir.join(MNEMONIC_FILE);
     let seed_path = storage_dir.join(SEED_FILE);
@@ -71,15 +74,15 @@ pub fn entropy(storage_dir: &Path) -> Result<Entropy, SecretError> {
     }
 }
 
-/// The node's keys, as the file that they are in.
+/// The file with the node's keys.
 pub struct Keys {
     /// The name of the file.
     pub name: &'static str,
-    /// What is in it.
+    /// The content of the file.
     pub bytes: Zeroizing<Vec<u8>>,
 }
 
-/// The file of the node's keys, if there is one.
+/// Reads the file with the node's keys, if there is one.
 pub fn keys(storage_dir: &Path) -> Result<Option<Keys>, SecretError> {
     for name in KEY_FILES {
         let path = storage_dir.join(name);
@@ -90,13 +93,13 @@ pub fn keys(storage_dir: &Path) -> Result<Option<Keys>, SecretError> {
     Ok(None)
 }
 
-/// Writes the file of the node's keys, which must not exist.
+/// Writes the file with the node's keys, which must not exist.
 pub fn write_keys(storage_dir: &Path, keys: &Keys) -> Result<(), SecretError> {
     create_once(&storage_dir.join(keys.name), &keys.bytes, 0o600)
 }
 
 impl Entropy {
-    /// What is in the file of a node's keys, which is or will be in this place.
+    /// Parses the file of a node's keys; errors name `path`.
     pub(crate) fn of(path: &Path, Keys { name, bytes }: &Keys) -> Result<Self, SecretError> {
         match *name {
             MNEMONIC_FILE => parse_mnemonic(path, bytes),
@@ -111,7 +114,7 @@ fn read_mnemonic(path: &Path) -> Result<Entropy, SecretError> {
 
 fn parse_mnemonic(path: &Path, text: &[u8]) -> Result<Entropy, SecretError> {
     let text = std::str::from_utf8(text).ok().map(str::trim);
-    // The parser's own error quotes positions in the words, which are secret.
+    // The parser's error would reveal positions of words, which are secret.
     let mnemonic = text.and_then(|text| Mnemonic::from_str(text).ok()).ok_or_else(|| {
         SecretError::new(path, "is not a valid BIP 39 mnemonic; restore it from your backup")
     })?;
@@ -134,7 +137,7 @@ fn parse_seed(path: &Path, bytes: &[u8]) -> Result<Entropy, SecretError> {
     Ok(Entropy::Seed(Zeroizing::new(seed)))
 }
 
-/// Reads the API key of `network`, or makes one, and returns its text.
+/// Reads the API key of `network`, or creates one, and returns it as hex.
 pub fn api_key(storage_dir: &Path, network: &str) -> Result<Zeroizing<String>, SecretError> {
     let bytes = random_once::<API_KEY_BYTES>(&places::api_key_file(storage_dir, network))?;
     Ok(Zeroizing::new(hex::encode(bytes.as_slice())))

@@ -1,21 +1,21 @@
-//! The directory of one network's state: made private, and used by one process at a time.
+//! The directory of one network's state, which one process may use at a time.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Why the directory of a network's state cannot be had.
+/// Why the directory of the state cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
-    /// A file or directory cannot be made or used.
+    /// A file or directory cannot be created or used.
     #[error("cannot use {}: {source}", path.display())]
     Unusable {
         /// The file or directory.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// Another process runs on the same state.
+    /// Another process uses the same state.
     #[error(
         "another ldk-server is running on {}; two on the same data would lose funds",
         .0.display()
@@ -23,13 +23,13 @@ pub enum StorageError {
     InUse(PathBuf),
 }
 
-/// Makes the directory of a network's state, and those above it.
-pub fn make_dirs(network_dir: &Path) -> Result<(), StorageError> {
+/// Creates the directory of a network's state and its parents.
+pub fn create_dirs(network_dir: &Path) -> Result<(), StorageError> {
     fs::create_dir_all(network_dir).map_err(unusable(network_dir))
 }
 
-/// Makes sure that no other process runs on the same state, which would lose funds. The lock ends
-/// with the returned file, or with the process.
+/// Locks the state against other processes, because two on the same state would lose funds. Closing
+/// the returned file releases the lock.
 pub(crate) fn lock(network_dir: &Path) -> Result<File, StorageError> {
     let path = network_dir.join("ldk-server.lock");
     let mut options = File::options();
@@ -66,7 +66,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("file");
         fs::write(&file, "").unwrap();
-        let message = make_dirs(&file.join("regtest")).err().unwrap().to_string();
+        let message = create_dirs(&file.join("regtest")).err().unwrap().to_string();
         assert!(message.contains("file/regtest"), "{message}");
     }
 }

@@ -1,23 +1,23 @@
-//! What of a URL is secret: the login before the host, and the values in the query, where providers
-//! put their keys (`?key=…`).
+//! Finds the secrets in URLs: the login before the host, and the values of the query, where providers
+//! put API keys (`?key=…`).
 
 use std::ops::Range;
 
 use memchr::memmem;
 
 const SCHEME_END: &[u8] = b"://";
-/// What ends a URL within a text.
+/// The bytes that end a URL within a text.
 const ENDS: &[u8] = b" \t\r\n\"'`<>";
 
-/// What is written in the place of a secret.
+/// Replaces a secret.
 const MASK: &str = "********";
 
-/// Where the secrets are of the URLs in a text, in their order.
+/// The positions of the secrets of all URLs in a text, in order.
 pub(crate) fn secrets(text: &[u8]) -> Vec<Range<usize>> {
     memmem::find_iter(text, SCHEME_END).flat_map(|at| of_url(text, at + SCHEME_END.len())).collect()
 }
 
-/// The secrets of the URL whose host begins at `begin`, or the login before it.
+/// The secrets of the URL whose login or host begins at `begin`.
 fn of_url(text: &[u8], begin: usize) -> Vec<Range<usize>> {
     let end = position(text, begin, text.len(), |byte| ENDS.contains(&byte));
     let authority_end = position(text, begin, end, |byte| b"/?#".contains(&byte));
@@ -36,18 +36,18 @@ fn of_url(text: &[u8], begin: usize) -> Vec<Range<usize>> {
     secrets
 }
 
-/// Where the first byte is of this kind, from `begin` to `end`, or `end`.
+/// The position of the first such byte from `begin` to `end`, or `end`.
 fn position(text: &[u8], begin: usize, end: usize, is_wanted: impl Fn(u8) -> bool) -> usize {
     let found = text.get(begin..end).and_then(|part| part.iter().position(|byte| is_wanted(*byte)));
     found.map_or(end, |at| begin + at)
 }
 
-/// The text, with stars in the place of the secrets in its URLs.
+/// Replaces the secrets of all URLs in a text by stars.
 pub(crate) fn masked(text: &str) -> String {
     let mut public = String::with_capacity(text.len());
     let mut rest_at = 0;
     for secret in secrets(text.as_bytes()) {
-        // Secrets begin and end beside ASCII, so that they are whole characters.
+        // Secrets begin and end next to ASCII, so they are whole characters.
         public.push_str(text.get(rest_at..secret.start).unwrap_or_default());
         public.push_str(MASK);
         rest_at = secret.end;

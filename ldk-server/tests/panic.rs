@@ -6,7 +6,7 @@ use std::future::pending;
 use std::time::Duration;
 
 use anyhow::Result;
-use ldk_server::process::{die_of_panics, runtime};
+use ldk_server::process::{abort_on_panic, runtime};
 use tokio::process::Command;
 use tokio::time::timeout;
 
@@ -32,7 +32,7 @@ async fn a_panic_anywhere_ends_the_process() -> Result<()> {
 #[test]
 fn the_process_that_panics() -> Result<()> {
     let Ok(place) = env::var(PLACE) else { return Ok(()) };
-    die_of_panics();
+    abort_on_panic();
     runtime()?.block_on(async {
         match place.as_str() {
             "task" => drop(tokio::spawn(async { panic!("{MESSAGE}") })),

@@ -13,7 +13,7 @@ const FLOORS: [&str; 47] = [
     "fuzzing",
     "commands",
     "server",
-    "supervisor",
+    "systemd",
     "http",
     "grpc",
     "api",
@@ -42,7 +42,7 @@ const FLOORS: [&str; 47] = [
     "store",
     "certificate",
     "process",
-    "manual",
+    "man",
     "logging",
     "secrets",
     "descriptors",
@@ -236,6 +236,21 @@ fn circle(sources: &[Source]) -> Vec<String> {
         }
     }
     left.iter().map(|module| module.join("/")).collect()
+}
+
+#[test]
+fn above_its_seam_the_store_names_no_database() -> Result<()> {
+    let names = |source: &Source| source.code.to_lowercase().contains("sqlite");
+    let is_above = |source: &&Source| {
+        source.room() == "store" && source.module.get(1).is_some_and(|part| part != "sqlite")
+    };
+    let sources = sources()?;
+    let above: Vec<_> = sources.iter().filter(is_above).collect();
+    assert!(above.len() > 20, "only {} files were found", above.len());
+    let naming = above.into_iter().filter(|source| names(source));
+    let naming: Vec<_> = naming.map(|source| source.module.join("/")).collect();
+    assert!(naming.is_empty(), "{naming:#?}");
+    Ok(())
 }
 
 #[test]

@@ -2,17 +2,17 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use e2e_tests::{Network, Node, invalid, print_uncaptured, until};
 use futures_util::future::join_all;
 use ldk_server_client::api::{
-    Bolt11ClaimForHashRequest, Bolt11ReceiveRequest, Bolt11SendRequest, CreateBackupRequest, GetNodeInfoRequest,
-    ListAuditEntriesRequest, ListAuditEntriesResponse, ListPaymentsRequest, OnchainReceiveRequest,
-    SpontaneousSendRequest,
+    Bolt11ClaimForHashRequest, Bolt11ReceiveRequest, Bolt11SendRequest, CreateBackupRequest,
+    GetNodeInfoRequest, ListAuditEntriesRequest, ListAuditEntriesResponse, ListPaymentsRequest,
+    OnchainReceiveRequest, SpontaneousSendRequest,
 };
 use ldk_server_client::types::{AuditEntry, PaymentDirection};
 use ldk_server_client::{Client, Error};
@@ -68,7 +68,9 @@ async fn the_entries_are_those_of(alice: &Node) -> Result<()> {
         .as_array()
         .context("no list")?
         .iter()
-        .map(|entry| (text(&entry["method"]), text(&entry["result"]), entry["amount_msat"].as_u64()))
+        .map(|entry| {
+            (text(&entry["method"]), text(&entry["result"]), entry["amount_msat"].as_u64())
+        })
         .collect();
     let [again, told @ ..] = &told[..] else { bail!("none is listed") };
     ensure!(again.0 == "Bolt11Send" && again.1 != "OK", "{listed}");
@@ -98,8 +100,7 @@ async fn with_secrets(alice: &Node) -> Result<String> {
     let request = Bolt11ClaimForHashRequest { preimage, ..Default::default() };
     let claimed = alice.client().bolt11_claim_for_hash(request).await;
     ensure!(claimed.is_err(), "nothing is held");
-    let request =
-        CreateBackupRequest { passphrase: PASSPHRASE.to_owned(), ..Default::default() };
+    let request = CreateBackupRequest { passphrase: PASSPHRASE.to_owned(), ..Default::default() };
     alice.client().create_backup(request).await?;
     let created = alice.cli(&["create-api-key", "shop"]).await?;
     let key = created["api_key"].as_str().context("no key")?.to_owned();
@@ -117,8 +118,9 @@ async fn no_payment_is_without_an_entry_however_often_the_server_is_killed() -> 
     let [alice, bob] = network.funded_pair(10_000_000).await?;
     let next_msat = AtomicU64::new(500_000);
     for _ in 0..rounds {
-        let spending =
-            join_all((0..SPENDERS).map(|_| spend_until_killed(alice.client(), bob.id(), &next_msat)));
+        let spending = join_all(
+            (0..SPENDERS).map(|_| spend_until_killed(alice.client(), bob.id(), &next_msat)),
+        );
         let killing = async {
             sleep(Duration::from_millis(rand::rng().random_range(50..800))).await;
             alice.kill().await
@@ -130,7 +132,8 @@ async fn no_payment_is_without_an_entry_however_often_the_server_is_killed() -> 
     }
     let paid = paid_msat(&alice).await?;
     let recorded = entries(&alice, |request| request.method = "SpontaneousSend".to_owned()).await?;
-    let recorded_msat: BTreeSet<_> = recorded.iter().filter_map(|entry| entry.amount_msat).collect();
+    let recorded_msat: BTreeSet<_> =
+        recorded.iter().filter_map(|entry| entry.amount_msat).collect();
     let missing: Vec<_> = paid.difference(&recorded_msat).collect();
     ensure!(missing.is_empty(), "no entry for payments of {missing:?} msat");
     let under_way = recorded.iter().filter(|entry| entry.result == "IN_PROGRESS").count();
@@ -166,8 +169,10 @@ async fn paid_msat(node: &Node) -> Result<BTreeSet<u64>> {
     let mut request = ListPaymentsRequest { page_size: Some(1_000), ..Default::default() };
     loop {
         let page = node.client().list_payments(request.clone()).await?;
-        let outbound =
-            page.payments.iter().filter(|payment| payment.direction() == PaymentDirection::Outbound);
+        let outbound = page
+            .payments
+            .iter()
+            .filter(|payment| payment.direction() == PaymentDirection::Outbound);
         // The channel was opened by a transaction.
         let of_spenders = outbound.filter_map(|payment| payment.amount_msat);
         amounts.extend(of_spenders.filter(|amount| (500_000..1_000_000).contains(amount)));

@@ -244,7 +244,7 @@ async fn the_keys_of_another_node_are_refused(
     let mirror = files.elsewhere.join("lost").join(DATABASE);
     for (backup, reason) in [
         (backup, format!("the backup is of node {}", alice.id())),
-        (&mirror, "the database in it is that of another node".to_owned()),
+        (&mirror, "its database is that of another node".to_owned()),
     ] {
         let refused = files.restore(backup, &[&dir]).await?;
         assert_eq!(refused.code, Some(255), "{refused:?}");
@@ -310,7 +310,7 @@ async fn the_peers_close_what_is_too_old(
     assert!(!files.network_dir.join(DATABASE).exists());
 
     let restored = files.restore(early, &["--recover"]).await?.success()?;
-    assert!(restored.contains("state is put aside: 1."), "{restored}");
+    assert!(restored.contains("Channels in quarantine: 1."), "{restored}");
     alice.start_again().await?;
     assert!(alice.channels().await?.is_empty());
     until("bob has closed the channel", PATIENCE, async || {
@@ -342,9 +342,9 @@ async fn a_node_that_is_in_place_is_recovered(network: &Network, bob: &Node) -> 
     assert_eq!(hasty.code, Some(2), "{hasty:?}");
     assert!(hasty.stderr.contains(FLAG), "{hasty:?}");
     let recovered = refusal(network.tools(), &["recover", FLAG, &config]).await?.success()?;
-    assert!(recovered.contains("state is put aside: 1."), "{recovered}");
+    assert!(recovered.contains("Channels in quarantine: 1."), "{recovered}");
     bob.start_again().await?;
-    bob.log().says("is closed; claiming what is ours").await?;
+    bob.log().says("is closed; claiming our balance").await?;
     assert!(bob.channels().await?.is_empty());
     assert!(onchain(bob).await? >= before);
     Ok(())

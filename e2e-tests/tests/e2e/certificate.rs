@@ -50,7 +50,7 @@ async fn another_pair_is_taken(node: &Node) -> Result<()> {
     is_presented(node).await?;
     ensure!(before != certificate_in_file(node)?);
     // It has not the name of the configuration, which the one before had.
-    node.log().says("is not valid for other.example").await?;
+    node.log().says("missing_hosts=\"other.example\"").await?;
     // Who was told to trust another is told why it does not work.
     ensure!(presented(node, before).await.is_err());
     Ok(())

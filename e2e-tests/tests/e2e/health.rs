@@ -26,7 +26,7 @@ async fn a_node_is_ready_when_it_is_in_step_with_the_chain() -> Result<()> {
     let builder =
         ConfigBuilder::new(&network, "alice")?.set("bitcoind.rpc_address", proxy.address())?;
     let mut alice = builder.start()?;
-    alice.says("trying again in").await?;
+    alice.says("trying again").await?;
     not_ready(&alice, "starting: waiting for the chain source").await?;
     let refused = alice.client()?.get_node_info(GetNodeInfoRequest {}).await;
     assert!(matches!(&refused, Err(Error::Unavailable(why)) if why.starts_with("starting: ")));

@@ -35,6 +35,7 @@ mod permissions;
 mod python;
 mod requests;
 mod restart;
+mod runes_py;
 mod sending;
 mod signals;
 mod splice;

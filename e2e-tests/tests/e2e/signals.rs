@@ -31,7 +31,8 @@ async fn one_signal_stops_it_in_order() -> Result<()> {
         fs::set_permissions(&api_key, Permissions::from_mode(0o644))?;
         let mut daemon = builder.start()?;
         let client = daemon.ready().await?;
-        daemon.says(&format!("{} can be read by other users", api_key.display())).await?;
+        daemon.says("other users can read this path").await?;
+        daemon.says(&format!("path={}", api_key.display())).await?;
         let limits = fs::read_to_string(format!("/proc/{}/limits", daemon.pid()?))?;
         let core = limits.lines().find(|line| line.starts_with("Max core file size"));
         let limits = core.context("no limit")?.split_whitespace().skip(4).take(2);

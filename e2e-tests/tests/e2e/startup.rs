@@ -182,7 +182,7 @@ async fn files_are_where_they_are_wanted() -> Result<()> {
 
 /// Checks that the daemon says everywhere that it waits for what is at this address.
 async fn is_waiting_for(daemon: &mut Daemon, address: &str) -> Result<()> {
-    daemon.says("trying again in").await?;
+    daemon.says("trying again").await?;
     let client = daemon.client()?;
     match client.get_node_info(GetNodeInfoRequest {}).await {
         Err(Error::Unavailable(message)) => {

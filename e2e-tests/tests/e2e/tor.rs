@@ -334,11 +334,12 @@ async fn peer(node: &Node, other: &Node) -> Result<Peer> {
 
 /// The port of the node's own machine that leads to bob's onion address.
 async fn entrance(node: &Node) -> Result<String> {
-    let end = format!(" leads to {BOB_ONION}");
+    let end = format!(" address={BOB_ONION}");
     node.log().says(&format!("{end}\n")).await?;
     let log = log(node)?;
     let line = log.lines().rev().find_map(|line| line.strip_suffix(&end));
-    let entrance = line.and_then(|line| line.rsplit(' ').next());
+    let entrance =
+        line.and_then(|line| line.rsplit_once("entrance=")).map(|(_, entrance)| entrance);
     Ok(entrance.context("the log does not tell the port")?.to_owned())
 }
 

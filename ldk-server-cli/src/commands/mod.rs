@@ -47,6 +47,7 @@ mod onchain;
 mod payments;
 mod peers;
 mod rune_issuing;
+mod runes;
 mod spontaneous;
 mod unified;
 
@@ -63,6 +64,7 @@ use events::Events;
 use health::Health;
 use man_pages::ManPages;
 use payments::{ListForwardedPayments, ListPayments};
+use runes::{DecodeRune, RestrictRune};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -74,6 +76,8 @@ pub(crate) enum Command {
     Events(Events),
     Backup(Backup),
     Health(Health),
+    DecodeRune(DecodeRune),
+    RestrictRune(RestrictRune),
     Completions(Completions),
     ManPages(ManPages),
 }

@@ -36,7 +36,7 @@ pub(crate) struct CreateRune {
     /// repeated
     #[arg(long, value_name = "AMOUNT/WINDOW")]
     budget: Vec<String>,
-    /// How many calls may be made in a minute
+    /// Number of calls that may be made in a minute
     #[arg(long, value_name = "CALLS")]
     rate: Option<u64>,
     /// How many calls of one method may be made in a minute, such as Bolt11Send=5; may be repeated
@@ -90,10 +90,10 @@ impl From<CreateRune> for CreateRuneRequest {
 /// List the runes that were created, without the runes themselves
 #[derive(Debug, Args)]
 pub(crate) struct ListRunes {
-    /// List those after this id
+    /// Id number of the last rune before the list
     #[arg(long, value_name = "ID")]
     after_id: Option<u64>,
-    /// List at most so many
+    /// Maximum number of runes to list
     #[arg(long, default_value_t = 100)]
     limit: u32,
 }
@@ -107,9 +107,9 @@ impl From<ListRunes> for ListRunesRequest {
 /// Revoke runes, with all that were made of them by restricting them further
 #[derive(Debug, Args)]
 pub(crate) struct RevokeRune {
-    /// Id of the rune, or of the first of several
+    /// Id number of the rune, or of the first of several
     first_id: u64,
-    /// Id of the last of several
+    /// Id number of the last of several
     last_id: Option<u64>,
 }
 

@@ -52,7 +52,7 @@ pub use restriction::{Alternative, Operator, Restriction};
 pub use unique_id::UniqueId;
 pub use words::describe;
 
-/// The name of the request header, or metadata, in which a rune is presented.
+/// The name of the request header that a rune is presented in.
 pub const HEADER: &str = "rune";
 
 /// The longest text of a rune, in bytes.

@@ -67,7 +67,7 @@ fn the_encoding_must_be_whole() {
     for (text, expected) in [
         (rune.trim_end_matches('=').to_owned(), RuneError::Base64),
         (format!("{rune}\n"), RuneError::Base64),
-        (rune.replace('A', "+"), RuneError::Base64),
+        (format!("+{}", &rune[1..]), RuneError::Base64),
         (String::new(), RuneError::TooShort),
         (URL_SAFE.encode([7; 31]), RuneError::TooShort),
         (":=1".to_owned(), RuneError::Hex),

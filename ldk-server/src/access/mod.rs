@@ -1,17 +1,17 @@
-//! What callers may do.
+//! Permissions of callers.
 
 mod grant;
 
 pub use grant::{DemandedBudget, Grant, Restricted};
 
-/// A group of calls that callers are given access to together.
+/// An access group: calls that are permitted together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// What the node is, and what invoices and offers say.
+    /// Information about the node, and decoding.
     Info,
-    /// Payments, channels, peers and the graph, as they are.
+    /// Reading payments, channels, peers and the graph.
     Read,
-    /// Asking for payments.
+    /// Receiving payments.
     Invoice,
     /// Paying over Lightning.
     Pay,
@@ -25,7 +25,7 @@ pub enum Access {
     Events,
     /// Signatures with the node's key.
     Sign,
-    /// What concerns the server as a whole.
+    /// Administration of the server.
     Admin,
 }
 

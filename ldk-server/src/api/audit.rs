@@ -59,9 +59,7 @@ fn place(token: &PageToken) -> Result<AuditPlace, Error> {
 fn known(method: String) -> Result<String, Error> {
     match table::spec(&method) {
         Some(_) => Ok(method),
-        None => {
-            Err(Error::invalid(METHOD, format!("{} is no call of this API", quoted(&method))))
-        },
+        None => Err(Error::invalid(METHOD, format!("{} is no call of this API", quoted(&method)))),
     }
 }
 

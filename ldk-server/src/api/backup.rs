@@ -32,9 +32,9 @@ fn protection(request: CreateBackupRequest) -> Result<Protection, Error> {
     let CreateBackupRequest { passphrase, recipients, .. } = request;
     match (passphrase.is_empty(), recipients.is_empty()) {
         (false, true) => Protection::by_passphrase(passphrase)
-            .map_err(|reason| Error::invalid("passphrase", reason)),
+            .map_err(|reason| Error::invalid("passphrase", reason.to_string())),
         (true, false) => Protection::for_recipients(&recipients)
-            .map_err(|reason| Error::invalid("recipients", reason)),
+            .map_err(|reason| Error::invalid("recipients", reason.to_string())),
         (true, true) => Err(Error::invalid(
             "passphrase",
             "is empty, and so are recipients; accepted is one of both, because a backup is never \

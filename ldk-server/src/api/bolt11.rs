@@ -31,7 +31,7 @@ pub(super) fn receive(
     })
 }
 
-/// What a request means that leaves the expiry out, and so has 0: a day.
+/// The expiry if the request does not set it, or sets 0: a day.
 const DEFAULT_EXPIRY_SECS: u32 = 86_400;
 
 pub(super) fn parse_terms(

@@ -14,7 +14,7 @@ use crate::ops::bolt12::Items;
 
 /// The request for an invoice and the invoice repeat it, and each has to fit one onion message.
 const MAX_DESCRIPTION_BYTES: usize = 4096;
-/// The library keeps no more of it on the payee's side.
+/// The library truncates longer notes on the payee's side.
 const MAX_PAYER_NOTE_BYTES: usize = 512;
 
 pub(super) fn receive(

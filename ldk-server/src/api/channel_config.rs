@@ -33,7 +33,6 @@ pub(super) fn merged(
     changes: types::ChannelConfig,
 ) -> Result<ChannelConfig, Error> {
     const FEE_FIELD: &str = "channel_config.force_close_avoidance_max_fee_satoshis";
-    const DUST_FIELD: &str = "channel_config.fixed_limit_msat";
     let types::ChannelConfig {
         forwarding_fee_proportional_millionths,
         forwarding_fee_base_msat,
@@ -42,33 +41,38 @@ pub(super) fn merged(
         accept_underpaying_htlcs,
         max_dust_htlc_exposure,
     } = changes;
-    let cltv_expiry_delta = cltv_expiry_delta.map(|blocks| {
-        u16::try_from(blocks).map_err(|_| {
-            let reason = format!("{blocks} is too large; at most {}", u16::MAX);
-            Error::invalid("channel_config.cltv_expiry_delta", reason)
-        })
-    });
     Ok(ChannelConfig {
         forwarding_fee_proportional_millionths: forwarding_fee_proportional_millionths
             .unwrap_or(base.forwarding_fee_proportional_millionths),
         forwarding_fee_base_msat: forwarding_fee_base_msat.unwrap_or(base.forwarding_fee_base_msat),
-        cltv_expiry_delta: cltv_expiry_delta.transpose()?.unwrap_or(base.cltv_expiry_delta),
-        max_dust_htlc_exposure: match max_dust_htlc_exposure {
-            Some(MaxDustHtlcExposure::FixedLimitMsat(limit_msat)) => {
-                let limit = fields::MAX_MONEY_SAT * 1000;
-                let limit_msat = fields::at_most(DUST_FIELD, limit_msat, limit)?;
-                MaxDustHTLCExposure::FixedLimit { limit_msat }
-            },
-            Some(MaxDustHtlcExposure::FeeRateMultiplier(multiplier)) => {
-                MaxDustHTLCExposure::FeeRateMultiplier { multiplier }
-            },
-            None => base.max_dust_htlc_exposure,
-        },
+        cltv_expiry_delta: cltv_expiry_delta
+            .map_or(Ok(base.cltv_expiry_delta), parse_cltv_expiry_delta)?,
+        max_dust_htlc_exposure: max_dust_htlc_exposure
+            .map_or(Ok(base.max_dust_htlc_exposure), parse_dust_exposure)?,
         force_close_avoidance_max_fee_satoshis: force_close_avoidance_max_fee_satoshis
             .map(|amount| fields::at_most(FEE_FIELD, amount, fields::MAX_MONEY_SAT))
             .transpose()?
             .unwrap_or(base.force_close_avoidance_max_fee_satoshis),
         accept_underpaying_htlcs: accept_underpaying_htlcs.unwrap_or(base.accept_underpaying_htlcs),
+    })
+}
+
+fn parse_cltv_expiry_delta(blocks: u32) -> Result<u16, Error> {
+    u16::try_from(blocks).map_err(|_| {
+        let reason = format!("{blocks} is too large; at most {}", u16::MAX);
+        Error::invalid("channel_config.cltv_expiry_delta", reason)
+    })
+}
+
+fn parse_dust_exposure(limit: MaxDustHtlcExposure) -> Result<MaxDustHTLCExposure, Error> {
+    const FIELD: &str = "channel_config.fixed_limit_msat";
+    Ok(match limit {
+        MaxDustHtlcExposure::FixedLimitMsat(limit_msat) => MaxDustHTLCExposure::FixedLimit {
+            limit_msat: fields::at_most(FIELD, limit_msat, fields::MAX_MONEY_SAT * 1000)?,
+        },
+        MaxDustHtlcExposure::FeeRateMultiplier(multiplier) => {
+            MaxDustHTLCExposure::FeeRateMultiplier { multiplier }
+        },
     })
 }
 

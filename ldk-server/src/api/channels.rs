@@ -16,7 +16,7 @@ use crate::ops;
 use crate::ops::channels::{MIN_CHANNEL_SATS, Open, OpenAmount, check_push};
 use crate::wire;
 
-/// A message to the peer has to hold it, with room to spare.
+/// It must fit into a message to the peer, with room to spare.
 const MAX_FORCE_CLOSE_REASON_BYTES: usize = 1024;
 
 pub(super) async fn open(

@@ -53,7 +53,7 @@ pub(super) fn delete(
     }
 }
 
-/// What can be the name of a consumer.
+/// Checks the name of a consumer.
 pub(super) fn name(text: String) -> Result<String, Error> {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     if (1..=MAX_NAME_CHARS).contains(&text.len()) && text.bytes().all(is_allowed) {

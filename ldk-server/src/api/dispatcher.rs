@@ -1,5 +1,6 @@
-//! The one way of every call, from whichever transport it came: may the caller make it, is the server
-//! able to, has it a thread or a future to run in, and is all that the answer tells on disk.
+//! Executes every call, from whichever transport it came: checks the caller's access and the server's
+//! state, runs the handler on a thread or as a future, and answers when all that the answer reports is
+//! on disk.
 
 use std::sync::Arc;
 
@@ -15,16 +16,16 @@ use crate::executor::Executor;
 use crate::permissions::Permissions;
 use crate::store::NewAuditEntry;
 
-/// How far the server is.
+/// Whether the server has started.
 #[derive(Clone)]
 pub enum Phase {
-    /// Not ready yet; the text says what it is doing.
+    /// Not yet; the text describes the current step.
     Starting(String),
     /// Serving.
     Ready(Arc<App>),
 }
 
-/// Executes calls. Clones are the same one.
+/// Executes calls. Clones share their state.
 #[derive(Clone)]
 pub struct Dispatcher {
     phase: watch::Receiver<Phase>,
@@ -40,7 +41,7 @@ pub struct Admitted {
     entry: Option<NewAuditEntry>,
 }
 
-/// A call that is not just a function on a blocking thread.
+/// The context of a call whose handler is a future.
 pub(super) struct Call {
     dispatcher: Dispatcher,
     /// Who made it.
@@ -48,7 +49,7 @@ pub(super) struct Call {
 }
 
 impl Call {
-    /// What operations work with, or UNAVAILABLE.
+    /// Returns what operations work with, or UNAVAILABLE.
     pub(super) fn app(&self) -> Result<Arc<App>, Error> {
         self.dispatcher.app()
     }
@@ -187,7 +188,7 @@ impl Dispatcher {
     }
 }
 
-/// Lets an answer out when all that it tells is on disk.
+/// Returns the answer when all that it reports is on disk.
 async fn let_out<A>(app: &App, answer: Result<(A, Written), Error>) -> Result<A, Error> {
     app.store.all_durable().await.map_err(|error| Error::Unavailable(error.to_string()))?;
     let (answer, written) = answer?;

@@ -12,7 +12,7 @@ use crate::ops;
 use crate::ops::events::Subscription;
 use crate::store::EventBounds;
 
-/// Every event after the place that the request names, or from now on. It never skips an event.
+/// Streams every event after the position in the request, or new events. No event is skipped.
 pub(super) async fn subscribe(
     call: Call,
     request: SubscribeEventsRequest,

@@ -1,4 +1,4 @@
-//! Request fields: parsed, or refused with a message that names the field.
+//! Parses request fields. Errors name the field.
 
 use std::borrow::Cow;
 use std::str::FromStr as _;
@@ -18,10 +18,10 @@ pub(super) use crate::ops::bounds::{
 };
 use crate::wire::faults;
 
-/// Where Lightning nodes listen, if they do not say otherwise.
+/// The default port of Lightning nodes (BOLT 1).
 const DEFAULT_PORT: u16 = 9735;
 
-/// `N` bytes in hexadecimal.
+/// Parses `N` bytes in hexadecimal.
 pub(super) fn hex<const N: usize>(field: &'static str, text: &str) -> Result<[u8; N], Error> {
     let mut bytes = [0; N];
     hex::decode_to_slice(text, &mut bytes).map_err(|_| {
@@ -30,7 +30,7 @@ pub(super) fn hex<const N: usize>(field: &'static str, text: &str) -> Result<[u8
     Ok(bytes)
 }
 
-/// `N` bytes in hexadecimal that are a secret, and never quoted.
+/// Parses a secret of `N` bytes in hexadecimal. Errors never quote it.
 pub(super) fn secret<const N: usize>(field: &'static str, text: &str) -> Result<[u8; N], Error> {
     let mut bytes = [0; N];
     hex::decode_to_slice(text, &mut bytes)
@@ -38,7 +38,7 @@ pub(super) fn secret<const N: usize>(field: &'static str, text: &str) -> Result<
     Ok(bytes)
 }
 
-/// A compressed secp256k1 public key.
+/// Parses a compressed secp256k1 public key.
 pub(super) fn public_key(field: &'static str, text: &str) -> Result<PublicKey, Error> {
     let key = pasted::key(text);
     let bytes: [u8; 33] =
@@ -47,13 +47,13 @@ pub(super) fn public_key(field: &'static str, text: &str) -> Result<PublicKey, E
         .map_err(|_| Error::invalid(field, format!("{} is not a point on secp256k1", quoted(text))))
 }
 
-/// A refusal of what is known to be something else than what the field is for.
+/// The error for a text that is recognised as something other than what the field expects.
 fn something_else(field: &'static str, text: &str) -> Option<Error> {
     let reason = pasted::instead_of(field, text)?;
     Some(Error::invalid(field, format!("{} {reason}", quoted(text))))
 }
 
-/// Where a peer listens; at port 9735 if none is named.
+/// Parses the address of a peer; the default port is 9735.
 pub(super) fn peer_address(field: &'static str, text: &str) -> Result<SocketAddress, Error> {
     let text: &str = &with_port(pasted::host("", text));
     let host = text.rsplit_once(':').map_or(text, |(host, _)| host).to_ascii_lowercase();
@@ -66,7 +66,7 @@ pub(super) fn peer_address(field: &'static str, text: &str) -> Result<SocketAddr
     })
 }
 
-/// An IPv6 address needs its brackets: without them it may end in a port or not.
+/// Adds the default port. An IPv6 address needs brackets: without them, its end could be a port.
 fn with_port(address: &str) -> Cow<'_, str> {
     if address.is_empty() {
         Cow::Borrowed(address)
@@ -77,7 +77,7 @@ fn with_port(address: &str) -> Cow<'_, str> {
     }
 }
 
-/// An onion address. None is ever taken for a host name, which would be asked of a DNS server.
+/// Parses an onion address. It is never treated as a host name, which would be sent to a DNS server.
 fn onion_address(field: &'static str, text: &str) -> Result<SocketAddress, Error> {
     const VERSION: u8 = 3;
     match SocketAddress::from_str(&text.to_ascii_lowercase()) {
@@ -89,7 +89,7 @@ fn onion_address(field: &'static str, text: &str) -> Result<SocketAddress, Error
     }
 }
 
-/// The number a channel is addressed by, in decimal.
+/// Parses a user channel id, in decimal.
 pub(super) fn user_channel_id(field: &'static str, text: &str) -> Result<UserChannelId, Error> {
     let is_decimal = text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|_| is_decimal).map(UserChannelId).ok_or_else(|| {
@@ -97,7 +97,7 @@ pub(super) fn user_channel_id(field: &'static str, text: &str) -> Result<UserCha
     })
 }
 
-/// A Bitcoin address of `network`.
+/// Parses a Bitcoin address of `network`.
 pub(super) fn address(field: &'static str, text: &str, network: Network) -> Result<Address, Error> {
     let refused = |reason: String| Error::invalid(field, format!("{} {reason}", quoted(text)));
     let address = pasted::address(text).map_err(refused)?;
@@ -112,7 +112,7 @@ pub(super) fn address(field: &'static str, text: &str, network: Network) -> Resu
         .map_err(|_| refused(format!("is not an address of {network}, the network of this node")))
 }
 
-/// The number of a channel and its peer, which together name it.
+/// Parses the user channel id and the counterparty of a channel.
 pub(super) fn channel(
     user_channel_id_text: &str,
     counterparty_node_id: &str,
@@ -121,7 +121,7 @@ pub(super) fn channel(
     Ok((id, public_key("counterparty_node_id", counterparty_node_id)?))
 }
 
-/// A BOLT 11 invoice of `network`.
+/// Parses a BOLT 11 invoice of `network`.
 pub(super) fn invoice(
     field: &'static str,
     text: &str,
@@ -137,7 +137,7 @@ pub(super) fn invoice(
     Ok(invoice)
 }
 
-/// The invoice, if it is for `network`.
+/// Returns the invoice, if it is for `network`.
 pub(super) fn of_network<'a>(
     field: &'static str,
     invoice: &'a Bolt11Invoice,
@@ -164,7 +164,7 @@ fn is_currency_of(currency: Currency, network: Network) -> bool {
     }
 }
 
-/// A BOLT 12 offer that can be paid on `network`.
+/// Parses a BOLT 12 offer that can be paid on `network`.
 pub(super) fn offer(field: &'static str, text: &str, network: Network) -> Result<Offer, Error> {
     let offer = Offer::from_str(pasted::lightning(text)).map_err(|error| {
         something_else(field, text).unwrap_or_else(|| {
@@ -176,7 +176,7 @@ pub(super) fn offer(field: &'static str, text: &str, network: Network) -> Result
     Ok(offer)
 }
 
-/// The offer, if it can be paid on `network`.
+/// Returns the offer, if it can be paid on `network`.
 pub(super) fn on_network<'a>(
     field: &'static str,
     offer: &'a Offer,
@@ -190,7 +190,7 @@ pub(super) fn on_network<'a>(
     }
 }
 
-/// A value of an enum, which protobuf sends as any number.
+/// Parses the value of an enum, which protobuf transmits as an arbitrary number.
 pub(super) fn enumeration<E: TryFrom<i32>>(field: &'static str, number: i32) -> Result<E, Error> {
     E::try_from(number)
         .map_err(|_| Error::invalid(field, format!("{number} is not one of its values")))

@@ -1,5 +1,6 @@
-//! The calls of the API: one table of them, one dispatcher that all of them pass, and for each noun
-//! what its messages mean. Nothing here knows by which transport a call came.
+//! The calls of the API: the table of all calls, the dispatcher that executes them, and for each noun
+//! the conversion between its messages and the arguments and results of operations. Nothing here
+//! depends on the transport.
 
 mod amount;
 mod api_keys;
@@ -36,4 +37,4 @@ mod uri;
 pub use dispatcher::{Admitted, Dispatcher, Phase};
 pub(crate) use payments::page_token_bytes;
 pub use stream::Stream;
-pub use table::{Impact, Kind, Rpc, RpcSpec, rpc, specs};
+pub use table::{Impact, Kind, Rpc, RpcSpec, group_of, rpc, specs};

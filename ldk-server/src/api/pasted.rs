@@ -1,5 +1,5 @@
-//! What people paste where an invoice, an offer, an address, a URI or a node is expected: with what
-//! stood around it, and sometimes one in place of another.
+//! Cleans up pasted invoices, offers, addresses, URIs and node ids: removes the characters around them,
+//! and recognises one that was pasted in place of another.
 
 use std::borrow::Cow;
 use std::str::FromStr as _;
@@ -8,13 +8,13 @@ use bitcoin_payment_instructions::hrn_resolution::HumanReadableName;
 use ldk_node::bitcoin::Address;
 use ldk_node::bitcoin::address::NetworkUnchecked;
 
-/// What mail programs, web pages and shells put around a text, besides white space.
+/// The characters, besides white space, that mail programs, web pages and shells put around a text.
 const AROUND: [char; 15] = [
     '"', '\'', '`', '<', '>', '“', '”', '„', '‘', '’', '«', '»', '\u{feff}', '\u{200b}', '\u{2060}',
 ];
 const KEY_DIGITS: usize = 66;
 
-/// The text without what stands around it.
+/// The text without the characters around it.
 pub(super) fn bare(text: &str) -> &str {
     text.trim_matches(|character: char| character.is_whitespace() || AROUND.contains(&character))
 }
@@ -24,7 +24,7 @@ pub(super) fn lightning(text: &str) -> &str {
     without_scheme(bare(text), "lightning:").unwrap_or(bare(text))
 }
 
-/// What UnifiedSend is given, in the form that its reader knows.
+/// The argument of UnifiedSend, with its scheme normalised.
 pub(super) fn uri(text: &str) -> Cow<'_, str> {
     let text = lightning(text);
     match without_scheme(text, "bitcoin:") {
@@ -98,7 +98,7 @@ enum Kind {
 }
 
 impl Kind {
-    /// Told by the beginning, where there is one that nothing else has.
+    /// Recognises a text by its prefix, or else by its form.
     fn of(text: &str) -> Option<Self> {
         const BEGINNINGS: [(&str, Kind); 12] = [
             ("lnurl", Kind::Lnurl),

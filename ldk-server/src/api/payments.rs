@@ -6,10 +6,10 @@ use ldk_server_grpc::api::{
     GetPaymentDetailsRequest, GetPaymentDetailsResponse, ListForwardedPaymentsRequest,
     ListForwardedPaymentsResponse, ListPaymentsRequest, ListPaymentsResponse,
 };
-use ldk_server_grpc::types::{PageToken, PaymentDirection, PaymentMethod, PaymentStatus};
+use ldk_server_grpc::types::PageToken;
 
-use super::pages::{self, PAGE_TOKEN, as_index, check_times, creation_time, parse_page_size};
 use super::fields;
+use super::pages::{self, PAGE_TOKEN, as_index, check_times, creation_time, parse_page_size};
 use crate::app::App;
 use crate::caller::Caller;
 use crate::error::Error;
@@ -30,9 +30,21 @@ pub(super) fn list(
     _: &Caller,
     request: ListPaymentsRequest,
 ) -> Result<ListPaymentsResponse, Error> {
+    let after = request.page_token.as_ref().map(payment_place).transpose()?;
+    let page_size = parse_page_size(request.page_size)?;
+    let page = ops::payments::list(app, &filter(&request)?, after, page_size)?;
+    let Page { rows: payments, has_more } = page.ok_or_else(unknown_token)?;
+    let next_page_token = payments
+        .last()
+        .filter(|_| has_more)
+        .map(|last| PageToken { token: last.id.clone(), index: as_index(last.created_at) });
+    Ok(ListPaymentsResponse { payments, next_page_token })
+}
+
+fn filter(request: &ListPaymentsRequest) -> Result<PaymentFilter, Error> {
     let ListPaymentsRequest {
-        page_token,
-        page_size,
+        page_token: _,
+        page_size: _,
         status,
         direction,
         method,
@@ -40,31 +52,20 @@ pub(super) fn list(
         created_before,
         payment_hash,
     } = request;
-    let after = page_token.as_ref().map(payment_place).transpose()?;
-    let page_size = parse_page_size(page_size)?;
-    check_times(created_from, created_before)?;
-    let filter = PaymentFilter {
-        status: status
-            .map(|status| fields::enumeration::<PaymentStatus>("status", status))
-            .transpose()?,
+    check_times(*created_from, *created_before)?;
+    Ok(PaymentFilter {
+        status: status.map(|status| fields::enumeration("status", status)).transpose()?,
         direction: direction
-            .map(|direction| fields::enumeration::<PaymentDirection>("direction", direction))
+            .map(|direction| fields::enumeration("direction", direction))
             .transpose()?,
-        method: fields::enumeration::<PaymentMethod>("method", method)?,
-        created_from,
-        created_before,
+        method: fields::enumeration("method", *method)?,
+        created_from: *created_from,
+        created_before: *created_before,
         payment_hash: match payment_hash.as_str() {
             "" => None,
             hash => Some(PaymentHash(fields::hex("payment_hash", hash)?)),
         },
-    };
-    let page = ops::payments::list(app, &filter, after, page_size)?;
-    let Page { rows: payments, has_more } = page.ok_or_else(unknown_token)?;
-    let next_page_token = payments
-        .last()
-        .filter(|_| has_more)
-        .map(|last| PageToken { token: last.id.clone(), index: as_index(last.created_at) });
-    Ok(ListPaymentsResponse { payments, next_page_token })
+    })
 }
 
 pub(super) fn list_forwarded(
@@ -99,7 +100,7 @@ fn forward_place(token: &PageToken) -> Result<ForwardPlace, Error> {
     Ok(ForwardPlace { created_at, number })
 }
 
-/// How many bytes each list that takes the token as one of its own has read from it.
+/// For each list that accepts the token: how many bytes it has read from it.
 pub(crate) fn page_token_bytes(token: &PageToken) -> Vec<usize> {
     let payment = payment_place(token).ok().map(|place| place.id.0.len());
     let forward = forward_place(token).ok().map(|place| place.number.to_be_bytes().len());

@@ -5,8 +5,8 @@ use ldk_server_grpc::types;
 
 use crate::error::Error;
 
-/// The limits that a request names, over the configured ones. Those that are 0, which on the wire is
-/// the same as not set, are the configured ones; but a fee limit of 0 means what it says.
+/// The limits of a request. The configured limit replaces one that is not set, or is 0, which is the
+/// same on the wire; only a fee limit of 0 is taken literally.
 pub(super) fn limits(
     defaults: RouteParametersConfig,
     parameters: Option<types::RouteParametersConfig>,

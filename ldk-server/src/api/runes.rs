@@ -6,7 +6,6 @@ use ldk_server_grpc::api::{
 };
 use ldk_server_grpc::rune::{Preset, Restriction, Rune, RuneError};
 
-use super::table;
 use crate::access::Grant;
 use crate::app::App;
 use crate::caller::{Caller, Identity};
@@ -86,8 +85,8 @@ pub(super) fn check(
     CheckRuneRequest { rune, method, request }: CheckRuneRequest,
 ) -> Result<CheckRuneResponse, Error> {
     Rune::parse(&rune).map_err(|error| Error::invalid(RUNE, error.to_string()))?;
-    let spec = table::spec(&method);
-    if spec.is_none() && !method.is_empty() {
+    let called = (app.permissions.groups)(&method);
+    if called.is_none() && !method.is_empty() {
         let reason = format!("{} is no call of this API", quoted(&method));
         return Err(Error::invalid("method", reason));
     }
@@ -96,12 +95,12 @@ pub(super) fn check(
         Err(refusal) => return Ok(refused(None, refusal.to_string())),
     };
     let id = Some(genuine.id);
-    let Some(spec) = spec else { return Ok(allowed(id)) };
-    let request = permissions::request(spec.name, &request)
+    let Some(called) = called else { return Ok(allowed(id)) };
+    let request = permissions::request(called.0, &request)
         .map_err(|error| Error::invalid("request", error.to_string()))?;
     let identity = Identity::Rune { id: genuine.id, label: genuine.label.into() };
     let caller = Caller::known(identity, Grant::of_rune(genuine.rune));
-    let refusal = app.permissions.refusal(&caller, (spec.name, spec.access), &request);
+    let refusal = app.permissions.refusal(&caller, called, &request);
     Ok(refusal.map_or(allowed(id), |refusal| refused(id, refusal.to_string())))
 }
 

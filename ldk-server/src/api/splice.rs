@@ -1,4 +1,4 @@
-//! Moving money between the on-chain wallet and a channel that goes on working.
+//! Splices: moving funds between the on-chain wallet and an open channel.
 
 use ldk_node::bitcoin::Address;
 use ldk_server_grpc::api::splice_in_request::Amount;
@@ -56,7 +56,7 @@ pub(super) fn splice_out(
     Ok(SpliceOutResponse { address: address.to_string() })
 }
 
-/// An address that the output of a splice may have; the peer breaks off for any other.
+/// Parses an address that a splice can pay to; the peer aborts the splice for any other.
 fn segwit_address(app: &App, text: &str) -> Result<Address, Error> {
     const FIELD: &str = "address";
     let address = fields::address(FIELD, text, app.network)?;

@@ -13,10 +13,10 @@ use crate::caller::Caller;
 use crate::error::Error;
 use crate::ops;
 
-/// Lower types are for the protocol.
+/// Lower types belong to the protocol.
 const FIRST_CUSTOM_TYPE: u64 = 1 << 16;
-/// The types above it that have a meaning: the preimage of just this kind of payment, and the
-/// request for a BOLT 12 invoice.
+/// Higher types that have a meaning: the preimage of a keysend payment, and the request for a BOLT 12
+/// invoice.
 const RESERVED_TYPES: [u64; 2] = [5_482_373_484, 77_777];
 /// An onion has 1300 bytes. With the rest of what the last hop is told (preimage, amount, height
 /// and checksum) so much fits, however large the numbers are.
@@ -78,7 +78,7 @@ fn records(custom_tlvs: Vec<types::CustomTlvRecord>) -> Result<Vec<CustomTlvReco
     Ok(custom_tlvs.into_iter().map(record).collect())
 }
 
-/// What a number takes in a TLV stream (BOLT 1, BigSize).
+/// The size of a number in a TLV stream (BOLT 1, BigSize).
 fn number_bytes(number: u64) -> u64 {
     match number {
         0..=0xfc => 1,

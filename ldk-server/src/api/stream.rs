@@ -1,4 +1,4 @@
-//! The shape of every answer that is a stream.
+//! Answers that are streams.
 
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
@@ -7,9 +7,9 @@ use tokio_util::sync::CancellationToken;
 use crate::deadline::Deadline;
 use crate::error::Error;
 
-/// A stream of messages, which ends with an error that says why if it ends before its time.
+/// A stream of messages. If it ends early, the last item is an error with the reason.
 pub struct Stream<T> {
-    /// What is known before the first message, by name.
+    /// Values that are known before the first message, by name.
     pub head: Vec<(&'static str, u64)>,
     /// The messages.
     pub messages: BoxStream<'static, Result<T, Error>>,

@@ -1,4 +1,4 @@
-//! The one list of the calls. Dispatch, access, the gRPC service and the rules for repeated requests follow
+//! The table of calls. Dispatch, access, the gRPC service and the rules for repeated requests are made
 //! from it.
 
 #[allow(clippy::wildcard_imports, reason = "the table names the messages of all calls")]
@@ -6,20 +6,20 @@ use ldk_server_grpc::api::*;
 use ldk_server_grpc::events::EventEnvelope;
 
 use super::{
-    Admitted, Dispatcher, Stream, api_keys, audit, backup, bolt11, bolt12, channel_config, channels, consumers,
-    crypto, decode, events, graph, hold, jit, node, onchain, payments, peers, runes, splice,
-    spontaneous, unified,
+    Admitted, Dispatcher, Stream, api_keys, audit, backup, bolt11, bolt12, channel_config,
+    channels, consumers, crypto, decode, events, graph, hold, jit, node, onchain, payments, peers,
+    runes, splice, spontaneous, unified,
 };
 use crate::access::Access;
 use crate::error::Error;
 
 /// A call of the API.
 pub trait Rpc: Send {
-    /// What it is asked with.
+    /// Its request message.
     type Request: prost::Message + 'static;
-    /// What it answers: a message, or a [`Stream`] of messages.
+    /// Its response: a message, or a [`Stream`] of messages.
     type Reply: Send + 'static;
-    /// What is known of every such call.
+    /// Its line in the table.
     const SPEC: RpcSpec;
 
     /// Runs the handler. For the dispatcher only: access is checked there.
@@ -39,9 +39,9 @@ pub struct RpcSpec {
     pub access: Access,
     /// How it runs.
     pub kind: Kind,
-    /// Whether it is answered only once the node has started.
+    /// Whether it needs a started node.
     pub needs_node: bool,
-    /// What it does.
+    /// What it changes.
     pub impact: Impact,
 }
 
@@ -56,14 +56,14 @@ pub enum Kind {
     Stream,
 }
 
-/// What a call does, if it is done once more.
+/// What a call changes, and so what a repetition would do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Impact {
-    /// Nothing is changed, nor told that goes on.
+    /// Nothing; the answer is not a stream of what is still to happen.
     Reads,
-    /// Something is changed.
+    /// The state of the node or the server.
     Changes,
-    /// Money leaves the node, or is locked.
+    /// Its funds: money leaves the node, or is locked.
     Spends,
 }
 
@@ -217,6 +217,11 @@ for_each_rpc!(table);
 /// All calls.
 pub fn specs() -> &'static [RpcSpec] {
     SPECS
+}
+
+/// The name and the access group of the call of this name.
+pub fn group_of(name: &str) -> Option<(&'static str, Access)> {
+    spec(name).map(|spec| (spec.name, spec.access))
 }
 
 /// The call of this name.

@@ -1,4 +1,4 @@
-//! Paying whatever it is: of the ways that payment instructions name, the first that works.
+//! UnifiedSend: pays by the first of the payment methods in a URI that works.
 
 use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_server_grpc::api::unified_send_response::PaymentResult;
@@ -30,7 +30,7 @@ pub(super) async fn send(
     Ok(response(&paid))
 }
 
-/// Reads the request; a name is looked up for that.
+/// Parses the request. If it names a payee (BIP 353), the name is looked up.
 async fn parse(app: &App, request: UnifiedSendRequest) -> Result<PaymentRequest, Error> {
     let UnifiedSendRequest { uri, amount_msat, route_parameters, allow_overpayment } = request;
     let amount = amount::parse(amount_msat, allow_overpayment)?;

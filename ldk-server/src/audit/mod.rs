@@ -44,11 +44,7 @@ pub struct Written {
 }
 
 /// What is to be recorded of a call before it is made.
-pub fn entry_of<M: Message>(
-    caller: &Caller,
-    method: &'static str,
-    request: &M,
-) -> NewAuditEntry {
+pub fn entry_of<M: Message>(caller: &Caller, method: &'static str, request: &M) -> NewAuditEntry {
     let Amounts { msat, sats } = amounts::named(method, request);
     NewAuditEntry {
         created_at: unix_secs(),
@@ -69,7 +65,8 @@ impl Audit {
 
     /// Records that a call begins, if there is an entry for it. It must not be made if that fails.
     pub fn begin(&self, entry: Option<NewAuditEntry>, caller: &Caller) -> Result<Recorded, Error> {
-        let full = || Error::Unavailable("the disk does not keep up with what is written".to_owned());
+        let full =
+            || Error::Unavailable("the disk does not keep up with what is written".to_owned());
         let record = |entry| self.store.record_call(entry, AuditResult::UnderWay).ok_or_else(full);
         let record = entry.map(record).transpose()?;
         let (store, refusals) = (Arc::clone(&self.store), Arc::clone(&self.refusals));

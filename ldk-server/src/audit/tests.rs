@@ -88,7 +88,11 @@ fn what_was_refused_is_recorded_as_long_as_it_is_little() {
     assert_eq!(u64::try_from(entries(&audit).len()).unwrap(), MAX_RECORDED);
     begin(&audit, &shop()).ended(&Ok(()));
     begin(&audit, &shop()).ended::<()>(&Err(Error::internal("disk")));
-    assert_eq!(u64::try_from(entries(&audit).len()).unwrap(), MAX_RECORDED + 2, "what may have changed something");
+    assert_eq!(
+        u64::try_from(entries(&audit).len()).unwrap(),
+        MAX_RECORDED + 2,
+        "what may have changed something"
+    );
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The file of a backup.
+//! The file format of a backup.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};
@@ -11,13 +11,13 @@ use zeroize::Zeroizing;
 use super::{FORMAT, Manifest, Protection, Unlock};
 use crate::secrets::{KEY_FILES, Keys};
 
-/// What the database is called, in a backup as on disk.
+/// The name of the database, in a backup and on disk.
 pub const DATABASE: &str = ldk_node::io::sqlite_store::SQLITE_DB_FILE_NAME;
 const MANIFEST: &str = "manifest.json";
 const MAX_MANIFEST_BYTES: u64 = 64 * 1024;
 const MAX_KEYS_BYTES: u64 = 64 * 1024;
 
-/// Writes a backup of the database in this file.
+/// Writes a backup of a database file.
 pub(super) fn write(
     manifest: &Manifest,
     database: &Path,
@@ -44,7 +44,7 @@ pub(super) fn write(
     archive.into_inner()?.finish()?.flush()
 }
 
-/// Opens a backup, and writes its database into this file, which must not exist.
+/// Decrypts a backup, and writes its database to a file that must not exist.
 pub fn unpack(
     sealed: impl io::Read,
     unlock: &Unlock,
@@ -53,7 +53,7 @@ pub fn unpack(
     let mut archive = Archive::new(unlock.open(sealed)?);
     let mut manifest: Option<Manifest> = None;
     let (mut has_database, mut keys) = (false, None);
-    // Raw: nothing that stands for something else, such as a long name or a hole, is looked into.
+    // Raw: extensions of the format, such as long names and sparse files, are not interpreted.
     for entry in archive.entries()?.raw(true) {
         let mut entry = entry?;
         let name = entry.path()?.to_string_lossy().into_owned();
@@ -71,19 +71,19 @@ pub fn unpack(
             entry.take(MAX_KEYS_BYTES).read_to_end(&mut bytes)?;
             keys = Some(Keys { name, bytes });
         } else {
-            return Err(io::Error::other(format!("\"{name}\" does not belong into a backup")));
+            return Err(io::Error::other(format!("\"{name}\" is not part of a backup")));
         }
     }
     let manifest = manifest.filter(|_| has_database);
     let manifest = manifest.ok_or_else(|| io::Error::other("it is not a backup of a node"))?;
     if sha256(database)? != manifest.database_sha256 {
-        return Err(io::Error::other("the database in it is not what was put into it"));
+        return Err(io::Error::other("the checksum of its database is wrong"));
     }
     Ok((manifest, keys))
 }
 
-/// Whoever made the file may have put anything into it. Of a regular file, what is written is what is
-/// read, so that it takes no more room than the backup.
+/// Accepts regular files only. The backup may come from an attacker; a regular file takes no more
+/// disk space than the backup.
 fn check_kind(name: &str, kind: EntryType) -> io::Result<()> {
     match kind {
         EntryType::Regular => Ok(()),

@@ -1,8 +1,8 @@
-//! Backups: a consistent copy of the database, and of the node's keys if they are asked for, in one
-//! encrypted file.
+//! Backups: a consistent copy of the database, and of the node's keys if the caller includes them,
+//! in one encrypted file.
 //!
-//! The file is an [age](https://age-encryption.org/v1) file, so that the program `age` opens it as
-//! well. In it is a tar archive: first [`Manifest`] as JSON, then the database, then the keys.
+//! The file is an [age](https://age-encryption.org/v1) file, which the program `age` can open too. It
+//! contains a tar archive: [`Manifest`] as JSON, then the database, then the keys.
 
 pub mod archive;
 mod protection;
@@ -17,53 +17,53 @@ use serde::{Deserialize, Serialize};
 
 use crate::secrets;
 use crate::store::Store;
-pub use protection::{Protection, Unlock};
+pub use protection::{Protection, ProtectionError, Unlock};
 
 /// The version of the format of backups.
 const FORMAT: u32 = 1;
-/// How long nothing may happen in the channels before a backup is made.
+/// How long the channels must be idle before a backup.
 const CALM: Duration = Duration::from_millis(300);
 /// How long to wait for that.
 const CALM_PATIENCE: Duration = Duration::from_secs(10);
-/// What directories are called in which a backup is being made.
+/// The prefix of directories in which a backup is being made.
 const PARTIAL_PREFIX: &str = ".backup-";
 
-/// What a backup is of.
+/// Describes a backup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
     /// The version of the format.
     pub format: u32,
-    /// The version of the server that made it.
+    /// The version of the server.
     pub server_version: String,
-    /// When, in Unix seconds.
+    /// The time of the backup, in Unix seconds.
     pub created_at: u64,
-    /// The node's public key, as hex.
+    /// The node id, as hex.
     pub node_id: String,
-    /// Its Bitcoin network.
+    /// The Bitcoin network.
     pub network: String,
-    /// What copies of the state of the same node have in common, as hex.
+    /// The lineage of the state, which all its copies share, as hex.
     pub lineage: String,
-    /// How far the state had come.
+    /// The epoch of the state.
     pub epoch: String,
     /// The SHA-256 of the database, as hex.
     pub database_sha256: String,
 }
 
-/// What backups of a node are made of.
+/// Makes backups of a node.
 #[derive(Clone)]
 pub struct Backups {
-    /// Where the keys are.
+    /// The directory of the keys.
     pub storage_dir: PathBuf,
-    /// Where the database is, and there is room for a copy.
+    /// The directory of the database, and of its temporary copy.
     pub network_dir: PathBuf,
     /// The Bitcoin network.
     pub network: Network,
-    /// Whether the keys may be taken out of the machine.
+    /// Whether a backup may contain the keys.
     pub allow_keys: bool,
 }
 
 impl Backups {
-    /// Writes a backup of the state of now.
+    /// Writes a backup of the current state.
     pub fn write(
         &self,
         store: &Store,
@@ -95,9 +95,8 @@ impl Backups {
     }
 }
 
-/// Without consistent cuts: waits for a moment in which no payment is on its way through the library's
-/// books, unless there is none. A node that is made of a backup from amid a payment would close the
-/// channel of that payment.
+/// Without consistent cuts, waits for a moment without a payment under way, for a limited time. A
+/// node that is restored from a backup made during a payment would close the channel of that payment.
 #[expect(clippy::disallowed_methods, reason = "a backup has a thread of its own")]
 fn wait_for_calm(store: &Store) -> io::Result<()> {
     if store.cuts_begun() {
@@ -111,11 +110,11 @@ fn wait_for_calm(store: &Store) -> io::Result<()> {
             return Ok(());
         }
     }
-    tracing::info!("the channels are never at rest; making a backup all the same");
+    tracing::info!("making a backup although payments are under way");
     Ok(())
 }
 
-/// Removes what is left of backups that were being made when a process was killed.
+/// Removes partial backups of a killed process.
 pub(crate) fn remove_partial(network_dir: &Path) -> io::Result<()> {
     for entry in fs::read_dir(network_dir)? {
         let entry = entry?;

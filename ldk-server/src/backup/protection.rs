@@ -1,4 +1,4 @@
-//! What keeps a backup from being read by others.
+//! The encryption of backups.
 
 use std::io;
 use std::ops::RangeInclusive;
@@ -7,26 +7,44 @@ use std::path::Path;
 use age::{Decryptor, Encryptor, Identity, IdentityFile, Recipient};
 use secrecy::SecretString;
 
-/// How many characters a passphrase has.
+/// How many characters a passphrase may have.
 const PASSPHRASE_CHARS: RangeInclusive<usize> = 12..=1024;
-/// How much work it is to try a passphrase: 2 to the power of this in blocks of 1 KiB, all of them in
-/// memory. 64 MiB are taken for half a second on a small machine. Left to itself, the library takes
-/// what a second is enough for, which is a gigabyte on a fast one, beside the node.
+/// The work factor of scrypt: 2 to the power of this in blocks of 1 KiB, all of them in memory. This
+/// takes 64 MiB for half a second on a small machine. By default, the library takes as much as fits
+/// into a second, which is a gigabyte on a fast machine.
 const SCRYPT_LOG_N: u8 = 16;
-/// What is opened all the same: backups of earlier versions, from machines of any speed.
+/// The highest work factor that is opened: backups of earlier versions may have more.
 const MAX_SCRYPT_LOG_N: u8 = 22;
-/// No backup is for more.
+/// The most recipients of a backup.
 const MAX_RECIPIENTS: usize = 32;
 
-/// What a backup is encrypted with.
+/// How a backup is encrypted.
 pub enum Protection {
-    /// Who knows it can open the backup.
+    /// With a passphrase.
     Passphrase(SecretString),
-    /// The owners of these keys can.
+    /// To the public keys of these recipients.
     Recipients(Vec<age::x25519::Recipient>),
 }
 
-/// What a backup is opened with.
+/// Why a backup cannot be encrypted with what the caller named.
+#[derive(Debug, thiserror::Error)]
+pub enum ProtectionError {
+    /// The passphrase is too short or too long.
+    #[error(
+        "is too short or too long; accepted are {} to {} characters",
+        PASSPHRASE_CHARS.start(),
+        PASSPHRASE_CHARS.end()
+    )]
+    PassphraseLength,
+    /// There are too many recipients.
+    #[error("{0} are too many; accepted are 1 to {MAX_RECIPIENTS}")]
+    TooManyRecipients(usize),
+    /// A recipient cannot be parsed.
+    #[error("\"{0}\" is no age recipient; accepted is age1…")]
+    Recipient(String),
+}
+
+/// How a backup is decrypted.
 pub enum Unlock {
     /// The passphrase it was encrypted with.
     Passphrase(SecretString),
@@ -35,28 +53,21 @@ pub enum Unlock {
 }
 
 impl Protection {
-    /// By this passphrase; or says what is wrong with it.
-    pub fn by_passphrase(passphrase: String) -> Result<Self, String> {
+    /// Encrypts with this passphrase.
+    pub fn by_passphrase(passphrase: String) -> Result<Self, ProtectionError> {
         if !PASSPHRASE_CHARS.contains(&passphrase.chars().count()) {
-            let (least, most) = PASSPHRASE_CHARS.into_inner();
-            return Err(format!(
-                "is too short or too long; accepted are {least} to {most} characters"
-            ));
+            return Err(ProtectionError::PassphraseLength);
         }
         Ok(Self::Passphrase(passphrase.into()))
     }
 
-    /// For these recipients; or says what is wrong with them.
-    pub fn for_recipients(recipients: &[String]) -> Result<Self, String> {
+    /// Encrypts to these recipients.
+    pub fn for_recipients(recipients: &[String]) -> Result<Self, ProtectionError> {
         if recipients.len() > MAX_RECIPIENTS {
-            return Err(format!(
-                "{} are too many; accepted are 1 to {MAX_RECIPIENTS}",
-                recipients.len()
-            ));
+            return Err(ProtectionError::TooManyRecipients(recipients.len()));
         }
-        let parse = |text: &String| {
-            text.parse().map_err(|_| format!("\"{text}\" is no age recipient; accepted is age1…"))
-        };
+        let parse =
+            |text: &String| text.parse().map_err(|_| ProtectionError::Recipient(text.clone()));
         Ok(Self::Recipients(recipients.iter().map(parse).collect::<Result<_, _>>()?))
     }
 
@@ -77,7 +88,7 @@ impl Protection {
 }
 
 impl Unlock {
-    /// With the secret keys in this file, as `age-keygen` makes them.
+    /// Decrypts with the secret keys in a file of `age-keygen`.
     pub fn by_identity_file(path: &Path) -> io::Result<Self> {
         let file = IdentityFile::from_file(path.display().to_string())?;
         let identities = file.into_identities().map_err(io::Error::other)?;
@@ -85,7 +96,7 @@ impl Unlock {
         Ok(Self::Identities(identities.collect()))
     }
 
-    /// What is in an encrypted file.
+    /// Decrypts a file.
     pub(super) fn open<R: io::Read>(&self, sealed: R) -> io::Result<impl io::Read + use<R>> {
         let decryptor = Decryptor::new(sealed).map_err(io::Error::other)?;
         match (self, decryptor.is_scrypt()) {

@@ -1,8 +1,8 @@
-//! From a backup, or from the mirror, to a state that a node can be started on.
+//! Restores a node from a backup or a mirror.
 //!
-//! Old channel state loses money: whoever publishes a state that was revoked loses the channel to the
-//! peer. So what is older than anything known of the node is refused, and there is a way that is safe
-//! with state of any age: the peers are asked to close, and nothing of ours is published.
+//! A node that publishes a revoked channel state loses the channel to the peer. So a state that is
+//! older than one that was seen of the node is refused. Recovery is safe with a state of any age:
+//! the peers close the channels, and the node publishes nothing.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};
@@ -15,28 +15,28 @@ use crate::clock::rfc_3339;
 use crate::compat::wallet;
 use crate::config::{Config, RestoreArgs};
 use crate::rollback::{
-    Known, OLD_STATE_WORDS, RollbackRecord, known_by_mirror, known_here, newer, too_old,
+    OLD_STATE_WORDS, RollbackRecord, SeenEpoch, newer, seen_by_mirror, seen_here, too_old,
 };
 use crate::secrets::{self, Entropy, Keys, SecretError};
 use crate::storage::{self, StorageError};
 use crate::store::{Epoch, Lineage, OfflineDatabase, log_of};
 
-/// What every database begins with.
+/// The first bytes of every database.
 const DATABASE_MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
-/// Why nothing was restored.
+/// Why a restore failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
     /// The text says what to do.
     #[error("{0}")]
     Refused(String),
     /// The backup cannot be read.
-    #[error("{}: {reason}", path.display())]
+    #[error("{}: {source}", path.display())]
     Backup {
-        /// Its file.
+        /// The file of the backup.
         path: PathBuf,
-        /// Why.
-        reason: String,
+        /// The cause.
+        source: io::Error,
     },
     /// A file or directory of the node cannot be used.
     #[error("{0}")]
@@ -47,21 +47,21 @@ pub enum RestoreError {
     /// The keys cannot be written.
     #[error(transparent)]
     Keys(#[from] SecretError),
-    /// The directory cannot be had for this.
+    /// The directory of the state cannot be created or locked.
     #[error(transparent)]
     Directory(#[from] StorageError),
 }
 
-/// Restores a state, and tells in words what came of it. Nothing that is there is overwritten.
+/// Restores a state, and returns a report for the operator. Overwrites nothing.
 pub fn restore(config: &Config, order: &RestoreArgs) -> Result<String, RestoreError> {
     let network_dir = config.network_dir();
-    storage::make_dirs(&network_dir)?;
+    storage::create_dirs(&network_dir)?;
     let _lock = storage::lock(&network_dir)?;
     let database = network_dir.join(archive::DATABASE);
     if database.try_exists()? {
         return Err(RestoreError::Refused(format!(
-            "{} exists, and is not overwritten. If it is to be given up, move {} away; if its \
-             channels are to be closed by the peers, use ldk-server recover",
+            "{} exists and is not overwritten. To replace it, move {} away; to have the peers close \
+             its channels, use ldk-server recover",
             database.display(),
             network_dir.display()
         )));
@@ -73,7 +73,7 @@ pub fn restore(config: &Config, order: &RestoreArgs) -> Result<String, RestoreEr
     let mut state = OfflineDatabase::open(stage.path())?;
     check_owner(config, &keys, manifest.as_ref(), &state)?;
     let (lineage, epoch) = state.epoch()?;
-    let known = newest_known(config, lineage)?;
+    let known = newest_seen(config, lineage)?;
     check_age(order, epoch, manifest.as_ref(), known.as_ref())?;
 
     let newest = known.map_or(epoch, |known| known.epoch.max(epoch));
@@ -89,13 +89,13 @@ pub fn restore(config: &Config, order: &RestoreArgs) -> Result<String, RestoreEr
     Ok(outcome(manifest.as_ref(), epoch, aside))
 }
 
-/// Sets the channel state of a node that is there aside, and tells in words what came of it.
+/// Puts the channel state of an existing node into quarantine, and returns a report for the operator.
 pub fn recover(config: &Config) -> Result<String, RestoreError> {
     let network_dir = config.network_dir();
     let _lock = storage::lock(&network_dir)?;
     let mut state = OfflineDatabase::open(&network_dir)?;
     let (lineage, epoch) = state.epoch()?;
-    let newest = newest_known(config, lineage)?.map_or(epoch, |known| known.epoch.max(epoch));
+    let newest = newest_seen(config, lineage)?.map_or(epoch, |known| known.epoch.max(epoch));
     let channels = state.quarantine_channels()?;
     let restored = state.restored(newest)?;
     state.close()?;
@@ -103,15 +103,12 @@ pub fn recover(config: &Config) -> Result<String, RestoreError> {
     Ok(in_recovery(channels))
 }
 
-/// Puts the database of the backup into this directory.
+/// Copies the database of the backup into this directory.
 fn bring(
     order: &RestoreArgs,
     stage: &Path,
 ) -> Result<(Option<Manifest>, Option<Keys>), RestoreError> {
-    let failed = |reason: io::Error| {
-        let (path, reason) = (order.file.clone(), reason.to_string());
-        RestoreError::Backup { path, reason }
-    };
+    let failed = |source| RestoreError::Backup { path: order.file.clone(), source };
     let database = stage.join(archive::DATABASE);
     let mut file = File::open(&order.file).map_err(failed)?;
     let mut magic = Vec::new();
@@ -126,7 +123,7 @@ fn bring(
     Ok((Some(manifest), keys))
 }
 
-/// A mirror is a database with its log.
+/// Copies the database of a mirror with its write-ahead log.
 fn copy_mirror(mirror: &Path, database: &Path) -> io::Result<()> {
     fs::copy(mirror, database)?;
     match fs::copy(log_of(mirror), log_of(database)) {
@@ -172,12 +169,13 @@ fn check_network(config: &Config, manifest: Option<&Manifest>) -> Result<(), Res
 /// The keys that the restored node will have.
 struct NodeKeys {
     keys: Keys,
-    /// Whether they come from the backup, and are to be written.
+    /// Whether they come from the backup and have to be written.
     are_missing: bool,
 }
 
 impl NodeKeys {
-    /// They must come from somewhere, and must not be those of another node.
+    /// Takes the keys from the backup or the storage directory; if both have keys, they must be
+    /// equal.
     fn find(config: &Config, in_backup: Option<Keys>) -> Result<Self, RestoreError> {
         let dir = config.storage_dir.display();
         match (in_backup, secrets::keys(&config.storage_dir)?) {
@@ -206,8 +204,8 @@ impl NodeKeys {
     }
 }
 
-/// The database must be that of the node whose keys these are. What the backup says of itself may be
-/// wrong, so the on-chain wallet in the database has to agree.
+/// Checks that the database belongs to the node with these keys. The manifest may be wrong, so the
+/// on-chain wallet in the database has to match too.
 fn check_owner(
     config: &Config,
     keys: &NodeKeys,
@@ -230,25 +228,25 @@ fn check_owner(
     let wallet_key = entropy.wallet_key(config.network).map_err(io::Error::other)?;
     match state.wallet_descriptor()? {
         Some(descriptor) if !wallet::is_of_key(&descriptor, &wallet_key) => {
-            refused("the database in it is that of another node".to_owned())
+            refused("its database is that of another node".to_owned())
         },
         _ => Ok(()),
     }
 }
 
-/// What this machine and its mirror know of the node.
-fn newest_known(config: &Config, lineage: Lineage) -> Result<Option<Known>, RestoreError> {
-    let there = known_by_mirror(config, lineage).map_err(|error| {
+/// The newest epoch that this machine and its mirror have seen.
+fn newest_seen(config: &Config, lineage: Lineage) -> Result<Option<SeenEpoch>, RestoreError> {
+    let there = seen_by_mirror(config, lineage).map_err(|error| {
         RestoreError::Refused(format!("{error}; unset backup.directory to restore without it"))
     })?;
-    Ok(newer(known_here(config, lineage)?, there))
+    Ok(newer(seen_here(config, lineage)?, there))
 }
 
 fn check_age(
     order: &RestoreArgs,
     epoch: Epoch,
     manifest: Option<&Manifest>,
-    known: Option<&Known>,
+    known: Option<&SeenEpoch>,
 ) -> Result<(), RestoreError> {
     let Some(reason) = too_old(epoch, known) else { return Ok(()) };
     if order.recover || order.accept_old_state.as_deref() == Some(OLD_STATE_WORDS) {
@@ -260,9 +258,9 @@ fn check_age(
     Err(RestoreError::Refused(format!(
         "{reason}{made}\nThree ways from here:\n\
          - restore a newer copy, if there is one: the newest backup, or the mirror;\n\
-         - add --recover: the channels' state is put aside, the peers close the channels, and the \
-         money comes on chain. This is safe with a state of any age;\n\
-         - add --accept-old-state \"{OLD_STATE_WORDS}\", if you know better."
+         - add --recover: the state of the channels goes into quarantine, the peers close the channels, \
+         and your money comes on chain. This is safe with a state of any age;\n\
+         - add --accept-old-state \"{OLD_STATE_WORDS}\", if you know that this state is the newest."
     )))
 }
 
@@ -276,16 +274,17 @@ fn outcome(manifest: Option<&Manifest>, epoch: Epoch, aside: Option<usize>) -> S
     match aside {
         Some(channels) => format!("{what}\n{}", in_recovery(channels)),
         None => format!(
-            "{what}\nStart it only if the node has not run since, anywhere: if it has, its channels \
-             are in newer states, and old ones lose money. Then run ldk-server recover first.\n"
+            "{what}\nStart the node only if it has not run since this copy was made, on any machine. If \
+             it has, its channels have newer states, and publishing old ones loses money: run \
+             ldk-server recover first.\n"
         ),
     }
 }
 
 fn in_recovery(channels: usize) -> String {
     format!(
-        "Channels whose state is put aside: {channels}. Start ldk-server, and let it run: it connects to \
-         the peers, who close the channels; when a closing transaction is confirmed, the daemon \
-         starts again by itself and claims what is yours.\n"
+        "Channels in quarantine: {channels}. Start ldk-server and keep it running: it connects to the \
+         peers, which close the channels; when a closing transaction is confirmed, the daemon restarts \
+         by itself and claims your balance.\n"
     )
 }

@@ -94,7 +94,7 @@ fn what_is_not_a_whole_backup_is_refused() {
     let later =
         Manifest { format: FORMAT + 1, server_version: "9.9".to_owned(), ..manifest.clone() };
     let other = Manifest { database_sha256: "00".repeat(32), ..manifest };
-    for (manifest, reason) in [(later, "made by ldk-server 9.9"), (other, "is not what was put")] {
+    for (manifest, reason) in [(later, "made by ldk-server 9.9"), (other, "checksum")] {
         let dir = tempfile::tempdir().unwrap();
         let database = dir.path().join("source");
         fs::write(&database, "contents").unwrap();
@@ -110,7 +110,7 @@ fn what_is_not_a_whole_backup_is_refused() {
     let (manifest, _) = backup(&passphrase(), false);
     archive::write(&manifest, &database, Some(&keys), &passphrase(), &mut file).unwrap();
     let error = unpack(&file, &unlock, dir.path()).err().unwrap().to_string();
-    assert!(error.contains("\"evil\" does not belong"), "{error}");
+    assert!(error.contains("\"evil\" is not part"), "{error}");
 }
 
 /// What the header of the file says of how the key is made of the passphrase.
@@ -198,9 +198,9 @@ fn protections_that_do_not_protect_are_refused() {
     assert!(Protection::by_passphrase("eleven char".to_owned()).is_err());
     assert!(Protection::by_passphrase("twelve chars".to_owned()).is_ok());
     let error = Protection::for_recipients(&["age1nobody".to_owned()]).err().unwrap();
-    assert!(error.contains("age1nobody"), "{error}");
+    assert!(error.to_string().contains("age1nobody"), "{error}");
     let many = vec!["age1nobody".to_owned(); 33];
-    assert!(Protection::for_recipients(&many).err().unwrap().contains("33"));
+    assert!(Protection::for_recipients(&many).err().unwrap().to_string().contains("33"));
 }
 
 #[test]

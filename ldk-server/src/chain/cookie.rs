@@ -1,4 +1,4 @@
-//! Bitcoin Core's cookie file, which it writes anew at each of its starts.
+//! Bitcoin Core's cookie file, which it rewrites at each of its starts.
 
 use std::fs;
 use std::path::PathBuf;
@@ -10,8 +10,8 @@ use crate::config::{BitcoindAuth, ChainSource};
 
 const CHECK_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Notices that the cookie file has other credentials than those the node was built with. Bitcoin
-/// Core then refuses the node, and the node library cannot be given new ones.
+/// Detects that the credentials in the cookie file are not those that the node was built with.
+/// Bitcoin Core then refuses the node, and the node library cannot change its credentials.
 pub struct CookieWatch(Option<Cookie>);
 
 struct Cookie {
@@ -20,8 +20,8 @@ struct Cookie {
 }
 
 impl CookieWatch {
-    /// Remembers the cookie as it is now, which must be before the node is built: so a cookie that
-    /// changes meanwhile is noticed too.
+    /// Remembers the current cookie. Must be called before the node is built, so that a later
+    /// change is detected.
     pub fn new(chain_source: &ChainSource) -> Self {
         let ChainSource::Bitcoind(bitcoind) = chain_source else { return Self(None) };
         let BitcoindAuth::CookieFile(path) = &bitcoind.auth else { return Self(None) };
@@ -29,7 +29,7 @@ impl CookieWatch {
         Self(Some(Cookie { path: path.clone(), used }))
     }
 
-    /// Waits until the file holds another cookie; forever where there is no cookie file.
+    /// Waits until the file contains another cookie; forever without a cookie file.
     pub async fn replaced(&self) {
         let Some(Cookie { path, used }) = &self.0 else { return std::future::pending().await };
         loop {

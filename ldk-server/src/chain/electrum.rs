@@ -1,4 +1,4 @@
-//! Questions to an Electrum server.
+//! Requests to an Electrum server.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs as _};
@@ -11,6 +11,7 @@ use rustls::{ClientConnection, StreamOwned};
 use rustls_pki_types::ServerName;
 use tokio::task::spawn_blocking;
 
+use super::error::RequestError;
 use crate::chain::tls;
 use crate::config::{ChainSource, ElectrumConfig, HostPort};
 
@@ -23,17 +24,13 @@ pub(super) trait Stream: Read + Write + Send {}
 
 impl<T: Read + Write + Send> Stream for T {}
 
-/// Connects and asks this.
+/// Connects to the server and makes a request, on a blocking thread.
 pub(super) async fn ask<T: Send + 'static>(
     config: &ElectrumConfig,
     question: impl FnOnce(&Client) -> Result<T, Error> + Send + 'static,
-) -> Result<T, String> {
+) -> Result<T, RequestError> {
     let config = config.clone();
-    let asking = spawn_blocking(move || {
-        let client = connect(config).map_err(|error| error.to_string())?;
-        question(&client).map_err(|error| error.to_string())
-    });
-    asking.await.map_err(|error| error.to_string())?
+    spawn_blocking(move || Ok(question(&connect(config)?)?)).await?
 }
 
 fn connect(config: ElectrumConfig) -> io::Result<Client> {
@@ -46,7 +43,7 @@ fn connect(config: ElectrumConfig) -> io::Result<Client> {
     Ok(Client::from(Box::new(StreamOwned::new(tls, tcp)) as Box<dyn Stream>))
 }
 
-/// Connects to the first address of the server that can be connected to.
+/// Connects to the first address of the server that accepts a connection.
 fn connect_tcp(host: &str, port: u16) -> io::Result<TcpStream> {
     let mut failure = io::Error::from(io::ErrorKind::NotFound);
     for address in (host, port).to_socket_addrs()? {

@@ -1,5 +1,5 @@
-//! The chain source: whom it is reached through, whom to trust on the way, and what the daemon itself
-//! asks it.
+//! The chain source: the gate that the library reaches it through, trusted authorities, and
+//! requests of the daemon itself.
 
 pub mod bitcoind;
 pub mod cookie;
@@ -12,4 +12,4 @@ pub(crate) mod outputs;
 pub(crate) mod rebroadcast;
 pub(crate) mod tls;
 
-pub use error::ChainError;
+pub use error::{ChainError, ProbeError, RequestError};

@@ -1,21 +1,22 @@
-//! Whether an output of a transaction is spent.
+//! Checks whether an output is spent.
 
 use electrum_client::{ElectrumApi as _, GetHistoryRes};
 use ldk_node::bitcoin::{OutPoint, ScriptBuf, Txid};
 use serde::Deserialize;
 
+use super::error::RequestError;
 use super::{bitcoind, electrum, esplora};
 use crate::config::{BitcoindConfig, ChainSource, EsploraConfig};
 
-/// An output that nothing else is paid to in the same way, such as one that funds a channel.
+/// An output with a script of its own, such as the funding output of a channel.
 #[derive(Clone, Debug)]
 pub(crate) struct Output {
     pub(crate) outpoint: OutPoint,
     pub(crate) script: ScriptBuf,
 }
 
-/// Whether a transaction in a block spends it. One that is not there may count as spent.
-pub(crate) async fn is_spent(source: &ChainSource, output: &Output) -> Result<bool, String> {
+/// Whether a confirmed transaction spends the output. An unknown output may count as spent.
+pub(crate) async fn is_spent(source: &ChainSource, output: &Output) -> Result<bool, RequestError> {
     match source {
         ChainSource::Bitcoind(bitcoind) => by_core(bitcoind, output.outpoint).await,
         ChainSource::Esplora(esplora) => by_esplora(esplora, output.outpoint).await,
@@ -27,18 +28,18 @@ pub(crate) async fn is_spent(source: &ChainSource, output: &Output) -> Result<bo
     }
 }
 
-/// Whether the history of an output's script has another transaction in a block than that which made
+/// Whether the history of an output's script has a confirmed transaction besides the one that created
 /// the output.
 fn is_over(history: &[GetHistoryRes], made_by: Txid) -> bool {
     history.iter().any(|transaction| transaction.tx_hash != made_by && transaction.height > 0)
 }
 
-async fn by_core(config: &BitcoindConfig, output: OutPoint) -> Result<bool, String> {
+async fn by_core(config: &BitcoindConfig, output: OutPoint) -> Result<bool, RequestError> {
     let is_unspent = bitcoind::is_unspent(config, output).await;
-    is_unspent.map(|is_unspent| !is_unspent).map_err(|error| error.to_string())
+    Ok(!is_unspent?)
 }
 
-async fn by_esplora(config: &EsploraConfig, output: OutPoint) -> Result<bool, String> {
+async fn by_esplora(config: &EsploraConfig, output: OutPoint) -> Result<bool, RequestError> {
     #[derive(Deserialize)]
     struct Outspend {
         spent: bool,
@@ -51,8 +52,7 @@ async fn by_esplora(config: &EsploraConfig, output: OutPoint) -> Result<bool, St
     let OutPoint { txid, vout } = output;
     let path = format!("/tx/{txid}/outspend/{vout}");
     let answer = esplora::get(config, &path).await?;
-    let Outspend { spent, status } =
-        serde_json::from_str(&answer).map_err(|error| error.to_string())?;
+    let Outspend { spent, status } = serde_json::from_str(&answer)?;
     Ok(spent && status.is_some_and(|status| status.confirmed))
 }
 
@@ -81,7 +81,7 @@ mod tests {
             (vec![entry(funding, 100), entry(closing, 101)], true),
         ] {
             let source = electrum(server_with(Value::from(history)).await);
-            assert_eq!(is_spent(&source, &output).await, Ok(expected));
+            assert_eq!(is_spent(&source, &output).await.unwrap(), expected);
         }
         assert!(is_spent(&electrum(1), &output).await.is_err());
     }

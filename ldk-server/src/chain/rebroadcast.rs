@@ -1,53 +1,53 @@
-//! What an earlier process was to broadcast, and the chain source has not answered: it is broadcast
-//! when the node starts.
+//! Rebroadcasts at the start what an earlier process had to broadcast and the chain source has not
+//! answered.
 //!
-//! That is before the library does anything. It closes a channel by force when it does not have it any
-//! more and sees nothing that spends its funding output; a closing by agreement has to be there first.
+//! This happens before the library does anything. The library force-closes a channel that it does
+//! not have any more if nothing spends the funding output; so a cooperative close has to be
+//! broadcast first.
 
 use electrum_client::{ElectrumApi as _, Error};
 use ldk_node::bitcoin::Transaction;
 use ldk_node::bitcoin::consensus::encode::serialize;
 use serde_json::json;
 
+use super::error::RequestError;
 use super::{bitcoind, electrum, esplora};
 use crate::chain::gate::{by_electrum, by_http};
 use crate::config::ChainSource;
 use crate::store::{Answer, Journal, Unanswered};
 
-/// Broadcasts what is left, in its order, until the chain source does not answer: the rest is for a
-/// later start.
+/// Broadcasts everything unanswered in order. Stops when the chain source does not answer: the rest
+/// is left for a later start.
 pub(crate) async fn all(source: &ChainSource, journal: &Journal) {
     for Unanswered { number, transactions } in journal.unanswered() {
         match broadcast(source, &transactions).await {
             Ok(Some(answer)) => journal.answered(number, &answer),
             Ok(None) => {},
-            Err(reason) => {
-                tracing::warn!("{reason}; what is left is broadcast at the next start");
+            Err(error) => {
+                tracing::warn!(%error, "cannot rebroadcast transactions; trying again at the next start");
                 return;
             },
         }
     }
 }
 
-/// Broadcasts one after the other; the answer is that to the last, or that of the first which is not
-/// taken. The error is that the chain source cannot be asked.
+/// Broadcasts one transaction after the other, and returns the last answer, or that to the first
+/// transaction that is not accepted.
 async fn broadcast(
     source: &ChainSource,
     transactions: &[Transaction],
-) -> Result<Option<Answer>, String> {
+) -> Result<Option<Answer>, RequestError> {
     for transaction in transactions {
         let txid = transaction.compute_txid();
-        let answer = send(source, transaction)
-            .await
-            .map_err(|reason| format!("transaction {txid} cannot be broadcast again: {reason}"))?;
+        let answer = send(source, transaction).await?;
         match &answer {
-            Some(Answer::Taken) => tracing::info!("transaction {txid} was broadcast again"),
+            Some(Answer::Taken) => tracing::info!(%txid, "rebroadcast a transaction"),
             Some(Answer::Refused(reason) | Answer::NothingToSpend(reason)) => {
-                tracing::warn!("transaction {txid} is not wanted any more: {reason}");
+                tracing::warn!(%txid, %reason, "the chain source refuses a transaction");
                 return Ok(answer);
             },
             None => {
-                tracing::warn!("{source} does not say whether it takes transaction {txid}");
+                tracing::warn!(%source, %txid, "the chain source does not say whether it accepts a transaction");
                 return Ok(None);
             },
         }
@@ -55,13 +55,15 @@ async fn broadcast(
     Ok(Some(Answer::Taken))
 }
 
-/// Hands over a transaction.
-async fn send(source: &ChainSource, transaction: &Transaction) -> Result<Option<Answer>, String> {
+/// Broadcasts a transaction.
+async fn send(
+    source: &ChainSource,
+    transaction: &Transaction,
+) -> Result<Option<Answer>, RequestError> {
     let bytes = serialize(transaction);
     match source {
         ChainSource::Bitcoind(config) => {
-            let answer = bitcoind::send(config, hex::encode(bytes)).await;
-            let (status, body) = answer.map_err(|error| error.to_string())?;
+            let (status, body) = bitcoind::send(config, hex::encode(bytes)).await?;
             Ok(by_http(status, &body))
         },
         ChainSource::Esplora(config) => {

@@ -1,4 +1,4 @@
-//! Whom to trust when a chain source is reached by TLS.
+//! TLS to a chain source: the trusted certificate authorities.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,8 +9,7 @@ use rustls_pki_types::pem::{Error as PemError, PemObject as _};
 
 use crate::config::{ChainSource, ConfigError};
 
-/// The authorities and protocols for connections to a chain source; `None` if it is not reached by
-/// TLS. Reads files.
+/// The TLS configuration for a chain source; `None` if it does not use TLS. Reads files.
 pub(crate) fn client_config(source: &ChainSource) -> Result<Option<ClientConfig>, ConfigError> {
     let (key, ca_cert_path) = match source {
         ChainSource::Electrum(electrum) if electrum.uses_tls => {
@@ -36,13 +35,13 @@ pub(crate) fn client_config(source: &ChainSource) -> Result<Option<ClientConfig>
     Ok(Some(config))
 }
 
-/// Those that the library trusts, so that no server is lost that it can use without us, and those of
-/// the system, where operators put their own.
+/// The authorities that the library trusts, so that every server works that works with the library
+/// alone, and those of the system, where operators add their own.
 fn usual_roots() -> RootCertStore {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     let of_system = rustls_native_certs::load_native_certs();
     for error in of_system.errors {
-        tracing::debug!("some authorities of the system are not trusted: {error}");
+        tracing::debug!(%error, "cannot load some certificate authorities of the system");
     }
     roots.add_parsable_certificates(of_system.certs);
     roots
@@ -54,7 +53,7 @@ enum Unusable {
     Pem(#[from] PemError),
     #[error("{0}")]
     Certificate(#[from] rustls::Error),
-    #[error("it holds no certificate")]
+    #[error("it contains no certificate")]
     Empty,
 }
 

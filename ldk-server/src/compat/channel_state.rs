@@ -1,13 +1,14 @@
-//! Which updates of its channels a serialized `ChannelManager` knows of, and which one a monitor is at.
+//! Reads from a serialized `ChannelManager` which monitor updates of its channels it covers, and
+//! from a monitor which update it has.
 //!
-//! The library offers no way to ask. Three facts of the formats of lightning 0.2 are enough:
+//! The library has no API for this. Three facts about the formats of lightning 0.2 are enough:
 //!
-//! - A funded channel begins with two bytes of version, the lower half of its user's id, 8 bytes that
-//!   are zero, and its id; 12 bytes later follows the number of its latest monitor update
+//! - A funded channel begins with two bytes of version, the lower half of the user channel id, 8 zero
+//!   bytes, and the channel id; 12 bytes later follows the number of its latest monitor update
 //!   (`FundedChannel::write`).
-//! - A monitor update that the channel holds back is serialized within the channel as it will be
-//!   written: two bytes of version and its number (`ChannelMonitorUpdate::write`).
-//! - A payment of ours that is on its way is there under its 32-byte id
+//! - A blocked monitor update is serialized within the channel in its final form: two bytes of version
+//!   and its number (`ChannelMonitorUpdate::write`).
+//! - An outbound payment under way is serialized with its 32-byte id
 //!   (`ChannelManager::pending_outbound_payments`).
 //!
 //! A monitor begins with two bytes of version and the number of its latest update; the library's
@@ -16,7 +17,7 @@
 use ldk_node::lightning::util::persist::MONITOR_UPDATING_PERSISTER_PREPEND_SENTINEL;
 use memchr::memmem;
 
-/// The versions of the formats, each with the oldest version that can read it.
+/// The versions of the formats, each followed by the oldest version that can read it.
 const MANAGER_VERSION: [u8; 2] = [1, 1];
 const CHANNEL_VERSION: [u8; 2] = [4, 4];
 const MONITOR_VERSION: [u8; 2] = [1, 1];
@@ -29,16 +30,16 @@ const NUMBER_AT: usize = ZEROS + ID_BYTES + 4 + 8;
 /// From the beginning of a channel to the zeros.
 const ZEROS_AT: usize = CHANNEL_VERSION.len() + 8;
 
-/// The id of a channel, of a payment: 32 bytes.
+/// The id of a channel or payment.
 pub(crate) type Id = [u8; ID_BYTES];
 
-/// Whether this is a manager in the format that is described above, as far as its version tells.
+/// Whether the manager has the version of the format described above.
 pub(crate) fn is_known_manager(manager: &[u8]) -> bool {
     manager.starts_with(&MANAGER_VERSION)
 }
 
-/// The number of the latest update that the manager has of this channel; `None` if it has no such
-/// channel, because it is closed or not funded yet.
+/// The number of the latest monitor update of a channel in the manager; `None` if the channel is
+/// closed or not funded yet.
 pub(crate) fn channel_update(manager: &[u8], channel: &Id) -> Option<u64> {
     let mut beginning = [0; ZEROS + ID_BYTES];
     beginning[ZEROS..].copy_from_slice(channel);
@@ -51,9 +52,9 @@ pub(crate) fn channel_update(manager: &[u8], channel: &Id) -> Option<u64> {
     })
 }
 
-/// Whether a channel holds back an update of this number: an update of that number which is written
-/// now is another one, and this manager does not know of it. A claim takes the number of the first
-/// update that is held back, and those then get the next ones.
+/// Whether a channel has a blocked update of this number. An update of that number which is written
+/// now is then a different one, which the manager does not cover: a claim takes the number of the
+/// first blocked update, and the blocked ones get the next numbers.
 pub(crate) fn holds_back_update(manager: &[u8], number: u64) -> bool {
     let mut update = [0; MONITOR_VERSION.len() + 8];
     update[..MONITOR_VERSION.len()].copy_from_slice(&MONITOR_VERSION);
@@ -61,17 +62,17 @@ pub(crate) fn holds_back_update(manager: &[u8], number: u64) -> bool {
     memmem::find(manager, &update).is_some()
 }
 
-/// Whether the manager knows of this payment of ours.
+/// Whether the manager has this outbound payment.
 pub(crate) fn knows_payment(manager: &[u8], payment: &Id) -> bool {
     memmem::find(manager, payment).is_some()
 }
 
-/// Whether the manager has this transaction, as one that funds a channel or is to fund it.
+/// Whether the manager has this transaction as a funding transaction.
 pub(crate) fn knows_transaction(manager: &[u8], txid: &Id) -> bool {
     memmem::find(manager, txid).is_some()
 }
 
-/// The number of the latest update of a monitor as the library's persister writes it.
+/// The number of the latest update of a monitor that the library's persister has written.
 pub(crate) fn monitor_update(monitor: &[u8]) -> Option<u64> {
     let monitor =
         monitor.strip_prefix(MONITOR_UPDATING_PERSISTER_PREPEND_SENTINEL).unwrap_or(monitor);

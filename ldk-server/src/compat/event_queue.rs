@@ -1,24 +1,23 @@
-//! The library's queue of events, as it is written: the number of the events, and each of them.
+//! The serialized event queue of the library: the number of events, then each event.
 //!
-//! A node that is killed may have an older state of its channels than their monitors have. The
-//! library then closes them at the next start, and gives up what waited to be sent in the older
-//! state, though the newer one had sent it already. So once it says that it closes a channel for
-//! that reason, a failure of any payment that is on its way is not taken for one: whether it arrived
-//! is not known. That it succeeded is believed at any time.
+//! After a kill, the manager may be older than the monitors of its channels. The library then
+//! closes these channels at the next start, and fails payments that the older state had not sent
+//! yet, though the newer one had. So once the library closes a channel for that reason, a failure
+//! of a payment under way does not count: the outcome is unknown. A success always counts.
 
 use ldk_node::Event;
 use ldk_node::lightning::events::ClosureReason;
 use ldk_node::lightning::util::ser::Readable as _;
 
-/// Where it is: namespaces and key.
-pub(crate) const PLACE: (&str, &str, &str) = ("", "", "events");
+/// Its key in the store, with the namespaces.
+pub(crate) const STORE_KEY: (&str, &str, &str) = ("", "", "events");
 
-/// How many events are in it; none in what is too short to be one.
+/// The number of events; 0 if the bytes are too short.
 pub(crate) fn length(queue: &[u8]) -> u16 {
     queue.first_chunk().map_or(0, |length| u16::from_be_bytes(*length))
 }
 
-/// Whether the event that came into it last is that a channel is closed because its state is outdated.
+/// Whether the newest event is that a channel was closed because its state is outdated.
 pub(crate) fn ends_with_outdated_state(queue: &[u8]) -> bool {
     let Some((_, mut events)) = queue.split_first_chunk::<2>() else { return false };
     let events = (0..length(queue)).map_while(|_| Event::read(&mut events).ok());

@@ -1,5 +1,6 @@
-//! What is known of the private formats of LDK Node 0.7.1 and lightning 0.2. An upgrade of the library
-//! begins here: each fact has recorded bytes, or words, as its test.
+//! What this server knows of private formats, constants and texts of LDK Node 0.7.1 and lightning
+//! 0.2. An upgrade of the library begins here: the tests compare each with recorded bytes, or with
+//! what the library reads and writes.
 
 pub(crate) mod blocks;
 pub(crate) mod channel_state;
@@ -13,3 +14,5 @@ pub(crate) mod wallet;
 
 #[cfg(test)]
 pub(crate) mod testing;
+#[cfg(test)]
+mod tests;

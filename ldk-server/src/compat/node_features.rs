@@ -1,12 +1,12 @@
-//! Which features the node announces. The library tells only in the announcement, which a node without
-//! a public channel never makes.
+//! The features that the node announces. The library only puts them into the node announcement,
+//! which a node without a public channel never sends.
 
 use ldk_node::lightning_types::features::NodeFeatures;
 
 /// The features of a node of this library with the configuration that this server gives it: gossip by
 /// peers, channels with anchors.
 ///
-/// `is_async_server` is whether it keeps static invoices and payments for others that are offline.
+/// `is_async_server`: whether the node keeps static invoices and payments for offline clients.
 pub(crate) fn announced(is_async_server: bool) -> NodeFeatures {
     let mut features = NodeFeatures::empty();
     // Of the channel manager.

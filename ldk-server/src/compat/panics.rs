@@ -1,9 +1,9 @@
-//! What the library says before it panics.
+//! The panic texts of the library.
 
-/// That a peer has proved that the state of a channel here is too old.
+/// The text if a peer has proved that the state of a channel is too old.
 const FALLEN_BEHIND: &str = "We have fallen behind";
 
-/// Whether it is because the state of a channel is too old.
-pub(crate) fn is_of_old_state(reason: &str) -> bool {
+/// Whether the library panics because the state of a channel is too old.
+pub(crate) fn is_stale_state(reason: &str) -> bool {
     reason.contains(FALLEN_BEHIND)
 }

@@ -1,13 +1,13 @@
-//! The library's record of the peers it reconnects to, in its own format: their number, and for
-//! each its key and a stream of fields. Fields that are not looked at stay as they are.
+//! The library's record of the peers that it reconnects to: their number, and for each peer its
+//! node id and a TLV stream. Other fields are kept as they are.
 
 use ldk_node::bitcoin::secp256k1::PublicKey;
 use ldk_node::lightning::io;
 use ldk_node::lightning::ln::msgs::SocketAddress;
 use ldk_node::lightning::util::ser::{BigSize, Readable, Writeable};
 
-/// Where the record is.
-pub(crate) const PLACE: (&str, &str, &str) = ("", "", "peers");
+/// Its key in the store, with the namespaces.
+pub(crate) const STORE_KEY: (&str, &str, &str) = ("", "", "peers");
 
 const NODE_ID: u64 = 0;
 const ADDRESS: u64 = 2;
@@ -17,12 +17,12 @@ const ADDRESS: u64 = 2;
 pub(crate) struct Peer {
     pub(crate) node_id: PublicKey,
     pub(crate) address: SocketAddress,
-    /// All fields, with the address it had.
+    /// All fields, with the address that was read.
     fields: Vec<(u64, Vec<u8>)>,
 }
 
 impl Peer {
-    /// A peer that the library has not written itself.
+    /// Creates a peer that the library has not written.
     pub(crate) fn new(node_id: PublicKey, address: SocketAddress) -> Self {
         let fields = vec![(NODE_ID, node_id.encode()), (ADDRESS, address.encode())];
         Self { node_id, address, fields }

@@ -1,8 +1,8 @@
-//! Where the library keeps what it writes, by namespaces and key.
+//! The namespaces and keys of records of the library.
 
-/// Its payments, whose keys are ids in hexadecimal.
+/// Payments; their keys are payment ids in hexadecimal.
 pub(crate) const PAYMENTS: (&str, &str) = ("payments", "");
 
-/// When it last did what it does from time to time. If it has no sync of the wallet, the next one is for
-/// all addresses.
+/// The times of the last periodic tasks. Without a time of a wallet sync, the next one covers all
+/// addresses.
 pub(crate) const NODE_METRICS: (&str, &str, &str) = ("", "", "node_metrics");

@@ -1,7 +1,7 @@
-//! When the library signs the first commitment transaction of a splice. The peer that has this signature
-//! is bound to the splice: at the next connection both must know of it, or the peer closes the channel.
-//! The library keeps it in the manager of the channels alone, which it does not write for it, and tells
-//! of it nowhere but in its log, before it sends anything.
+//! Detects that the library has signed the first commitment transaction of a splice. The signature
+//! binds the peer: at the next connection both sides must know of the splice, or the peer closes
+//! the channel. The library stores it in the channel manager only, which it does not write for it,
+//! and reports it nowhere but in its log, before it sends the signature.
 
 use std::sync::LazyLock;
 
@@ -10,16 +10,16 @@ use tokio::sync::watch;
 const MODULE: &str = "lightning::ln::channel";
 const TEXT: &str = "Generated commitment_signed for peer for channel ";
 
-/// How many were signed in this process.
+/// How many splices were signed in this process.
 static SIGNED: LazyLock<watch::Sender<u64>> = LazyLock::new(|| watch::Sender::new(0));
 
-/// Counts those that were signed since the start of the process.
+/// The number of splices that were signed since the start of the process.
 pub(crate) fn signed() -> watch::Receiver<u64> {
     SIGNED.subscribe()
 }
 
-/// Is to be called with all that the library writes to its log, whatever the level of the log.
-pub(crate) fn hear(record: &log::Record<'_>) {
+/// Must be called with every log record of the library, whatever the log level.
+pub(crate) fn observe(record: &log::Record<'_>) {
     if is_signature(record) {
         SIGNED.send_modify(|signed| *signed += 1);
     }

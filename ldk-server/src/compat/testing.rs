@@ -1,8 +1,8 @@
-//! The library's formats, written as far as they are looked at.
+//! Writes the library's formats for tests, as far as this server reads them.
 
 use super::channel_state::Id;
 
-/// A manager that has each of these channels at this update, and knows these payments.
+/// A manager with these channels, each at this update, and these payments.
 pub(crate) fn manager(
     channels: impl IntoIterator<Item = (Id, u64)>,
     payments: impl IntoIterator<Item = Id>,
@@ -19,12 +19,12 @@ pub(crate) fn manager(
     bytes
 }
 
-/// What a manager has besides if a channel holds back an update of this number.
+/// The bytes of a blocked update of this number, to append to a manager.
 pub(crate) fn held_back(update: u64) -> Vec<u8> {
     [&[1, 1][..], &update.to_be_bytes()].concat()
 }
 
-/// The monitor of a channel at this update, as the library's persister writes it.
+/// A monitor at this update, as the library's persister writes it.
 pub(crate) fn monitor(update: u64) -> Vec<u8> {
     [&[0xff, 0xff, 1, 1][..], &update.to_be_bytes(), b"the rest"].concat()
 }

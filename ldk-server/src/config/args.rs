@@ -1,12 +1,12 @@
-//! The command line. Every key of the configuration is a flag, and has an environment variable,
-//! which the flag wins over.
+//! The command line. Every key of the configuration is also a flag and an environment variable; the
+//! flag takes precedence over the variable.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::FalseyValueParser;
 use clap::parser::ValueSource;
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, value_parser};
 use clap_complete::Shell;
 
 use super::keys::{Definition, KEYS, Kind};
@@ -29,93 +29,87 @@ const RECOVER: &str = "recover";
 const CLOSE_ALL_CHANNELS: &str = "close-all-channels";
 const ACCEPT_OLD_STATE: &str = "accept-old-state";
 
-/// What the daemon was started with.
+/// The parsed command line.
 pub struct Args {
     matches: ArgMatches,
-    rescue: Option<Rescue>,
+    subcommand: Option<Command>,
 }
 
-/// What the program may be asked for while the daemon does not run.
+/// What the program does in place of running the daemon.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Rescue {
-    /// To restore a backup.
+pub enum Command {
+    /// Checks the configuration and prints it.
+    CheckConfig,
+    /// Prints a configuration file with every key.
+    PrintDefaultConfig,
+    /// Makes another certificate for the same key.
+    RenewCertificate,
+    /// Prints the completion script for a shell.
+    PrintCompletions(Shell),
+    /// Prints the manual page.
+    PrintManPage,
+    /// Restores a backup.
     Restore(RestoreArgs),
-    /// To have the peers close the channels.
+    /// Has the peers close all channels.
     Recover,
 }
 
-/// What to restore, and how.
+/// The arguments of `restore`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RestoreArgs {
     /// The backup, or the database of a mirror.
     pub file: PathBuf,
-    /// The file of the secret key to open it with.
+    /// The file of the secret key that decrypts the backup.
     pub identity_file: Option<PathBuf>,
-    /// The file of the passphrase to open it with.
+    /// The file of the passphrase that decrypts the backup.
     pub passphrase_file: Option<PathBuf>,
-    /// Whether the peers are to close the channels.
+    /// Whether the peers close the channels.
     pub recover: bool,
-    /// What was typed to have an old state.
+    /// The words that accept an old state.
     pub accept_old_state: Option<String>,
 }
 
-/// What else the daemon may be asked for than to run.
+/// Where the value of a flag comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Only {
-    /// To check the configuration, and to show it.
-    CheckConfig,
-    /// To show a configuration file with every key.
-    PrintDefaultConfig,
-    /// To make another certificate for the same key.
-    RenewCertificate,
-    /// To show the completion script for a shell.
-    PrintCompletions(Shell),
-    /// To show its manual page.
-    PrintManPage,
-}
-
-/// Where a flag's value comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Given {
+pub(super) enum ArgSource {
     Flag,
     Variable,
 }
 
 impl Args {
-    /// Those of this process. Ends it if they cannot be read, or if help is asked for.
+    /// Parses the arguments of this process. Ends it on an error, and after `--help`.
     pub fn parse() -> Self {
-        Self::of(Self::command().get_matches())
+        Self::of(Self::parser().get_matches())
     }
 
-    /// These, of which the first is the name of the program, and the environment of this process.
+    /// Parses these arguments, of which the first is the name of the program, and the environment.
     pub fn try_parse_from<T: Into<OsString> + Clone>(
         args: impl IntoIterator<Item = T>,
     ) -> Result<Self, clap::Error> {
-        Self::command().try_get_matches_from(args).map(Self::of)
+        Self::parser().try_get_matches_from(args).map(Self::of)
     }
 
     fn of(matches: ArgMatches) -> Self {
-        match matches.subcommand() {
-            Some((RESTORE, rescue)) => {
-                let rescue = rescue.clone();
-                let order = order(&rescue);
-                Self { matches: rescue, rescue: Some(Rescue::Restore(order)) }
+        let (matches, subcommand) = match matches.subcommand() {
+            Some((RESTORE, restore)) => {
+                (restore.clone(), Some(Command::Restore(restore_args(restore))))
             },
-            Some((_, rescue)) => Self { matches: rescue.clone(), rescue: Some(Rescue::Recover) },
-            None => Self { matches, rescue: None },
-        }
+            Some((_, recover)) => (recover.clone(), Some(Command::Recover)),
+            None => (matches, None),
+        };
+        Self { matches, subcommand }
     }
 
-    /// What may be on the command line.
-    pub fn command() -> Command {
-        let command = Command::new("ldk-server")
+    /// The parser of the command line.
+    pub fn parser() -> clap::Command {
+        let command = clap::Command::new("ldk-server")
             .version(ldk_server_version::VERSION)
             .about("A standalone Lightning node with a gRPC API")
             .args([
                 Arg::new(CHECK_CONFIG)
                     .long(CHECK_CONFIG)
                     .action(ArgAction::SetTrue)
-                    .help("Check the configuration, and print each key with where it comes from"),
+                    .help("Check the configuration, and print the value and the source of each key"),
                 Arg::new(PRINT_DEFAULT_CONFIG)
                     .long(PRINT_DEFAULT_CONFIG)
                     .action(ArgAction::SetTrue)
@@ -124,8 +118,8 @@ impl Args {
                     .long(RENEW_CERTIFICATE)
                     .action(ArgAction::SetTrue)
                     .help(
-                        "Make another self-signed certificate for the same key and the configured \
-                         hosts; a daemon that runs takes it within seconds",
+                        "Create another self-signed certificate for the same key and the configured \
+                         hosts; a running daemon loads it within seconds",
                     ),
                 Arg::new(PRINT_COMPLETIONS)
                     .long(PRINT_COMPLETIONS)
@@ -142,23 +136,20 @@ impl Args {
         with_configuration(command)
     }
 
-    /// What the program is asked for in place of the daemon.
-    pub fn rescue(&self) -> Option<&Rescue> {
-        self.rescue.as_ref()
+    /// The command; `None` to run the daemon.
+    pub fn command(&self) -> Option<Command> {
+        self.subcommand.clone().or_else(|| self.command_flag())
     }
 
-    /// What to do instead of running.
-    pub fn only(&self) -> Option<Only> {
-        if self.rescue.is_some() {
-            return None;
-        }
-        let flag = |name, only| self.matches.get_flag(name).then_some(only);
+    /// The command that a flag names.
+    fn command_flag(&self) -> Option<Command> {
+        let flag = |name, command| self.matches.get_flag(name).then_some(command);
         let shell = self.matches.get_one(PRINT_COMPLETIONS).copied();
-        flag(PRINT_DEFAULT_CONFIG, Only::PrintDefaultConfig)
-            .or(flag(PRINT_MAN_PAGE, Only::PrintManPage))
-            .or(shell.map(Only::PrintCompletions))
-            .or(flag(CHECK_CONFIG, Only::CheckConfig))
-            .or(flag(RENEW_CERTIFICATE, Only::RenewCertificate))
+        flag(PRINT_DEFAULT_CONFIG, Command::PrintDefaultConfig)
+            .or(flag(PRINT_MAN_PAGE, Command::PrintManPage))
+            .or(shell.map(Command::PrintCompletions))
+            .or(flag(CHECK_CONFIG, Command::CheckConfig))
+            .or(flag(RENEW_CERTIFICATE, Command::RenewCertificate))
     }
 
     pub(super) fn config_file(&self) -> Option<&PathBuf> {
@@ -173,11 +164,11 @@ impl Args {
         self.matches.get_flag(WITHOUT_PEER_GATE)
     }
 
-    /// The value of a key that is set here, and how.
-    pub(super) fn get(&self, key: &Definition) -> Option<(toml::Value, Given)> {
+    /// The value of a key and its source, if it is set here.
+    pub(super) fn get(&self, key: &Definition) -> Option<(toml::Value, ArgSource)> {
         let given = match self.matches.value_source(key.name)? {
-            ValueSource::CommandLine => Given::Flag,
-            ValueSource::EnvVariable => Given::Variable,
+            ValueSource::CommandLine => ArgSource::Flag,
+            ValueSource::EnvVariable => ArgSource::Variable,
             _ => return None,
         };
         let value = match key.kind {
@@ -195,8 +186,8 @@ impl Args {
     }
 }
 
-/// With the file of the configuration and its keys.
-fn with_configuration(command: Command) -> Command {
+/// Adds the configuration file and all keys.
+fn with_configuration(command: clap::Command) -> clap::Command {
     command
         .arg(
             Arg::new(CONFIG_FILE)
@@ -207,24 +198,24 @@ fn with_configuration(command: Command) -> Command {
                 ),
         )
         .arg(Arg::new(LIBRARY_STORE).long(LIBRARY_STORE).action(ArgAction::SetTrue).hide(true).help(
-            "Keep the library's state in the library's own store, to measure the server's by. \
-             What the server itself writes down is then not safe from a loss of power",
+            "Keep the state of the library in its own store, for benchmarks. What the server itself \
+             writes then does not survive a loss of power",
         ))
         .arg(
             Arg::new(WITHOUT_PEER_GATE).long(WITHOUT_PEER_GATE).action(ArgAction::SetTrue).hide(true).help(
-                "Let the library listen and connect to peers itself, to measure the gate by. No \
-                 limit of peers is then kept, and nothing is held until it is safe on disk",
+                "Let the library listen and connect to peers itself, for benchmarks. There are then no \
+                 limits for peers, and nothing is held until it is on disk",
             ),
         )
         .args(KEYS.iter().map(flag))
 }
 
-fn restore_command() -> Command {
+fn restore_command() -> clap::Command {
     let path = |name: &'static str| {
         Arg::new(name).long(name).value_name("FILE").value_parser(value_parser!(PathBuf))
     };
-    let command = Command::new(RESTORE)
-        .about("Restore a node from a backup, or from its mirror, where there is none")
+    let command = clap::Command::new(RESTORE)
+        .about("Restore a node from a backup or from its mirror; overwrites nothing")
         .arg(
             Arg::new(BACKUP)
                 .value_name("BACKUP")
@@ -233,37 +224,37 @@ fn restore_command() -> Command {
                 .help("The backup, or the ldk_node_data.sqlite of a mirror"),
         )
         .args([
-            path(IDENTITY_FILE).help("File of the secret key that opens the backup"),
+            path(IDENTITY_FILE).help("File of the secret key that decrypts the backup"),
             path(PASSPHRASE_FILE)
                 .conflicts_with(IDENTITY_FILE)
-                .help("File of the passphrase that opens the backup [default: it is asked for]"),
+                .help("File of the passphrase that decrypts the backup [default: prompt for it]"),
             Arg::new(RECOVER).long(RECOVER).action(ArgAction::SetTrue).help(
-                "Put the channels' state aside, and let the peers close the channels: safe with a \
-                 state of any age",
+                "Put the state of the channels into quarantine, and let the peers close the channels: \
+                 safe with a state of any age",
             ),
             Arg::new(ACCEPT_OLD_STATE)
                 .long(ACCEPT_OLD_STATE)
                 .value_name("WORDS")
                 .conflicts_with(RECOVER)
-                .help("Words by which a state that is too old is accepted"),
+                .help("Accept a state that is too old; the error that refuses it names the words"),
         ]);
     with_configuration(command)
 }
 
-fn recover_command() -> Command {
-    let command = Command::new(RECOVER_NODE)
-        .about("Put the state of all channels aside, because it is too old, and let the peers close them")
+fn recover_command() -> clap::Command {
+    let command = clap::Command::new(RECOVER_NODE)
+        .about("Put the state of all channels into quarantine, because it is too old, and let the peers close them")
         .arg(
             Arg::new(CLOSE_ALL_CHANNELS)
                 .long(CLOSE_ALL_CHANNELS)
                 .action(ArgAction::SetTrue)
                 .required(true)
-                .help("Says that this is what you want: there is no way back"),
+                .help("Confirm that the peers shall close all channels; this cannot be undone"),
         );
     with_configuration(command)
 }
 
-fn order(matches: &ArgMatches) -> RestoreArgs {
+fn restore_args(matches: &ArgMatches) -> RestoreArgs {
     let path = |name| matches.get_one::<PathBuf>(name).cloned();
     RestoreArgs {
         file: path(BACKUP).unwrap_or_default(),

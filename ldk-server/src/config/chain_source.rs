@@ -1,11 +1,11 @@
-//! Where blocks and fee rates come from.
+//! The sources of blocks and fee rates.
 
 use std::fmt;
 use std::path::PathBuf;
 
 use secrecy::SecretString;
 
-/// Where blocks and fee rates come from.
+/// A source of blocks and fee rates.
 #[derive(Clone)]
 pub enum ChainSource {
     /// Bitcoin Core, by RPC and optionally REST.
@@ -21,9 +21,9 @@ pub enum ChainSource {
 pub struct ElectrumConfig {
     /// The server.
     pub server: HostPort,
-    /// Whether it is reached by TLS.
+    /// Whether it uses TLS.
     pub uses_tls: bool,
-    /// An authority that may have signed its certificate, besides the usual ones.
+    /// A certificate authority to trust besides the usual ones.
     pub ca_cert_path: Option<PathBuf>,
 }
 
@@ -42,12 +42,12 @@ pub struct EsploraConfig {
     pub server_url: String,
     /// Headers of each request.
     pub headers: Vec<(String, SecretString)>,
-    /// An authority that may have signed its certificate, besides the usual ones.
+    /// A certificate authority to trust besides the usual ones.
     pub ca_cert_path: Option<PathBuf>,
 }
 
 impl EsploraConfig {
-    /// Whether it is reached by TLS.
+    /// Whether it uses TLS.
     pub fn uses_tls(&self) -> bool {
         self.server_url.starts_with("https://")
     }
@@ -80,7 +80,7 @@ pub struct BitcoindConfig {
     pub rpc: HostPort,
     /// Its credentials.
     pub auth: BitcoindAuth,
-    /// The REST server that blocks are fetched from, if any.
+    /// The REST server for blocks, if any.
     pub rest: Option<HostPort>,
 }
 
@@ -114,6 +114,6 @@ pub enum BitcoindAuth {
         /// Its password.
         password: SecretString,
     },
-    /// The file that Bitcoin Core writes anew at each of its starts.
+    /// The file that Bitcoin Core rewrites at each start.
     CookieFile(PathBuf),
 }

@@ -1,4 +1,4 @@
-//! Every key of the configuration: its name in the file, its flag, its variable and its default.
+//! Every key of the configuration, with its flag, variable and default.
 
 mod definition;
 
@@ -8,13 +8,13 @@ pub use definition::{Definition, Key, Kind, Refused};
 const ONLY_IN_NEWER_LIBRARY: &str =
     "not supported: LDK Node 0.7.1, which this server is built on, cannot do it; remove the key";
 
-/// Makes a constant of each key, by which alone its value can be read, and [`KEYS`] of all.
+/// Declares a constant for each key, through which its value is read, and [`KEYS`] with all of them.
 macro_rules! keys {
     ($($name:ident: $kind:ident($($text:expr),+ $(,)?) $(.$method:ident($($value:expr),* $(,)?))*;)+) => {
         $(pub(crate) const $name: Key<$kind> =
             Key::<$kind>::new($($text),+)$(.$method($($value),*))*;)+
 
-        /// All keys, in the order they are shown in.
+        /// All keys, in display order.
         pub static KEYS: &[Definition] = &[$($name.definition()),+];
     };
 }
@@ -47,7 +47,7 @@ keys! {
     ).value("URL").short("pathfinding_scores_source_url");
     NODE_ASYNC_PAYMENTS_ROLE: Text(
         "node.async_payments_role",
-        "Part taken in asynchronous payments: client or server",
+        "Role in asynchronous payments: client or server",
     ).value("ROLE");
     NODE_ENABLE_ZERO_FEE_COMMITMENTS: Boolean(
         "node.enable_zero_fee_commitments",
@@ -59,8 +59,8 @@ keys! {
     ).value("DIR").short("storage_dir_path");
     STORAGE_CONSISTENT_CUTS: Boolean(
         "storage.consistent_cuts",
-        "Whether what is written to disk always fits together, so that a crash amid payments \
-         closes no channel",
+        "Whether the state on disk is always consistent, so that a crash during payments closes no \
+         channel",
     ).default("true");
     BITCOIND_RPC_ADDRESS: Text(
         "bitcoind.rpc_address",
@@ -86,8 +86,7 @@ keys! {
     ).value("URL");
     ELECTRUM_CA_CERT_PATH: Text(
         "electrum.ca_cert_path",
-        "Certificate, PEM, of an authority that may have signed that of the Electrum server, \
-         besides the usual ones",
+        "PEM certificate of an authority to trust for the Electrum server, besides the usual ones",
     ).value("FILE");
     ESPLORA_SERVER_URL: Text(
         "esplora.server_url",
@@ -99,20 +98,19 @@ keys! {
     ).value("HEADER").secret();
     ESPLORA_CA_CERT_PATH: Text(
         "esplora.ca_cert_path",
-        "Certificate, PEM, of an authority that may have signed that of the Esplora server, \
-         besides the usual ones",
+        "PEM certificate of an authority to trust for the Esplora server, besides the usual ones",
     ).value("FILE");
     SYNC_ONCHAIN_WALLET_INTERVAL_SECS: Number(
         "sync.onchain_wallet_interval_secs",
-        "Seconds from one sync of the wallet with Electrum or Esplora to the next",
+        "Seconds between syncs of the wallet with Electrum or Esplora",
     ).value("SECONDS").default("80");
     SYNC_LIGHTNING_WALLET_INTERVAL_SECS: Number(
         "sync.lightning_wallet_interval_secs",
-        "Seconds from one sync of the channels with Electrum or Esplora to the next",
+        "Seconds between syncs of the channels with Electrum or Esplora",
     ).value("SECONDS").default("30");
     SYNC_FEE_RATES_INTERVAL_SECS: Number(
         "sync.fee_rates_interval_secs",
-        "Seconds from one reading of the fee rates of Electrum or Esplora to the next",
+        "Seconds between updates of the fee rates from Electrum or Esplora",
     ).value("SECONDS").default("600");
     CHANNELS_TRUSTED_PEERS_0CONF: List(
         "channels.trusted_peers_0conf",
@@ -120,11 +118,11 @@ keys! {
     ).value("PUBKEY");
     CHANNELS_ANCHOR_RESERVE_SATS: Number(
         "channels.anchor_reserve_sats",
-        "Kept on chain for each anchor channel, to be able to close it",
+        "Reserve on chain for each anchor channel, to be able to close it",
     ).value("SATS").default("25000");
     CHANNELS_ANCHOR_TRUSTED_PEERS: List(
         "channels.anchor_trusted_peers",
-        "Node id of a peer for whose channels nothing is kept on chain; may be repeated",
+        "Node id of a peer whose channels need no reserve; may be repeated",
     ).value("PUBKEY");
     CHANNELS_FORWARDING_FEE_BASE_MSAT: Number(
         "channels.forwarding_fee_base_msat",
@@ -132,7 +130,7 @@ keys! {
     ).value("MSAT").default("1000");
     CHANNELS_FORWARDING_FEE_PROPORTIONAL_MILLIONTHS: Number(
         "channels.forwarding_fee_proportional_millionths",
-        "Fee for such a payment as a share of its amount",
+        "Fee for each such payment, as a share of its amount",
     ).value("PPM").default("0");
     CHANNELS_CLTV_EXPIRY_DELTA: Number(
         "channels.cltv_expiry_delta",
@@ -140,21 +138,21 @@ keys! {
     ).value("BLOCKS").default("72");
     ROUTING_MAX_TOTAL_ROUTING_FEE_MSAT: Number(
         "routing.max_total_routing_fee_msat",
-        "Most that a payment may cost in fees where its request sets no limit [default: 1% of the \
-         amount plus 50,000 msat]",
+        "Highest routing fee of a payment whose request sets no limit [default: 1% of the amount plus \
+         50,000 msat]",
     ).value("MSAT");
     ROUTING_MAX_TOTAL_CLTV_EXPIRY_DELTA: Number(
         "routing.max_total_cltv_expiry_delta",
-        "Longest time lock of a payment's route where its request sets none",
+        "Longest total CLTV delta of a payment whose request sets none",
     ).value("BLOCKS").default("1008");
     ROUTING_MAX_PATH_COUNT: Number(
         "routing.max_path_count",
-        "Most paths that a payment is split over where its request sets no number",
+        "Most paths of a payment whose request sets no number",
     ).value("PATHS").default("10");
     ROUTING_MAX_CHANNEL_SATURATION_POWER_OF_HALF: Number(
         "routing.max_channel_saturation_power_of_half",
-        "Largest share of a channel that a payment may use where its request sets none, as a \
-         power of one half: 0 all, 1 half, 2 a quarter",
+        "Largest share of a channel that a payment may use if its request sets none, as a power of \
+         one half: 0 all, 1 half, 2 a quarter",
     ).value("POWER").default("2");
     LOG_LEVEL: Text(
         "log.level",
@@ -174,19 +172,19 @@ keys! {
     ).value("TARGET=LEVEL");
     LOG_FORMAT: Text(
         "log.format",
-        "What a line looks like: text or json",
+        "Format of a line: text or json",
     ).value("FORMAT").default("\"text\"");
     LOG_MAX_SIZE_MB: Number(
         "log.max_size_mb",
-        "Size at which another log file is begun; 0 means never",
+        "Size at which the log file is rotated; 0 means never",
     ).value("MIB").default("50");
     LOG_ROTATION_INTERVAL_HOURS: Number(
         "log.rotation_interval_hours",
-        "Age at which another log file is begun; 0 means never",
+        "Age at which the log file is rotated; 0 means never",
     ).value("HOURS").default("24");
     LOG_MAX_FILES: Number(
         "log.max_files",
-        "How many older log files are kept",
+        "How many old log files are kept",
     ).value("FILES").default("5");
     TLS_CERT_PATH: Text(
         "tls.cert_path",
@@ -198,7 +196,7 @@ keys! {
     ).value("FILE");
     TLS_HOSTS: List(
         "tls.hosts",
-        "Name or address that a certificate made here is valid for, besides localhost and \
+        "Name or address that a generated certificate is valid for, besides localhost and \
          127.0.0.1; may be repeated",
     ).value("HOST");
     AUTH_ACCEPT_TIMESTAMP_ONLY: Boolean(
@@ -237,7 +235,7 @@ keys! {
     ).value("SECONDS").default("10");
     LIMITS_HEADER_TIMEOUT_SECS: Number(
         "limits.header_timeout_secs",
-        "How long it may then take to begin with HTTP",
+        "How long it may then take to send the first HTTP bytes",
     ).value("SECONDS").default("10");
     LIMITS_REQUEST_TIMEOUT_SECS: Number(
         "limits.request_timeout_secs",
@@ -249,11 +247,11 @@ keys! {
     ).value("SECONDS").default("30");
     LIMITS_KEEP_ALIVE_INTERVAL_SECS: Number(
         "limits.keep_alive_interval_secs",
-        "Seconds of silence after which the other side is asked whether it is still there",
+        "Seconds without data after which a keep-alive ping is sent",
     ).value("SECONDS").default("60");
     LIMITS_KEEP_ALIVE_TIMEOUT_SECS: Number(
         "limits.keep_alive_timeout_secs",
-        "How long its answer may take",
+        "How long the answer to a keep-alive ping may take",
     ).value("SECONDS").default("20");
     LIMITS_MAX_PEER_CONNECTIONS: Number(
         "limits.max_peer_connections",
@@ -269,7 +267,7 @@ keys! {
     ).value("SECONDS").default("15");
     LIMITS_PEER_WRITE_TIMEOUT_SECS: Number(
         "limits.peer_write_timeout_secs",
-        "How long a peer may take to receive what it is sent",
+        "How long a peer may take to read what it is sent",
     ).value("SECONDS").default("60");
     LIMITS_MAX_QUEUED_BYTES_PER_PEER: Number(
         "limits.max_queued_bytes_per_peer",
@@ -281,51 +279,51 @@ keys! {
     ).value("PUBKEY");
     LIQUIDITY_LSPS2_CLIENT_ADDRESS: Text(
         "liquidity.lsps2_client.address",
-        "Where it listens",
+        "Address of that provider",
     ).value("HOST:PORT");
     LIQUIDITY_LSPS2_CLIENT_TOKEN: Text(
         "liquidity.lsps2_client.token",
-        "What it asks of its customers",
+        "Token that the provider requires of its customers",
     ).secret().value("TOKEN");
     LIQUIDITY_LSPS2_SERVICE_ADVERTISE_SERVICE: Boolean(
         "liquidity.lsps2_service.advertise_service",
-        "Whether to announce that this node is one",
+        "Whether to announce that this node provides just-in-time channels",
     );
     LIQUIDITY_LSPS2_SERVICE_CHANNEL_OPENING_FEE_PPM: Number(
         "liquidity.lsps2_service.channel_opening_fee_ppm",
-        "Its fee, as a share of the payment",
+        "Fee of this provider, as a share of the payment",
     ).value("PPM");
     LIQUIDITY_LSPS2_SERVICE_CHANNEL_OVER_PROVISIONING_PPM: Number(
         "liquidity.lsps2_service.channel_over_provisioning_ppm",
-        "How much larger than the payment its channels are made",
+        "How much larger than the payment a channel of this provider is",
     ).value("PPM");
     LIQUIDITY_LSPS2_SERVICE_MIN_CHANNEL_OPENING_FEE_MSAT: Number(
         "liquidity.lsps2_service.min_channel_opening_fee_msat",
-        "Its least fee",
+        "Lowest fee of this provider",
     ).value("MSAT");
     LIQUIDITY_LSPS2_SERVICE_MIN_CHANNEL_LIFETIME: Number(
         "liquidity.lsps2_service.min_channel_lifetime",
-        "How long its channels stay open at least",
+        "How long channels of this provider stay open at least",
     ).value("BLOCKS");
     LIQUIDITY_LSPS2_SERVICE_MAX_CLIENT_TO_SELF_DELAY: Number(
         "liquidity.lsps2_service.max_client_to_self_delay",
-        "The longest delay of a client's own money that it accepts",
+        "Longest to_self_delay of a client that this provider accepts",
     ).value("BLOCKS");
     LIQUIDITY_LSPS2_SERVICE_MIN_PAYMENT_SIZE_MSAT: Number(
         "liquidity.lsps2_service.min_payment_size_msat",
-        "The smallest payment it takes",
+        "Smallest payment that this provider accepts",
     ).value("MSAT");
     LIQUIDITY_LSPS2_SERVICE_MAX_PAYMENT_SIZE_MSAT: Number(
         "liquidity.lsps2_service.max_payment_size_msat",
-        "The largest payment it takes",
+        "Largest payment that this provider accepts",
     ).value("MSAT");
     LIQUIDITY_LSPS2_SERVICE_CLIENT_TRUSTS_LSP: Boolean(
         "liquidity.lsps2_service.client_trusts_lsp",
-        "Whether its clients trust it",
+        "Whether clients trust this provider",
     );
     LIQUIDITY_LSPS2_SERVICE_REQUIRE_TOKEN: Text(
         "liquidity.lsps2_service.require_token",
-        "What it asks of its customers",
+        "Token that this provider requires of its customers",
     ).secret().value("TOKEN");
     LIQUIDITY_LSPS2_SERVICE_ALLOW_CLIENT_0RESERVE: Boolean(
         "liquidity.lsps2_service.allow_client_0reserve",
@@ -341,7 +339,7 @@ keys! {
     ).value("BLOCKS").default("1");
     HISTORY_KEEP_EXPIRED_INVOICES_SECS: Number(
         "history.keep_expired_invoices_secs",
-        "Seconds after which an invoice that expired unpaid is in the history only",
+        "Seconds after which an invoice that expired unpaid stays in the history only",
     ).value("SECONDS").default("604800");
     EVENTS_KEEP_SECS: Number(
         "events.keep_secs",
@@ -361,7 +359,7 @@ keys! {
     ).value("DIR");
     BACKUP_ALLOW_KEYS: Boolean(
         "backup.allow_keys",
-        "Whether a caller may have the node's keys put into a backup",
+        "Whether a caller may include the node's keys in a backup",
     ).default("false");
     HRN_MODE: Text(
         "hrn.mode",
@@ -373,7 +371,7 @@ keys! {
     ).value("HOST:PORT").default("\"8.8.8.8:53\"");
     HRN_TIMEOUT_SECS: Number(
         "hrn.timeout_secs",
-        "How long a name may take",
+        "How long the lookup of a name may take",
     ).value("SECONDS").default("5");
     HRN_ENABLE_RESOLUTION_SERVICE: Boolean(
         "hrn.enable_resolution_service",
@@ -385,7 +383,7 @@ keys! {
     ).default("false");
     METRICS_POLL_METRICS_INTERVAL: Number(
         "metrics.poll_metrics_interval",
-        "Seconds from one reading of the metrics to the next",
+        "Seconds between readings of the metrics",
     ).value("SECONDS").default("60").short("poll_metrics_interval");
     METRICS_USERNAME: Text(
         "metrics.username",
@@ -431,7 +429,7 @@ keys! {
     ).refused(Refused::Always(ONLY_IN_NEWER_LIBRARY));
     FORCE_WALLET_FULL_SCAN: Switch(
         "--force-wallet-full-scan",
-        "Look through all of the chain for what the wallet was paid, as at the first start; with \
-         Electrum or Esplora only",
+        "Scan the whole chain for payments to the wallet, as at the first start; with Electrum or \
+         Esplora only",
     );
 }

@@ -1,5 +1,7 @@
+use std::num::NonZeroU32;
 use std::path::Path;
 
+use ldk_node::config::ChannelConfig;
 use secrecy::ExposeSecret as _;
 
 use super::*;
@@ -21,22 +23,22 @@ rpc_password = \"hunter2\"
 
 /// Merges flags over a file, as the daemon does; the test process's environment has no
 /// LDK_SERVER_ variables.
-fn load(file: &str, flags: &[&str]) -> Result<Config, String> {
+fn load(file: &str, flags: &[&str]) -> anyhow::Result<Config> {
     loaded(file, flags).map(|(config, _)| config)
 }
 
-fn loaded(file: &str, flags: &[&str]) -> Result<(Config, Values), String> {
+fn loaded(file: &str, flags: &[&str]) -> anyhow::Result<(Config, Values)> {
     let args = Args::try_parse_from([&["ldk-server"], flags].concat()).unwrap();
-    let mut values =
-        Values::gather(&args, File::parse(file)?).map_err(|error| error.to_string())?;
-    let config = Config::merge(&mut values, &args).map_err(|error| error.to_string())?;
+    let file = File::parse(file)?;
+    let mut values = Values::gather(&args, file)?;
+    let config = Config::merge(&mut values, &args)?;
     Ok((config, values))
 }
 
 fn refusal(file: &str, flags: &[&str]) -> String {
     match load(file, flags) {
         Ok(_) => panic!("accepted: {file} {flags:?}"),
-        Err(message) => message,
+        Err(error) => error.to_string(),
     }
 }
 
@@ -149,7 +151,7 @@ fn a_server_may_have_an_authority_of_its_own_if_it_is_reached_by_tls() {
         ("electrum", "ssl://a.example", "electrum.server_url: \"a.example\" must be host:port"),
         ("esplora", "https://a.example:x", "esplora.server_url: is not a URL: "),
     ] {
-        let message = of(section, server_url).err().unwrap();
+        let message = of(section, server_url).err().unwrap().to_string();
         assert!(message.contains(expected), "{message}");
     }
 }
@@ -161,14 +163,14 @@ fn an_esplora_server_may_need_headers() {
         let file = format!("{file}headers = [{text}]\n");
         match loaded(&file, &[])?.0.chain_source {
             ChainSource::Esplora(esplora) => Ok(esplora.headers),
-            _ => Err("not esplora".to_owned()),
+            _ => anyhow::bail!("not esplora"),
         }
     };
     let read = headers("\"Authorization: Bearer a:b\"").unwrap();
     assert_eq!(read[0].0, "Authorization");
     assert_eq!(read[0].1.expose_secret(), "Bearer a:b");
     for wrong in ["\"hunter2\"", "\"a b: hunter2\"", "\"a: hunter2\\u0001\""] {
-        let message = headers(wrong).unwrap_err();
+        let message = headers(wrong).unwrap_err().to_string();
         assert!(message.contains("esplora.headers: "), "{message}");
         assert!(!message.contains("hunter2"), "{message}");
     }
@@ -581,7 +583,7 @@ fn what_is_secret_in_a_url_is_not_shown() {
     let shown = loaded(file, &[]).unwrap().1.to_string();
     assert!(shown.contains("\"http://********@a/b\""), "{shown}");
     assert!(shown.contains("\"https://a/s?key=********\""), "{shown}");
-    let refused = loaded(&file.replace("http://me", "ftp://me"), &[]).err().unwrap();
+    let refused = refusal(&file.replace("http://me", "ftp://me"), &[]);
     assert!(refused.contains("ftp://********@a/b"), "{refused}");
     assert!(!shown.contains("hunter2"), "{shown}");
 }
@@ -634,7 +636,7 @@ fn the_log_file_is_none_of_the_directories() {
     for file in [&storage, &storage.join("signet"), &storage.join("signet/.."), &link] {
         let log_flag = format!("--log-file={}", file.display());
         let flags = [storage_flag.as_str(), &log_flag, "--node-network=signet"];
-        let refused = loaded(MINIMAL, &flags).err().unwrap();
+        let refused = refusal(MINIMAL, &flags);
         let sentence = "Log file path cannot be the same as storage directory path";
         assert!(refused.contains("log.file: ") && refused.contains(sentence), "{refused}");
     }

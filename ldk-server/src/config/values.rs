@@ -1,4 +1,4 @@
-//! The value of each key, and where it comes from.
+//! The value of each key, and its source.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -10,15 +10,15 @@ use secrecy::SecretString;
 use toml::Value;
 
 use super::ConfigError;
-use super::args::{Args, Given};
+use super::args::{ArgSource, Args};
 use super::file::File;
 use super::keys::{Definition, KEYS, Key, Kind, List, Number, OnOff, Refused, Text};
 use crate::urls;
 
-/// Where a value comes from.
+/// The source of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Source {
-    /// Nobody has set it.
+    /// The default of the key.
     Default,
     /// The configuration file.
     File,
@@ -31,20 +31,21 @@ pub(super) enum Source {
 /// The keys that have a value.
 pub(super) struct Values {
     of: BTreeMap<&'static str, (Value, Source)>,
-    /// The sections that the file has, be they empty.
+    /// The sections of the file, including empty ones.
     sections: BTreeSet<String>,
 }
 
 impl Values {
-    /// Lays the flags over the variables, those over the file, and that over the defaults.
+    /// Collects the values. Flags take precedence over variables, these over the file, and the file
+    /// over defaults.
     pub(super) fn gather(args: &Args, file: File) -> Result<Self, ConfigError> {
         let File { mut values, sections } = file;
         let mut of = BTreeMap::new();
         for key in KEYS {
             let in_file = values.remove(key.name).map(|value| (value, Source::File));
             let given = args.get(key).map(|(value, given)| match given {
-                Given::Flag => (value, Source::Flag),
-                Given::Variable => (value, Source::Variable),
+                ArgSource::Flag => (value, Source::Flag),
+                ArgSource::Variable => (value, Source::Variable),
             });
             let is_on = |(value, _): &(Value, Source)| value.as_bool().unwrap_or(true);
             let chosen =
@@ -63,12 +64,12 @@ impl Values {
         Ok(Self { of, sections })
     }
 
-    /// Whether nobody has set anything.
+    /// Whether no key is set.
     pub(super) fn are_all_defaults(&self) -> bool {
         self.sections.is_empty() && self.of.values().all(|(_, source)| *source == Source::Default)
     }
 
-    /// Whether the file has this section, or one of its keys is set otherwise.
+    /// Whether the file has this section or one of its keys is set.
     pub(super) fn have_section(&self, section: &str) -> bool {
         let is_in_section =
             |name: &str| name.strip_prefix(section).is_some_and(|rest| rest.starts_with('.'));
@@ -79,12 +80,12 @@ impl Values {
         self.of.get(key.name()).map(|(_, source)| *source)
     }
 
-    /// Forgets a value that something else has taken the place of.
+    /// Removes a value that another key replaces.
     pub(super) fn remove<T>(&mut self, key: Key<T>) {
         self.of.remove(key.name());
     }
 
-    /// Gives a key the default that follows from others.
+    /// Sets the default of a key that depends on other keys.
     pub(super) fn set_default(&mut self, key: Key<Text>, value: String) {
         self.of.entry(key.name()).or_insert((value.into(), Source::Default));
     }
@@ -106,12 +107,12 @@ impl Values {
         texts.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
     }
 
-    /// Whether it is set and `true`.
+    /// Whether the key is set and `true`.
     pub(super) fn is_on(&self, key: Key<impl OnOff>) -> bool {
         self.of.get(key.name()).and_then(|(value, _)| value.as_bool()).unwrap_or(false)
     }
 
-    /// A number, which must be within these bounds.
+    /// A number within these bounds.
     pub(super) fn number<T>(
         &self,
         key: Key<Number>,
@@ -156,7 +157,7 @@ fn refuse(key: &Definition, value: &Value) -> Result<(), ConfigError> {
     }
 }
 
-/// Every key on a line of its own, with where it comes from. What is secret is not shown.
+/// One line for each key, with the source of its value. Secrets are masked.
 impl fmt::Display for Values {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         for key in KEYS.iter().filter(|key| key.refused.is_none()) {

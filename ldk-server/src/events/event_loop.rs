@@ -95,7 +95,7 @@ impl EventLoop {
             self.record(effect).map_err(|source| EventError::Record { event, source })?;
         }
         let acknowledged = self.store.acknowledging(|| self.node.event_handled());
-        acknowledged.map_err(|reason| EventError::Acknowledge { event, reason })
+        acknowledged.map_err(|error| EventError::Acknowledge { event, reason: error.to_string() })
     }
 
     fn record(&self, mut effect: Effect) -> Result<(), RecordError> {

@@ -1,4 +1,4 @@
-//! Which address stands for which: what the library is told, and what everybody else is.
+//! Translates between the loopback addresses that the library sees and the real ones.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::SocketAddr;
@@ -12,39 +12,39 @@ use super::tunnel::Tunnel;
 /// The addresses of stored peers.
 pub(super) type StoredPeers = BTreeMap<PublicKey, SocketAddress>;
 
-/// The addresses of peers.
+/// The addresses of all peers.
 #[derive(Default)]
 pub(super) struct Addresses(Mutex<Known>);
 
-/// What is known of them.
+/// The addresses that are known.
 #[derive(Default)]
 pub(super) struct Known {
-    /// By the addresses they lead to.
+    /// By the addresses that they lead to.
     pub(super) tunnels: HashMap<SocketAddress, Arc<Tunnel>>,
     /// Where the tunnels lead, by their entrances.
     exits: HashMap<SocketAddress, SocketAddress>,
-    /// The addresses of peers that have connected, by ours of the connection to the library.
+    /// The addresses of inbound peers, by the local address of their connection to the library.
     inbound: HashMap<SocketAddress, SocketAddress>,
     /// The peers in the library's record, as it was last read or written.
     pub(super) stored: StoredPeers,
-    /// The addresses that stored peers were last given. The library goes on with the first one.
+    /// The latest addresses of stored peers. The library keeps the first one.
     pub(super) moved: BTreeMap<PublicKey, SocketAddress>,
-    /// Peers that the library does not know, because it would not go to them through the gate.
-    pub(super) kept: BTreeMap<PublicKey, KeptPeer>,
+    /// Peers that were removed from the library, because it would bypass the gate to them.
+    pub(super) pending: BTreeMap<PublicKey, PendingPeer>,
     /// Addresses from the configuration.
     pub(super) configured: HashSet<SocketAddress>,
 }
 
-/// A peer that the gate connects to, after which it is the library's again.
+/// A peer that the gate has to connect to before it hands it over to the library.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct KeptPeer {
+pub(super) struct PendingPeer {
     pub(super) address: SocketAddress,
     /// Whether the library is to remember it.
     pub(super) persist: bool,
 }
 
-/// A peer that has connected is shown with its own address, until this is dropped.
-pub(super) struct Shown {
+/// Translates the address of an inbound peer, until this is dropped.
+pub(super) struct InboundMapping {
     addresses: Arc<Addresses>,
     local: SocketAddress,
 }
@@ -54,30 +54,32 @@ impl Addresses {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Shows the address of a peer in place of `local`, which is ours of the connection by which it
-    /// is led to the library.
-    pub(super) fn show_inbound(self: &Arc<Self>, local: SocketAddr, peer: SocketAddr) -> Shown {
+    /// Translates `local`, the local address of the connection to the library, to that of the peer.
+    pub(super) fn map_inbound(
+        self: &Arc<Self>,
+        local: SocketAddr,
+        peer: SocketAddr,
+    ) -> InboundMapping {
         let local = SocketAddress::from(local);
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         self.known().inbound.insert(local.clone(), peer.into());
-        Shown { addresses: Arc::clone(self), local }
+        InboundMapping { addresses: Arc::clone(self), local }
     }
 }
 
-impl Drop for Shown {
+impl Drop for InboundMapping {
     fn drop(&mut self) {
         self.addresses.known().inbound.remove(&self.local);
     }
 }
 
 impl Known {
-    /// The address that stands for this one everywhere but in the library; none if it does not come
-    /// from the gate.
+    /// The real address for one that the library has; `None` if it is not from the gate.
     pub(super) fn real(&self, address: &SocketAddress) -> Option<&SocketAddress> {
         self.exits.get(address).or_else(|| self.inbound.get(address))
     }
 
-    /// Where a stored peer is from now on, if the library has it elsewhere.
+    /// The latest address of a stored peer, if the library has another one.
     pub(super) fn moved_from(
         &self,
         node_id: &PublicKey,
@@ -87,13 +89,13 @@ impl Known {
         self.moved.get(node_id).filter(|moved| *moved != address)
     }
 
-    /// Remembers where a stored peer is from now on; false if it was stored there already.
+    /// Sets the latest address of a stored peer; returns false if it is stored already.
     pub(super) fn move_to(&mut self, node_id: PublicKey, address: &SocketAddress) -> bool {
         if self.stored.get(&node_id) == Some(address) {
             return false;
         }
-        if let Some(kept) = self.kept.get_mut(&node_id) {
-            kept.address = address.clone();
+        if let Some(pending) = self.pending.get_mut(&node_id) {
+            pending.address = address.clone();
         }
         self.moved.insert(node_id, address.clone());
         true
@@ -104,13 +106,12 @@ impl Known {
         self.tunnels.insert(tunnel.address().clone(), Arc::clone(tunnel));
     }
 
-    /// Drops the tunnels that nobody has come back to: of peers that were not stored, or no longer
-    /// are.
+    /// Closes tunnels that are not in use and not of a stored peer.
     pub(super) fn forget_unused(&mut self) {
-        let Self { tunnels, exits, stored, kept, configured, .. } = self;
-        let kept = kept.values().map(|peer| &peer.address);
+        let Self { tunnels, exits, stored, pending, configured, .. } = self;
+        let pending = pending.values().map(|peer| &peer.address);
         let wanted: HashSet<&SocketAddress> =
-            stored.values().chain(kept).chain(configured.iter()).collect();
+            stored.values().chain(pending).chain(configured.iter()).collect();
         tunnels.retain(|address, tunnel| {
             let is_used = tunnel.is_in_use() || wanted.contains(address);
             if !is_used {

@@ -1,14 +1,14 @@
-//! Which addresses others are told to connect to.
+//! The addresses that are announced.
 //!
-//! An address to listen at need not be one to connect to: `0.0.0.0` is every address of this machine
-//! and none of another's. The network keeps what it is told, so such an address is not told at all.
+//! An address to listen at need not be one to connect to: `0.0.0.0` is every address of this machine,
+//! and no address for others. The network keeps what is announced, so such an address is left out.
 
 use std::net::{IpAddr, Ipv6Addr};
 
 use ldk_node::bitcoin::Network;
 use ldk_node::lightning::ln::msgs::SocketAddress;
 
-/// The addresses that others are told of, and those that they could not reach this node at.
+/// The addresses that are announced, and those that are not because no peer could connect to them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Announced {
     pub(super) addresses: Vec<SocketAddress>,
@@ -16,7 +16,7 @@ pub(super) struct Announced {
 }
 
 impl Announced {
-    /// Without `announced`, those that the node listens at.
+    /// Without `announced`, the listening addresses are announced.
     pub(super) fn new(
         listening: &[SocketAddress],
         announced: Vec<SocketAddress>,
@@ -28,12 +28,13 @@ impl Announced {
         Self { addresses, withheld }
     }
 
-    /// Warns of what nobody is told.
+    /// Logs a warning for each address that is not announced.
     pub(super) fn warn(&self) {
         for address in &self.withheld {
             tracing::warn!(
-                "{address} is not announced, because nobody else can connect to it: set \
-                 node.announcement_addresses to the address by which this node is reached"
+                %address,
+                "an address is not announced, because no other machine can connect to it; set \
+                 node.announcement_addresses to the public address of this node"
             );
         }
     }

@@ -1,4 +1,4 @@
-//! Which channels there are with the peer at the other end of a connection.
+//! The channels with the peer of each connection.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -9,19 +9,19 @@ use ldk_node::lightning::ln::msgs::SocketAddress;
 use ldk_node::lightning::ln::types::ChannelId;
 use ldk_node::{ChannelDetails, PeerDetails};
 
-/// The channels with each connected peer, by the address that the library sees it at.
+/// The channels with each connected peer, by the address that the library sees.
 #[derive(Default)]
 pub(super) struct Channels(Mutex<HashMap<SocketAddr, Arc<[ChannelId]>>>);
 
-/// The channels with the peer of one connection, as far as they are known.
+/// The channels with the peer of one connection, as far as known.
 pub(super) struct PeerChannels {
     channels: Arc<Channels>,
-    /// Where the library sees the peer.
+    /// The address of the peer that the library sees.
     address: Option<SocketAddr>,
 }
 
 impl Channels {
-    /// The library has these peers and these channels.
+    /// Replaces the peers and channels by those that the library lists.
     pub(super) fn learn(&self, peers: &[PeerDetails], channels: &[ChannelDetails]) {
         let mut by_peer: HashMap<PublicKey, Vec<ChannelId>> = HashMap::new();
         for channel in channels {
@@ -35,9 +35,9 @@ impl Channels {
         *self.known() = known.collect();
     }
 
-    /// Those of a connection that begins now, with the peer whom the library sees at this address.
+    /// The channels of a new connection, of the peer that the library sees at this address.
     pub(super) fn begin(self: &Arc<Self>, address: Option<SocketAddr>) -> PeerChannels {
-        // It may have been another's.
+        // The address may have been that of another peer.
         if let Some(address) = &address {
             self.known().remove(address);
         }
@@ -50,7 +50,7 @@ impl Channels {
 }
 
 impl PeerChannels {
-    /// Those that are known now; none at first.
+    /// The channels that are known now; `None` at first.
     pub(super) fn ids(&self) -> Option<Arc<[ChannelId]>> {
         self.channels.known().get(&self.address?).map(Arc::clone)
     }
@@ -59,7 +59,7 @@ impl PeerChannels {
 fn socket_address(address: &SocketAddress) -> Option<SocketAddr> {
     match address {
         SocketAddress::TcpIpV4 { addr, port } => Some((*addr, *port).into()),
-        // Both ways the library sees the gate at an address of this machine.
+        // The library sees every connection of the gate at a loopback address.
         _ => None,
     }
 }

@@ -1,14 +1,14 @@
-//! Onion addresses in the configuration that could not work.
+//! Checks the onion addresses of the configuration.
 
 use ldk_node::lightning::ln::msgs::SocketAddress;
 
 use super::is_onion;
 use crate::config::{Config, ConfigError};
 
-/// The only one that the Tor network has today.
+/// The only version that the Tor network has today.
 const VERSION: u8 = 3;
 
-/// Refuses them before anything is begun.
+/// Refuses onion addresses that could not work, before the start does anything.
 pub fn check(config: &Config) -> Result<(), ConfigError> {
     const LISTENING: &str = "node.listening_addresses";
     const LSP: &str = "liquidity.lsps2_client.address";
@@ -20,7 +20,7 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
         if is_misspelt(address) {
             let accepted =
                 "an onion address is 56 characters of version 3 and .onion, in lower case";
-            return Err(ConfigError::new(key, format!("{address} cannot be one; {accepted}")));
+            return Err(ConfigError::new(key, format!("{address} is not valid; {accepted}")));
         }
         if key == LISTENING && is_onion(address) {
             let reason = format!(
@@ -37,7 +37,7 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// Whether it looks like an onion address, but is none, and would be asked of a DNS server.
+/// Whether this looks like an onion address but is none, so that a DNS server would be asked for it.
 fn is_misspelt(address: &SocketAddress) -> bool {
     match address {
         SocketAddress::Hostname { hostname, .. } => {

@@ -1,4 +1,4 @@
-//! Reaching a peer: directly, or through the proxy if its address is an onion address.
+//! Connects to a peer, directly or, at an onion address, through the proxy.
 
 use std::io;
 use std::time::Duration;
@@ -10,55 +10,54 @@ use tokio_socks::tcp::Socks5Stream;
 
 use crate::config::HostPort;
 
-/// How long a direct connection may take, with finding out the address.
+/// How long a direct connection may take, with the lookup of the host.
 const DIRECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long one through the proxy may take. Less than a caller of ConnectPeer waits, so that it
-/// hears the reason.
+/// How long a connection through the proxy may take. Less than a caller of ConnectPeer waits, so that
+/// the caller gets the reason.
 const PROXY_TIMEOUT: Duration = Duration::from_secs(25);
 
-/// Tor keeps what comes with different passwords on different circuits. This and the password mean
-/// nothing else to it.
+/// Tor uses different circuits for different passwords. User and password have no other meaning.
 const USER: &str = "ldk-server";
 
 /// How a peer is reached.
 #[derive(Clone, Debug)]
-pub(super) enum Route {
+pub(super) enum Transport {
     Direct,
     Proxy(HostPort),
 }
 
-/// Why a peer was not reached.
+/// Why the connection to a peer failed.
 #[derive(Debug, thiserror::Error)]
 pub enum DialError {
-    /// There is no host of this name.
+    /// The host does not exist.
     #[error("the host cannot be resolved")]
     Unresolvable,
-    /// Nobody is there, or nobody answers.
+    /// The peer refuses the connection or does not answer.
     #[error("it does not answer")]
     NoAnswer,
-    /// The proxy is not there.
-    #[error("the proxy at tor.proxy_address, {proxy}, cannot be reached: {error}")]
+    /// The proxy refuses the connection or does not answer.
+    #[error("the proxy at tor.proxy_address, {proxy}, cannot be reached: {source}")]
     Proxy {
-        /// Where it should be.
+        /// The address of the proxy.
         proxy: HostPort,
-        /// What the system says.
-        error: io::Error,
+        /// The cause.
+        source: io::Error,
     },
-    /// The proxy did not get there.
-    #[error("the proxy at tor.proxy_address, {proxy}, did not get there: {error}")]
+    /// The proxy could not connect to the peer.
+    #[error("the proxy at tor.proxy_address, {proxy}, did not get there: {source}")]
     Refused {
-        /// Where the proxy is.
+        /// The address of the proxy.
         proxy: HostPort,
-        /// What it says.
-        error: tokio_socks::Error,
+        /// The answer of the proxy.
+        source: tokio_socks::Error,
     },
-    /// The proxy did not get there in time.
+    /// The proxy did not connect to the peer in time.
     #[error(
         "the proxy at tor.proxy_address, {proxy}, did not get there within {} s",
         PROXY_TIMEOUT.as_secs()
     )]
     Timeout {
-        /// Where the proxy is.
+        /// The address of the proxy.
         proxy: HostPort,
     },
     /// The gate is closed.
@@ -66,13 +65,16 @@ pub enum DialError {
     Stopping,
 }
 
-/// A connection to this address.
-pub(super) async fn dial(route: &Route, address: &SocketAddress) -> Result<TcpStream, DialError> {
-    match route {
-        Route::Direct => {
+/// Connects to this address.
+pub(super) async fn dial(
+    transport: &Transport,
+    address: &SocketAddress,
+) -> Result<TcpStream, DialError> {
+    match transport {
+        Transport::Direct => {
             timeout(DIRECT_TIMEOUT, directly(address)).await.map_err(|_| DialError::NoAnswer)?
         },
-        Route::Proxy(proxy) => {
+        Transport::Proxy(proxy) => {
             let late = |_| DialError::Timeout { proxy: proxy.clone() };
             timeout(PROXY_TIMEOUT, through(proxy, address)).await.map_err(late)?
         },
@@ -82,7 +84,7 @@ pub(super) async fn dial(route: &Route, address: &SocketAddress) -> Result<TcpSt
 /// Tries all addresses of a host, one after the other.
 async fn directly(address: &SocketAddress) -> Result<TcpStream, DialError> {
     if matches!(address, SocketAddress::OnionV2(_) | SocketAddress::OnionV3 { .. }) {
-        // No DNS server is asked for those.
+        // Onion names must not reach a DNS server.
         return Err(DialError::Unresolvable);
     }
     let found = lookup_host(address.to_string()).await.map_err(|_| DialError::Unresolvable)?;
@@ -103,11 +105,11 @@ async fn through(proxy: &HostPort, onion: &SocketAddress) -> Result<TcpStream, D
     let stream = TcpStream::connect((proxy.host.as_str(), proxy.port)).await;
     let stream = stream
         .and_then(|stream| stream.set_nodelay(true).map(|()| stream))
-        .map_err(|error| DialError::Proxy { proxy: proxy.clone(), error })?;
+        .map_err(|source| DialError::Proxy { proxy: proxy.clone(), source })?;
     let target = onion.to_string();
     let host = target.split(':').next().unwrap_or_default();
     let stream =
         Socks5Stream::connect_with_password_and_socket(stream, target.as_str(), USER, host).await;
-    let refused = |error| DialError::Refused { proxy: proxy.clone(), error };
+    let refused = |source| DialError::Refused { proxy: proxy.clone(), source };
     Ok(stream.map_err(refused)?.into_inner())
 }

@@ -1,5 +1,5 @@
-//! Whether a connection has got through its handshake (BOLT 8) and both have said `init` (BOLT 1).
-//! All of it but the first byte is encrypted or random, so bytes are counted.
+//! Tracks whether the handshake of a connection (BOLT 8) has finished and both sides have sent `init`
+//! (BOLT 1). Everything but the first byte is encrypted or random, so bytes are counted.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,89 +10,88 @@ use tokio_util::sync::CancellationToken;
 
 use super::metrics::Direction;
 
-/// The first message, from whoever has made the connection.
+/// The first message, of the side that has made the connection.
 pub(super) const ACT_ONE_BYTES: usize = 50;
 const ACT_TWO_BYTES: u64 = 50;
 const ACT_THREE_BYTES: u64 = 66;
-/// The shortest message is encrypted in so many bytes: its length and `init` without features.
+/// The shortest message, encrypted: its length and `init` without features.
 const INIT_BYTES: u64 = 18 + 6 + 16;
 
-/// In this time after the handshake the library has told of the channels with the peer
-/// (`channel_reestablish`, BOLT 2). It should do so soon: what it would tell between its own message and
-/// the peer's, such as that a splice has confirmed, it tells at the next connection only.
-const GREETING: Duration = Duration::from_millis(50);
+/// Within this time after the handshake the library has sent `channel_reestablish` (BOLT 2) for the
+/// channels with the peer. It should do so soon: what happens between its own message and the peer's,
+/// such as the confirmation of a splice, it sends at the next connection only.
+const REESTABLISH: Duration = Duration::from_millis(50);
 
 const INITIATOR_BYTES: u64 = ACT_ONE_BYTES as u64 + ACT_THREE_BYTES + INIT_BYTES;
 const RESPONDER_BYTES: u64 = ACT_TWO_BYTES + INIT_BYTES;
 
-/// What both have said so far.
+/// How many bytes both sides have sent so far.
 pub(super) struct Handshake {
-    peer: Party,
-    library: Party,
+    peer: Side,
+    library: Side,
     finished: CancellationToken,
     finished_at: OnceLock<Instant>,
 }
 
-/// What one of them has said, and what it says in a handshake at least.
-struct Party {
-    said: AtomicU64,
+/// How many bytes one side has sent, and how many it sends in a handshake at least.
+struct Side {
+    sent: AtomicU64,
     needed: u64,
 }
 
 impl Handshake {
-    /// One in which nobody has said anything.
+    /// A handshake that has not begun.
     pub(super) fn new(direction: Direction) -> Self {
         let (peer, library) = match direction {
             Direction::Inbound => (INITIATOR_BYTES, RESPONDER_BYTES),
             Direction::Outbound => (RESPONDER_BYTES, INITIATOR_BYTES),
         };
-        let party = |needed| Party { said: AtomicU64::new(0), needed };
+        let side = |needed| Side { sent: AtomicU64::new(0), needed };
         Self {
-            peer: party(peer),
-            library: party(library),
+            peer: side(peer),
+            library: side(library),
             finished: CancellationToken::new(),
             finished_at: OnceLock::new(),
         }
     }
 
-    /// The peer has said so many bytes more.
-    pub(super) fn peer_said(&self, bytes: usize) {
+    /// Counts bytes of the peer.
+    pub(super) fn peer_sent(&self, bytes: usize) {
         self.peer.add(bytes);
-        self.look();
+        self.check_finished();
     }
 
-    /// The library has said so many bytes more. It says `init` to a peer that has shown its key only.
-    pub(super) fn library_said(&self, bytes: usize) {
+    /// Counts bytes of the library, which sends `init` only to a peer that has proved its key.
+    pub(super) fn library_sent(&self, bytes: usize) {
         self.library.add(bytes);
-        self.look();
+        self.check_finished();
     }
 
-    /// Whether the library is still making itself known: it does so in the handshake, and for each
-    /// channel in the moment after.
-    pub(super) fn is_greeting(&self) -> bool {
-        self.finished_at.get().is_none_or(|finished| finished.elapsed() < GREETING)
+    /// Whether the library may still send the handshake or `channel_reestablish`.
+    pub(super) fn is_reestablishing(&self) -> bool {
+        self.finished_at.get().is_none_or(|finished| finished.elapsed() < REESTABLISH)
     }
 
-    /// Waits until both have said enough.
+    /// Waits until both sides have finished.
     pub(super) async fn finished(&self) {
         self.finished.cancelled().await;
     }
 
-    fn look(&self) {
-        if !self.finished.is_cancelled() && self.peer.is_through() && self.library.is_through() {
+    fn check_finished(&self) {
+        if !self.finished.is_cancelled() && self.peer.is_finished() && self.library.is_finished() {
             self.finished_at.get_or_init(Instant::now);
             self.finished.cancel();
         }
     }
 }
 
-impl Party {
+impl Side {
     fn add(&self, bytes: usize) {
-        self.said.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.sent.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    fn is_through(&self) -> bool {
-        self.said.load(Ordering::Relaxed) >= self.needed
+    fn is_finished(&self) -> bool {
+        self.sent.load(Ordering::Relaxed) >= self.needed
     }
 }
 
@@ -106,29 +105,29 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_library_makes_itself_known_until_a_moment_after_the_handshake() {
         let handshake = Handshake::new(Direction::Outbound);
-        advance(10 * GREETING).await;
-        handshake.peer_said(90);
-        assert!(handshake.is_greeting());
-        handshake.library_said(156);
-        assert!(handshake.is_greeting());
-        advance(GREETING).await;
-        assert!(!handshake.is_greeting());
+        advance(10 * REESTABLISH).await;
+        handshake.peer_sent(90);
+        assert!(handshake.is_reestablishing());
+        handshake.library_sent(156);
+        assert!(handshake.is_reestablishing());
+        advance(REESTABLISH).await;
+        assert!(!handshake.is_reestablishing());
     }
 
     #[tokio::test]
     async fn a_handshake_is_over_when_both_have_said_init() {
         let inbound = Handshake::new(Direction::Inbound);
-        inbound.peer_said(50 + 66 + 40);
-        inbound.library_said(50);
+        inbound.peer_sent(50 + 66 + 40);
+        inbound.library_sent(50);
         assert!(inbound.finished().now_or_never().is_none(), "the library does not believe it yet");
-        inbound.library_said(40);
+        inbound.library_sent(40);
         inbound.finished().await;
 
         let outbound = Handshake::new(Direction::Outbound);
-        outbound.library_said(1_000);
-        outbound.peer_said(89);
+        outbound.library_sent(1_000);
+        outbound.peer_sent(89);
         assert!(outbound.finished().now_or_never().is_none());
-        outbound.peer_said(1);
+        outbound.peer_sent(1);
         outbound.finished().await;
     }
 }

@@ -1,4 +1,4 @@
-//! Peers that connect to this node.
+//! Accepts peers that connect to this node.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,25 +11,25 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::addresses::Addresses;
 use super::handshake::{ACT_ONE_BYTES, Handshake};
+use super::limiter::Permit;
 use super::metrics::{Direction, Dropped, Refusal};
-use super::places::Place;
 use super::relay::{Connections, Ends};
-use crate::clock::Seldom;
+use crate::clock::LogThrottle;
 use crate::descriptors;
 
 /// How long to wait after a connection could not be accepted.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
-/// The only version of the handshake that there is.
+/// The only version of the handshake.
 const HANDSHAKE_VERSION: u8 = 0;
 
-/// Lets peers in, and leads them to the library.
+/// Admits peers, and relays them to the library.
 pub(super) struct Inbound {
     /// Where the library listens.
     library: SocketAddr,
     connections: Arc<Connections>,
     addresses: Arc<Addresses>,
-    refusals: Seldom,
-    drops: Seldom,
+    refusals: LogThrottle,
+    drops: LogThrottle,
 }
 
 impl Inbound {
@@ -42,12 +42,12 @@ impl Inbound {
             library,
             connections,
             addresses,
-            refusals: Seldom::new(),
-            drops: Seldom::new(),
+            refusals: LogThrottle::new(),
+            drops: LogThrottle::new(),
         })
     }
 
-    /// Accepts peers at a socket, until nothing more is to be accepted.
+    /// Accepts peers at a socket, until the gate stops accepting.
     pub(super) async fn accept(self: Arc<Self>, listener: TcpListener) {
         loop {
             let accepted = tokio::select! {
@@ -57,7 +57,7 @@ impl Inbound {
             match accepted {
                 Ok((peer, address)) => self.admit(peer, address),
                 Err(error) => {
-                    tracing::error!("cannot accept a peer: {error}");
+                    tracing::error!(%error, "cannot accept a peer");
                     sleep(ACCEPT_RETRY).await;
                 },
             }
@@ -65,47 +65,45 @@ impl Inbound {
     }
 
     fn admit(self: &Arc<Self>, peer: TcpStream, address: SocketAddr) {
-        let place = match self.place(&peer, address) {
-            Ok(place) => place,
+        let permit = match self.permit(&peer, address) {
+            Ok(permit) => permit,
             Err(reason) => return self.refuse(reason),
         };
         let serving = Arc::clone(self);
         self.connections.tasks.spawn(async move {
-            if let Err(reason) = serving.serve(peer, address, &place).await {
-                serving.tell_dropped(address, reason);
+            if let Err(reason) = serving.serve(peer, address, &permit).await {
+                serving.log_dropped(address, reason);
                 serving.connections.metrics.dropped(reason);
             }
         });
     }
 
-    /// Before the handshake anybody can have any number broken off: the first in each minute is told.
-    fn tell_dropped(&self, address: SocketAddr, reason: Dropped) {
+    /// Anybody can cause any number of drops before the handshake: only the first in each minute is
+    /// logged at Debug.
+    fn log_dropped(&self, address: SocketAddr, reason: Dropped) {
         if matches!(reason, Dropped::Write | Dropped::NotDurable) {
-            return tracing::debug!(
-                "the connection of a peer at {address} is broken off: {reason}"
-            );
+            return tracing::debug!(%address, %reason, "the connection of a peer was dropped");
         }
         match self.drops.count() {
-            Some(number) => tracing::debug!(
-                "the connection of a peer at {address} is broken off: {reason}; broken off before they \
-                 had said init: {number}"
-            ),
-            None => tracing::trace!("the connection of {address} is broken off: {reason}"),
+            Some(before_init) => {
+                tracing::debug!(%address, %reason, before_init, "the connection of a peer was dropped");
+            },
+            None => tracing::trace!(%address, %reason, "a connection was dropped"),
         }
     }
 
-    fn place(&self, peer: &TcpStream, address: SocketAddr) -> Result<Place, Refusal> {
+    fn permit(&self, peer: &TcpStream, address: SocketAddr) -> Result<Permit, Refusal> {
         if descriptors::are_scarce(peer) {
             return Err(Refusal::Descriptors);
         }
-        self.connections.places.take_inbound(address.ip())
+        self.connections.limiter.take_inbound(address.ip())
     }
 
-    /// Closed at once, and not left to wait.
+    /// Closes the connection at once, in place of letting it wait.
     fn refuse(&self, reason: Refusal) {
         self.connections.metrics.refused(reason);
         if let Some(refused) = self.refusals.count() {
-            tracing::warn!("{reason}; connections of peers that were refused: {refused}");
+            tracing::warn!(%reason, refused, "refusing connections of peers");
         }
     }
 
@@ -113,12 +111,12 @@ impl Inbound {
         &self,
         mut peer: TcpStream,
         address: SocketAddr,
-        place: &Place,
+        permit: &Permit,
     ) -> Result<(), Dropped> {
         let deadline = Instant::now() + self.connections.limits.handshake_timeout;
         let first = tokio::select! {
             first = timeout_at(deadline, act_one(&mut peer)) => first,
-            () = place.evicted() => return Err(Dropped::Evicted),
+            () = permit.evicted() => return Err(Dropped::Evicted),
             () = self.connections.tasks.accepting().cancelled() => return Ok(()),
         };
         let first = match first.map_err(|_| Dropped::Handshake)? {
@@ -128,19 +126,19 @@ impl Inbound {
         let library = match self.to_library(&first).await {
             Ok(library) => library,
             Err(error) => {
-                tracing::warn!("a peer at {address} is sent away: no way to the node: {error}");
+                tracing::warn!(%address, %error, "refusing a peer: cannot connect to the node");
                 return Ok(());
             },
         };
         let Ok(local) = library.local_addr() else { return Ok(()) };
-        let _shown = Addresses::show_inbound(&self.addresses, local, address);
+        let _mapping = Addresses::map_inbound(&self.addresses, local, address);
         let handshake = Handshake::new(Direction::Inbound);
-        handshake.peer_said(first.len());
+        handshake.peer_sent(first.len());
         let ends = Ends { library, peer };
-        self.connections.relay(ends, place, &handshake, deadline).await
+        self.connections.relay(ends, permit, &handshake, deadline).await
     }
 
-    /// A connection to the library, which is told what the peer said first.
+    /// Connects to the library, and sends it the first bytes of the peer.
     async fn to_library(&self, first: &[u8]) -> io::Result<TcpStream> {
         let mut library = TcpStream::connect(self.library).await?;
         library.set_nodelay(true)?;
@@ -149,8 +147,8 @@ impl Inbound {
     }
 }
 
-/// What a peer says first. Until it has, the library need not know of it: it speaks only when it is
-/// spoken to.
+/// Reads the first message of a peer. Until then the library need not know of the connection: it
+/// sends nothing first.
 async fn act_one(peer: &mut TcpStream) -> io::Result<Result<[u8; ACT_ONE_BYTES], Dropped>> {
     peer.set_nodelay(true)?;
     let mut bytes = [0; ACT_ONE_BYTES];

@@ -1,7 +1,7 @@
-//! Ports of this machine that lead from the library to the gate, or from the gate to the library.
+//! Loopback ports between the library and the gate.
 //!
-//! Where the whole of 127.0.0.0/8 is this machine, an address in it is chosen at random: other
-//! processes do not guess it, and no two ports that were ever used are the same.
+//! Where all of 127.0.0.0/8 is this machine, an address in it is chosen at random, so that other
+//! processes cannot guess it and no port is used twice.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -9,10 +9,10 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener};
 
 use tokio::net::TcpListener;
 
-/// How often to ask for a port that nobody else has a claim to.
+/// How many ports to try until one is not taken.
 const PORT_ATTEMPTS: usize = 32;
 
-/// An address that the library can listen at: nobody else does at the moment.
+/// An address that the library can listen at: nobody listens there at the moment.
 pub(super) fn free_address() -> io::Result<SocketAddr> {
     bind()?.local_addr()
 }
@@ -24,7 +24,7 @@ pub(super) fn listen(taken: &BTreeSet<u16>) -> io::Result<TcpListener> {
     TcpListener::from_std(listener)
 }
 
-/// Binds a port of an address at random, or where that is not possible of the usual one.
+/// Binds a port of a random loopback address, or of 127.0.0.1 where that is not possible.
 fn bind() -> io::Result<StdListener> {
     StdListener::bind((address(), 0)).or_else(|_| StdListener::bind((Ipv4Addr::LOCALHOST, 0)))
 }
@@ -32,7 +32,7 @@ fn bind() -> io::Result<StdListener> {
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn address() -> Ipv4Addr {
     let [a, b, c] = rand::random::<[u8; 3]>();
-    // Neither the first nor the last address of the network, nor one that others use.
+    // Neither the first nor the last address of the network, nor 127.0.x.x, which others use.
     Ipv4Addr::new(127, a.max(1), b, c.clamp(1, 254))
 }
 
@@ -46,7 +46,7 @@ fn fit(
     taken: &BTreeSet<u16>,
     mut bind: impl FnMut() -> io::Result<StdListener>,
 ) -> io::Result<StdListener> {
-    // Held until one fits: otherwise the system could offer them again.
+    // Kept open until one fits: otherwise the system could offer them again.
     let mut unfit = Vec::new();
     for _ in 0..PORT_ATTEMPTS {
         let listener = bind()?;

@@ -1,4 +1,4 @@
-//! What is measured of the connections through the gate.
+//! Metrics of the connections through the gate.
 
 use prometheus::core::Collector;
 use prometheus::{Histogram, HistogramOpts, IntCounterVec, IntGauge, IntGaugeVec, Opts, Result};
@@ -6,7 +6,7 @@ use prometheus::{Histogram, HistogramOpts, IntCounterVec, IntGauge, IntGaugeVec,
 const HOLD_BUCKETS: [f64; 12] =
     [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 10.0];
 
-/// Who has made a connection.
+/// Which side has made a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Direction {
     /// The peer.
@@ -24,17 +24,17 @@ impl Direction {
     }
 }
 
-/// Why a connection is not let in.
+/// Why a connection is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refusal {
     /// There are too many.
-    #[error("limits.max_peer_connections: no more peers fit in")]
+    #[error("limits.max_peer_connections is reached")]
     Total,
     /// There are too many from the same address.
-    #[error("limits.max_peer_connections_per_address: too many from one address")]
+    #[error("limits.max_peer_connections_per_address is reached")]
     Address,
-    /// Too few descriptors are left.
-    #[error("too few files can be open at once for another peer")]
+    /// Too few file descriptors are left.
+    #[error("too few open files are left for another peer")]
     Descriptors,
 }
 
@@ -50,23 +50,23 @@ impl Refusal {
     }
 }
 
-/// Why a connection was broken off.
+/// Why a connection was dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Dropped {
     /// It did not begin as a Lightning connection does.
-    #[error("it does not speak Lightning")]
+    #[error("it does not speak the Lightning protocol")]
     NotLightning,
     /// It did not finish the handshake in time.
-    #[error("no handshake in time")]
+    #[error("the handshake took too long")]
     Handshake,
-    /// Its place was needed for another.
-    #[error("its place was needed before the handshake was over")]
+    /// Its permit was needed for another connection.
+    #[error("another connection needed its place before the handshake finished")]
     Evicted,
-    /// It did not take what was sent to it.
-    #[error("it does not read what it is sent")]
+    /// The peer did not read what was sent to it.
+    #[error("the peer does not read")]
     Write,
-    /// What was to be sent will never be durable.
-    #[error("the state that its messages rest on cannot be written")]
+    /// The state that the messages depend on will never be durable.
+    #[error("the state that the messages depend on cannot be written")]
     NotDurable,
 }
 
@@ -85,7 +85,7 @@ impl Dropped {
     }
 }
 
-/// The counts; clones count together.
+/// The metrics; clones share them.
 #[derive(Clone)]
 pub(super) struct GateMetrics {
     connections: IntGaugeVec,
@@ -96,17 +96,17 @@ pub(super) struct GateMetrics {
     hold: Histogram,
 }
 
-/// Bytes that are being held, until this is dropped.
+/// Counts held bytes, until this is dropped.
 pub(super) struct Held {
     gauge: IntGauge,
     bytes: i64,
 }
 
-/// A connection that is open, until this is dropped.
+/// Counts an open connection, until this is dropped.
 pub(super) struct Open(IntGauge);
 
 impl GateMetrics {
-    /// Nothing counted yet.
+    /// Creates the metrics, all at 0.
     pub(super) fn new() -> Result<Self> {
         let connections =
             Opts::new("ldk_server_peer_connections", "Connections to and from Lightning peers.");
@@ -141,12 +141,12 @@ impl GateMetrics {
             )?,
             hold: Histogram::with_opts(hold.buckets(HOLD_BUCKETS.to_vec()))?,
         };
-        metrics.begin_with_nothing();
+        metrics.initialize_labels();
         Ok(metrics)
     }
 
-    /// All labels are told from the beginning, so that the first time makes a difference.
-    fn begin_with_nothing(&self) {
+    /// Exports all labels from the beginning, so that a rate includes the first increment.
+    fn initialize_labels(&self) {
         for direction in [Direction::Inbound, Direction::Outbound] {
             self.connections.with_label_values(&[direction.label()]);
             self.bypassed.with_label_values(&[direction.label()]);
@@ -204,7 +204,7 @@ impl GateMetrics {
         self.refused.with_label_values(&[reason.label()]).get()
     }
 
-    pub(super) fn let_go_after(&self, held: std::time::Duration) {
+    pub(super) fn released_after(&self, held: std::time::Duration) {
         self.hold.observe(held.as_secs_f64());
     }
 }

@@ -1,23 +1,21 @@
-//! The gate that stands between the library and every Lightning peer.
+//! A proxy between the library and every Lightning peer.
 //!
-//! The library listens at, and connects to, sockets of this machine only. At the addresses where
-//! peers are expected the daemon listens itself, and leads to the library those that it lets in. For
-//! each peer that this node connects to there is a tunnel: a port of this machine that the library
-//! is given in place of the peer's address, and that leads there, through Tor's proxy if it is an
-//! onion address. Ports are chosen anew at each start. On disk, and for everybody but the library,
-//! peers have their real addresses; [`NodeStore`] puts one for the other when the library reads and
-//! writes its peers.
+//! The library listens at, and connects to, loopback sockets only. The daemon listens at the public
+//! addresses, and relays the peers that it admits to the library. For each peer that this node
+//! connects to there is a tunnel: a loopback port that the library gets in place of the peer's
+//! address, and that leads to the peer, through Tor's proxy if it has an onion address. Ports are
+//! chosen again at each start. On disk, and everywhere outside the library, peers have their real
+//! addresses; [`NodeStore`] translates them when the library reads and writes its peers.
 //!
-//! So there is one place where what the library sends can be held until it is durable, where
-//! connections are counted, and where those end that say nothing or do not listen.
+//! So one place holds what the library sends until it is durable, counts connections, and closes
+//! those of peers that send nothing or do not read.
 //!
-//! Any process of this machine can connect to the port of a tunnel; it gets no further than to the
-//! peer. A process that took a port which the library still tries could only keep it from
-//! connecting: the library knows the peer by its key. One that connects to the library itself is
-//! noticed and sent away by [`watch`](PeerGate::watch).
+//! Any process of this machine can connect to the port of a tunnel; it only reaches the peer. A
+//! process that took a port which the library still tries could only keep it from connecting: the
+//! library knows the peer by its key. [`watch`](PeerGate::watch) detects a process that connects to
+//! the library itself, and disconnects it.
 
 mod addresses;
-mod agreements;
 mod announced;
 mod channels;
 mod check;
@@ -25,18 +23,19 @@ mod dial;
 mod handshake;
 mod hold;
 mod inbound;
+mod limiter;
 mod loopback;
 mod metrics;
+mod peer_route;
 mod peers;
-mod places;
 mod relay;
 mod settings;
+mod signed_splices;
 mod sockets;
 mod store;
 mod tasks;
 mod tunnel;
 mod watch;
-mod way;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -45,51 +44,51 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub use check::check;
 pub use dial::DialError;
 use ldk_node::lightning::ln::msgs::SocketAddress;
+pub use peer_route::PeerRoute;
 pub use peers::KnownPeer;
 use prometheus::core::Collector;
 pub use settings::{GateError, Settings};
 pub use sockets::ListeningSockets;
 pub use store::NodeStore;
 use tokio::net::TcpListener;
-pub use way::Way;
 
 use crate::compat::splice_signed;
 use crate::config::HostPort;
 use crate::error::Error;
 use crate::store::Durability;
 use addresses::{Addresses, Known};
-use agreements::Agreements;
 use announced::Announced;
-use dial::Route;
+use dial::Transport;
 use inbound::Inbound;
+use limiter::Limiter;
 use metrics::GateMetrics;
-use places::Places;
 use relay::Connections;
+use signed_splices::SignedSplices;
 use tasks::Tasks;
 use tunnel::Tunnel;
 
-/// The gate that stands between the library and every Lightning peer.
+/// The proxy between the library and every Lightning peer.
 pub struct PeerGate {
-    /// Whether only onion addresses need a tunnel, and the library listens itself.
+    /// Whether only onion addresses get a tunnel, and the library itself listens.
     only_onions: bool,
     proxy: Option<HostPort>,
-    /// Addresses that peers are led to at once, each of which has a socket.
+    /// How many tunnels there may be, each of which has a socket.
     max_tunnels: usize,
     listening: Vec<SocketAddress>,
     announced: Announced,
-    /// What peers connect to, until they are let in.
+    /// The sockets that peers connect to, until [`open`](Self::open).
     sockets: Mutex<Vec<TcpListener>>,
-    /// Where the library listens, if peers can connect.
+    /// The address where the library listens, if peers can connect.
     library: Option<SocketAddr>,
     addresses: Arc<Addresses>,
-    /// Held while the record of peers is written, so that none is written over by an older one.
+    /// Held while the record of peers is written, so that no older record overwrites a newer one.
     writing_peers: Mutex<()>,
     connections: Arc<Connections>,
 }
 
 impl PeerGate {
-    /// A gate that nobody passes yet. With a durability, what the library sends is held until all
-    /// that it had written before is durable.
+    /// Creates a gate that admits nobody yet. With `durability`, it holds what the library sends
+    /// until everything that the library wrote before is durable.
     pub fn new(
         settings: Settings,
         sockets: ListeningSockets,
@@ -98,7 +97,7 @@ impl PeerGate {
         let Settings { proxy, network, listening, announced, limits, max_tunnels, only_onions } =
             settings;
         let metrics = GateMetrics::new()?;
-        let places = Places::new(
+        let limiter = Limiter::new(
             limits.max_connections,
             limits.max_connections_per_address,
             metrics.clone(),
@@ -111,24 +110,24 @@ impl PeerGate {
             max_tunnels,
             announced: Announced::new(&listening, announced, network),
             listening,
-            // Otherwise they are closed here, for the library to listen at.
+            // Otherwise they are closed here, so that the library can listen at them.
             sockets: Mutex::new(if has_library { sockets.0 } else { Vec::new() }),
             library: has_library.then(loopback::free_address).transpose()?,
             addresses: Arc::default(),
             writing_peers: Mutex::default(),
             connections: Arc::new(Connections {
                 limits,
-                places,
+                limiter,
                 durability,
                 channels: Arc::default(),
-                agreements: Arc::new(Agreements::new(splice_signed::signed())),
+                signed_splices: Arc::new(SignedSplices::new(splice_signed::signed())),
                 metrics,
                 tasks,
             }),
         })
     }
 
-    /// Lets peers in, now that the library listens. Needs the runtime.
+    /// Admits peers from now on; the library must listen already. Needs the runtime.
     pub fn open(&self) {
         let Some(library) = self.library else { return };
         let (connections, addresses) = (Arc::clone(&self.connections), Arc::clone(&self.addresses));
@@ -140,72 +139,74 @@ impl PeerGate {
         }
     }
 
-    /// Lets nobody in any more, and makes no more connections.
+    /// Admits nobody any more, and makes no more connections.
     pub fn stop_accepting(&self) {
         self.connections.tasks.accepting().cancel();
     }
 
-    /// The library hears nothing more of its peers; they do hear it.
-    pub fn stop_listening(&self) {
-        self.connections.tasks.listening().cancel();
+    /// Relays nothing more from peers to the library; the other direction goes on.
+    pub fn stop_reading(&self) {
+        self.connections.tasks.reading().cancel();
     }
 
-    /// Ends all connections, after a moment for what is still on its way. The node should have
-    /// stopped.
+    /// Closes all connections, after a moment for data under way. The node should have stopped.
     pub async fn close(&self) {
         self.addresses.known().forget_all();
         self.connections.tasks.close().await;
     }
 
-    /// Where the library is to listen.
-    pub fn library_listens_at(&self) -> Vec<SocketAddress> {
+    /// The addresses where the library has to listen.
+    pub fn library_listening_addresses(&self) -> Vec<SocketAddress> {
         match self.library {
             Some(address) => vec![address.into()],
             None => self.listening.clone(),
         }
     }
 
-    /// Where peers find this node.
+    /// The addresses where peers connect to this node.
     pub fn listening_addresses(&self) -> &[SocketAddress] {
         &self.listening
     }
 
-    /// Where the network is told that peers find this node: nowhere, unless they can.
+    /// The addresses that the network is told; none that peers could not connect to.
     pub fn announcement_addresses(&self) -> &[SocketAddress] {
         &self.announced.addresses
     }
 
-    /// Warns of addresses that others are not told of, because they could not connect to them.
+    /// Logs a warning for each address that is not announced because no peer could connect to it.
     pub fn warn_of_unreachable_addresses(&self) {
         self.announced.warn();
     }
 
-    /// What is measured of the connections, for a registry.
+    /// The metrics of the connections, for a registry.
     pub fn collectors(&self) -> Vec<Box<dyn Collector>> {
         self.connections.metrics.collectors()
     }
 
-    /// The way to a peer. Needs the runtime.
-    pub fn way_to(&self, address: &SocketAddress) -> Result<Way, Error> {
+    /// The route to a peer, with a tunnel if it needs one. Needs the runtime.
+    pub fn route_to(&self, address: &SocketAddress) -> Result<PeerRoute, Error> {
         let mut known = self.addresses.known();
         let tunnel = self.tunnel(&mut known, address)?;
-        Ok(tunnel.map_or_else(|| Way::direct(address.clone()), Way::through))
+        Ok(tunnel.map_or_else(|| PeerRoute::direct(address.clone()), PeerRoute::through))
     }
 
-    /// The address to give to the library for a peer that the configuration names.
-    pub(crate) fn configured(&self, address: &SocketAddress) -> Result<SocketAddress, Error> {
+    /// The address that the library gets for a peer of the configuration.
+    pub(crate) fn configured_address(
+        &self,
+        address: &SocketAddress,
+    ) -> Result<SocketAddress, Error> {
         self.addresses.known().configured.insert(address.clone());
-        Ok(self.way_to(address)?.address().clone())
+        Ok(self.route_to(address)?.address().clone())
     }
 
-    /// The tunnel to an address, which is made if there is none; none if the library goes there
-    /// itself.
+    /// The tunnel to an address, which is opened if there is none; `None` if the library connects
+    /// directly.
     fn tunnel(
         &self,
         known: &mut Known,
         address: &SocketAddress,
     ) -> Result<Option<Arc<Tunnel>>, Error> {
-        let Some(route) = self.route_to(address)? else { return Ok(None) };
+        let Some(transport) = self.transport_to(address)? else { return Ok(None) };
         if let Some(tunnel) = known.tunnels.get(address) {
             return Ok(Some(Arc::clone(tunnel)));
         }
@@ -219,18 +220,19 @@ impl PeerGate {
             )));
         }
         let taken = taken_ports(known);
-        let tunnel = Tunnel::open(address.clone(), route, &taken, &self.connections)
-            .map_err(|error| Error::Internal(format!("cannot make a way to {address}: {error}")))?;
+        let tunnel = Tunnel::open(address.clone(), transport, &taken, &self.connections).map_err(
+            |error| Error::Internal(format!("cannot open a tunnel to {address}: {error}")),
+        )?;
         known.add(&tunnel);
         Ok(Some(tunnel))
     }
 
-    fn route_to(&self, address: &SocketAddress) -> Result<Option<Route>, Error> {
+    fn transport_to(&self, address: &SocketAddress) -> Result<Option<Transport>, Error> {
         if is_onion(address) {
             let proxy = self.proxy.clone().ok_or_else(|| Self::needs_proxy(address))?;
-            return Ok(Some(Route::Proxy(proxy)));
+            return Ok(Some(Transport::Proxy(proxy)));
         }
-        Ok((!self.only_onions).then_some(Route::Direct))
+        Ok((!self.only_onions).then_some(Transport::Direct))
     }
 
     fn needs_proxy(onion: &SocketAddress) -> Error {
@@ -241,12 +243,12 @@ impl PeerGate {
     }
 }
 
-/// Ports that no tunnel may have: those of stored peers, who may be processes of this machine.
+/// Ports that no tunnel may have: those of stored peers, which may be processes of this machine.
 fn taken_ports(known: &Known) -> BTreeSet<u16> {
     known.stored.values().filter_map(port).collect()
 }
 
-/// Whether only Tor knows the way.
+/// Whether the address can be reached through Tor only.
 fn is_onion(address: &SocketAddress) -> bool {
     matches!(address, SocketAddress::OnionV3 { .. })
 }

@@ -1,4 +1,4 @@
-//! The library's peers as everybody else sees them.
+//! The library's peers with their real addresses.
 
 use ldk_node::PeerDetails;
 use ldk_node::bitcoin::secp256k1::PublicKey;
@@ -12,7 +12,7 @@ use super::addresses::Known;
 pub struct KnownPeer {
     /// Its public key.
     pub node_id: PublicKey,
-    /// The address it is stored with, if it is, else that of the connection.
+    /// The address of the stored peer, otherwise that of the connection.
     pub address: SocketAddress,
     /// The address of the connection, if there is one.
     pub connected_address: Option<SocketAddress>,
@@ -40,20 +40,20 @@ impl KnownPeer {
 }
 
 impl PeerGate {
-    /// The library's peers as everybody else sees them, with those that the library does not know.
-    pub fn shown(&self, peers: Vec<PeerDetails>) -> Vec<KnownPeer> {
+    /// The library's peers with their real addresses, and those that were removed from the library.
+    pub fn known_peers(&self, peers: Vec<PeerDetails>) -> Vec<KnownPeer> {
         let known = self.addresses.known();
         let mut peers: Vec<KnownPeer> =
             peers.into_iter().map(|peer| KnownPeer::of_library(peer, &known)).collect();
-        for (node_id, kept) in known.kept.iter().filter(|(_, kept)| kept.persist) {
+        for (node_id, pending) in known.pending.iter().filter(|(_, pending)| pending.persist) {
             match peers.iter_mut().find(|peer| peer.node_id == *node_id) {
                 Some(peer) => {
-                    peer.address = kept.address.clone();
+                    peer.address = pending.address.clone();
                     peer.is_persisted = true;
                 },
                 None => peers.push(KnownPeer {
                     node_id: *node_id,
-                    address: kept.address.clone(),
+                    address: pending.address.clone(),
                     connected_address: None,
                     is_persisted: true,
                 }),
@@ -62,10 +62,10 @@ impl PeerGate {
         peers
     }
 
-    /// Does not connect to this peer any more by itself.
+    /// Stops reconnecting to this peer.
     pub fn forget(&self, node_id: &PublicKey) {
         let mut known = self.addresses.known();
-        known.kept.remove(node_id);
+        known.pending.remove(node_id);
         known.moved.remove(node_id);
     }
 }

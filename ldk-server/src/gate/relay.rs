@@ -1,4 +1,4 @@
-//! Relaying bytes between the library and a peer until one of them has no more.
+//! Relays bytes between the library and a peer until one of them closes the connection.
 
 use std::future::pending;
 use std::io;
@@ -13,27 +13,27 @@ use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use super::agreements::Agreements;
 use super::channels::Channels;
 use super::handshake::Handshake;
-use super::hold::{self, Inlet, Outlet};
+use super::hold::{self, HoldReceiver, HoldSender};
+use super::limiter::{Limiter, Permit};
 use super::metrics::{Dropped, GateMetrics};
-use super::places::{Place, Places};
+use super::signed_splices::SignedSplices;
 use super::tasks::{LINGER, Tasks};
 use crate::config::PeerLimitsConfig;
 use crate::store::Durability;
 
-/// How much is read at once, at most.
+/// The largest chunk that is read at once.
 const CHUNK_BYTES: usize = 16 * 1024;
 
 /// What all connections share.
 pub(super) struct Connections {
     pub(super) limits: PeerLimitsConfig,
-    pub(super) places: Arc<Places>,
-    /// What the library says is held until this is so far; without it nothing is held.
+    pub(super) limiter: Arc<Limiter>,
+    /// Bytes of the library are held until this has reached their position; `None` holds nothing.
     pub(super) durability: Option<Durability>,
     pub(super) channels: Arc<Channels>,
-    pub(super) agreements: Arc<Agreements>,
+    pub(super) signed_splices: Arc<SignedSplices>,
     pub(super) metrics: GateMetrics,
     pub(super) tasks: Tasks,
 }
@@ -45,28 +45,28 @@ pub(super) struct Ends {
 }
 
 impl Connections {
-    /// Relays until one side ends, or until the connection may not go on.
+    /// Relays until one side closes the connection, or until it has to be dropped.
     pub(super) async fn relay(
         &self,
         mut ends: Ends,
-        place: &Place,
+        permit: &Permit,
         handshake: &Handshake,
         deadline: Instant,
     ) -> Result<(), Dropped> {
         let is_late = async {
             if timeout_at(deadline, handshake.finished()).await.is_ok() {
-                place.keep();
+                permit.finish_handshake();
                 pending::<()>().await;
             }
         };
         let dropped = tokio::select! {
             ended = self.relay_both_ways(&mut ends, handshake) => ended,
             () = is_late => Err(Dropped::Handshake),
-            () = place.evicted() => Err(Dropped::Evicted),
+            () = permit.evicted() => Err(Dropped::Evicted),
             () = self.tasks.relaying().cancelled() => Ok(()),
         };
         if dropped.is_err() {
-            // What the system still has for the peer would keep the socket for minutes.
+            // Bytes that the system still has for the peer would keep the socket open for minutes.
             let _ = ends.peer.set_zero_linger();
         }
         dropped
@@ -76,17 +76,16 @@ impl Connections {
         let channels = self.channels.begin(ends.library.local_addr().ok());
         let (library_reader, library_writer) = ends.library.split();
         let (peer_reader, peer_writer) = ends.peer.split();
-        let (inlet, outlet) = hold::queue(
+        let (sender, receiver) = hold::queue(
             self.limits.max_queued_bytes,
             self.durability.clone(),
             channels,
-            Arc::clone(&self.agreements),
+            Arc::clone(&self.signed_splices),
             self.metrics.clone(),
         );
-        // Two futures, so that a peer which does not read, and a disk that is slow, hold up nobody
-        // who reads.
-        let reading = from_library(library_reader, inlet, handshake);
-        let writing = to_peer(outlet, peer_writer, self.limits.write_timeout);
+        // Two futures, so that neither a peer that does not read nor a slow disk delays reading.
+        let reading = from_library(library_reader, sender, handshake);
+        let writing = to_peer(receiver, peer_writer, self.limits.write_timeout);
         let mut out = pin!(async {
             let mut writing = pin!(writing);
             tokio::select! {
@@ -95,9 +94,8 @@ impl Connections {
             }
         });
         let mut back =
-            pin!(from_peer(peer_reader, library_writer, handshake, self.tasks.listening()));
-        // Lightning has no connections that are open in one direction only, so the other gets a
-        // moment for what it has left.
+            pin!(from_peer(peer_reader, library_writer, handshake, self.tasks.reading()));
+        // Lightning has no half-open connections, so the other direction gets a moment to finish.
         tokio::select! {
             ended = &mut out => {
                 if ended.is_ok() {
@@ -110,28 +108,28 @@ impl Connections {
     }
 }
 
-/// Reads what the library says into the queue.
-async fn from_library(reader: ReadHalf<'_>, mut inlet: Inlet, handshake: &Handshake) {
+/// Reads from the library into the queue.
+async fn from_library(reader: ReadHalf<'_>, mut sender: HoldSender, handshake: &Handshake) {
     let mut buffer = BytesMut::new();
     loop {
-        acknowledge_at_once(reader.as_ref());
+        enable_quickack(reader.as_ref());
         let read = read(&reader, &mut buffer).await;
-        acknowledge_at_once(reader.as_ref());
+        enable_quickack(reader.as_ref());
         let Ok(1..) = read else { return };
-        handshake.library_said(buffer.len());
-        if inlet.push(buffer.split().freeze(), handshake.is_greeting()).await.is_err() {
+        handshake.library_sent(buffer.len());
+        if sender.push(buffer.split().freeze(), handshake.is_reestablishing()).await.is_err() {
             return;
         }
     }
 }
 
-/// Writes to the peer what may leave.
+/// Writes released chunks to the peer.
 async fn to_peer(
-    mut outlet: Outlet,
+    mut receiver: HoldReceiver,
     mut writer: WriteHalf<'_>,
     patience: Duration,
 ) -> Result<(), Dropped> {
-    while let Some(released) = outlet.next().await.map_err(|_| Dropped::NotDurable)? {
+    while let Some(released) = receiver.next().await.map_err(|_| Dropped::NotDurable)? {
         match timeout(patience, writer.write_all(released.bytes())).await {
             Ok(Ok(())) => {},
             Ok(Err(_)) => return Ok(()),
@@ -146,15 +144,15 @@ async fn from_peer(
     reader: ReadHalf<'_>,
     mut writer: WriteHalf<'_>,
     handshake: &Handshake,
-    listening: &CancellationToken,
+    reading: &CancellationToken,
 ) -> io::Result<()> {
     let mut buffer = BytesMut::new();
-    // The library is to notice at once if the connection breaks off: until then it lets the peer
-    // make no other.
+    // The library has to notice at once that the connection broke: until then it lets the peer make
+    // no other.
     while let Ok(1..) = read(&reader, &mut buffer).await {
-        handshake.peer_said(buffer.len());
-        // What is left unread would break the connection off for the peer.
-        if !listening.is_cancelled() {
+        handshake.peer_sent(buffer.len());
+        // Unread bytes would reset the connection for the peer.
+        if !reading.is_cancelled() {
             writer.write_all(&buffer).await?;
         }
         buffer.clear();
@@ -162,7 +160,7 @@ async fn from_peer(
     writer.shutdown().await
 }
 
-/// Reads what there is. Memory is taken only once there is something.
+/// Reads what is available. Allocates memory only when there is something to read.
 async fn read(reader: &ReadHalf<'_>, buffer: &mut BytesMut) -> io::Result<usize> {
     loop {
         reader.readable().await?;
@@ -174,12 +172,12 @@ async fn read(reader: &ReadHalf<'_>, buffer: &mut BytesMut) -> io::Result<usize>
     }
 }
 
-/// The library leaves Nagle's algorithm on: what it writes next waits until the system has
-/// acknowledged what it wrote before, which the system would put off. It forgets this in between.
+/// The library leaves Nagle's algorithm on: its next write waits until the system has acknowledged
+/// the last one, which the system would delay. The system resets this option by itself.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn acknowledge_at_once(library: &TcpStream) {
+fn enable_quickack(library: &TcpStream) {
     let _ = library.set_quickack(true);
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn acknowledge_at_once(_: &TcpStream) {}
+fn enable_quickack(_: &TcpStream) {}

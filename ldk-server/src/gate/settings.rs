@@ -1,4 +1,4 @@
-//! What a gate is made with, and why there is none.
+//! The settings of a gate, and why it cannot be created.
 
 use std::io;
 
@@ -8,26 +8,26 @@ use ldk_node::lightning::ln::msgs::SocketAddress;
 use crate::config::{Config, HostPort, PeerLimitsConfig};
 use crate::descriptors::Shares;
 
-/// What a gate is made with.
+/// The settings of a gate.
 pub struct Settings {
-    /// The proxy to onion peers; without it they are out of reach.
+    /// The proxy to onion peers; without it they cannot be reached.
     pub proxy: Option<HostPort>,
     /// The Bitcoin network.
     pub network: Network,
-    /// Where peers find this node.
+    /// The addresses where peers connect to this node.
     pub listening: Vec<SocketAddress>,
-    /// What the network is told; if empty, where peers find this node.
+    /// The addresses that are announced; if empty, the listening addresses.
     pub announced: Vec<SocketAddress>,
-    /// What connections may take.
+    /// The limits of connections.
     pub limits: PeerLimitsConfig,
-    /// Addresses that the node can have a way to at once.
+    /// How many tunnels there may be at once.
     pub max_tunnels: usize,
-    /// Whether all but onion peers go past the gate, for benchmarks.
+    /// Whether all but onion peers bypass the gate, for benchmarks.
     pub only_onions: bool,
 }
 
 impl Settings {
-    /// Those of a configuration.
+    /// The settings of a configuration.
     pub fn of(config: &Config) -> Self {
         let Shares { peers, .. } = Shares::of(config);
         Self {
@@ -42,13 +42,13 @@ impl Settings {
     }
 }
 
-/// Why there is no gate.
+/// Why a gate cannot be created.
 #[derive(Debug, thiserror::Error)]
 pub enum GateError {
-    /// There is no port for the library.
-    #[error("no port of this machine for the node: {0}")]
+    /// There is no free port for the library.
+    #[error("cannot find a free port for the node: {0}")]
     Port(#[from] io::Error),
-    /// A metric cannot be made.
+    /// A metric cannot be created.
     #[error(transparent)]
     Metrics(#[from] prometheus::Error),
 }

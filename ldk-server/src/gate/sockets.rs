@@ -9,12 +9,12 @@ use tokio::net::{TcpListener, TcpSocket};
 use crate::config::ConfigError;
 
 const KEY: &str = "node.listening_addresses";
-/// How many may wait to be let in or refused. The system leaves those beyond in the belief that they
+/// How many connections may wait to be accepted. Beyond that, the system lets peers believe that they
 /// are connected.
 const BACKLOG: u32 = 1024;
 
-/// The sockets that peers connect to. Bound early, so that an address that is taken is told by name,
-/// and nobody else takes one while the node is loaded.
+/// The sockets that peers connect to. Bound early, so that the error names an address that is taken,
+/// and no other process takes one while the node loads.
 pub struct ListeningSockets(pub(super) Vec<TcpListener>);
 
 impl ListeningSockets {
@@ -40,8 +40,8 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
     };
-    // So that connections which have just ended are not in the way of a new start. Elsewhere it
-    // would let another process listen there, too.
+    // So that connections which have just ended do not prevent a restart. On other systems this would
+    // let another process listen at the same address.
     #[cfg(unix)]
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;

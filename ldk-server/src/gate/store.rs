@@ -1,5 +1,5 @@
-//! The store that the library is given: the server's, in which peers have their real addresses,
-//! while the library sees the ports that lead there.
+//! The store that the library gets: the server's store has the real addresses of peers, and the
+//! library sees the ports of their tunnels.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,7 +10,7 @@ use ldk_node::lightning::io;
 use ldk_node::lightning::ln::msgs::SocketAddress;
 use ldk_node::lightning::util::persist::{KVStore, KVStoreSync};
 
-use super::addresses::{KeptPeer, Known, StoredPeers};
+use super::addresses::{Known, PendingPeer, StoredPeers};
 use super::{PeerGate, is_onion};
 use crate::compat::peer_record::{self, Peer};
 use crate::store::Store;
@@ -29,27 +29,32 @@ impl NodeStore {
 }
 
 impl PeerGate {
-    /// The record of peers for the library. Onion addresses that cannot be reached stay as they
-    /// are, and their peers offline; other peers that there is no tunnel for are kept from it.
+    /// The record of peers for the library. Onion addresses that cannot be reached stay as they are,
+    /// and their peers offline. The library does not get other peers that have no tunnel yet.
     pub(super) fn for_library(&self, bytes: &[u8]) -> io::Result<Vec<u8>> {
         let mut peers = peer_record::decode(bytes)?;
         self.addresses.known().stored = by_node_id(&peers);
-        peers.retain_mut(|peer| self.lead_to(peer));
+        peers.retain_mut(|peer| self.use_tunnel(peer));
         self.warn_of_unreachable(&peers);
         peer_record::encode(&peers)
     }
 
-    /// Puts a port in the place of the peer's address; false if there is none to be had.
-    fn lead_to(&self, peer: &mut Peer) -> bool {
+    /// Replaces the peer's address by the port of a tunnel; returns false if there is no tunnel.
+    fn use_tunnel(&self, peer: &mut Peer) -> bool {
         let mut known = self.addresses.known();
         match self.tunnel(&mut known, &peer.address) {
             Ok(Some(tunnel)) => peer.address = tunnel.entrance().clone(),
             Ok(None) => {},
             Err(_) if is_onion(&peer.address) && self.proxy.is_none() => {},
             Err(reason) => {
-                tracing::warn!("peer {}@{} has to wait: {reason}", peer.node_id, peer.address);
-                let kept = KeptPeer { address: peer.address.clone(), persist: true };
-                known.kept.insert(peer.node_id, kept);
+                tracing::warn!(
+                    node_id = %peer.node_id,
+                    address = %peer.address,
+                    %reason,
+                    "cannot open a tunnel to a stored peer yet"
+                );
+                let pending = PendingPeer { address: peer.address.clone(), persist: true };
+                known.pending.insert(peer.node_id, pending);
                 return false;
             },
         }
@@ -61,7 +66,7 @@ impl PeerGate {
         if let Some(one) = unreachable.peek() {
             let reason = Self::needs_proxy(&one.address);
             let count = unreachable.count();
-            tracing::warn!("{count} stored peers at onion addresses stay offline: {reason}");
+            tracing::warn!(count, %reason, "stored peers at onion addresses stay offline");
         }
     }
 
@@ -75,9 +80,9 @@ impl PeerGate {
                 peer.address = address.clone();
             }
         }
-        for (node_id, kept) in known.kept.iter().filter(|(_, kept)| kept.persist) {
+        for (node_id, pending) in known.pending.iter().filter(|(_, pending)| pending.persist) {
             if peers.iter().all(|peer| peer.node_id != *node_id) {
-                peers.push(Peer::new(*node_id, kept.address.clone()));
+                peers.push(Peer::new(*node_id, pending.address.clone()));
             }
         }
         known.stored = by_node_id(&peers);
@@ -86,8 +91,8 @@ impl PeerGate {
         peer_record::encode(&peers)
     }
 
-    /// Stores the address that a stored peer was last given: the library keeps the first one it was
-    /// told, and goes there until the peer is not connected.
+    /// Stores the latest address of a stored peer: the library keeps the first address, and tries
+    /// that one until the peer is disconnected.
     pub fn store_address(
         &self,
         store: &Store,
@@ -97,13 +102,13 @@ impl PeerGate {
         if !self.addresses.known().move_to(node_id, address) {
             return Ok(());
         }
-        let (primary, secondary, key) = peer_record::PLACE;
+        let (primary, secondary, key) = peer_record::STORE_KEY;
         let _writing = self.writing_peers.lock().unwrap_or_else(PoisonError::into_inner);
         let stored = KVStoreSync::read(store, primary, secondary, key)?;
         KVStoreSync::write(store, primary, secondary, key, self.for_disk(&stored)?)
     }
 
-    /// Writes the library's record of peers, by way of `write`.
+    /// Writes the library's record of peers with `write`.
     fn write_peers<T>(&self, bytes: &[u8], write: impl FnOnce(Vec<u8>) -> T) -> io::Result<T> {
         let _writing = self.writing_peers.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(write(self.for_disk(bytes)?))
@@ -120,7 +125,7 @@ impl KVStoreSync for NodeStore {
     fn read(&self, primary: &str, secondary: &str, key: &str) -> io::Result<Vec<u8>> {
         let value = KVStoreSync::read(&*self.store, primary, secondary, key)?;
         match (primary, secondary, key) {
-            peer_record::PLACE => self.gate.for_library(&value),
+            peer_record::STORE_KEY => self.gate.for_library(&value),
             _ => Ok(value),
         }
     }
@@ -128,7 +133,7 @@ impl KVStoreSync for NodeStore {
     fn write(&self, primary: &str, secondary: &str, key: &str, value: Vec<u8>) -> io::Result<()> {
         let write = |value| KVStoreSync::write(&*self.store, primary, secondary, key, value);
         match (primary, secondary, key) {
-            peer_record::PLACE => self.gate.write_peers(&value, write)?,
+            peer_record::STORE_KEY => self.gate.write_peers(&value, write)?,
             _ => write(value),
         }
     }
@@ -146,7 +151,7 @@ impl KVStore for NodeStore {
     fn read(&self, primary: &str, secondary: &str, key: &str) -> Answer<Vec<u8>> {
         let value = KVStore::read(&*self.store, primary, secondary, key);
         match (primary, secondary, key) {
-            peer_record::PLACE => {
+            peer_record::STORE_KEY => {
                 let gate = Arc::clone(&self.gate);
                 Box::pin(async move { gate.for_library(&value.await?) })
             },
@@ -155,10 +160,10 @@ impl KVStore for NodeStore {
     }
 
     fn write(&self, primary: &str, secondary: &str, key: &str, value: Vec<u8>) -> Answer<()> {
-        // The order of writes is that in which they begin.
+        // Writes are ordered by the moment at which they begin.
         let write = |value| KVStore::write(&*self.store, primary, secondary, key, value);
         match (primary, secondary, key) {
-            peer_record::PLACE => self
+            peer_record::STORE_KEY => self
                 .gate
                 .write_peers(&value, write)
                 .unwrap_or_else(|error| Box::pin(async { Err(error) })),

@@ -1,4 +1,4 @@
-//! The tasks of the gate, and the two steps of ending them.
+//! The tasks of the gate, and the steps that end them.
 
 use std::time::Duration;
 
@@ -6,43 +6,43 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// How long connections may go on at the end, and one direction when the other has ended.
+/// How long connections may continue at the end, and one direction after the other has ended.
 pub(super) const LINGER: Duration = Duration::from_secs(2);
 
 /// The tasks of all connections. They end when this is dropped.
 #[derive(Default)]
 pub(super) struct Tasks {
     tracker: TaskTracker,
-    /// Accept nothing more.
+    /// Stop accepting connections.
     accepting: CancellationToken,
-    /// Read nothing more of peers.
-    listening: CancellationToken,
-    /// Relay nothing more.
+    /// Stop reading from peers.
+    reading: CancellationToken,
+    /// Stop relaying.
     relaying: CancellationToken,
 }
 
 impl Tasks {
-    /// Runs a task to its end.
+    /// Spawns a task.
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.tracker.spawn(task);
     }
 
-    /// Cancelled when nothing more is to be accepted.
+    /// Cancelled when no connection is to be accepted any more.
     pub(super) fn accepting(&self) -> &CancellationToken {
         &self.accepting
     }
 
-    /// Cancelled when nothing more is to be read of peers.
-    pub(super) fn listening(&self) -> &CancellationToken {
-        &self.listening
+    /// Cancelled when nothing is to be read from peers any more.
+    pub(super) fn reading(&self) -> &CancellationToken {
+        &self.reading
     }
 
-    /// Cancelled when nothing more is to be relayed.
+    /// Cancelled when nothing is to be relayed any more.
     pub(super) fn relaying(&self) -> &CancellationToken {
         &self.relaying
     }
 
-    /// Ends all tasks, after a moment for what is still on its way.
+    /// Ends all tasks, after a moment for data under way.
     pub(super) async fn close(&self) {
         self.accepting.cancel();
         self.tracker.close();

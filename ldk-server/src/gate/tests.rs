@@ -58,7 +58,7 @@ fn with_proxy(port: u16) -> PeerGate {
 }
 
 fn refusal(gate: &PeerGate, address: &SocketAddress) -> String {
-    gate.way_to(address).err().map(|error| error.to_string()).unwrap_or_default()
+    gate.route_to(address).err().map(|error| error.to_string()).unwrap_or_default()
 }
 
 /// The library's record of a peer at this address.
@@ -76,7 +76,7 @@ fn shown(gate: &PeerGate, address: &SocketAddress) -> SocketAddress {
         is_persisted: false,
         is_connected: true,
     };
-    gate.shown(vec![peer]).remove(0).address
+    gate.known_peers(vec![peer]).remove(0).address
 }
 
 #[tokio::test]
@@ -95,7 +95,7 @@ async fn the_library_sees_a_port_and_everybody_else_the_address() {
     for address in addresses {
         let on_disk = record_of(&address);
         let for_library = gate.for_library(&on_disk).unwrap();
-        let entrance = gate.way_to(&address).unwrap().address().clone();
+        let entrance = gate.route_to(&address).unwrap().address().clone();
         assert!(entrance.to_string().starts_with("127."), "{entrance}");
         assert_eq!(for_library, record_of(&entrance));
         assert_eq!(gate.for_disk(&for_library).unwrap(), on_disk);
@@ -109,7 +109,7 @@ async fn past_the_gate_only_onion_addresses_have_ports() {
     let proxy = Some(HostPort { host: "127.0.0.1".to_owned(), port: 9 });
     let listening = vec![plain("127.0.0.1:0")];
     let gate = gate(Settings { proxy, only_onions: true, listening, ..settings() });
-    assert_eq!(gate.library_listens_at(), [plain("127.0.0.1:0")]);
+    assert_eq!(gate.library_listening_addresses(), [plain("127.0.0.1:0")]);
     let record = record_of(&plain("1.2.3.4:9735"));
     assert_eq!(gate.for_library(&record).unwrap(), record);
     assert_ne!(gate.for_library(&record_of(&onion("a"))).unwrap(), record_of(&onion("a")));
@@ -119,15 +119,15 @@ async fn past_the_gate_only_onion_addresses_have_ports() {
 async fn there_is_a_limit_and_what_nobody_uses_makes_room() {
     let gate = gate(Settings { max_tunnels: 4, ..settings() });
     let address = |last: usize| plain(&format!("1.2.3.{last}:9735"));
-    let configured = gate.configured(&address(0)).unwrap();
+    let configured = gate.configured_address(&address(0)).unwrap();
     gate.for_library(&record_of(&address(1))).unwrap();
-    let stored = gate.way_to(&address(1)).unwrap().address().clone();
-    let ways = [2, 3].map(|last| gate.way_to(&address(last)).unwrap());
+    let stored = gate.route_to(&address(1)).unwrap().address().clone();
+    let routes = [2, 3].map(|last| gate.route_to(&address(last)).unwrap());
     assert!(refusal(&gate, &address(4)).contains("the addresses of 4 peers are in use"));
-    assert!(gate.way_to(&address(3)).is_ok(), "it is there already");
+    assert!(gate.route_to(&address(3)).is_ok(), "it is there already");
 
-    drop(ways);
-    gate.way_to(&address(4)).unwrap();
+    drop(routes);
+    gate.route_to(&address(4)).unwrap();
     assert_eq!(gate.addresses.known().tunnels.len(), 3);
     assert_eq!([shown(&gate, &configured), shown(&gate, &stored)], [address(0), address(1)]);
 }
@@ -135,11 +135,11 @@ async fn there_is_a_limit_and_what_nobody_uses_makes_room() {
 #[tokio::test]
 async fn a_stored_peer_that_there_is_no_room_for_stays_stored() {
     let gate = gate(Settings { max_tunnels: 1, ..settings() });
-    gate.configured(&plain("1.2.3.0:9735")).unwrap();
+    gate.configured_address(&plain("1.2.3.0:9735")).unwrap();
     let record = record_of(&plain("1.2.3.5:9735"));
     assert_eq!(gate.for_library(&record).unwrap(), [0, 0]);
     assert_eq!(gate.for_disk(&[0, 0]).unwrap(), record);
-    let listed = gate.shown(Vec::new()).remove(0);
+    let listed = gate.known_peers(Vec::new()).remove(0);
     assert_eq!((listed.address, listed.is_persisted), (plain("1.2.3.5:9735"), true));
     gate.forget(&KEY.parse().unwrap());
     assert_eq!(gate.for_disk(&[0, 0]).unwrap(), [0, 0]);
@@ -155,9 +155,9 @@ async fn a_stored_peer_is_stored_where_it_was_last_said_to_be() {
     assert!(gate.addresses.known().move_to(node_id, &new));
     // The library goes on with what it has read, and writes it again.
     assert_eq!(gate.for_disk(&for_library).unwrap(), record_of(&new));
-    let entrance = gate.way_to(&old).unwrap().address().clone();
+    let entrance = gate.route_to(&old).unwrap().address().clone();
     let peer = PeerDetails { node_id, address: entrance, is_persisted: true, is_connected: true };
-    let listed = gate.shown(vec![peer]).remove(0);
+    let listed = gate.known_peers(vec![peer]).remove(0);
     assert_eq!((listed.address, listed.connected_address), (new, Some(old)));
 
     assert_eq!(gate.for_disk(&[0, 0]).unwrap(), [0, 0]);
@@ -179,7 +179,7 @@ async fn what_is_announced_is_what_is_configured() {
     let at_first = listening();
     let gate_that_listens = gate(Settings { listening: at_first.clone(), ..settings() });
     assert_eq!(gate_that_listens.announcement_addresses(), at_first);
-    let [library] = <[_; 1]>::try_from(gate_that_listens.library_listens_at()).unwrap();
+    let [library] = <[_; 1]>::try_from(gate_that_listens.library_listening_addresses()).unwrap();
     assert_ne!(library, at_first[0]);
     let announced = vec![onion("a")];
     let gate =
@@ -192,8 +192,8 @@ async fn a_tunnel_carries_a_bounded_number_of_connections_and_ends_with_the_rest
     // A proxy that never answers.
     let proxy = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let gate = with_proxy(proxy.local_addr().unwrap().port());
-    let way = gate.way_to(&onion("a")).unwrap();
-    let entrance = way.address().to_string();
+    let route = gate.route_to(&onion("a")).unwrap();
+    let entrance = route.address().to_string();
     let mut connections = Vec::new();
     for _ in 0..8 {
         let mut connection = TcpStream::connect(&entrance).await.unwrap();
@@ -344,7 +344,7 @@ async fn the_library_notices_at_once_that_a_connection_breaks_off() {
 async fn before_the_end_the_library_is_heard_and_hears_nothing() {
     let setup = setup(limits(), None).await;
     let (mut peer, mut library) = setup.peer_with_handshake().await;
-    setup.gate.stop_listening();
+    setup.gate.stop_reading();
     peer.write_all(b"news").await.unwrap();
     library.write_all(b"last words").await.unwrap();
     let mut said = [0; 10];
@@ -413,18 +413,18 @@ async fn an_outbound_connection_goes_to_the_peer_that_was_dialled() {
     let peer = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = SocketAddress::from(peer.local_addr().unwrap());
     let gate = Arc::new(gate(settings()));
-    let way = gate.way_to(&address).unwrap();
-    let way = tokio::task::spawn_blocking(move || {
-        way.clear().unwrap();
-        way
+    let route = gate.route_to(&address).unwrap();
+    let route = tokio::task::spawn_blocking(move || {
+        route.dial().unwrap();
+        route
     });
-    let way = way.await.unwrap();
-    assert!(way.is_clear());
+    let route = route.await.unwrap();
+    assert!(route.is_ready());
     let (mut far, _) = peer.accept().await.unwrap();
-    let mut library = TcpStream::connect(way.address().to_string()).await.unwrap();
+    let mut library = TcpStream::connect(route.address().to_string()).await.unwrap();
     library.write_all(b"act one").await.unwrap();
     far.read_exact(&mut [0; 7]).await.unwrap();
-    assert!(!way.is_clear());
+    assert!(!route.is_ready());
     let open = gate.connections.metrics.opened(Direction::Outbound);
     assert_eq!(open.number(), 2);
 }
@@ -434,8 +434,8 @@ async fn a_host_that_is_unknown_is_told_from_one_that_does_not_answer() {
     let gate = Arc::new(gate(settings()));
     let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap();
     let clear = async |address: SocketAddress| {
-        let way = gate.way_to(&address).unwrap();
-        tokio::task::spawn_blocking(move || way.clear()).await.unwrap().unwrap_err()
+        let route = gate.route_to(&address).unwrap();
+        tokio::task::spawn_blocking(move || route.dial()).await.unwrap().unwrap_err()
     };
     assert!(matches!(clear(plain("no-such-host.invalid:9735")).await, DialError::Unresolvable));
     assert!(matches!(clear(free.into()).await, DialError::NoAnswer));

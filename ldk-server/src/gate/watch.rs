@@ -1,10 +1,10 @@
-//! Connections of the library that do not go through the gate.
+//! Finds connections of the library that bypass the gate.
 //!
-//! There are two kinds. A process of this machine can connect to the port that the library listens
-//! at; it is sent away. And the library learns addresses by itself, which it knows no tunnel for:
-//! that of a peer who has opened a channel, which it is going to reconnect to, and that of a node
-//! which an onion message is to be sent to. Those peers are taken from the library and connected to
-//! through the gate, upon which they are the library's again.
+//! There are two kinds. A process of this machine can connect to the port where the library
+//! listens; it is disconnected. And the library learns addresses by itself that it has no tunnel
+//! for: of a peer that has opened a channel, to which it will reconnect, and of a node that it
+//! wants to send an onion message to. Such peers are removed from the library and connected through
+//! the gate; then they are the library's again.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,40 +13,42 @@ use std::time::Duration;
 use ldk_node::bitcoin::secp256k1::PublicKey;
 use ldk_node::lightning::ln::msgs::SocketAddress;
 use ldk_node::lightning::routing::gossip::NodeId;
-use ldk_node::{Node, PeerDetails};
+use ldk_node::{Node, NodeError, PeerDetails};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::addresses::{Addresses, KeptPeer};
+use super::addresses::{Addresses, PendingPeer};
+use super::dial::DialError;
 use super::metrics::Direction;
 use super::tasks::LINGER;
 use super::{PeerGate, is_onion};
 use crate::clock::Ticks;
+use crate::error::Error;
 
 /// How often the library's connections are compared with the gate's.
 const PERIOD: Duration = Duration::from_secs(1);
 /// How long to wait before a peer that does not answer is tried again, as the library does.
 const RETRY: Duration = Duration::from_secs(60);
 
-/// What is to be done with a peer of the library.
+/// What to do with a peer of the library.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Verdict {
-    /// Nothing.
-    Fine,
-    /// The library would go past the gate to this peer, or has, or to where the peer no longer is:
-    /// the gate goes there instead.
-    Take(KeptPeer),
-    /// Somebody has connected to the library past the gate.
-    SendAway,
+    /// The peer is connected through the gate, or not connected.
+    Keep,
+    /// The library bypasses the gate to this peer, or would do so, or would use an old address: the
+    /// gate connects to the peer instead.
+    Reroute(PendingPeer),
+    /// A process has connected to the library without the gate.
+    Disconnect,
 }
 
-/// Compares the two again and again.
+/// Compares the library's connections with those of the gate.
 struct Watch {
     node: Arc<Node>,
     gate: Arc<PeerGate>,
-    /// Connections that do not seem to go through the gate, as of the last look. One that has just
-    /// ended may look like it.
+    /// Connections that seemed to bypass the gate at the last check. One that has just ended may seem
+    /// so once.
     suspects: HashMap<PublicKey, SocketAddress>,
     tried: HashMap<PublicKey, Instant>,
     /// The attempt under way to connect to a peer.
@@ -54,8 +56,7 @@ struct Watch {
 }
 
 impl PeerGate {
-    /// Sees to it that all of the library's connections go through the gate, until `stop` is
-    /// cancelled.
+    /// Makes all connections of the library go through the gate, until `stop` is cancelled.
     pub async fn watch(self: Arc<Self>, node: Arc<Node>, stop: CancellationToken) {
         if self.only_onions {
             return;
@@ -69,17 +70,17 @@ impl PeerGate {
         };
         let mut ticks = Ticks::after(PERIOD, PERIOD, stop);
         while ticks.next().await {
-            let looked = spawn_blocking(move || {
-                watch.look();
+            let checked = spawn_blocking(move || {
+                watch.check();
                 watch
             });
-            match looked.await {
+            match checked.await {
                 Ok(after) => watch = after,
-                Err(error) => return tracing::error!("the peers are not watched: {error}"),
+                Err(error) => return tracing::error!(%error, "stopped watching the peers"),
             }
         }
         if let Some(connecting) = watch.connecting {
-            // At the latest, it ends when the node stops.
+            // It ends when the node stops, at the latest.
             let _ = timeout(LINGER, connecting).await;
         }
     }
@@ -87,17 +88,17 @@ impl PeerGate {
 
 impl Watch {
     /// Blocks.
-    fn look(&mut self) {
+    fn check(&mut self) {
         let peers = self.node.list_peers();
         self.gate.connections.channels.learn(&peers, &self.node.list_channels());
         let mut suspects = HashMap::new();
         for peer in &peers {
             let verdict = self.gate.judge(peer, |address| self.is_announced(peer, address));
-            if verdict == Verdict::Fine {
+            if verdict == Verdict::Keep {
                 continue;
             }
-            let seen_before = self.suspects.get(&peer.node_id) == Some(&peer.address);
-            if peer.is_connected && !seen_before {
+            let was_suspect = self.suspects.get(&peer.node_id) == Some(&peer.address);
+            if peer.is_connected && !was_suspect {
                 suspects.insert(peer.node_id, peer.address.clone());
             } else {
                 self.act(peer, verdict);
@@ -111,17 +112,19 @@ impl Watch {
     fn act(&self, peer: &PeerDetails, verdict: Verdict) {
         let PeerDetails { node_id, address, is_connected, .. } = peer;
         let direction = match verdict {
-            Verdict::Fine => return,
-            Verdict::Take(kept) => {
-                let address = &kept.address;
-                tracing::info!("the node goes to {node_id}@{address} through the gate from now on");
-                self.gate.addresses.known().kept.insert(*node_id, kept);
+            Verdict::Keep => return,
+            Verdict::Reroute(pending) => {
+                let address = &pending.address;
+                tracing::info!(%node_id, %address, "connecting to the peer through the gate from now on");
+                self.gate.addresses.known().pending.insert(*node_id, pending);
                 Direction::Outbound
             },
-            Verdict::SendAway => {
+            Verdict::Disconnect => {
                 tracing::warn!(
-                    "{node_id} has connected to the node past the gate, from {address}, which only a \
-                     process of this machine can; disconnecting it"
+                    %node_id,
+                    %address,
+                    "a process of this machine has connected to the node without the gate; \
+                     disconnecting it"
                 );
                 self.gate.keep_stored(node_id);
                 Direction::Inbound
@@ -132,7 +135,7 @@ impl Watch {
         }
         // The library forgets the peer as well, unlike the record on disk.
         if let Err(error) = self.node.disconnect(*node_id) {
-            tracing::warn!("cannot disconnect {node_id}: {error}");
+            tracing::warn!(%node_id, %error, "cannot disconnect the peer");
         }
     }
 
@@ -141,22 +144,22 @@ impl Watch {
         if self.connecting.as_ref().is_some_and(|connecting| !connecting.is_finished()) {
             return;
         }
-        let kept = self.gate.addresses.known().kept.clone();
-        self.tried.retain(|node_id, _| kept.contains_key(node_id));
+        let pending = self.gate.addresses.known().pending.clone();
+        self.tried.retain(|node_id, _| pending.contains_key(node_id));
         let is_connected = |node_id: &PublicKey| {
             peers.iter().any(|peer| peer.node_id == *node_id && peer.is_connected)
         };
-        let is_due = |(node_id, _): &(PublicKey, KeptPeer)| {
+        let is_due = |(node_id, _): &(PublicKey, PendingPeer)| {
             is_connected(node_id)
                 || self.tried.get(node_id).is_none_or(|tried| tried.elapsed() >= RETRY)
         };
-        let Some((node_id, kept)) = kept.into_iter().find(is_due) else { return };
+        let Some((node_id, pending)) = pending.into_iter().find(is_due) else { return };
         self.tried.insert(node_id, Instant::now());
         let (node, gate) = (Arc::clone(&self.node), Arc::clone(&self.gate));
-        self.connecting = Some(spawn_blocking(move || gate.hand_over(&node, node_id, &kept)));
+        self.connecting = Some(spawn_blocking(move || gate.hand_over(&node, node_id, &pending)));
     }
 
-    /// Whether the network is told that this is the peer's address.
+    /// Whether this address of the peer is announced to the network.
     fn is_announced(&self, peer: &PeerDetails, address: &SocketAddress) -> bool {
         let node = self.node.network_graph().node(&NodeId::from_pubkey(&peer.node_id));
         let info = node.and_then(|node| node.announcement_info);
@@ -169,10 +172,10 @@ impl PeerGate {
         let PeerDetails { node_id, address, is_persisted, is_connected } = peer;
         let known = self.addresses.known();
         if let Some(moved) = known.moved_from(node_id, address).filter(|_| !is_connected) {
-            return Verdict::Take(KeptPeer { address: moved.clone(), persist: true });
+            return Verdict::Reroute(PendingPeer { address: moved.clone(), persist: true });
         }
         if known.real(address).is_some() || is_onion(address) && self.proxy.is_none() {
-            return Verdict::Fine;
+            return Verdict::Keep;
         }
         let is_ours = !is_connected
             || !is_loopback(address)
@@ -180,42 +183,60 @@ impl PeerGate {
             || is_announced(address);
         if is_ours {
             let (address, persist) = (address.clone(), *is_persisted);
-            return Verdict::Take(KeptPeer { address, persist });
+            return Verdict::Reroute(PendingPeer { address, persist });
         }
-        Verdict::SendAway
+        Verdict::Disconnect
     }
 
     /// Keeps a stored peer that the library is about to forget.
     fn keep_stored(&self, node_id: &PublicKey) {
         let mut known = self.addresses.known();
         if let Some(address) = known.stored.get(node_id).cloned() {
-            known.kept.insert(*node_id, KeptPeer { address, persist: true });
+            known.pending.insert(*node_id, PendingPeer { address, persist: true });
         }
     }
 
-    /// Connects to a peer through the gate, and leaves it to the library from then on. Blocks.
-    fn hand_over(&self, node: &Node, node_id: PublicKey, peer: &KeptPeer) {
-        let KeptPeer { address, persist } = peer;
-        let connected = self.way_to(address).map_err(|error| error.to_string()).and_then(|way| {
-            let is_connected = |peer: &PeerDetails| peer.node_id == node_id && peer.is_connected;
-            if !node.list_peers().iter().any(is_connected) {
-                way.clear().map_err(|error| error.to_string())?;
-            }
-            let connected = node.connect(node_id, way.address().clone(), *persist);
-            connected.map_err(|error| error.to_string())
-        });
-        if let Err(reason) = &connected {
-            tracing::debug!("cannot connect to {node_id}@{address}: {reason}");
+    /// Connects to a peer through the gate, and hands it over to the library. Blocks.
+    fn hand_over(&self, node: &Node, node_id: PublicKey, peer: &PendingPeer) {
+        let PendingPeer { address, persist } = peer;
+        let connected = self.connect_through_tunnel(node, node_id, peer);
+        if let Err(error) = &connected {
+            tracing::debug!(%node_id, %address, %error, "cannot connect to the peer");
         }
         if connected.is_err() && *persist {
             return;
         }
-        let was_kept = Addresses::known(&self.addresses).kept.remove(&node_id).is_some();
-        if connected.is_ok() && !was_kept {
-            // Somebody has asked meanwhile to disconnect from it.
+        let was_pending = Addresses::known(&self.addresses).pending.remove(&node_id).is_some();
+        if connected.is_ok() && !was_pending {
+            // A caller has asked meanwhile to disconnect from it.
             let _ = node.disconnect(node_id);
         }
     }
+
+    fn connect_through_tunnel(
+        &self,
+        node: &Node,
+        node_id: PublicKey,
+        PendingPeer { address, persist }: &PendingPeer,
+    ) -> Result<(), HandOverError> {
+        let route = self.route_to(address)?;
+        let is_connected = |peer: &PeerDetails| peer.node_id == node_id && peer.is_connected;
+        if !node.list_peers().iter().any(is_connected) {
+            route.dial()?;
+        }
+        Ok(node.connect(node_id, route.address().clone(), *persist)?)
+    }
+}
+
+/// Why the gate cannot connect to a pending peer.
+#[derive(Debug, thiserror::Error)]
+enum HandOverError {
+    #[error(transparent)]
+    Route(#[from] Error),
+    #[error(transparent)]
+    Dial(#[from] DialError),
+    #[error(transparent)]
+    Library(#[from] NodeError),
 }
 
 fn is_loopback(address: &SocketAddress) -> bool {
@@ -238,30 +259,30 @@ mod tests {
     }
 
     fn take(address: &str) -> Verdict {
-        Verdict::Take(KeptPeer { address: plain(address), persist: true })
+        Verdict::Reroute(PendingPeer { address: plain(address), persist: true })
     }
 
     #[tokio::test]
     async fn whoever_goes_past_the_gate_is_taken_or_sent_away() {
         let gate = gate(settings());
-        let entrance = gate.way_to(&plain("1.2.3.4:9735")).unwrap().address().to_string();
-        let _shown = Addresses::show_inbound(
+        let entrance = gate.route_to(&plain("1.2.3.4:9735")).unwrap().address().to_string();
+        let _mapping = Addresses::map_inbound(
             &gate.addresses,
             "127.0.0.1:1".parse().unwrap(),
             "1.2.3.4:5".parse().unwrap(),
         );
         for is_connected in [true, false] {
-            assert_eq!(verdict(&gate, &entrance, is_connected, ""), Verdict::Fine);
+            assert_eq!(verdict(&gate, &entrance, is_connected, ""), Verdict::Keep);
             assert_eq!(verdict(&gate, "1.2.3.4:9735", is_connected, ""), take("1.2.3.4:9735"));
         }
-        assert_eq!(verdict(&gate, "127.0.0.1:1", true, ""), Verdict::Fine);
+        assert_eq!(verdict(&gate, "127.0.0.1:1", true, ""), Verdict::Keep);
         let near = "127.0.0.1:2";
-        assert_eq!(verdict(&gate, near, true, ""), Verdict::SendAway);
+        assert_eq!(verdict(&gate, near, true, ""), Verdict::Disconnect);
         assert_eq!(verdict(&gate, near, true, near), take(near));
         assert_eq!(verdict(&gate, near, false, ""), take(near));
         // Without a proxy nobody gets there anyhow.
         let onion = format!("{}.onion:9735", "a".repeat(56));
-        assert_eq!(verdict(&gate, &onion, false, ""), Verdict::Fine);
+        assert_eq!(verdict(&gate, &onion, false, ""), Verdict::Keep);
     }
 
     #[tokio::test]
@@ -269,11 +290,11 @@ mod tests {
         let gate = gate(settings());
         let [old, new] = ["1.2.3.4:9735", "5.6.7.8:9735"].map(plain);
         let [before, after] =
-            [&old, &new].map(|address| gate.way_to(address).unwrap().address().to_string());
+            [&old, &new].map(|address| gate.route_to(address).unwrap().address().to_string());
         gate.addresses.known().move_to(KEY.parse().unwrap(), &new);
-        assert_eq!(verdict(&gate, &before, true, ""), Verdict::Fine);
+        assert_eq!(verdict(&gate, &before, true, ""), Verdict::Keep);
         assert_eq!(verdict(&gate, &before, false, ""), take("5.6.7.8:9735"));
-        assert_eq!(verdict(&gate, &after, false, ""), Verdict::Fine);
+        assert_eq!(verdict(&gate, &after, false, ""), Verdict::Keep);
     }
 
     #[tokio::test]
@@ -281,9 +302,9 @@ mod tests {
         let gate = gate(settings());
         let node_id: PublicKey = KEY.parse().unwrap();
         gate.keep_stored(&node_id);
-        assert_eq!(gate.shown(Vec::new()), []);
+        assert_eq!(gate.known_peers(Vec::new()), []);
         gate.addresses.known().stored.insert(node_id, plain("1.2.3.4:9735"));
         gate.keep_stored(&node_id);
-        assert_eq!(gate.shown(Vec::new())[0].address, plain("1.2.3.4:9735"));
+        assert_eq!(gate.known_peers(Vec::new())[0].address, plain("1.2.3.4:9735"));
     }
 }

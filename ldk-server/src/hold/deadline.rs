@@ -1,5 +1,5 @@
-//! Sends held payments back before their deadline, when nobody has claimed them. At the deadline the
-//! library would do so itself, but without a word, and the payment would look as if it were held.
+//! Fails unclaimed payments back before their deadline. At the deadline the library would do so
+//! itself, but without an event, and the payment would still look as if it were held.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::{FailReason, Held, HeldPayments, HoldError, HoldState, LockedHold};
-use crate::compat::blocks::{DEADLINE_TO_TIMEOUT, LEAST_NOTICE};
+use crate::compat::blocks::{DEADLINE_TO_TIMEOUT, MIN_BLOCKS_BEFORE_DEADLINE};
 
 /// How often the height is compared with the deadlines.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -23,10 +23,10 @@ pub async fn run(
     blocks_before: u32,
     stop: CancellationToken,
 ) -> Result<(), HoldError> {
-    if blocks_before >= LEAST_NOTICE {
+    if blocks_before >= MIN_BLOCKS_BEFORE_DEADLINE {
         tracing::warn!(
             blocks_before,
-            least_notice = LEAST_NOTICE,
+            min_blocks = MIN_BLOCKS_BEFORE_DEADLINE,
             "hodl.fail_before_deadline_blocks is so high that a payment may be failed back as soon \
              as it arrives"
         );
@@ -85,7 +85,7 @@ fn do_duty(
     }
 }
 
-/// What is to be done with a payment now.
+/// The next step for a payment.
 #[derive(Debug, PartialEq)]
 enum Duty {
     None,

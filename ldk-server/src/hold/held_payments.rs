@@ -1,5 +1,5 @@
-//! Payments that are held: they arrive, and are claimed by their caller or sent back. A payment that
-//! failed stays failed: whoever pays its invoice later gets the money back at once.
+//! Held payments: they arrive, and are claimed or failed back. A failed payment stays failed: a later
+//! payment of its invoice is failed back at once.
 
 use std::sync::Arc;
 
@@ -16,20 +16,20 @@ use super::state::HoldStates;
 use super::{FailReason, Held, HoldState, LockedHold, Process};
 use crate::store::{NewEvent, Store, dedup_key};
 
-/// The payments that are held, in the library and on disk.
+/// The held payments, in the library and on disk.
 pub struct HeldPayments {
     node: Arc<Node>,
     store: Arc<Store>,
     states: HoldStates,
 }
 
-/// Why it is not known what became of a held payment.
+/// Why the outcome of a held payment is unknown.
 #[derive(Debug, thiserror::Error)]
 pub enum HoldError {
-    /// Its state cannot be read or written down.
+    /// Its state cannot be read or written.
     #[error("the state of a held payment cannot be read or written: {0}")]
     Store(#[from] io::Error),
-    /// A thread was lost.
+    /// A thread has panicked.
     #[error(transparent)]
     Task(#[from] JoinError),
     /// The library does not fail it.
@@ -64,7 +64,7 @@ impl HeldPayments {
         self.states.get(payment_hash).is_some()
     }
 
-    /// The hashes of all payments that are held.
+    /// The hashes of all held payments.
     pub fn payment_hashes(&self) -> Vec<PaymentHash> {
         self.states.payment_hashes()
     }
@@ -79,8 +79,8 @@ impl HeldPayments {
         self.node.payment(&PaymentId(payment_hash.0)).map(|payment| payment.status)
     }
 
-    /// Takes note of a payment that has arrived. Tells whether its caller is to decide on it, rather
-    /// than that it is decided.
+    /// Records a payment that has arrived. Returns whether the caller has to decide on it; if not, it
+    /// was decided before.
     pub fn arrived(&self, held: Held) -> Result<bool, HoldError> {
         let mut hold = self.lock(held.payment_hash);
         let known = hold.get().map(|(_, state)| state);

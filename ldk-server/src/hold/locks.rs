@@ -5,8 +5,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use ldk_node::lightning_types::payment::PaymentHash;
 
-/// Locks payment hashes, each by itself: who works on one payment waits for nobody who works on
-/// another.
+/// Locks for payment hashes. Work on one payment does not wait for work on another.
 #[derive(Default)]
 pub(super) struct HashLocks {
     locked: Mutex<HashSet<PaymentHash>>,

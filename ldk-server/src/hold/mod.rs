@@ -1,4 +1,4 @@
-//! Payments that are held until their caller claims them or fails them.
+//! Held payments: they wait until the caller claims or fails them.
 
 pub mod deadline;
 mod held_payments;

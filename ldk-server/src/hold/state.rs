@@ -1,5 +1,4 @@
-//! The payments that are held until their caller claims them or fails them. The library tells of each
-//! once only, so they are written down here.
+//! The states of held payments, on disk: the library reports each held payment only once.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,25 +12,25 @@ use crate::store::Store;
 
 const KIND: &str = "held_payments";
 
-/// A payment that is held.
+/// A held payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held {
     /// Its hash.
     pub payment_hash: PaymentHash,
-    /// What can be claimed.
+    /// The amount that can be claimed.
     pub claimable_amount_msat: u64,
     /// The block height by which it must be claimed.
     pub claim_deadline: Option<u32>,
 }
 
-/// What is to become of a held payment.
+/// The state of a held payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HoldState {
-    /// It waits for its caller.
+    /// It can be claimed or failed.
     Claimable,
     /// Its caller gave the preimage to this process, or to one before.
     Claiming(Process),
-    /// It is to be sent back, which nobody has been told yet.
+    /// It is being failed back; the event is not recorded yet.
     FailingBack(FailReason),
     /// It was sent back. This is remembered until its deadline, because the library may forget that
     /// it was when it ends at once.
@@ -47,16 +46,16 @@ pub enum Process {
     Earlier,
 }
 
-/// Why a payment is sent back.
+/// Why a payment is failed back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailReason {
-    /// The caller asked for it.
+    /// The caller has failed it.
     Requested,
-    /// Nobody claimed it in time.
+    /// It was not claimed in time.
     Deadline,
 }
 
-/// The states of the payments that are held, on disk.
+/// The states of all held payments, on disk.
 pub(super) struct HoldStates {
     store: Arc<Store>,
     locks: HashLocks,
@@ -64,7 +63,7 @@ pub(super) struct HoldStates {
 }
 
 impl HoldStates {
-    /// Those in this store.
+    /// Reads the states from this store.
     pub(super) fn open(store: Arc<Store>) -> io::Result<Self> {
         let mut states = HashMap::new();
         for key in store.keys(KIND)? {
@@ -84,12 +83,12 @@ impl HoldStates {
         LockedHold { states: self, lock: self.locks.lock(payment_hash) }
     }
 
-    /// The state of a payment, which may be another at once.
+    /// The state of a payment at this moment.
     pub(super) fn get(&self, payment_hash: &PaymentHash) -> Option<(Held, HoldState)> {
         self.states().get(payment_hash).cloned()
     }
 
-    /// The hashes of all payments that are held.
+    /// The hashes of all held payments.
     pub(super) fn payment_hashes(&self) -> Vec<PaymentHash> {
         self.states().keys().copied().collect()
     }
@@ -99,7 +98,7 @@ impl HoldStates {
     }
 }
 
-/// The state of one payment, for one to look at and to act on.
+/// Exclusive access to the state of one payment.
 pub struct LockedHold<'a> {
     states: &'a HoldStates,
     lock: HashLock<'a>,

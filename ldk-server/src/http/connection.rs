@@ -25,7 +25,7 @@ use super::handshake::handshake;
 use super::preface_timeout::PrefaceTimeout;
 use super::slots::{Slot, Slots};
 use super::stream::{Stream, StreamExecutor};
-use crate::clock::Seldom;
+use crate::clock::LogThrottle;
 use crate::config::LimitsConfig;
 
 /// The largest headers of one request.
@@ -204,7 +204,7 @@ where
 
 /// Logs why a connection has failed, for the first in each minute: strangers can cause any number.
 fn log_seldom(peer: &impl Display, error: &BoxError) {
-    static ENDED: Seldom = Seldom::new();
+    static ENDED: LogThrottle = LogThrottle::new();
     match ENDED.count() {
         Some(failures) => tracing::debug!(%peer, %error, failures, "a connection has failed"),
         None => tracing::trace!(%peer, %error, "a connection has failed"),

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::Router;
 use super::connection::{Connection, Connections};
 use crate::certificate::Certificate;
-use crate::clock::Seldom;
+use crate::clock::LogThrottle;
 use crate::config::LimitsConfig;
 use crate::descriptors;
 
@@ -68,7 +68,7 @@ impl Listener {
     /// Lets in a connection. One that is refused is closed at once instead of left waiting, so that its
     /// client learns of it.
     fn admit(&self, connections: &Connections, stream: &TcpStream) -> Option<Connection> {
-        static REFUSED: Seldom = Seldom::new();
+        static REFUSED: LogThrottle = LogThrottle::new();
         let is_possible = !descriptors::are_scarce(stream);
         let admitted = if is_possible { connections.admit() } else { None };
         if admitted.is_none()

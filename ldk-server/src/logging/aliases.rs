@@ -1,5 +1,4 @@
-//! Names that stand for addresses in the lines of the libraries, which know only ports of this
-//! machine where a peer is reached through a tunnel.
+//! Replaces the loopback addresses of tunnels in log lines by the real addresses of peers.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -7,17 +6,17 @@ use std::sync::{LazyLock, PoisonError, RwLock};
 
 use memchr::memmem;
 
-/// What all addresses of this machine begin with.
+/// The beginning of every loopback address.
 const LOOPBACK: &[u8] = b"127.";
 
-/// One process has one log.
+/// A process has one log.
 static ALIASES: LazyLock<RwLock<HashMap<String, String>>> = LazyLock::new(RwLock::default);
 
-/// In lines from now on, and until this is dropped, an address is replaced by a name.
+/// Replaces an address by a name in log lines, until this is dropped.
 pub(crate) struct Alias(String);
 
 impl Alias {
-    /// Puts `name` in the place of `address`, which is `127.x.x.x:port`.
+    /// Replaces `address`, which is `127.x.x.x:port`, by `name`.
     pub(crate) fn new(address: String, name: String) -> Self {
         let mut aliases = ALIASES.write().unwrap_or_else(PoisonError::into_inner);
         aliases.insert(address.clone(), name);
@@ -31,14 +30,14 @@ impl Drop for Alias {
     }
 }
 
-/// The line with names in the place of addresses. A line without any costs a search of its bytes.
+/// Replaces the addresses in a line. A line without any costs one search of its bytes.
 pub(super) fn replace(line: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
     let mut replaced = Vec::new();
     let mut copied = 0;
     for begin in memmem::find_iter(&line, LOOPBACK) {
         let is_in_address = |byte: &&u8| byte.is_ascii_digit() || b".:".contains(*byte);
         let end = begin + line[begin..].iter().take_while(is_in_address).count();
-        // A sentence may end behind it.
+        // The address may end a sentence.
         let address = str::from_utf8(&line[begin..end]).unwrap_or_default();
         let address = address.trim_end_matches(['.', ':']);
         let aliases = ALIASES.read().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! The log file, and when another is begun.
+//! The log file, and its rotation.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
@@ -9,11 +9,10 @@ use std::time::{Duration, SystemTime};
 use super::rotation;
 use crate::config::LogRotation;
 
-/// How long a file that cannot be moved away is written on before that is tried again.
+/// After a failed rotation, how long the file is used before the next attempt.
 const RETRY: Duration = Duration::from_secs(60);
 
-/// The log file. One that is full or old enough is moved away, and a new one begun; so is one that
-/// somebody else has moved away.
+/// The log file. It is rotated when it is full or old enough.
 #[derive(Clone)]
 pub struct LogFile(Arc<Shared>);
 
@@ -23,18 +22,18 @@ struct Shared {
     open: Mutex<Open>,
 }
 
-/// The file as it is open now.
+/// The open file.
 struct Open {
     file: File,
     bytes: u64,
-    /// When it is too old, if ever.
+    /// When it has to be rotated because of its age.
     expires: Option<SystemTime>,
-    /// It is not moved away before.
+    /// It is not rotated before this time.
     keep_until: SystemTime,
 }
 
 impl LogFile {
-    /// Opens the file, which need not exist yet, to write at its end.
+    /// Opens the file for appending, and creates it if necessary.
     pub(super) fn open(path: PathBuf, rotation: LogRotation) -> io::Result<Self> {
         let open = Open::append(&path, &rotation).map_err(|error| {
             io::Error::new(error.kind(), format!("log.file {}: {error}", path.display()))
@@ -42,14 +41,14 @@ impl LogFile {
         Ok(Self(Arc::new(Shared { path, rotation, open: Mutex::new(open) })))
     }
 
-    /// Opens the file anew by its name, as after a rotation by another program.
+    /// Reopens the file by its name, for example after a rotation by another program.
     pub fn reopen(&self) -> io::Result<()> {
         let open = Open::append(&self.0.path, &self.0.rotation)?;
         *self.lock() = open;
         Ok(())
     }
 
-    /// Writes one line, in one piece.
+    /// Writes one line at once.
     pub(super) fn write(&self, line: &[u8]) -> io::Result<()> {
         let Shared { path, rotation, .. } = &*self.0;
         let mut open = self.lock();
@@ -69,13 +68,13 @@ impl Open {
     fn append(path: &Path, rotation: &LogRotation) -> io::Result<Self> {
         let file = OpenOptions::new().create(true).append(true).open(path)?;
         let metadata = file.metadata()?;
-        // Where a file system does not keep when a file was made, its age counts from the start.
+        // If the file system has no creation times, the age counts from the start.
         let made = metadata.created().unwrap_or_else(|_| SystemTime::now());
         let expires = rotation.max_age.and_then(|age| made.checked_add(age));
         Ok(Self { file, bytes: metadata.len(), expires, keep_until: SystemTime::UNIX_EPOCH })
     }
 
-    /// Whether the next line belongs into another file.
+    /// Whether the file has to be rotated before the next line.
     fn is_done(&self, next_bytes: u64, rotation: &LogRotation) -> bool {
         if self.bytes == 0 {
             return false;
@@ -88,16 +87,16 @@ impl Open {
         (is_full || self.expires.is_some_and(|expires| expires <= now)) && self.keep_until <= now
     }
 
-    /// Moves the file away and begins another; goes on with this one if that fails.
+    /// Rotates the file; keeps using this one if that fails.
     fn replace(&mut self, path: &Path, rotation: &LogRotation) {
         let moved = rotation::rotate(path, rotation.max_files);
-        // By its name in any case: it can be that only an older one was not removed.
+        // Reopens it in any case: perhaps only an old file could not be removed.
         let opened = Self::append(path, rotation).map(|open| *self = open);
         if let Err(error) = moved.and(opened) {
             self.keep_until = SystemTime::now() + RETRY;
-            // Not into the log, which is being written.
+            // Not to the log, which is being written.
             let path = path.display();
-            super::say_on_console(&format!("cannot begin a new log file {path}: {error}"));
+            super::write_to_console(&format!("cannot begin a new log file {path}: {error}"));
         }
     }
 }

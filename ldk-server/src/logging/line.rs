@@ -1,7 +1,7 @@
-//! What a line looks like. It is one line whatever text of strangers is in it, and does not act on a
-//! terminal.
+//! The format of a log line. Control characters are escaped, so that text of strangers neither adds
+//! lines nor controls a terminal.
 //!
-//! What is written for a request begins with its id.
+//! The message of a line that belongs to a request begins with the id of the request.
 
 use std::fmt;
 
@@ -19,9 +19,9 @@ use tracing_subscriber::registry::LookupSpan;
 use super::spans::Fields;
 use crate::config::LogFormat;
 
-/// The field that is the message itself.
+/// The field with the message.
 const MESSAGE: &str = "message";
-/// What records of the `log` crate, which the node library writes, carry their origin in.
+/// The prefix of fields with the origin of records of the `log` crate.
 const ORIGIN_PREFIX: &str = "log.";
 
 /// Writes a line in the configured format. As text it is
@@ -82,7 +82,7 @@ where
     }
 }
 
-/// How a message begins that was written for a request.
+/// The beginning of a message that belongs to a request.
 fn of_request(call: &Fields) -> String {
     call.request_id().map_or_else(String::new, |id| format!("request {id} "))
 }
@@ -97,7 +97,7 @@ struct Object<'a> {
     message: String,
     #[serde(skip_serializing_if = "Map::is_empty")]
     fields: Map<String, Value>,
-    /// The fields of the spans around it.
+    /// The fields of the surrounding spans.
     #[serde(skip_serializing_if = "Fields::is_empty")]
     call: Fields,
 }

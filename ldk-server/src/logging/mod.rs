@@ -1,12 +1,11 @@
-//! Where log lines go: errors to stderr, the rest to stdout, all of them to the log file.
+//! Writes log lines: errors to stderr, the rest to stdout, all of them to the log file.
 //!
-//! They are written by threads of their own, one for the console and one for the file. Whoever logs
-//! waits for neither.
+//! Two threads write, one to the console and one to the file, so that no caller waits for the output.
 
 mod aliases;
 mod file;
 mod line;
-mod listening;
+mod log_bridge;
 mod queue;
 mod redaction;
 mod repeats;
@@ -33,23 +32,23 @@ use crate::config::LogConfig;
 use line::Line;
 use queue::Queue;
 use redaction::Redactor;
-use repeats::Repeats;
+use repeats::RepeatFilter;
 use spans::Spans;
 
-/// Libraries whose debug lines tell an operator nothing.
+/// Libraries whose debug lines are of no use to an operator.
 const QUIET_TARGETS: [&str; 8] =
     ["h2", "hyper", "hyper_util", "mio", "reqwest", "rustls", "tokio_util", "tonic"];
 
 /// How long the end of the process waits for the last lines.
 const LAST_LINES: Duration = Duration::from_millis(500);
-/// How often it is told that lines were lost.
+/// How often lost lines are reported.
 const TELL_PERIOD: Duration = Duration::from_secs(60);
 
-/// One process has one log.
-static WAYS: OnceLock<Arc<Ways>> = OnceLock::new();
+/// A process has one log.
+static SINKS: OnceLock<Arc<Sinks>> = OnceLock::new();
 
-/// The ways that lines go.
-struct Ways {
+/// The outputs of log lines.
+struct Sinks {
     console: Queue<ConsoleLine>,
     file: Option<Queue<Bytes>>,
 }
@@ -59,41 +58,41 @@ struct ConsoleLine {
     is_error: bool,
 }
 
-/// How many lines were not written so far, because what they are written to did not take them.
+/// How many lines were lost because their output was blocked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LostLines {
-    /// Standard output or error.
+    /// Lines to standard output or error.
     pub console: u64,
-    /// The log file.
+    /// Lines to the log file.
     pub file: u64,
 }
 
-/// Sends the log of this process to the console and to the configured file, from now on.
+/// Starts the log of this process, to the console and to the configured file.
 pub fn start(config: &LogConfig) -> io::Result<Option<LogFile>> {
     let file = config.file.clone().map(|path| LogFile::open(path, config.rotation)).transpose()?;
-    let ways = Arc::new(Ways::open(file.clone())?);
-    if WAYS.set(Arc::clone(&ways)).is_err() {
+    let sinks = Arc::new(Sinks::open(file.clone())?);
+    if SINKS.set(Arc::clone(&sinks)).is_err() {
         return Err(io::Error::other("the log was started already"));
     }
     let file_level = level_filter(config.file_level);
-    let lines = Lines { redactor: Redactor::default(), ways, file_level };
+    let lines = Lines { redactor: Redactor::default(), sinks, file_level };
     let layer = tracing_subscriber::fmt::layer()
         .event_format(Line::new(config.format))
         .with_writer(lines)
-        // Told about on stderr otherwise, and to fail at that is a panic.
+        // Otherwise they are written to stderr, and a failure to do so is a panic.
         .log_internal_errors(false);
     let subscriber = tracing_subscriber::registry()
         .with(targets(config))
-        .with(Repeats::default())
+        .with(RepeatFilter::default())
         .with(Spans)
         .with(layer);
     tracing::subscriber::set_global_default(subscriber).map_err(io::Error::other)?;
     let most = config.targets.iter().map(|(_, level)| *level).fold(config.level, Ord::max);
-    listening::start(most).map_err(io::Error::other)?;
+    log_bridge::start(most).map_err(io::Error::other)?;
     Ok(file)
 }
 
-/// Which lines are written. Of the targets that fit, the longest counts.
+/// The levels by target; the longest matching target counts.
 fn targets(config: &LogConfig) -> Targets {
     let level = level_filter(config.level);
     let quiet = QUIET_TARGETS.map(|target| (target, level.min(LevelFilter::INFO)));
@@ -113,20 +112,20 @@ fn level_filter(level: log::LevelFilter) -> LevelFilter {
     }
 }
 
-/// Waits a moment for what is to be written, before the process ends.
+/// Waits a moment until queued lines are written, before the process ends.
 pub fn flush() {
-    if let Some(ways) = WAYS.get() {
-        ways.flush(LAST_LINES);
+    if let Some(sinks) = SINKS.get() {
+        sinks.flush(LAST_LINES);
     }
 }
 
-/// How many lines were lost.
+/// The number of lost lines.
 pub fn lost_lines() -> LostLines {
-    WAYS.get().map(|ways| ways.lost()).unwrap_or_default()
+    SINKS.get().map(|sinks| sinks.lost()).unwrap_or_default()
 }
 
-/// Tells from time to time how many lines were lost, until `stop` is cancelled.
-pub async fn tell_lost_lines(stop: CancellationToken) {
+/// Logs the number of lost lines periodically, until `stop` is cancelled.
+pub async fn report_lost_lines(stop: CancellationToken) {
     let mut told = LostLines::default();
     let mut ticks = Ticks::after(TELL_PERIOD, TELL_PERIOD, stop);
     while ticks.next().await {
@@ -134,29 +133,30 @@ pub async fn tell_lost_lines(stop: CancellationToken) {
         if lost != told {
             let (console, file) = (lost.console - told.console, lost.file - told.file);
             tracing::warn!(
-                "lines of the log were lost: {console} to the console, {file} to the file, because \
-                 nobody took them there"
+                console,
+                file,
+                "lines of the log were lost, because the output was blocked"
             );
             told = lost;
         }
     }
 }
 
-/// A line for the console only, where the log cannot be written to.
-fn say_on_console(text: &str) {
-    if let Some(ways) = WAYS.get() {
+/// Writes a line to the console only.
+fn write_to_console(text: &str) {
+    if let Some(sinks) = SINKS.get() {
         let bytes = Bytes::from(format!("{text}\n"));
         let length = bytes.len();
-        ways.console.push(ConsoleLine { bytes, is_error: true }, length);
+        sinks.console.push(ConsoleLine { bytes, is_error: true }, length);
     }
 }
 
-impl Ways {
+impl Sinks {
     fn open(file: Option<LogFile>) -> io::Result<Self> {
         let console = Queue::start("log to console", ConsoleLine::write)?;
         let file = file.map(|file| {
             Queue::start("log to file", move |line: Bytes| {
-                // The line is lost, which must not keep it from the console.
+                // If this fails, the line is still written to the console.
                 let _ = file.write(&line);
             })
         });
@@ -186,7 +186,7 @@ impl Ways {
 
 impl ConsoleLine {
     fn write(self) {
-        // Where it cannot be written it is lost, which must not keep it from the file.
+        // If this fails, the line is still written to the file.
         let _ = if self.is_error {
             io::stderr().write_all(&self.bytes)
         } else {
@@ -195,11 +195,11 @@ impl ConsoleLine {
     }
 }
 
-/// Takes finished lines to all the places they go to.
+/// Writes formatted lines to all outputs.
 struct Lines {
     redactor: Redactor,
-    ways: Arc<Ways>,
-    /// The least severe level that the file gets.
+    sinks: Arc<Sinks>,
+    /// The least severe level that is written to the file.
     file_level: LevelFilter,
 }
 
@@ -224,10 +224,10 @@ struct LineWriter<'a> {
 }
 
 impl io::Write for LineWriter<'_> {
-    /// Is given one whole line at a time.
+    /// Each call has one complete line.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let public = aliases::replace(self.lines.redactor.redact(line));
-        self.lines.ways.push(Bytes::copy_from_slice(&public), self.is_error, self.is_for_file);
+        self.lines.sinks.push(Bytes::copy_from_slice(&public), self.is_error, self.is_for_file);
         Ok(line.len())
     }
 

@@ -1,5 +1,5 @@
-//! Lines on their way to where they are written. Nobody waits for that: a terminal that is paused, a
-//! pipe that nobody reads and a file on a mount that is gone take nothing, and the node must go on.
+//! A queue of lines for one output. Callers do not wait for the output: a paused terminal, a pipe
+//! without a reader or a lost mount must not stop the node.
 
 use std::io;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -8,11 +8,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// How many lines may wait, and how long they may be together; what comes then is lost.
+/// How many lines and bytes may wait; further lines are lost.
 const CAPACITY: usize = 16_384;
 const CAPACITY_BYTES: usize = 8 << 20;
 
-/// What is to be written goes in here.
+/// The sending end of the queue.
 pub(super) struct Queue<T> {
     lines: SyncSender<(T, usize)>,
     progress: Arc<Progress>,
@@ -28,7 +28,7 @@ struct Progress {
 }
 
 impl<T: Send + 'static> Queue<T> {
-    /// A queue, and a thread with this name that takes from it.
+    /// Creates a queue and a thread with this name that writes its lines.
     pub(super) fn start(name: &str, write: impl FnMut(T) + Send + 'static) -> io::Result<Self> {
         let (lines, waiting) = sync_channel(CAPACITY);
         let progress = Arc::<Progress>::default();
@@ -38,7 +38,7 @@ impl<T: Send + 'static> Queue<T> {
         Ok(Self { lines, progress })
     }
 
-    /// Adds a line of so many bytes; if too much waits, it is lost.
+    /// Adds a line of so many bytes; if too much waits, the line is lost.
     pub(super) fn push(&self, line: T, bytes: usize) {
         let Progress { waiting_bytes, pushed, lost, .. } = &*self.progress;
         let before = waiting_bytes.fetch_add(bytes, Ordering::SeqCst);
@@ -50,16 +50,16 @@ impl<T: Send + 'static> Queue<T> {
         }
     }
 
-    /// How many lines were lost so far.
+    /// The number of lost lines.
     pub(super) fn lost(&self) -> u64 {
         self.progress.lost.load(Ordering::SeqCst)
     }
 
-    /// Waits until all that was added so far is written, but no longer than this.
+    /// Waits until all lines so far are written, for a limited time.
     pub(super) fn flush(&self, patience: Duration) {
         let pushed = self.progress.pushed.load(Ordering::SeqCst);
         let written = self.progress.written();
-        // Whether it was in time makes no difference.
+        // A timeout has no consequence.
         let _ = self
             .progress
             .has_written

@@ -1,5 +1,5 @@
-//! Secrets in the lines of the libraries, blotted out. The node library writes preimages at Debug,
-//! and whole messages and events at Trace.
+//! Masks secrets in log lines. The node library logs preimages at Debug, and whole messages and
+//! events at Trace.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -8,15 +8,15 @@ use memchr::memmem::Finder;
 
 use crate::urls;
 
-/// Ends of the names that a secret stands behind: `preimage`, `PaymentPreimage`, `payment_secret`,
+/// Ends of names that a secret follows: `preimage`, `PaymentPreimage`, `payment_secret`,
 /// `per_commitment_secret`. The purpose of a spontaneous payment is its preimage.
 const NAMES: [&str; 3] = ["reimage", "ecret", "SpontaneousPayment"];
-/// The member of LSPS requests that an LSP knows its customers by.
+/// The member of LSPS requests with the token of a customer.
 const TOKEN: &str = "token";
-/// Shorter numbers in hexadecimal are no keys.
+/// Shorter hexadecimal numbers are not keys.
 const MIN_HEX_DIGITS: usize = 32;
 
-/// Finds the secrets in a line.
+/// Masks the secrets in a line.
 pub(super) struct Redactor {
     names: [Finder<'static>; 3],
     token: Finder<'static>,
@@ -29,25 +29,25 @@ impl Default for Redactor {
 }
 
 impl Redactor {
-    /// The line with stars in the place of every digit and character of a secret.
+    /// Replaces every character of a secret by a star.
     pub(super) fn redact<'a>(&self, line: &'a [u8]) -> Cow<'a, [u8]> {
         let mut public = Cow::Borrowed(line);
-        let mut blot_out = |secret: Option<Range<usize>>| {
+        let mut mask = |secret: Option<Range<usize>>| {
             if let Some(secret) = secret {
                 public.to_mut()[secret].fill(b'*');
             }
         };
         for name in &self.names {
             let length = name.needle().len();
-            name.find_iter(line).for_each(|at| blot_out(bytes_after(line, at + length)));
+            name.find_iter(line).for_each(|at| mask(bytes_after(line, at + length)));
         }
-        self.token.find_iter(line).for_each(|at| blot_out(text_after(line, at + TOKEN.len())));
-        urls::secrets(line).into_iter().for_each(|secret| blot_out(Some(secret)));
+        self.token.find_iter(line).for_each(|at| mask(text_after(line, at + TOKEN.len())));
+        urls::secrets(line).into_iter().for_each(|secret| mask(Some(secret)));
         public
     }
 }
 
-/// Where the bytes are that follow the name that ends at `at`: in hexadecimal, or as a list of
+/// The position of the bytes that follow the name that ends at `at`: in hexadecimal, or as a list of
 /// numbers.
 fn bytes_after(line: &[u8], at: usize) -> Option<Range<usize>> {
     let value_from = |at: usize| at + count(&line[at..], |byte| !byte.is_ascii_alphanumeric());
@@ -65,8 +65,8 @@ fn bytes_after(line: &[u8], at: usize) -> Option<Range<usize>> {
     Some(begin..begin + length)
 }
 
-/// Where the JSON text is that follows the key that ends at `at`. It may be in a text itself, so
-/// that its quotes are escaped.
+/// The position of the JSON string that follows the key that ends at `at`. The JSON may be in a
+/// string itself, so its quotes may be escaped.
 fn text_after(line: &[u8], at: usize) -> Option<Range<usize>> {
     let begin = at + count(&line[at..], |byte| b"\\\": ".contains(&byte));
     let is_text = line[at..begin].contains(&b':') && line[..begin].ends_with(b"\"");
@@ -74,7 +74,7 @@ fn text_after(line: &[u8], at: usize) -> Option<Range<usize>> {
     is_text.then_some(begin..begin + length)
 }
 
-/// How many bytes there are before the first that is not as wanted.
+/// The number of leading bytes that match.
 fn count(bytes: &[u8], is_wanted: impl Fn(u8) -> bool) -> usize {
     bytes.iter().take_while(|byte| is_wanted(**byte)).count()
 }

@@ -1,5 +1,5 @@
-//! Lines that the node library writes as errors, again and again, of what is no error. Each is told
-//! once, as a warning, and then not until it says something else, or has not been said for a while.
+//! Drops repeated lines that the node library logs as errors although they are none. The first one is
+//! logged as a warning, and the next one after the text has changed or has not come for a while.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,12 +11,12 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
-/// The target that records of the `log` crate have, in which the library writes.
+/// The target of records of the `log` crate, which the library uses.
 const LIBRARY: &str = "log";
 const MESSAGE: &str = "message";
-/// What was not said for so long is told again: it had ceased meanwhile.
+/// A text that did not come for this time is logged again.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(3_600);
-/// So many different texts are remembered.
+/// How many different texts are remembered.
 const MAX_TEXTS: usize = 64;
 
 /// On regtest and signet Bitcoin Core often has no estimates. On mainnet the library falls back to
@@ -28,16 +28,16 @@ const REFUSED: &str = "Got non-closing error: ";
 const PEER_STORAGE: [&str; 3] =
     ["Ignoring peer_storage message", "in peer storage.", "Invalid PeerStorageRetrieval message"];
 
-/// Keeps those lines from being told more than once.
+/// Drops repetitions of these lines.
 #[derive(Default)]
-pub(super) struct Repeats {
-    /// When each text was said last.
+pub(super) struct RepeatFilter {
+    /// When each text came last.
     said: Mutex<HashMap<String, Instant>>,
 }
 
-impl Repeats {
-    /// Whether this text is to be told, if it is one of those.
-    fn is_news(&self, text: &str, now: Instant) -> bool {
+impl RepeatFilter {
+    /// Whether this text has to be logged.
+    fn is_new(&self, text: &str, now: Instant) -> bool {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         said.retain(|_, last| now.saturating_duration_since(*last) < FORGOTTEN_AFTER);
         if let Some(last) = said.get_mut(text) {
@@ -58,7 +58,7 @@ fn is_no_error(text: &str) -> bool {
         || text.starts_with(REFUSED) && PEER_STORAGE.iter().any(|part| text.contains(part))
 }
 
-impl<S: Subscriber> Layer<S> for Repeats {
+impl<S: Subscriber> Layer<S> for RepeatFilter {
     fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
         if *event.metadata().level() != Level::ERROR || event.metadata().target() != LIBRARY {
             return true;
@@ -69,8 +69,8 @@ impl<S: Subscriber> Layer<S> for Repeats {
         if !is_no_error(&text) {
             return true;
         }
-        if self.is_news(&text, Instant::now()) {
-            tracing::warn!("{text} (the node library; not told again until it changes)");
+        if self.is_new(&text, Instant::now()) {
+            tracing::warn!("{text} (from the node library; repetitions are not logged)");
         }
         false
     }
@@ -117,21 +117,21 @@ mod tests {
 
     #[test]
     fn each_text_is_told_once_until_it_has_ceased() {
-        let (repeats, begin) = (Repeats::default(), Instant::now());
+        let (repeats, begin) = (RepeatFilter::default(), Instant::now());
         let at = |secs| begin + Duration::from_secs(secs);
-        assert!(repeats.is_news("a", at(0)));
-        assert!(!repeats.is_news("a", at(10)));
-        assert!(repeats.is_news("b", at(10)));
-        assert!(!repeats.is_news("a", at(3_000)), "it is said all the time");
-        assert!(!repeats.is_news("a", at(6_000)));
-        assert!(repeats.is_news("b", at(6_000)));
-        assert!(repeats.is_news("a", at(9_600)));
+        assert!(repeats.is_new("a", at(0)));
+        assert!(!repeats.is_new("a", at(10)));
+        assert!(repeats.is_new("b", at(10)));
+        assert!(!repeats.is_new("a", at(3_000)), "it is said all the time");
+        assert!(!repeats.is_new("a", at(6_000)));
+        assert!(repeats.is_new("b", at(6_000)));
+        assert!(repeats.is_new("a", at(9_600)));
     }
 
     #[test]
     fn texts_that_always_differ_fill_nothing() {
-        let (repeats, now) = (Repeats::default(), Instant::now());
-        let told = (0..1_000).filter(|n| repeats.is_news(&n.to_string(), now)).count();
+        let (repeats, now) = (RepeatFilter::default(), Instant::now());
+        let told = (0..1_000).filter(|n| repeats.is_new(&n.to_string(), now)).count();
         assert_eq!(told, MAX_TEXTS);
     }
 }

@@ -1,4 +1,4 @@
-//! What is known of what a line was written for: the fields of the spans around it.
+//! Keeps the fields of spans, for the lines within them.
 
 use std::fmt;
 
@@ -11,10 +11,10 @@ use tracing_subscriber::fmt::{FmtContext, FormatFields};
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::{LookupSpan, Scope};
 
-/// What a text line tells of them.
+/// The field that text lines show.
 const REQUEST_ID: &str = "request_id";
 
-/// Keeps the fields of each span with it.
+/// Stores the fields of each span in its extensions.
 pub(super) struct Spans;
 
 /// The fields of a span, as text.

@@ -156,15 +156,15 @@ fn written_at(
         file: None,
         rotation: NEVER,
     };
-    let ways = Ways::open(Some(LogFile::open(log_in(&dir), NEVER).unwrap())).unwrap();
-    let ways = Arc::new(ways);
+    let sinks = Sinks::open(Some(LogFile::open(log_in(&dir), NEVER).unwrap())).unwrap();
+    let sinks = Arc::new(sinks);
     let file_level = level_filter(config.file_level);
-    let lines = Lines { redactor: Redactor::default(), ways: Arc::clone(&ways), file_level };
+    let lines = Lines { redactor: Redactor::default(), sinks: Arc::clone(&sinks), file_level };
     let layer = tracing_subscriber::fmt::layer().event_format(Line::new(format)).with_writer(lines);
     let subscriber =
         tracing_subscriber::registry().with(super::targets(&config)).with(Spans).with(layer);
     tracing::subscriber::with_default(subscriber, events);
-    ways.flush(Duration::from_secs(30));
+    sinks.flush(Duration::from_secs(30));
     text(&log_in(&dir))
 }
 

@@ -1,5 +1,5 @@
-//! Channels that peers have opened. The library accepts all of them, and for each the wallet holds
-//! something back.
+//! Channels that peers have opened. The library accepts all of them, and the wallet needs a reserve
+//! for each.
 
 use ldk_node::ChannelDetails;
 use ldk_node::bitcoin::secp256k1::PublicKey;
@@ -7,11 +7,11 @@ use ldk_node::config::AnchorChannelsConfig;
 
 use super::page::{Page, signed};
 
-/// The channels that peers have opened, which nobody here was asked about.
+/// The channels that peers have opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct OpenedByPeers {
     pub(super) number: usize,
-    /// What the wallet holds back to be able to close them.
+    /// The reserve for closing them.
     pub(super) reserve_sats: u64,
 }
 
@@ -22,7 +22,7 @@ impl OpenedByPeers {
         Self::new(&openers, anchors)
     }
 
-    /// Of channels that were opened by these peers, one for each channel.
+    /// `openers` has the peer of each channel.
     fn new(openers: &[PublicKey], anchors: Option<AnchorChannelsConfig>) -> Self {
         let number = openers.len();
         let Some(anchors) = anchors else { return Self { number, reserve_sats: 0 } };

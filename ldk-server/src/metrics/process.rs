@@ -1,4 +1,4 @@
-//! What the system tells of the process, and what was built.
+//! Metrics of the process and the build.
 
 use prometheus::{IntGauge, Opts};
 

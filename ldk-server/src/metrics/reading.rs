@@ -1,4 +1,4 @@
-//! What the node answers when it is asked, and what the metrics make of it.
+//! One reading of the node, and its metrics.
 
 use ldk_node::lightning::io;
 use ldk_node::{BalanceDetails, ChannelDetails, LightningBalance, Node, NodeStatus};
@@ -11,27 +11,27 @@ use crate::gate::PeerGate;
 use crate::store::{EventCounts, Store};
 use crate::wallet::reserve;
 
-/// What the node answered.
+/// One reading of the node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Reading {
-    /// Those that ListPeers has: connected, or to be reconnected to.
+    /// The peers of ListPeers: connected, or to be reconnected to.
     pub(super) peers: usize,
     pub(super) connected_peers: usize,
-    /// Those that ListChannels has, open or being opened, and are or will be announced.
+    /// The channels of ListChannels that are or will be announced.
     pub(super) public_channels: usize,
-    /// The others that ListChannels has.
+    /// The other channels of ListChannels.
     pub(super) private_channels: usize,
-    /// Both together, by their state.
+    /// All channels by their state.
     pub(super) channels: [Channels; 3],
     pub(super) opened_by_peers: OpenedByPeers,
-    /// These four are those of GetBalances.
+    /// The next values are those of GetBalances.
     pub(super) total_onchain_sats: u64,
     pub(super) spendable_onchain_sats: u64,
     pub(super) anchor_reserve_sats: u64,
-    /// What the wallet lacks of the reserve.
+    /// The missing part of the reserve.
     pub(super) missing_reserve_sats: u64,
     pub(super) lightning_sats: u64,
-    /// When the first HTLC has to be settled; `None` if there is none.
+    /// The lowest deadline of an HTLC; `None` without HTLCs.
     pub(super) htlc_deadline_height: Option<u32>,
     pub(super) chain_height: u32,
     pub(super) synced: Synced,
@@ -47,7 +47,7 @@ pub(super) struct Channels {
     pub(super) inbound_msat: u64,
 }
 
-/// When the node last heard of the chain, in Unix seconds; `None` for never.
+/// The times of the last syncs, in Unix seconds; `None` for never.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Synced {
     pub(super) onchain_wallet_secs: Option<u64>,
@@ -55,7 +55,17 @@ pub(super) struct Synced {
     pub(super) fee_rates_secs: Option<u64>,
 }
 
-/// The states of channels: their places in [`Reading::channels`].
+impl Synced {
+    fn of(status: &NodeStatus) -> Self {
+        Self {
+            onchain_wallet_secs: status.latest_onchain_wallet_sync_timestamp,
+            lightning_wallet_secs: status.latest_lightning_wallet_sync_timestamp,
+            fee_rates_secs: status.latest_fee_rate_cache_update_timestamp,
+        }
+    }
+}
+
+/// The states of channels, in the order of [`Reading::channels`].
 const CHANNEL_STATES: [&str; 3] = ["usable", "unusable", "pending"];
 
 fn state(channel: &ChannelDetails) -> usize {
@@ -80,14 +90,8 @@ impl Reading {
             lightning_balances,
             pending_balances_from_channel_closures: _,
         } = balances;
-        let NodeStatus {
-            current_best_block,
-            latest_lightning_wallet_sync_timestamp,
-            latest_onchain_wallet_sync_timestamp,
-            latest_fee_rate_cache_update_timestamp,
-            ..
-        } = node.status();
-        let peers = gate.shown(node.list_peers());
+        let status = node.status();
+        let peers = gate.known_peers(node.list_peers());
         Ok(Self {
             peers: peers.len(),
             connected_peers: peers.iter().filter(|peer| peer.is_connected()).count(),
@@ -101,12 +105,8 @@ impl Reading {
             missing_reserve_sats,
             lightning_sats: total_lightning_balance_sats,
             htlc_deadline_height: lightning_balances.iter().filter_map(deadline_height).min(),
-            chain_height: current_best_block.height,
-            synced: Synced {
-                onchain_wallet_secs: latest_onchain_wallet_sync_timestamp,
-                lightning_wallet_secs: latest_lightning_wallet_sync_timestamp,
-                fee_rates_secs: latest_fee_rate_cache_update_timestamp,
-            },
+            chain_height: status.current_best_block.height,
+            synced: Synced::of(&status),
             events: store.event_counts()?,
             consumers: store.event_consumers()?.0,
         })
@@ -147,6 +147,10 @@ impl Reading {
             "Those of the channels that are not announced.",
             signed(private_channels),
         )?;
+        self.add_channels_by_state(page)
+    }
+
+    fn add_channels_by_state(&self, page: &Page) -> prometheus::Result<()> {
         let by_state = |value: fn(&Channels) -> i64| {
             CHANNEL_STATES.into_iter().zip(self.channels.iter().map(value))
         };
@@ -275,8 +279,8 @@ fn by_state(details: &[ChannelDetails]) -> [Channels; 3] {
     states
 }
 
-/// The height at which an HTLC times out, if this is the balance of one. One whose preimage is known
-/// while its channel is open is within the balance of the channel, and has none.
+/// The height at which an HTLC times out, if this is the balance of one. An HTLC with a known
+/// preimage in an open channel is part of the balance of the channel.
 fn deadline_height(balance: &LightningBalance) -> Option<u32> {
     match balance {
         LightningBalance::ContentiousClaimable { timeout_height: height, .. }

@@ -1,4 +1,4 @@
-//! What is counted of gRPC requests, by method.
+//! Metrics of gRPC requests by method.
 
 use std::time::Duration;
 
@@ -6,13 +6,13 @@ use ldk_server_grpc::RPC_NAMES;
 use prometheus::core::Collector;
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts};
 
-/// The method of every request that is not one of `api.LightningNode`: callers choose the paths.
+/// The label of unknown methods, because callers choose the paths.
 const OTHER: &str = "other";
 
 const DURATION_BUCKETS: [f64; 14] =
     [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
 
-/// Counts requests; clones count together.
+/// Counts requests; clones share the counts.
 #[derive(Clone)]
 pub struct Requests {
     ended: IntCounterVec,
@@ -28,7 +28,7 @@ pub(crate) struct Counted {
 }
 
 impl Requests {
-    /// Nothing counted yet.
+    /// Creates the metrics, all at 0.
     pub fn new() -> prometheus::Result<Self> {
         let ended = Opts::new(
             "ldk_server_rpc_total",
@@ -66,13 +66,13 @@ impl Requests {
 }
 
 impl Counted {
-    /// The answer is there, or has begun.
+    /// The request was answered, or a stream has begun.
     pub(crate) fn answered(&self, after: Duration) {
         let duration = self.requests.duration.with_label_values(&[self.method]);
         duration.observe(after.as_secs_f64());
     }
 
-    /// It has ended with this code.
+    /// The request has ended with this status code.
     pub(crate) fn ended(&self, code: &str) {
         self.requests.ended.with_label_values(&[self.method, code]).inc();
         self.in_flight.dec();

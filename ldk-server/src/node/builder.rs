@@ -1,4 +1,4 @@
-//! From the configuration to a node that is ready to start.
+//! Builds a node from the configuration.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::gate::{NodeStore, PeerGate};
 use crate::secrets::Entropy;
 use crate::store::Store;
 
-/// Builds the node. Reads all of its state, so it takes a while and must not run on an async worker.
+/// Builds the node. Reads all of its state, so it blocks for a while.
 pub fn build(
     config: &Config,
     entropy: &Entropy,
@@ -41,11 +41,23 @@ pub fn build(
     if let Some(url) = &config.pathfinding_scores_url {
         builder.set_pathfinding_scores_source(url.clone());
     }
+    set_liquidity(&mut builder, config, &gate)?;
+    set_chain_source(&mut builder, chain_gate.source(), config.sync)?;
+    set_identity(&mut builder, config, &gate)?;
+    Ok(builder.build_with_store(Arc::new(NodeStore::new(store, gate)))?)
+}
+
+/// Just-in-time channels, from an LSP and to others.
+fn set_liquidity(
+    builder: &mut Builder,
+    config: &Config,
+    gate: &PeerGate,
+) -> Result<(), ConfigError> {
     if let Some(lsp) = &config.lsps2_client {
         let token = lsp.token.as_ref().map(|token| token.expose_secret().to_owned());
-        let address = gate.configured(&lsp.address).map_err(|error| {
-            ConfigError::new("liquidity.lsps2_client.address", error.to_string())
-        })?;
+        let address = gate
+            .configured_address(&lsp.address)
+            .map_err(|error| ConfigError::new("liquidity.lsps2_client.address", error))?;
         builder.set_liquidity_source_lsps2(lsp.node_id, address, token);
     }
     if let Some(service) = &config.lsps2_service {
@@ -55,12 +67,10 @@ pub fn build(
         );
         builder.set_liquidity_provider_lsps2(service.clone());
     }
-    set_chain_source(&mut builder, chain_gate.source(), config.sync)?;
-    set_identity(&mut builder, config, &gate)?;
-    Ok(builder.build_with_store(Arc::new(NodeStore::new(store, gate)))?)
+    Ok(())
 }
 
-/// What there is no setter for.
+/// The settings that the builder has no setter for.
 fn node_config(config: &Config) -> NodeConfig {
     let mut node_config = NodeConfig::default();
     let ChannelsConfig { trusted_peers_0conf, anchor_reserve_sats, anchor_trusted_peers, .. } =
@@ -69,16 +79,15 @@ fn node_config(config: &Config) -> NodeConfig {
     if let Some(anchors) = &mut node_config.anchor_channels_config {
         anchors.per_channel_reserve_sats = *anchor_reserve_sats;
         anchors.trusted_peers_no_reserve.clone_from(anchor_trusted_peers);
-        // The library accepts an anchor channel only from those whose closing transactions the
-        // wallet could pay for, unless they are trusted. Who has an LSP may have nothing on chain,
-        // and gets the first channel from it; that it may be used before it is confirmed is trust
-        // as well.
+        // The library accepts an anchor channel only if the wallet could pay for closing it, unless
+        // the peer is trusted. A client of an LSP may have nothing on chain before its first channel
+        // from the LSP. It trusts the LSP anyway, because that channel is used unconfirmed.
         if let Some(lsp) = &config.lsps2_client {
             anchors.trusted_peers_no_reserve.push(lsp.node_id);
             tracing::info!(
-                "liquidity.lsps2_client is set: {} is trusted with channels that are not confirmed, \
-                 and with closing them on chain",
-                lsp.node_id
+                node_id = %lsp.node_id,
+                "liquidity.lsps2_client is set: this peer is trusted with unconfirmed channels, and \
+                 to pay for closing them"
             );
         }
     }
@@ -131,10 +140,10 @@ fn set_identity(
     gate: &PeerGate,
 ) -> Result<(), NodeStartError> {
     if !config.listening_addresses.is_empty() {
-        builder.set_listening_addresses(gate.library_listens_at())?;
+        builder.set_listening_addresses(gate.library_listening_addresses())?;
     }
     if let Some(alias) = &config.alias {
-        // What the library listens at is not for the network.
+        // Otherwise the library would announce the addresses that it listens at.
         builder.set_announcement_addresses(gate.announcement_addresses().to_vec())?;
         builder.set_node_alias(alias.clone())?;
     }

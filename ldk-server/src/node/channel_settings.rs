@@ -1,29 +1,29 @@
-//! Our settings of the channels, which are read, changed and written by one caller at a time.
+//! The settings of our channels, which one caller at a time reads, changes and writes.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ldk_node::{Node, NodeError};
 
-/// Changes settings.
+/// Changes the settings of channels.
 pub struct ChannelSettings {
     node: Arc<Node>,
     changing: Mutex<()>,
 }
 
 impl ChannelSettings {
-    /// Those of this node's channels.
+    /// For the channels of this node.
     pub fn new(node: Arc<Node>) -> Self {
         Self { node, changing: Mutex::default() }
     }
 
-    /// Does this while nobody else changes settings.
+    /// Calls `change` while no other caller changes settings.
     pub fn exclusively<T>(&self, change: impl FnOnce(&Node) -> T) -> T {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         change(&self.node)
     }
 
-    /// Has the library write the state of all channels: it does when the settings of one are set, though
-    /// to what they are. Blocks, but not until that is written.
+    /// Makes the library write the state of all channels, by setting the settings of one to their
+    /// current values. Blocks, but not until the state is written.
     pub fn rewrite(&self) -> Result<(), NodeError> {
         self.exclusively(|node| {
             let mut outcome = Ok(());

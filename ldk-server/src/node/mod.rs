@@ -1,4 +1,4 @@
-//! The Lightning node: building it, starting it, and asking its chain source.
+//! Builds and starts the Lightning node.
 
 pub mod builder;
 pub(crate) mod channel_settings;

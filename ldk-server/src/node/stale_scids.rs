@@ -1,10 +1,10 @@
-//! Own channels that the network graph still has under short channel ids which are no longer theirs.
+//! Removes outdated short channel ids of our channels from the network graph.
 //!
-//! When a channel is spliced it gets another short channel id, and when it is closed it has none. The
-//! library keeps the one before in its graph for weeks, and takes the oldest for the beginning of
-//! compact blinded paths. The peer has forgotten it, so that no offer of this node can be paid any
-//! more, and none is paid. The library lets nothing be removed from its graph while it runs; so it is
-//! removed from the stored one, before the node begins to work with it.
+//! A spliced channel gets another short channel id, and a closed one has none. The library keeps
+//! the old id in its graph for weeks, and uses the oldest one in compact blinded paths. The peer
+//! has forgotten it, so no offer of this node can be paid any more. The library allows no removal
+//! from its graph while it runs; so the id is removed from the stored graph before the node uses
+//! it.
 
 use std::collections::BTreeSet;
 
@@ -21,8 +21,8 @@ use ldk_node::{ChannelDetails, Node};
 
 use crate::store::Store;
 
-/// Removes them from the stored graph. If there were any, the node must be built anew: it has read
-/// the graph already, and writes it again.
+/// Removes them from the stored graph. Returns whether there were any: the node must then be built
+/// again, because it has read the graph and would write it back.
 pub(super) fn drop_from_graph(node: &Node, store: &Store) -> io::Result<bool> {
     let own = node.network_graph().node(&NodeId::from_pubkey(&node.node_id()));
     let in_graph = own.map(|own| own.channels).unwrap_or_default();
@@ -31,15 +31,15 @@ pub(super) fn drop_from_graph(node: &Node, store: &Store) -> io::Result<bool> {
         return Ok(false);
     }
     tracing::info!(
-        "short channel ids of own channels that were closed or spliced are removed from the network \
-         graph: {stale:?}"
+        scids = ?stale,
+        "removing short channel ids of closed or spliced channels from the network graph"
     );
     let graph = KVStoreSync::read(store, PRIMARY, SECONDARY, KEY)?;
     KVStoreSync::write(store, PRIMARY, SECONDARY, KEY, without(&graph, &stale)?)?;
     Ok(true)
 }
 
-/// Those of an own channel that are no channel's now.
+/// The ids in the graph that no channel has any more.
 fn stale(in_graph: &[u64], channels: &[ChannelDetails]) -> Vec<u64> {
     let current: BTreeSet<u64> =
         channels.iter().filter_map(|channel| channel.short_channel_id).collect();
@@ -59,7 +59,7 @@ fn without(graph: &[u8], scids: &[u64]) -> io::Result<Vec<u8>> {
     Ok(graph.encode())
 }
 
-/// Nothing is said while the graph is read.
+/// A logger that discards what the library logs while it reads the graph.
 struct Silence;
 
 impl Logger for Silence {

@@ -1,4 +1,4 @@
-//! Getting the node to run, however long its chain source takes to be there.
+//! Starts the node, and waits for its chain source as long as necessary.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,10 +8,10 @@ use ldk_node::{Node, NodeError};
 use tokio::task::spawn_blocking;
 
 use super::{NodeStartError, builder, stale_scids};
-use crate::chain::bitcoind::{self, ProbeError};
+use crate::chain::bitcoind;
 use crate::chain::cookie::CookieWatch;
 use crate::chain::gate::ChainGate;
-use crate::chain::{ChainError, network_check, rebroadcast, tls};
+use crate::chain::{ChainError, ProbeError, network_check, rebroadcast, tls};
 use crate::config::{ChainSource, Config};
 use crate::gate::{ListeningSockets, PeerGate, Settings};
 use crate::recovery::Recovery;
@@ -22,43 +22,43 @@ use crate::store::{CutsRefused, Journal, KvOwner, Store};
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(30);
 
-/// A node that runs.
+/// A running node.
 pub struct Started {
     /// The node.
     pub node: Arc<Node>,
-    /// Its store.
+    /// The store of the node.
     pub store: Arc<Store>,
-    /// What stands between it and its peers.
+    /// The gate to its peers.
     pub gate: Arc<PeerGate>,
-    /// What stands between it and its chain source.
+    /// The gate to its chain source.
     pub chain_gate: Arc<ChainGate>,
-    /// Tells when it can no longer reach Bitcoin Core.
+    /// Detects a new cookie of Bitcoin Core.
     pub cookie: CookieWatch,
-    /// Tells when a channel that was closed by its peer can be claimed.
+    /// Detects that a peer has closed a channel in recovery.
     pub recovery: Recovery,
 }
 
-/// What a start is doing.
-pub enum Doing {
-    /// Reading the state of the node.
+/// The phase of a start.
+pub enum StartPhase {
+    /// The state of the node is being read.
     Loading,
-    /// Waiting for the chain source, for this reason.
+    /// The chain source does not answer yet, for this reason.
     Waiting(String),
 }
 
-/// For the operator: a reason names addresses.
-impl fmt::Display for Doing {
+/// For callers with the key: a reason may contain addresses.
+impl fmt::Display for StartPhase {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Loading => formatter.write_str(self.in_public()),
+            Self::Loading => formatter.write_str(self.public_text()),
             Self::Waiting(reason) => formatter.write_str(reason),
         }
     }
 }
 
-impl Doing {
-    /// The same for strangers.
-    pub fn in_public(&self) -> &'static str {
+impl StartPhase {
+    /// The text for callers without the key.
+    pub fn public_text(&self) -> &'static str {
         match self {
             Self::Loading => "loading the node",
             Self::Waiting(_) => "waiting for the chain source",
@@ -66,78 +66,124 @@ impl Doing {
     }
 }
 
-/// Builds and starts the node, which peers reach at `sockets`, and tells `report` what it is doing
-/// meanwhile.
+/// Builds and starts the node, which accepts peers at `sockets`. Tells `report` the phase that the
+/// start is in, and `on_store_failure`, at any later time, why the database cannot be written.
 pub async fn start(
     config: Arc<Config>,
     entropy: Entropy,
     sockets: ListeningSockets,
-    report: &(dyn Fn(Doing) + Sync),
+    report: &(dyn Fn(StartPhase) + Sync),
     on_store_failure: impl FnOnce(&str) + Send + 'static,
 ) -> Result<Started, NodeStartError> {
-    let checked = Arc::clone(&config);
+    wait_for_chain_source(&config, report).await?;
+    report(StartPhase::Loading);
+    let cookie = CookieWatch::new(&config.chain_source);
+    let (store, journal) = open_store(&config, on_store_failure).await?;
+    let recovery = Recovery::begin(Arc::clone(&config), &store).await?;
+    let (gate, chain_gate) = open_gates(&config, sockets, &store, &journal).await?;
+    let node = load(&config, entropy, &store, &gate, &chain_gate).await?;
+    rebroadcast::all(&config.chain_source, &journal).await;
+    start_node(&node, &config.chain_source, report).await?;
+    gate.open();
+    Ok(Started { node, store, gate, chain_gate, cookie, recovery })
+}
+
+/// Waits until the chain source answers and is on our network.
+async fn wait_for_chain_source(
+    config: &Arc<Config>,
+    report: &(dyn Fn(StartPhase) + Sync),
+) -> Result<(), NodeStartError> {
+    let checked = Arc::clone(config);
     let check = spawn_blocking(move || tls::client_config(&checked.chain_source).map(drop));
     check.await?.map_err(ChainError::from)?;
     let mut retry = Retry::new(report);
-    while let Err(error) = probe(&config).await {
+    while let Err(error) = probe(config).await {
         match error {
-            ProbeError::Unavailable(reason) => retry.wait(&reason).await,
+            ProbeError::Unavailable(reason) => retry.wait(&reason.to_string()).await,
             ProbeError::Misconfigured(_) => return Err(error.into()),
         }
     }
-    report(Doing::Loading);
-    let cookie = CookieWatch::new(&config.chain_source);
-    let source = config.chain_source.to_string();
-    let opening = Arc::clone(&config);
+    Ok(())
+}
+
+/// Opens the database, unless its state is too old, and the journal of broadcasts in it.
+async fn open_store(
+    config: &Arc<Config>,
+    on_failure: impl FnOnce(&str) + Send + 'static,
+) -> Result<(Arc<Store>, Arc<Journal>), NodeStartError> {
+    let config = Arc::clone(config);
     let open = spawn_blocking(move || {
-        let backend = if opening.library_store { KvOwner::Library } else { KvOwner::Server };
-        let store = Arc::new(Store::open(&opening.network_dir(), backend, on_store_failure)?);
-        rollback::check(&store, &opening)?;
+        let owner = if config.library_store { KvOwner::Library } else { KvOwner::Server };
+        let store = Arc::new(Store::open(&config.network_dir(), owner, on_failure)?);
+        rollback::check(&store, &config)?;
         store.resolve_unsent_payments()?;
         let journal = Journal::open(Arc::clone(&store))?;
-        if opening.force_wallet_full_scan {
-            tracing::info!("--force-wallet-full-scan: the wallet looks through all of the chain");
+        if config.force_wallet_full_scan {
+            tracing::info!("--force-wallet-full-scan: the wallet scans the whole chain");
             store.forget_syncs()?;
         }
-        if let Some(dir) = opening.mirror_dir() {
+        if let Some(dir) = config.mirror_dir() {
             store.mirror_to(&dir).map_err(|error| NodeStartError::Mirror(error.into()))?;
         }
         Ok::<_, NodeStartError>((store, Arc::new(journal)))
     });
-    let (store, journal) = open.await??;
-    let recovery = Recovery::begin(Arc::clone(&config), &store).await?;
-    let durability = config.consistent_cuts.then(|| store.durability());
-    let gate = PeerGate::new(Settings::of(&config), sockets, durability.clone())?;
-    // Without cuts it is not known when the state is durable that a broadcast rests on.
-    let written = durability.is_some().then(|| Arc::clone(&journal));
-    let (chain_source, listening) = (config.chain_source.clone(), &config.listening_addresses);
-    let chain_gate = ChainGate::open(&chain_source, listening, durability, written).await?;
-    let (gate, chain_gate) = (Arc::new(gate), Arc::new(chain_gate));
-    let (ways, chain) = (Arc::clone(&gate), Arc::clone(&chain_gate));
-    let build = spawn_blocking(move || {
-        let node = build_node(&config, &entropy, &store, &ways, &chain)?;
-        begin_cuts(&config, &node, &store)?;
-        Ok::<_, NodeStartError>((Arc::new(node), store))
-    });
-    let (node, store) = build.await??;
-    rebroadcast::all(&chain_source, &journal).await;
+    open.await?
+}
 
+/// Opens the gates that the node reaches its peers and its chain source through.
+async fn open_gates(
+    config: &Config,
+    sockets: ListeningSockets,
+    store: &Arc<Store>,
+    journal: &Arc<Journal>,
+) -> Result<(Arc<PeerGate>, Arc<ChainGate>), NodeStartError> {
+    let durability = config.consistent_cuts.then(|| store.durability());
+    let gate = PeerGate::new(Settings::of(config), sockets, durability.clone())?;
+    // Without cuts it is not known when the state that a broadcast depends on is durable.
+    let journal = durability.is_some().then(|| Arc::clone(journal));
+    let (source, listening) = (&config.chain_source, &config.listening_addresses);
+    let chain_gate = ChainGate::open(source, listening, durability, journal).await?;
+    Ok((Arc::new(gate), Arc::new(chain_gate)))
+}
+
+/// Builds the node from its state, and begins consistent cuts.
+async fn load(
+    config: &Arc<Config>,
+    entropy: Entropy,
+    store: &Arc<Store>,
+    gate: &Arc<PeerGate>,
+    chain_gate: &Arc<ChainGate>,
+) -> Result<Arc<Node>, NodeStartError> {
+    let (config, store) = (Arc::clone(config), Arc::clone(store));
+    let (gate, chain_gate) = (Arc::clone(gate), Arc::clone(chain_gate));
+    let build = spawn_blocking(move || {
+        let node = build_node(&config, &entropy, &store, &gate, &chain_gate)?;
+        begin_cuts(&config, &node, &store)?;
+        Ok::<_, NodeStartError>(Arc::new(node))
+    });
+    build.await?
+}
+
+/// Starts the node, as soon as its chain source has fee rates.
+async fn start_node(
+    node: &Arc<Node>,
+    source: &ChainSource,
+    report: &(dyn Fn(StartPhase) + Sync),
+) -> Result<(), NodeStartError> {
     let mut retry = Retry::new(report);
     loop {
-        let starting = Arc::clone(&node);
+        let starting = Arc::clone(node);
         match spawn_blocking(move || starting.start()).await? {
-            Ok(()) => break,
+            Ok(()) => return Ok(()),
             Err(error) if can_start_again(&error) => {
                 retry.wait(&format!("{source} gives no fee rates: {error}")).await;
             },
             Err(error) => return Err(error.into()),
         }
     }
-    gate.open();
-    Ok(Started { node, store, gate, chain_gate, cookie, recovery })
 }
 
-/// Builds the node, and once more if the graph that it has read is not to be used.
+/// Builds the node, and builds it again if stale channels had to be removed from its graph.
 fn build_node(
     config: &Config,
     entropy: &Entropy,
@@ -150,20 +196,20 @@ fn build_node(
     if !stale_scids::drop_from_graph(&node, store)? {
         return Ok(node);
     }
-    // It has not been started, and does nothing.
+    // It was not started.
     drop(node);
     build()
 }
 
-/// Has the store write at consistent cuts, if it understands what the library writes. The node has
-/// been built, and so has read its state, but does nothing yet.
+/// Begins consistent cuts, if the store knows the formats of the library. The node has been built,
+/// so it has read its state, but was not started.
 fn begin_cuts(config: &Config, node: &Node, store: &Store) -> Result<(), NodeStartError> {
     let refusal = if !config.consistent_cuts {
         Some("storage.consistent_cuts is false".to_owned())
     } else if config.library_store {
         Some("the library's own store is used".to_owned())
     } else if config.without_peer_gate {
-        Some("peers go past the gate".to_owned())
+        Some("peers bypass the gate".to_owned())
     } else {
         let channels: Vec<_> =
             node.list_channels().into_iter().map(|channel| channel.channel_id).collect();
@@ -174,13 +220,13 @@ fn begin_cuts(config: &Config, node: &Node, store: &Store) -> Result<(), NodeSta
         }
     };
     if let Some(reason) = refusal {
-        tracing::warn!("no consistent cuts are made, so a crash may close channels: {reason}");
+        tracing::warn!(%reason, "consistent cuts are off, so a crash may close channels");
         store.do_without_cuts()?;
     }
     Ok(())
 }
 
-/// Whether the chain source is there, and on our network.
+/// Checks that the chain source answers and is on our network.
 async fn probe(config: &Config) -> Result<(), ProbeError> {
     match &config.chain_source {
         ChainSource::Bitcoind(bitcoind) => bitcoind::probe(bitcoind, config.network).await,
@@ -188,8 +234,8 @@ async fn probe(config: &Config) -> Result<(), ProbeError> {
     }
 }
 
-/// The library asks for fee rates before it begins anything else. After any later failure it is
-/// half started, and only a new process can start again.
+/// The library requests fee rates before anything else. After a later failure it is partly started,
+/// and only a new process can start again.
 fn can_start_again(error: &NodeError) -> bool {
     matches!(
         error,
@@ -199,20 +245,20 @@ fn can_start_again(error: &NodeError) -> bool {
     )
 }
 
-/// Pauses that grow.
+/// Retries with growing pauses.
 struct Retry<'a> {
-    report: &'a (dyn Fn(Doing) + Sync),
+    report: &'a (dyn Fn(StartPhase) + Sync),
     pause: Duration,
 }
 
 impl<'a> Retry<'a> {
-    fn new(report: &'a (dyn Fn(Doing) + Sync)) -> Self {
+    fn new(report: &'a (dyn Fn(StartPhase) + Sync)) -> Self {
         Self { report, pause: FIRST_RETRY }
     }
 
     async fn wait(&mut self, reason: &str) {
-        tracing::warn!("{reason}; trying again in {} s", self.pause.as_secs());
-        (self.report)(Doing::Waiting(reason.to_owned()));
+        tracing::warn!(%reason, pause_secs = self.pause.as_secs(), "cannot start yet; trying again");
+        (self.report)(StartPhase::Waiting(reason.to_owned()));
         tokio::time::sleep(self.pause).await;
         self.pause = (self.pause * 2).min(LAST_RETRY);
     }

@@ -15,17 +15,17 @@ use crate::error::Error;
 use crate::payment_requests::PaidBy;
 use crate::store::{PaymentStatus, making_invoice, payment_id};
 
-/// What an invoice says, whichever operation makes it.
+/// The terms of an invoice.
 pub struct Terms {
-    /// What it asks for, if it asks for an amount.
+    /// The amount, in millisatoshis; if there is none, the payer chooses.
     pub amount_msat: Option<u64>,
-    /// What it is for.
+    /// The description, or its hash.
     pub description: Bolt11InvoiceDescription,
-    /// How long it can be paid.
+    /// The expiry, in seconds.
     pub expiry_secs: u32,
 }
 
-/// Makes an invoice.
+/// Creates an invoice.
 pub fn receive(app: &App, terms: &Terms) -> Result<Bolt11Invoice, Error> {
     let Terms { amount_msat, ref description, expiry_secs } = *terms;
     let bolt11 = app.node.bolt11_payment();
@@ -37,7 +37,7 @@ pub fn receive(app: &App, terms: &Terms) -> Result<Bolt11Invoice, Error> {
     Ok(invoice)
 }
 
-/// Begins to pay an invoice of this network.
+/// Starts paying an invoice of this network.
 pub fn send(
     app: &App,
     caller: &Caller,
@@ -99,7 +99,7 @@ fn has_failed(app: &App, paid_by: PaidBy) -> Result<bool, Error> {
     Ok(payment.is_some_and(|payment| payment.status() == PaymentStatus::Failed))
 }
 
-/// The amount to name to the library: none where the invoice's own is paid.
+/// The amount to pass to the library: `None` if the invoice's own amount is paid.
 fn amount_to_send(invoice: &Bolt11Invoice, amount: Amount) -> Result<Option<u64>, Error> {
     match (invoice.amount_milli_satoshis(), amount.msat) {
         (None, None) => {

@@ -21,7 +21,7 @@ pub struct Items {
     pub quantity: Option<u64>,
 }
 
-/// Makes an offer; one without items may be paid any amount.
+/// Creates an offer. Without items, the payer chooses the amount.
 pub fn receive(
     app: &App,
     items: Option<Items>,
@@ -40,7 +40,7 @@ pub fn receive(
     Ok(offer)
 }
 
-/// All that the library can fail at with fields that were checked is a way for payers to reach us.
+/// With checked arguments, the library fails only if it finds no path by which payers could reach us.
 fn not_reachable(error: NodeError) -> Error {
     match error {
         NodeError::OfferCreationFailed => Error::FailedPrecondition(
@@ -52,7 +52,7 @@ fn not_reachable(error: NodeError) -> Error {
     }
 }
 
-/// Begins to pay an offer of this network, for as many items as it allows.
+/// Starts paying an offer of this network. The quantity must be one that the offer allows.
 pub fn send(
     app: &App,
     caller: &Caller,

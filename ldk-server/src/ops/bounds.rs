@@ -1,28 +1,28 @@
-//! Bounds of amounts, whichever argument has them.
+//! Checks the bounds of amounts.
 
 use ldk_node::bitcoin::Address;
 
 use crate::error::Error;
 
-/// An amount that must not be zero.
+/// Checks that an amount is not zero.
 pub fn positive(field: &'static str, amount: u64) -> Result<u64, Error> {
     if amount > 0 { Ok(amount) } else { Err(Error::invalid(field, "must be greater than 0")) }
 }
 
-/// The largest amount there can be: 21 million bitcoin.
+/// The maximum supply: 21 million bitcoin.
 pub const MAX_MONEY_SAT: u64 = 2_100_000_000_000_000;
 
-/// A positive amount in millisatoshis, no more than there can be.
+/// Checks an amount in millisatoshis: greater than 0, and within the maximum supply.
 pub fn amount_msat(field: &'static str, amount: u64) -> Result<u64, Error> {
     at_most(field, positive(field, amount)?, MAX_MONEY_SAT * 1000)
 }
 
-/// A positive amount in satoshis, no more than there can be.
+/// Checks an amount in satoshis: greater than 0, and within the maximum supply.
 pub fn amount_sat(field: &'static str, amount: u64) -> Result<u64, Error> {
     at_most(field, positive(field, amount)?, MAX_MONEY_SAT)
 }
 
-/// An amount in satoshis to pay to `address`, for which it is not too little to be relayed.
+/// Checks an amount in satoshis to pay to `address`: as [`amount_sat`], and not dust.
 pub fn output_sat(field: &'static str, amount: u64, address: &Address) -> Result<u64, Error> {
     let dust_sats = address.script_pubkey().minimal_non_dust().to_sat();
     if amount_sat(field, amount)? >= dust_sats {
@@ -33,7 +33,7 @@ pub fn output_sat(field: &'static str, amount: u64, address: &Address) -> Result
     }
 }
 
-/// An amount that is not over `limit`.
+/// Checks that an amount is at most `limit`.
 pub fn at_most(field: &'static str, amount: u64, limit: u64) -> Result<u64, Error> {
     if amount <= limit {
         Ok(amount)

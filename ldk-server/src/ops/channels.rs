@@ -14,36 +14,36 @@ use crate::app::App;
 use crate::caller::Caller;
 use crate::error::Error;
 
-/// The library opens no smaller channel.
+/// The minimum size of a channel that the library opens.
 pub const MIN_CHANNEL_SATS: u64 = 1000;
 
 /// The size of a funding transaction with four inputs and change. With more inputs, some of the
 /// reserve pays for them.
 const FUNDING_VBYTES: u64 = 11 + 4 * 68 + 43 + 31;
 
-/// How often all funds are counted for one channel.
+/// How often the amount of all funds is computed for one channel.
 const MAX_TRIES: u32 = 3;
 
 /// A channel to open.
 pub struct Open {
-    /// The other side.
+    /// The counterparty.
     pub peer: PeerAddress,
-    /// How much of this wallet it is to hold.
+    /// Its size.
     pub amount: OpenAmount,
-    /// How much of that is the other side's.
+    /// How much of it goes to the counterparty, in millisatoshis.
     pub push_msat: Option<u64>,
     /// Its settings.
     pub config: ChannelConfig,
-    /// Whether the network is told of it.
+    /// Whether to announce it to the network.
     pub announce: bool,
 }
 
-/// How much a channel is to hold.
+/// The size of a channel.
 #[derive(Clone, Copy)]
 pub enum OpenAmount {
-    /// So many satoshis.
+    /// An amount in satoshis.
     Sats(u64),
-    /// All that the wallet can spend.
+    /// All spendable funds of the wallet.
     AllFunds,
 }
 
@@ -83,8 +83,8 @@ fn check_announcement(app: &App, open: &Open) -> Result<(), Error> {
 fn open_connected(app: &App, caller: &Caller, open: Open) -> Result<UserChannelId, SendError> {
     // Held until the library has connected, which it does at once: the peer is connected already.
     let PeerAddress { node_id, address, persist } = open.peer;
-    let way = app.gate.way_to(&address)?;
-    let peer = PeerAddress { node_id, address: way.address().clone(), persist };
+    let route = app.gate.route_to(&address)?;
+    let peer = PeerAddress { node_id, address: route.address().clone(), persist };
     let open = Open { peer, ..open };
     let mut draw = OnChainDraw::new(app, caller);
     let opened = app.spending.channel(caller, || {
@@ -125,8 +125,8 @@ fn ask_to_open(app: &App, open: &Open, amount_sats: u64) -> Result<UserChannelId
     }
 }
 
-/// Opens a channel with what the wallet can spend when it is asked for. What arrives or is reserved
-/// for another channel between our look and the library's, makes it look again.
+/// Opens a channel with all spendable funds of the wallet. If they change before the library reads
+/// them, the amount is computed again.
 fn open_with_all_funds(app: &App, open: &Open) -> Result<UserChannelId, Error> {
     let fee_sats = app.spending.fee_allowance_sats(FUNDING_VBYTES);
     let mut tries = 0;
@@ -152,7 +152,7 @@ fn open_with_all_funds(app: &App, open: &Open) -> Result<UserChannelId, Error> {
     }
 }
 
-/// Why the library opens no channel, with the figures.
+/// Explains why the library did not open a channel, with the amounts.
 fn open_refusal(app: &App, open: &Open, amount_sats: u64, error: NodeError) -> Error {
     let peer = &open.peer.node_id;
     Error::FailedPrecondition(match error {
@@ -185,7 +185,7 @@ fn open_refusal(app: &App, open: &Open, amount_sats: u64, error: NodeError) -> E
     })
 }
 
-/// What has to stay in the wallet for another channel with this peer.
+/// The reserve that must stay in the wallet for another channel with this peer.
 fn reserve_sats(app: &App, peer: &PublicKey) -> u64 {
     let anchors = app.node.config().anchor_channels_config;
     anchors
@@ -193,7 +193,7 @@ fn reserve_sats(app: &App, peer: &PublicKey) -> u64 {
         .map_or(0, |anchors| anchors.per_channel_reserve_sats)
 }
 
-/// Why the library does not close a channel.
+/// Explains why the library did not close a channel.
 fn close_refusal(app: &App, channel: &ChannelDetails, error: NodeError) -> Error {
     let NodeError::ChannelClosingFailed = error else { return error.into() };
     let (id, peer) = (channel.user_channel_id.0, channel.counterparty_node_id);
@@ -210,14 +210,14 @@ fn close_refusal(app: &App, channel: &ChannelDetails, error: NodeError) -> Error
     })
 }
 
-/// Closes a channel together with its peer.
+/// Closes a channel cooperatively.
 pub fn close(app: &App, channel: &ChannelDetails) -> Result<(), Error> {
     app.node
         .close_channel(&channel.user_channel_id, channel.counterparty_node_id)
         .map_err(|error| close_refusal(app, channel, error))
 }
 
-/// Closes a channel without its peer, which is told the reason if it can be.
+/// Force-closes a channel. The reason is sent to the peer, if it is connected.
 pub fn force_close(
     app: &App,
     channel: &ChannelDetails,
@@ -233,8 +233,8 @@ pub fn force_close(
     })
 }
 
-/// The channel of this number, with this peer. The library takes an unknown one for closed, and says
-/// that all is well.
+/// Finds the channel with this user channel id and this counterparty. The library reports success for
+/// a channel that it does not know.
 pub fn find(
     app: &App,
     id: UserChannelId,
@@ -252,12 +252,12 @@ pub fn find(
     }
 }
 
-/// All channels.
+/// Returns all channels.
 pub fn list(app: &App) -> Vec<ChannelDetails> {
     app.node.list_channels()
 }
 
-/// Changes our settings of a channel, while nobody else does.
+/// Changes our settings of a channel. Concurrent changes wait for each other.
 pub fn configure(
     app: &App,
     (id, counterparty): (UserChannelId, PublicKey),

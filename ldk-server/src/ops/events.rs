@@ -1,4 +1,4 @@
-//! The events of a subscriber, and the consumers whose place the server remembers.
+//! Subscriptions to events.
 
 use std::sync::Arc;
 
@@ -9,14 +9,14 @@ use crate::store::{EventBounds, MAX_EVENT_CONSUMERS, Store};
 
 /// The events of one subscriber.
 pub struct Subscription {
-    /// Where it is.
+    /// Its position.
     pub cursor: EventCursor,
-    /// Which events there were when it began.
+    /// The oldest and the newest event when it began.
     pub bounds: EventBounds,
 }
 
-/// Begins after an event, or after the last one that the consumer has acknowledged, or with the next
-/// one.
+/// Subscribes to the events after the given one, or else after the last that the consumer has
+/// acknowledged, or else to new events.
 pub async fn subscribe(
     app: &Arc<App>,
     resume_after_index: Option<u64>,

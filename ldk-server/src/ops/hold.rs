@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::hold::{FailReason, Held, HoldError, HoldState, Process};
 use crate::store::making_invoice;
 
-/// Makes an invoice for a payment hash that was never used.
+/// Creates an invoice for a payment hash that was never used.
 pub fn receive(app: &App, terms: &Terms, hash: PaymentHash) -> Result<Bolt11Invoice, Error> {
     let Terms { amount_msat, ref description, expiry_secs } = *terms;
     // Of two invoices for one hash, made at once, one must be refused.
@@ -32,7 +32,7 @@ pub fn receive(app: &App, terms: &Terms, hash: PaymentHash) -> Result<Bolt11Invo
     Ok(invoice)
 }
 
-/// Claims a held payment. The amount, if one is named, is what the caller takes to have arrived.
+/// Claims a held payment. The amount, if given, is the one that the caller expects.
 pub fn claim(
     app: &App,
     hash: PaymentHash,
@@ -58,7 +58,7 @@ pub fn claim(
     Ok(())
 }
 
-/// Sends a held payment back, or cancels the invoice of one that has not arrived yet.
+/// Fails a held payment back, or cancels its invoice if it has not arrived yet.
 pub fn fail(app: &App, hash: PaymentHash) -> Result<(), Error> {
     let mut hold = app.held.lock(hash);
     let failed: Result<(), HoldError> = match may_fail(&known(app, &hash)?, hold.get())? {
@@ -114,7 +114,7 @@ fn may_claim(
     }
 }
 
-/// What the caller takes to have arrived must be enough for the invoice, and must have arrived.
+/// Checks the amount that the caller expects: at least that of the invoice, at most what has arrived.
 fn check_amount(payment: &PaymentDetails, held: &Held, amount_msat: u64) -> Result<(), Error> {
     const FIELD: &str = "claimable_amount_msat";
     let skimmed_msat = match payment.kind {
@@ -137,7 +137,7 @@ fn check_amount(payment: &PaymentDetails, held: &Held, amount_msat: u64) -> Resu
     Ok(())
 }
 
-/// The payment to send back; `None` if it has not arrived yet, so that its invoice is cancelled.
+/// The payment to fail back; `None` if it has not arrived yet, so that its invoice is cancelled.
 fn may_fail(
     payment: &PaymentDetails,
     held: Option<(Held, HoldState)>,

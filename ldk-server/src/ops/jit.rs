@@ -18,32 +18,32 @@ use crate::store::making_wanted_invoice;
 
 /// How long the library waits for each of the two answers of the LSP.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
-/// No channel is worth opening for less: 1,000 sat.
+/// Below this amount, a channel is not worth opening: 1,000 sat.
 const LEAST_USEFUL_MSAT: u64 = 1_000_000;
 const PPM: u64 = 1_000_000;
 
-/// An invoice to make, and how much its channel may cost.
+/// An order for an invoice and its channel.
 pub struct Order {
-    /// What the invoice asks for, and what the channel may cost.
+    /// The amount of the invoice, and the limit on the fee of the channel.
     pub price: Price,
-    /// What the invoice is for.
+    /// The description of the invoice.
     pub description: Bolt11InvoiceDescription,
-    /// How long the invoice can be paid.
+    /// The expiry of the invoice, in seconds.
     pub expiry_secs: u32,
 }
 
-/// What an invoice asks for, and what its channel may cost.
+/// The amount of an invoice, and the limit on the fee of its channel.
 pub enum Price {
     /// An amount, and a fee in millisatoshis.
     Fixed {
-        /// What the invoice asks for.
+        /// The amount of the invoice.
         amount_msat: u64,
-        /// The highest fee, if there is a limit.
+        /// The maximum fee, if there is a limit.
         max_fee_msat: Option<u64>,
     },
     /// Any amount, and a fee in millionths of it.
     Variable {
-        /// The highest fee, if there is a limit.
+        /// The maximum fee, if there is a limit.
         max_fee_ppm: Option<u64>,
     },
 }
@@ -72,7 +72,7 @@ fn none_configured() -> Error {
     )
 }
 
-/// The caller knows nothing of the LSP, so that what is wrong with it is not the caller's fault.
+/// The caller did not choose the LSP, so an unreachable one is not the caller's fault.
 fn unreachable(error: Error) -> Error {
     match error {
         Error::InvalidArgument { reason, .. } | Error::FailedPrecondition(reason) => {

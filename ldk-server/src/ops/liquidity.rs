@@ -1,29 +1,29 @@
-//! Why a payment over Lightning cannot be begun, as far as the channels tell.
+//! Explains from the state of the channels why a Lightning payment cannot be sent.
 
 use ldk_node::ChannelDetails;
 
 use crate::app::App;
 use crate::error::Error;
 
-/// What is known of the channels that a payment could leave by.
+/// The outbound liquidity of the channels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Channels {
     all: usize,
     ready: usize,
     usable: usize,
-    /// What all that are ready hold for this side, whoever is away.
+    /// The outbound capacity of all ready channels, whether or not the peer is connected.
     ready_msat: u64,
-    /// What those that can be used can send now.
+    /// What the usable channels can send now.
     usable_msat: u64,
 }
 
-/// Why the library has found no way to send so much, in words that name the way out. `otherwise` is
-/// for when the channels are not the cause.
+/// Explains why the library cannot send this amount, and what to do. `otherwise` is the text if the
+/// channels are not the cause.
 pub(super) fn no_way(app: &App, amount_msat: u64, otherwise: &str) -> String {
     Channels::of(&app.node.list_channels()).no_way(amount_msat, otherwise)
 }
 
-/// Refuses an amount that no waiting would let the channels of now send.
+/// Checks that the ready channels could send the amount, at least when all peers are connected.
 pub(super) fn check(app: &App, amount_msat: u64) -> Result<(), Error> {
     let channels = Channels::of(&app.node.list_channels());
     if channels.ready > 0 && amount_msat <= channels.ready_msat {

@@ -1,6 +1,6 @@
-//! What the server does, in the types of the library: no message of any API and no transport is known
-//! here. An operation takes what it works with, the caller where it asks whether that one still waits, and
-//! its arguments.
+//! The operations of the server, in the types of the library and the rows of the store. Nothing here
+//! depends on the messages of an API or on a transport. An operation takes the [`App`](crate::app::App),
+//! the caller if it checks whether that one is still waiting, and its arguments.
 
 pub mod amount;
 pub mod audit;

@@ -10,7 +10,7 @@ use crate::caller::Caller;
 use crate::error::Error;
 use crate::store::payment_id;
 
-/// A new address of the wallet.
+/// Returns a new address of the wallet.
 pub fn receive(app: &App) -> Result<Address, Error> {
     Ok(app.node.onchain_payment().new_address()?)
 }
@@ -18,18 +18,18 @@ pub fn receive(app: &App) -> Result<Address, Error> {
 /// How much to pay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Amount {
-    /// So many satoshis.
+    /// An amount in satoshis.
     Sats(u64),
-    /// All but the reserve for closing channels.
+    /// All funds except the reserve for closing channels.
     AllFunds,
-    /// All, with the reserve; while there are channels that need it, only by force.
+    /// All funds including the reserve; with open channels that need it, only by force.
     Everything {
-        /// Whether to spend what channels need.
+        /// Whether to spend the reserve even if channels need it.
         force: bool,
     },
 }
 
-/// Pays to an address. An amount in satoshis must be one that the address takes.
+/// Pays to an address. An amount in satoshis must not be dust for this address.
 pub fn send(
     app: &App,
     caller: &Caller,

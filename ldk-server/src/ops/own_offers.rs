@@ -1,5 +1,5 @@
-//! The offers that this node has made. Nothing in an offer tells who made it, and the library does not
-//! say.
+//! The offers that this node has created. An offer does not show its issuer, and the library does not
+//! tell either.
 
 use ldk_node::lightning::io::{self, ErrorKind};
 use ldk_node::lightning::offers::offer::Offer;
@@ -7,16 +7,16 @@ use ldk_node::lightning::util::persist::KVStoreSync;
 
 use crate::error::Error;
 
-/// Where they are kept: the namespaces. The key is the id.
+/// The namespaces of the records. The key is the id of the offer.
 const NAMESPACE: (&str, &str) = ("ldk_server", "offers");
 
-/// Remembers that the node has made this offer.
+/// Records that this node has created the offer.
 pub(super) fn remember(store: &impl KVStoreSync, offer: &Offer) -> Result<(), Error> {
     let written = store.write(NAMESPACE.0, NAMESPACE.1, &key(offer), vec![1]);
     written.map_err(Error::internal)
 }
 
-/// Whether the node has made this offer. Those that were made before this was kept are not known.
+/// Whether this node has created the offer. Offers from before these records are not known.
 pub(super) fn is_own(store: &impl KVStoreSync, offer: &Offer) -> Result<bool, Error> {
     match store.read(NAMESPACE.0, NAMESPACE.1, &key(offer)) {
         Ok(_) => Ok(true),

@@ -1,4 +1,4 @@
-//! What a payer is asked to pay, and in which ways it can be paid.
+//! Payment requests with one or more payment methods.
 
 use ldk_node::bitcoin::Address;
 use ldk_node::bitcoin::hashes::Hash as _;
@@ -13,19 +13,19 @@ use crate::error::Error;
 /// The argument that names what to pay.
 pub const URI: &str = "uri";
 
-/// A way to pay.
+/// A payment method.
 #[derive(Clone, Debug)]
 pub enum PaymentMethod {
     /// A BOLT 12 offer.
     Offer(Box<Offer>),
     /// A BOLT 11 invoice.
     Invoice(Box<Bolt11Invoice>),
-    /// An address of the chain.
+    /// An on-chain address.
     Address(Address),
 }
 
 impl PaymentMethod {
-    /// How it is called in messages.
+    /// Its name in messages.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Offer(_) => BY_OFFER,
@@ -34,7 +34,7 @@ impl PaymentMethod {
         }
     }
 
-    /// What it asks for by itself.
+    /// The amount that it names itself, in millisatoshis.
     pub fn asked_msat(&self) -> Option<u64> {
         match self {
             Self::Offer(offer) => match offer.amount() {
@@ -48,7 +48,7 @@ impl PaymentMethod {
         }
     }
 
-    /// What two URIs have in common that ask for the same payment.
+    /// Identifies the payment: equal in two URIs that ask for the same one.
     pub fn key(&self) -> Vec<u8> {
         match self {
             Self::Offer(offer) => offer.id().0.to_vec(),
@@ -57,7 +57,7 @@ impl PaymentMethod {
         }
     }
 
-    /// Lower ones are tried first.
+    /// The order in which methods are tried, lowest first.
     pub fn preference(&self) -> u8 {
         match self {
             Self::Offer(_) => 0,
@@ -67,16 +67,16 @@ impl PaymentMethod {
     }
 }
 
-/// How the methods are called in messages.
+/// The name of offers in messages.
 pub const BY_OFFER: &str = "by offer";
 
-/// The same.
+/// The name of invoices in messages.
 pub const BY_INVOICE: &str = "by invoice";
 
-/// The same.
+/// The name of addresses in messages.
 pub const ON_CHAIN: &str = "on chain";
 
-/// A part that is not used, and why.
+/// A part that is not used, and the reason.
 pub type LeftOut = (&'static str, Error);
 
 /// What a payer is asked to pay.
@@ -92,7 +92,7 @@ pub struct Instructions {
     pub left_out: Vec<LeftOut>,
 }
 
-/// What to pay, and how, as far as it can be checked without asking the library.
+/// A payment request whose amount and methods were checked, as far as possible without the library.
 #[derive(Debug)]
 pub struct PaymentRequest {
     pub(super) instructions: Instructions,
@@ -101,7 +101,7 @@ pub struct PaymentRequest {
 }
 
 impl PaymentRequest {
-    /// Refuses an amount that the request does not take, and a request that cannot be paid in any way.
+    /// Fails if the amount does not match the request, or if no method can be used.
     pub fn new(
         instructions: Instructions,
         amount: Amount,
@@ -119,7 +119,7 @@ impl PaymentRequest {
     }
 }
 
-/// One refusal for those of all ways.
+/// One error for the errors of all methods.
 pub fn no_way(mut left_out: Vec<LeftOut>) -> Error {
     let all_invalid =
         left_out.iter().all(|(_, error)| matches!(error, Error::InvalidArgument { .. }));
@@ -130,7 +130,7 @@ pub fn no_way(mut left_out: Vec<LeftOut>) -> Error {
     Error::FailedPrecondition(format!("none of the ways to pay works; {reasons}"))
 }
 
-/// The same, in words.
+/// The parts left out, as texts.
 pub fn texts(left_out: &[LeftOut]) -> Vec<String> {
     let text = |(name, error): &LeftOut| match error {
         Error::InvalidArgument { field: URI, reason } => format!("{name}: {reason}"),
@@ -139,7 +139,7 @@ pub fn texts(left_out: &[LeftOut]) -> Vec<String> {
     left_out.iter().map(text).collect()
 }
 
-/// The error with the field of this request, where it names one of another call's.
+/// The error, with the argument of this operation in place of that of the operation behind it.
 pub fn of_the_uri(error: Error) -> Error {
     match error {
         Error::InvalidArgument { field: "amount_sats", reason } => {

@@ -13,15 +13,15 @@ use crate::error::Error;
 use crate::executor::joined;
 use crate::gate::{DialError, KnownPeer};
 
-/// How long a peer may take to be connected to.
+/// The timeout for connecting to a peer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A peer and where to reach it.
+/// A peer and its address.
 #[derive(Clone)]
 pub struct PeerAddress {
     /// Its node id.
     pub node_id: PublicKey,
-    /// Where it listens.
+    /// Its address.
     pub address: SocketAddress,
     /// Whether to reconnect to it from now on.
     pub persist: bool,
@@ -33,8 +33,8 @@ impl fmt::Display for PeerAddress {
     }
 }
 
-/// Connects to a peer, or says that it did not answer in time. Returns where it is connected, if that
-/// is not where it was to be reached: it was connected already.
+/// Connects to a peer. If it was connected already, at another address, returns that address. Fails
+/// with FAILED_PRECONDITION if the peer does not answer in time.
 pub async fn connect(app: &Arc<App>, peer: PeerAddress) -> Result<Option<SocketAddress>, Error> {
     let place = app.connecting.try_enter()?;
     let name = peer.to_string();
@@ -68,17 +68,17 @@ fn reach(app: &App, peer: &PeerAddress) -> Result<(), Error> {
     let (node_id, persist) = (*node_id, *persist);
     let failed =
         |reason: &str| Error::FailedPrecondition(format!("cannot connect to {name}: {reason}"));
-    let way = app.gate.way_to(address)?;
+    let route = app.gate.route_to(address)?;
     if connection(app, node_id).is_none() {
-        way.clear().map_err(|error| match error {
+        route.dial().map_err(|error| match error {
             DialError::Unresolvable => unresolvable(&name),
             reason => failed(&reason.to_string()),
         })?;
     }
-    let connect = || app.node.connect(node_id, way.address().clone(), persist);
+    let connect = || app.node.connect(node_id, route.address().clone(), persist);
     let connected = match connect() {
         // An attempt that the library had begun before failed, not this one.
-        Err(NodeError::ConnectionFailed) if way.is_clear() => connect(),
+        Err(NodeError::ConnectionFailed) if route.is_ready() => connect(),
         other => other,
     };
     connected.map_err(|error| match error {
@@ -94,11 +94,11 @@ fn unresolvable(name: &str) -> Error {
 
 /// The address of the connection with a peer, if there is one.
 fn connection(app: &App, node_id: PublicKey) -> Option<SocketAddress> {
-    let peers = app.gate.shown(app.node.list_peers());
+    let peers = app.gate.known_peers(app.node.list_peers());
     peers.into_iter().find(|peer| peer.node_id == node_id)?.connected_address
 }
 
-/// Stores the address of a peer that the node is to reconnect to, if it has proved right.
+/// Stores the address of a peer that the node reconnects to, if the peer is connected there.
 pub fn remember(app: &App, node_id: PublicKey, address: &SocketAddress) {
     if connection(app, node_id).as_ref() != Some(address) {
         return;
@@ -113,13 +113,13 @@ pub fn is_connected(app: &App, node_id: PublicKey) -> bool {
     app.node.list_peers().iter().any(|peer| peer.node_id == node_id && peer.is_connected)
 }
 
-/// Ends the connection with a peer, and does not reconnect to it.
+/// Disconnects from a peer, and does not reconnect to it.
 pub fn disconnect(app: &App, node_id: PublicKey) -> Result<(), Error> {
     app.gate.forget(&node_id);
     Ok(app.node.disconnect(node_id)?)
 }
 
-/// The peers, at the addresses that others know.
+/// Returns the peers, with their public addresses.
 pub fn list(app: &App) -> Vec<KnownPeer> {
-    app.gate.shown(app.node.list_peers())
+    app.gate.known_peers(app.node.list_peers())
 }

@@ -1,4 +1,4 @@
-//! Sending money: what was sent before, and what a failure says about it.
+//! Sending money: existing payments, and what a failure means.
 
 use ldk_node::NodeError;
 use ldk_node::lightning::ln::channelmanager::PaymentId;
@@ -10,18 +10,18 @@ use crate::executor::WorkError;
 use crate::store::Reserved;
 use crate::store::{PaymentDirection, PaymentStatus};
 
-/// Why money was not sent, as far as that is known.
+/// Why sending money failed.
 #[derive(Debug)]
 pub enum SendError {
-    /// Nothing was sent: the same may be paid in another way.
+    /// Nothing was sent: the same may be paid by another method.
     NotSent(Error),
-    /// It was sent before, is being sent, or that cannot be told: paying in another way could pay twice.
+    /// It was sent before, is being sent, or the outcome is unknown: another method could pay twice.
     Unknown(Error),
 }
 
 impl SendError {
-    /// What the library's refusal to pay means. It answers most of what goes wrong with one of two
-    /// errors, which `reason` puts into words.
+    /// Classifies an error of the library on paying. The library has one of two errors for most
+    /// causes; `reason` describes the likely cause.
     pub fn of_library(error: NodeError, reason: &str) -> Self {
         match error {
             NodeError::PaymentSendingFailed | NodeError::InvoiceRequestCreationFailed => {
@@ -37,7 +37,7 @@ impl SendError {
         }
     }
 
-    /// What an error means of a call that spends from the wallet, or from a channel to the chain.
+    /// Classifies an error of an on-chain send, a channel opening or a splice.
     pub fn of_spend(error: Error) -> Self {
         match error {
             Error::InvalidArgument { .. }
@@ -60,7 +60,7 @@ impl WorkError for SendError {
     }
 }
 
-/// What is found wrong before the library is asked for anything.
+/// An error before anything was handed to the library.
 impl From<Error> for SendError {
     fn from(error: Error) -> Self {
         Self::NotSent(error)
@@ -114,18 +114,18 @@ fn has_failed(app: &App, id: PaymentId) -> bool {
     payment.is_some_and(|payment| payment.status() == PaymentStatus::Failed)
 }
 
-/// A payment that is there already, and may not be made once more.
+/// An existing payment, because of which another must not be made.
 pub enum ExistingPayment {
     /// To this node.
     Own,
-    /// From this node, under way.
+    /// From this node, pending.
     Pending,
-    /// From this node, done.
+    /// From this node, succeeded.
     Succeeded,
 }
 
 impl ExistingPayment {
-    /// Looks for the payment with this id. One that failed may be tried again.
+    /// Finds the payment with this id, unless it failed and so may be tried again.
     ///
     /// The history knows better than the library which failures are to be believed.
     pub fn find(app: &App, id: PaymentId) -> Result<Option<Self>, Error> {
@@ -138,7 +138,7 @@ impl ExistingPayment {
         }))
     }
 
-    /// The refusal, in the words for this case.
+    /// The error, with this text.
     pub fn refused(words: impl Into<String>) -> SendError {
         SendError::Unknown(Error::FailedPrecondition(words.into()))
     }

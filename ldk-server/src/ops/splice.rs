@@ -1,4 +1,4 @@
-//! Moving money between the on-chain wallet and a channel that goes on working.
+//! Splices: moving funds between the on-chain wallet and an open channel.
 
 use ldk_node::bitcoin::secp256k1::PublicKey;
 use ldk_node::bitcoin::{Address, ScriptBuf, WitnessVersion};
@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::caller::Caller;
 use crate::error::Error;
 
-/// What every splice has: the input of the old and the output of the new funding.
+/// The part that every splice has: the input of the old and the output of the new funding.
 const COMMON_VBYTES: u64 = 11 + 97 + 43;
 /// Four inputs of the wallet, and change. With more inputs, some of the reserve pays for them.
 const IN_VBYTES: u64 = COMMON_VBYTES + 4 * 68 + 31;
@@ -23,12 +23,12 @@ const OUT_VBYTES: u64 = COMMON_VBYTES + 51;
 const COMMITMENT_WEIGHT: u64 = 1_124 + 172;
 const ANCHORS_SATS: u64 = 2 * 330;
 
-/// How often an amount is lowered that the library finds too high for `all_funds`.
+/// How often the amount for `all_funds` is lowered if the library finds it too high.
 const MAX_TRIES: u32 = 12;
-/// By how much at first; each time it is lowered by twice as much.
+/// The first step by which it is lowered; each step is twice the one before.
 const FIRST_STEP_SATS: u64 = 100;
 
-/// Adds funds of the wallet to a channel; all of them where no amount is named.
+/// Adds funds of the wallet to a channel; all spendable funds if there is no amount.
 pub fn splice_in(
     app: &App,
     caller: &Caller,
@@ -72,8 +72,8 @@ fn in_refusal(app: &App, refusal: Refusal) -> Error {
     }
 }
 
-/// Pays from a channel to an address, or to a new one of the wallet, which is returned; all that can leave
-/// where no amount is named. An address must be one that can be spliced to, and take the amount.
+/// Pays from a channel to an address, or to a new one of the wallet, and returns the address. Without
+/// an amount, all removable funds are paid. The address must be one that can be spliced to.
 pub fn splice_out(
     app: &App,
     caller: &Caller,

@@ -10,7 +10,7 @@ use super::send::{self, ExistingPayment, SendError};
 use super::{budgets, liquidity, route};
 use crate::app::App;
 use crate::caller::Caller;
-use crate::compat::blocks::SPONTANEOUS_PAYEE;
+use crate::compat::blocks::KEYSEND_FINAL_CLTV_DELTA;
 use crate::error::Error;
 
 /// A payment that nobody has asked for.
@@ -29,14 +29,14 @@ pub struct Payment {
 
 /// Refuses limits that no route can be within.
 pub fn check_limits(limits: RouteParametersConfig) -> Result<(), Error> {
-    route::leave_blocks(limits, SPONTANEOUS_PAYEE.into())
+    route::leave_blocks(limits, KEYSEND_FINAL_CLTV_DELTA.into())
 }
 
 /// Begins to pay.
 pub fn send(app: &App, caller: &Caller, payment: Payment) -> Result<PaymentId, SendError> {
     let Payment { node_id, amount_msat, records, preimage, limits } = payment;
     check_limits(limits)?;
-    let limits = route::with_fee_limit(limits, node_id, SPONTANEOUS_PAYEE, amount_msat);
+    let limits = route::with_fee_limit(limits, node_id, KEYSEND_FINAL_CLTV_DELTA, amount_msat);
     let cost_msat = budgets::lightning_cost_msat(amount_msat, &limits);
     let limits = Some(limits);
     let spontaneous = app.node.spontaneous_payment();

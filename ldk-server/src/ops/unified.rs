@@ -1,4 +1,4 @@
-//! Paying whatever it is: of the ways that payment instructions name, the first that works.
+//! Pays a request by the first of its payment methods that works.
 
 use ldk_node::bitcoin::Address;
 use ldk_node::lightning::routing::router::RouteParametersConfig;

@@ -29,19 +29,24 @@ pub struct Permissions {
     pub api_keys: ApiKeys,
     /// The runes.
     pub runes: Runes,
+    /// The access groups of the calls.
+    pub groups: Groups,
     meter: Arc<Meter>,
 }
 
+/// Finds the name of a call in the proto file and its access group, by that name.
+pub type Groups = fn(&str) -> Option<(&'static str, Access)>;
+
 impl Permissions {
     /// With these keys and runes; nobody has called yet.
-    pub fn new(api_keys: ApiKeys, runes: Runes) -> Self {
-        Self { api_keys, runes, meter: Arc::default() }
+    pub fn new(api_keys: ApiKeys, runes: Runes, groups: Groups) -> Self {
+        Self { api_keys, runes, groups, meter: Arc::default() }
     }
 
     /// With this API key only.
     #[cfg(test)]
     pub(crate) fn with_api_key(text: &str) -> Self {
-        Self::new(ApiKeys::with_first(text), Runes::new(&[7; 32]).unwrap())
+        Self::new(ApiKeys::with_first(text), Runes::new(&[7; 32]).unwrap(), |_| None)
     }
 
     /// Lets a call pass and counts it, or says which condition does not hold. What is returned must be

@@ -1,9 +1,9 @@
-//! Channels whose state was put aside because it is too old: their peers close them, and afterwards
-//! the library gets the monitors back, to claim what is ours.
+//! Channels whose state is in quarantine because it is too old. Their peers close them; then the
+//! library gets the monitors back, to claim our balance.
 //!
-//! While the library does not know a channel it answers the peer in a way that makes it close the
-//! channel, with its own latest transaction. An old monitor must not watch meanwhile: at a timeout it
-//! would publish a state that may have been revoked. Once the funding output is spent it cannot.
+//! While the library does not know a channel, its answers make the peer close the channel with the
+//! peer's latest transaction. The old monitor must not be active meanwhile: at a timeout it would
+//! publish a state that may have been revoked. Once the funding output is spent it cannot.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,38 +21,38 @@ use crate::chain::outputs::{self, Output};
 use crate::config::Config;
 use crate::store::{QuarantinedMonitor, Store};
 
-/// From one look at the chain to the next.
+/// From one check of the chain to the next.
 const INTERVAL: Duration = Duration::from_secs(10);
 
-/// The channels that are still to be closed by their peers.
+/// The channels that their peers have not closed yet.
 pub struct Recovery {
     config: Arc<Config>,
-    waiting: Vec<Waiting>,
+    waiting: Vec<PendingClose>,
 }
 
-/// Why the channels in recovery are not known.
+/// Why the channels in recovery cannot be determined.
 #[derive(Debug, thiserror::Error)]
 pub enum RecoveryError {
     /// The database cannot be read or written.
     #[error("cannot read the database: {0}")]
     Store(#[from] io::Error),
-    /// A monitor that was put aside is not as the library writes it.
+    /// A monitor in quarantine cannot be decoded.
     #[error("cannot read the monitor {0}: {1}")]
     Monitor(String, DecodeError),
-    /// A task was lost.
+    /// A task panicked.
     #[error(transparent)]
     Task(#[from] JoinError),
 }
 
-/// A channel that is to be closed by its peer.
-struct Waiting {
+/// A channel that its peer has not closed yet.
+struct PendingClose {
     monitor: String,
     funding: Output,
 }
 
 impl Recovery {
-    /// Puts the monitors of channels that are closed back, before the library reads them, and
-    /// remembers the others.
+    /// Restores the monitors of closed channels, before the library reads them. Keeps track of the
+    /// others.
     pub async fn begin(config: Arc<Config>, store: &Arc<Store>) -> Result<Self, RecoveryError> {
         let reading = Arc::clone(store);
         let aside = spawn_blocking(move || reading.monitors_in_quarantine());
@@ -62,24 +62,24 @@ impl Recovery {
             let funding = funding(&monitor)?;
             if is_spent(&config, &funding).await {
                 let outpoint = funding.outpoint;
-                tracing::info!("the channel funded by {outpoint} is closed; claiming what is ours");
+                tracing::info!(%outpoint, "a channel in recovery is closed; claiming our balance");
                 let store = Arc::clone(store);
                 let putting = spawn_blocking(move || store.restore_monitor(monitor.name));
                 putting.await.map_err(RecoveryError::Task)??;
             } else {
-                waiting.push(Waiting { monitor: monitor.name, funding });
+                waiting.push(PendingClose { monitor: monitor.name, funding });
             }
         }
         if !waiting.is_empty() {
             tracing::warn!(
-                "in recovery: {} channel(s) are still to be closed by the peers; let the server run",
-                waiting.len()
+                channels = waiting.len(),
+                "in recovery: waiting for the peers to close channels; keep the server running"
             );
         }
         Ok(Self { config, waiting })
     }
 
-    /// Waits until the monitor of one more channel can be put back, which takes another start;
+    /// Waits until the monitor of one more channel can be restored, which takes another start;
     /// forever if no channel is in recovery.
     pub async fn progress(&self) {
         if self.waiting.is_empty() {
@@ -87,9 +87,9 @@ impl Recovery {
         }
         loop {
             tokio::time::sleep(INTERVAL).await;
-            for Waiting { monitor, funding } in &self.waiting {
+            for PendingClose { monitor, funding } in &self.waiting {
                 if is_spent(&self.config, funding).await {
-                    tracing::info!("the peer has closed the channel of the monitor {monitor}");
+                    tracing::info!(monitor, "the peer has closed a channel in recovery");
                     return;
                 }
             }
@@ -97,18 +97,18 @@ impl Recovery {
     }
 }
 
-/// Whether a transaction in a block spends this output, as far as can be known.
+/// Whether a confirmed transaction spends this output; false if the chain source does not answer.
 async fn is_spent(config: &Config, output: &Output) -> bool {
     outputs::is_spent(&config.chain_source, output).await.unwrap_or_else(|error| {
         let outpoint = output.outpoint;
-        tracing::warn!("in recovery: cannot tell whether {outpoint} is spent: {error}");
+        tracing::warn!(%outpoint, %error, "in recovery: cannot check whether the funding output is spent");
         false
     })
 }
 
-/// The output that the channel of a monitor is funded by.
+/// The funding output of the channel of a monitor.
 fn funding(monitor: &QuarantinedMonitor) -> Result<Output, RecoveryError> {
-    // The keys are not those of the node: they are for signing, and nothing is signed.
+    // These are not the keys of the node: nothing is signed with them.
     let keys = KeysManager::new(&[0; 32], 0, 0, true);
     let bytes = monitor.bytes.as_slice();
     let mut bytes =

@@ -1,4 +1,4 @@
-//! The task that removes events which need not be kept any longer.
+//! The task that removes old events.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,18 +11,18 @@ use crate::clock::{Ticks, unix_secs};
 use crate::config::EventsConfig;
 use crate::store::{Removed, Store};
 
-/// From one look at the events to the next.
+/// From one removal to the next.
 const INTERVAL: Duration = Duration::from_secs(5);
 
-/// Looks at once and then at intervals, until `stop` is cancelled.
+/// Removes old events at once and then at intervals, until `stop` is cancelled.
 pub(crate) async fn run(store: Arc<Store>, config: EventsConfig, stop: CancellationToken) {
     let mut ticks = Ticks::after(Duration::ZERO, INTERVAL, stop.clone());
     while ticks.next().await {
         let (store, stop) = (Arc::clone(&store), stop.clone());
         match spawn_blocking(move || remove(&store, config, &stop)).await {
             Ok(Ok(removed)) => report(&removed),
-            Ok(Err(error)) => tracing::error!("cannot remove old events: {error}"),
-            Err(error) => tracing::error!("cannot remove old events: {error}"),
+            Ok(Err(error)) => tracing::error!(%error, "cannot remove old events"),
+            Err(error) => tracing::error!(%error, "cannot remove old events"),
         }
     }
 }
@@ -50,12 +50,14 @@ fn remove(
 fn report(removed: &Removed) {
     let Removed { events, unacknowledged } = removed;
     if *events > 0 {
-        tracing::debug!("removed {events} old events");
+        tracing::debug!(events, "removed old events");
     }
     for (consumer, events) in unacknowledged {
         tracing::warn!(
-            "removed {events} events that the consumer {consumer} had not acknowledged; let it \
-             acknowledge sooner, raise events.keep_secs or events.keep_count, or delete it"
+            consumer,
+            events,
+            "removed events that a consumer had not acknowledged; let it acknowledge sooner, raise \
+             events.keep_secs or events.keep_count, or delete the consumer"
         );
     }
 }

@@ -1,12 +1,12 @@
-//! Prunes invoices that expired unpaid. The library keeps every payment in memory, and whoever may
-//! ask for invoices could fill it. They stay in the history, as failed.
+//! Prunes invoices that expired unpaid. The library keeps every payment in memory, which a caller
+//! could fill with invoices. Pruned invoices stay in the history, as failed.
 //!
-//! The library takes a payment until the invoice has expired by the time of blocks, and it should then
-//! still have it: of money that comes for a payment which it has forgotten, only its event tells the
-//! history. So an invoice goes only long after that time, while the node follows the chain, and not
-//! right after a start, when the library still tells of payments that came before. What remains is a
-//! chain source that follows a chain which has stopped, while somebody pays an invoice that is long
-//! expired; and on regtest, where nothing need be kept, a payment that is on its way.
+//! The library accepts a payment until the invoice has expired by the time of blocks, and should
+//! then still have it: of a payment to an invoice that it has forgotten, the history only learns
+//! from the event. So an invoice is pruned only long after that time, while the node follows the
+//! chain, and not right after a start, when the library still reports earlier payments. Two cases
+//! remain: a chain source whose chain has stopped, while a payer pays a long-expired invoice; and,
+//! on regtest, where nothing need be kept, a payment under way.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,22 +24,22 @@ use crate::clock::{Ticks, unix_secs};
 use crate::hold::HeldPayments;
 use crate::store::{Store, Unpaid};
 
-/// How often it is done, unless invoices are kept for a shorter time.
+/// How often invoices are pruned, unless they are kept for a shorter time.
 const INTERVAL: Duration = Duration::from_secs(60);
-/// Long enough after a start for the library to tell of every payment that came before.
+/// After this time from a start the library has reported every earlier payment.
 const PAYMENTS_ARE_KNOWN_AFTER: Duration = Duration::from_secs(600);
-/// So long ago the node may last have seen the end of the chain.
+/// The longest time since the last sync at which invoices are pruned.
 const MAX_CHAIN_AGE_SECS: u64 = 3600;
-/// How many are looked up at once.
+/// How many invoices are looked up at once.
 const CHUNK: usize = 100;
 
 /// Removes invoices from the library that expired unpaid.
 pub(crate) struct InvoicePruner {
-    /// Whose library has them.
+    /// The node that has the invoices.
     pub(crate) node: Arc<Node>,
-    /// Where their history is.
+    /// The store that has their history.
     pub(crate) store: Arc<Store>,
-    /// Invoices that are being paid.
+    /// Held payments, whose invoices stay.
     pub(crate) held: Arc<HeldPayments>,
 }
 
@@ -52,13 +52,13 @@ impl InvoicePruner {
         while ticks.next().await {
             match this.prune_all(keep, &stop).await {
                 Ok(0) => {},
-                Ok(number) => tracing::info!("{number} invoices that expired unpaid are pruned"),
-                Err(error) => tracing::error!("cannot prune expired invoices: {error}"),
+                Ok(invoices) => tracing::info!(invoices, "pruned invoices that expired unpaid"),
+                Err(error) => tracing::error!(%error, "cannot prune expired invoices"),
             }
         }
     }
 
-    /// Returns how many there were.
+    /// Prunes all expired invoices and returns their number.
     async fn prune_all(
         self: &Arc<Self>,
         keep: Duration,
@@ -70,7 +70,7 @@ impl InvoicePruner {
             for invoice in &chunk {
                 let (id, started) = (invoice.id, Instant::now());
                 number += u64::from(self.blocking(move |this| this.prune(id)).await?);
-                // The library holds the lock of its payments while it writes. Others need it as well.
+                // The library holds the lock of its payments while it writes, so pause as long.
                 if timeout(started.elapsed(), stop.cancelled()).await.is_ok() {
                     return Ok(number);
                 }
@@ -82,7 +82,7 @@ impl InvoicePruner {
         }
     }
 
-    /// The library takes its locks, and both of us use the disk.
+    /// Runs work on a blocking thread, because it waits for locks and the disk.
     async fn blocking<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce(&Self) -> Result<T, PruneError> + Send + 'static,
@@ -91,7 +91,7 @@ impl InvoicePruner {
         spawn_blocking(move || work(&this)).await?
     }
 
-    /// Those after `last` that may be pruned now.
+    /// The invoices after `last` that may be pruned now.
     fn expired(&self, keep: Duration, last: Option<Unpaid>) -> Result<Vec<Unpaid>, PruneError> {
         let now = unix_secs();
         let seen = self.node.status().latest_lightning_wallet_sync_timestamp;
@@ -102,9 +102,9 @@ impl InvoicePruner {
         Ok(self.store.expired_invoices(expired_before, last, CHUNK)?)
     }
 
-    /// Tells whether it was pruned. One that is being paid is left alone.
+    /// Prunes an invoice unless it is being paid; returns whether it was pruned.
     fn prune(&self, id: PaymentId) -> Result<bool, PruneError> {
-        // A payment that arrives to be held waits for this lock.
+        // A payment that arrives and has to be held waits for this lock.
         let hold = self.held.lock(PaymentHash(id.0));
         let is_unpaid = self.node.payment(&id).is_some_and(|payment| {
             payment.direction == PaymentDirection::Inbound

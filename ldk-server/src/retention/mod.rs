@@ -1,4 +1,4 @@
-//! Tasks that remove what need not be kept any longer.
+//! Tasks that remove old records.
 
 pub(crate) mod audit;
 pub(crate) mod events;

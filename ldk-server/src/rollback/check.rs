@@ -1,5 +1,5 @@
-//! That the node is not started on a state which is older than one that was seen of it, such as that
-//! of a disk image of last week.
+//! Refuses to start the node from a state that is older than one that was seen of it, such as that of
+//! a disk image of last week.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,60 +9,64 @@ use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
 use super::OLD_STATE_WORDS;
-use super::known::{known_by_mirror, known_here, newer, too_old};
 use super::record::RollbackRecord;
+use super::seen::{newer, seen_by_mirror, seen_here, too_old};
 use crate::clock::Ticks;
 use crate::config::Config;
 use crate::store::Store;
 
-/// How often it is written down how far the state has come.
+/// How often the epoch of the state is recorded.
 const INTERVAL: Duration = Duration::from_secs(10);
 
-/// Why the node is not started on a state.
+/// Why the node does not start from a state.
 #[derive(Debug, thiserror::Error)]
 pub enum TooOld {
     /// The state is older than one that was seen of the same node. The text says what to do.
     #[error("{0}")]
     Refused(String),
-    /// What was seen cannot be read or written down.
+    /// The rollback record cannot be read or written.
     #[error("{0}")]
     Record(#[from] std::io::Error),
-    /// The state cannot be read.
+    /// The epoch of the state cannot be read.
     #[error("cannot read the database: {0}")]
     Store(#[from] io::Error),
 }
 
-/// Refuses a state that is too old, and writes down how far this one has come.
+/// Refuses a state that is too old, and records the epoch of this one.
 pub(crate) fn check(store: &Store, config: &Config) -> Result<(), TooOld> {
     let (lineage, epoch) = store.epoch()?;
-    let here = known_here(config, lineage)?;
-    let there = known_by_mirror(config, lineage).unwrap_or_else(|error| {
-        tracing::warn!("{error}: it is not known whether it has seen a newer state than this");
+    let here = seen_here(config, lineage)?;
+    let there = seen_by_mirror(config, lineage).unwrap_or_else(|error| {
+        tracing::warn!(%error, "cannot check whether the mirror has a newer state");
         None
     });
     let known = newer(here, there);
     if let Some(reason) = too_old(epoch, known.as_ref()) {
         return Err(TooOld::Refused(format!(
-            "{reason} Bring back the newest state; or stop using this one and run ldk-server \
-             recover, which has the peers close the channels and is safe with a state of any age; \
-             or move the database away and restore it with --accept-old-state \
-             \"{OLD_STATE_WORDS}\", if you know better"
+            "{reason} Restore the newest state; or run ldk-server recover, which has the peers close \
+             the channels and is safe with a state of any age; or, if you know that this state is \
+             the newest, move the database away and restore it with --accept-old-state \
+             \"{OLD_STATE_WORDS}\""
         )));
     }
-    note(store, config)?;
+    record(store, config)?;
     Ok(())
 }
 
-/// Writes down at intervals how far the state has come, and when `stop` is cancelled.
-pub(crate) async fn remember(store: Arc<Store>, config: Arc<Config>, stop: CancellationToken) {
+/// Records the epoch of the state at intervals, and a last time when `stop` is cancelled.
+pub(crate) async fn record_periodically(
+    store: Arc<Store>,
+    config: Arc<Config>,
+    stop: CancellationToken,
+) {
     let mut ticks = Ticks::after(INTERVAL, INTERVAL, stop);
     loop {
         let goes_on = ticks.next().await;
         let (store, config) = (Arc::clone(&store), Arc::clone(&config));
-        match spawn_blocking(move || note(&store, &config)).await {
+        match spawn_blocking(move || record(&store, &config)).await {
             Ok(Ok(())) => {},
-            Ok(Err(error)) => tracing::error!("cannot write down how far the state is: {error}"),
-            Err(error) => tracing::error!("cannot write down how far the state is: {error}"),
+            Ok(Err(error)) => tracing::error!(%error, "cannot record the epoch of the state"),
+            Err(error) => tracing::error!(%error, "cannot record the epoch of the state"),
         }
         if !goes_on {
             return;
@@ -70,7 +74,7 @@ pub(crate) async fn remember(store: Arc<Store>, config: Arc<Config>, stop: Cance
     }
 }
 
-fn note(store: &Store, config: &Config) -> io::Result<()> {
+fn record(store: &Store, config: &Config) -> io::Result<()> {
     let (lineage, epoch) = store.epoch()?;
     let noted = RollbackRecord::new(&config.storage_dir, config.network).note(lineage, epoch);
     noted.map_err(|error| io::Error::new(io::ErrorKind::Other, error))

@@ -1,5 +1,5 @@
-//! What this machine has seen of the node's state: a small file beside the directory of the network,
-//! with the newest epoch. It outlives the database, so that an older copy of it is noticed.
+//! The rollback record: a small file beside the directory of the network, with the newest epoch of
+//! the state. It outlives the database, so that an older copy of the database is detected.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -10,23 +10,23 @@ use ldk_node::bitcoin::Network;
 
 use crate::store::{Epoch, Lineage};
 
-/// The file, a line for each state that was here: its lineage and its newest epoch.
+/// The file. It has one line for each state of this machine: its lineage and its newest epoch.
 pub(crate) struct RollbackRecord {
     path: PathBuf,
 }
 
 impl RollbackRecord {
-    /// That of this network, in this storage directory.
+    /// The record of a network in a storage directory.
     pub(crate) fn new(storage_dir: &Path, network: Network) -> Self {
         Self { path: storage_dir.join(format!("{network}.epochs")) }
     }
 
-    /// The newest epoch that was seen of this state.
+    /// The newest epoch that was seen of a state.
     pub(crate) fn newest(&self, lineage: Lineage) -> io::Result<Option<Epoch>> {
         Ok(self.read()?.get(&lineage.to_string()).copied())
     }
 
-    /// Writes down that the state has come so far, unless it was seen to be farther.
+    /// Records an epoch, unless it is older than the recorded one.
     pub(crate) fn note(&self, lineage: Lineage, epoch: Epoch) -> io::Result<()> {
         let mut seen = self.read()?;
         if seen.get(&lineage.to_string()).is_some_and(|newest| *newest >= epoch) {

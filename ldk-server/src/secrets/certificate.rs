@@ -23,25 +23,25 @@ use crate::config::TlsConfig;
 
 const SERIAL_BYTES: usize = 16;
 
-/// A certificate chain that can be presented.
+/// A certificate chain with its key.
 #[derive(Debug)]
 pub struct Identity {
     /// The chain, its leaf first, and the key of the leaf.
     pub key: CertifiedKey,
     /// The last second in which the leaf is valid, in Unix time.
     pub expires_at_secs: u64,
-    /// The names and addresses of the configuration that the leaf is not valid for.
+    /// The names and addresses in the configuration that the leaf is not valid for.
     pub missing_hosts: Vec<String>,
 }
 
-/// Reads the certificate chain of the gRPC service and its key, or makes a self-signed pair if
+/// Reads the certificate chain of the gRPC service and its key, or creates a self-signed pair if
 /// neither exists.
 pub fn identity(tls: &TlsConfig) -> Result<Identity, SecretError> {
     match (exists(&tls.cert_path)?, exists(&tls.key_path)?) {
         (false, false) => make_identity(tls)?,
         (true, true) => {},
         (true, false) => return Err(lone_file(&tls.key_path, &tls.cert_path)),
-        // The certificate is written last, so a start that was cut short leaves its key alone.
+        // The certificate is written last, so an interrupted start leaves only the key.
         (false, true) => make_certificate(tls, &read_key_pair(&tls.key_path)?, create_once)?,
     }
     read_identity(tls)
@@ -49,7 +49,7 @@ pub fn identity(tls: &TlsConfig) -> Result<Identity, SecretError> {
 
 fn lone_file(missing: &Path, found: &Path) -> SecretError {
     let reason = format!(
-        "is missing, but {} exists; restore it, or remove the other to have both made anew",
+        "is missing, but {} exists; restore it, or remove the other to create both again",
         found.display()
     );
     SecretError::new(missing, reason)
@@ -80,10 +80,10 @@ pub(crate) fn read_identity(tls: &TlsConfig) -> Result<Identity, SecretError> {
     Ok(Identity { key, expires_at_secs: facts.expires_at_secs, missing_hosts })
 }
 
-/// What the configuration says that clients connect to, and a certificate is not valid for. Whoever
-/// connects from this machine has the certificate itself.
+/// The names and addresses in the configuration that a certificate is not valid for. Clients on this
+/// machine pin the certificate itself.
 fn missing_hosts(leaf: &CertificateDer<'_>, tls: &TlsConfig) -> Vec<String> {
-    // One that cannot be read is refused elsewhere.
+    // An unreadable certificate is refused elsewhere.
     let Ok(leaf) = ParsedCertificate::try_from(leaf) else { return Vec::new() };
     let is_valid_for = |host: &String| {
         let name = ServerName::try_from(host.as_str());
@@ -94,7 +94,7 @@ fn missing_hosts(leaf: &CertificateDer<'_>, tls: &TlsConfig) -> Vec<String> {
     hosts.filter(|host| !is_valid_for(host)).collect()
 }
 
-/// The certificates of a file, and what the first says of itself.
+/// The certificates of a file, and the facts of the first one.
 fn read_chain(path: &Path) -> Result<(Vec<CertificateDer<'static>>, Facts), SecretError> {
     let certificates = CertificateDer::pem_slice_iter(&read(path)?)
         .collect::<Result<Vec<_>, _>>()
@@ -122,7 +122,7 @@ fn make_certificate(
 ) -> Result<(), SecretError> {
     let failed = |error: rcgen::Error| SecretError::new(&tls.cert_path, error);
     let mut params = CertificateParams::new(hosts(tls)).map_err(failed)?;
-    // Two certificates of one issuer must not have the same number, and renewing makes another.
+    // Certificates of one issuer must have different serial numbers, also after a renewal.
     params.serial_number = Some(SerialNumber::from_slice(&rand::random::<[u8; SERIAL_BYTES]>()));
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, "localhost");
@@ -132,7 +132,7 @@ fn make_certificate(
     write(&tls.cert_path, certificate.pem().as_bytes(), 0o644)
 }
 
-/// What a certificate made here is valid for.
+/// The names and addresses that a generated certificate is valid for.
 fn hosts(tls: &TlsConfig) -> Vec<String> {
     let mut hosts = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
     let listening = tls.listening.map(|address| address.to_string());
@@ -144,16 +144,17 @@ fn hosts(tls: &TlsConfig) -> Vec<String> {
     hosts
 }
 
-/// Makes another self-signed certificate for the key in use and the hosts of the configuration. A
-/// certificate that somebody else has issued is left alone.
+/// Creates another self-signed certificate for the current key and the hosts of the configuration.
+/// Refuses to replace a certificate of another issuer.
 pub fn renew_certificate(tls: &TlsConfig) -> Result<Renewed, SecretError> {
     read_identity(tls)?;
-    // Through a link, so that it goes on to lead to the certificate.
+    // Resolves a symbolic link, so that the link stays.
     let cert_path = fs::canonicalize(&tls.cert_path)
         .map_err(|error| SecretError::new(&tls.cert_path, error))?;
     let (certificates, facts) = read_chain(&cert_path)?;
     if certificates.len() > 1 || !facts.is_self_issued {
-        let reason = "was issued by an authority, which alone can renew it; nothing was changed";
+        let reason =
+            "was issued by an authority, and only that authority can renew it; nothing was changed";
         return Err(SecretError::new(&cert_path, reason));
     }
     let tls = TlsConfig { cert_path, ..tls.clone() };
@@ -164,7 +165,7 @@ pub fn renew_certificate(tls: &TlsConfig) -> Result<Renewed, SecretError> {
     Ok(Renewed { tls, digest: digest.unwrap_or_default(), valid_from_secs, expires_at_secs })
 }
 
-/// A certificate that was renewed, for its operator to read.
+/// A renewed certificate, to be displayed.
 pub struct Renewed {
     tls: TlsConfig,
     digest: [u8; 32],

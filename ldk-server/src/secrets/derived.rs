@@ -1,4 +1,4 @@
-//! What the library derives from the node's keys, and others know the node by.
+//! Public keys that the library derives from the node's keys.
 
 use std::io;
 
@@ -20,12 +20,12 @@ impl Entropy {
         }
     }
 
-    /// The public key that the node is known by, the same on every network.
+    /// The node id, which is the same on every network.
     pub(crate) fn node_id(&self) -> io::Result<PublicKey> {
         let master = Xpriv::new_master(NetworkKind::Main, self.seed().as_slice());
         let master = master.map_err(io::Error::other)?;
         let seed = Zeroizing::new(master.private_key.secret_bytes());
-        // The times only tell apart what is made later.
+        // The times do not affect the node id.
         let keys = KeysManager::new(&seed, 0, 0, true);
         let node_id = keys.get_node_id(Recipient::Node);
         node_id.map_err(|()| io::Error::other("the keys have no node id"))

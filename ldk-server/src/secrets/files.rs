@@ -1,5 +1,5 @@
-//! Files with secrets: each is written with its final permissions under a temporary name, synced, and
-//! only then given its own name, so that it is there whole or not at all.
+//! Writes files with secrets: each file gets its final permissions under a temporary name, is
+//! synced, and then gets its name, so that it is complete or does not exist.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -15,21 +15,21 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, SecretError> {
     fs::read(path).map_err(|error| SecretError::new(path, format!("cannot be read: {error}")))
 }
 
-/// Makes `path` with `bytes` and `mode`, durably, or changes nothing.
+/// Creates `path` with `bytes` and `mode`, durably, or changes nothing.
 pub(super) fn create_once(path: &Path, bytes: &[u8], mode: u32) -> Result<(), SecretError> {
-    // A hard link fails where the name is taken, which a rename would not.
+    // A hard link fails if the name is taken; a rename would not.
     write_aside(path, bytes, mode, |partial| {
         let linked = fs::hard_link(partial, path);
         linked.and(fs::remove_file(partial))
     })
 }
 
-/// Puts a file with `bytes` and `mode` in the place of the one at `path`, durably, or changes nothing.
+/// Replaces the file at `path` by one with `bytes` and `mode`, durably, or changes nothing.
 pub(super) fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<(), SecretError> {
     write_aside(path, bytes, mode, |partial| fs::rename(partial, path))
 }
 
-/// Writes a file beside `path`, which `name` gives its name.
+/// Writes a file beside `path`; `name` gives it its name.
 fn write_aside(
     path: &Path,
     bytes: &[u8],
@@ -42,7 +42,7 @@ fn write_aside(
     let partial = PathBuf::from(partial);
     let written = write_synced(&partial, bytes, mode).and_then(|()| name(&partial));
     if written.is_err() {
-        // What is left of it if anything is: the reason that counts is the first.
+        // The error of the write counts, not that of the removal.
         let _ = fs::remove_file(&partial);
     }
     written

@@ -1,16 +1,16 @@
-//! What a certificate says of itself. The TLS library checks certificates and does not tell their
-//! dates, so these few fields are read here (RFC 5280, section 4.1).
+//! Reads a few fields of a certificate (RFC 5280, section 4.1). The TLS library checks certificates
+//! but does not return their dates.
 
 use yasna::{ASN1Error, ASN1ErrorKind, ASN1Result, BERReader, Tag, tags};
 
-/// What a certificate says of itself.
+/// A few fields of a certificate.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Facts {
     /// The first second it is valid in, in Unix time.
     pub(super) valid_from_secs: u64,
     /// The last second it is valid in, in Unix time.
     pub(super) expires_at_secs: u64,
-    /// Whether it names itself as its issuer.
+    /// Whether issuer and subject are the same.
     pub(super) is_self_issued: bool,
 }
 

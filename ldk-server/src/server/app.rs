@@ -1,8 +1,9 @@
-//! What the calls of a node that runs work with, put together.
+//! Assembles what the calls and the event loop of a running node work with.
 
 use std::sync::Arc;
 
 use ldk_node::config::AsyncPaymentsRole;
+use ldk_node::lightning_types::features::NodeFeatures;
 use tokio_util::sync::CancellationToken;
 
 use super::StartError;
@@ -21,7 +22,7 @@ use crate::payment_requests::PaymentRequests;
 use crate::permissions::Permissions;
 use crate::wallet::Spending;
 
-/// What takes the events of a node that runs.
+/// The event loop of a running node.
 pub(super) fn event_loop(app: &App) -> EventLoop {
     EventLoop {
         node: Arc::clone(&app.node),
@@ -32,7 +33,7 @@ pub(super) fn event_loop(app: &App) -> EventLoop {
     }
 }
 
-/// What the calls of a node that runs work with.
+/// Assembles what the calls of a running node work with.
 pub(super) async fn assemble(
     config: &Arc<Config>,
     started: &Started,
@@ -42,51 +43,57 @@ pub(super) async fn assemble(
 ) -> Result<Arc<App>, StartError> {
     let Started { node, store, gate, .. } = started;
     let (node, store, gate) = (Arc::clone(node), Arc::clone(store), Arc::clone(gate));
-    let (executor, permissions) = (executor.clone(), permissions.clone());
-    let (config, stopping) = (Arc::clone(config), stopping.clone());
-    let lsp = config
-        .lsps2_client
-        .as_ref()
-        .map(|lsp| LiquidityProvider::new(lsp.node_id, lsp.address.clone()));
-    let is_async_server = matches!(config.async_payments_role, Some(AsyncPaymentsRole::Server));
+    let (config, executor, stopping) = (Arc::clone(config), executor.clone(), stopping.clone());
+    let permissions = permissions.clone();
     let assembling = tokio::task::spawn_blocking(move || {
         permissions.runes.load(Arc::clone(&store))?;
-        let held = HeldPayments::open(Arc::clone(&node), Arc::clone(&store))?;
-        let app = Arc::new(App {
+        let held = Arc::new(HeldPayments::open(Arc::clone(&node), Arc::clone(&store))?);
+        let settings = Arc::new(ChannelSettings::new(Arc::clone(&node)));
+        let (of_node, of_store) = (Arc::clone(&node), Arc::clone(&store));
+        let spending = Arc::new(Spending::new(of_node, of_store, Arc::clone(&config), stopping));
+        Ok::<_, StartError>(Arc::new(App {
             network: config.network,
             executor,
             permissions,
             audit: Arc::new(Audit::new(Arc::clone(&store))),
             splices: Arc::default(),
-            channel_settings: Arc::new(ChannelSettings::new(Arc::clone(&node))),
+            channel_settings: settings,
             payment_requests: PaymentRequests::default(),
-            held: Arc::new(held),
-            lsp,
+            held,
+            lsp: liquidity_provider(&config),
             names: Names::new(&config.hrn),
-            features: node_features::announced(is_async_server),
+            features: features(&config),
             gate,
             budgets_count_funding: config.budgets_count_funding,
-            backups: Backups {
-                storage_dir: config.storage_dir.clone(),
-                network_dir: config.network_dir(),
-                network: config.network,
-                allow_keys: config.allow_keys_in_backups,
-            },
+            backups: backups(&config),
             route_defaults: config.routing,
             channel_defaults: config.channels.opened,
             connecting: connecting(),
             replaying: replaying(),
             backing_up: backing_up(),
-            spending: Arc::new(Spending::new(
-                Arc::clone(&node),
-                Arc::clone(&store),
-                config,
-                stopping,
-            )),
+            spending,
             node,
             store,
-        });
-        Ok(app)
+        }))
     });
     assembling.await?
+}
+
+fn liquidity_provider(config: &Config) -> Option<LiquidityProvider> {
+    let lsp = config.lsps2_client.as_ref()?;
+    Some(LiquidityProvider::new(lsp.node_id, lsp.address.clone()))
+}
+
+fn features(config: &Config) -> NodeFeatures {
+    let is_async_server = matches!(config.async_payments_role, Some(AsyncPaymentsRole::Server));
+    node_features::announced(is_async_server)
+}
+
+fn backups(config: &Config) -> Backups {
+    Backups {
+        storage_dir: config.storage_dir.clone(),
+        network_dir: config.network_dir(),
+        network: config.network,
+        allow_keys: config.allow_keys_in_backups,
+    }
 }

@@ -1,27 +1,26 @@
-//! The tasks that go on as long as the server does.
+//! The tasks that run as long as the server does.
 
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
 use super::app::event_loop;
-use super::{Phase, Stop, Tasks};
+use super::{ShutdownPhase, Stop, Tasks};
 use crate::app::App;
 use crate::certificate::{Certificate, CertificateReloader};
 use crate::config::Config;
 use crate::hold::deadline;
 use crate::http::{Listener, Router};
 use crate::node::startup::Started;
-use crate::readiness::{Look, Readiness};
+use crate::readiness::{Probe, Readiness};
 use crate::retention::invoices::InvoicePruner;
-use crate::{logging, memory, metrics, retention, rollback, supervisor};
+use crate::{logging, memory, metrics, retention, rollback, systemd};
 
 impl Tasks {
-    /// Serves callers from now on, and does what needs no node.
-    pub(super) fn serve(
+    /// Spawns the listener, which accepts callers, and the tasks that need no node.
+    pub(super) fn spawn_listener(
         &mut self,
-        listener: Listener,
-        router: Router,
+        (listener, router): (Listener, Router),
         certificate: CertificateReloader,
         readiness: &Readiness,
         stop: &Stop,
@@ -32,33 +31,36 @@ impl Tasks {
             serving.await;
             Ok::<_, std::convert::Infallible>(())
         };
-        self.spawn_vital(Phase::Listener, "listener", serving);
-        self.spawn(Phase::Whole, "notices to systemd", supervisor::follow(readiness.subscribe()));
-        self.spawn(Phase::Serving, "certificate", certificate.keep(stop()));
-        self.spawn(Phase::Serving, "lost lines", logging::tell_lost_lines(stop()));
-        self.spawn(Phase::Serving, "memory", memory::keep_giving_back(stop()));
+        self.spawn_vital(ShutdownPhase::Connections, "listener", serving);
+        self.spawn(
+            ShutdownPhase::Abort,
+            "notices to systemd",
+            systemd::follow(readiness.subscribe()),
+        );
+        self.spawn(ShutdownPhase::Serving, "certificate", certificate.keep(stop()));
+        self.spawn(ShutdownPhase::Serving, "lost lines", logging::report_lost_lines(stop()));
+        self.spawn(ShutdownPhase::Serving, "memory", memory::release_periodically(stop()));
     }
 
-    /// Does what a node needs from now on.
-    pub(super) fn accompany(
+    /// Spawns the tasks that need a node.
+    pub(super) fn spawn_with_node(
         &mut self,
         app: &Arc<App>,
         started: &Started,
         config: &Arc<Config>,
-        latest_metrics: watch::Sender<Option<metrics::Metrics>>,
-        certificate: &Certificate,
         stop: &Stop,
     ) {
-        let Started { node, store, gate, chain_gate, .. } = started;
+        let Started { node, store, gate, .. } = started;
         let (serving, events) = (|| stop.serving().clone(), || stop.events().clone());
 
         let hodl_blocks = config.hodl_fail_before_deadline_blocks;
         let guard = deadline::run(Arc::clone(&app.held), hodl_blocks, events());
-        self.spawn_vital(Phase::Events, "hodl guard", guard);
-        self.spawn_vital(Phase::Events, "event loop", event_loop(app).run(events()));
+        self.spawn_vital(ShutdownPhase::Events, "hodl guard", guard);
+        self.spawn_vital(ShutdownPhase::Events, "event loop", event_loop(app).run(events()));
         let settings = Arc::clone(&app.channel_settings);
-        let agreements = Arc::clone(gate).settle_agreements(move || settings.rewrite(), events());
-        self.spawn(Phase::Events, "agreements", agreements);
+        let signed_splices =
+            Arc::clone(gate).persist_signed_splices(move || settings.rewrite(), events());
+        self.spawn(ShutdownPhase::Events, "signed splices", signed_splices);
 
         let keep = config.keep_expired_invoices;
         let pruner = InvoicePruner {
@@ -66,31 +68,44 @@ impl Tasks {
             store: Arc::clone(store),
             held: Arc::clone(&app.held),
         };
-        self.spawn(Phase::Serving, "expired invoices", pruner.run(keep, serving()));
+        self.spawn(ShutdownPhase::Serving, "expired invoices", pruner.run(keep, serving()));
         let retention = retention::events::run(Arc::clone(store), config.events, serving());
-        self.spawn(Phase::Serving, "retention", retention);
+        self.spawn(ShutdownPhase::Serving, "retention", retention);
         let keep_days = config.audit_keep_days;
         let retention = retention::audit::run(Arc::clone(&app.audit), keep_days, serving());
-        self.spawn(Phase::Serving, "retention of the audit", retention);
-        let remember = rollback::remember(Arc::clone(store), Arc::clone(config), serving());
-        self.spawn(Phase::Serving, "rollback record", remember);
+        self.spawn(ShutdownPhase::Serving, "retention of the audit", retention);
+        let recording =
+            rollback::record_periodically(Arc::clone(store), Arc::clone(config), serving());
+        self.spawn(ShutdownPhase::Serving, "rollback record", recording);
         let watch = Arc::clone(gate).watch(Arc::clone(node), serving());
-        self.spawn(Phase::Serving, "watch of peers", watch);
-        if config.metrics.enabled {
-            let sources = metrics::Sources {
-                store: Arc::clone(store),
-                gate: Arc::clone(gate),
-                broadcasts: chain_gate.broadcasts().clone(),
-                certificate: certificate.clone(),
-            };
-            let (node, interval) = (Arc::clone(node), config.metrics.poll_interval);
-            let reading = metrics::watch_node(node, sources, interval, latest_metrics, serving());
-            self.spawn(Phase::Serving, "metrics", reading);
-        }
+        self.spawn(ShutdownPhase::Serving, "watch of peers", watch);
     }
 
-    /// Looks from now on whether the node is ready.
-    pub(super) fn look(
+    /// Spawns the task that reads the metrics of the node, if they are enabled.
+    pub(super) fn spawn_metrics(
+        &mut self,
+        Started { node, store, gate, chain_gate, .. }: &Started,
+        config: &Config,
+        latest: watch::Sender<Option<metrics::Metrics>>,
+        certificate: &Certificate,
+        stop: &Stop,
+    ) {
+        if !config.metrics.enabled {
+            return;
+        }
+        let sources = metrics::Sources {
+            store: Arc::clone(store),
+            gate: Arc::clone(gate),
+            broadcasts: chain_gate.broadcasts().clone(),
+            certificate: certificate.clone(),
+        };
+        let (node, interval) = (Arc::clone(node), config.metrics.poll_interval);
+        let reading = metrics::watch_node(node, sources, interval, latest, stop.serving().clone());
+        self.spawn(ShutdownPhase::Serving, "metrics", reading);
+    }
+
+    /// Spawns the task that checks whether the node is ready.
+    pub(super) fn spawn_probe(
         &mut self,
         Started { node, store, .. }: &Started,
         config: &Config,
@@ -100,8 +115,8 @@ impl Tasks {
         stop: &Stop,
     ) {
         let (node, store) = (Arc::clone(node), Arc::clone(store));
-        let look = Look::new(node, store, config, certificate, started_at_secs);
-        let looking = look.repeat(readiness.clone(), stop.serving().clone());
-        self.spawn(Phase::Serving, "probe of readiness", looking);
+        let probe = Probe::new(node, store, config, certificate, started_at_secs);
+        let probing = probe.run(readiness.clone(), stop.serving().clone());
+        self.spawn(ShutdownPhase::Serving, "probe of readiness", probing);
     }
 }

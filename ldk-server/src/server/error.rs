@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use ldk_node::lightning::io;
 use tokio::task::JoinError;
 
-use super::upstream::OfLdkServer;
+use super::upstream::UpstreamDataError;
 use crate::config::ConfigError;
 use crate::gate::GateError;
 use crate::hold::HoldError;
@@ -16,51 +16,51 @@ use crate::storage::StorageError;
 /// Why the daemon could not start. The text is for the operator.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The configuration cannot be used.
+    /// The configuration is invalid.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// A key, mnemonic or certificate cannot be made or used.
+    /// A key, mnemonic or certificate cannot be created or used.
     #[error(transparent)]
     Secret(#[from] SecretError),
-    /// The directory of the state cannot be had.
+    /// The directory of the state cannot be created or locked.
     #[error(transparent)]
     Storage(#[from] StorageError),
-    /// The state is that of another program.
+    /// The directory belongs to an LDK Server.
     #[error(transparent)]
-    Upstream(#[from] OfLdkServer),
-    /// What is left of a backup is in the way.
+    Upstream(#[from] UpstreamDataError),
+    /// A partial backup cannot be removed.
     #[error("cannot remove a partial backup: {0}")]
     PartialBackup(#[source] std::io::Error),
     /// The gRPC service cannot listen.
     #[error("cannot listen on node.grpc_service_address {address}: {source}")]
     Listen {
-        /// Where.
+        /// The address.
         address: SocketAddr,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
-    /// The service cannot be described.
+    /// The reflection service cannot be created.
     #[error(transparent)]
     Reflection(#[from] tonic_reflection::server::Error),
-    /// Peers cannot be let in.
+    /// The gate for peers cannot be created.
     #[error(transparent)]
     Gate(#[from] GateError),
-    /// The node does not run.
+    /// The node cannot be started.
     #[error(transparent)]
     Node(#[from] NodeStartError),
     /// The database cannot be read.
     #[error("cannot read the database: {0}")]
     Store(#[from] io::Error),
-    /// Nothing can be counted.
+    /// A metric cannot be created.
     #[error(transparent)]
     Metrics(#[from] prometheus::Error),
-    /// What is to become of held payments is not known.
+    /// The state of held payments cannot be read.
     #[error(transparent)]
     Holds(#[from] HoldError),
-    /// A task of the start was lost.
+    /// A task of the start panicked.
     #[error(transparent)]
     Task(#[from] JoinError),
-    /// A signal came before the start was complete.
+    /// A signal interrupted the start.
     #[error("stopped while starting")]
     Interrupted,
 }

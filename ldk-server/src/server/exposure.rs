@@ -1,6 +1,6 @@
-//! What of the node other users of the machine can read.
+//! Warns of files that other users of the machine can read.
 //!
-//! The daemon makes its files private. What was there before, or was copied, may not be.
+//! The daemon creates its files private. Files that existed before or were copied may not be.
 
 use std::path::PathBuf;
 
@@ -9,28 +9,29 @@ use ldk_server_grpc::places;
 use crate::config::Config;
 use crate::secrets::KEY_FILES;
 
-/// A file or directory, and what whoever reads it has.
+/// A file or directory, and what a reader of it learns.
 struct Private {
     path: PathBuf,
     what: &'static str,
 }
 
-/// Warns of each file and directory that others can read, and says what to do.
+/// Logs a warning for each file and directory that others can read, with the command that helps.
 pub(crate) fn warn(config: &Config) {
     for Private { path, what } in of(config).into_iter().filter(|one| is_readable(&one.path)) {
         let path = path.display();
-        tracing::warn!("{path} can be read by other users, and {what}: run chmod go= {path}");
+        tracing::warn!(%path, "other users can read this path, which {what}; run chmod go= on it");
     }
 }
 
 fn of(config: &Config) -> Vec<Private> {
     let network = config.network.to_string();
     let api_key = places::api_key_file(&config.storage_dir, &network);
-    let keys = KEY_FILES.map(|name| (config.storage_dir.join(name), "is the money of the node"));
-    let state = "has the state of the node, with preimages and keys";
+    let keys = KEY_FILES
+        .map(|name| (config.storage_dir.join(name), "contains the keys to the money of the node"));
+    let state = "contains the state of the node, with preimages and keys";
     let mirror = config.mirror_dir().map(|dir| (dir, state));
-    let log = config.log.file.clone().map(|file| (file, "tells of all payments"));
-    [(api_key, "is the right to spend all of it"), (config.storage_dir.clone(), state)]
+    let log = config.log.file.clone().map(|file| (file, "names all payments"));
+    [(api_key, "gives full access to the node"), (config.storage_dir.clone(), state)]
         .into_iter()
         .chain([(config.network_dir(), state)])
         .chain(keys)
@@ -40,7 +41,7 @@ fn of(config: &Config) -> Vec<Private> {
         .collect()
 }
 
-/// Whether the group or everybody can.
+/// Whether the group or everybody can read it.
 #[cfg(unix)]
 fn is_readable(path: &std::path::Path) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
@@ -48,7 +49,7 @@ fn is_readable(path: &std::path::Path) -> bool {
     path.metadata().is_ok_and(|there| there.permissions().mode() & READ_BY_OTHERS != 0)
 }
 
-/// That is not told.
+/// There are no such permissions.
 #[cfg(not(unix))]
 fn is_readable(_: &std::path::Path) -> bool {
     false

@@ -1,4 +1,4 @@
-//! The life of the daemon: start, serve, stop.
+//! Starts, runs and stops the daemon.
 
 mod app;
 mod background;
@@ -17,6 +17,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 pub use error::StartError;
@@ -28,25 +29,25 @@ use crate::chain::cookie::CookieWatch;
 use crate::clock::unix_secs;
 use crate::config::Config;
 use crate::executor::Executor;
-use crate::node::startup::{self, Doing};
+use crate::node::startup::{self, StartPhase};
 use crate::process;
 use crate::readiness::Readiness;
 use crate::recovery::Recovery;
 use crate::store::Store;
 use prepared::Prepared;
-use running::Running;
+use running::RunningNode;
 use service::Services;
 use stop::Stop;
-use tasks::{Phase, Tasks};
+use tasks::{ShutdownPhase, Tasks};
 
-/// How long connections may take to close once no call is left on them.
+/// How long connections may take to close after their last call.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// A running daemon. Dropped, it stops, and nobody waits for that.
+/// A running daemon. Dropping it stops the daemon in the background.
 pub struct Server {
     tasks: Tasks,
     stop: Stop,
-    running: Running,
+    running: RunningNode,
     calls: Executor,
     readiness: Readiness,
     address: SocketAddr,
@@ -54,20 +55,20 @@ pub struct Server {
     recovery: Recovery,
 }
 
-/// Why a server cannot go on.
+/// Why a running server has to stop.
 #[derive(Debug)]
 pub enum ShutdownReason {
-    /// A part of it has failed.
+    /// A task has failed; the text names it.
     Failed(String),
-    /// Bitcoin Core was restarted and has a new cookie: another server must be started.
+    /// Bitcoin Core has a new cookie: the server has to be started again.
     NewCookie,
-    /// The peer has closed a channel that is in recovery: another server will claim what is ours.
+    /// A peer has closed a channel in recovery: a new start claims our balance.
     ChannelClosed,
 }
 
 impl Server {
-    /// Starts a daemon: once this returns it serves. Gives up with [`StartError::Interrupted`] when
-    /// `interrupt` is done first. A start that fails leaves nothing running.
+    /// Starts a daemon that serves calls when this returns. Fails with [`StartError::Interrupted`] if
+    /// `interrupt` completes first. A start that fails leaves nothing running.
     pub async fn start(
         config: Config,
         interrupt: impl Future<Output = ()>,
@@ -75,19 +76,19 @@ impl Server {
         let started_at_secs = unix_secs();
         let (readiness, stop, mut tasks) =
             (Readiness::starting(), Stop::default(), Tasks::default());
-        let prepared = Prepared::by(&config).await?;
-        let Prepared { lock, entropy, permissions, certificate, sockets, address, .. } = prepared;
+        let prepared = Prepared::new(&config).await?;
+        let Prepared {
+            lock, entropy, permissions, certificate, sockets, listener, address, ..
+        } = prepared;
         let config = Arc::new(config);
         let signed_since = (permissions.clone(), started_at_secs);
         let services = Services::new(&config, signed_since, &readiness, &stop, &mut tasks).await?;
         let Services { router, calls, progress, latest_metrics } = services;
-        tasks.serve(prepared.listener, router, prepared.certificate_reloader, &readiness, &stop);
+        let reloader = prepared.certificate_reloader;
+        tasks.spawn_listener((listener, router), reloader, &readiness, &stop);
         tracing::info!("gRPC service listening on {address}");
 
-        let report = |doing: Doing| {
-            readiness.starts_with(&doing);
-            progress.send_replace(api::Phase::Starting(doing.to_string()));
-        };
+        let report = |phase| report_phase(phase, &readiness, &progress);
         let on_store_failure = on_store_failure(&readiness, &stop);
         let starting =
             startup::start(Arc::clone(&config), entropy, sockets, &report, on_store_failure);
@@ -95,32 +96,33 @@ impl Server {
             started = starting => started?,
             () = interrupt => return Err(StartError::Interrupted),
         };
-        let running = Running::of(&started, lock);
+        let running = RunningNode::of(&started, lock);
         let app = match app::assemble(&config, &started, &permissions, &calls, stop.serving()).await
         {
             Ok(app) => app,
             Err(error) => return Err(running.give_up(error).await),
         };
-        tasks.accompany(&app, &started, &config, latest_metrics, &certificate, &stop);
-        tasks.look(&started, &config, certificate, started_at_secs, &readiness, &stop);
-        tell_addresses(&running);
+        tasks.spawn_with_node(&app, &started, &config, &stop);
+        tasks.spawn_metrics(&started, &config, latest_metrics, &certificate, &stop);
+        tasks.spawn_probe(&started, &config, certificate, started_at_secs, &readiness, &stop);
+        log_node_uris(&running);
         progress.send_replace(api::Phase::Ready(app));
         tracing::info!("ready");
         let (cookie, recovery) = (started.cookie, started.recovery);
         Ok(Self { tasks, stop, running, calls, readiness, address, cookie, recovery })
     }
 
-    /// Where the gRPC service listens.
+    /// The address of the gRPC service.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// What the server keeps on disk.
+    /// The store of the server.
     pub fn store(&self) -> &Arc<Store> {
         &self.running.store
     }
 
-    /// Waits until the server cannot go on.
+    /// Waits until the server has to stop.
     pub async fn ended(&mut self) -> ShutdownReason {
         tokio::select! {
             ended = self.tasks.failed() => ShutdownReason::Failed(ended.to_string()),
@@ -134,33 +136,39 @@ impl Server {
     pub async fn shutdown(self, grace: Duration) -> Result<(), StopError> {
         let Self { mut tasks, stop, running, calls, readiness, .. } = self;
         readiness.stopping();
-        tasks.ended(Phase::Health).await?;
+        tasks.ended(ShutdownPhase::Health).await?;
         stop.serving().cancel();
         if timeout(grace, calls.drained()).await.is_err() {
-            tracing::warn!("calls are still running after {grace:?}; stopping all the same");
+            tracing::warn!(grace_secs = grace.as_secs(), "stopping while calls are under way");
         }
-        // What is left are answers on their way, and callers who only watch.
-        let _ = timeout(LINGER, tasks.ended(Phase::Listener)).await;
+        // The remaining connections carry the ends of answers, or are idle.
+        let _ = timeout(LINGER, tasks.ended(ShutdownPhase::Connections)).await;
         running.gate.stop_accepting();
-        tasks.ended(Phase::Serving).await?;
+        tasks.ended(ShutdownPhase::Serving).await?;
         stop.events().cancel();
-        let ended = tasks.ended(Phase::Events).await;
+        let ended = tasks.ended(ShutdownPhase::Events).await;
         running.stop().await?;
         Ok(ended?)
     }
 }
 
-/// What is done when the database cannot be written any more.
+/// Tells callers and health checks the phase of the start.
+fn report_phase(phase: StartPhase, readiness: &Readiness, progress: &watch::Sender<api::Phase>) {
+    readiness.starting_with(&phase);
+    progress.send_replace(api::Phase::Starting(phase.to_string()));
+}
+
+/// Ends the process when the database cannot be written any more.
 fn on_store_failure(readiness: &Readiness, stop: &Stop) -> impl FnOnce(&str) + Send + 'static {
-    let end_without_database = process::end_without_database(stop.serving().clone());
+    let exit_on_database_failure = process::exit_on_database_failure(stop.serving().clone());
     let readiness = readiness.clone();
     move |reason| {
         readiness.database_failed();
-        end_without_database(reason);
+        exit_on_database_failure(reason);
     }
 }
 
-fn tell_addresses(Running { node, gate, .. }: &Running) {
+fn log_node_uris(RunningNode { node, gate, .. }: &RunningNode) {
     gate.warn_of_unreachable_addresses();
     for address in gate.announcement_addresses() {
         tracing::info!("NODE_URI: {}@{address}", node.node_id());

@@ -1,9 +1,10 @@
-//! What a start has before there is a node: the directory, the keys, and all the ports.
+//! Prepares a start before there is a node: the directory, the keys and the ports.
 
 use std::fs::File;
 use std::net::SocketAddr;
 
 use super::{StartError, exposure, upstream};
+use crate::api;
 use crate::certificate::{Certificate, CertificateReloader};
 use crate::config::{Config, LimitsConfig};
 use crate::descriptors::Shares;
@@ -13,24 +14,24 @@ use crate::permissions::{ApiKeys, Permissions, Runes};
 use crate::secrets::{Entropy, SecretError};
 use crate::{backup, secrets, storage};
 
-/// What was prepared.
+/// The result of the preparation.
 pub(super) struct Prepared {
-    /// Held as long as the node may write its state.
+    /// Locked as long as the node may write its state.
     pub(super) lock: File,
     pub(super) entropy: Entropy,
     pub(super) permissions: Permissions,
     pub(super) certificate: Certificate,
     pub(super) certificate_reloader: CertificateReloader,
-    /// Where peers connect.
+    /// The sockets that peers connect to.
     pub(super) sockets: ListeningSockets,
-    /// Where callers do.
+    /// The listener that callers connect to.
     pub(super) listener: Listener,
     pub(super) address: SocketAddr,
 }
 
 impl Prepared {
-    /// Prepares a start. What fails here needs the operator.
-    pub(super) async fn by(config: &Config) -> Result<Self, StartError> {
+    /// Prepares a start. Errors need the operator.
+    pub(super) async fn new(config: &Config) -> Result<Self, StartError> {
         let network_dir = config.network_dir();
         let lock = storage::lock(&network_dir)?;
         upstream::check(&network_dir)?;
@@ -60,7 +61,7 @@ fn permissions(config: &Config) -> Result<Permissions, SecretError> {
     let secret = secrets::rune_secret(&config.storage_dir, &config.network.to_string())?;
     let runes =
         Runes::new(&secret).map_err(|error| SecretError::new(&config.storage_dir, error))?;
-    Ok(Permissions::new(api_keys, runes))
+    Ok(Permissions::new(api_keys, runes, api::group_of))
 }
 
 async fn listen(

@@ -1,4 +1,4 @@
-//! A daemon from its start to the end of the process, or to the next start.
+//! Runs a daemon from its start to the end of the process or to a restart.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -6,52 +6,52 @@ use std::time::Duration;
 use super::{Server, ShutdownReason, StartError};
 use crate::config::Config;
 use crate::process::{self, Signals};
-use crate::supervisor::{Notice, tell};
+use crate::systemd::{Notice, notify};
 
-/// How long calls under way may take once the daemon was told to stop.
+/// How long calls under way may take during a shutdown.
 const GRACE: Duration = Duration::from_secs(20);
 
 /// How a run ends.
 pub enum Exit {
-    /// The process ends.
+    /// The process ends with this code.
     Code(ExitCode),
-    /// Another one is to take its place.
-    StartAgain,
+    /// The process is replaced by a new one.
+    Restart,
 }
 
-/// Runs a daemon until a signal, or until it cannot go on.
+/// Runs a daemon until a signal, or until it has to stop.
 pub async fn run(config: Config, signals: Signals) -> Exit {
     let mut server = match Server::start(config, signals.stop()).await {
         Ok(server) => server,
         Err(StartError::Interrupted) => {
-            tell(Notice::Stopping).await;
+            notify(Notice::Stopping).await;
             return Exit::Code(ExitCode::SUCCESS);
         },
-        Err(error) => return Exit::Code(process::refuse(&error)),
+        Err(error) => return Exit::Code(process::fail(&error)),
     };
-    tell(Notice::Ready).await;
+    notify(Notice::Ready).await;
     let exit = tokio::select! {
         () = signals.stop() => Exit::Code(ExitCode::SUCCESS),
         reason = server.ended() => match reason {
-            // Nothing of it can be relied on any more, so nothing is waited for.
-            ShutdownReason::Failed(reason) => return Exit::Code(process::refuse(&reason)),
+            // Its state is unknown, so there is no shutdown in good order.
+            ShutdownReason::Failed(reason) => return Exit::Code(process::fail(&reason)),
             ShutdownReason::ChannelClosed => {
-                tracing::warn!("starting again, to claim what is ours of a closed channel");
-                Exit::StartAgain
+                tracing::warn!("restarting to claim our balance of a closed channel");
+                Exit::Restart
             },
             ShutdownReason::NewCookie => {
-                tracing::warn!("bitcoind has a new cookie; starting again with it");
-                Exit::StartAgain
+                tracing::warn!("bitcoind has a new cookie; restarting");
+                Exit::Restart
             },
         },
     };
-    tell(match exit {
+    notify(match exit {
         Exit::Code(_) => Notice::Stopping,
-        Exit::StartAgain => Notice::StartingAgain,
+        Exit::Restart => Notice::Reloading,
     })
     .await;
     match server.shutdown(GRACE).await {
         Ok(()) => exit,
-        Err(error) => Exit::Code(process::refuse(&error)),
+        Err(error) => Exit::Code(process::fail(&error)),
     }
 }

@@ -1,4 +1,4 @@
-//! A node that runs, and how it is stopped.
+//! A running node, and how it stops.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -14,32 +14,32 @@ use crate::gate::PeerGate;
 use crate::node::startup::Started;
 use crate::store::Store;
 
-/// A node that runs, with what stands around it. It is stopped when this is dropped.
-pub(super) struct Running {
+/// A running node with its gates and its store. Dropping this stops the node.
+pub(super) struct RunningNode {
     pub(super) node: Arc<Node>,
     pub(super) store: Arc<Store>,
     pub(super) gate: Arc<PeerGate>,
     pub(super) chain_gate: Arc<ChainGate>,
-    /// Held as long as the node may write its state.
+    /// Locked as long as the node may write its state.
     lock: Arc<File>,
 }
 
-/// Why a node was not stopped as it should be. What was acknowledged is on disk all the same.
+/// Why a node did not stop in good order. What was acknowledged is on disk anyway.
 #[derive(Debug, thiserror::Error)]
 pub enum StopError {
-    /// The library says so.
+    /// The library returned an error.
     #[error("cannot stop the node: {0}")]
     Node(#[from] NodeError),
-    /// The task of it was lost.
+    /// The task that stops the node panicked.
     #[error(transparent)]
     Lost(#[from] JoinError),
-    /// A task has failed before.
+    /// A task of the server has failed.
     #[error(transparent)]
     Task(#[from] TaskEnded),
 }
 
-impl Running {
-    /// That of a start, by reference.
+impl RunningNode {
+    /// The node of a start.
     pub(super) fn of(started: &Started, lock: File) -> Self {
         let Started { node, store, gate, chain_gate, .. } = started;
         Self {
@@ -51,42 +51,42 @@ impl Running {
         }
     }
 
-    /// Stops it because the start cannot go on, for this reason.
+    /// Stops the node because the start failed for this reason, which is returned.
     pub(super) async fn give_up(self, reason: StartError) -> StartError {
         if let Err(error) = self.stop().await {
-            tracing::error!("{error}");
+            tracing::error!(%error, "cannot stop the node");
         }
         reason
     }
 
-    /// Stops it. No events must be taken from it any more.
+    /// Stops the node. No events must be taken from it any more.
     pub(super) async fn stop(self) -> Result<(), StopError> {
         // The library's queue of what to broadcast is lost with the node.
-        self.gate.stop_listening();
+        self.gate.stop_reading();
         self.chain_gate.at_rest().await;
         // Stopping and dropping the node both block, and the second needs a runtime that is alive.
         let node = Arc::clone(&self.node);
         let stopped = spawn_blocking(move || node.stop().map(|()| drop(node))).await?;
-        // Afterwards, so that the node's last words to its chain source and its peers get through.
+        // Afterwards, so that the last messages of the node get through.
         self.chain_gate.close().await;
-        // Nothing more is written.
+        // Nothing is written any more.
         let store = Arc::clone(&self.store);
-        // What is not done is done at the next start.
+        // A failed checkpoint is made up for at the next start.
         if let Err(error) = spawn_blocking(move || store.checkpoint()).await? {
-            tracing::warn!("the log of the database stays beside it: {error}");
+            tracing::warn!(%error, "cannot checkpoint the database; its write-ahead log remains");
         }
         self.gate.close().await;
         Ok(stopped?)
     }
 }
 
-/// A second time it does nothing.
-impl Drop for Running {
+/// Does nothing after [`stop`](Self::stop).
+impl Drop for RunningNode {
     fn drop(&mut self) {
         let (node, lock) = (Arc::clone(&self.node), Arc::clone(&self.lock));
         if let Ok(runtime) = Handle::try_current() {
             runtime.spawn_blocking(move || {
-                // It may have been stopped before.
+                // This fails if the node has stopped already.
                 let _ = node.stop();
                 drop(lock);
             });

@@ -1,10 +1,10 @@
-//! What callers reach before there is a node, and after.
+//! The gRPC service and the pages, before and after there is a node.
 
 use ldk_server_grpc::MAX_MESSAGE_BYTES;
 use ldk_server_grpc::api::lightning_node_server::LightningNodeServer;
 use tokio::sync::watch;
 
-use super::{Phase, StartError, Stop, Tasks};
+use super::{ShutdownPhase, StartError, Stop, Tasks};
 use crate::api::{self, Dispatcher};
 use crate::config::Config;
 use crate::executor::Executor;
@@ -14,22 +14,22 @@ use crate::http::{
     keep_reported,
 };
 use crate::metrics::{self, Metrics};
-use crate::node::startup::Doing;
+use crate::node::startup::StartPhase;
 use crate::permissions::Permissions;
 use crate::readiness::Readiness;
 
-/// The services, and what they are told.
+/// The services, and the channels that they get their state from.
 pub(super) struct Services {
     pub(super) router: Router,
     pub(super) calls: Executor,
-    /// How far the server is.
+    /// Sets the phase of the start that calls see.
     pub(super) progress: watch::Sender<api::Phase>,
-    /// Where the metrics of the node go.
+    /// Sets the metrics of the node.
     pub(super) latest_metrics: watch::Sender<Option<Metrics>>,
 }
 
 impl Services {
-    /// Puts them together. Until there is a node its calls answer what is being done.
+    /// Creates the services. Until there is a node, calls return the phase of the start.
     pub(super) async fn new(
         config: &Config,
         (permissions, started_at_secs): (Permissions, u64),
@@ -37,7 +37,8 @@ impl Services {
         stop: &Stop,
         tasks: &mut Tasks,
     ) -> Result<Self, StartError> {
-        let (progress, phase) = watch::channel(api::Phase::Starting(Doing::Loading.to_string()));
+        let (progress, phase) =
+            watch::channel(api::Phase::Starting(StartPhase::Loading.to_string()));
         let calls = Executor::new(config.limits.max_calls_in_flight);
         let stopping = stop.serving().clone();
         let service = grpc::Service::new(Dispatcher::new(
@@ -50,7 +51,7 @@ impl Services {
             LightningNodeServer::new(service).max_decoding_message_size(MAX_MESSAGE_BYTES);
         let (reporter, health) = tonic_health::server::health_reporter();
         let reporting = keep_reported(reporter, readiness.subscribe()).await;
-        tasks.spawn(Phase::Health, "report of health", reporting);
+        tasks.spawn(ShutdownPhase::Health, "report of health", reporting);
         let accepted = AcceptedForms {
             timestamp_only: config.accept_timestamp_only_auth,
             body_bound: config.accept_body_bound_auth,

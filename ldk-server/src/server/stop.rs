@@ -1,8 +1,8 @@
-//! The two steps of stopping that others wait for.
+//! The two steps of a shutdown that tasks wait for.
 
 use tokio_util::sync::CancellationToken;
 
-/// The two steps of stopping that others wait for. Both are taken when this is dropped.
+/// The two steps of a shutdown that tasks wait for. Dropping this takes both.
 #[derive(Default)]
 pub(super) struct Stop {
     serving: CancellationToken,
@@ -10,12 +10,12 @@ pub(super) struct Stop {
 }
 
 impl Stop {
-    /// No new connections and calls; streams end.
+    /// Cancelled when no new connections and calls are accepted, and streams end.
     pub(super) fn serving(&self) -> &CancellationToken {
         &self.serving
     }
 
-    /// No more events are taken from the node, and no more payments sent back.
+    /// Cancelled when no more events are taken from the node and no more payments are failed back.
     pub(super) fn events(&self) -> &CancellationToken {
         &self.events
     }

@@ -1,5 +1,5 @@
-//! The tasks of the server: each has a name and a phase, in which it is waited for at the end. Those that
-//! are left are aborted when this is dropped.
+//! The tasks of the server. Each has a name, and a phase of the shutdown that waits for it. Tasks
+//! that are left are aborted when [`Tasks`] is dropped.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -11,24 +11,24 @@ use tokio::task::{JoinError, JoinSet};
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// When a task is waited for.
+/// The phase of a shutdown that waits for a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Phase {
-    /// First: it tells that the end has begun.
+pub(super) enum ShutdownPhase {
+    /// The first: the task reports that the shutdown has begun.
     Health,
-    /// When no call is left: it has the connections.
-    Listener,
-    /// When nobody is served any more.
+    /// When no call is left: the task has the connections.
+    Connections,
+    /// When no caller is served any more.
     Serving,
     /// When no more events are taken from the node.
     Events,
-    /// Never: it goes on until the end.
-    Whole,
+    /// None: the task is aborted at the end.
+    Abort,
 }
 
-/// The tasks that run.
+/// The running tasks.
 #[derive(Default)]
-pub(super) struct Tasks(BTreeMap<Phase, JoinSet<Ended>>);
+pub(super) struct Tasks(BTreeMap<ShutdownPhase, JoinSet<Ended>>);
 
 struct Ended {
     name: &'static str,
@@ -36,7 +36,7 @@ struct Ended {
     outcome: Result<(), BoxError>,
 }
 
-/// A task has ended that should not have, or not so.
+/// A task ended that should not have, or with an error.
 #[derive(Debug)]
 pub struct TaskEnded {
     name: &'static str,
@@ -44,10 +44,10 @@ pub struct TaskEnded {
 }
 
 impl Tasks {
-    /// Runs a task that may end at any time.
+    /// Spawns a task that may end at any time.
     pub(super) fn spawn(
         &mut self,
-        phase: Phase,
+        phase: ShutdownPhase,
         name: &'static str,
         task: impl Future<Output = ()> + Send + 'static,
     ) {
@@ -58,10 +58,10 @@ impl Tasks {
         self.phase(phase).spawn(ended);
     }
 
-    /// Runs a task without which the server cannot go on.
+    /// Spawns a task that the server cannot run without.
     pub(super) fn spawn_vital<E: Into<BoxError>>(
         &mut self,
-        phase: Phase,
+        phase: ShutdownPhase,
         name: &'static str,
         task: impl Future<Output = Result<(), E>> + Send + 'static,
     ) {
@@ -72,7 +72,7 @@ impl Tasks {
         self.phase(phase).spawn(ended);
     }
 
-    /// Waits until a task has ended without which the server cannot go on.
+    /// Waits until a vital task has ended or any task has panicked.
     pub(super) async fn failed(&mut self) -> TaskEnded {
         poll_fn(|context| {
             for phase in self.0.values_mut() {
@@ -88,8 +88,8 @@ impl Tasks {
         .await
     }
 
-    /// Waits until all tasks of a phase have ended, and tells of the first that has failed.
-    pub(super) async fn ended(&mut self, phase: Phase) -> Result<(), TaskEnded> {
+    /// Waits until all tasks of a phase have ended; the error is that of the first one that failed.
+    pub(super) async fn ended(&mut self, phase: ShutdownPhase) -> Result<(), TaskEnded> {
         let Some(mut tasks) = self.0.remove(&phase) else { return Ok(()) };
         let mut outcome = Ok(());
         while let Some(joined) = tasks.join_next().await {
@@ -100,7 +100,7 @@ impl Tasks {
         outcome
     }
 
-    fn phase(&mut self, phase: Phase) -> &mut JoinSet<Ended> {
+    fn phase(&mut self, phase: ShutdownPhase) -> &mut JoinSet<Ended> {
         self.0.entry(phase).or_default()
     }
 }
@@ -135,13 +135,17 @@ mod tests {
     #[tokio::test]
     async fn a_vital_task_that_ends_is_told_of_and_no_other() {
         let mut tasks = Tasks::default();
-        tasks.spawn(Phase::Serving, "retention", async {});
-        tasks.spawn_vital(Phase::Events, "event loop", pending::<Result<(), String>>());
+        tasks.spawn(ShutdownPhase::Serving, "retention", async {});
+        tasks.spawn_vital(
+            ShutdownPhase::Events,
+            "event loop",
+            pending::<Result<(), std::convert::Infallible>>(),
+        );
         tokio::task::yield_now().await;
         assert!(tasks.failed().now_or_never().is_none());
-        tasks.spawn_vital(Phase::Listener, "listener", async { Err("no socket") });
+        tasks.spawn_vital(ShutdownPhase::Connections, "listener", async { Err("no socket") });
         assert_eq!(tasks.failed().await.to_string(), "the listener ended: no socket");
-        tasks.spawn_vital(Phase::Listener, "listener", async { Ok::<_, String>(()) });
+        tasks.spawn_vital(ShutdownPhase::Connections, "listener", async { Ok::<_, String>(()) });
         assert_eq!(tasks.failed().await.to_string(), "the listener ended");
     }
 
@@ -149,15 +153,15 @@ mod tests {
     async fn a_phase_is_waited_for_as_a_whole() {
         let mut tasks = Tasks::default();
         let (go_on, wait) = tokio::sync::oneshot::channel::<()>();
-        tasks.spawn(Phase::Serving, "slow", async { drop(wait.await) });
-        tasks.spawn_vital(Phase::Serving, "failing", async { Err("in vain") });
-        tasks.spawn(Phase::Whole, "supervisor", pending());
-        let mut ended = Box::pin(tasks.ended(Phase::Serving));
+        tasks.spawn(ShutdownPhase::Serving, "slow", async { drop(wait.await) });
+        tasks.spawn_vital(ShutdownPhase::Serving, "failing", async { Err("in vain") });
+        tasks.spawn(ShutdownPhase::Abort, "supervisor", pending());
+        let mut ended = Box::pin(tasks.ended(ShutdownPhase::Serving));
         tokio::task::yield_now().await;
         assert!(ended.as_mut().now_or_never().is_none());
         go_on.send(()).unwrap();
         assert_eq!(ended.await.unwrap_err().to_string(), "the failing ended: in vain");
-        assert!(tasks.ended(Phase::Health).await.is_ok());
+        assert!(tasks.ended(ShutdownPhase::Health).await.is_ok());
     }
 
     #[tokio::test]
@@ -165,7 +169,7 @@ mod tests {
         let mut tasks = Tasks::default();
         let held = Arc::new(());
         let holding = Arc::clone(&held);
-        tasks.spawn(Phase::Whole, "holding", async move {
+        tasks.spawn(ShutdownPhase::Abort, "holding", async move {
             let _holding = holding;
             pending::<()>().await;
         });

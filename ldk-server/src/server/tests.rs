@@ -28,7 +28,7 @@ fn config(dir: &Path, port: u16) -> Config {
     fs::write(&file, text).unwrap();
     let config = Config::load(&Args::try_parse_from([Path::new("ldk-server"), &file]).unwrap());
     let config = config.unwrap();
-    crate::storage::make_dirs(&config.network_dir()).unwrap();
+    crate::storage::create_dirs(&config.network_dir()).unwrap();
     config
 }
 

@@ -1,45 +1,45 @@
-//! The data directory of an LDK Server, where this daemon is to take its place.
+//! Refuses the data directory of an LDK Server.
 //!
-//! Most of it has the same names here. What its node library has written cannot be read by the one here,
-//! which is older, and whose refusal speaks of a version only.
+//! Most files have the same names. The node library here is older and cannot read the database; its
+//! own error only names a version.
 
 use std::path::Path;
 
 use ldk_node::io::sqlite_store::SQLITE_DB_FILE_NAME;
 use rusqlite::{Connection, OpenFlags};
 
-/// What LDK Server keeps beside the database of its node library.
+/// The database of LDK Server, beside that of its node library.
 const OWN_DATABASE: &str = "ldk_server_data.sqlite";
-/// The newest version of its database that the node library here can read.
+/// The newest version of the database that the node library here can read.
 const READABLE_VERSION: i64 = 2;
 
-/// The directory cannot be taken over. The text says what to do.
+/// The directory cannot be used. The text says what to do.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct OfLdkServer(String);
+pub struct UpstreamDataError(String);
 
-/// Refuses the directory of an LDK Server, and says what to do. Changes nothing in it.
-pub(crate) fn check(network_dir: &Path) -> Result<(), OfLdkServer> {
+/// Refuses the directory of an LDK Server. Changes nothing in it.
+pub(crate) fn check(network_dir: &Path) -> Result<(), UpstreamDataError> {
     let version = version_of(&network_dir.join(SQLITE_DB_FILE_NAME));
     match version {
         Some(version) if version > READABLE_VERSION => {
-            Err(OfLdkServer(what_to_do(network_dir, version)))
+            Err(UpstreamDataError(instructions(network_dir, version)))
         },
         _ => {
-            tell_of_left_behind(network_dir);
+            warn_of_unread_database(network_dir);
             Ok(())
         },
     }
 }
 
-/// The version of the library's tables; `None` if there are none, or that cannot be told, which is
-/// then said when the database is opened.
+/// The version of the library's tables; `None` if there are none or it cannot be read, which is then
+/// reported when the database is opened.
 fn version_of(database: &Path) -> Option<i64> {
     let database = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY).ok()?;
     database.pragma_query_value(None, "user_version", |row| row.get(0)).ok()
 }
 
-fn what_to_do(network_dir: &Path, version: i64) -> String {
+fn instructions(network_dir: &Path, version: i64) -> String {
     let whose = if network_dir.join(OWN_DATABASE).exists() {
         "is the data directory of an LDK Server"
     } else {
@@ -55,12 +55,12 @@ fn what_to_do(network_dir: &Path, version: i64) -> String {
     )
 }
 
-fn tell_of_left_behind(network_dir: &Path) {
+fn warn_of_unread_database(network_dir: &Path) {
     let path = network_dir.join(OWN_DATABASE);
     if path.exists() {
         tracing::warn!(
-            "{} is of an LDK Server, and is not read: its history of payments and forwards stays there",
-            path.display()
+            path = %path.display(),
+            "found the database of an LDK Server: its history of payments and forwards is not imported"
         );
     }
 }

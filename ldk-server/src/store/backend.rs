@@ -1,8 +1,28 @@
 //! The seam between what the store promises and the database that keeps it. Above are the order of
-//! writes, group commit, the durable position and the consistent cuts; below are tables and files.
+//! writes, group commit, the durable position, the consistent cuts, and the rules of payments; below
+//! are tables and files.
+//!
+//! A backend is an [`OpenDatabase`]: three views of one database. It must promise that
+//!
+//! - a batch is atomic: [`Backend::apply`] makes all of its changes, in their order, or none, and
+//!   none of a batch that failed is ever found by a reader or by the next process;
+//! - a batch is durable: once [`Backend::apply`] has returned, a crash of the process, of the system
+//!   or of the machine undoes none of it;
+//! - each batch begins a new [`Epoch`] of the state, in the same transaction;
+//! - there is one writer: while a database is open, no other process or connection writes to it;
+//! - [`Reads`] finds what the last batch has made as soon as [`Backend::apply`] has returned, all of one
+//!   moment within one call, and waits neither for the writer nor for the tasks between two batches;
+//! - [`Upkeep`] copies a state as of one commit, and never what lies between two.
+//!
+//! A backend takes no decision on a payment and reads no clock: it looks a payment up, asks
+//! [`super::payments::rules`], and writes what they answer. The tests in `conformance` check all of this;
+//! a new backend implements `conformance::TestDatabase` and is added to the list there.
 
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
+use std::path::Path;
+use std::sync::Arc;
 
 use ldk_node::bitcoin::Txid;
 use ldk_node::lightning::io;
@@ -11,24 +31,39 @@ use ldk_server_grpc::types::EventConsumer;
 
 use super::change::{Change, Outcome};
 use super::model::{
-    AuditEntry, AuditFilter, AuditPlace, Class, Digest, Epoch, EventBounds, ForwardFilter, ForwardPlace, ForwardRow, Lineage, Name,
-    PaymentFilter, PaymentPlace, PaymentRow, QuarantinedMonitor, Reservation, Unpaid,
+    AuditEntry, AuditFilter, AuditPlace, Class, Digest, Epoch, EventBounds, ForwardFilter,
+    ForwardPlace, ForwardRow, Lineage, MirrorState, Name, PaymentFilter, PaymentPlace, PaymentRow,
+    QuarantinedMonitor, Reservation, SpaceUsed, Unpaid,
 };
 use crate::compat::channel_state::Id;
 
 /// Why the database cannot be written.
 pub(super) type BackendError = Box<dyn Error + Send + Sync>;
 
+/// A database that is open.
+pub(super) struct OpenDatabase {
+    /// Writes to it.
+    pub(super) writes: Box<dyn Backend>,
+    /// Reads it.
+    pub(super) reads: Box<dyn Reads>,
+    /// Makes what keeps it as a whole, which may have things done between two commits.
+    pub(super) upkeep: MakeUpkeep,
+}
+
+/// Makes the [`Upkeep`] of a database, once there is a writer.
+pub(super) type MakeUpkeep = Box<dyn FnOnce(Arc<dyn BetweenCommits>) -> Box<dyn Upkeep>>;
+
 /// Writes to the database, on one thread.
 pub(super) trait Backend: Send {
-    /// Makes these changes in their order, all or none; they are durable once this returns. What came
-    /// of each has the place of the change.
-    fn apply(&mut self, batch: Vec<Change>) -> Result<Vec<Outcome>, BackendError>;
+    /// Makes these changes in their order, all or none; they are durable once this returns. `now`, in
+    /// Unix seconds, is the time that the rows get. The result has an outcome for each change, in the
+    /// same order.
+    fn apply(&mut self, batch: Vec<Change>, now: u64) -> Result<Vec<Outcome>, BackendError>;
 
-    /// Those who wait for what was applied last have their answers; for what is done after a commit.
+    /// Does what is to be done after a commit. Those who waited for it have their answers by now.
     fn committed(&mut self) -> Result<(), BackendError>;
 
-    /// Nothing more will be written.
+    /// Closes the database: nothing more will be written.
     fn close(self: Box<Self>);
 }
 
@@ -115,4 +150,26 @@ pub(super) trait Reads: Send + Sync {
 
     /// The monitors that are set aside.
     fn quarantined_monitors(&self) -> io::Result<Vec<QuarantinedMonitor>>;
+}
+
+/// Keeps the database as a whole: copies of it, and the space that it takes. Dropped after the writer
+/// has closed it; that completes the mirror, or gives it up.
+pub(super) trait Upkeep: Any + Send + Sync {
+    /// Copies the state as of one commit into this file, which must not exist, and returns which
+    /// commit that is. Writers go on meanwhile.
+    fn snapshot(&self, path: &Path) -> io::Result<(Lineage, Epoch)>;
+
+    /// Completes what is on disk, so that until the next write a copy of the files is a copy of the
+    /// state, and waits for the mirror within bounds.
+    fn checkpoint(&self) -> io::Result<()>;
+
+    /// Copies the database, and every commit from now on, to this directory. Fails only if there is
+    /// something in it that must not be overwritten.
+    fn mirror_to(&self, dir: &Path, lineage: Lineage) -> std::io::Result<()>;
+
+    /// How far the mirror is; `None` if there is none.
+    fn mirror_state(&self) -> Option<MirrorState>;
+
+    /// The space that the database takes, and what is left.
+    fn space_used(&self) -> SpaceUsed;
 }

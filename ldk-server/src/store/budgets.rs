@@ -127,7 +127,7 @@ impl Ledger {
         if reads.reservations()?.is_empty() {
             return Ok(());
         }
-        let _: Reply = writer.write(Change::TidyReservations { now_secs: unix_secs() })?;
+        let _: Reply = writer.write(Change::TidyReservations)?;
         let mut drawn = self.drawn();
         for reservation in reads.reservations()? {
             drawn.last_number = drawn.last_number.max(reservation.number);

@@ -1,15 +1,15 @@
 //! What is to be written, and what came of it, as data. A backend makes the changes; nothing here
 //! knows how.
 
+use std::sync::Arc;
+
 use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_node::payment::PaymentDetails;
-use ldk_server_grpc::types::Payment;
 
 use super::model::{
-    Ack, AuditChange, Name, NewEvent, Purpose, RecordedEvent, Removed, Reservation, Settlement, StatusChange,
-    Value,
+    Ack, AuditChange, Name, NewEvent, PaymentRow, Purpose, RecordedEvent, Removed, Reservation,
+    Settlement, StatusChange, Value,
 };
-use crate::compat::channel_state::Id;
 
 /// A change of what is stored.
 pub(super) enum Change {
@@ -17,21 +17,8 @@ pub(super) enum Change {
     Record(RecordChange),
     /// Only what a change of one of the library's records means: the record is in another store.
     Meaning(RecordChange),
-    /// These payments have failed, unless their records say something else by now.
-    PaymentsFailed(Vec<Id>),
-    /// Whether these payments have arrived is not known.
-    OutcomesUnknown(Vec<Id>),
-    /// The wallet has made a transaction. Nothing is changed if it is known already.
-    TransactionMade(Box<PaymentDetails>),
-    /// A transaction of the wallet was not accepted. If the library knows it, nothing is changed.
-    TransactionRefused(PaymentId),
-    /// An invoice that was pruned was paid all the same.
-    PrunedInvoicePaid {
-        /// The payment that it asks for.
-        id: PaymentId,
-        /// What was paid.
-        amount_msat: u64,
-    },
+    /// What has happened to payments, one after the other.
+    Payments(Vec<(PaymentId, PaymentEvent)>),
     /// An event.
     Event(Box<NewEvent>),
     /// An event of the library.
@@ -86,10 +73,7 @@ pub(super) enum Change {
         number: u64,
     },
     /// Settles the reservations that a crash has left, and forgets those that count no more.
-    TidyReservations {
-        /// The time, in Unix seconds.
-        now_secs: u64,
-    },
+    TidyReservations,
     /// A change of the audit.
     Audit(AuditChange),
     /// The library gets back a monitor that was set aside.
@@ -97,7 +81,48 @@ pub(super) enum Change {
 }
 
 /// Makes an event of the payment that it is about; none if there is nothing to tell.
-pub(super) type Compose = Box<dyn FnOnce(Option<Payment>) -> Option<NewEvent> + Send>;
+pub(super) type Compose = Box<dyn FnOnce(Option<PaymentRow>) -> Option<NewEvent> + Send>;
+
+/// What has happened to a payment. What becomes of it is told by [`super::payments::rules`].
+pub(super) enum PaymentEvent {
+    /// The library has written it.
+    Written(Box<WrittenPayment>),
+    /// The library has removed its record.
+    Removed,
+    /// It has not left the node, unless its record says something else by now.
+    NotSent,
+    /// Whether it has arrived is not known.
+    OutcomeUnknown,
+    /// The state of a channel was lost while it was on its way.
+    StateOutdated,
+    /// It is a transaction that the wallet has made.
+    TransactionMade(Box<PaymentDetails>),
+    /// It is a transaction of the wallet that was not accepted.
+    TransactionRefused,
+    /// It is an invoice that was pruned, and was paid all the same.
+    PrunedInvoicePaid {
+        /// What was paid.
+        amount_msat: u64,
+    },
+}
+
+impl PaymentEvent {
+    /// Whether it matters if the library has a record of the payment.
+    pub(super) fn asks_for_record(&self) -> bool {
+        matches!(self, Self::NotSent | Self::TransactionRefused)
+    }
+}
+
+/// A payment as the library writes it.
+pub(super) struct WrittenPayment {
+    pub(super) details: PaymentDetails,
+    /// The same, as it was written.
+    pub(super) value: Arc<Vec<u8>>,
+    /// The time of creation, unless it is in the history already; in Unix seconds.
+    pub(super) created_at: u64,
+    /// If it is an invoice that is being made: when it expires, in Unix seconds.
+    pub(super) expires_at: Option<u64>,
+}
 
 /// A change of one of the library's records.
 pub(super) struct RecordChange {
@@ -111,10 +136,8 @@ pub(super) struct RecordChange {
 pub(super) enum Meaning {
     /// Nothing.
     None,
-    /// The payment is now this. If it is an invoice that is being made, it expires then.
-    Payment(Box<PaymentDetails>, Option<u64>),
-    /// The payment with this id is no longer the library's.
-    PaymentRemoved(Vec<u8>),
+    /// This has happened to a payment.
+    Payment(Box<(PaymentId, PaymentEvent)>),
     /// An event came into the library's queue or left it.
     Queue {
         /// The event that was recorded last will not be delivered again.
@@ -160,11 +183,5 @@ pub(super) enum Reply {
 impl From<Reply> for Outcome {
     fn from(reply: Reply) -> Self {
         Self { reply, ..Self::default() }
-    }
-}
-
-impl From<Option<StatusChange>> for Outcome {
-    fn from(payment: Option<StatusChange>) -> Self {
-        Self { payments: payment.into_iter().collect(), ..Self::default() }
     }
 }

@@ -3,6 +3,8 @@
 //! if it does not, everything is as it was before: each write is durable when it is answered, and a
 //! crash between a monitor and the manager closes the channel.
 
+mod unsent;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,7 +18,7 @@ use ldk_node::lightning::util::persist::{
     CHANNEL_MONITOR_UPDATE_PERSISTENCE_PRIMARY_NAMESPACE, KVStoreSync,
 };
 
-use super::change::{Change, Meaning, RecordChange};
+use super::change::{Meaning, PaymentEvent, RecordChange};
 use super::model::payments::is_on_its_way_out;
 use super::model::{CUTS_MADE, Name, SERVER};
 use super::writer::{self, Kind, Known, SendPin};
@@ -146,83 +148,6 @@ impl Store {
         Ok((channel, updates.chain([whole]).max().unwrap_or(whole)))
     }
 
-    /// Decides on payments on their way out that the manager on disk does not know of, before the
-    /// library reads its records. If the process before made cuts, the record of a payment and the
-    /// manager that knows of it were committed together, and nothing of the payment left the node
-    /// before. So they have never left, or their only attempt failed before that was written down.
-    pub fn resolve_unsent_payments(&self) -> io::Result<()> {
-        if !self.were_cuts_made()? {
-            return Ok(());
-        }
-        if !self.is_cut()? {
-            tracing::warn!(
-                "the manager of the channels is older than the state of a channel: no consistent \
-                 cut was made last"
-            );
-            return self.do_without_cuts();
-        }
-        let unknown = self.unknown_payments()?;
-        let number = self.writer.write_whole(Change::PaymentsFailed(unknown))?.payments.len();
-        if number > 0 {
-            tracing::info!(
-                "{number} payments had not left the node when it ended, and have failed"
-            );
-        }
-        Ok(())
-    }
-
-    /// Whether the manager on disk knows of all that the monitors on disk have. If not, a cut was
-    /// forced, or a version of the server that makes none has run.
-    fn is_cut(&self) -> io::Result<bool> {
-        let Some(manager) = self.manager()? else { return Ok(self.monitors()?.is_empty()) };
-        for monitor in self.monitors()? {
-            let (channel, at) = match self.monitor_on_disk(&monitor) {
-                Ok(monitor) => monitor,
-                Err(CutsRefused::Format(_)) => return Ok(false),
-                Err(CutsRefused::Storage(error)) => return Err(error),
-            };
-            // One that is not there is closed.
-            let known = channel_state::channel_update(&manager, &channel);
-            if known.is_some_and(|known| known < at) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
-    /// The process before made no cuts: what the manager does not know may have left all the same.
-    fn doubt_unknown_payments(&self) -> io::Result<()> {
-        if self.were_cuts_made()? {
-            return Ok(());
-        }
-        let unknown = self.unknown_payments()?;
-        let number = unknown.len();
-        self.writer.write(Change::OutcomesUnknown(unknown))?;
-        if number > 0 {
-            tracing::warn!(
-                "the library has lost sight of {number} payments: they may have arrived"
-            );
-        }
-        self.put(CUTS_MADE.0, CUTS_MADE.1, Vec::new())
-    }
-
-    fn were_cuts_made(&self) -> io::Result<bool> {
-        match self.get(CUTS_MADE.0, CUTS_MADE.1) {
-            Ok(_) => Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Payments on their way out that the manager on disk does not know of.
-    fn unknown_payments(&self) -> io::Result<Vec<Id>> {
-        let manager = self.manager()?;
-        let manager = manager.as_deref().map(Vec::as_slice).unwrap_or_default();
-        let mut pending = self.reads.on_their_way_out()?;
-        pending.retain(|payment| !channel_state::knows_payment(manager, payment));
-        Ok(pending)
-    }
-
     /// Queues what the library writes, if cuts are made and it is understood.
     pub(super) fn submit_in_order(&self, change: RecordChange) -> Result<(), RecordChange> {
         if !self.cuts_begun() {
@@ -254,10 +179,11 @@ impl Store {
 
     /// What a change is to the cut; `None` if it is a monitor of a format that is not known.
     fn kind(&self, RecordChange { name, value, meaning }: &RecordChange) -> Option<Kind> {
-        if let Meaning::Payment(details, _) = meaning
-            && is_on_its_way_out(details)
+        if let Meaning::Payment(event) = meaning
+            && let (id, PaymentEvent::Written(payment)) = &**event
+            && is_on_its_way_out(&payment.details)
         {
-            return Some(Kind::Outbound(details.id.0));
+            return Some(Kind::Outbound(id.0));
         }
         let Some(value) = value else { return Some(Kind::Plain) };
         if name.is_manager() {
@@ -288,13 +214,13 @@ impl Store {
             return;
         }
         tracing::error!(
-            "the monitor {} has another format than is known: no consistent cuts are made from now \
-             on, and a crash may close channels",
-            monitor.monitor().unwrap_or_default()
+            monitor = monitor.monitor().unwrap_or_default(),
+            "a channel monitor has an unknown format: no consistent cuts are made from now on, and a \
+             crash may close channels"
         );
         match self.change(SERVER, CUTS_MADE.0, CUTS_MADE.1, None) {
             Ok(change) => self.submit_record(Kind::Plain, change),
-            Err(error) => tracing::error!("it is not written down that no cuts are made: {error}"),
+            Err(error) => tracing::error!(%error, "the end of the cuts was not recorded"),
         }
         self.writer.end_cuts();
     }

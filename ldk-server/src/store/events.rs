@@ -10,6 +10,7 @@
 
 mod metrics;
 
+use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -23,7 +24,7 @@ use tokio::sync::broadcast;
 
 use super::Store;
 use super::backend::Reads;
-use super::change::{Change, Reply};
+use super::change::{Change, Compose, Reply};
 use super::model::{Digest, EventBounds, NewEvent, RecordedEvent, invalid_data};
 use super::writer::unexpected;
 use crate::compat::event_queue;
@@ -49,6 +50,17 @@ struct Inner {
     /// How many events were removed before a consumer had acknowledged them, once for each.
     removed_unacknowledged: AtomicU64,
     metrics: EventMetrics,
+}
+
+/// Why it is not recorded that an event of the library is acknowledged.
+#[derive(Debug, thiserror::Error)]
+pub enum NotAcknowledged<E: Display> {
+    /// The library did not acknowledge it.
+    #[error("{0}")]
+    Library(E),
+    /// The database cannot be written.
+    #[error(transparent)]
+    Storage(#[from] io::Error),
 }
 
 impl EventLog {
@@ -136,8 +148,9 @@ impl Store {
         compose: impl FnOnce(Option<Payment>) -> Option<NewEvent> + Send + 'static,
     ) {
         // What cannot be written ends the process.
-        let change = Change::LibraryEvent { payment, compose: Box::new(compose) };
-        self.writer.submit(change, Box::new(drop));
+        let compose: Compose =
+            Box::new(move |row| compose(row.zip(payment).and_then(|(row, id)| row.readable(id))));
+        self.writer.submit(Change::LibraryEvent { payment, compose }, Box::new(drop));
     }
 
     /// Whether this event of the library is the one that was recorded last and not acknowledged.
@@ -145,24 +158,24 @@ impl Store {
         self.event_log.unacknowledged().as_ref() == Some(source_digest)
     }
 
-    /// Has the library acknowledge its event by `acknowledge`, and remembers that it did.
-    pub fn acknowledging<E: ToString>(
+    /// Has the library acknowledge its event by `acknowledge`, and records that it is acknowledged.
+    pub fn acknowledging<E: Display>(
         &self,
         acknowledge: impl FnOnce() -> Result<(), E>,
-    ) -> Result<(), String> {
+    ) -> Result<(), NotAcknowledged<E>> {
         let Inner { is_acknowledging, has_acknowledged, .. } = &*self.event_log.0;
         has_acknowledged.store(false, Ordering::SeqCst);
         is_acknowledging.store(true, Ordering::SeqCst);
         let done = acknowledge();
         is_acknowledging.store(false, Ordering::SeqCst);
-        done.map_err(|error| error.to_string())?;
+        done.map_err(NotAcknowledged::Library)?;
         if !has_acknowledged.load(Ordering::SeqCst) {
-            self.writer.write(Change::EventAcknowledged).map_err(|error| error.to_string())?;
+            self.writer.write(Change::EventAcknowledged)?;
         }
         Ok(())
     }
 
-    /// The events from now on, as they are recorded.
+    /// Subscribes to the events that are recorded from now on.
     pub fn live_events(&self) -> broadcast::Receiver<Arc<EventEnvelope>> {
         self.event_log.0.live.subscribe()
     }
@@ -177,7 +190,7 @@ impl Store {
         events.collect()
     }
 
-    /// Which events there are.
+    /// The indices of the oldest and the newest event.
     pub fn event_bounds(&self) -> io::Result<EventBounds> {
         self.reads.event_bounds()
     }
@@ -185,7 +198,7 @@ impl Store {
 
 /// The queue as the library has it on disk.
 pub(super) fn stored_queue(store: &Store) -> io::Result<Vec<u8>> {
-    let (primary, secondary, key) = event_queue::PLACE;
+    let (primary, secondary, key) = event_queue::STORE_KEY;
     match KVStoreSync::read(store, primary, secondary, key) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         other => other,

@@ -26,25 +26,25 @@ use crate::clock::unix_secs;
 use crate::compat::channel_state;
 
 /// How many broadcasts are remembered. Of more, the oldest are forgotten.
-const CAPACITY: usize = 256;
+pub(super) const CAPACITY: usize = 256;
 
 /// How long a broadcast is tried again.
-const MAX_AGE_SECS: u64 = 14 * 24 * 60 * 60;
+pub(super) const MAX_AGE_SECS: u64 = 14 * 24 * 60 * 60;
 
 /// The place of a broadcast in the order of all broadcasts.
 pub type Number = u64;
 
 /// The broadcasts that the chain source has not answered, on disk.
 pub struct Journal {
-    store: Arc<Store>,
+    pub(super) store: Arc<Store>,
     entries: Mutex<BTreeMap<Number, Entry>>,
 }
 
-struct Entry {
-    transactions: Vec<Transaction>,
-    read_at: u64,
+pub(super) struct Entry {
+    pub(super) transactions: Vec<Transaction>,
+    pub(super) read_at: u64,
     /// What it rests on is.
-    is_durable: bool,
+    pub(super) is_durable: bool,
 }
 
 /// A broadcast of an earlier process that was not answered.
@@ -94,7 +94,7 @@ impl Journal {
     fn may_be_sent(&self, entry: &Entry, manager: &[u8]) -> io::Result<bool> {
         let txids: Vec<_> = entry.transactions.iter().map(Transaction::compute_txid).collect();
         if unix_secs().saturating_sub(entry.read_at) > MAX_AGE_SECS {
-            tracing::warn!("transactions {txids:?} are too old to be broadcast again");
+            tracing::warn!(?txids, "transactions are too old to be broadcast again");
             return Ok(false);
         }
         if entry.is_durable {
@@ -103,8 +103,9 @@ impl Journal {
         for transaction in &entry.transactions {
             if !self.is_known(transaction, manager)? {
                 tracing::info!(
-                    "transactions {txids:?} are not broadcast: the node ended before what they \
-                     rest on was on disk"
+                    ?txids,
+                    "transactions are not broadcast: the node ended before the state they rest on \
+                     was on disk"
                 );
                 return Ok(false);
             }
@@ -155,7 +156,10 @@ impl Journal {
         entries.insert(number, entry);
         while entries.len() > CAPACITY {
             if let Some((oldest, _)) = entries.pop_first() {
-                tracing::warn!("{CAPACITY} broadcasts are unanswered; the oldest is forgotten");
+                tracing::warn!(
+                    unanswered = CAPACITY,
+                    "too many broadcasts are unanswered; the oldest is forgotten"
+                );
                 self.write(oldest, None);
             }
         }
@@ -188,10 +192,10 @@ impl Journal {
     }
 
     /// In the order of all writes.
-    fn write(&self, number: Number, entry: Option<&Entry>) {
+    pub(super) fn write(&self, number: Number, entry: Option<&Entry>) {
         let record = entry.map(|entry| Record::of(entry).encode_to_vec());
         if let Err(error) = self.store.change_in_order(BROADCASTS, &key(number), record) {
-            tracing::error!("broadcast {number} is not written down: {error}");
+            tracing::error!(broadcast = number, %error, "a broadcast was not recorded");
         }
     }
 
@@ -253,6 +257,3 @@ impl Record {
         Some((number, Entry { transactions: transactions.ok()?, read_at, is_durable }))
     }
 }
-
-#[cfg(test)]
-mod tests;

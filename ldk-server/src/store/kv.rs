@@ -19,6 +19,11 @@ use super::writer::{self, Answer};
 use super::{Store, payments};
 use crate::compat::{event_queue, records};
 
+/// A store of the library's own, in place of ours.
+pub(super) trait LibraryStore: KVStore + KVStoreSync + Send + Sync {}
+
+impl<T: KVStore + KVStoreSync + Send + Sync> LibraryStore for T {}
+
 impl Store {
     /// Has the node that is built next ask an Electrum or Esplora server for every address of the
     /// wallet, as at its first start, and not only for those that were given out.
@@ -53,7 +58,7 @@ impl Store {
         key: &str,
         value: Option<Vec<u8>>,
     ) -> io::Result<()> {
-        if let Some(library) = &self.library {
+        if let Some(library) = self.library.as_deref() {
             return match value {
                 Some(value) => KVStoreSync::write(library, primary, secondary, key, value),
                 None => KVStoreSync::remove(library, primary, secondary, key, false),
@@ -71,26 +76,17 @@ impl Store {
         value: Option<Vec<u8>>,
     ) -> io::Result<RecordChange> {
         let name = Name::new(primary, secondary, key)?;
+        let value = value.map(Arc::new);
         let meaning = match &value {
             Some(value) if name.is_event_queue() => Meaning::Queue {
                 acknowledges: self.event_log.leaves_queue(value),
                 reveals_outdated_state: event_queue::ends_with_outdated_state(value),
             },
-            Some(value) if name.is_in(PAYMENTS) => {
-                let details = model::payments::read(value)?;
-                if payments::is_wanted(&details) {
-                    let expires_at = payments::expires_at(&details);
-                    Meaning::Payment(Box::new(details), expires_at)
-                } else {
-                    Meaning::None
-                }
-            },
-            None if name.is_in(PAYMENTS) => {
-                Meaning::PaymentRemoved(hex::decode(key).unwrap_or_default())
-            },
+            Some(value) if name.is_in(PAYMENTS) => payments::meaning(value)?,
+            None if name.is_in(PAYMENTS) => payments::meaning_of_removal(key),
             _ => Meaning::None,
         };
-        Ok(RecordChange { name, value: value.map(Arc::new), meaning })
+        Ok(RecordChange { name, value, meaning })
     }
 
     fn submit(&self, change: RecordChange, answer: Answer<()>) {
@@ -124,7 +120,7 @@ impl Store {
 
 impl KVStoreSync for Store {
     fn read(&self, primary: &str, secondary: &str, key: &str) -> io::Result<Vec<u8>> {
-        if let Some(library) = &self.library {
+        if let Some(library) = self.library.as_deref() {
             return KVStoreSync::read(library, primary, secondary, key);
         }
         let name = Name::new(primary, secondary, key)?;
@@ -139,7 +135,7 @@ impl KVStoreSync for Store {
     }
 
     fn write(&self, primary: &str, secondary: &str, key: &str, value: Vec<u8>) -> io::Result<()> {
-        if let Some(library) = &self.library {
+        if let Some(library) = self.library.as_deref() {
             let change = self.change(primary, secondary, key, Some(value.clone()))?;
             KVStoreSync::write(library, primary, secondary, key, value)?;
             return self.submit_beside(change);
@@ -149,7 +145,7 @@ impl KVStoreSync for Store {
 
     fn remove(&self, primary: &str, secondary: &str, key: &str, lazy: bool) -> io::Result<()> {
         let change = self.change(primary, secondary, key, None)?;
-        if let Some(library) = &self.library {
+        if let Some(library) = self.library.as_deref() {
             KVStoreSync::remove(library, primary, secondary, key, lazy)?;
             return self.submit_beside(change);
         }
@@ -157,7 +153,7 @@ impl KVStoreSync for Store {
     }
 
     fn list(&self, primary: &str, secondary: &str) -> io::Result<Vec<String>> {
-        if let Some(library) = &self.library {
+        if let Some(library) = self.library.as_deref() {
             return KVStoreSync::list(library, primary, secondary);
         }
         model::check(primary, secondary)?;
@@ -184,7 +180,7 @@ impl KVStore for Store {
     }
 
     fn write(&self, primary: &str, secondary: &str, key: &str, value: Vec<u8>) -> Future<()> {
-        let for_library = self.library.as_ref().map(|library| (library, value.clone()));
+        let for_library = self.library.as_deref().map(|library| (library, value.clone()));
         let change = match self.change(primary, secondary, key, Some(value)) {
             Ok(change) => change,
             Err(error) => return ready(Err(error)),
@@ -202,7 +198,7 @@ impl KVStore for Store {
             Ok(change) => change,
             Err(error) => return ready(Err(error)),
         };
-        if let Some(library) = &self.library {
+        if let Some(library) = self.library.as_deref() {
             let removed = KVStore::remove(library, primary, secondary, key, lazy);
             let beside = self.submit_beside(change);
             return Box::pin(async { removed.await.and(beside) });

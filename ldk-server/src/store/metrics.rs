@@ -1,13 +1,10 @@
 //! What the metrics tell of the store: measured as it happens, or looked up when they are asked for.
 
-use std::fs;
-use std::path::Path;
-
 use ldk_node::lightning::io;
 use prometheus::core::Collector;
 
-use super::{MirrorState, Store, Waits, log_of};
-use crate::disk::available_bytes;
+use super::model::{MirrorState, SpaceUsed};
+use super::{Store, Waits};
 
 /// What is measured as it happens.
 pub(super) trait Metrics {
@@ -15,12 +12,12 @@ pub(super) trait Metrics {
     fn collectors(&self) -> Vec<Box<dyn Collector>>;
 }
 
-/// How the store is at the moment.
+/// The state of the store, for metrics and health checks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StoreState {
-    /// Changes that wait for the commit after the one under way.
+    /// The number of changes queued for the commit after the one under way.
     pub queued_writes: usize,
-    /// For how long the oldest of them has waited.
+    /// How long the oldest of them has waited.
     pub waits: Waits,
     /// Whether consistent cuts are made.
     pub cuts_begun: bool,
@@ -28,27 +25,27 @@ pub struct StoreState {
     pub database_bytes: u64,
     /// The size of the write-ahead log beside it.
     pub log_bytes: u64,
-    /// What the disk has room for; `None` if it does not say.
+    /// The space left on the disk, in bytes; `None` if the disk does not say.
     pub disk_available_bytes: Option<u64>,
-    /// Those who listen to events.
+    /// The number of subscribers to live events.
     pub event_subscribers: usize,
-    /// How the mirror is; `None` if there is none.
+    /// The state of the mirror; `None` if there is none.
     pub mirror: Option<MirrorState>,
-    /// When the last backup was made, in Unix seconds; `None` if none ever was.
+    /// The time of the last backup, in Unix seconds; `None` if there was none.
     pub backed_up_at: Option<u64>,
 }
 
 impl Store {
-    /// How it is at the moment. Asks the file system.
+    /// Reads the state of the store. Asks the file system.
     pub fn state(&self) -> StoreState {
-        let database = self.sqlite.path();
+        let SpaceUsed { database_bytes, log_bytes, available_bytes } = self.upkeep.space_used();
         StoreState {
             queued_writes: self.writer.queued(),
             waits: self.waits(),
             cuts_begun: self.cuts_begun(),
-            database_bytes: file_bytes(database),
-            log_bytes: file_bytes(&log_of(database)),
-            disk_available_bytes: available_bytes(database),
+            database_bytes,
+            log_bytes,
+            disk_available_bytes: available_bytes,
             event_subscribers: self.event_log.subscribers(),
             mirror: self.mirror_state(),
             backed_up_at: self.backed_up_at().unwrap_or_default(),
@@ -61,11 +58,6 @@ impl Store {
             [self.writer.metrics(), self.event_log.metrics(), self.payment_counts.metrics()];
         parts.into_iter().flat_map(Metrics::collectors).collect()
     }
-}
-
-/// 0 for a file that is not there.
-fn file_bytes(path: &Path) -> u64 {
-    fs::metadata(path).map_or(0, |file| file.len())
 }
 
 /// A metric that cannot be made, which is one with a wrong name.

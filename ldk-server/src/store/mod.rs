@@ -1,5 +1,8 @@
-//! Where the node and the server keep their state: one SQLite file. The library's table is in its own
-//! format; beside it stand the history of payments and forwards, and the events.
+//! Where the node and the server keep their state: the library's records in its own format, and beside
+//! them the history of payments and forwards, and the events.
+//!
+//! [`backend`] is the seam to the database. The only one so far is one SQLite file; it is named here,
+//! where it is chosen, and nowhere else above `sqlite/`.
 
 mod audit;
 mod backend;
@@ -31,10 +34,10 @@ pub use dedup::dedup_key;
 pub use durability::{Durability, NeverDurable, Position};
 #[cfg(test)]
 pub(crate) use durability::{TestDisk, Watermark};
+pub use events::NotAcknowledged;
 pub use journal::{Answer, Journal, Number, Unanswered};
 use ldk_node::bitcoin::Txid;
 use ldk_node::bitcoin::hashes::Hash as _;
-use ldk_node::io::sqlite_store::{KV_TABLE_NAME, SqliteStore};
 use ldk_node::lightning::io;
 use ldk_node::lightning::ln::types::ChannelId;
 use ldk_node::lightning::util::persist::{
@@ -47,91 +50,91 @@ pub use ldk_server_grpc::types::{
 };
 pub use metrics::StoreState;
 pub use model::{
-    Ack, AuditEntry, AuditFilter, AuditPlace, AuditResult, BudgetId, BudgetLimit, Digest, Epoch, EventBounds, Forward, ForwardFilter, ForwardPlace,
-    Lineage, MAX_EVENT_CONSUMERS, NewAuditEntry, NewEvent, Page, PaymentFilter, PaymentPlace, QuarantinedMonitor,
-    Removed, Unpaid,
+    Ack, AuditEntry, AuditFilter, AuditPlace, AuditResult, BudgetId, BudgetLimit, Digest, Epoch,
+    EventBounds, Forward, ForwardFilter, ForwardPlace, Lineage, MAX_EVENT_CONSUMERS, MirrorState,
+    NewAuditEntry, NewEvent, Page, PaymentFilter, PaymentPlace, QuarantinedMonitor, Removed,
+    Unpaid,
 };
 pub use payments::{NotWritten, PaymentCounts, making_invoice, making_wanted_invoice, payment_id};
 pub use retention::EventCounts;
 pub use sqlite::epoch::epoch_of;
 pub(crate) use sqlite::log::log_of;
 pub use sqlite::quarantine::OfflineDatabase;
-pub use sqlite::replica::MirrorState;
 pub use writer::{SendPin, Waits};
 
 use crate::compat::wallet;
 use audit::AuditNumbers;
-use backend::Reads;
+use backend::{OpenDatabase, Reads, Upkeep};
 use budgets::Ledger;
 use cuts::Cuts;
 use events::EventLog;
+use kv::LibraryStore;
 use payments::Counts;
-use sqlite::{Readers, Sqlite, SyncMode};
+use sqlite::SyncMode;
 use writer::{Observer, Writer};
 
-/// The file of the library's own store, where that is in use.
-const LIBRARY_FILE: &str = "library_store.sqlite";
-
-/// The store of the library, and of what the server adds to it.
+/// The library's store, with the tables that the server adds to it.
 pub struct Store {
     /// Closed before the writer: the last connection moves the log into the database and removes
     /// it, and one that only reads cannot.
     reads: Box<dyn Reads>,
     writer: Writer,
     /// Closed after the writer.
-    sqlite: Sqlite,
+    upkeep: Box<dyn Upkeep>,
     payment_counts: Counts,
     event_log: EventLog,
     ledger: Ledger,
     audit_numbers: AuditNumbers,
-    /// In its place, if the two are to be compared.
-    library: Option<SqliteStore>,
+    /// The library's own store, if the two are compared.
+    library: Option<Box<dyn LibraryStore>>,
     cuts: Cuts,
 }
 
-/// Whose store holds what the library writes.
+/// The store that the library's records go to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KvOwner {
     /// The server's.
     Server,
-    /// The library's own, in a file of its own; what the server adds is then not made durable, so
-    /// that it costs next to nothing. For benchmarks.
+    /// The library's own, in a file of its own. The server's tables are then not made durable, so that
+    /// they cost next to nothing. For benchmarks.
     Library,
 }
 
 impl Store {
-    /// Opens the database in this directory, or makes it. If it cannot be written any more,
-    /// `on_failure` is called with the reason before anybody is told.
+    /// Opens the database in this directory, or creates it. When a commit fails, `on_failure` is called
+    /// with the reason before any caller gets the error.
     pub fn open(
         dir: &Path,
         owner: KvOwner,
         on_failure: impl FnOnce(&str) + Send + 'static,
     ) -> io::Result<Self> {
-        let (library, sync_mode) = match owner {
+        let (library, sync_mode): (Option<Box<dyn LibraryStore>>, _) = match owner {
             KvOwner::Server => (None, SyncMode::Full),
-            KvOwner::Library => {
-                let (file, table) = (LIBRARY_FILE.to_owned(), KV_TABLE_NAME.to_owned());
-                let library = SqliteStore::new(dir.to_owned(), Some(file), Some(table))?;
-                (Some(library), SyncMode::Off)
-            },
+            KvOwner::Library => (Some(Box::new(sqlite::open_library(dir)?)), SyncMode::Off),
         };
-        let backend = sqlite::open(dir, sync_mode)?;
-        let path = sqlite::path_in(dir);
-        let reads = Box::new(Readers::new(path.clone()));
+        Self::on(sqlite::open(dir, sync_mode)?, library, on_failure)
+    }
+
+    /// The store that keeps its state in this database.
+    fn on(
+        database: OpenDatabase,
+        library: Option<Box<dyn LibraryStore>>,
+        on_failure: impl FnOnce(&str) + Send + 'static,
+    ) -> io::Result<Self> {
+        let OpenDatabase { writes, reads, upkeep } = database;
         let payment_counts = Counts::load(&*reads)?;
         let event_log = EventLog::load(&*reads)?;
         let audit_numbers = AuditNumbers::load(&*reads)?;
-        let maintenance = backend.maintenance();
         let ledger = Ledger::default();
         let observer = observer(payment_counts.clone(), event_log.clone(), ledger.clone());
-        let writer = Writer::start(Box::new(backend), observer, on_failure)?;
+        let writer = Writer::start(writes, observer, on_failure)?;
         ledger.load(&*reads, &writer)?;
-        let sqlite = Sqlite::new(path, maintenance(writer.between_commits()));
+        let upkeep = upkeep(writer.between_commits());
         let cuts = Cuts::default();
         let store = Self {
             reads,
             writer,
-            sqlite,
+            upkeep,
             payment_counts,
             event_log,
             ledger,
@@ -143,20 +146,20 @@ impl Store {
         Ok(store)
     }
 
-    /// For how long what is to be written has waited.
+    /// How long the oldest queued write has waited.
     pub fn waits(&self) -> Waits {
         self.writer.waits()
     }
 
-    /// How much of what was written is on disk.
+    /// A handle that tells which writes are durable, and waits for them.
     pub fn durability(&self) -> Durability {
         self.writer.durability()
     }
 
-    /// Whether the on-chain wallet knows this transaction, and so spends none of its coins again.
+    /// Whether the on-chain wallet has this transaction, and so does not spend its inputs again.
     ///
     /// The library has no call for that. It writes the wallet's transactions while it holds the wallet's
-    /// lock, so that one is never there before the wallet has it.
+    /// lock, so a transaction on disk is one that the wallet has.
     pub fn wallet_knows(&self, txid: &Txid) -> io::Result<bool> {
         let (primary, secondary, key) = wallet::TRANSACTIONS;
         let transactions = match KVStoreSync::read(self, primary, secondary, key) {
@@ -167,9 +170,9 @@ impl Store {
         Ok(wallet::has(&transactions, txid))
     }
 
-    /// Whether the channel with this id was ever funded: then the library keeps a monitor of it, or
-    /// has put it aside. The names of monitors are those of their funding outputs, from which such
-    /// channels have their ids, or the ids themselves.
+    /// Whether the channel with this id was ever funded, that is, whether the library has a monitor of
+    /// it or has archived one. A monitor is named by its funding outpoint, from which the id of the
+    /// channel follows, or by the id itself.
     pub fn was_funded(&self, channel: ChannelId) -> io::Result<bool> {
         for namespace in [
             CHANNEL_MONITOR_PERSISTENCE_PRIMARY_NAMESPACE,
@@ -189,7 +192,7 @@ impl Store {
     }
 }
 
-/// Keeps what is known in memory level with what is on disk, and tells who listens.
+/// Updates the counts in memory after each commit, and publishes its events.
 fn observer(counts: Counts, event_log: EventLog, ledger: Ledger) -> Observer {
     Box::new(move |outcome| {
         outcome.payments.iter().for_each(|change| counts.changed(*change));
@@ -221,21 +224,11 @@ pub(crate) mod testing {
     use ldk_server_grpc::events::PaymentReceived;
     use ldk_server_grpc::events::event_envelope::Event;
 
-    use ldk_node::lightning::io;
-
-    use super::{KvOwner, NewEvent, Readers, Store};
+    use super::{KvOwner, NewEvent, Store};
 
     /// The store in this directory, whose writes do not fail.
     pub(crate) fn open(dir: &Path) -> Store {
         Store::open(dir, KvOwner::Server, |reason| panic!("{reason}")).unwrap()
-    }
-
-    /// What is read of the database, by who knows its tables.
-    pub(super) fn read<T>(
-        store: &Store,
-        read: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T>,
-    ) -> io::Result<T> {
-        Readers::new(store.sqlite.path().to_owned()).read(read)
     }
 
     /// An event to record.
@@ -254,5 +247,3 @@ pub(crate) mod testing {
 
 #[cfg(test)]
 mod conformance;
-#[cfg(test)]
-mod tests;

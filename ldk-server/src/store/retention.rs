@@ -43,6 +43,3 @@ impl Store {
         Ok(EventCounts { head_index, oldest_index, consumers, removed_unacknowledged })
     }
 }
-
-#[cfg(test)]
-mod tests;

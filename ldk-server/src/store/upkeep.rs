@@ -6,8 +6,7 @@ use ldk_node::lightning::io;
 
 use super::Store;
 use super::change::Change;
-use super::model::{Epoch, Lineage, QuarantinedMonitor, invalid_data};
-use super::sqlite::replica::MirrorState;
+use super::model::{Epoch, Lineage, MirrorState, QuarantinedMonitor, invalid_data};
 
 /// Where the time of the last backup is, among the server's own records.
 const KIND: &str = "backup";
@@ -25,30 +24,30 @@ impl Store {
         self.reads.settled_channels()
     }
 
-    /// Copies the database as it is after one commit, and no other, into this file, which must not
-    /// exist; and tells which commit. Writers go on meanwhile.
+    /// Copies the state as of one commit into this file, which must not exist, and returns which
+    /// commit that is. Writers go on meanwhile.
     pub fn snapshot(&self, path: &Path) -> io::Result<(Lineage, Epoch)> {
-        self.sqlite.snapshot(path)
+        self.upkeep.snapshot(path)
     }
 
-    /// Writes what was asked for, and moves all of it into the file of the database: until the next
-    /// write a copy of that file alone is complete. So is the mirror, unless it takes too long.
+    /// Completes the file of the database: until the next write, a copy of that file alone is a copy of
+    /// the state. Waits for the mirror to catch up, within bounds.
     pub fn checkpoint(&self) -> io::Result<()> {
-        self.sqlite.checkpoint()
+        self.upkeep.checkpoint()
     }
 
-    /// Copies the database, and every commit from now on, to this directory, which is made if the
-    /// one above it exists. Fails only if there is something that must not be written over: the
-    /// database itself, or the mirror of another node. Whatever else is wrong stops nothing: it is
-    /// logged, and tried again.
+    /// Copies the database, and every commit from now on, to this directory, which is created if its
+    /// parent exists. Fails only if the directory has something that must not be overwritten: the
+    /// database itself, or the mirror of another node. Other errors are logged, and the mirror is
+    /// tried again.
     pub fn mirror_to(&self, dir: &Path) -> std::io::Result<()> {
         let (lineage, _) = self.epoch().map_err(std::io::Error::from)?;
-        self.sqlite.mirror_to(dir, lineage)
+        self.upkeep.mirror_to(dir, lineage)
     }
 
-    /// How the mirror is; `None` if there is none.
+    /// How far the mirror is behind, and whether it fails; `None` if there is none.
     pub fn mirror_state(&self) -> Option<MirrorState> {
-        self.sqlite.mirror_state()
+        self.upkeep.mirror_state()
     }
 
     /// The monitors that are set aside.
@@ -56,18 +55,18 @@ impl Store {
         self.reads.quarantined_monitors()
     }
 
-    /// Gives a monitor back to the library, which finds it at its next start; on disk once this
-    /// returns.
+    /// Returns a monitor from quarantine to the library, which reads it at its next start; durable once
+    /// this returns.
     pub fn restore_monitor(&self, name: String) -> io::Result<()> {
         self.writer.write(Change::RestoreMonitor(name)).map(drop)
     }
 
-    /// Remembers that a backup was made at this time, in Unix seconds.
+    /// Records the time of a backup, in Unix seconds.
     pub fn was_backed_up(&self, at_secs: u64) -> io::Result<()> {
         self.put(KIND, KEY, at_secs.to_be_bytes().to_vec())
     }
 
-    /// When the last backup was made, in Unix seconds; `None` if none ever was.
+    /// The time of the last backup, in Unix seconds; `None` if there was none.
     pub fn backed_up_at(&self) -> io::Result<Option<u64>> {
         match self.get(KIND, KEY) {
             Ok(record) => {

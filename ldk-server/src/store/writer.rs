@@ -28,6 +28,7 @@ use super::backend::{Backend, BackendError, BetweenCommits, MaintenanceTask};
 use super::change::{Change, Outcome, RecordChange, Reply};
 use super::durability::Durability;
 use super::model::{Name, Value};
+use crate::clock::unix_secs;
 pub(super) use job::{Answer, unexpected};
 use job::{Failure, Job};
 pub(super) use metrics::CommitMetrics;
@@ -204,9 +205,9 @@ impl Shared {
 fn leave(left: Jobs) {
     if !left.is_empty() {
         tracing::warn!(
-            "{} writes of the library are left behind: the manager of the channels that knows of \
-             them has not come, and nothing of them has left the node",
-            left.len()
+            writes = left.len(),
+            "writes of the library are discarded: the channel manager that covers them was not \
+             written, and nothing of them has left the node"
         );
     }
     let failure = Failure::from("the store is closed");
@@ -224,7 +225,7 @@ fn commit(backend: &mut dyn Backend, jobs: &mut Jobs) -> Result<(), BackendError
     let (batch, mut made): (Vec<_>, Vec<_>) = made
         .filter_map(|(_, entry)| Some((entry.payload.take_change()?, &mut entry.payload)))
         .unzip();
-    let outcomes = backend.apply(batch)?;
+    let outcomes = backend.apply(batch, unix_secs())?;
     made.iter_mut().zip(outcomes).for_each(|(job, outcome)| job.came_to(outcome));
     Ok(())
 }

@@ -1,6 +1,8 @@
-//! The on-chain wallet: what is spent from it, and what it must keep.
+//! The on-chain wallet: spends, splices and the reserve.
 
+mod chain_view;
 pub(crate) mod reserve;
+mod spend;
 mod spending;
 mod splices;
 

@@ -1,17 +1,17 @@
-//! The reserve of the on-chain wallet, which pays for closing anchor channels. The library keeps it from
-//! being spent, but not from being too small: money that was spent with force, or never there when a
-//! peer opened a channel, is missing when a channel has to be closed.
+//! The reserve of the on-chain wallet, which pays for closing anchor channels. The library does not
+//! spend it by itself, but the reserve may be too small: if a caller has forced a spend, or if the
+//! money was missing already when a peer opened a channel.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ldk_node::{BalanceDetails, ChannelDetails, Node};
 
-/// A look takes the balances of all channels.
+/// How often the reserve is computed, which needs the balances of all channels.
 const LOOK_INTERVAL: Duration = Duration::from_secs(10);
 
-/// How many satoshis the wallet lacks of its reserve. Every channel is taken for an anchor channel:
-/// the library does not say which are.
+/// How many satoshis of the reserve are missing. Every channel counts as an anchor channel, because
+/// the library does not tell which ones are.
 pub(crate) fn missing_sats(
     node: &Node,
     balances: &BalanceDetails,
@@ -31,11 +31,11 @@ fn shortfall(balances: &BalanceDetails, needed_sats: u64) -> u64 {
         total_anchor_channels_reserve_sats: kept_sats,
         ..
     } = *balances;
-    // The library keeps no more than there is. If it keeps less, that is all it needs.
+    // The library reserves no more than there is. If it reserves less, that is all it needs.
     if kept_sats < total_sats { 0 } else { needed_sats.saturating_sub(total_sats) }
 }
 
-/// A look at the reserve now and then.
+/// Computes the reserve now and then.
 #[derive(Default)]
 pub(crate) struct ReserveWatch(Mutex<Option<(Instant, bool)>>);
 

@@ -1,20 +1,20 @@
-//! Which channels are being spliced. The library does not show it, and refuses another splice of them
-//! without saying why.
+//! Pending splices. The library does not list them, and refuses another splice of the same channel
+//! without a reason.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ldk_node::UserChannelId;
 
-/// The splices that are pending, as far as they began since the start of the daemon.
+/// The pending splices that began since the start of the daemon.
 #[derive(Default)]
 pub struct Splices {
-    /// The numbers of the channels; the library's ids have no hash.
+    /// The user channel ids as numbers, because the library's type cannot be hashed.
     channels: Mutex<HashSet<u128>>,
 }
 
 impl Splices {
-    /// A channel is about to be spliced at our request. Returns whether it is not already.
+    /// Marks a channel as being spliced; returns false if it is already.
     pub fn begin(&self, channel: UserChannelId) -> bool {
         self.lock().insert(channel.0)
     }
@@ -24,13 +24,13 @@ impl Splices {
         self.lock().contains(&channel.0)
     }
 
-    /// A splice has its transaction. The peer may have begun it.
+    /// A splice, which the peer may have begun, has its transaction.
     pub fn pending(&self, channel: UserChannelId) {
         self.lock().insert(channel.0);
     }
 
-    /// No splice of the channel is pending any more: it was refused or failed, or the channel is ready
-    /// or closed.
+    /// The splice of a channel has ended: it was refused or failed, or the channel is ready or
+    /// closed.
     pub fn ended(&self, channel: UserChannelId) {
         self.lock().remove(&channel.0);
     }

@@ -27,6 +27,8 @@ const FRESH_HASH: &str = "5e1f0a77c3d94b2286fd10e95a3c84b7f6029d4ce8137ba5406bd2
 const PREIMAGE: &str = "7a9c1b35e80f4d62938cde01f4a7b6502d3e94c8af1670b25be3d10c48f69a27";
 /// How a secret begins.
 pub(crate) const SECRET: &str = "7a9c1b35e80f4d62";
+/// A rune that another server has made.
+const FOREIGN_RUNE: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA9MyZncm91cD1yZWFk";
 const SIGNATURE: &str = "rypn1cw4qhkkwbc9n5h3pbzw9qnsx9hq3tu3gu1o66hz9tnbdr13tytyxqw5o8nfnq8\
                          orfmg4ocer3i1wxn8nxmjprwnozbt3t8ma3";
 
@@ -140,6 +142,7 @@ pub(crate) fn all(network: &Fixture) -> Vec<Base> {
         decode(network),
         graph(),
         events(),
+        permissions(),
         backup(),
         audit(),
     ]
@@ -608,6 +611,42 @@ fn events() -> Vec<Base> {
             .accepting("event_index", |_| true),
         Base::new("DeleteEventConsumer", UNKNOWN, delete)
             .accepting("consumer", rules::absent_or_consumer),
+    ]
+}
+
+/// None gives anybody a right: keys are asked for that are there or that nobody has.
+fn permissions() -> Vec<Base> {
+    let nobody = || "nobody".to_owned();
+    let create = api::CreateRuneRequest {
+        restrictions: vec!["group=read".to_owned()],
+        label: "reader".to_owned(),
+        ..api::CreateRuneRequest::default()
+    };
+    let revoke = api::RevokeRuneRequest { first_id: 1 << 60, last_id: None };
+    let check = api::CheckRuneRequest { rune: FOREIGN_RUNE.to_owned(), ..Default::default() };
+    let key = api::CreateApiKeyRequest { name: "api_key".to_owned(), ..Default::default() };
+    vec![
+        Base::new("CreateRune", OK, create)
+            .accepting("restrictions", rules::restriction)
+            .accepting("label", |difference| rules::shorter_than(difference, 128))
+            .accepting("expires_in_secs", |_| true),
+        Base::new("ListRunes", OK, api::ListRunesRequest::default())
+            .accepting("after_id", |_| true)
+            .accepting("limit", |difference| {
+                difference.number().is_none_or(|limit| limit <= 1_000)
+            }),
+        Base::new("RevokeRune", UNKNOWN, revoke)
+            .accepting("first_id", |_| true)
+            .accepting("last_id", |_| true),
+        Base::new("CheckRune", OK, check).accepting("request", |_| true),
+        Base::new("CreateApiKey", &[Code::AlreadyExists], key)
+            .accepting("name", rules::key_name)
+            .accepting("restrictions", rules::restriction),
+        Base::new("RotateApiKey", UNKNOWN, api::RotateApiKeyRequest { name: nobody() })
+            .accepting("name", rules::key_name)
+            .sparing("name", |difference| difference.text() == Some("api_key")),
+        Base::new("RevokeApiKey", UNKNOWN, api::RevokeApiKeyRequest { name: nobody() })
+            .accepting("name", rules::key_name),
     ]
 }
 

@@ -3,6 +3,8 @@
 
 use std::net::SocketAddr;
 
+use ldk_server_grpc::rune::Restriction;
+
 use crate::garbage::bases::{FORTUNE_MSAT, FORTUNE_SATS};
 use crate::garbage::judge::Difference;
 
@@ -69,6 +71,19 @@ pub(crate) fn absent_or_consumer(difference: &Difference) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     difference.value.is_none()
         || difference.text().is_some_and(|name| name.len() <= 64 && name.bytes().all(is_plain))
+}
+
+/// What may be the name of an API key.
+pub(crate) fn key_name(difference: &Difference) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
+    difference
+        .text()
+        .is_some_and(|name| (1..=32).contains(&name.len()) && name.bytes().all(is_plain))
+}
+
+/// What may restrict a rune.
+pub(crate) fn restriction(difference: &Difference) -> bool {
+    difference.text().is_some_and(|text| Restriction::parse_list(text).is_ok())
 }
 
 /// What a backup can be encrypted with.

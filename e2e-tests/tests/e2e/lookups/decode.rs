@@ -69,7 +69,7 @@ async fn it_decodes_before_there_is_a_node() -> Result<()> {
     let builder =
         ConfigBuilder::new(&network, "early")?.set("bitcoind.rpc_address", nobody.address())?;
     let mut early = builder.start()?;
-    early.says("trying again in").await?;
+    early.says("trying again").await?;
     let client = early.client()?;
     has_no_node(&client).await?;
     examples_are_decoded(&client).await?;

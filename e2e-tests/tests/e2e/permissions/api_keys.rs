@@ -44,7 +44,7 @@ async fn reads_and_nothing_else(alice: &Node, key: &str) -> Result<()> {
     let Err(Error::PermissionDenied(reason)) = refused else {
         anyhow::bail!("{refused:?}");
     };
-    ensure!(reason.to_string().contains("API key books"), "{reason}");
+    ensure!(reason.contains("API key books"), "{reason}");
     Ok(())
 }
 

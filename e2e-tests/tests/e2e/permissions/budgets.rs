@@ -134,7 +134,6 @@ async fn left_msat(client: &Client, payee: &str) -> Result<u64> {
     let Err(Error::PermissionDenied(reason)) = refused else {
         anyhow::bail!("{refused:?}");
     };
-    let reason = reason.to_string();
     let (before, _) = reason.split_once(" msat are left").context("no amount is told")?;
     let amount = before.rsplit(' ').next().context("no amount is told")?;
     Ok(amount.parse()?)

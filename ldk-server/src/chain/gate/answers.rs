@@ -1,5 +1,5 @@
-//! What a chain source answers to a broadcast. Electrum and Esplora servers pass on, in words of their
-//! own, what Bitcoin Core says.
+//! Reads the answers of chain sources to broadcasts. Electrum and Esplora servers wrap the error
+//! text of Bitcoin Core in texts of their own.
 
 use http::StatusCode;
 use serde::Deserialize;
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::store::Answer;
 
-/// What Bitcoin Core says of a transaction that it has, or that is in a block.
+/// Bitcoin Core's errors for a transaction that it has already, or that is confirmed.
 const KNOWN: [&str; 5] = [
     "already in block chain",
     "already in utxo set",
@@ -15,11 +15,11 @@ const KNOWN: [&str; 5] = [
     "txn-already-known",
     "txn-same-nonwitness-data-in-mempool",
 ];
-/// What it says of one whose parent it does not know, or whose inputs are spent.
+/// Its errors for a transaction whose parent is unknown or whose inputs are spent.
 const NOTHING_TO_SPEND: [&str; 2] = ["missingorspent", "missing inputs"];
-/// What Electrum servers say in front of what it says, and not of their own troubles.
+/// What Electrum servers put before Bitcoin Core's errors, and not before their own.
 const PASSED_ON: [&str; 3] = ["rejected", "rpc error", "sendrawtransaction"];
-/// How it begins to refuse everything while it starts.
+/// The code of its errors while it starts.
 const STARTING: i64 = -28;
 
 #[derive(Deserialize)]
@@ -28,7 +28,7 @@ struct JsonRpc {
     error: Option<Value>,
 }
 
-/// The answer of Bitcoin Core or of an Esplora server; `None` if it says nothing of the transaction.
+/// The answer of Bitcoin Core or of an Esplora server; `None` if it is not about the transaction.
 pub(crate) fn by_http(status: StatusCode, body: &[u8]) -> Option<Answer> {
     let text = String::from_utf8_lossy(body);
     match serde_json::from_slice::<JsonRpc>(body) {
@@ -40,7 +40,7 @@ pub(crate) fn by_http(status: StatusCode, body: &[u8]) -> Option<Answer> {
     }
 }
 
-/// The answer of an Electrum server, as a line; `None` if it says nothing of the transaction.
+/// The answer of an Electrum server, a line; `None` if it is not about the transaction.
 pub(crate) fn by_electrum(line: &[u8]) -> Option<Answer> {
     match serde_json::from_slice(line).ok()? {
         JsonRpc { error: Some(error), .. } => match of_error(&error)? {
@@ -52,8 +52,8 @@ pub(crate) fn by_electrum(line: &[u8]) -> Option<Answer> {
     }
 }
 
-/// The transactions of a package are answered one by one. Unless all are taken, it is not looked at
-/// further: they can be handed over one by one.
+/// The answer to a package counts only if all its transactions were accepted: otherwise they can be
+/// broadcast one by one.
 fn of_result(result: &Value) -> Option<Answer> {
     let package = result.get("package_msg").and_then(Value::as_str);
     package.is_none_or(|words| words == "success").then_some(Answer::Taken)
@@ -64,7 +64,7 @@ fn of_error(error: &Value) -> Option<Answer> {
     (!says_nothing).then(|| of_refusal(error["message"].as_str().unwrap_or(&error.to_string())))
 }
 
-/// What a refusal in these words means.
+/// The meaning of an error text.
 pub(crate) fn of_refusal(words: &str) -> Answer {
     if has_any(words, &KNOWN) {
         Answer::Taken

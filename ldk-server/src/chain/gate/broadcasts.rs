@@ -1,4 +1,4 @@
-//! What the metrics tell of broadcasts.
+//! Metrics of broadcasts.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,21 +9,21 @@ use prometheus::{Histogram, HistogramOpts, IntCounter, IntGauge};
 
 const HELD_BUCKETS: [f64; 11] = [0.05, 0.06, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 5.0, 10.0, 30.0];
 
-/// What is measured of broadcasts; clones measure together.
+/// Metrics of broadcasts; clones share them.
 #[derive(Clone)]
 pub struct Broadcasts {
     held: Histogram,
     waiting: IntGauge,
     refused: IntCounter,
-    /// How many ever waited.
+    /// How many broadcasts have waited since the start.
     begun: Arc<AtomicU64>,
 }
 
-/// A broadcast that waits, until this is dropped.
+/// Counts a waiting broadcast, until this is dropped.
 pub(super) struct Waiting(IntGauge);
 
 impl Broadcasts {
-    /// Nothing measured yet.
+    /// Creates the metrics, all at 0.
     pub fn new() -> prometheus::Result<Self> {
         let held = HistogramOpts::new(
             "ldk_server_broadcast_held_seconds",
@@ -45,30 +45,30 @@ impl Broadcasts {
         })
     }
 
-    /// One begins to wait.
+    /// A broadcast begins to wait.
     pub(super) fn begin(&self) -> Waiting {
         self.waiting.inc();
         self.begun.fetch_add(1, Ordering::SeqCst);
         Waiting(self.waiting.clone())
     }
 
-    /// One was held for so long, and is sent.
+    /// A broadcast is sent after it was held for this time.
     pub(super) fn sent(&self, held: Duration) {
         self.held.observe(held.as_secs_f64());
     }
 
-    /// One is not sent.
+    /// A broadcast is refused.
     pub(super) fn refused(&self) {
         self.refused.inc();
     }
 
-    /// How many ever waited, if none does now.
+    /// The number of broadcasts since the start, if none waits now.
     pub(super) fn at_rest(&self) -> Option<u64> {
         let begun = self.begun.load(Ordering::SeqCst);
         (self.waiting.get() == 0).then_some(begun)
     }
 
-    /// What was measured, for a registry.
+    /// The metrics, for a registry.
     pub(crate) fn collectors(&self) -> [Box<dyn Collector>; 3] {
         [
             Box::new(self.held.clone()),

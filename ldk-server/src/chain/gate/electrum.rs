@@ -1,5 +1,5 @@
-//! Lines of JSON between the library and an Electrum server. Broadcasts are held; what comes after
-//! them on the same connection overtakes them, and answers have numbers.
+//! Forwards lines of JSON between the library and an Electrum server. Broadcasts are held; later
+//! requests on the same connection overtake them, which the protocol allows: answers have ids.
 
 use std::collections::HashMap;
 use std::io;
@@ -25,19 +25,19 @@ use super::server::Server;
 
 /// Enough for several of the largest transactions that are relayed, in hexadecimal digits.
 pub(super) const MAX_LINE_BYTES: usize = 4 * 1024 * 1024;
-/// How long the server may take to answer the last lines when the library has gone.
+/// How long the server may take for the last answers after the library has closed the connection.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
-/// Longer than any answer to a broadcast.
+/// Longer than every answer to a broadcast.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
 const READ_BYTES: usize = 16 * 1024;
-/// Lines that wait for the server to read.
+/// How many lines may wait for the server.
 const QUEUE: usize = 4;
 
 /// Methods that broadcast transactions.
 const BROADCASTS: [&str; 2] =
     ["blockchain.transaction.broadcast", "blockchain.transaction.broadcast_package"];
 
-/// Passes lines on to a server.
+/// Forwards lines to a server.
 #[derive(Clone)]
 pub(super) struct ElectrumProxy {
     server: Server,
@@ -45,7 +45,7 @@ pub(super) struct ElectrumProxy {
     closing: CancellationToken,
 }
 
-/// Why a connection is broken off.
+/// Why a connection ends.
 #[derive(Debug, thiserror::Error)]
 enum Broken {
     #[error("{0}")]
@@ -55,16 +55,16 @@ enum Broken {
     #[error(transparent)]
     Refused(#[from] Refused),
     #[error("the server no longer reads")]
-    Deaf,
+    NotReading,
 }
 
 type Line = Vec<u8>;
 
-/// The broadcasts of a connection that are not answered, by the ids of their requests.
+/// The unanswered broadcasts of a connection, by the ids of their requests.
 #[derive(Default)]
-struct Asked(Mutex<HashMap<String, Written>>);
+struct PendingBroadcasts(Mutex<HashMap<String, Written>>);
 
-/// What has an id: a request or its answer.
+/// A request or an answer, which has an id.
 #[derive(Deserialize)]
 struct Numbered {
     id: Value,
@@ -75,13 +75,14 @@ impl ElectrumProxy {
         Self { server, hold, closing }
     }
 
-    /// Connects to the server, and passes on what the two say to each other until one of them ends.
+    /// Connects to the server, and forwards requests and answers until one side closes the
+    /// connection.
     pub(super) async fn serve(self, near: TcpStream) {
-        // Without a server, the library sees the end of its connection at once.
+        // Without a server, the connection of the library closes at once.
         let Ok(far) = self.server.connect().await else { return };
         let (near_reader, near_writer) = split(near);
         let (far_reader, far_writer) = split(far);
-        let asked = Asked::default();
+        let asked = PendingBroadcasts::default();
         let mut questions = pin!(self.questions(near_reader, far_writer, &asked));
         let mut answers = pin!(answers(far_reader, near_writer, &asked));
         let ended = tokio::select! {
@@ -89,18 +90,18 @@ impl ElectrumProxy {
             ended = questions.as_mut() => ended,
         };
         match ended {
-            // Closing at once could take the last lines back.
+            // Closing at once could discard the last lines.
             Ok(()) => drop(timeout(LAST_ANSWERS, answers).await),
-            Err(error) => tracing::debug!("a connection to the chain source ended: {error}"),
+            Err(error) => tracing::debug!(%error, "a connection to the chain source ended"),
         }
     }
 
-    /// Passes on all that the library says, and then what is held.
+    /// Forwards all requests of the library, and those that are held.
     async fn questions(
         &self,
         near: impl AsyncRead + Unpin,
         far: impl AsyncWrite + Unpin,
-        asked: &Asked,
+        asked: &PendingBroadcasts,
     ) -> Result<(), Broken> {
         let (lines, to_write) = channel(QUEUE);
         // As many as can be held.
@@ -113,7 +114,7 @@ impl ElectrumProxy {
         Ok(())
     }
 
-    /// Reads lines, and tells broadcasts from others.
+    /// Reads requests, and separates broadcasts from others.
     async fn sort(
         &self,
         mut near: impl AsyncBufRead + Unpin,
@@ -123,9 +124,9 @@ impl ElectrumProxy {
         while let Some(line) = self.next_line(&mut near).await? {
             if requests::ask_for(&BROADCASTS, &line) {
                 let held = self.hold.enter(requests::transactions(&BROADCASTS, &line))?;
-                broadcasts.send((held, line)).await.map_err(|_| Broken::Deaf)?;
+                broadcasts.send((held, line)).await.map_err(|_| Broken::NotReading)?;
             } else {
-                lines.send(line).await.map_err(|_| Broken::Deaf)?;
+                lines.send(line).await.map_err(|_| Broken::NotReading)?;
             }
         }
         Ok(())
@@ -142,12 +143,12 @@ impl ElectrumProxy {
     }
 }
 
-/// The next line with its end; `None` if there is none. What has no end is not a line.
+/// The next line with its newline; `None` at the end. An incomplete line does not count.
 async fn read_line(near: &mut (impl AsyncBufRead + Unpin)) -> Result<Option<Line>, Broken> {
     let mut line = Vec::new();
     let read = near.take(MAX_LINE_BYTES as u64).read_until(b'\n', &mut line).await;
     match line.last() {
-        // It has gone without a word; what it said before counts.
+        // The connection was reset; earlier lines count.
         _ if read.is_err() => Ok(None),
         Some(b'\n') => Ok(Some(line)),
         Some(_) if line.len() == MAX_LINE_BYTES => Err(Broken::LongLine),
@@ -155,16 +156,16 @@ async fn read_line(near: &mut (impl AsyncBufRead + Unpin)) -> Result<Option<Line
     }
 }
 
-/// Passes each broadcast on when it may be, in their order.
+/// Forwards each broadcast when it is released, in order.
 async fn release(
     mut broadcasts: Receiver<(Held, Line)>,
     lines: Sender<Line>,
-    asked: &Asked,
+    asked: &PendingBroadcasts,
 ) -> Result<(), Broken> {
     while let Some((held, line)) = broadcasts.recv().await {
         let turn = held.released().await?;
         asked.add(&line, turn.written());
-        turn.until(lines.send(line)).await.map_err(|_| Broken::Deaf)?;
+        turn.until(lines.send(line)).await.map_err(|_| Broken::NotReading)?;
     }
     Ok(())
 }
@@ -177,24 +178,24 @@ async fn write(mut lines: Receiver<Line>, mut far: impl AsyncWrite + Unpin) -> R
     Ok(far.shutdown().await?)
 }
 
-/// Passes on all that the server says. When the library has gone it only listens: the server may
-/// still have to hear of a broadcast, and to answer.
+/// Forwards all answers of the server. After the library has closed the connection, goes on
+/// reading: the server may still get a broadcast and answer it.
 async fn answers(
     mut far: impl AsyncRead + Unpin,
     mut near: impl AsyncWrite + Unpin,
-    asked: &Asked,
+    asked: &PendingBroadcasts,
 ) {
     let (mut buffer, mut line, mut is_near) = (vec![0; READ_BYTES], Line::new(), true);
     while let Ok(length @ 1..) = far.read(&mut buffer).await {
         let bytes = &buffer[..length];
-        asked.hear(bytes, &mut line);
+        asked.observe(bytes, &mut line);
         is_near = is_near && near.write_all(bytes).await.is_ok() && near.flush().await.is_ok();
     }
     let _ = near.shutdown().await;
 }
 
-impl Asked {
-    /// A broadcast is sent.
+impl PendingBroadcasts {
+    /// Adds a broadcast that is sent.
     fn add(&self, request: &[u8], written: Written) {
         if let Ok(Numbered { id }) = serde_json::from_slice(request)
             && written.is_any()
@@ -203,9 +204,9 @@ impl Asked {
         }
     }
 
-    /// Looks for answers in what the server says next; `line` is the beginning of the line that it
-    /// has not ended.
-    fn hear(&self, bytes: &[u8], line: &mut Line) {
+    /// Looks for answers in the next bytes of the server; `line` is the beginning of an incomplete
+    /// line.
+    fn observe(&self, bytes: &[u8], line: &mut Line) {
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {
             if line.len() <= MAX_ANSWER_BYTES {
                 line.extend_from_slice(part);

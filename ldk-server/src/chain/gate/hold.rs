@@ -1,4 +1,4 @@
-//! Where broadcasts wait until what they rest on is on disk.
+//! Holds broadcasts until the state that they depend on is on disk.
 
 use std::future::Future;
 use std::pin::pin;
@@ -12,19 +12,19 @@ use tokio::time::{Instant, sleep, timeout};
 use super::broadcasts::{Broadcasts, Waiting};
 use crate::store::{Answer, Durability, Journal, NeverDurable, Number};
 
-/// The library broadcasts a transaction from another task than the one that writes what it rests on,
-/// and usually before: by the end of this time that write was begun. It takes well under a
-/// millisecond; the rest is for a machine that is busy.
-const HEAD_START: Duration = Duration::from_millis(50);
-/// How long the next broadcast waits for the answer to the one before, which it may spend from. The
+/// The library broadcasts a transaction from another task than the one that writes the state it
+/// depends on, and usually before. Within this time that write has begun: this takes well under a
+/// millisecond, unless the machine is busy.
+const WRITE_GRACE: Duration = Duration::from_millis(50);
+/// How long a broadcast waits for the answer to the previous one, which it may spend from. The
 /// library waits as long.
 const TURN: Duration = Duration::from_secs(5);
 
-/// Where broadcasts wait.
+/// Holds broadcasts.
 pub(super) struct Hold {
-    /// `None`: nothing has to.
+    /// `None`: nothing is held.
     durability: Option<Durability>,
-    /// Where broadcasts are written down before they wait.
+    /// The journal that broadcasts are written to before they wait.
     journal: Option<Arc<Journal>>,
     places: Arc<Semaphore>,
     /// Broadcasts leave in the order in which they came.
@@ -35,10 +35,10 @@ pub(super) struct Hold {
 /// Why a broadcast is not sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refused {
-    /// What it rests on cannot be written.
+    /// The state that it depends on cannot be written.
     #[error(transparent)]
     NeverDurable(#[from] NeverDurable),
-    /// Others wait already.
+    /// Too many broadcasts wait.
     #[error("{} broadcasts wait already", Hold::MAX_WAITING)]
     TooMany,
 }
@@ -51,7 +51,7 @@ pub(super) struct Held {
     written: Written,
 }
 
-/// A broadcast that is written down until the chain source has answered.
+/// A broadcast in the journal, until the chain source has answered.
 #[derive(Clone, Default)]
 pub(super) struct Written(Option<(Arc<Journal>, Number)>);
 
@@ -68,8 +68,8 @@ pub(super) struct Turn {
 }
 
 impl Hold {
-    /// The library waits 5 seconds for each broadcast, and then begins the next: while the disk
-    /// stalls they gather, though slowly.
+    /// The library waits 5 seconds for each broadcast and then begins the next, so that they
+    /// accumulate slowly while the disk stalls.
     pub(super) const MAX_WAITING: usize = 32;
 
     pub(super) fn new(
@@ -82,7 +82,7 @@ impl Hold {
         Self { durability, journal, places, turns, broadcasts }
     }
 
-    /// Takes a place for a broadcast of these transactions, and begins to write them down.
+    /// Takes a permit for a broadcast of these transactions, and begins to write them to the journal.
     pub(super) fn enter(self: &Arc<Self>, transactions: Vec<Transaction>) -> Result<Held, Refused> {
         let Ok(permit) = Arc::clone(&self.places).try_acquire_owned() else {
             return Err(self.refused(Refused::TooMany));
@@ -96,7 +96,7 @@ impl Hold {
 
     fn refused(&self, why: Refused) -> Refused {
         self.broadcasts.refused();
-        tracing::error!("a transaction is not broadcast: {why}");
+        tracing::error!(reason = %why, "a transaction was not broadcast");
         why
     }
 }
@@ -110,7 +110,7 @@ impl Held {
         };
         // It is never closed.
         let turn = Arc::clone(&hold.turns).acquire_owned().await.ok();
-        sleep(HEAD_START).await;
+        sleep(WRITE_GRACE).await;
         let reached = durability.reached(durability.accepted()).await;
         reached.map_err(|never| hold.refused(never.into()))?;
         hold.broadcasts.sent(since.elapsed());
@@ -120,7 +120,7 @@ impl Held {
 }
 
 impl Written {
-    /// What it rests on is on disk.
+    /// The state that it depends on is on disk.
     fn is_durable(&self) {
         if let Some((journal, number)) = &self.0 {
             journal.is_durable(*number);
@@ -134,19 +134,19 @@ impl Written {
         }
     }
 
-    /// Whether there is anything to be told of.
+    /// Whether it is in a journal.
     pub(super) fn is_any(&self) -> bool {
         self.0.is_some()
     }
 }
 
 impl Turn {
-    /// The broadcast whose turn it is.
+    /// The broadcast in the journal.
     pub(super) fn written(&self) -> Written {
         self.written.clone()
     }
 
-    /// Awaits the answer to it; meanwhile the next waits, but not for ever.
+    /// Waits for the answer. The next broadcast waits meanwhile, for a limited time.
     pub(super) async fn until<T>(self, answer: impl Future<Output = T>) -> T {
         let Self { place: _place, turn, written: _ } = self;
         let mut answer = pin!(answer);
@@ -175,9 +175,9 @@ mod tests {
         let disk = TestDisk::new();
         let mut released = pin!(hold(&disk).enter(Vec::new()).unwrap().released());
         assert!(released.as_mut().now_or_never().is_none());
-        advance(HEAD_START / 2).await;
+        advance(WRITE_GRACE / 2).await;
         disk.accept();
-        advance(HEAD_START * 1_000).await;
+        advance(WRITE_GRACE * 1_000).await;
         assert!(released.as_mut().now_or_never().is_none());
         disk.sync();
         assert!(released.await.is_ok());

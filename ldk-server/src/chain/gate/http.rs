@@ -1,4 +1,4 @@
-//! HTTP between the library and Bitcoin Core or an Esplora server.
+//! Forwards HTTP between the library and Bitcoin Core or an Esplora server.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -22,22 +22,22 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::answers::by_http;
-use super::entrance::Connections;
 use super::hold::{Hold, Refused, Written};
+use super::ports::Connections;
 use super::requests;
 use super::server::Server;
 
 /// Enough for several of the largest transactions that are relayed, in hexadecimal digits.
 pub(super) const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
-/// How long a request may take to arrive, which the library sends at once.
+/// How long the body of a request may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
-/// Longer than the library keeps a connection for later.
+/// Longer than the library keeps an idle connection.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(120);
-/// Shorter than Bitcoin Core does, so that no request meets the end of a connection.
+/// Shorter than that of Bitcoin Core, so that no request is sent on a connection that just closed.
 const SERVER_IDLE_TIMEOUT: Duration = Duration::from_secs(20);
-/// As long as the library waits for Bitcoin Core; for broadcasts, whose caller may have gone.
+/// The library's timeout for Bitcoin Core, here for broadcasts, which the library may not wait for.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(300);
-/// More than any answer to a broadcast has.
+/// Longer than every answer to a broadcast.
 const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 
 /// Methods of Bitcoin Core that broadcast transactions.
@@ -53,12 +53,12 @@ const HOP_BY_HOP: [HeaderName; 6] = [
     UPGRADE,
 ];
 
-/// What is spoken over HTTP.
+/// The protocol over HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Protocol {
-    /// With Bitcoin Core, whose REST interface is at the same port as a rule.
+    /// JSON-RPC and REST of Bitcoin Core, which usually share a port.
     Bitcoind,
-    /// With an Esplora server.
+    /// Esplora.
     Esplora,
 }
 
@@ -74,7 +74,7 @@ impl Protocol {
         }
     }
 
-    /// What a broadcast is of.
+    /// The transactions of a broadcast.
     fn transactions(self, body: &[u8]) -> Vec<Transaction> {
         match self {
             Self::Bitcoind => requests::transactions(&BITCOIND_BROADCASTS, body),
@@ -83,23 +83,23 @@ impl Protocol {
     }
 }
 
-/// Passes HTTP on to a server.
+/// Forwards HTTP to a server.
 #[derive(Clone)]
 pub(super) struct HttpProxy(Arc<Inner>);
 
 struct Inner {
     client: Client<Server, Full<Bytes>>,
     protocol: Protocol,
-    /// What the server is called in requests.
+    /// The name of the server in requests.
     host: Authority,
     hold: Arc<Hold>,
     connections: Connections,
 }
 
-/// What the library is answered: what the server has, or nothing.
+/// The answer to the library: that of the server, or an empty one.
 type Answer = Response<Either<Incoming, Either<Full<Bytes>, Empty<Bytes>>>>;
 
-/// Why there is no answer. The connection is then closed, as a server does that goes away.
+/// Why there is no answer. The connection is then closed.
 #[derive(Debug, thiserror::Error)]
 enum Unanswered {
     #[error("the request does not arrive")]
@@ -110,8 +110,8 @@ enum Unanswered {
     Server(#[from] ClientError),
     #[error("the server does not answer a broadcast")]
     Silent,
-    #[error("the answer to a broadcast breaks off: {0}")]
-    BrokenOff(Box<dyn std::error::Error + Send + Sync>),
+    #[error("the answer to a broadcast is incomplete: {0}")]
+    Incomplete(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error(transparent)]
     Refused(#[from] Refused),
     #[error("the gate is closed")]
@@ -133,7 +133,7 @@ impl HttpProxy {
         Self(Arc::new(Inner { client, protocol, host, hold, connections }))
     }
 
-    /// Answers what comes over this connection, until it ends.
+    /// Answers the requests of a connection, until it closes.
     pub(super) async fn serve(self, stream: TcpStream) {
         let closing = self.0.connections.closing().clone();
         let service = service_fn(|request| Arc::clone(&self.0).answer(request));
@@ -148,7 +148,7 @@ impl HttpProxy {
             },
         };
         if let Err(error) = ended {
-            tracing::debug!("a connection to the chain source ended: {error:?}");
+            tracing::debug!(?error, "a connection to the chain source ended");
         }
     }
 }
@@ -179,13 +179,13 @@ impl Inner {
         Ok(answer)
     }
 
-    /// The request as the server is to have it.
+    /// The request that the server gets.
     fn to_server(&self, head: Parts, body: Bytes) -> http::Result<Request<Full<Bytes>>> {
         let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
         let uri = Uri::builder().scheme("http").authority(self.host.clone()).path_and_query(path);
         let mut headers = head.headers;
         remove_hop_by_hop(&mut headers);
-        // The body is whole, and its length known.
+        // The body is complete, and its length is known.
         headers.remove(EXPECT);
         headers.remove(CONTENT_LENGTH);
         headers.insert(HOST, self.host.as_str().try_into()?);
@@ -196,8 +196,8 @@ impl Inner {
         Ok(request)
     }
 
-    /// Sends a broadcast when it may be. In a task of its own: the library stops waiting after some
-    /// seconds and may never ask again, and the transaction has to get out all the same.
+    /// Sends a broadcast when it is released. This is a task of its own: the library stops waiting
+    /// after some seconds and may never try again, but the transaction still has to be sent.
     async fn broadcast(
         self: Arc<Self>,
         request: Request<Full<Bytes>>,
@@ -214,7 +214,7 @@ impl Inner {
         sending.await.ok().flatten().unwrap_or(Err(Unanswered::Closed))
     }
 
-    /// Sends a broadcast, and reads the whole answer.
+    /// Sends a broadcast and reads the complete answer.
     async fn ask(
         &self,
         request: Request<Full<Bytes>>,
@@ -222,7 +222,7 @@ impl Inner {
     ) -> Result<Response<Bytes>, Unanswered> {
         let (head, body) = self.client.request(request).await?.into_parts();
         let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await;
-        let body = body.map_err(Unanswered::BrokenOff)?.to_bytes();
+        let body = body.map_err(Unanswered::Incomplete)?.to_bytes();
         if let Some(answer) = by_http(head.status, &body) {
             written.answered(&answer);
         }

@@ -1,25 +1,25 @@
-//! The gate between the library and its chain source: a transaction leaves only when what it rests
-//! on is on disk.
+//! A proxy between the library and its chain source, which releases a transaction only when the state
+//! that it depends on is on disk.
 //!
-//! The library hands a transaction to its chain source before it has written the state that the
-//! transaction rests on. Killed in between, it would start without knowing what everybody else can
-//! see. So it is given ports of this machine in place of the server, and behind them the gate passes
-//! on what is asked and answered, and holds broadcasts. To servers that want TLS the gate speaks it;
-//! the library, which would check the name of the server it was given, does not.
+//! The library broadcasts a transaction before it has written the state that the transaction
+//! depends on. After a kill in between, it would not know a transaction that everybody else can
+//! see. So the library gets loopback ports in place of the server; the gate forwards requests and
+//! answers, and holds broadcasts. The gate itself speaks TLS to the server, because the library
+//! would check the name of the server that it was given.
 //!
-//! Any process of this machine can connect to these ports. It gets no further than to a server whose
+//! Any process of this machine can connect to these ports. It only reaches the server, whose
 //! credentials it does not have: the gate adds none.
 //!
-//! What is held, or not answered, is in the store's journal meanwhile: the library makes most of it
-//! once only.
+//! Broadcasts that are held or not answered are in the store's journal: the library creates most of
+//! them only once.
 
 mod answers;
 mod broadcasts;
+mod builder;
 mod electrum;
-mod entrance;
 mod hold;
 mod http;
-mod opening;
+mod ports;
 mod requests;
 mod server;
 #[cfg(test)]
@@ -37,17 +37,17 @@ use tokio::time::{sleep, timeout};
 use crate::chain::{ChainError, tls};
 use crate::config::ChainSource;
 use crate::store::{Durability, Journal};
-use entrance::Connections;
+use builder::{GateBuilder, port};
 use hold::Hold;
-use opening::{Opening, port};
+use ports::Connections;
 
-/// For how long nothing is broadcast when the library has nothing more to broadcast. It takes well
-/// under a millisecond from where it makes a transaction to the gate.
+/// If no broadcast comes for this time, the library has nothing more to broadcast: a transaction
+/// takes well under a millisecond to reach the gate.
 const QUIET: Duration = Duration::from_millis(100);
 /// How long to wait for that.
 const QUIET_PATIENCE: Duration = Duration::from_secs(2);
 
-/// The ports that stand between the library and its chain source, as long as this lives.
+/// The ports between the library and its chain source, until this is dropped.
 pub struct ChainGate {
     source: ChainSource,
     connections: Connections,
@@ -55,9 +55,9 @@ pub struct ChainGate {
 }
 
 impl ChainGate {
-    /// Opens the ports; a node that listens at `listening_addresses` keeps theirs. Without
-    /// `durability` nothing is held; with a `journal`, what is broadcast is in it until it is answered.
-    /// Needs the runtime.
+    /// Opens the ports, none of which is a port of `listening_addresses`. Without `durability`
+    /// nothing is held; with a `journal`, broadcasts are in it until they are answered. Needs the
+    /// runtime.
     pub async fn open(
         source: &ChainSource,
         listening_addresses: &[SocketAddress],
@@ -68,28 +68,28 @@ impl ChainGate {
         let tls = spawn_blocking(move || tls::client_config(&trusted));
         let tls = tls.await.map_err(ChainError::Task)??;
         let broadcasts = Broadcasts::new()?;
-        let opening = Opening {
+        let builder = GateBuilder {
             name: source.to_string(),
             taken: listening_addresses.iter().filter_map(port).collect(),
             tls,
             hold: Arc::new(Hold::new(durability, journal, broadcasts.clone())),
             connections: Connections::default(),
         };
-        let source = opening.stand_before(source)?;
-        Ok(Self { source, connections: opening.connections, broadcasts })
+        let source = builder.open_ports(source)?;
+        Ok(Self { source, connections: builder.connections, broadcasts })
     }
 
-    /// The chain source as the library is to see it.
+    /// The chain source that the library gets.
     pub fn source(&self) -> &ChainSource {
         &self.source
     }
 
-    /// What is measured of broadcasts.
+    /// The metrics of broadcasts.
     pub fn broadcasts(&self) -> &Broadcasts {
         &self.broadcasts
     }
 
-    /// Waits, not for long, until the library has nothing more to broadcast.
+    /// Waits for a limited time until the library has nothing more to broadcast.
     pub async fn at_rest(&self) {
         let at_rest = async {
             let mut before = None;
@@ -103,11 +103,11 @@ impl ChainGate {
             }
         };
         if timeout(QUIET_PATIENCE, at_rest).await.is_err() {
-            tracing::warn!("broadcasts are still under way; stopping all the same");
+            tracing::warn!("stopping while broadcasts are under way");
         }
     }
 
-    /// Lets out what is held, as far as that takes moments only, and closes the ports.
+    /// Closes the ports, after a moment for held broadcasts and for answers.
     pub async fn close(&self) {
         self.connections.close().await;
     }

@@ -1,4 +1,4 @@
-//! Which JSON-RPC requests broadcast a transaction, and which one.
+//! Finds JSON-RPC requests that broadcast a transaction.
 
 use std::borrow::Cow;
 
@@ -7,15 +7,15 @@ use ldk_node::bitcoin::consensus::encode::deserialize_hex;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// What has to be known of a request.
+/// A request, as far as it is needed.
 #[derive(Deserialize)]
 struct Request<'a> {
     #[serde(borrow, default)]
     method: Cow<'a, str>,
 }
 
-/// Whether one of these methods is asked for, by a single request or by one of several in an array.
-/// What cannot be read may be read otherwise by the server, and so counts as such.
+/// Whether a request, or one in an array of requests, calls one of these methods. Unreadable JSON
+/// counts as such a request, because the server may read it differently.
 pub(super) fn ask_for(methods: &[&str], json: &[u8]) -> bool {
     let is_one = |request: &Request<'_>| methods.contains(&request.method.as_ref());
     if json.trim_ascii_start().starts_with(b"[") {
@@ -26,8 +26,7 @@ pub(super) fn ask_for(methods: &[&str], json: &[u8]) -> bool {
     }
 }
 
-/// The transactions that a request of one of these methods has among its parameters; none in what
-/// cannot be read.
+/// The transactions in the parameters of requests with one of these methods; none in unreadable JSON.
 pub(super) fn transactions(methods: &[&str], json: &[u8]) -> Vec<Transaction> {
     let requests = match serde_json::from_slice(json) {
         Ok(Value::Array(requests)) => requests,
@@ -39,7 +38,7 @@ pub(super) fn transactions(methods: &[&str], json: &[u8]) -> Vec<Transaction> {
     requests.iter().filter(is_one).flat_map(|request| in_value(&request["params"])).collect()
 }
 
-/// The transactions in a body that is one, in hexadecimal digits, or an array of several.
+/// The transactions in a body: one in hexadecimal digits, or an array.
 pub(super) fn transactions_in_body(body: &[u8]) -> Vec<Transaction> {
     let text = String::from_utf8_lossy(body);
     match serde_json::from_slice(body) {

@@ -31,7 +31,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 pub(super) struct Server(Arc<Inner>);
 
 struct Inner {
-    /// For the operator, who knows no port of ours.
+    /// The name in log lines.
     name: String,
     address: HostPort,
     tls: Option<(TlsConnector, ServerName<'static>)>,
@@ -58,12 +58,12 @@ impl Server {
         Ok(Self(Arc::new(Inner { name, address, tls, is_away: AtomicBool::default() })))
     }
 
-    /// Connects to it. With TLS, only if its certificate is one for its name and by an authority that
-    /// is trusted.
+    /// Connects to the server. With TLS, its certificate must be valid for its name and issued by a
+    /// trusted authority.
     pub(super) async fn connect(&self) -> io::Result<Stream> {
         let connected = timeout(CONNECT_TIMEOUT, self.0.connect()).await;
         let connected = connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-        self.0.tell(connected.as_ref().err());
+        self.0.log_change(connected.as_ref().err());
         connected
     }
 }
@@ -82,15 +82,15 @@ impl Inner {
         }
     }
 
-    /// Says what the library cannot, because it sees no more than a port that closes: once when the
-    /// server goes away, and once when it is back.
-    fn tell(&self, error: Option<&io::Error>) {
+    /// Logs when the server becomes unreachable and when it is back: the library only sees a port
+    /// that closes.
+    fn log_change(&self, error: Option<&io::Error>) {
         let was_away = self.is_away.swap(error.is_some(), Ordering::Relaxed);
-        let name = &self.name;
+        let server = &self.name;
         match error {
-            Some(error) if was_away => tracing::debug!("cannot connect to {name}: {error}"),
-            Some(error) => tracing::warn!("cannot connect to {name}: {error}"),
-            None if was_away => tracing::info!("connected to {name} again"),
+            Some(error) if was_away => tracing::debug!(%server, %error, "cannot connect"),
+            Some(error) => tracing::warn!(%server, %error, "cannot connect"),
+            None if was_away => tracing::info!(%server, "connected again"),
             None => {},
         }
     }

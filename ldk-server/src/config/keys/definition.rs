@@ -1,51 +1,51 @@
-//! What a key of the configuration is.
+//! The definition of a key.
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
 
-/// What a value is.
+/// The type of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A text, be it a name, an address, a URL or a path.
+    /// A text: a name, an address, a URL or a path.
     Text,
     /// An integer.
     Number,
     /// `true` or `false`.
     Boolean,
-    /// As [`Boolean`](Self::Boolean), with a flag that has no value and can only switch it on.
+    /// Like [`Boolean`](Self::Boolean), but the flag has no value and can only switch it on.
     Switch,
     /// Texts; the flag may be repeated, the variable holds one.
     List,
 }
 
-/// When a value is refused, and why.
+/// Which values are refused, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
-    /// Whatever it is.
+    /// Every value.
     Always(&'static str),
-    /// If it is `true`.
+    /// The value `true`.
     IfTrue(&'static str),
 }
 
-/// What is known of a key of the configuration.
+/// A key of the configuration.
 #[derive(Clone, Copy, Debug)]
 pub struct Definition {
     /// Its sections and its name in the file, `section.name`; or `--name` if it is only a flag.
     pub name: &'static str,
-    /// What its value is.
+    /// The type of its value.
     pub kind: Kind,
-    /// What it does, for `--help`.
+    /// The text for `--help`.
     pub help: &'static str,
-    /// What stands for the value in `--help`.
+    /// The placeholder of the value in `--help`.
     pub value_name: &'static str,
-    /// Its default, as TOML; none if it must be set, is off without a value, or has a default that
-    /// depends on others.
+    /// Its default, as TOML; `None` if it must be set, is off without a value, or has a default that
+    /// depends on other keys.
     pub default: Option<&'static str>,
     /// Whether its value is never shown.
     pub is_secret: bool,
-    /// If it cannot be honoured.
+    /// The values that this version does not support.
     pub refused: Option<Refused>,
-    /// What flag and variable are named after, if not after all of the name.
+    /// The name that flag and variable derive from, if not the whole name.
     short_name: Option<&'static str>,
 }
 
@@ -65,7 +65,7 @@ impl Definition {
         format!("LDK_SERVER_{}", self.words().replace(['.', '-'], "_").to_uppercase())
     }
 
-    /// Whether flag and variable are not named as the rule has it.
+    /// Whether flag and variable derive from another name.
     pub fn has_short_name(&self) -> bool {
         self.short_name.is_some()
     }
@@ -93,8 +93,8 @@ impl Definition {
     }
 }
 
-/// A key whose value is a `T`. Its value is read by this, and not by its name, so that a misspelt key
-/// and one of another kind do not compile.
+/// A key whose value is a `T`. Values are read with this type, so that a misspelt key or a wrong
+/// type does not compile.
 #[derive(Debug)]
 pub struct Key<T> {
     definition: Definition,
@@ -109,7 +109,7 @@ impl<T> Clone for Key<T> {
 
 impl<T> Copy for Key<T> {}
 
-/// Its name, as messages have it.
+/// The name in messages.
 impl<T> AsRef<str> for Key<T> {
     fn as_ref(&self) -> &str {
         self.definition.name
@@ -117,7 +117,7 @@ impl<T> AsRef<str> for Key<T> {
 }
 
 impl<T> Key<T> {
-    /// What is known of it.
+    /// The definition of the key.
     pub const fn definition(self) -> Definition {
         self.definition
     }
@@ -159,7 +159,7 @@ pub(in crate::config) trait OnOff {}
 impl OnOff for Boolean {}
 impl OnOff for Switch {}
 
-/// Declares a type for each kind of value, and how a key of that kind is made.
+/// Declares a type for each kind of value, with a constructor of its keys.
 macro_rules! kinds {
     ($($kind:ident)+) => {
         $(

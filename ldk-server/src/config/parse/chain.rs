@@ -1,4 +1,4 @@
-//! Where blocks and fee rates come from.
+//! The chain source.
 
 use std::path::PathBuf;
 use std::str::FromStr as _;
@@ -15,13 +15,12 @@ use crate::config::{
     BitcoindAuth, BitcoindConfig, ChainSource, ConfigError, ElectrumConfig, EsploraConfig,
 };
 
-/// The node library goes no lower.
+/// The minimum of the node library.
 const MIN_SYNC_INTERVAL_SECS: u64 = 10;
-/// An hour: a node that looks at the chain less often is not safe.
+/// An hour. A node that syncs less often is not safe.
 const MAX_SYNC_INTERVAL_SECS: u64 = 3_600;
 
-/// A password that is given by flag or variable replaces a cookie file in the file, and the other
-/// way round.
+/// A password in a flag or variable replaces a cookie file in the file, and the other way round.
 pub(in crate::config) fn choose_bitcoind_login(values: &mut Values) {
     const COOKIE_FILE: Key<Text> = keys::BITCOIND_RPC_COOKIE_FILE;
     const LOGIN: [Key<Text>; 2] = [keys::BITCOIND_RPC_USER, keys::BITCOIND_RPC_PASSWORD];
@@ -41,13 +40,13 @@ pub(in crate::config) fn choose_bitcoind_login(values: &mut Values) {
     }
 }
 
-/// Whether the wallet is to look through all of the chain, which only an index of it can answer.
+/// Whether the wallet scans the whole chain, which needs an index of the chain.
 pub(in crate::config) fn force_wallet_full_scan(values: &Values) -> Result<bool, ConfigError> {
     const FLAG: Key<Switch> = keys::FORCE_WALLET_FULL_SCAN;
     let is_on = values.is_on(FLAG);
     if is_on && values.have_section("bitcoind") {
-        let reason = "not with [bitcoind]: LDK Node 0.7.1 takes no wallet back before the block it \
-                      was made at; use Electrum or Esplora for this start";
+        let reason = "not with [bitcoind]: LDK Node 0.7.1 cannot scan blocks from before the wallet was \
+                      created; use Electrum or Esplora for this start";
         return Err(ConfigError::new(FLAG, reason));
     }
     Ok(is_on)
@@ -127,7 +126,7 @@ fn esplora(values: &Values) -> Result<EsploraConfig, ConfigError> {
     Ok(EsploraConfig { server_url: url, headers: headers(values)?, ca_cert_path })
 }
 
-/// It is for TLS only: who sets it without means something else than what happens.
+/// Refuses a certificate authority without TLS, because it would have no effect.
 fn ca_cert_path(
     values: &Values,
     key: Key<Text>,

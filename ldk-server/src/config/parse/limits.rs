@@ -1,4 +1,4 @@
-//! What callers and peers may take.
+//! The limits for callers and peers.
 
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
@@ -9,20 +9,20 @@ use crate::config::keys::{self, Key, Number};
 use crate::config::values::Values;
 use crate::config::{ConfigError, LimitsConfig, PeerLimitsConfig};
 
-/// More than the open files of a process are hardly ever.
+/// Processes hardly ever have more open files.
 const MAX_CONNECTIONS: usize = 65_536;
 /// Each costs memory on every connection.
 const MAX_STREAMS: u32 = 4096;
 const MAX_IN_FLIGHT: usize = 65_536;
 const MAX_PER_SECOND: u32 = 1_000_000;
-/// Who takes longer to begin is not going to.
+/// A longer time to begin makes no sense.
 const MAX_OPENING_SECS: u64 = 300;
 const MAX_SECS: u64 = 3600;
-/// One message of the largest kind has to fit in.
+/// The largest message has to fit.
 const MIN_QUEUED_BYTES: usize = 128 * 1024;
 const MAX_QUEUED_BYTES: usize = 64 * 1024 * 1024;
 
-/// What callers may ask of the service.
+/// The limits for callers.
 pub(in crate::config) fn limits(values: &Values) -> Result<LimitsConfig, ConfigError> {
     let secs = |key, accepted| secs(values, key, accepted);
     let count = |key, most| count(values, key, 1..=most);
@@ -45,7 +45,7 @@ pub(in crate::config) fn limits(values: &Values) -> Result<LimitsConfig, ConfigE
     })
 }
 
-/// What connections to and from peers may take.
+/// The limits for peers.
 pub(in crate::config) fn peer_limits(values: &Values) -> Result<PeerLimitsConfig, ConfigError> {
     let secs = |key, accepted| secs(values, key, accepted);
     let count = |key, accepted| count(values, key, accepted);

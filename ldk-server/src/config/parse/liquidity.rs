@@ -24,7 +24,7 @@ pub(in crate::config) fn lsps2_client(
     }))
 }
 
-/// All of the section but the token has to be set.
+/// Every key of the section but the token must be set.
 pub(in crate::config) fn lsps2_service(
     values: &Values,
 ) -> Result<Option<LSPS2ServiceConfig>, ConfigError> {

@@ -1,4 +1,4 @@
-//! From the values of the keys to what the daemon works with, or a message that names the key.
+//! Converts the values of keys to the parts of a `Config`. Errors name the key.
 
 mod chain;
 mod limits;
@@ -30,9 +30,9 @@ use super::{
     ConfigError, EventsConfig, HostPort, HrnConfig, MetricsConfig, MetricsLogin, TlsConfig,
 };
 
-/// What to tell somebody who has configured nothing yet.
+/// The message if nothing is configured yet.
 pub(super) const FIRST_STEPS: &str = "\
-nothing is configured. At least a Bitcoin network and a source of blocks are needed. Three short ways:
+nothing is configured. The daemon needs at least a Bitcoin network and a chain source. Three examples:
 
   With Bitcoin Core on this machine:
     ldk-server --node-network signet --bitcoind-rpc-address 127.0.0.1:38332 \\
@@ -41,21 +41,21 @@ nothing is configured. At least a Bitcoin network and a source of blocks are nee
   With an Electrum or Esplora server:
     ldk-server --node-network signet --esplora-server-url https://esplora.example.org/api
 
-  With a file, to keep:
+  With a configuration file:
     mkdir -p ~/.ldk-server && ldk-server --print-default-config > ~/.ldk-server/config.toml
     (then change the network and the chain source in it, and start ldk-server)
 ";
 
-/// A day: no payment is held longer, so that a larger number could only be a mistake.
+/// A day. No payment is held longer, so a larger number is a mistake.
 const MAX_HODL_BLOCKS: u32 = 144;
 /// A day. The library goes by the time of blocks, and takes a payment up to two hours after the
 /// invoice has expired by that; blocks may lag behind the clock by some hours more.
 const MIN_KEEP_EXPIRED_SECS: u64 = 86_400;
-/// Less is no time to come back in.
+/// A shorter time is too short for a client to come back.
 const MIN_KEEP_SECS: u64 = 60;
 const DNS_PORT: u16 = 53;
 const MAX_HRN_TIMEOUT_SECS: u64 = 60;
-/// What the log is called in the directory of the network.
+/// The name of the log file in the directory of the network.
 const LOG_FILE: &str = "ldk-server.log";
 
 fn missing<T>(key: Key<T>) -> ConfigError {
@@ -115,7 +115,7 @@ fn peer_address(key: impl AsRef<str> + Copy, text: &str) -> Result<SocketAddress
         let accepted = "accepted are ipv4:port, [ipv6]:port, onion-v3:port and host:port";
         ConfigError::new(key, format!("\"{text}\" is not a peer address; {accepted}"))
     })?;
-    // The system would choose a port, which nobody is told.
+    // The system would choose an unknown port.
     if port(&address) == 0 {
         let reason = format!("\"{text}\" has port 0; accepted are 1 to 65535, 9735 is usual");
         return Err(ConfigError::new(key, reason));
@@ -133,7 +133,7 @@ fn port(address: &SocketAddress) -> u16 {
     }
 }
 
-/// The empty text is no URL, and no mistake.
+/// An empty text means no URL.
 pub(super) fn http_url(values: &Values, key: Key<Text>) -> Result<Option<String>, ConfigError> {
     let url = values.text(key).filter(|url| !url.is_empty());
     url.map(|url| url_of(key, url, &["http", "https"])).transpose()

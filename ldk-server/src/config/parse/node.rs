@@ -1,4 +1,4 @@
-//! What the network is told of the node.
+//! The announced identity of the node, and its addresses.
 
 use std::net::SocketAddr;
 
@@ -12,10 +12,10 @@ use crate::config::values::Values;
 
 /// BOLT 7 gives the alias 32 bytes.
 const MAX_ALIAS_BYTES: usize = 32;
-/// The node library takes no more.
+/// The limit of the node library.
 const MAX_PEER_ADDRESSES: usize = 100;
 
-/// What the network is told of the node.
+/// The announced identity of the node.
 pub(in crate::config) struct Identity {
     pub(in crate::config) listening_addresses: Vec<SocketAddress>,
     pub(in crate::config) announcement_addresses: Vec<SocketAddress>,
@@ -28,7 +28,7 @@ impl Identity {
     }
 }
 
-/// What the node library would refuse later with less of an explanation is refused here.
+/// Refuses what the node library would refuse later with a worse explanation.
 pub(in crate::config) fn identity(values: &Values) -> Result<Identity, ConfigError> {
     let identity = Identity {
         listening_addresses: peer_addresses(values, keys::NODE_LISTENING_ADDRESSES)?,

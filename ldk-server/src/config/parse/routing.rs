@@ -1,4 +1,4 @@
-//! Channels and the payments through them: whom to trust, what to charge, and what to pay at most.
+//! Trusted peers, forwarding fees, and the default limits of payments.
 
 use ldk_node::bitcoin::secp256k1::PublicKey;
 use ldk_node::config::ChannelConfig;

@@ -15,7 +15,7 @@ use super::super::client::UnverifiedCall;
 use super::check::Check;
 use crate::access::Grant;
 use crate::caller::{Caller, Identity};
-use crate::clock::{Seldom, unix_secs};
+use crate::clock::{LogThrottle, unix_secs};
 use crate::permissions::{ApiKeys, Genuine, Refusal, Runes, Signed};
 
 /// Checks that there is either one fresh, well-formed `x-auth` or one rune that is good, and puts the
@@ -135,7 +135,7 @@ fn only<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Statu
 /// The same answer for every reason. The reason is only logged, for the first refusal in each minute,
 /// because strangers can cause any number of them.
 fn unauthenticated(reason: impl std::fmt::Display) -> Status {
-    static REFUSED: Seldom = Seldom::new();
+    static REFUSED: LogThrottle = LogThrottle::new();
     match REFUSED.count() {
         Some(refusals) => tracing::debug!(%reason, refusals, "refused a call"),
         None => tracing::trace!(%reason, "refused a call"),

@@ -22,7 +22,7 @@ use tracing::Span;
 use tracing::field::Empty;
 
 use super::super::request_id::RequestId;
-use crate::clock::Seldom;
+use crate::clock::LogThrottle;
 use crate::error::code_name;
 use crate::metrics::{Counted, Requests};
 
@@ -111,7 +111,7 @@ struct Ended<'a> {
 impl Ended<'_> {
     /// Logs a call that was refused for lack of a key.
     fn log_seldom(&self) {
-        static REFUSED: Seldom = Seldom::new();
+        static REFUSED: LogThrottle = LogThrottle::new();
         match REFUSED.count() {
             Some(refused) => tracing::info!("{self}; requests that were refused so: {refused}"),
             None => tracing::trace!("{self}"),

@@ -2,10 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::Place;
-use crate::store::{
-    AuditEntry, AuditFilter, AuditPlace, AuditResult, NewAuditEntry, Page, Store,
-};
+use super::TestDatabase;
+use crate::store::{AuditEntry, AuditFilter, AuditPlace, AuditResult, NewAuditEntry, Page, Store};
 
 const DENIED: AuditResult = AuditResult::Answered(7);
 const OK: AuditResult = AuditResult::Answered(0);
@@ -51,9 +49,9 @@ fn results(store: &Store) -> Vec<AuditResult> {
     rows.iter().map(|entry| entry.result).collect()
 }
 
-pub(super) fn an_entry_is_read_as_it_was_recorded<P: Place>() {
-    let place = P::new();
-    let store = place.open();
+pub(super) fn an_entry_is_read_as_it_was_recorded<D: TestDatabase>() {
+    let database = D::new();
+    let store = database.open();
     let whole = NewAuditEntry {
         amount_msat: Some(7),
         amount_sats: Some(u64::MAX),
@@ -65,7 +63,7 @@ pub(super) fn an_entry_is_read_as_it_was_recorded<P: Place>() {
     let number = record(&store, call("OnchainSend", "user 1000", 10), AuditResult::UnderWay);
     store.record_result(number, DENIED, Some(9));
     drop(store);
-    let rows = page(&place.open(), &AuditFilter::default(), None, 10).rows;
+    let rows = page(&database.open(), &AuditFilter::default(), None, 10).rows;
     let [second, first] = &rows[..] else { panic!("{rows:?}") };
     // The largest number of the database is large enough for any amount.
     let stored = NewAuditEntry { amount_sats: Some(i64::MAX as u64), ..whole };
@@ -74,15 +72,15 @@ pub(super) fn an_entry_is_read_as_it_was_recorded<P: Place>() {
     assert_eq!(*second, AuditEntry { number: 2, call: stored, result: DENIED });
 }
 
-pub(super) fn what_a_crash_has_left_has_a_result_that_nobody_knows<P: Place>() {
-    let place = P::new();
-    let store = place.open();
+pub(super) fn what_a_crash_has_left_has_a_result_that_nobody_knows<D: TestDatabase>() {
+    let database = D::new();
+    let store = database.open();
     record(&store, call("Bolt11Send", "rune 3", 10), AuditResult::UnderWay);
     let given_up = record(&store, call("OpenChannel", "rune 3", 10), AuditResult::UnderWay);
     store.record_result(given_up, AuditResult::Unknown, None);
     assert_eq!(results(&store), [AuditResult::Unknown, AuditResult::UnderWay]);
     drop(store);
-    let store = place.open();
+    let store = database.open();
     record(&store, call("Bolt11Send", "rune 3", 10), AuditResult::UnderWay);
     let expected = [AuditResult::UnderWay, AuditResult::Unknown, AuditResult::Unknown];
     assert_eq!(results(&store), expected);
@@ -91,9 +89,9 @@ pub(super) fn what_a_crash_has_left_has_a_result_that_nobody_knows<P: Place>() {
     assert_eq!(numbers(&store, &with(AuditResult::UnderWay), 10), [3]);
 }
 
-pub(super) fn pages_of_the_audit_follow_one_another_with_any_filter<P: Place>() {
-    let place = P::new();
-    let store = place.open();
+pub(super) fn pages_of_the_audit_follow_one_another_with_any_filter<D: TestDatabase>() {
+    let database = D::new();
+    let store = database.open();
     let methods = ["Bolt11Send", "OnchainSend"];
     let callers = ["rune 1", "rune 2", "API key shop"];
     for number in 0..30 {
@@ -108,10 +106,24 @@ pub(super) fn pages_of_the_audit_follow_one_another_with_any_filter<P: Place>() 
         std::cmp::Reverse((created_at, number))
     }));
     let mut filters = vec![AuditFilter::default()];
-    filters.extend(methods.map(|method| AuditFilter { method: Some(method.to_owned()), ..AuditFilter::default() }));
-    filters.extend(callers.map(|caller| AuditFilter { caller: Some(caller.to_owned()), ..AuditFilter::default() }));
-    filters.extend([OK, DENIED].map(|result| AuditFilter { result: Some(result), ..AuditFilter::default() }));
-    for (created_from, created_before) in [(Some(102), None), (None, Some(104)), (Some(101), Some(105))] {
+    filters.extend(
+        methods.map(|method| AuditFilter {
+            method: Some(method.to_owned()),
+            ..AuditFilter::default()
+        }),
+    );
+    filters.extend(
+        callers.map(|caller| AuditFilter {
+            caller: Some(caller.to_owned()),
+            ..AuditFilter::default()
+        }),
+    );
+    filters.extend(
+        [OK, DENIED].map(|result| AuditFilter { result: Some(result), ..AuditFilter::default() }),
+    );
+    for (created_from, created_before) in
+        [(Some(102), None), (None, Some(104)), (Some(101), Some(105))]
+    {
         filters.push(AuditFilter { created_from, created_before, ..AuditFilter::default() });
         filters.push(AuditFilter {
             created_from,
@@ -138,9 +150,9 @@ fn passes(filter: &AuditFilter, AuditEntry { call, result, .. }: &AuditEntry) ->
         && filter.created_before.is_none_or(|before| call.created_at < before)
 }
 
-pub(super) fn old_entries_go_some_at_a_time_and_pages_go_on<P: Place>() {
-    let place = P::new();
-    let store = place.open();
+pub(super) fn old_entries_go_some_at_a_time_and_pages_go_on<D: TestDatabase>() {
+    let database = D::new();
+    let store = database.open();
     for number in 0..1_200 {
         record(&store, call("Bolt11Send", "rune 1", 100 + number / 100), OK);
     }
@@ -155,9 +167,9 @@ pub(super) fn old_entries_go_some_at_a_time_and_pages_go_on<P: Place>() {
     assert_eq!(page(&store, &all, last_of_first, 100).rows, []);
 }
 
-pub(super) fn an_entry_comes_to_the_disk_before_what_its_call_changes<P: Place>() {
-    let place = P::new();
-    let store = place.open();
+pub(super) fn an_entry_comes_to_the_disk_before_what_its_call_changes<D: TestDatabase>() {
+    let database = D::new();
+    let store = database.open();
     for number in 1..50 {
         record(&store, call("Bolt11Receive", "rune 1", number), AuditResult::UnderWay);
         store.put("trial", "number", number.to_be_bytes().to_vec()).unwrap();
@@ -166,8 +178,8 @@ pub(super) fn an_entry_comes_to_the_disk_before_what_its_call_changes<P: Place>(
     }
 }
 
-pub(super) fn an_entry_comes_to_the_disk_by_itself<P: Place>() {
-    let store = P::new().open();
+pub(super) fn an_entry_comes_to_the_disk_by_itself<D: TestDatabase>() {
+    let store = D::new().open();
     let begun = Instant::now();
     record(&store, call("DisconnectPeer", "rune 1", 1), OK);
     while store.reads.last_audit_number().unwrap() == 0 {
@@ -176,9 +188,9 @@ pub(super) fn an_entry_comes_to_the_disk_by_itself<P: Place>() {
     }
 }
 
-pub(super) fn a_record_that_is_dropped_leaves_nothing<P: Place>() {
-    let place = P::new();
-    let store = place.open();
+pub(super) fn a_record_that_is_dropped_leaves_nothing<D: TestDatabase>() {
+    let database = D::new();
+    let store = database.open();
     let number = record(&store, call("Bolt11Send", "rune 1", 1), AuditResult::UnderWay);
     store.drop_record(number);
     assert_eq!(results(&store), []);

@@ -6,7 +6,7 @@ use ldk_node::lightning::util::ser::Writeable as _;
 use ldk_node::lightning_types::payment::PaymentHash;
 use ldk_node::payment::{PaymentDetails, PaymentDirection, PaymentKind, PaymentStatus};
 
-use super::Place;
+use super::TestDatabase;
 use crate::store::{BudgetLimit, NotReserved, Store};
 
 const LIMIT: BudgetLimit =
@@ -32,8 +32,8 @@ fn drawn(store: &Store) -> (u64, u64) {
     (store.drawn_msat(&LIMIT), store.drawn_msat(&WIDER))
 }
 
-pub(super) fn what_is_reserved_is_left_for_nobody_else<P: Place>() {
-    let store = P::new().open();
+pub(super) fn what_is_reserved_is_left_for_nobody_else<D: TestDatabase>() {
+    let store = D::new().open();
     let limits = [WIDER, LIMIT];
     store.reserve(&limits, 600, None).unwrap().stays();
     let Err(NotReserved::Exceeded { index: 1, left_msat: 400 }) = store.reserve(&limits, 401, None)
@@ -46,30 +46,30 @@ pub(super) fn what_is_reserved_is_left_for_nobody_else<P: Place>() {
     assert!(store.reserve(&[WIDER], 4_000, None).is_ok());
 }
 
-pub(super) fn what_was_not_sent_is_given_back<P: Place>() {
-    let place = P::new();
-    let store = place.open();
+pub(super) fn what_was_not_sent_is_given_back<D: TestDatabase>() {
+    let database = D::new();
+    let store = database.open();
     drop(store.reserve(&[LIMIT], 600, Some(ID)).unwrap());
     assert_eq!(drawn(&store), (0, 0));
     drop(store);
-    assert_eq!(drawn(&place.open()), (0, 0));
+    assert_eq!(drawn(&database.open()), (0, 0));
 }
 
-pub(super) fn the_outcome_of_a_payment_corrects_what_was_reserved<P: Place>() {
-    let place = P::new();
-    let store = place.open();
+pub(super) fn the_outcome_of_a_payment_corrects_what_was_reserved<D: TestDatabase>() {
+    let database = D::new();
+    let store = database.open();
     store.reserve(&[LIMIT, WIDER], 600, Some(ID)).unwrap().stays();
     payment_is(&store, PaymentStatus::Pending, 500, None);
     assert_eq!(drawn(&store), (600, 600));
     payment_is(&store, PaymentStatus::Succeeded, 500, Some(7));
     assert_eq!(drawn(&store), (507, 507));
     drop(store);
-    assert_eq!(drawn(&place.open()), (507, 507));
+    assert_eq!(drawn(&database.open()), (507, 507));
 }
 
-pub(super) fn a_payment_that_failed_has_cost_nothing<P: Place>() {
-    let place = P::new();
-    let store = place.open();
+pub(super) fn a_payment_that_failed_has_cost_nothing<D: TestDatabase>() {
+    let database = D::new();
+    let store = database.open();
     for _ in 0..2 {
         let reserved = store.reserve(&[LIMIT], 600, None).unwrap();
         payment_is(&store, PaymentStatus::Pending, 500, None);
@@ -79,12 +79,12 @@ pub(super) fn a_payment_that_failed_has_cost_nothing<P: Place>() {
         assert_eq!(drawn(&store), (0, 0));
     }
     drop(store);
-    assert_eq!(drawn(&place.open()), (0, 0));
+    assert_eq!(drawn(&database.open()), (0, 0));
 }
 
-pub(super) fn a_crash_leaks_nothing_and_gives_nothing_back_that_may_have_left<P: Place>() {
-    let place = P::new();
-    let store = place.open();
+pub(super) fn a_crash_leaks_nothing_and_gives_nothing_back_that_may_have_left<D: TestDatabase>() {
+    let database = D::new();
+    let store = database.open();
     // The library never said what it is for, so nothing was sent.
     store.reserve(&[LIMIT], 100, None).unwrap().stays();
     // Never written down as a payment.
@@ -95,18 +95,18 @@ pub(super) fn a_crash_leaks_nothing_and_gives_nothing_back_that_may_have_left<P:
     store.reserve(&[LIMIT], 40, None).unwrap().as_spent().stays();
     assert_eq!(drawn(&store), (640, 300));
     drop(store);
-    let store = place.open();
+    let store = database.open();
     assert_eq!(drawn(&store), (340, 300));
     payment_is(&store, PaymentStatus::Failed, 290, None);
     assert_eq!(drawn(&store), (40, 0));
     // Numbers are not given twice.
     store.reserve(&[LIMIT], 10, None).unwrap().as_spent().stays();
     drop(store);
-    assert_eq!(drawn(&place.open()), (50, 0));
+    assert_eq!(drawn(&database.open()), (50, 0));
 }
 
-pub(super) fn what_was_drawn_long_ago_counts_no_more<P: Place>() {
-    let store = P::new().open();
+pub(super) fn what_was_drawn_long_ago_counts_no_more<D: TestDatabase>() {
+    let store = D::new().open();
     let short = BudgetLimit { window_secs: Some(0), ..LIMIT };
     for _ in 0..3 {
         store.reserve(&[short], 1_000, None).unwrap().as_spent().stays();

@@ -1,26 +1,26 @@
 //! Those who consume events.
 
-use super::Place;
+use super::TestDatabase;
 use crate::store::testing::record;
 use crate::store::{Ack, EventBounds, MAX_EVENT_CONSUMERS};
 
-pub(super) fn a_consumer_begins_where_it_is_told_and_goes_on_over_a_restart<P: Place>() {
-    let place = P::new();
-    let store = place.open();
+pub(super) fn a_consumer_begins_where_it_is_told_and_goes_on_over_a_restart<D: TestDatabase>() {
+    let database = D::new();
+    let store = database.open();
     record(&store, 5);
     assert_eq!(store.acknowledged_index("shop").unwrap(), None);
     assert_eq!(store.add_event_consumer("shop".to_owned(), 2).unwrap(), Some(2));
     assert_eq!(store.ack_events("shop".to_owned(), 4).unwrap(), Ack::UpTo(4));
     drop(store);
-    let store = place.open();
+    let store = database.open();
     assert_eq!(store.acknowledged_index("shop").unwrap(), Some(4));
     // Whoever comes later with the same name finds it where it is.
     assert_eq!(store.add_event_consumer("shop".to_owned(), 5).unwrap(), Some(4));
 }
 
-pub(super) fn acknowledgements_only_go_forward_and_not_beyond_what_there_is<P: Place>() {
-    let place = P::new();
-    let store = place.open();
+pub(super) fn acknowledgements_only_go_forward_and_not_beyond_what_there_is<D: TestDatabase>() {
+    let database = D::new();
+    let store = database.open();
     record(&store, 3);
     let ack = |name: &str, event_index| store.ack_events(name.to_owned(), event_index).unwrap();
     assert_eq!(ack("shop", 1), Ack::UnknownConsumer);
@@ -39,9 +39,9 @@ pub(super) fn acknowledgements_only_go_forward_and_not_beyond_what_there_is<P: P
     assert!(consumer.last_acknowledged_at >= Some(consumer.created_at));
 }
 
-pub(super) fn consumers_are_listed_by_name_until_they_are_deleted<P: Place>() {
-    let place = P::new();
-    let store = place.open();
+pub(super) fn consumers_are_listed_by_name_until_they_are_deleted<D: TestDatabase>() {
+    let database = D::new();
+    let store = database.open();
     record(&store, 1);
     for name in ["b", "a", "C"] {
         store.add_event_consumer(name.to_owned(), 1).unwrap();
@@ -58,9 +58,9 @@ pub(super) fn consumers_are_listed_by_name_until_they_are_deleted<P: Place>() {
     assert_eq!(store.acknowledged_index("a").unwrap(), None);
 }
 
-pub(super) fn there_are_so_many_consumers_and_no_more<P: Place>() {
-    let place = P::new();
-    let store = place.open();
+pub(super) fn there_are_so_many_consumers_and_no_more<D: TestDatabase>() {
+    let database = D::new();
+    let store = database.open();
     for number in 0..MAX_EVENT_CONSUMERS {
         assert_eq!(store.add_event_consumer(number.to_string(), 0).unwrap(), Some(0));
     }

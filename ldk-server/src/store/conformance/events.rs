@@ -5,7 +5,7 @@ use ldk_server_grpc::events::event_envelope::Event;
 use ldk_server_grpc::events::{PaymentForwarded, PaymentReceived};
 use ldk_server_grpc::types::ForwardedPayment;
 
-use super::Place;
+use super::TestDatabase;
 use crate::compat::event_queue;
 use crate::store::events::EventLog;
 use crate::store::testing::{event, record};
@@ -17,7 +17,7 @@ fn queue(length: u16) -> Vec<u8> {
 }
 
 fn write_queue(store: &Store, length: u16) {
-    let (primary, secondary, key) = event_queue::PLACE;
+    let (primary, secondary, key) = event_queue::STORE_KEY;
     KVStoreSync::write(store, primary, secondary, key, queue(length)).unwrap();
 }
 
@@ -34,13 +34,13 @@ fn head(store: &Store) -> u64 {
     store.event_bounds().unwrap().head_index
 }
 
-pub(super) fn events_are_numbered_from_1_without_gap_also_over_a_restart<P: Place>() {
-    let place = P::new();
-    let store = place.open();
+pub(super) fn events_are_numbered_from_1_without_gap_also_over_a_restart<D: TestDatabase>() {
+    let database = D::new();
+    let store = database.open();
     assert_eq!(store.event_bounds().unwrap(), EventBounds { oldest_index: 1, head_index: 0 });
     record(&store, 3);
     drop(store);
-    let store = place.open();
+    let store = database.open();
     record(&store, 2);
     assert_eq!(indices(&store, 0), [1, 2, 3, 4, 5]);
     assert_eq!(indices(&store, 3), [4, 5]);
@@ -48,9 +48,9 @@ pub(super) fn events_are_numbered_from_1_without_gap_also_over_a_restart<P: Plac
     assert_eq!(store.event_bounds().unwrap(), EventBounds { oldest_index: 1, head_index: 5 });
 }
 
-pub(super) fn what_is_listened_to_is_what_is_stored<P: Place>() {
-    let place = P::new();
-    let store = place.open();
+pub(super) fn what_is_listened_to_is_what_is_stored<D: TestDatabase>() {
+    let database = D::new();
+    let store = database.open();
     let mut live = store.live_events();
     record(&store, 2);
     for stored in store.events_after(0, 100).unwrap() {
@@ -60,15 +60,15 @@ pub(super) fn what_is_listened_to_is_what_is_stored<P: Place>() {
 }
 
 pub(super) fn an_event_that_was_recorded_before_a_crash_is_known_when_it_is_delivered_again<
-    P: Place,
+    D: TestDatabase,
 >() {
-    let place = P::new();
-    let store = place.open();
+    let database = D::new();
+    let store = database.open();
     assert!(!store.is_recorded(&[7; 32]));
     store.record_event(from_library(7)).unwrap();
     drop(store);
 
-    let store = place.open();
+    let store = database.open();
     assert!(store.is_recorded(&[7; 32]));
     assert!(!store.is_recorded(&[8; 32]));
     write_queue(&store, 1);
@@ -79,20 +79,22 @@ pub(super) fn an_event_that_was_recorded_before_a_crash_is_known_when_it_is_deli
     store.acknowledging(acknowledge).unwrap();
     assert!(!store.is_recorded(&[7; 32]));
     drop(store);
-    assert!(!place.open().is_recorded(&[7; 32]));
+    assert!(!database.open().is_recorded(&[7; 32]));
 }
 
-pub(super) fn an_acknowledgement_that_failed_leaves_the_event_known<P: Place>() {
-    let place = P::new();
-    let store = place.open();
+pub(super) fn an_acknowledgement_that_failed_leaves_the_event_known<D: TestDatabase>() {
+    let database = D::new();
+    let store = database.open();
     store.record_event(from_library(7)).unwrap();
     assert!(store.acknowledging(|| Err("the disk is full")).is_err());
     assert!(store.is_recorded(&[7; 32]));
 }
 
-pub(super) fn only_the_write_that_takes_the_event_out_of_the_queue_acknowledges_it<P: Place>() {
-    let place = P::new();
-    let store = place.open();
+pub(super) fn only_the_write_that_takes_the_event_out_of_the_queue_acknowledges_it<
+    D: TestDatabase,
+>() {
+    let database = D::new();
+    let store = database.open();
     write_queue(&store, 2);
     store.record_event(from_library(7)).unwrap();
     // Nobody acknowledges: the library writes the queue for reasons of its own.
@@ -119,9 +121,9 @@ fn on_disk(store: &Store, is_recorded: bool) {
     assert_eq!(log.unacknowledged().is_some(), is_recorded);
 }
 
-pub(super) fn an_event_leaves_the_queue_unless_the_queue_grows<P: Place>() {
-    let place = P::new();
-    let store = place.open();
+pub(super) fn an_event_leaves_the_queue_unless_the_queue_grows<D: TestDatabase>() {
+    let database = D::new();
+    let store = database.open();
     let log = &store.event_log;
     assert!(!log.leaves_queue(&queue(1)));
     store
@@ -136,9 +138,9 @@ pub(super) fn an_event_leaves_the_queue_unless_the_queue_grows<P: Place>() {
     assert!(!log.leaves_queue(&queue(0)), "nobody acknowledges");
 }
 
-pub(super) fn what_can_happen_only_once_is_recorded_once<P: Place>() {
-    let place = P::new();
-    let store = place.open();
+pub(super) fn what_can_happen_only_once_is_recorded_once<D: TestDatabase>() {
+    let database = D::new();
+    let store = database.open();
     let once = |digest: u8| NewEvent { dedup_key: Some([digest; 32]), ..event() };
     assert!(store.record_event(once(1)).unwrap());
     let mut live = store.live_events();
@@ -147,14 +149,14 @@ pub(super) fn what_can_happen_only_once_is_recorded_once<P: Place>() {
     assert!(store.record_event(once(2)).unwrap());
     assert_eq!(head(&store), 2);
     drop(store);
-    let store = place.open();
+    let store = database.open();
     assert!(!store.record_event(once(1)).unwrap());
     assert_eq!(indices(&store, 0), [1, 2]);
 }
 
-pub(super) fn equal_forwards_are_as_many_as_happened<P: Place>() {
-    let place = P::new();
-    let store = place.open();
+pub(super) fn equal_forwards_are_as_many_as_happened<D: TestDatabase>() {
+    let database = D::new();
+    let store = database.open();
     for _ in 0..2 {
         let forward = ForwardedPayment { prev_channel_id: "a".to_owned(), ..Default::default() };
         let forwarded = PaymentForwarded { forwarded_payment: Some(forward.clone()) };
@@ -168,9 +170,9 @@ pub(super) fn equal_forwards_are_as_many_as_happened<P: Place>() {
     assert_eq!(forwards.unwrap().rows.len(), 2);
 }
 
-pub(super) fn an_event_is_read_as_it_was_recorded<P: Place>() {
-    let place = P::new();
-    let store = place.open();
+pub(super) fn an_event_is_read_as_it_was_recorded<D: TestDatabase>() {
+    let database = D::new();
+    let store = database.open();
     let received = PaymentReceived { payment: None, custom_records: Vec::new() };
     store.record_event(event()).unwrap();
     let stored = store.events_after(0, 1).unwrap().remove(0);

@@ -1,57 +1,113 @@
 //! What every backend has to keep: tests of the store that know nothing of its tables and files, run
 //! on each.
 
-mod audit;
-mod budgets;
-mod consumers;
-mod events;
-mod names;
-pub(super) mod payments;
-pub(super) mod retention;
+use super::backend::OpenDatabase;
+use super::{Store, io};
 
-use super::{Store, testing};
-
-/// Where a store is kept that is closed and opened again.
-pub(super) trait Place {
+/// A database for tests: it is closed and opened again, looked into, and made to fail.
+pub(super) trait TestDatabase: Sized {
     /// One that is empty.
     fn new() -> Self;
 
-    /// The store that is kept here.
-    fn open(&self) -> Store;
-}
+    /// Opens it.
+    fn backend(&self) -> io::Result<OpenDatabase>;
 
-/// A directory with an SQLite database.
-struct Sqlite(tempfile::TempDir);
+    /// What another process finds in it now.
+    fn contents(&self) -> Contents;
 
-impl Place for Sqlite {
-    fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
-    }
+    /// What is left of it if the process is killed now.
+    fn killed(&self) -> Self;
 
+    /// Makes this fail in the database of the store. Turns are counted from 1 and from now.
+    fn fail(store: &Store, failure: Failure);
+
+    /// The store that keeps its state in it, whose writes do not fail.
     fn open(&self) -> Store {
-        testing::open(self.0.path())
+        self.open_with(|reason| panic!("{reason}"))
+    }
+
+    /// The same, with somebody who is told if they do.
+    fn open_with(&self, on_failure: impl FnOnce(&str) + Send + 'static) -> Store {
+        Store::on(self.backend().unwrap(), None, on_failure).unwrap()
+    }
+
+    /// The same, with a clock that is set by hand.
+    fn open_at(&self, clock: &Clock) -> Store {
+        let database = clock.rules(self.backend().unwrap());
+        Store::on(database, None, |reason| panic!("{reason}")).unwrap()
     }
 }
 
-/// Has each of these tests run on each of these backends. A test that is not listed is dead code,
-/// which the linter refuses.
+/// What is in a database, all of one moment.
+pub(super) struct Contents {
+    /// The library's records: namespaces and key, and the value.
+    pub(super) records: Vec<([String; 3], Vec<u8>)>,
+    /// The payments of the history, as the library wrote them.
+    pub(super) history: Vec<Vec<u8>>,
+}
+
+impl Contents {
+    /// The keys of these namespaces, in their order.
+    fn keys(&self, primary: &str, secondary: &str) -> Vec<&str> {
+        let is_in =
+            |[one, two, _]: &[String; 3]| (one.as_str(), two.as_str()) == (primary, secondary);
+        let names = self.records.iter().map(|(name, _)| name).filter(|name| is_in(name));
+        let mut keys: Vec<_> = names.map(|[_, _, key]| key.as_str()).collect();
+        keys.sort_unstable();
+        keys
+    }
+}
+
+/// What fails in a database.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Failure {
+    /// The write of a record of the library, in this turn.
+    Record(u32),
+    /// The commit of the batch that has this write of a record.
+    BatchOfRecord(u32),
+    /// The commit of the batch with this turn.
+    Batch(u32),
+}
+
+/// Has each of these tests run on each backend, of which each has a line below. A test that is not listed
+/// is dead code, which the linter refuses.
 macro_rules! on_each {
-    ([$($backend:ident as $name:ident),*] $tests:tt) => {
-        $(on_each!(@ $backend $name $tests);)*
+    ($tests:tt) => {
+        on_each!(@ sqlite, crate::store::sqlite::testing::Directory, $tests);
     };
-    (@ $backend:ident $name:ident { $($room:ident { $($test:ident,)* })* }) => {
+    (@ $name:ident, $database:ty, {
+        $($room:ident { $($(#[$attribute:meta])* $test:ident,)* })*
+    }) => {
         mod $name {
             $(mod $room {
-                $(#[test]
+                $($(#[$attribute])*
+                #[test]
                 fn $test() {
-                    crate::store::conformance::$room::$test::<crate::store::conformance::$backend>();
+                    super::super::$room::$test::<$database>();
                 })*
             })*
         }
     };
 }
 
-on_each!([Sqlite as sqlite] {
+mod audit;
+mod budgets;
+mod clock;
+mod consumers;
+pub(super) mod cuts;
+mod events;
+mod failure;
+mod forwards;
+mod funding;
+pub(super) mod journal;
+mod names;
+mod order;
+pub(super) mod payments;
+mod retention;
+
+pub(super) use clock::Clock;
+
+on_each!({
     audit {
         an_entry_is_read_as_it_was_recorded,
         what_a_crash_has_left_has_a_result_that_nobody_knows,
@@ -86,34 +142,43 @@ on_each!([Sqlite as sqlite] {
         equal_forwards_are_as_many_as_happened,
         an_event_is_read_as_it_was_recorded,
     }
+    failure {
+        a_change_that_cannot_be_made,
+        a_commit_that_fails,
+    }
+    forwards {
+        the_newest_is_first_and_the_last_one_in_a_second,
+        a_page_is_not_disturbed_by_what_is_added,
+        a_page_that_begins_after_no_forward_is_refused,
+        a_span_of_time_is_listed_from_any_place,
+    }
+    funding {
+        the_wallet_knows_what_the_library_wrote_down,
+        a_channel_with_a_monitor_was_funded,
+    }
+    journal {
+        what_is_not_answered_is_there_after_a_restart_in_its_order,
+        what_rests_on_a_state_that_is_not_on_disk_is_never_sent,
+        the_manager_tells_what_it_rests_on,
+        a_child_is_kept_until_its_parent_was_taken,
+        commitments_are_not_written_down,
+        what_is_old_is_forgotten_and_so_is_the_oldest_of_too_many,
+        a_damaged_record_stops_the_start,
+    }
     names {
         names_that_cannot_be_are_refused,
         names_that_can_be_are_taken,
         what_is_not_there,
     }
-    payments {
-        the_newest_is_first_and_the_smallest_id_in_a_second,
-        the_order_survives_updates_and_restarts,
-        every_change_of_status_is_counted_once,
-        pages_follow_one_another_without_gap_or_repetition,
-        a_page_that_begins_after_no_payment_is_refused,
-        every_filter_and_pair_of_filters_leaves_what_passes,
-        a_place_is_good_with_any_filter,
-        a_payment_that_arrived_is_not_said_to_be_under_way_again,
-        both_ways_to_write_are_written_down,
-        what_the_library_would_not_read_is_not_written,
-        an_invoice_that_is_put_away_stays_in_the_history_as_failed,
-        an_invoice_that_is_not_made_is_not_missed,
-        an_invoice_expires_as_long_after_its_making_as_it_says,
-        expired_invoices_are_found_in_bounded_steps,
-        an_invoice_that_is_paid_after_all_has_succeeded,
-        an_outdated_state_is_noticed_while_another_event_is_acknowledged,
-        a_failure_after_an_outdated_state_is_not_believed,
-        an_invoice_of_no_use_does_not_come_into_the_history,
+    order {
+        the_order_is_that_of_the_calls,
     }
     retention {
         the_newest_are_kept_and_the_numbers_go_on,
         the_newest_event_stays_whatever_its_age,
         what_a_consumer_loses_is_told_and_counted,
+        what_is_young_and_not_too_many_stays,
+        a_clock_that_was_wrong_keeps_more_but_not_too_many,
+        many_are_removed_in_steps,
     }
 });

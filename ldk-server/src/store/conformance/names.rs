@@ -6,7 +6,7 @@ use ldk_node::lightning::util::persist::{
 };
 use tokio::runtime;
 
-use super::Place;
+use super::TestDatabase;
 use crate::store::Store;
 
 fn calls(store: &Store, (primary, secondary, key): (&str, &str, &str)) -> Vec<io::Result<()>> {
@@ -21,9 +21,9 @@ fn calls(store: &Store, (primary, secondary, key): (&str, &str, &str)) -> Vec<io
     ]
 }
 
-pub(super) fn names_that_cannot_be_are_refused<P: Place>() {
-    let place = P::new();
-    let store = place.open();
+pub(super) fn names_that_cannot_be_are_refused<D: TestDatabase>() {
+    let database = D::new();
+    let store = database.open();
     let long = "a".repeat(KVSTORE_NAMESPACE_KEY_MAX_LEN + 1);
     for name in [
         ("space", "", ""),
@@ -48,9 +48,9 @@ pub(super) fn names_that_cannot_be_are_refused<P: Place>() {
     }
 }
 
-pub(super) fn names_that_can_be_are_taken<P: Place>() {
-    let place = P::new();
-    let store = place.open();
+pub(super) fn names_that_can_be_are_taken<D: TestDatabase>() {
+    let database = D::new();
+    let store = database.open();
     let long = "a".repeat(KVSTORE_NAMESPACE_KEY_MAX_LEN);
     let (one, other) = KVSTORE_NAMESPACE_KEY_ALPHABET.split_at(32);
     for name in [
@@ -67,9 +67,9 @@ pub(super) fn names_that_can_be_are_taken<P: Place>() {
     }
 }
 
-pub(super) fn what_is_not_there<P: Place>() {
-    let place = P::new();
-    let store = place.open();
+pub(super) fn what_is_not_there<D: TestDatabase>() {
+    let database = D::new();
+    let store = database.open();
     assert_eq!(KVStoreSync::list(&store, "space", "").unwrap(), [""; 0]);
     let unknown = KVStoreSync::read(&store, "space", "", "key").map_err(|error| error.kind());
     assert_eq!(unknown, Err(io::ErrorKind::NotFound));

@@ -1,19 +1,20 @@
 //! Removing old events.
 
-use super::Place;
-use crate::store::testing::record;
+use super::{Clock, TestDatabase};
+use crate::store::model::MAX_REMOVED_AT_ONCE;
+use crate::store::testing::{event, record};
 use crate::store::{EventBounds, EventCounts, Removed};
 
-pub(in crate::store) const DISTANT_FUTURE: u64 = 1 << 40;
+const DISTANT_FUTURE: u64 = 1 << 40;
 
-pub(in crate::store) fn removed(events: u64, unacknowledged: &[(&str, u64)]) -> Removed {
+fn removed(events: u64, unacknowledged: &[(&str, u64)]) -> Removed {
     let unacknowledged = unacknowledged.iter().map(|(name, lost)| ((*name).to_owned(), *lost));
     Removed { events, unacknowledged: unacknowledged.collect() }
 }
 
-pub(super) fn the_newest_are_kept_and_the_numbers_go_on<P: Place>() {
-    let place = P::new();
-    let store = place.open();
+pub(super) fn the_newest_are_kept_and_the_numbers_go_on<D: TestDatabase>() {
+    let database = D::new();
+    let store = database.open();
     assert_eq!(store.remove_old_events(0, 3).unwrap(), removed(0, &[]));
     record(&store, 3);
     assert_eq!(store.remove_old_events(0, 3).unwrap(), removed(0, &[]));
@@ -21,14 +22,14 @@ pub(super) fn the_newest_are_kept_and_the_numbers_go_on<P: Place>() {
     assert_eq!(store.remove_old_events(0, 3).unwrap(), removed(2, &[]));
     assert_eq!(store.event_bounds().unwrap(), EventBounds { oldest_index: 3, head_index: 5 });
     drop(store);
-    let store = place.open();
+    let store = database.open();
     record(&store, 1);
     assert_eq!(store.event_bounds().unwrap(), EventBounds { oldest_index: 3, head_index: 6 });
 }
 
-pub(super) fn the_newest_event_stays_whatever_its_age<P: Place>() {
-    let place = P::new();
-    let store = place.open();
+pub(super) fn the_newest_event_stays_whatever_its_age<D: TestDatabase>() {
+    let database = D::new();
+    let store = database.open();
     assert_eq!(store.remove_old_events(DISTANT_FUTURE, 1).unwrap(), removed(0, &[]));
     record(&store, 4);
     assert_eq!(store.remove_old_events(DISTANT_FUTURE, 100).unwrap(), removed(3, &[]));
@@ -38,9 +39,9 @@ pub(super) fn the_newest_event_stays_whatever_its_age<P: Place>() {
     assert_eq!(store.event_bounds().unwrap().head_index, 5);
 }
 
-pub(super) fn what_a_consumer_loses_is_told_and_counted<P: Place>() {
-    let place = P::new();
-    let store = place.open();
+pub(super) fn what_a_consumer_loses_is_told_and_counted<D: TestDatabase>() {
+    let database = D::new();
+    let store = database.open();
     record(&store, 6);
     for (name, acknowledged) in [("none", 0), ("some", 2), ("all", 4)] {
         store.add_event_consumer(name.to_owned(), acknowledged).unwrap();
@@ -58,4 +59,44 @@ pub(super) fn what_a_consumer_loses_is_told_and_counted<P: Place>() {
         removed_unacknowledged: 4 + 2 + 3,
     };
     assert_eq!(store.event_counts().unwrap(), counts);
+}
+
+pub(super) fn what_is_young_and_not_too_many_stays<D: TestDatabase>() {
+    let (database, clock) = (D::new(), Clock::at(1000));
+    let store = database.open_at(&clock);
+    record(&store, 2);
+    clock.set(5000);
+    record(&store, 2);
+    assert_eq!(store.remove_old_events(1000, 4).unwrap(), removed(0, &[]));
+    assert_eq!(store.remove_old_events(1001, 4).unwrap(), removed(2, &[]));
+    assert_eq!(store.event_bounds().unwrap(), EventBounds { oldest_index: 3, head_index: 4 });
+}
+
+pub(super) fn a_clock_that_was_wrong_keeps_more_but_not_too_many<D: TestDatabase>() {
+    const NOW: u64 = 2_000;
+    let (database, clock) = (D::new(), Clock::default());
+    let store = database.open_at(&clock);
+    // It was years ahead for a while, and set right.
+    for at in [1000, DISTANT_FUTURE, 1000] {
+        clock.set(at);
+        record(&store, 2);
+    }
+    assert_eq!(store.remove_old_events(NOW, 6).unwrap(), removed(2, &[]));
+    assert_eq!(store.remove_old_events(NOW, 6).unwrap(), removed(0, &[]));
+    assert_eq!(store.remove_old_events(NOW, 3).unwrap(), removed(1, &[]));
+    // One that is before 1970 makes nothing old.
+    assert_eq!(store.remove_old_events(0, 6).unwrap(), removed(0, &[]));
+    assert_eq!(store.event_bounds().unwrap(), EventBounds { oldest_index: 4, head_index: 6 });
+}
+
+pub(super) fn many_are_removed_in_steps<D: TestDatabase>() {
+    let database = D::new();
+    let store = database.open();
+    for _ in 0..2 * MAX_REMOVED_AT_ONCE + 9 {
+        store.record_library_event(None, |_| Some(event()));
+    }
+    record(&store, 1);
+    for step in [MAX_REMOVED_AT_ONCE, MAX_REMOVED_AT_ONCE, 9, 0] {
+        assert_eq!(store.remove_old_events(0, 1).unwrap().events, step);
+    }
 }

@@ -1,6 +1,7 @@
 //! The rows of the store and what they are found by. No database is known here.
 
 mod audit;
+mod database;
 mod epoch;
 mod events;
 mod forwards;
@@ -14,6 +15,8 @@ use ldk_node::lightning::io;
 pub(super) use crate::compat::records::PAYMENTS;
 pub(super) use audit::AuditChange;
 pub use audit::{AuditEntry, AuditFilter, AuditPlace, AuditResult, NewAuditEntry};
+pub use database::MirrorState;
+pub(super) use database::SpaceUsed;
 pub use epoch::{Epoch, Lineage};
 pub use events::{Ack, Digest, EventBounds, MAX_EVENT_CONSUMERS, NewEvent, Removed};
 pub(super) use events::{MAX_REMOVED_AT_ONCE, RecordedEvent};
@@ -21,7 +24,9 @@ pub(super) use forwards::ForwardRow;
 pub use forwards::{Forward, ForwardFilter, ForwardPlace};
 pub(super) use name::{BROADCASTS, CUTS_MADE, Name, SERVER, Value, check};
 pub use pages::Page;
-pub(super) use payments::{Certainty, Class, PaymentRow, StatusChange};
+pub(super) use payments::{
+    Certainty, Class, PaymentColumns, PaymentRow, StatusChange, StoredPayment,
+};
 pub use payments::{PaymentFilter, PaymentPlace, Unpaid};
 pub use reservations::{BudgetId, BudgetLimit};
 pub(super) use reservations::{Purpose, Reservation, Settlement};

@@ -1,6 +1,7 @@
 //! What the records of the library are called.
 
 use ldk_node::lightning::io;
+use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_node::lightning::util::persist::{
     CHANNEL_MANAGER_PERSISTENCE_KEY, CHANNEL_MANAGER_PERSISTENCE_PRIMARY_NAMESPACE,
     CHANNEL_MANAGER_PERSISTENCE_SECONDARY_NAMESPACE, CHANNEL_MONITOR_PERSISTENCE_PRIMARY_NAMESPACE,
@@ -9,6 +10,7 @@ use ldk_node::lightning::util::persist::{
 };
 
 use crate::compat::event_queue;
+use crate::compat::records::PAYMENTS;
 
 /// The namespace of the server's own records among the library's. The library has none of this name.
 pub(in crate::store) const SERVER: &str = "ldk_server";
@@ -39,6 +41,12 @@ impl Name {
         check_part(key)?;
         let [primary, secondary, key] = [primary, secondary, key].map(str::to_owned);
         Ok(Self { primary, secondary, key })
+    }
+
+    /// The record of the payment with this id.
+    pub(in crate::store) fn of_payment(id: PaymentId) -> Self {
+        let [primary, secondary] = [PAYMENTS.0, PAYMENTS.1].map(str::to_owned);
+        Self { primary, secondary, key: hex::encode(id.0) }
     }
 
     pub(in crate::store) fn is_in(&self, (primary, secondary): (&str, &str)) -> bool {
@@ -78,7 +86,7 @@ impl Name {
 
     /// Whether it is the library's queue of events.
     pub(in crate::store) fn is_event_queue(&self) -> bool {
-        let (primary, secondary, key) = event_queue::PLACE;
+        let (primary, secondary, key) = event_queue::STORE_KEY;
         self.is_in((primary, secondary)) && self.key == key
     }
 }

@@ -1,5 +1,7 @@
 //! The history of payments.
 
+use std::sync::Arc;
+
 use ldk_node::lightning::io;
 use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_node::lightning::util::ser::Readable as _;
@@ -71,6 +73,34 @@ pub(in crate::store) struct PaymentRow {
     pub(in crate::store) expires_at: Option<i64>,
 }
 
+/// What the rules of the history have to know of a payment that is in it.
+pub(in crate::store) struct StoredPayment {
+    /// By its columns; `None` if they are not as we write them.
+    pub(in crate::store) class: Option<Class>,
+    pub(in crate::store) certainty: Certainty,
+    /// Whether it is an invoice that was pruned.
+    pub(in crate::store) is_pruned: bool,
+    /// As the library wrote it.
+    pub(in crate::store) value: Vec<u8>,
+    /// Whether the library has a record of it. Known only if the event asks for it.
+    pub(in crate::store) has_record: bool,
+}
+
+/// What is written of a payment, column by column.
+pub(in crate::store) struct PaymentColumns {
+    /// In Unix seconds, as are all times.
+    pub(in crate::store) created_at: u64,
+    pub(in crate::store) updated_at: u64,
+    pub(in crate::store) class: Class,
+    pub(in crate::store) amount_msat: Option<u64>,
+    pub(in crate::store) fee_paid_msat: Option<u64>,
+    pub(in crate::store) payment_hash: Option<[u8; 32]>,
+    /// When the invoice expires, if that is known.
+    pub(in crate::store) expires_at: Option<u64>,
+    /// As the library wrote it.
+    pub(in crate::store) value: Arc<Vec<u8>>,
+}
+
 /// What is told apart of payments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::store) struct Class {
@@ -82,7 +112,6 @@ pub(in crate::store) struct Class {
 /// From which class to which a payment went; from none when it is new.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::store) struct StatusChange {
-    pub(in crate::store) id: PaymentId,
     pub(in crate::store) before: Option<Class>,
     pub(in crate::store) after: Class,
     /// 0 where it is not known.

@@ -14,9 +14,9 @@ use crate::store::model::StatusChange;
 /// How many payments there are, of all kinds and in both directions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PaymentCounts {
-    /// All that ever began.
+    /// All payments in the history.
     pub begun: u64,
-    /// Those that are pending now.
+    /// The payments that are pending now.
     pub pending: u64,
     /// Those that had succeeded at the start, and each success since. Never goes down.
     pub succeeded: u64,

@@ -8,7 +8,7 @@ use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_node::payment::{PaymentDetails, PaymentDirection};
 
 use crate::store::Store;
-use crate::store::change::Change;
+use crate::store::change::PaymentEvent;
 use crate::store::model::Unpaid;
 
 /// An invoice that is being made.
@@ -78,7 +78,7 @@ impl Drop for InvoiceScope {
 }
 
 /// Takes note of a payment that the library writes. Tells whether it belongs into the history.
-pub(in crate::store) fn is_wanted(details: &PaymentDetails) -> bool {
+pub(super) fn is_wanted(details: &PaymentDetails) -> bool {
     let Some(making) = making(details) else { return true };
     MAKING.set(Some(Making { is_written: true, ..making }));
     (making.is_wanted)(details)
@@ -90,7 +90,7 @@ fn making(details: &PaymentDetails) -> Option<Making> {
 }
 
 /// When the invoice expires that is being made on this thread, if this is the payment it asks for.
-pub(in crate::store) fn expires_at(details: &PaymentDetails) -> Option<u64> {
+pub(super) fn expires_at(details: &PaymentDetails) -> Option<u64> {
     let Making { expiry_secs, .. } = making(details)?;
     Some(details.latest_update_timestamp.saturating_add(expiry_secs.into()))
 }
@@ -107,9 +107,9 @@ impl Store {
         self.reads.expired_invoices(expired_before, after, limit)
     }
 
-    /// Takes note that an invoice was paid which had been pruned. The library takes such a payment if
-    /// the chain it sees has stopped long ago, and has no record of it to change.
+    /// Records that an invoice was paid after it had been pruned. The library accepts such a payment if
+    /// the chain it follows stopped long ago, and has no record of it to change.
     pub fn paid_after_all(&self, id: PaymentId, amount_msat: u64) -> io::Result<()> {
-        self.writer.write(Change::PrunedInvoicePaid { id, amount_msat }).map(drop)
+        self.payment_event(id, PaymentEvent::PrunedInvoicePaid { amount_msat })
     }
 }

@@ -40,8 +40,18 @@ impl Store {
 }
 
 impl PaymentRow {
+    /// What is handed out of it. One that cannot be read is none, and is reported in the log.
+    pub(in crate::store) fn readable(self, id: PaymentId) -> Option<Payment> {
+        self.payment()
+            .inspect_err(|error| {
+                let payment_id = hex::encode(id.0);
+                tracing::error!(payment_id, %error, "a payment in the history cannot be read");
+            })
+            .ok()
+    }
+
     /// What is handed out of it.
-    pub(in crate::store) fn payment(self) -> io::Result<Payment> {
+    fn payment(self) -> io::Result<Payment> {
         let Self { value, created_at, is_pruned, certainty, expires_at: _ } = self;
         let payment = wire::payment::payment(read(&value)?, created_at, is_pruned);
         let outcome_unknown =

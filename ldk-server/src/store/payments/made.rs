@@ -11,16 +11,16 @@ use ldk_node::payment::{
 
 use crate::clock::unix_secs;
 use crate::store::Store;
-use crate::store::change::Change;
+use crate::store::change::PaymentEvent;
 
-/// The id that the library gives the payment of a transaction: the bytes of its txid.
+/// The id that the library gives to the payment of a transaction: the bytes of its txid.
 pub fn payment_id(txid: &Txid) -> PaymentId {
     PaymentId(txid.to_byte_array())
 }
 
 impl Store {
-    /// Takes note of a transaction that the wallet has made, unless the library did so already. The
-    /// amount is that which is paid, if it is known.
+    /// Adds a transaction of the wallet to the history, unless the library has recorded it already.
+    /// `amount_sats` is the amount that it pays, if that is known.
     pub fn transaction_made(&self, txid: Txid, amount_sats: Option<u64>) -> io::Result<()> {
         let details = PaymentDetails {
             id: payment_id(&txid),
@@ -31,15 +31,16 @@ impl Store {
             status: PaymentStatus::Pending,
             latest_update_timestamp: unix_secs(),
         };
-        self.writer.write(Change::TransactionMade(Box::new(details))).map(drop)
+        let event = PaymentEvent::TransactionMade(Box::new(details));
+        self.payment_event(payment_id(&txid), event)
     }
 
-    /// Takes note that a transaction which the wallet has made was not accepted by the network.
+    /// Records that a transaction of the wallet was not accepted by the network.
     pub fn transaction_refused(&self, txid: Txid) -> io::Result<()> {
-        self.writer.write(Change::TransactionRefused(payment_id(&txid))).map(drop)
+        self.payment_event(payment_id(&txid), PaymentEvent::TransactionRefused)
     }
 
-    /// The transactions that the wallet has made and the library has not written down yet.
+    /// The pending transactions of the wallet that the library has not recorded yet.
     pub fn transactions_not_found(&self) -> io::Result<Vec<Txid>> {
         self.reads.transactions_not_found()
     }

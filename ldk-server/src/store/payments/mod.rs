@@ -6,9 +6,49 @@ mod expiry;
 mod list;
 mod made;
 mod metrics;
+pub(super) mod rules;
 
+use std::sync::Arc;
+
+use hex::FromHex as _;
+use ldk_node::lightning::io;
+use ldk_node::lightning::ln::channelmanager::PaymentId;
+
+use super::Store;
+use super::change::{Change, Meaning, PaymentEvent, WrittenPayment};
+use super::model::payments::read;
 pub(super) use counts::Counts;
 pub use counts::PaymentCounts;
 pub use expiry::{NotWritten, making_invoice, making_wanted_invoice};
-pub(super) use expiry::{expires_at, is_wanted};
 pub use made::payment_id;
+
+/// What it means to the history that the library writes a payment like this.
+pub(super) fn meaning(value: &Arc<Vec<u8>>) -> io::Result<Meaning> {
+    let details = read(value)?;
+    if !expiry::is_wanted(&details) {
+        return Ok(Meaning::None);
+    }
+    let (id, expires_at) = (details.id, expiry::expires_at(&details));
+    let payment = WrittenPayment {
+        created_at: details.latest_update_timestamp,
+        details,
+        value: Arc::clone(value),
+        expires_at,
+    };
+    Ok(Meaning::Payment(Box::new((id, PaymentEvent::Written(Box::new(payment))))))
+}
+
+/// What it means to the history that the library removes its record of a payment.
+pub(super) fn meaning_of_removal(key: &str) -> Meaning {
+    match <[u8; 32]>::from_hex(key) {
+        Ok(id) => Meaning::Payment(Box::new((PaymentId(id), PaymentEvent::Removed))),
+        Err(_) => Meaning::None,
+    }
+}
+
+impl Store {
+    /// Writes down what has happened to a payment; on disk once this returns.
+    fn payment_event(&self, id: PaymentId, event: PaymentEvent) -> io::Result<()> {
+        self.writer.write(Change::Payments(vec![(id, event)])).map(drop)
+    }
+}

@@ -2,17 +2,18 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use ldk_node::lightning::ln::channelmanager::PaymentId;
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::connection::Writing;
 use super::sole_writer::SoleWriter;
 use super::{audit, consumers, epoch, events, payments, quarantine, records, reservations};
 use crate::store::backend::{Backend, BackendError};
-use crate::store::change::{Change, Meaning, Outcome, RecordChange, Reply};
+use crate::store::change::{Change, Meaning, Outcome, PaymentEvent, RecordChange, Reply};
 use crate::store::model::RecordedEvent;
 
 /// The connection that writes. What is done between two commits shares it, on the same thread.
-pub(in crate::store) struct SqliteWriter(Arc<Mutex<Writing>>);
+pub(super) struct SqliteWriter(Arc<Mutex<Writing>>);
 
 impl SqliteWriter {
     pub(super) fn new(database: Connection, sole_writer: SoleWriter) -> Self {
@@ -29,10 +30,11 @@ impl SqliteWriter {
 }
 
 impl Backend for SqliteWriter {
-    fn apply(&mut self, batch: Vec<Change>) -> Result<Vec<Outcome>, BackendError> {
+    fn apply(&mut self, batch: Vec<Change>, now: u64) -> Result<Vec<Outcome>, BackendError> {
         let database = &mut self.writing().database;
         let transaction = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let outcomes = batch.into_iter().map(|change| settled(&transaction, change));
+        let batch_under_way = BatchUnderWay { database: &transaction, now };
+        let outcomes = batch.into_iter().map(|change| batch_under_way.make(change));
         let outcomes = outcomes.collect::<rusqlite::Result<_>>()?;
         epoch::advance(&transaction)?;
         transaction.commit()?;
@@ -50,95 +52,112 @@ impl Backend for SqliteWriter {
     }
 }
 
-/// Makes a change, and corrects what was reserved for the payments that it tells the outcome of.
-fn settled(database: &Connection, change: Change) -> rusqlite::Result<Outcome> {
-    let mut outcome = make(database, change)?;
-    for payment in &outcome.payments {
-        if let Some(cost_msat) = payment.cost_msat() {
-            let settlements = reservations::settle(database, payment.id, cost_msat)?;
-            outcome.settlements.extend(settlements);
+/// The transaction of a batch, and its time in Unix seconds.
+struct BatchUnderWay<'a> {
+    database: &'a Connection,
+    now: u64,
+}
+
+impl BatchUnderWay<'_> {
+    fn make(&self, change: Change) -> rusqlite::Result<Outcome> {
+        match change {
+            Change::Record(change) => {
+                write_record(self.database, &change)?;
+                self.write_meaning(change.meaning)
+            },
+            Change::Meaning(change) => self.write_meaning(change.meaning),
+            Change::Payments(events) => self.write_payments(events),
+            Change::Audit(change) => audit::make(self.database, change)
+                .map(Reply::AuditEntriesRemoved)
+                .map(Outcome::from),
+            Change::RestoreMonitor(name) => {
+                quarantine::restore(self.database, &name)?;
+                Ok(Outcome::default())
+            },
+            change => self.make_of_budgets(change),
         }
     }
-    Ok(outcome)
-}
 
-fn make(database: &Connection, change: Change) -> rusqlite::Result<Outcome> {
-    match change {
-        Change::Record(change) => {
-            write_record(database, &change)?;
-            write_meaning(database, change)
-        },
-        Change::Meaning(change) => write_meaning(database, change),
-        Change::PaymentsFailed(payments) => {
-            let payments = payments::have_failed(database, &payments)?;
-            Ok(Outcome { payments, ..Outcome::default() })
-        },
-        Change::OutcomesUnknown(payments) => {
-            payments.iter().try_for_each(|payment| payments::give_up(database, payment))?;
-            Ok(Outcome::default())
-        },
-        Change::TransactionMade(details) => {
-            payments::transaction_made(database, &details).map(Outcome::from)
-        },
-        Change::TransactionRefused(id) => {
-            payments::transaction_refused(database, id).map(Outcome::from)
-        },
-        Change::PrunedInvoicePaid { id, amount_msat } => {
-            payments::paid_after_all(database, id, amount_msat).map(Outcome::from)
-        },
-        Change::Audit(change) => {
-            audit::make(database, change).map(Reply::AuditEntriesRemoved).map(Outcome::from)
-        },
-        Change::RestoreMonitor(name) => {
-            quarantine::restore(database, &name)?;
-            Ok(Outcome::default())
-        },
-        change => make_of_budgets(database, change),
+    /// Makes a change of what is drawn on budgets.
+    fn make_of_budgets(&self, change: Change) -> rusqlite::Result<Outcome> {
+        let database = self.database;
+        match change {
+            Change::Reserve { reservations, purpose } => {
+                reservations::add(database, &reservations, purpose)?;
+            },
+            Change::ReservationIsFor { number, purpose } => {
+                reservations::are_for(database, number, purpose)?;
+            },
+            Change::Release { number } => reservations::release(database, number)?,
+            Change::TidyReservations => reservations::tidy(database, self.now)?,
+            change => return self.make_of_events(change),
+        }
+        Ok(Outcome::default())
     }
-}
 
-/// Changes of what is drawn on budgets.
-fn make_of_budgets(database: &Connection, change: Change) -> rusqlite::Result<Outcome> {
-    match change {
-        Change::Reserve { reservations, purpose } => {
-            reservations::add(database, &reservations, purpose)?;
-        },
-        Change::ReservationIsFor { number, purpose } => {
-            reservations::are_for(database, number, purpose)?;
-        },
-        Change::Release { number } => reservations::release(database, number)?,
-        Change::TidyReservations { now_secs } => reservations::tidy(database, now_secs)?,
-        change => return make_of_events(database, change),
+    /// Makes a change of the events and their consumers.
+    fn make_of_events(&self, change: Change) -> rusqlite::Result<Outcome> {
+        let Self { database, now } = *self;
+        let reply = match change {
+            Change::Event(event) => return events::record(database, *event, now).map(recorded),
+            Change::LibraryEvent { payment, compose } => {
+                let payment = payment.map(|id| payments::find(database, id)).transpose()?;
+                let Some(event) = compose(payment.flatten()) else { return Ok(recorded(None)) };
+                return events::record(database, event, now).map(recorded);
+            },
+            Change::EventAcknowledged => {
+                events::acknowledged(database)?;
+                return Ok(Outcome { is_acknowledged: true, ..Outcome::default() });
+            },
+            Change::AddConsumer { name, after } => {
+                Reply::ConsumerAdded(consumers::add(database, &name, after, now)?)
+            },
+            Change::AckEvents { consumer, event_index } => {
+                Reply::Ack(consumers::acknowledge(database, &consumer, event_index, now)?)
+            },
+            Change::DeleteConsumer(name) => Reply::IsChanged(consumers::delete(database, &name)?),
+            Change::RemoveOldEvents { recorded_before, keep_count } => {
+                Reply::Removed(events::remove_old(database, recorded_before, keep_count)?)
+            },
+            _ => Reply::Made,
+        };
+        Ok(reply.into())
     }
-    Ok(Outcome::default())
-}
 
-/// Changes of the events and their consumers.
-fn make_of_events(database: &Connection, change: Change) -> rusqlite::Result<Outcome> {
-    let reply = match change {
-        Change::Event(event) => return events::record(database, *event).map(recorded),
-        Change::LibraryEvent { payment, compose } => {
-            let payment = payment.map(|id| payments::current(database, id)).transpose()?;
-            let Some(event) = compose(payment.flatten()) else { return Ok(recorded(None)) };
-            return events::record(database, event).map(recorded);
-        },
-        Change::EventAcknowledged => {
-            events::acknowledged(database)?;
-            return Ok(Outcome { is_acknowledged: true, ..Outcome::default() });
-        },
-        Change::AddConsumer { name, after } => {
-            Reply::ConsumerAdded(consumers::add(database, &name, after)?)
-        },
-        Change::AckEvents { consumer, event_index } => {
-            Reply::Ack(consumers::acknowledge(database, &consumer, event_index)?)
-        },
-        Change::DeleteConsumer(name) => Reply::IsChanged(consumers::delete(database, &name)?),
-        Change::RemoveOldEvents { recorded_before, keep_count } => {
-            Reply::Removed(events::remove_old(database, recorded_before, keep_count)?)
-        },
-        _ => Reply::Made,
-    };
-    Ok(reply.into())
+    /// Writes down what the change of a record means to the server.
+    fn write_meaning(&self, meaning: Meaning) -> rusqlite::Result<Outcome> {
+        match meaning {
+            Meaning::None => Ok(Outcome::default()),
+            Meaning::Payment(event) => self.write_payments(vec![*event]),
+            Meaning::Queue { acknowledges, reveals_outdated_state } => {
+                if reveals_outdated_state {
+                    let under_way = payments::on_their_way_out(self.database)?.into_iter();
+                    let outdated = |id| (PaymentId(id), PaymentEvent::StateOutdated);
+                    self.write_payments(under_way.map(outdated).collect())?;
+                }
+                if acknowledges {
+                    events::acknowledged(self.database)?;
+                }
+                Ok(Outcome { is_acknowledged: acknowledges, ..Outcome::default() })
+            },
+        }
+    }
+
+    fn write_payments(&self, events: Vec<(PaymentId, PaymentEvent)>) -> rusqlite::Result<Outcome> {
+        let mut outcome = Outcome::default();
+        for (id, event) in events {
+            let Some(change) = payments::change(self.database, id, &event, self.now)? else {
+                continue;
+            };
+            // What was reserved for it is corrected with what it has cost.
+            if let Some(cost_msat) = change.cost_msat() {
+                let settlements = reservations::settle(self.database, id, cost_msat)?;
+                outcome.settlements.extend(settlements);
+            }
+            outcome.payments.push(change);
+        }
+        Ok(outcome)
+    }
 }
 
 fn recorded(event: Option<RecordedEvent>) -> Outcome {
@@ -159,25 +178,4 @@ fn write_record(database: &Connection, change: &RecordChange) -> rusqlite::Resul
     } else {
         Ok(())
     }
-}
-
-/// Writes down what the change of a record means to the server.
-fn write_meaning(database: &Connection, change: RecordChange) -> rusqlite::Result<Outcome> {
-    Ok(match change.meaning {
-        Meaning::None => Outcome::default(),
-        Meaning::Payment(details, expires_at) => {
-            let value = change.value.as_deref().map(Vec::as_slice).unwrap_or_default();
-            Some(payments::put(database, &details, value, expires_at)?).into()
-        },
-        Meaning::PaymentRemoved(id) => payments::removed(database, &id)?.into(),
-        Meaning::Queue { acknowledges, reveals_outdated_state } => {
-            if reveals_outdated_state {
-                payments::doubt_pending(database)?;
-            }
-            if acknowledges {
-                events::acknowledged(database)?;
-            }
-            Outcome { is_acknowledged: acknowledges, ..Outcome::default() }
-        },
-    })
 }

@@ -160,7 +160,7 @@ fn entry(row: &Row<'_>, last_of_before: u64) -> rusqlite::Result<AuditEntry> {
         amount_sats: amount(6)?,
         not_recorded: as_u64(row.get(8)?),
     };
-    let result = match row.get(7)? {
+    let result = match row.get::<_, Option<i64>>(7)? {
         None if number > last_of_before => AuditResult::UnderWay,
         Some(code) => i32::try_from(code)
             .ok()

@@ -9,7 +9,7 @@ use super::{Sqlite, log, replica, sql_error};
 
 impl Sqlite {
     /// Moves all of the log into the database, and waits for the mirror, but not for ever.
-    pub(in crate::store) fn checkpoint(&self) -> io::Result<()> {
+    pub(super) fn empty_log(&self) -> io::Result<()> {
         let (done, mirror_done) = mpsc::channel();
         let checkpoint = |database: &_, wal_reader: &mut WalReader| {
             log::empty(database).map(|is_empty| {
@@ -21,7 +21,7 @@ impl Sqlite {
         self.maintenance.run(checkpoint)?.map_err(sql_error)?;
         let has_mirror = self.mirror.get().is_some();
         if has_mirror && mirror_done.recv_timeout(replica::PATIENCE).is_err() {
-            tracing::warn!("the mirror is not level with the database");
+            tracing::warn!("the mirror is behind the database");
         }
         Ok(())
     }

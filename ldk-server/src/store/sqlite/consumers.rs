@@ -5,7 +5,6 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::events::bounds;
 use super::{as_i64, as_u64};
-use crate::clock::unix_secs;
 use crate::store::model::{Ack, EventBounds, MAX_EVENT_CONSUMERS};
 
 /// The consumers, by name, and which events there are.
@@ -59,6 +58,7 @@ pub(super) fn add(
     database: &Connection,
     consumer: &str,
     after: u64,
+    now: u64,
 ) -> rusqlite::Result<Option<u64>> {
     if let Some(acknowledged) = acknowledged_index(database, consumer)? {
         return Ok(Some(acknowledged));
@@ -68,7 +68,7 @@ pub(super) fn add(
     }
     database
         .prepare_cached("INSERT INTO ldk_server_event_consumers VALUES (?1, ?2, ?3, NULL)")?
-        .execute(params![consumer, as_i64(after), as_i64(unix_secs())])?;
+        .execute(params![consumer, as_i64(after), as_i64(now)])?;
     Ok(Some(after))
 }
 
@@ -76,6 +76,7 @@ pub(super) fn acknowledge(
     database: &Connection,
     consumer: &str,
     event_index: u64,
+    now: u64,
 ) -> rusqlite::Result<Ack> {
     let Some(acknowledged) = acknowledged_index(database, consumer)? else {
         return Ok(Ack::UnknownConsumer);
@@ -92,6 +93,6 @@ pub(super) fn acknowledge(
             "UPDATE ldk_server_event_consumers SET acknowledged = ?2, acknowledged_at = ?3
              WHERE name = ?1",
         )?
-        .execute(params![consumer, as_i64(event_index), as_i64(unix_secs())])?;
+        .execute(params![consumer, as_i64(event_index), as_i64(now)])?;
     Ok(Ack::UpTo(event_index))
 }

@@ -7,7 +7,6 @@ use prost::Message as _;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::{as_i64, as_u64, forwards};
-use crate::clock::unix_secs;
 use crate::store::model::{
     Digest, EventBounds, MAX_REMOVED_AT_ONCE, NewEvent, RecordedEvent, Removed,
 };
@@ -28,6 +27,7 @@ pub(super) fn bounds(database: &Connection) -> rusqlite::Result<EventBounds> {
 pub(super) fn record(
     database: &Connection,
     new: NewEvent,
+    now: u64,
 ) -> rusqlite::Result<Option<RecordedEvent>> {
     let NewEvent { event, dedup_key, source_digest, forward } = new;
     if let Some(dedup_key) = &dedup_key
@@ -35,19 +35,18 @@ pub(super) fn record(
     {
         return Ok(None);
     }
-    let created_at = unix_secs();
     let event_index = bounds(database)?.head_index + 1;
-    let envelope = EventEnvelope { event_index, created_at, event: Some(event) };
-    database.prepare_cached("INSERT INTO ldk_server_events VALUES (?1, ?2, ?3, ?4)")?.execute(
-        params![as_i64(event_index), as_i64(created_at), dedup_key, envelope.encode_to_vec()],
-    )?;
+    let envelope = EventEnvelope { event_index, created_at: now, event: Some(event) };
+    database
+        .prepare_cached("INSERT INTO ldk_server_events VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![as_i64(event_index), as_i64(now), dedup_key, envelope.encode_to_vec()])?;
     if source_digest.is_some() {
         database
             .prepare_cached("UPDATE ldk_server_event_state SET unacknowledged = ?1")?
             .execute([source_digest])?;
     }
     if let Some(forward) = &forward {
-        forwards::add(database, forward, created_at)?;
+        forwards::add(database, forward, now)?;
     }
     Ok(Some(RecordedEvent { envelope, source_digest }))
 }

@@ -76,7 +76,7 @@ fn query(
 }
 
 /// Adds a forward.
-pub(in crate::store) fn add(
+pub(super) fn add(
     database: &Connection,
     payment: &ForwardedPayment,
     created_at: u64,

@@ -8,7 +8,7 @@ mod connection;
 mod consumers;
 pub(super) mod epoch;
 mod events;
-pub(super) mod forwards;
+mod forwards;
 pub(super) mod log;
 mod maintenance;
 mod migration;
@@ -17,67 +17,62 @@ pub(super) mod quarantine;
 mod readers;
 mod reads;
 mod records;
-pub(super) mod replica;
+mod replica;
 mod reservations;
 mod schema;
 mod snapshot;
 mod sole_writer;
+mod upkeep;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
-use ldk_node::io::sqlite_store::SQLITE_DB_FILE_NAME;
+use ldk_node::io::sqlite_store::{KV_TABLE_NAME, SQLITE_DB_FILE_NAME, SqliteStore};
 use ldk_node::lightning::io;
 
-use super::backend::BetweenCommits;
-pub(super) use apply::SqliteWriter;
+use super::backend::{OpenDatabase, Upkeep};
+use apply::SqliteWriter;
 use maintenance::Maintenance;
-pub(super) use readers::Readers;
+use readers::Readers;
 use replica::Mirror;
 pub(super) use schema::SyncMode;
 
+/// The file of the library's own store, where that is in use.
+const LIBRARY_FILE: &str = "library_store.sqlite";
+
 /// The file of the database, and what is done with it beside reading and writing rows.
-pub(super) struct Sqlite {
+struct Sqlite {
     path: PathBuf,
-    pub(super) maintenance: Maintenance,
+    maintenance: Maintenance,
     /// Closed after the writer, who tells it that nothing more will come.
     mirror: OnceLock<Mirror>,
 }
 
 /// Opens the database in this directory, or makes it.
-pub(super) fn open(dir: &Path, sync_mode: SyncMode) -> io::Result<SqliteWriter> {
+pub(super) fn open(dir: &Path, sync_mode: SyncMode) -> io::Result<OpenDatabase> {
     let (mut database, sole_writer) = schema::open(dir, sync_mode)?;
     let changes = database.transaction().map_err(sql_error)?;
     payments::reconcile(&changes)?;
     changes.commit().map_err(sql_error)?;
-    Ok(SqliteWriter::new(database, sole_writer))
+    let (path, writer) = (path_in(dir), SqliteWriter::new(database, sole_writer));
+    let reads = Box::new(Readers::new(path.clone()));
+    let writing = writer.downgrade();
+    let upkeep = move |between_commits| -> Box<dyn Upkeep> {
+        let maintenance = Maintenance::new(between_commits, writing);
+        Box::new(Sqlite { path, maintenance, mirror: OnceLock::new() })
+    };
+    Ok(OpenDatabase { writes: Box::new(writer), reads, upkeep: Box::new(upkeep) })
+}
+
+/// Opens the library's own store, in a file of its own in this directory.
+pub(super) fn open_library(dir: &Path) -> io::Result<SqliteStore> {
+    let (file, table) = (LIBRARY_FILE.to_owned(), KV_TABLE_NAME.to_owned());
+    SqliteStore::new(dir.to_owned(), Some(file), Some(table))
 }
 
 /// The file of the database in this directory.
-pub(super) fn path_in(dir: &Path) -> PathBuf {
+fn path_in(dir: &Path) -> PathBuf {
     dir.join(SQLITE_DB_FILE_NAME)
-}
-
-impl Sqlite {
-    /// What this connection writes to.
-    pub(super) fn new(path: PathBuf, maintenance: Maintenance) -> Self {
-        Self { path, maintenance, mirror: OnceLock::new() }
-    }
-
-    /// The file of the database.
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-}
-
-impl SqliteWriter {
-    /// How things are done with it between two commits.
-    pub(super) fn maintenance(
-        &self,
-    ) -> impl FnOnce(Arc<dyn BetweenCommits>) -> Maintenance + use<> {
-        let database = self.downgrade();
-        move |between_commits| Maintenance::new(between_commits, database)
-    }
 }
 
 fn sql_error(error: rusqlite::Error) -> io::Error {
@@ -93,3 +88,8 @@ fn as_i64(number: u64) -> i64 {
 fn as_u64(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }
+
+#[cfg(test)]
+pub(super) mod testing;
+#[cfg(test)]
+mod tests;

@@ -13,8 +13,9 @@ use super::{
 use crate::compat::channel_state::Id;
 use crate::store::backend::Reads;
 use crate::store::model::{
-    AuditEntry, AuditFilter, AuditPlace, Class, Digest, Epoch, EventBounds, ForwardFilter, ForwardPlace, ForwardRow, Lineage, Name,
-    PaymentFilter, PaymentPlace, PaymentRow, QuarantinedMonitor, Reservation, Unpaid,
+    AuditEntry, AuditFilter, AuditPlace, Class, Digest, Epoch, EventBounds, ForwardFilter,
+    ForwardPlace, ForwardRow, Lineage, Name, PaymentFilter, PaymentPlace, PaymentRow,
+    QuarantinedMonitor, Reservation, Unpaid,
 };
 
 impl Reads for Readers {

@@ -10,10 +10,10 @@ use crate::store::model::{Epoch, Lineage, invalid_data};
 impl Sqlite {
     /// Copies the database as it is after one commit, and no other, into this file, which must not
     /// exist; and tells which commit. Writers go on meanwhile.
-    pub(in crate::store) fn snapshot(&self, path: &Path) -> io::Result<(Lineage, Epoch)> {
+    pub(super) fn copy_to(&self, path: &Path) -> io::Result<(Lineage, Epoch)> {
         let text = path.to_str().ok_or_else(|| invalid_data("the path is not UTF-8"))?;
         // The database is read in one transaction, and written without free space.
-        let database = Readers::open(self.path()).map_err(sql_error)?;
+        let database = Readers::open(&self.path).map_err(sql_error)?;
         database.execute("VACUUM INTO ?1", [text]).map_err(sql_error)?;
         epoch::read(&Readers::open(path).map_err(sql_error)?).map_err(sql_error)
     }

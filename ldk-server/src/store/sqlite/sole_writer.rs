@@ -43,6 +43,7 @@ fn written() -> MutexGuard<'static, BTreeSet<PathBuf>> {
 
 #[cfg(test)]
 mod tests {
+    use crate::store::sqlite::testing as sqlite;
     use crate::store::{KvOwner, OfflineDatabase, Store, testing};
 
     #[test]
@@ -64,17 +65,17 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let store = testing::open(dir.path());
         testing::record(&store, 1);
-        let log = crate::store::log_of(store.sqlite.path());
+        let log = crate::store::log_of(sqlite::path(&store));
         let before = std::fs::metadata(&log).unwrap().len();
         assert!(before > 0);
         for sql in ["PRAGMA wal_checkpoint(TRUNCATE)", "PRAGMA wal_checkpoint(RESTART)"] {
-            let moved = testing::read(&store, |database| {
+            let moved = sqlite::read(&store, |database| {
                 let pages = database.query_row(sql, [], |row| row.get::<_, i64>(2));
                 Ok(pages.unwrap_or(-1))
             });
             assert!(moved.unwrap() <= 0, "{sql}");
         }
-        let written = testing::read(&store, |database| {
+        let written = sqlite::read(&store, |database| {
             database.execute("DELETE FROM ldk_node_data", []).map(drop)
         });
         assert!(written.is_err());

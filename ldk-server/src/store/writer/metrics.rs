@@ -64,13 +64,16 @@ impl CommitMetrics {
         self.forced.inc_by(forced);
         if inversions > 0 {
             tracing::warn!(
-                "a manager of the channels is passed over: it knows too much or too little"
+                managers = inversions,
+                "a channel manager was not used for a cut: it covers a later monitor and not an \
+                 earlier one"
             );
         }
         if forced > 0 {
             tracing::error!(
-                "no manager of the channels has come for what waits, so it is written without: a \
-                 crash now may close a channel"
+                commits = forced,
+                "a channel monitor was committed without the channel manager that covers it: a crash \
+                 now may close the channel"
             );
         }
     }

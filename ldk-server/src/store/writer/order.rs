@@ -16,101 +16,22 @@
 //! record is queued before the manager that knows of it is looked at.
 
 mod cover;
+mod cut;
+mod entry;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-use ldk_node::lightning::ln::types::ChannelId;
+use std::time::Instant;
 
 use crate::compat::channel_state::{self, Id};
 use crate::store::durability::Position;
-
-/// How long a payment that no manager knows may be waited for, once there was a manager without it.
-/// Nearly always the payment was over before it was written down.
-const PAYMENT_PATIENCE: Duration = Duration::from_millis(20);
-
-/// After so long without a manager that covers what waits, something is wrong. It is better then to
-/// write what there is, and perhaps lose a channel at a crash, than to stand still.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// So long a write that is in no hurry waits for one that is, whose commit it shares.
-const DEFERRAL: Duration = Duration::from_millis(500);
-
-/// With more writes than this none is deferred.
-const MAX_DEFERRED: usize = 256;
-
-/// Which of the writes that are in no hurry it is; later ones have higher ones.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::store) struct Ticket(u64);
-
-/// What a write is to the cut.
-#[derive(Clone, Debug)]
-pub(in crate::store) enum Kind {
-    /// It stands where it was put.
-    Plain,
-    /// The monitor of a channel comes to this update.
-    Monitor {
-        /// The channel.
-        channel: Id,
-        /// The number of the update.
-        update: u64,
-        /// It is the first of the channel.
-        is_first: bool,
-    },
-    /// The record of a payment that is on its way out.
-    Outbound(Id),
-    /// The manager, serialized.
-    Manager(Arc<Vec<u8>>),
-}
-
-impl Kind {
-    /// The channel whose monitor it is, and whether it is the first.
-    pub(super) fn monitored(&self) -> Option<(ChannelId, bool)> {
-        match self {
-            Self::Monitor { channel, is_first, .. } => Some((ChannelId(*channel), *is_first)),
-            Self::Plain | Self::Outbound(_) | Self::Manager(_) => None,
-        }
-    }
-}
-
-/// A write in the order.
-#[derive(Debug)]
-pub(super) struct Entry<K, T> {
-    position: Position,
-    pub(super) kind: Kind,
-    /// While it must not be committed.
-    wait: Option<Wait>,
-    /// While no commit is made for it alone.
-    deferral: Option<Deferral>,
-    /// What it writes. Writes with the same key stay in their order.
-    pub(super) key: Option<K>,
-    pub(super) payload: T,
-}
-
-#[derive(Debug)]
-struct Wait {
-    since: Instant,
-    /// When the first manager came that may have been serialized before.
-    first_manager: Option<Instant>,
-}
-
-#[derive(Debug)]
-struct Deferral {
-    ticket: Ticket,
-    until: Instant,
-}
-
-/// A manager that came while payments were being handed to the library.
-#[derive(Debug)]
-struct Held<K, T> {
-    entry: Entry<K, T>,
-    since: Instant,
-    /// The last of these payments.
-    last_pin: u64,
-}
+pub(super) use cut::Cut;
+pub(super) use entry::Entry;
+pub(in crate::store) use entry::Kind;
+pub(in crate::store) use entry::Ticket;
+use entry::{DEFERRAL, Deferral, Held, Wait};
 
 /// What was found out since the last time somebody asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -145,13 +66,6 @@ pub(super) struct Order<K, T> {
     counts: Counts,
     /// Nothing waits, and nothing is moved.
     is_plain: bool,
-}
-
-/// What is to be committed at once.
-pub(super) struct Cut<K, T> {
-    pub(super) entries: Vec<Entry<K, T>>,
-    /// When it is durable, all up to this is.
-    pub(super) watermark: Position,
 }
 
 impl<K: Eq + Clone, T> Order<K, T> {
@@ -356,103 +270,5 @@ impl<K: Eq + Clone, T> Order<K, T> {
     /// How many writes are not committed.
     pub(super) fn len(&self) -> usize {
         self.entries.len() + self.held.len()
-    }
-
-    /// Up to where it can be cut.
-    fn end(&self) -> usize {
-        let waits = |entry: &Entry<K, T>| entry.is_monitor() && entry.wait.is_some();
-        self.entries.iter().position(waits).unwrap_or(self.entries.len())
-    }
-
-    /// Whether anything can be committed.
-    pub(super) fn has_cut(&self, now: Instant) -> bool {
-        let defers = self.entries.len() <= MAX_DEFERRED;
-        let is_due = |entry: &Entry<K, T>| {
-            entry.is_free(now) && !(defers && entry.deferred_for(now).is_some())
-        };
-        self.is_late(now) || self.entries.iter().take(self.end()).any(is_due)
-    }
-
-    /// For how long the oldest of what waits for a manager has waited.
-    pub(super) fn waited(&self, now: Instant) -> Option<Duration> {
-        let waits = self.entries.iter().filter_map(|entry| entry.wait.as_ref());
-        let since = waits.map(|wait| wait.since).chain(self.held.iter().map(|held| held.since));
-        since.min().map(|since| now.saturating_duration_since(since))
-    }
-
-    fn is_late(&self, now: Instant) -> bool {
-        self.waited(now).is_some_and(|waited| waited >= PATIENCE)
-    }
-
-    /// When to look again if nothing comes meanwhile.
-    pub(super) fn look_again_in(&self, now: Instant) -> Option<Duration> {
-        let late = self.waited(now).map(|waited| PATIENCE.saturating_sub(waited));
-        let payments = self.entries.iter().take(self.end()).filter_map(Entry::free_from);
-        let payment = payments.min().map(|from| from.saturating_duration_since(now));
-        let deferred = self.entries.iter().take(self.end());
-        let deferred = deferred.filter_map(|entry| entry.deferred_for(now)).min();
-        late.into_iter().chain(payment).chain(deferred).min()
-    }
-
-    /// Takes what is to be committed next. Everything if something has waited too long.
-    pub(super) fn cut(&mut self, now: Instant) -> Cut<K, T> {
-        if self.is_late(now) {
-            self.counts.forced += 1;
-            self.release(u64::MAX, now);
-            return Cut { entries: self.entries.drain(..).collect(), watermark: self.last };
-        }
-        let rest = self.entries.split_off(self.end());
-        let before = std::mem::take(&mut self.entries);
-        let (free, waiting): (Vec<_>, Vec<_>) =
-            before.into_iter().partition(|entry| entry.is_free(now));
-        for entry in free.iter().filter(|entry| entry.wait.is_some()) {
-            if let Kind::Outbound(payment) = entry.kind {
-                self.unproven.insert(payment);
-            }
-        }
-        self.entries.extend(waiting.into_iter().chain(rest));
-        Cut { entries: free, watermark: self.watermark() }
-    }
-
-    /// Takes the last cut, and what is left behind it. Nothing of that is durable, so nothing has left
-    /// the node: it is as if it had not been written, as after a crash.
-    pub(super) fn last_cut(&mut self, now: Instant) -> (Cut<K, T>, Vec<Entry<K, T>>) {
-        self.release(u64::MAX, now);
-        let cut = self.cut(now + PAYMENT_PATIENCE);
-        (cut, self.entries.drain(..).collect())
-    }
-
-    /// Everything up to this has been taken.
-    fn watermark(&self) -> Position {
-        let left = self.entries.iter().map(|entry| entry.position);
-        let held = self.held.iter().map(|held| held.entry.position);
-        left.chain(held).min().map_or(self.last, |first| first.saturating_sub(1))
-    }
-}
-
-impl<K, T> Entry<K, T> {
-    /// Its place in the order of all writes.
-    pub(super) fn position(&self) -> Position {
-        self.position
-    }
-
-    fn is_monitor(&self) -> bool {
-        matches!(self.kind, Kind::Monitor { .. })
-    }
-
-    /// From when on it may be committed without being covered; `None` if not, or if it is.
-    fn free_from(&self) -> Option<Instant> {
-        let first_manager = self.wait.as_ref()?.first_manager?;
-        (!self.is_monitor()).then(|| first_manager + PAYMENT_PATIENCE)
-    }
-
-    /// For how long no commit is made for it alone; `None` if it is in a hurry.
-    fn deferred_for(&self, now: Instant) -> Option<Duration> {
-        let until = self.deferral.as_ref()?.until;
-        until.checked_duration_since(now).filter(|left| !left.is_zero())
-    }
-
-    fn is_free(&self, now: Instant) -> bool {
-        self.wait.is_none() || self.free_from().is_some_and(|from| from <= now)
     }
 }

@@ -1,30 +1,27 @@
 //! What waits to be written, and how it is handed to the thread that writes.
 
+mod pending;
+
 use std::collections::HashMap;
 use std::mem;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use ldk_node::lightning::io;
+use ldk_node::lightning::ln::channelmanager::PaymentId;
 
 use super::job::{Failure, Job};
 use super::metrics::CommitMetrics;
-use super::order::{self, Cut, Kind, Order, Ticket};
+use super::order::{self, Cut, Kind, Ticket};
 use crate::compat::channel_state::Id;
 use crate::store::backend::MaintenanceTask;
-use crate::store::change::Change;
+use crate::store::change::{Change, PaymentEvent};
 use crate::store::durability::{Durability, Position, Watermark};
-use crate::store::model::{Name, PAYMENTS, Value};
+use crate::store::model::{Name, Value};
+use pending::{Queue, State};
 
 /// How many changes may wait. More callers are held up: by then each commit holds thousands.
 const CAPACITY: usize = 4096;
-
-/// How many bytes the library's values may have that wait. With more it is held up, if it is the
-/// disk that they wait for.
-const CAPACITY_BYTES: usize = 256 << 20;
-
-/// That something has waited so long for a manager which covers it is told.
-const UNUSUAL_WAIT: Duration = Duration::from_secs(1);
 
 /// What is on disk when cuts begin.
 pub(in crate::store) struct Known {
@@ -69,40 +66,10 @@ pub(super) struct Shared {
     watermark: Watermark,
 }
 
-struct Queue {
-    order: Order<Name, Job>,
-    /// The library's values that are not committed.
-    overlay: HashMap<Name, (Position, Value)>,
-    overlay_bytes: usize,
-    maintenance: Vec<MaintenanceTask>,
-    state: State,
-    /// That something waits for unusually long was told.
-    is_wait_told: bool,
-    /// When the commit under way was begun.
-    committing_since: Option<Instant>,
-}
-
-enum State {
-    Open,
-    /// What is in the queue is written, and that is all.
-    Closing,
-    /// Why nothing can be written.
-    Failed(Failure),
-}
-
 impl Shared {
     pub(super) fn new() -> io::Result<Self> {
-        let queue = Queue {
-            order: Order::new(),
-            overlay: HashMap::new(),
-            overlay_bytes: 0,
-            maintenance: Vec::new(),
-            state: State::Open,
-            is_wait_told: false,
-            committing_since: None,
-        };
         Ok(Self {
-            queue: Mutex::new(queue),
+            queue: Mutex::new(Queue::new()),
             filled: Condvar::new(),
             emptied: Condvar::new(),
             metrics: CommitMetrics::new()?,
@@ -221,15 +188,10 @@ impl Shared {
     /// thread see what can be committed.
     fn looked(&self, mut queue: MutexGuard<'_, Queue>, now: Instant) {
         for payment in queue.order.take_over() {
-            match Name::new(PAYMENTS.0, PAYMENTS.1, &hex::encode(payment)) {
-                Ok(name) => {
-                    let change = Change::PaymentsFailed(vec![payment]);
-                    let job = Job::new(change, Box::new(drop));
-                    let position = self.watermark.accept();
-                    queue.order.push(position, Kind::Plain, Some(name), job, now);
-                },
-                Err(error) => tracing::error!("a payment that is over stays pending: {error}"),
-            }
+            let (id, position) = (PaymentId(payment), self.watermark.accept());
+            let change = Change::Payments(vec![(id, PaymentEvent::NotSent)]);
+            let job = Job::new(change, Box::new(drop));
+            queue.order.push(position, Kind::Plain, Some(Name::of_payment(id)), job, now);
         }
         self.metrics.cut(queue.order.take_counts());
         drop(queue);
@@ -337,64 +299,4 @@ impl Shared {
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-impl Queue {
-    fn is_open(&self) -> bool {
-        matches!(self.state, State::Open)
-    }
-
-    fn refusal(&self) -> Option<Failure> {
-        match &self.state {
-            State::Open => None,
-            State::Closing => Some(Failure::from("the store is closed")),
-            State::Failed(failure) => Some(Arc::clone(failure)),
-        }
-    }
-
-    /// Whether the library is to wait until the disk has taken some of what it wrote. If nothing can
-    /// be written, it is the library that has to go on.
-    fn is_full(&self, now: Instant) -> bool {
-        self.overlay_bytes > CAPACITY_BYTES && self.order.has_cut(now)
-    }
-
-    fn cover_with(&mut self, name: Name, position: Position, value: Value) {
-        self.overlay_bytes += bytes(&value);
-        if let Some((_, before)) = self.overlay.insert(name, (position, value)) {
-            self.overlay_bytes -= bytes(&before);
-        }
-    }
-
-    /// What this has written is on disk, and read there from now on if nothing was written over it.
-    fn uncover(&mut self, entry: &Entry) {
-        let Some(name) = &entry.key else { return };
-        if self.overlay.get(name).is_some_and(|(position, _)| *position == entry.position())
-            && let Some((_, value)) = self.overlay.remove(name)
-        {
-            self.overlay_bytes -= bytes(&value);
-        }
-    }
-
-    fn look_again_in(&self, now: Instant) -> Option<Duration> {
-        let unusual = self.order.waited(now).filter(|_| !self.is_wait_told);
-        let unusual = unusual.map(|waited| UNUSUAL_WAIT.saturating_sub(waited));
-        unusual.into_iter().chain(self.order.look_again_in(now)).min()
-    }
-
-    fn tell_wait(&mut self, now: Instant, metrics: &CommitMetrics) {
-        let waited = self.order.waited(now).filter(|waited| *waited >= UNUSUAL_WAIT);
-        if waited.is_some() && !self.is_wait_told {
-            metrics.is_late();
-            tracing::warn!(
-                "the state of a channel has waited for {} ms for the manager that knows of it; \
-                 nothing leaves the node meanwhile",
-                waited.unwrap_or_default().as_millis()
-            );
-        }
-        self.is_wait_told = waited.is_some();
-    }
-}
-
-fn bytes(value: &Value) -> usize {
-    value.as_ref().map_or(0, |value| value.len())
 }

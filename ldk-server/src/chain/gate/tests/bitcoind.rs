@@ -12,8 +12,8 @@ use tokio::task::JoinSet;
 
 use super::stub::{self, Stub};
 use super::*;
-use crate::chain::gate::entrance::MAX_CONNECTIONS;
 use crate::chain::gate::http::MAX_BODY_BYTES;
+use crate::chain::gate::ports::MAX_CONNECTIONS;
 
 const BROADCAST: &str = "sendrawtransaction";
 

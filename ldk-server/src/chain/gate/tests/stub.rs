@@ -19,15 +19,15 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 /// What a server was asked, in order.
-pub(super) struct Asked<T>(Arc<Mutex<Vec<T>>>);
+pub(super) struct PendingBroadcasts<T>(Arc<Mutex<Vec<T>>>);
 
-impl<T> Clone for Asked<T> {
+impl<T> Clone for PendingBroadcasts<T> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 }
 
-impl<T> Asked<T> {
+impl<T> PendingBroadcasts<T> {
     fn push(&self, request: T) {
         self.0.lock().unwrap().push(request);
     }
@@ -46,7 +46,7 @@ impl<T> Asked<T> {
 /// A server that remembers what it was asked, until this is dropped.
 pub(super) struct Stub<T> {
     pub(super) port: u16,
-    pub(super) asked: Asked<T>,
+    pub(super) asked: PendingBroadcasts<T>,
     /// How many connections were made.
     pub(super) connections: Arc<Mutex<usize>>,
     _serving: JoinSet<()>,
@@ -101,11 +101,11 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
 async fn serve<T: Send + 'static, F: Future<Output = ()> + Send + 'static>(
     tls: Option<TlsAcceptor>,
-    answer: impl Fn(Box<dyn Duplex>, Asked<T>) -> F + Send + 'static,
+    answer: impl Fn(Box<dyn Duplex>, PendingBroadcasts<T>) -> F + Send + 'static,
 ) -> Stub<T> {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let (asked, connections) = (Asked(Arc::default()), Arc::<Mutex<usize>>::default());
+    let (asked, connections) = (PendingBroadcasts(Arc::default()), Arc::<Mutex<usize>>::default());
     let mut serving = JoinSet::new();
     let (remembering, counting) = (asked.clone(), Arc::clone(&connections));
     serving.spawn(async move {

@@ -6,7 +6,7 @@ use ldk_node::bitcoin::Txid;
 use ldk_node::bitcoin::hashes::Hash as _;
 use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_node::lightning_types::payment::PaymentHash;
-use ldk_server_grpc::types::{Payment, PaymentMethod};
+use ldk_server_grpc::types::PaymentMethod;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter};
 
@@ -14,19 +14,6 @@ use super::super::{as_i64, as_u64};
 use super::class_from_row;
 use crate::compat::channel_state::Id;
 use crate::store::model::{Class, PAYMENTS, PaymentFilter, PaymentPlace, PaymentRow, Unpaid};
-
-/// The payment with this id, as it is on record in the transaction under way. One that cannot be read
-/// is none, and told of in the log.
-pub(in crate::store::sqlite) fn current(
-    database: &Connection,
-    id: PaymentId,
-) -> rusqlite::Result<Option<Payment>> {
-    let payment = find(database, id)?.map(PaymentRow::payment).transpose();
-    Ok(payment.unwrap_or_else(|error| {
-        tracing::error!("payment {} cannot be read: {error}", hex::encode(id.0));
-        None
-    }))
-}
 
 /// The payment with this id.
 pub(in crate::store::sqlite) fn find(

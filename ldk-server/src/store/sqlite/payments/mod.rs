@@ -1,79 +1,68 @@
-//! The table of payments.
+//! The table of payments. What becomes of a payment is decided in [`rules`].
 
 mod certainty;
-mod changes;
 mod list;
 
+use std::sync::Arc;
+
 use ldk_node::lightning::io;
-use ldk_node::payment::PaymentDirection::Outbound;
-use ldk_node::payment::{PaymentDetails, PaymentKind};
+use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_server_grpc::types::{PaymentDirection, PaymentMethod, PaymentStatus};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-pub(super) use certainty::{doubt_pending, give_up};
-pub(super) use changes::{
-    have_failed, paid_after_all, removed, transaction_made, transaction_refused,
-};
-pub(super) use list::{
-    classes, current, expired, find, on_their_way_out, page, transactions_not_found,
-};
+pub(super) use list::{classes, expired, find, on_their_way_out, page, transactions_not_found};
 
-use super::{as_i64, sql_error};
+use super::{as_i64, as_u64, records, sql_error};
+use crate::store::change::{PaymentEvent, WrittenPayment};
 use crate::store::model::payments::read;
-use crate::store::model::{Class, PAYMENTS, StatusChange};
-use crate::wire::payment as wire;
+use crate::store::model::{
+    Certainty, Class, Name, PAYMENTS, PaymentColumns, StatusChange, StoredPayment,
+};
+use crate::store::payments::rules::{self, Decision, RowChange};
 
-/// Writes a payment into the history. If it is an invoice that is being made, it expires then.
-pub(in crate::store::sqlite) fn put(
+/// Writes down what has happened to a payment.
+pub(super) fn change(
     database: &Connection,
-    details: &PaymentDetails,
-    value: &[u8],
-    expires_at: Option<u64>,
-) -> rusqlite::Result<StatusChange> {
-    let created_at = as_i64(details.latest_update_timestamp);
-    put_created(database, details, value, created_at, expires_at)
+    id: PaymentId,
+    event: &PaymentEvent,
+    now: u64,
+) -> rusqlite::Result<Option<StatusChange>> {
+    let name = Name::of_payment(id);
+    let stored = stored(database, id)?.map(|stored| {
+        let has_record = event.asks_for_record() && records::exists(database, &name)?;
+        Ok::<_, rusqlite::Error>(StoredPayment { has_record, ..stored })
+    });
+    let Decision { row, record, status } = rules::decide(stored.transpose()?.as_ref(), event, now);
+    match row {
+        RowChange::None => {},
+        RowChange::Put(columns) => put(database, id, &columns)?,
+        RowChange::Certainty(certainty) => set_certainty(database, id, certainty)?,
+        RowChange::Prune => prune(database, id)?,
+    }
+    if let Some(record) = record {
+        records::put(database, &name, &record)?;
+    }
+    Ok(status)
 }
 
-/// Writes a payment into the history; this is its time of creation unless it is there.
-fn put_created(
-    database: &Connection,
-    details: &PaymentDetails,
-    value: &[u8],
-    created_at: i64,
-    expires_at: Option<u64>,
-) -> rusqlite::Result<StatusChange> {
-    let PaymentDetails {
-        id,
-        kind,
-        amount_msat,
-        fee_paid_msat,
-        direction,
-        status,
-        latest_update_timestamp,
-    } = details;
-    let before = class_of(database, &id.0)?;
-    let after = Class {
-        status: wire::payment_status(*status),
-        direction: wire::payment_direction(*direction),
-        method: wire::payment_method(kind),
-    };
-    let became = |status| StatusChange {
-        id: *id,
-        before,
-        after: Class { status, ..after },
-        amount_msat: amount_msat.unwrap_or(0),
-        fee_paid_msat: fee_paid_msat.unwrap_or(0),
-    };
-    let statuses = (before.map(|before| before.status), after.status);
-    // The library writes that a payment was sent when it may have arrived already, over that it has.
-    let is_sent = *direction == Outbound && !matches!(kind, PaymentKind::Onchain { .. });
-    if is_sent && statuses == (Some(PaymentStatus::Succeeded), PaymentStatus::Pending) {
-        return Ok(became(PaymentStatus::Succeeded));
-    }
-    let fails = statuses == (Some(PaymentStatus::Pending), PaymentStatus::Failed);
-    if fails && certainty::is_doubted(database, &id.0)? {
-        return Ok(became(PaymentStatus::Pending));
-    }
+fn stored(database: &Connection, id: PaymentId) -> rusqlite::Result<Option<StoredPayment>> {
+    let mut statement = database.prepare_cached(
+        "SELECT status, direction, method, doubt, expired, payment FROM ldk_server_payments
+         WHERE id = ?1",
+    )?;
+    let stored = statement.query_row([id.0], |row| {
+        Ok(StoredPayment {
+            class: class_from_row(row)?,
+            certainty: row.get(3)?,
+            is_pruned: row.get(4)?,
+            value: row.get(5)?,
+            has_record: false,
+        })
+    });
+    stored.optional()
+}
+
+fn put(database: &Connection, id: PaymentId, columns: &PaymentColumns) -> rusqlite::Result<()> {
     let mut statement = database.prepare_cached(
         "INSERT INTO ldk_server_payments (id, created_at, updated_at, direction, status, method,
              amount_msat, fee_paid_msat, payment_hash, expires_at, payment)
@@ -85,28 +74,41 @@ fn put_created(
              expires_at = coalesce(excluded.expires_at, expires_at), expired = 0,
              payment = excluded.payment",
     )?;
-    statement.execute(params![
+    let Class { status, direction, method } = columns.class;
+    let written = statement.execute(params![
         id.0,
-        created_at,
-        as_i64(*latest_update_timestamp),
-        after.direction as i32,
-        after.status as i32,
-        after.method as i32,
-        amount_msat.map(as_i64),
-        fee_paid_msat.map(as_i64),
-        wire::payment_hash(kind).map(|hash| hash.0),
-        expires_at.map(as_i64),
-        value,
-    ])?;
-    Ok(became(after.status))
+        as_i64(columns.created_at),
+        as_i64(columns.updated_at),
+        direction as i32,
+        status as i32,
+        method as i32,
+        columns.amount_msat.map(as_i64),
+        columns.fee_paid_msat.map(as_i64),
+        columns.payment_hash,
+        columns.expires_at.map(as_i64),
+        *columns.value,
+    ]);
+    written.map(drop)
+}
+
+fn set_certainty(
+    database: &Connection,
+    id: PaymentId,
+    certainty: Certainty,
+) -> rusqlite::Result<()> {
+    let mut statement =
+        database.prepare_cached("UPDATE ldk_server_payments SET doubt = ?1 WHERE id = ?2")?;
+    statement.execute((certainty, id.0)).map(drop)
+}
+
+fn prune(database: &Connection, id: PaymentId) -> rusqlite::Result<()> {
+    let mut statement = database
+        .prepare_cached("UPDATE ldk_server_payments SET status = ?1, expired = 1 WHERE id = ?2")?;
+    statement.execute(params![PaymentStatus::Failed as i32, id.0]).map(drop)
 }
 
 /// Takes over a payment from among the library's, with its time of creation.
-pub(in crate::store::sqlite) fn take_over(
-    database: &Connection,
-    key: &str,
-    created_at: i64,
-) -> io::Result<()> {
+pub(super) fn take_over(database: &Connection, key: &str, created_at: i64) -> io::Result<()> {
     let value: Option<Vec<u8>> = database
         .query_row(
             "SELECT value FROM ldk_node_data
@@ -118,12 +120,12 @@ pub(in crate::store::sqlite) fn take_over(
         .map_err(sql_error)?;
     // The time was written before the payment, and a crash may have been between.
     let Some(value) = value else { return Ok(()) };
-    put_created(database, &read(&value)?, &value, created_at, None).map_err(sql_error)?;
+    found(database, value, Some(as_u64(created_at)))?;
     Ok(())
 }
 
 /// Makes the history agree with what the library has, in case another program wrote to its table.
-pub(in crate::store::sqlite) fn reconcile(database: &Connection) -> io::Result<()> {
+pub(super) fn reconcile(database: &Connection) -> io::Result<()> {
     let mut changed: u64 = 0;
     let mut differing = database
         .prepare(
@@ -134,23 +136,32 @@ pub(in crate::store::sqlite) fn reconcile(database: &Connection) -> io::Result<(
         .map_err(sql_error)?;
     let mut rows = differing.query([PAYMENTS.0, PAYMENTS.1]).map_err(sql_error)?;
     while let Some(row) = rows.next().map_err(sql_error)? {
-        let value: Vec<u8> = row.get(0).map_err(sql_error)?;
-        let change = put(database, &read(&value)?, &value, None).map_err(sql_error)?;
-        changed += u64::from(change.is_news());
+        let change = found(database, row.get(0).map_err(sql_error)?, None)?;
+        changed += u64::from(change.is_some_and(|change| change.is_news()));
     }
     if changed > 0 {
-        tracing::info!(
-            "{changed} payments were added to the history, or have another status in it"
-        );
+        tracing::info!(payments = changed, "the history was brought up to date with the library");
     }
     Ok(())
 }
 
-fn class_of(database: &Connection, id: &[u8]) -> rusqlite::Result<Option<Class>> {
-    let mut statement = database.prepare_cached(
-        "SELECT status, direction, method FROM ldk_server_payments WHERE id = ?1",
-    )?;
-    Ok(statement.query_row([id], class_from_row).optional()?.flatten())
+/// Writes a record of the library's that was found at the start into the history.
+fn found(
+    database: &Connection,
+    value: Vec<u8>,
+    created_at: Option<u64>,
+) -> io::Result<Option<StatusChange>> {
+    let details = read(&value)?;
+    let (id, updated_at) = (details.id, details.latest_update_timestamp);
+    let payment = WrittenPayment {
+        details,
+        value: Arc::new(value),
+        created_at: created_at.unwrap_or(updated_at),
+        expires_at: None,
+    };
+    let event = PaymentEvent::Written(Box::new(payment));
+    // What was written says when.
+    change(database, id, &event, updated_at).map_err(sql_error)
 }
 
 /// Reads it from the columns `status, direction, method`; `None` for what we did not write.

@@ -19,13 +19,12 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
-pub use queue::MirrorState;
 use queue::Queue;
 use replicator::Replicator;
 pub(in crate::store) use wal_reader::WalReader;
 
 use super::Sqlite;
-use crate::store::model::Lineage;
+use crate::store::model::{Lineage, MirrorState};
 
 /// How long a start waits to hear whose mirror it is, and a stop until all is in it. A share that
 /// hangs takes longer, and is not waited for.
@@ -44,12 +43,16 @@ pub(in crate::store) struct Mirror {
 impl Sqlite {
     /// Copies the database, and every commit from now on, to this directory. Fails only if there is
     /// something that must not be written over.
-    pub(in crate::store) fn mirror_to(&self, dir: &Path, lineage: Lineage) -> io::Result<()> {
+    pub(in crate::store::sqlite) fn replicate_to(
+        &self,
+        dir: &Path,
+        lineage: Lineage,
+    ) -> io::Result<()> {
         let queue = Arc::new(Queue::new(dir.display().to_string()));
-        let database = Arc::new(File::open(self.path())?);
+        let database = Arc::new(File::open(&self.path)?);
         let replicator = Replicator {
             dir: dir.to_owned(),
-            path: self.path().to_owned(),
+            path: self.path.clone(),
             database: Arc::clone(&database),
             lineage,
             maintenance: self.maintenance.clone(),
@@ -66,7 +69,7 @@ impl Sqlite {
     }
 
     /// How the mirror is; `None` if there is none.
-    pub(in crate::store) fn mirror_state(&self) -> Option<MirrorState> {
+    pub(in crate::store::sqlite) fn replica_state(&self) -> Option<MirrorState> {
         self.mirror.get().map(|mirror| mirror.queue.mirror_state())
     }
 }
@@ -97,7 +100,7 @@ impl Drop for Mirror {
         self.queue.stop();
         let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
         if ended.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
-            tracing::warn!("the mirror takes too long to end and is left as it is");
+            tracing::warn!("the mirror takes too long to catch up and is left as it is");
         }
     }
 }

@@ -2,8 +2,10 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
+
+use crate::store::model::MirrorState;
 
 /// How much may wait for the mirror. More is given up, and the mirror begins anew.
 const CAPACITY_BYTES: usize = 64 << 20;
@@ -34,14 +36,21 @@ pub(super) struct Commits {
     made_at: Instant,
 }
 
-/// How the mirror is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MirrorState {
-    /// Since when there are changes that it does not have, at most; zero if it is level with the
-    /// database.
-    pub behind: Duration,
-    /// Whether it cannot be written, or hangs, and has not become level since.
-    pub is_failing: bool,
+/// Why the mirror lacks commits, and has to begin anew.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Gap {
+    /// More commits waited for it than may.
+    #[error("it is slow: {} MiB were waiting for it", CAPACITY_BYTES >> 20)]
+    Slow,
+    /// Commits were made that the writer does not know.
+    #[error("another program has written to the database")]
+    OtherWriter,
+    /// The log cannot be read.
+    #[error("the log cannot be read: {0}")]
+    Log(#[source] io::Error),
+    /// A commit failed.
+    #[error("the database cannot be written")]
+    WriterFailed,
 }
 
 /// Between the writer and the mirror.
@@ -56,7 +65,7 @@ struct State {
     messages: VecDeque<Message>,
     bytes: usize,
     /// Why the mirror has to begin anew, after these messages.
-    lost: Option<String>,
+    lost: Option<Arc<Gap>>,
     is_stopping: bool,
     behind_since: Option<Instant>,
     /// When the mirror began to do what it does.
@@ -89,7 +98,7 @@ impl Queue {
     }
 
     /// Gives commits to the mirror. Fails if there is no room for them.
-    pub(super) fn push(&self, offset: u64, bytes: Vec<u8>) -> Result<(), String> {
+    pub(super) fn push(&self, offset: u64, bytes: Vec<u8>) -> Result<(), Gap> {
         let mut state = self.state();
         let made_at = Instant::now();
         state.behind_since.get_or_insert(made_at);
@@ -100,7 +109,7 @@ impl Queue {
         if state.bytes > CAPACITY_BYTES {
             state.messages.clear();
             state.bytes = 0;
-            return Err(format!("it is slow: {} MiB were waiting for it", CAPACITY_BYTES >> 20));
+            return Err(Gap::Slow);
         }
         state.messages.push_back(Message::Commits(Commits { offset, bytes, made_at }));
         self.changed.notify_all();
@@ -114,11 +123,11 @@ impl Queue {
     }
 
     /// Commits are missing from here on, for this reason.
-    pub(super) fn lose(&self, reason: String) {
+    pub(super) fn lose(&self, gap: Gap) {
         let mut state = self.state();
         state.behind_since.get_or_insert_with(Instant::now);
-        self.failed(&mut state, &reason);
-        state.lost = Some(reason);
+        self.failed(&mut state, &gap.to_string());
+        state.lost = Some(Arc::new(gap));
         self.changed.notify_all();
     }
 
@@ -127,8 +136,8 @@ impl Queue {
         let mut state = self.state();
         state.busy_since = None;
         while state.messages.is_empty() {
-            if let Some(reason) = &state.lost {
-                return Err(io::Error::other(reason.clone()));
+            if let Some(gap) = &state.lost {
+                return Err(io::Error::other(Arc::clone(gap)));
             }
             if state.is_stopping {
                 return Err(io::Error::other("the database is closed"));
@@ -154,7 +163,7 @@ impl Queue {
         let is_level = !state.messages.iter().any(|message| matches!(message, Message::Commits(_)));
         state.behind_since = if is_level { None } else { last.or(state.behind_since) };
         if state.is_failing || !state.was_level {
-            tracing::info!("the mirror in {} is level with the database", self.place);
+            tracing::info!(mirror = self.place, "the mirror has caught up with the database");
         }
         (state.is_failing, state.was_level) = (false, true);
         self.changed.notify_all();
@@ -209,11 +218,12 @@ impl Queue {
     /// Told once, until it is level again.
     fn failed(&self, state: &mut State, reason: &str) {
         if state.is_failing {
-            tracing::debug!("the mirror in {} still fails: {reason}", self.place);
+            tracing::debug!(mirror = self.place, reason, "the mirror still fails");
         } else {
             tracing::error!(
-                "the mirror in {} fails: {reason}; it is tried again until it succeeds",
-                self.place
+                mirror = self.place,
+                reason,
+                "the mirror fails; it is tried again until it succeeds"
             );
         }
         state.is_failing = true;

@@ -69,7 +69,7 @@ impl Replicator {
         let mut pause = FIRST_PAUSE;
         while let Err(error) = self.try_to_keep() {
             if self.queue.is_stopping() {
-                tracing::warn!("the mirror is not level with the database: {error}");
+                tracing::warn!(%error, "the mirror is behind the database");
                 break;
             }
             if self.queue.was_level() {
@@ -149,7 +149,10 @@ impl Replicator {
     }
 
     fn give_up(&self) -> io::Result<Option<BaseBackup>> {
-        tracing::warn!("the mirror in {} stays as it was: it was being copied", self.dir.display());
+        tracing::warn!(
+            mirror = %self.dir.display(),
+            "the mirror stays as it was: it was being copied"
+        );
         BaseBackup::remove_partial(&Disk::default(), &self.dir)?;
         Ok(None)
     }

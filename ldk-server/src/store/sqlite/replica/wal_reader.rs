@@ -12,7 +12,7 @@ use std::sync::{Arc, mpsc};
 
 use rusqlite::Connection;
 
-use super::queue::{Message, Queue};
+use super::queue::{Gap, Message, Queue};
 use super::wal::{Frames, HEADER_BYTES, Header};
 use crate::store::sqlite::log::log_of;
 
@@ -57,8 +57,8 @@ impl WalReader {
         let Some(following) = &mut self.following else {
             return;
         };
-        if let Err(reason) = following.look(&self.log, database) {
-            following.queue.lose(reason);
+        if let Err(gap) = following.look(&self.log, database) {
+            following.queue.lose(gap);
             self.following = None;
         }
     }
@@ -88,18 +88,17 @@ impl WalReader {
 impl Drop for WalReader {
     fn drop(&mut self) {
         if let Some(following) = self.following.take() {
-            following.queue.lose("the database cannot be written".to_owned());
+            following.queue.lose(Gap::WriterFailed);
         }
     }
 }
 
 impl Following {
-    fn look(&mut self, log: &Path, database: &Connection) -> Result<(), String> {
+    fn look(&mut self, log: &Path, database: &Connection) -> Result<(), Gap> {
         if data_version(database) != Ok(self.data_version) {
-            return Err("another program has written to the database".to_owned());
+            return Err(Gap::OtherWriter);
         }
-        let (offset, bytes) =
-            self.read(log).map_err(|error| format!("the log cannot be read: {error}"))?;
+        let (offset, bytes) = self.read(log).map_err(Gap::Log)?;
         if bytes.is_empty() { Ok(()) } else { self.queue.push(offset, bytes) }
     }
 

@@ -3,9 +3,12 @@
 //! closing a channel or losing sight of a payment.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
 
 use proptest::prelude::*;
 
+use super::cut::PATIENCE;
+use super::entry::PAYMENT_PATIENCE;
 use super::*;
 use crate::compat::testing;
 

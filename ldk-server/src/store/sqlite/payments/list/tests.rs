@@ -1,7 +1,7 @@
 use tempfile::TempDir;
 
 use super::*;
-use crate::store::conformance::payments::pairs;
+use crate::store::conformance::payments::list::pairs;
 use crate::store::{sqlite, testing};
 
 /// What SQLite does for a query, a line each.

@@ -15,7 +15,7 @@ use super::super::base_backup::{BaseBackup, database_in};
 use super::super::disk::Disk;
 use super::super::queue::{Message, Queue};
 use super::durable::Durable;
-use super::{Store, commits, find, open, shipped, write};
+use super::{Store, between_commits, commits, find, open, shipped, write};
 
 /// How many parts the database is copied in.
 const PARTS: u64 = 3;
@@ -66,7 +66,7 @@ impl Recorder {
         let follow = move |database: &_, wal_reader: &mut super::super::WalReader| {
             wal_reader.follow(database, queue);
         };
-        self.store.sqlite.maintenance.run(follow).unwrap();
+        between_commits(&self.store, follow);
         self.database.rewind().unwrap();
         let part_bytes = self.database.metadata().unwrap().len() / PARTS + 1;
         for part in 0..=PARTS {

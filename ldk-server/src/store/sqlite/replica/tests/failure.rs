@@ -10,7 +10,7 @@ use rusqlite::Connection;
 
 use super::super::WalReader;
 use super::super::queue::Queue;
-use super::{PATIENCE, Store, commits, database_in, find, level, open, write};
+use super::{PATIENCE, Store, between_commits, commits, database_in, find, level, open, write};
 
 /// Waits until the mirror fails.
 fn failing(store: &Store) {
@@ -128,7 +128,7 @@ fn a_mirror_that_hangs_is_not_waited_for() {
     let follow = move |database: &Connection, wal_reader: &mut WalReader| {
         wal_reader.follow(database, for_writer);
     };
-    store.sqlite.maintenance.run(follow).unwrap();
+    between_commits(&store, follow);
     for number in 0..70 {
         KVStoreSync::write(&store, "large", "", "key", vec![number; 1 << 20]).unwrap();
     }

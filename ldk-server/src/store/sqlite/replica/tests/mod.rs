@@ -16,6 +16,7 @@ use rusqlite::Connection;
 
 use super::base_backup::database_in;
 use crate::store::sqlite::epoch;
+use crate::store::sqlite::testing::between_commits;
 use crate::store::{Epoch, Lineage, Store, log_of, testing};
 
 const NAMESPACE: &str = "mirrored";
@@ -32,7 +33,7 @@ fn open(dir: &Path) -> Store {
     let small_log = |database: &Connection, _: &mut super::WalReader| {
         database.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)
     };
-    store.sqlite.maintenance.run(small_log).unwrap().unwrap();
+    between_commits(&store, small_log).unwrap();
     store
 }
 
@@ -49,7 +50,7 @@ fn commits(store: &Store) -> u64 {
 
 /// Waits until what was answered is on its way to the mirror.
 fn shipped(store: &Store) {
-    store.sqlite.maintenance.run(|_, _| ()).unwrap();
+    between_commits(store, |_, _| ());
 }
 
 /// Waits until the mirror has everything.

@@ -1,0 +1,162 @@
+//! The sections of the configuration, as the daemon works with them.
+
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ldk_node::bitcoin::secp256k1::PublicKey;
+use ldk_node::config::ChannelConfig;
+use ldk_node::lightning::ln::msgs::SocketAddress;
+use secrecy::SecretString;
+
+use super::HostPort;
+
+/// Trusted peers, the reserve, and the defaults of channels.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ChannelsConfig {
+    /// Peers whose channels are used before their funding transaction is confirmed.
+    pub trusted_peers_0conf: Vec<PublicKey>,
+    /// The reserve for each anchor channel, in satoshis, which pays for closing it.
+    pub anchor_reserve_sats: u64,
+    /// Peers whose channels need no reserve.
+    pub anchor_trusted_peers: Vec<PublicKey>,
+    /// The default settings of channels that this node opens.
+    pub opened: ChannelConfig,
+}
+
+/// Logging.
+pub struct LogConfig {
+    /// The least severe level that is written.
+    pub level: log::LevelFilter,
+    /// The least severe level that is written to the file.
+    pub file_level: log::LevelFilter,
+    /// Levels of targets, by prefix.
+    pub targets: Vec<(String, log::LevelFilter)>,
+    /// The format of a line.
+    pub format: LogFormat,
+    /// The log file, beside the console.
+    pub file: Option<PathBuf>,
+    /// When the file is rotated.
+    pub rotation: LogRotation,
+}
+
+/// The format of a log line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Text.
+    Text,
+    /// One JSON object for each line.
+    Json,
+}
+
+/// When the log file is rotated, and how many old files are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogRotation {
+    /// The largest size of a file, unless a single line is larger; `None` for no limit.
+    pub max_bytes: Option<u64>,
+    /// The largest age of a file; `None` for no limit.
+    pub max_age: Option<Duration>,
+    /// How many old files are kept.
+    pub max_files: usize,
+}
+
+/// The certificate of the gRPC service.
+#[derive(Clone)]
+pub struct TlsConfig {
+    /// The PEM certificate chain, leaf first.
+    pub cert_path: PathBuf,
+    /// Its PEM key: PKCS#8, SEC 1 or PKCS#1.
+    pub key_path: PathBuf,
+    /// Names and addresses that a generated certificate is valid for, besides localhost, 127.0.0.1
+    /// and the address below.
+    pub hosts: Vec<String>,
+    /// The address of the service, if it is a single one.
+    pub listening: Option<IpAddr>,
+}
+
+/// The limits for callers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LimitsConfig {
+    /// Connections at once; more are closed.
+    pub max_connections: usize,
+    /// Requests at once on one connection; the caller has to wait with more.
+    pub max_streams_per_connection: u32,
+    /// Calls that run or wait at once, over all connections; more are refused.
+    pub max_calls_in_flight: usize,
+    /// Calls of one connection per second; `None` for no limit.
+    pub max_calls_per_second_per_connection: Option<NonZeroU32>,
+    /// How long a new connection may take for its TLS handshake.
+    pub handshake_timeout: Duration,
+    /// How long it may then take to send the first HTTP bytes, and in HTTP/1 the headers of each
+    /// request.
+    pub header_timeout: Duration,
+    /// How long a caller may take to send the body of a call.
+    pub request_timeout: Duration,
+    /// How long a caller may take to receive an answer, 16 KiB at a time.
+    pub write_timeout: Duration,
+    /// After this time without data, a keep-alive ping is sent.
+    pub keep_alive_interval: Duration,
+    /// The connection is closed if the ping is not answered within this time.
+    pub keep_alive_timeout: Duration,
+}
+
+/// The limits for connections to and from Lightning peers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeerLimitsConfig {
+    /// Connections at once; an eighth is for those that this node makes.
+    pub max_connections: usize,
+    /// Connections at once from one address; more are closed.
+    pub max_connections_per_address: usize,
+    /// How long the handshake may take.
+    pub handshake_timeout: Duration,
+    /// How long a peer may take to receive what is sent to it, 16 KiB at a time.
+    pub write_timeout: Duration,
+    /// Bytes that may wait to be sent to one peer; the library has to wait with more.
+    pub max_queued_bytes: usize,
+}
+
+/// The LSP that opens just-in-time channels to this node.
+pub struct Lsps2ClientConfig {
+    /// Its node id.
+    pub node_id: PublicKey,
+    /// Its address.
+    pub address: SocketAddress,
+    /// The token that it requires.
+    pub token: Option<SecretString>,
+}
+
+/// Which events are kept: those within both limits, and always the newest one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventsConfig {
+    /// How many seconds an event is kept.
+    pub keep_secs: u64,
+    /// How many events are kept.
+    pub keep_count: u64,
+}
+
+/// How human-readable names (BIP 353) are resolved.
+pub struct HrnConfig {
+    /// A DNS server that answers over TCP. Answers need a DNSSEC proof.
+    pub dns_server: HostPort,
+    /// How long a lookup may take.
+    pub timeout: Duration,
+}
+
+/// Metrics for Prometheus.
+pub struct MetricsConfig {
+    /// Whether metrics are served.
+    pub enabled: bool,
+    /// How often the node is read.
+    pub poll_interval: Duration,
+    /// The login that may read them; `None` for everybody.
+    pub login: Option<MetricsLogin>,
+}
+
+/// HTTP basic authentication.
+pub struct MetricsLogin {
+    /// The user.
+    pub username: String,
+    /// Their password.
+    pub password: SecretString,
+}
