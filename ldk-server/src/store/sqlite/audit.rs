@@ -113,7 +113,6 @@ fn query(
         sql.push_str(condition);
         values.extend(with);
     };
-    let number = |number: u64| Value::from(as_i64(number));
     if let Some(from) = created_from {
         and(" AND created_at >= ?", vec![number(*from)]);
     }
@@ -133,19 +132,29 @@ fn query(
     if let Some(caller) = caller {
         and(" AND caller = ?", vec![caller.clone().into()]);
     }
-    match result {
-        None => {},
-        Some(AuditResult::UnderWay) => {
-            and(" AND result IS NULL AND number > ?", vec![number(last_of_before)]);
-        },
-        Some(AuditResult::Unknown) => and(
-            " AND (result = ? OR result IS NULL AND number <= ?)",
-            vec![UNKNOWN.into(), number(last_of_before)],
-        ),
-        Some(AuditResult::Answered(code)) => and(" AND result = ?", vec![(*code).into()]),
+    if let Some(result) = *result {
+        let (condition, with) = has_result(result, last_of_before);
+        and(condition, with);
     }
     and(" ORDER BY created_at DESC, number DESC LIMIT ?", vec![number(limit as u64)]);
     (sql, values)
+}
+
+fn has_result(result: AuditResult, last_of_before: u64) -> (&'static str, Vec<Value>) {
+    match result {
+        AuditResult::UnderWay => {
+            (" AND result IS NULL AND number > ?", vec![number(last_of_before)])
+        },
+        AuditResult::Unknown => (
+            " AND (result = ? OR result IS NULL AND number <= ?)",
+            vec![UNKNOWN.into(), number(last_of_before)],
+        ),
+        AuditResult::Answered(code) => (" AND result = ?", vec![code.into()]),
+    }
+}
+
+fn number(number: u64) -> Value {
+    as_i64(number).into()
 }
 
 fn entry(row: &Row<'_>, last_of_before: u64) -> rusqlite::Result<AuditEntry> {
