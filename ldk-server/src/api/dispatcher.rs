@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{Impact, Rpc, Stream};
+use crate::access::Access;
 use crate::app::App;
 use crate::audit::{self, Written};
 use crate::caller::Caller;
@@ -39,6 +40,8 @@ pub struct Admitted {
     caller: Caller,
     /// What is recorded of it, if anything is.
     entry: Option<NewAuditEntry>,
+    /// What it changes may be outside of the database.
+    changes_files: bool,
 }
 
 /// The context of a call whose handler is a future.
@@ -86,7 +89,9 @@ impl Dispatcher {
         let is_recorded = R::SPEC.impact != Impact::Reads;
         let entry = is_recorded.then(|| audit::entry_of(&caller, name, &request));
         let caller = caller.with_budgets(budgets);
-        R::serve(self, Admitted { caller, entry }, request).await
+        // That is where the API keys are.
+        let changes_files = R::SPEC.access == Access::Admin;
+        R::serve(self, Admitted { caller, entry, changes_files }, request).await
     }
 
     fn app(&self) -> Result<Arc<App>, Error> {
@@ -112,7 +117,7 @@ impl Dispatcher {
     pub(super) async fn blocking<Q, A>(
         &self,
         method: &'static str,
-        Admitted { caller, entry }: Admitted,
+        Admitted { caller, entry, changes_files }: Admitted,
         request: Q,
         handler: fn(&App, &Caller, Q) -> Result<A, Error>,
     ) -> Result<A, Error>
@@ -125,7 +130,11 @@ impl Dispatcher {
         let work = move || {
             // The call may have waited for a thread.
             caller.still_waits()?;
-            let recorded = working.audit.begin(entry, &caller)?;
+            let recorded = if changes_files {
+                working.audit.begin_on_disk(entry, &caller)?
+            } else {
+                working.audit.begin(entry, &caller)?
+            };
             let answer = handler(&working, &caller, request);
             let written = recorded.ended(&answer);
             answer.map(|answer| (answer, written))
@@ -152,7 +161,7 @@ impl Dispatcher {
     /// Awaits a handler.
     pub(super) async fn asynchronous<Q, A, F>(
         &self,
-        Admitted { caller, entry }: Admitted,
+        Admitted { caller, entry, .. }: Admitted,
         request: Q,
         handler: impl FnOnce(Call, Q) -> F,
     ) -> Result<A, Error>
@@ -171,7 +180,7 @@ impl Dispatcher {
     /// Awaits a handler whose answer is a stream.
     pub(super) async fn stream<Q, T, F>(
         &self,
-        Admitted { caller, entry }: Admitted,
+        Admitted { caller, entry, .. }: Admitted,
         request: Q,
         handler: impl FnOnce(Call, Q) -> F,
     ) -> Result<Stream<T>, Error>

@@ -68,9 +68,24 @@ impl Audit {
         let full =
             || Error::Unavailable("the disk does not keep up with what is written".to_owned());
         let record = |entry| self.store.record_call(entry, AuditResult::UnderWay).ok_or_else(full);
-        let record = entry.map(record).transpose()?;
+        Ok(self.recorded(entry.map(record).transpose()?, caller))
+    }
+
+    /// The same, and waits on this thread until the entry is on disk: for a call that changes something
+    /// outside of the database.
+    pub fn begin_on_disk(
+        &self,
+        entry: Option<NewAuditEntry>,
+        caller: &Caller,
+    ) -> Result<Recorded, Error> {
+        let record = |entry| self.store.record_call_at_once(entry, AuditResult::UnderWay);
+        let record = entry.map(record).transpose().map_err(Error::internal)?;
+        Ok(self.recorded(record, caller))
+    }
+
+    fn recorded(&self, record: Option<AuditRecord>, caller: &Caller) -> Recorded {
         let (store, refusals) = (Arc::clone(&self.store), Arc::clone(&self.refusals));
-        Ok(Recorded { store, refusals, caller: caller.clone(), record })
+        Recorded { store, refusals, caller: caller.clone(), record }
     }
 
     /// Records that a call was refused, unless too many were.

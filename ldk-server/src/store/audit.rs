@@ -4,6 +4,7 @@
 //! entry is not. Entries have no commit of their own, as long as anything else is written soon: a call is
 //! not made slower by being recorded.
 
+use std::future::ready;
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 
@@ -15,7 +16,7 @@ use super::change::{Change, Outcome, Reply};
 use super::model::{
     AuditChange, AuditEntry, AuditFilter, AuditPlace, AuditResult, NewAuditEntry, Page,
 };
-use super::writer::{Ticket, unexpected, wait_async};
+use super::writer::{Ticket, unexpected, wait, wait_async};
 
 /// So many entries may wait to be written.
 const MAX_WAITING: usize = 4096;
@@ -49,14 +50,41 @@ impl Store {
         if self.writer.queued() >= MAX_WAITING {
             return None;
         }
+        let (mut number, mut ticket) = (0, Ticket::default());
+        let written = wait_async(|answer| {
+            number = self.add_entry(call, result, |change| {
+                ticket = self.writer.submit_deferred(change, answer);
+            });
+        });
+        Some(AuditRecord { number, ticket, written })
+    }
+
+    /// Records a call, and waits on this thread until the entry is on disk.
+    pub fn record_call_at_once(
+        &self,
+        call: NewAuditEntry,
+        result: AuditResult,
+    ) -> io::Result<AuditRecord> {
+        let mut number = 0;
+        let outcome = wait(|answer| {
+            number = self.add_entry(call, result, |change| self.writer.submit(change, answer));
+        })?;
+        let written = Box::pin(ready(Ok(outcome)));
+        Ok(AuditRecord { number, ticket: Ticket::default(), written })
+    }
+
+    fn add_entry(
+        &self,
+        call: NewAuditEntry,
+        result: AuditResult,
+        submit: impl FnOnce(Change),
+    ) -> u64 {
         let mut last = self.audit_numbers.last.lock().unwrap_or_else(PoisonError::into_inner);
         *last += 1;
-        let number = *last;
-        let change = Change::Audit(AuditChange::Add(Box::new(AuditEntry { number, call, result })));
-        let mut ticket = Ticket::default();
+        let entry = AuditEntry { number: *last, call, result };
         // Before anybody else has a number, so that they are written in their order.
-        let written = wait_async(|answer| ticket = self.writer.submit_deferred(change, answer));
-        Some(AuditRecord { number, ticket, written })
+        submit(Change::Audit(AuditChange::Add(Box::new(entry))));
+        *last
     }
 
     /// Records what came of a call, and the amount that it turned out to be about.

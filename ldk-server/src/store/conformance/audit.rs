@@ -178,6 +178,15 @@ pub(super) fn an_entry_comes_to_the_disk_before_what_its_call_changes<D: TestDat
     }
 }
 
+pub(super) fn an_entry_can_be_on_disk_before_its_call_begins<D: TestDatabase>() {
+    let store = D::new().open();
+    for number in 1..10 {
+        let call = call("CreateApiKey", "user 1000", 1);
+        let record = store.record_call_at_once(call, AuditResult::UnderWay).unwrap();
+        assert_eq!((record.number, store.reads.last_audit_number().unwrap()), (number, number));
+    }
+}
+
 pub(super) fn an_entry_comes_to_the_disk_by_itself<D: TestDatabase>() {
     let store = D::new().open();
     let begun = Instant::now();

@@ -114,6 +114,7 @@ on_each!({
         pages_of_the_audit_follow_one_another_with_any_filter,
         old_entries_go_some_at_a_time_and_pages_go_on,
         an_entry_comes_to_the_disk_before_what_its_call_changes,
+        an_entry_can_be_on_disk_before_its_call_begins,
         an_entry_comes_to_the_disk_by_itself,
         a_record_that_is_dropped_leaves_nothing,
     }
