@@ -59,6 +59,9 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::ListForwardedPayments(command) => {
             command.run(&cli.connection.client()?, cli.format).await
         },
+        Command::ListAuditEntries(command) => {
+            command.run(&cli.connection.client()?, cli.format).await
+        },
         Command::Unary(command) => command.run(&cli.connection.client()?, cli.format).await,
     }
 }

@@ -69,6 +69,7 @@ fn the_commands_have_the_names_of_the_contract() {
         "revoke-client-cert",
         "list-payments",
         "list-forwarded-payments",
+        "list-audit-entries",
         "events",
         "backup",
         "health",

@@ -86,7 +86,7 @@ fn wrong_usage_is_exit_status_2() {
 fn a_page_token_that_is_none_is_an_invalid_request() {
     let cli = Cli::new();
     let file = cli.file("tls.crt", &certificate());
-    for command in ["list-payments", "list-forwarded-payments"] {
+    for command in ["list-payments", "list-forwarded-payments", "list-audit-entries"] {
         let output = cli.run(&["-a", "00", "-t", &file, command, "--page-token", "1:2:3"]);
         assert_fails(&output, 1, "Error (Invalid Request): --page-token \"1:2:3\" must be");
     }

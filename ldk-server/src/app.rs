@@ -10,6 +10,7 @@ use ldk_node::lightning::ln::msgs::SocketAddress;
 use ldk_node::lightning::routing::router::RouteParametersConfig;
 use ldk_node::lightning_types::features::NodeFeatures;
 
+use crate::audit::Audit;
 use crate::backup::Backups;
 use crate::bulkhead::Bulkhead;
 use crate::executor::Executor;
@@ -38,6 +39,8 @@ pub struct App {
     pub executor: Executor,
     /// Who may call.
     pub permissions: Permissions,
+    /// Records the calls.
+    pub audit: Arc<Audit>,
     /// On-chain transactions, one after the other.
     pub spending: Arc<Spending>,
     /// Channels that are being spliced.

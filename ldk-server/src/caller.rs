@@ -4,7 +4,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tonic::Status;
@@ -94,7 +94,17 @@ pub struct Caller {
     budgets: Arc<[DemandedBudget]>,
     deadline: Option<Deadline>,
     recheck: Recheck,
-    state: Arc<AtomicU8>,
+    request_id: Option<u64>,
+    state: Arc<State>,
+}
+
+/// How far a call is.
+#[derive(Debug, Default)]
+struct State {
+    /// Whether the caller waits.
+    patience: AtomicU8,
+    /// What the call turned out to be about, in millisatoshis; 0 if that is not known.
+    amount_msat: AtomicU64,
 }
 
 impl Caller {
@@ -155,6 +165,21 @@ impl Caller {
         }
     }
 
+    /// The id of the request.
+    pub(crate) fn request_id(&self) -> Option<u64> {
+        self.request_id
+    }
+
+    /// The call is about this amount, which its request need not name.
+    pub(crate) fn names_amount_msat(&self, amount_msat: u64) {
+        self.state.amount_msat.store(amount_msat, Ordering::Relaxed);
+    }
+
+    /// What the call is about, if the operation said so.
+    pub(crate) fn amount_msat(&self) -> Option<u64> {
+        Some(self.state.amount_msat.load(Ordering::Relaxed)).filter(|amount| *amount > 0)
+    }
+
     /// What this call may spend.
     pub(crate) fn budgets(&self) -> &[DemandedBudget] {
         &self.budgets
@@ -165,9 +190,9 @@ impl Caller {
         Self { budgets: budgets.into(), ..self }
     }
 
-    /// The same, waiting until this deadline.
-    pub(crate) fn with_deadline(self, deadline: Deadline) -> Self {
-        Self { deadline: Some(deadline), ..self }
+    /// The request has this id, and the caller waits until this deadline.
+    pub(crate) fn has_sent(&mut self, request_id: Option<u64>, deadline: Option<Deadline>) {
+        (self.request_id, self.deadline) = (request_id, deadline);
     }
 
     /// Fails if the caller has given up. From now on the caller is told the outcome, even if the
@@ -185,7 +210,8 @@ impl Caller {
         if self.deadline.is_some_and(Deadline::has_passed) {
             self.give_up();
         }
-        let change = self.state.compare_exchange(WAITS, next, Ordering::SeqCst, Ordering::SeqCst);
+        let change =
+            self.state.patience.compare_exchange(WAITS, next, Ordering::SeqCst, Ordering::SeqCst);
         match change {
             Ok(_) | Err(COMMITTED) => Ok(()),
             // Nobody reads it.
@@ -195,8 +221,12 @@ impl Caller {
 
     /// Returns whether the caller has given up, which it cannot once the call is committed.
     fn give_up(&self) -> bool {
-        let change =
-            self.state.compare_exchange(WAITS, GAVE_UP, Ordering::SeqCst, Ordering::SeqCst);
+        let change = self.state.patience.compare_exchange(
+            WAITS,
+            GAVE_UP,
+            Ordering::SeqCst,
+            Ordering::SeqCst,
+        );
         matches!(change, Ok(_) | Err(GAVE_UP))
     }
 
@@ -244,8 +274,9 @@ mod tests {
     fn within(timeout: &str) -> Caller {
         let mut headers = HeaderMap::new();
         headers.insert("grpc-timeout", timeout.parse().unwrap());
-        let deadline = Deadline::of(&headers, Instant::now()).unwrap();
-        Caller::default().with_deadline(deadline.unwrap())
+        let mut caller = Caller::default();
+        caller.has_sent(None, Deadline::of(&headers, Instant::now()).unwrap());
+        caller
     }
 
     #[tokio::test(start_paused = true)]

@@ -60,26 +60,31 @@ impl Error {
     pub fn internal(error: impl ToString) -> Self {
         Self::Internal(error.to_string())
     }
+
+    /// The gRPC status.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::InvalidArgument { .. } => Code::InvalidArgument,
+            Self::FailedPrecondition(_) => Code::FailedPrecondition,
+            Self::NotFound(_) => Code::NotFound,
+            Self::AlreadyExists(_) => Code::AlreadyExists,
+            Self::OutOfRange(_) => Code::OutOfRange,
+            Self::ResourceExhausted(_) => Code::ResourceExhausted,
+            Self::PermissionDenied(_) => Code::PermissionDenied,
+            Self::DeadlineExceeded => Code::DeadlineExceeded,
+            Self::Unavailable(_) => Code::Unavailable,
+            Self::Unimplemented(_) => Code::Unimplemented,
+            Self::Internal(_) => Code::Internal,
+        }
+    }
 }
 
 impl From<Error> for Status {
     fn from(error: Error) -> Self {
-        let code = match &error {
-            Error::InvalidArgument { .. } => Code::InvalidArgument,
-            Error::FailedPrecondition(_) => Code::FailedPrecondition,
-            Error::NotFound(_) => Code::NotFound,
-            Error::AlreadyExists(_) => Code::AlreadyExists,
-            Error::OutOfRange(_) => Code::OutOfRange,
-            Error::ResourceExhausted(_) => Code::ResourceExhausted,
-            Error::PermissionDenied(_) => Code::PermissionDenied,
-            Error::DeadlineExceeded => Code::DeadlineExceeded,
-            Error::Unavailable(_) => Code::Unavailable,
-            Error::Unimplemented(_) => Code::Unimplemented,
-            Error::Internal(_) => {
-                return Self::internal("internal error; the server's log has the details");
-            },
-        };
-        Self::new(code, error.to_string())
+        if matches!(error, Error::Internal(_)) {
+            return Self::internal("internal error; the server's log has the details");
+        }
+        Self::new(error.code(), error.to_string())
     }
 }
 
@@ -146,6 +151,29 @@ impl From<NodeError> for Error {
             | NodeError::TxSyncFailed
             | NodeError::TxSyncTimeout => Self::Internal(text()),
         }
+    }
+}
+
+/// The name of a status code in the gRPC specification.
+pub fn code_name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
     }
 }
 

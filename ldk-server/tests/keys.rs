@@ -96,6 +96,7 @@ const VALUES: &[(&str, [&str; 3])] = &[
     ("history.keep_expired_invoices_secs", ["86401", "86402", "86403"]),
     ("events.keep_secs", ["61", "62", "63"]),
     ("events.keep_count", ["1", "2", "3"]),
+    ("audit.keep_days", ["0", "1", "30"]),
     ("backup.directory", ["/backup/1", "/backup/2", "/backup/3"]),
     ("backup.allow_keys", ON),
     // It has no other.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 /// From the top to the bottom. A module may name those that stand below it, and no other.
-const FLOORS: [&str; 46] = [
+const FLOORS: [&str; 47] = [
     "main",
     "fuzzing",
     "commands",
@@ -35,6 +35,7 @@ const FLOORS: [&str; 46] = [
     "payment_requests",
     "executor",
     "bulkhead",
+    "audit",
     "permissions",
     "caller",
     "access",

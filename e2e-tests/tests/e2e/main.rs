@@ -1,5 +1,6 @@
 //! End-to-end tests: real daemons, a real bitcoind, and clients as users have them.
 
+mod audit;
 mod auth;
 mod backup;
 mod certificate;

@@ -27,6 +27,7 @@ macro_rules! unary_commands {
 }
 
 mod api_keys;
+mod audit;
 mod backup;
 mod bolt11;
 mod bolt12;
@@ -57,6 +58,7 @@ use ldk_server_client::Client;
 use crate::failure::Failure;
 use crate::output::Format;
 
+use audit::ListAuditEntries;
 use backup::Backup;
 use completions::Completions;
 use events::Events;
@@ -71,6 +73,7 @@ pub(crate) enum Command {
     Unary(UnaryCommand),
     ListPayments(ListPayments),
     ListForwardedPayments(ListForwardedPayments),
+    ListAuditEntries(ListAuditEntries),
     Events(Events),
     Backup(Backup),
     Health(Health),

@@ -7,12 +7,15 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{Kind, Rpc, Stream};
+use super::{Impact, Kind, Rpc, Stream};
+use crate::access::Access;
 use crate::app::App;
+use crate::audit::{self, Written};
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::executor::Executor;
 use crate::permissions::Permissions;
+use crate::store::NewAuditEntry;
 
 /// Whether the server has started.
 #[derive(Clone)]
@@ -30,6 +33,15 @@ pub struct Dispatcher {
     executor: Executor,
     stopping: CancellationToken,
     permissions: Permissions,
+}
+
+/// A call that its caller may make.
+pub struct Admitted {
+    caller: Caller,
+    /// What is recorded of it, if anything is.
+    entry: Option<NewAuditEntry>,
+    /// What it changes may be outside of the database.
+    changes_files: bool,
 }
 
 /// The context of a call whose handler is a future.
@@ -64,14 +76,26 @@ impl Dispatcher {
         caller: Caller,
         request: R::Request,
     ) -> Result<R::Reply, Error> {
-        let method = (R::SPEC.name, R::SPEC.access);
-        let budgets = self.permissions.admit(&caller, method, &request)?;
+        let name = R::SPEC.name;
+        let budgets = match self.permissions.admit(&caller, (name, R::SPEC.access), &request) {
+            Ok(budgets) => budgets,
+            Err(refusal) => {
+                if let Phase::Ready(app) = &*self.phase.borrow() {
+                    app.audit.refused(&caller, name, &request, &refusal);
+                }
+                return Err(refusal);
+            },
+        };
+        let is_recorded = R::SPEC.impact != Impact::Reads;
+        let entry = is_recorded.then(|| audit::entry_of(&caller, name, &request));
         let caller = caller.with_budgets(budgets);
         let caller = match R::SPEC.kind {
-            Kind::Stream => self.permissions.watch(caller, method, &request),
+            Kind::Stream => self.permissions.watch(caller, (name, R::SPEC.access), &request),
             Kind::Blocking | Kind::Async => caller,
         };
-        R::serve(self, caller, request).await
+        // That is where the API keys are.
+        let changes_files = R::SPEC.access == Access::Admin;
+        R::serve(self, Admitted { caller, entry, changes_files }, request).await
     }
 
     fn app(&self) -> Result<Arc<App>, Error> {
@@ -97,7 +121,7 @@ impl Dispatcher {
     pub(super) async fn blocking<Q, A>(
         &self,
         method: &'static str,
-        caller: Caller,
+        Admitted { caller, entry, changes_files }: Admitted,
         request: Q,
         handler: fn(&App, &Caller, Q) -> Result<A, Error>,
     ) -> Result<A, Error>
@@ -110,7 +134,14 @@ impl Dispatcher {
         let work = move || {
             // The call may have waited for a thread.
             caller.still_waits()?;
-            handler(&working, &caller, request)
+            let recorded = if changes_files {
+                working.audit.begin_on_disk(entry, &caller)?
+            } else {
+                working.audit.begin(entry, &caller)?
+            };
+            let answer = handler(&working, &caller, request);
+            let written = recorded.ended(&answer);
+            answer.map(|answer| (answer, written))
         };
         let answer = self.executor.run(method, work).await;
         let_out(&app, answer).await
@@ -134,7 +165,7 @@ impl Dispatcher {
     /// Awaits a handler.
     pub(super) async fn asynchronous<Q, A, F>(
         &self,
-        caller: Caller,
+        Admitted { caller, entry, .. }: Admitted,
         request: Q,
         handler: impl FnOnce(Call, Q) -> F,
     ) -> Result<A, Error>
@@ -143,15 +174,17 @@ impl Dispatcher {
     {
         self.not_stopping()?;
         let app = self.ready()?;
+        let recorded = app.audit.begin(entry, &caller)?;
         let answer = handler(Call { dispatcher: self.clone(), caller }, request).await;
+        let written = recorded.ended(&answer);
         // Whether or not the server stops by now: what was done is told.
-        let_out(&app, answer).await
+        let_out(&app, answer.map(|answer| (answer, written))).await
     }
 
     /// Awaits a handler whose answer is a stream.
     pub(super) async fn stream<Q, T, F>(
         &self,
-        caller: Caller,
+        Admitted { caller, entry, .. }: Admitted,
         request: Q,
         handler: impl FnOnce(Call, Q) -> F,
     ) -> Result<Stream<T>, Error>
@@ -159,17 +192,21 @@ impl Dispatcher {
         F: Future<Output = Result<Stream<T>, Error>>,
         T: Send + 'static,
     {
-        self.app()?;
+        let recorded = self.app()?.audit.begin(entry, &caller)?;
         let call = Call { dispatcher: self.clone(), caller: caller.clone() };
-        let stream = handler(call, request).await?;
-        Ok(stream.until(self.stopping.clone(), caller))
+        let stream = handler(call, request).await;
+        // What it sends comes from the disk, and the entry was queued before that was.
+        recorded.ended(&stream);
+        Ok(stream?.until(self.stopping.clone(), caller))
     }
 }
 
 /// Returns the answer when all that it reports is on disk.
-async fn let_out<A>(app: &App, answer: Result<A, Error>) -> Result<A, Error> {
+async fn let_out<A>(app: &App, answer: Result<(A, Written), Error>) -> Result<A, Error> {
     app.store.all_durable().await.map_err(|error| Error::Unavailable(error.to_string()))?;
-    answer
+    let (answer, written) = answer?;
+    written.on_disk().await?;
+    Ok(answer)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 
 mod amount;
 mod api_keys;
+mod audit;
 mod backup;
 mod bolt11;
 mod bolt12;
@@ -21,6 +22,7 @@ mod hold;
 mod jit;
 mod node;
 mod onchain;
+mod pages;
 mod pasted;
 mod payments;
 mod peers;
@@ -33,7 +35,7 @@ pub(crate) mod table;
 mod unified;
 mod uri;
 
-pub use dispatcher::{Dispatcher, Phase};
+pub use dispatcher::{Admitted, Dispatcher, Phase};
 pub(crate) use payments::page_token_bytes;
 pub use stream::Stream;
 pub use table::{Impact, Kind, Rpc, RpcSpec, group_of, rpc, specs};

@@ -9,15 +9,12 @@ use ldk_server_grpc::api::{
 use ldk_server_grpc::types::PageToken;
 
 use super::fields;
+use super::pages::{self, PAGE_TOKEN, as_index, check_times, creation_time, parse_page_size};
 use crate::app::App;
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::ops;
 use crate::store::{Forward, ForwardFilter, ForwardPlace, Page, PaymentFilter, PaymentPlace};
-
-const PAGE_TOKEN: &str = "page_token";
-const DEFAULT_PAGE_SIZE: u32 = 100;
-const MAX_PAGE_SIZE: u32 = 1_000;
 
 pub(super) fn get(
     app: &App,
@@ -84,10 +81,10 @@ pub(super) fn list_forwarded(
     let filter = ForwardFilter { created_from, created_before };
     let page = ops::payments::list_forwarded(app, &filter, after, page_size)?;
     let Page { rows, has_more } = page.ok_or_else(unknown_token)?;
-    let next_page_token = rows.last().filter(|_| has_more).map(|Forward { place, .. }| PageToken {
-        token: hex::encode(place.number.to_be_bytes()),
-        index: as_index(place.created_at),
-    });
+    let next_page_token = rows
+        .last()
+        .filter(|_| has_more)
+        .map(|Forward { place, .. }| pages::token_of(place.created_at, place.number));
     let forwarded_payments = rows.into_iter().map(|row| row.payment).collect();
     Ok(ListForwardedPaymentsResponse { forwarded_payments, next_page_token })
 }
@@ -99,9 +96,8 @@ fn payment_place(token: &PageToken) -> Result<PaymentPlace, Error> {
 }
 
 fn forward_place(token: &PageToken) -> Result<ForwardPlace, Error> {
-    let PageToken { token, index } = token;
-    let number = u64::from_be_bytes(fields::hex(PAGE_TOKEN, token)?);
-    Ok(ForwardPlace { created_at: creation_time(*index)?, number })
+    let (created_at, number) = pages::numbered(token)?;
+    Ok(ForwardPlace { created_at, number })
 }
 
 /// For each list that accepts the token: how many bytes it has read from it.
@@ -111,34 +107,8 @@ pub(crate) fn page_token_bytes(token: &PageToken) -> Vec<usize> {
     payment.into_iter().chain(forward).collect()
 }
 
-fn creation_time(index: i64) -> Result<u64, Error> {
-    u64::try_from(index)
-        .map_err(|_| Error::invalid(PAGE_TOKEN, format!("the index {index} must not be negative")))
-}
-
-fn as_index(created_at: u64) -> i64 {
-    i64::try_from(created_at).unwrap_or(i64::MAX)
-}
-
 fn unknown_token() -> Error {
     Error::invalid(PAGE_TOKEN, "was not given out by this node for this list")
-}
-
-fn parse_page_size(page_size: Option<u32>) -> Result<usize, Error> {
-    match page_size.unwrap_or(DEFAULT_PAGE_SIZE) {
-        size @ 1..=MAX_PAGE_SIZE => Ok(size as usize),
-        other => Err(Error::invalid("page_size", format!("{other} must be 1 to {MAX_PAGE_SIZE}"))),
-    }
-}
-
-fn check_times(created_from: Option<u64>, created_before: Option<u64>) -> Result<(), Error> {
-    match (created_from, created_before) {
-        (Some(from), Some(before)) if before <= from => Err(Error::invalid(
-            "created_before",
-            format!("{before} must be later than created_from, which is {from}"),
-        )),
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]
@@ -169,27 +139,6 @@ mod tests {
             ] {
                 assert!(error.to_string().starts_with("page_token: "), "{error}");
             }
-        }
-    }
-
-    #[test]
-    fn a_page_has_at_least_one_row_and_at_most_a_thousand() {
-        assert_eq!(parse_page_size(None).unwrap(), 100);
-        assert_eq!(parse_page_size(Some(1)).unwrap(), 1);
-        assert_eq!(parse_page_size(Some(1_000)).unwrap(), 1_000);
-        for size in [0, 1_001, u32::MAX] {
-            let error = parse_page_size(Some(size)).unwrap_err().to_string();
-            assert!(error.starts_with("page_size: ") && error.contains("1 to 1000"), "{error}");
-        }
-    }
-
-    #[test]
-    fn a_span_of_time_is_not_empty() {
-        check_times(Some(1), Some(2)).unwrap();
-        check_times(Some(2), None).unwrap();
-        for before in [0, 1] {
-            let error = check_times(Some(1), Some(before)).unwrap_err().to_string();
-            assert!(error.starts_with("created_before: "), "{error}");
         }
     }
 }

@@ -6,12 +6,11 @@ use ldk_server_grpc::api::*;
 use ldk_server_grpc::events::EventEnvelope;
 
 use super::{
-    Dispatcher, Stream, api_keys, backup, bolt11, bolt12, channel_config, channels, client_certs,
-    consumers, crypto, decode, events, graph, hold, jit, node, onchain, payments, peers, runes,
-    splice, spontaneous, unified,
+    Admitted, Dispatcher, Stream, api_keys, audit, backup, bolt11, bolt12, channel_config,
+    channels, client_certs, consumers, crypto, decode, events, graph, hold, jit, node, onchain,
+    payments, peers, runes, splice, spontaneous, unified,
 };
 use crate::access::Access;
-use crate::caller::Caller;
 use crate::error::Error;
 
 /// A call of the API.
@@ -26,7 +25,7 @@ pub trait Rpc: Send {
     /// Runs the handler. For the dispatcher only: access is checked there.
     fn serve(
         dispatcher: &Dispatcher,
-        caller: Caller,
+        call: Admitted,
         request: Self::Request,
     ) -> impl Future<Output = Result<Self::Reply, Error>> + Send;
 }
@@ -132,6 +131,7 @@ macro_rules! for_each_rpc {
             issue_client_cert IssueClientCert(IssueClientCertRequest) -> IssueClientCertResponse: Admin blocking node Changes client_certs::issue;
             list_client_certs ListClientCerts(ListClientCertsRequest) -> ListClientCertsResponse: Admin blocking node Reads client_certs::list;
             revoke_client_cert RevokeClientCert(RevokeClientCertRequest) -> RevokeClientCertResponse: Admin blocking node Changes client_certs::revoke;
+            list_audit_entries ListAuditEntries(ListAuditEntriesRequest) -> ListAuditEntriesResponse: Admin blocking node Reads audit::list;
             create_backup CreateBackup(CreateBackupRequest) -> Stream<CreateBackupResponse>: Admin stream node Changes backup::create;
         }
     };
@@ -139,18 +139,18 @@ macro_rules! for_each_rpc {
 pub(crate) use for_each_rpc;
 
 macro_rules! handle {
-    (blocking node $method:ident $handler:path, $dispatcher:ident $caller:ident $request:ident) => {
-        $dispatcher.blocking(stringify!($method), $caller, $request, $handler).await
+    (blocking node $method:ident $handler:path, $dispatcher:ident $call:ident $request:ident) => {
+        $dispatcher.blocking(stringify!($method), $call, $request, $handler).await
     };
-    (blocking always $method:ident $handler:path, $dispatcher:ident $caller:ident $request:ident) => {{
-        drop($caller);
+    (blocking always $method:ident $handler:path, $dispatcher:ident $call:ident $request:ident) => {{
+        drop($call);
         $dispatcher.blocking_without_node(stringify!($method), $request, $handler).await
     }};
-    (async node $method:ident $handler:path, $dispatcher:ident $caller:ident $request:ident) => {
-        $dispatcher.asynchronous($caller, $request, $handler).await
+    (async node $method:ident $handler:path, $dispatcher:ident $call:ident $request:ident) => {
+        $dispatcher.asynchronous($call, $request, $handler).await
     };
-    (stream node $method:ident $handler:path, $dispatcher:ident $caller:ident $request:ident) => {
-        $dispatcher.stream($caller, $request, $handler).await
+    (stream node $method:ident $handler:path, $dispatcher:ident $call:ident $request:ident) => {
+        $dispatcher.stream($call, $request, $handler).await
     };
 }
 
@@ -203,10 +203,10 @@ macro_rules! table {
 
                 async fn serve(
                     dispatcher: &Dispatcher,
-                    caller: Caller,
+                    call: Admitted,
                     request: Self::Request,
                 ) -> Result<Self::Reply, Error> {
-                    handle!($kind $when $method $handler, dispatcher caller request)
+                    handle!($kind $when $method $handler, dispatcher call request)
                 }
             }
         )*

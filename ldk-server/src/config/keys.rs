@@ -363,6 +363,10 @@ keys! {
         "events.keep_count",
         "How many events are kept at most",
     ).value("EVENTS").default("1000000");
+    AUDIT_KEEP_DAYS: Number(
+        "audit.keep_days",
+        "Days for which it is recorded who has called what; 0 means for ever",
+    ).value("DAYS").default("365");
     BACKUP_DIRECTORY: Text(
         "backup.directory",
         "Directory to which every change of the database is copied at once",

@@ -94,6 +94,8 @@ pub struct Config {
     pub keep_expired_invoices: Duration,
     /// How long and how many events are kept.
     pub events: EventsConfig,
+    /// For how many days entries of the audit are kept; for ever if it is 0.
+    pub audit_keep_days: u64,
     /// Whether a caller may include the node's keys in a backup.
     pub allow_keys_in_backups: bool,
     /// How names like `₿user@domain` are resolved.
@@ -198,6 +200,7 @@ impl Config {
             hodl_fail_before_deadline_blocks: parse::hodl_fail_before_deadline_blocks(values)?,
             keep_expired_invoices: parse::keep_expired_invoices(values, network)?,
             events: parse::events(values)?,
+            audit_keep_days: parse::audit_keep_days(values)?,
             allow_keys_in_backups: values.is_on(keys::BACKUP_ALLOW_KEYS),
             hrn: parse::hrn(values)?,
             metrics: parse::metrics(values)?,

@@ -68,6 +68,7 @@ fn the_smallest_file_gives_the_documented_defaults() {
     assert!(config.accept_timestamp_only_auth && config.accept_body_bound_auth);
     assert_eq!(config.hodl_fail_before_deadline_blocks, 1);
     assert_eq!(config.keep_expired_invoices, Duration::from_secs(604_800));
+    assert_eq!(config.audit_keep_days, 365);
     assert_eq!(config.events, EventsConfig { keep_secs: 7_776_000, keep_count: 1_000_000 });
     assert_eq!(config.hrn.dns_server.to_string(), "8.8.8.8:53");
     assert_eq!(config.tor_proxy, None);
@@ -247,6 +248,13 @@ fn what_is_kept_of_the_events_is_in_the_file_or_a_flag() {
     let flags = ["--events-keep-secs=3600", "--events-keep-count=2"];
     let events = load(&file, &flags).unwrap().events;
     assert_eq!(events, EventsConfig { keep_secs: 3600, keep_count: 2 });
+}
+
+#[test]
+fn the_audit_is_kept_as_long_as_the_file_or_a_flag_says() {
+    let file = format!("{MINIMAL}[audit]\nkeep_days = 0\n");
+    assert_eq!(load(&file, &[]).unwrap().audit_keep_days, 0);
+    assert_eq!(load(&file, &["--audit-keep-days=30"]).unwrap().audit_keep_days, 30);
 }
 
 #[test]

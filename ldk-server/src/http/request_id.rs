@@ -20,6 +20,11 @@ impl RequestId {
     pub(super) fn next() -> Self {
         Self(NEXT.fetch_add(1, Ordering::Relaxed))
     }
+
+    /// The number.
+    pub(super) fn number(self) -> u64 {
+        self.0
+    }
 }
 
 impl fmt::Display for RequestId {

@@ -54,6 +54,7 @@ pub fn send(
     }
     let bolt11 = app.node.bolt11_payment();
     let pays_msat = amount_msat.or(invoice.amount_milli_satoshis()).unwrap_or_default();
+    caller.names_amount_msat(pays_msat);
     let cost_msat = budgets::lightning_cost_msat(pays_msat, &limits);
     let reserved = budgets::reserve(app, caller, cost_msat, Some(id))?;
     let begun = send::hand_over_again(app, id, reserved, || match amount_msat {

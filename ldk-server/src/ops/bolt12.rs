@@ -75,6 +75,7 @@ pub fn send(
     }
     liquidity::check(app, total_msat)?;
     let bolt12 = app.node.bolt12_payment();
+    caller.names_amount_msat(total_msat);
     let cost_msat = budgets::lightning_cost_msat(total_msat, &limits);
     let reserved = budgets::reserve(app, caller, cost_msat, None)?;
     let begun = send::hand_over(app, reserved, || {

@@ -3,6 +3,7 @@
 //! the caller if it checks whether that one is still waiting, and its arguments.
 
 pub mod amount;
+pub mod audit;
 pub mod backup;
 pub mod bolt11;
 pub mod bolt12;

@@ -1,4 +1,5 @@
 //! Tasks that remove old records.
 
+pub(crate) mod audit;
 pub(crate) mod events;
 pub(crate) mod invoices;

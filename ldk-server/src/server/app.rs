@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::StartError;
 use crate::app::{App, LiquidityProvider, backing_up, connecting};
+use crate::audit::Audit;
 use crate::backup::Backups;
 use crate::compat::node_features;
 use crate::config::Config;
@@ -54,6 +55,7 @@ pub(super) async fn assemble(
             network: config.network,
             executor,
             permissions,
+            audit: Arc::new(Audit::new(Arc::clone(&store))),
             splices: Arc::default(),
             channel_settings: settings,
             payment_requests: PaymentRequests::default(),

@@ -74,6 +74,9 @@ impl Tasks {
         self.spawn(ShutdownPhase::Serving, "expired invoices", pruner.run(keep, serving()));
         let retention = retention::events::run(Arc::clone(store), config.events, serving());
         self.spawn(ShutdownPhase::Serving, "retention", retention);
+        let keep_days = config.audit_keep_days;
+        let retention = retention::audit::run(Arc::clone(&app.audit), keep_days, serving());
+        self.spawn(ShutdownPhase::Serving, "retention of the audit", retention);
         let recording =
             rollback::record_periodically(Arc::clone(store), Arc::clone(config), serving());
         self.spawn(ShutdownPhase::Serving, "rollback record", recording);

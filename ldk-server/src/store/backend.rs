@@ -31,9 +31,9 @@ use ldk_server_grpc::types::EventConsumer;
 
 use super::change::{Change, Outcome};
 use super::model::{
-    Class, Digest, Epoch, EventBounds, ForwardFilter, ForwardPlace, ForwardRow, Lineage,
-    MirrorState, Name, PaymentFilter, PaymentPlace, PaymentRow, QuarantinedMonitor, Reservation,
-    SpaceUsed, Unpaid,
+    AuditEntry, AuditFilter, AuditPlace, Class, Digest, Epoch, EventBounds, ForwardFilter,
+    ForwardPlace, ForwardRow, Lineage, MirrorState, Name, PaymentFilter, PaymentPlace, PaymentRow,
+    QuarantinedMonitor, Reservation, SpaceUsed, Unpaid,
 };
 use crate::compat::channel_state::Id;
 
@@ -135,6 +135,18 @@ pub(super) trait Reads: Send + Sync {
 
     /// What was drawn on budgets, in the order of the numbers.
     fn reservations(&self) -> io::Result<Vec<Reservation>>;
+
+    /// The number of the last entry of the audit; 0 if there is none.
+    fn last_audit_number(&self) -> io::Result<u64>;
+    /// The entries of the audit after this place, or from the newest on. Of those up to this number,
+    /// which are of earlier runs, none is under way.
+    fn audit_entries(
+        &self,
+        filter: &AuditFilter,
+        after: Option<AuditPlace>,
+        limit: usize,
+        last_of_before: u64,
+    ) -> io::Result<Vec<AuditEntry>>;
 
     /// The monitors that are set aside.
     fn quarantined_monitors(&self) -> io::Result<Vec<QuarantinedMonitor>>;

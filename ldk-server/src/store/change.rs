@@ -7,8 +7,8 @@ use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_node::payment::PaymentDetails;
 
 use super::model::{
-    Ack, Name, NewEvent, PaymentRow, Purpose, RecordedEvent, Removed, Reservation, Settlement,
-    StatusChange, Value,
+    Ack, AuditChange, Name, NewEvent, PaymentRow, Purpose, RecordedEvent, Removed, Reservation,
+    Settlement, StatusChange, Value,
 };
 
 /// A change of what is stored.
@@ -74,6 +74,8 @@ pub(super) enum Change {
     },
     /// Settles the reservations that a crash has left, and forgets those that count no more.
     TidyReservations,
+    /// A change of the audit.
+    Audit(AuditChange),
     /// The library gets back a monitor that was set aside.
     RestoreMonitor(String),
 }
@@ -174,6 +176,8 @@ pub(super) enum Reply {
     Ack(Ack),
     /// What was removed.
     Removed(Removed),
+    /// How many entries of the audit were removed.
+    AuditEntriesRemoved(u64),
 }
 
 impl From<Reply> for Outcome {

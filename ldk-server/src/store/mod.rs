@@ -4,6 +4,7 @@
 //! [`backend`] is the seam to the database. The only one so far is one SQLite file; it is named here,
 //! where it is chosen, and nowhere else above `sqlite/`.
 
+mod audit;
 mod backend;
 mod budgets;
 mod change;
@@ -26,6 +27,7 @@ mod writer;
 use std::path::Path;
 use std::str::FromStr as _;
 
+pub use audit::AuditRecord;
 pub use budgets::{NotReserved, Reserved};
 pub use cuts::CutsRefused;
 pub use dedup::dedup_key;
@@ -48,9 +50,10 @@ pub use ldk_server_grpc::types::{
 };
 pub use metrics::StoreState;
 pub use model::{
-    Ack, BudgetId, BudgetLimit, Digest, Epoch, EventBounds, Forward, ForwardFilter, ForwardPlace,
-    Lineage, MAX_EVENT_CONSUMERS, MirrorState, NewEvent, Page, PaymentFilter, PaymentPlace,
-    QuarantinedMonitor, Removed, Unpaid,
+    Ack, AuditEntry, AuditFilter, AuditPlace, AuditResult, BudgetId, BudgetLimit, Digest, Epoch,
+    EventBounds, Forward, ForwardFilter, ForwardPlace, Lineage, MAX_EVENT_CONSUMERS, MirrorState,
+    NewAuditEntry, NewEvent, Page, PaymentFilter, PaymentPlace, QuarantinedMonitor, Removed,
+    Unpaid,
 };
 pub use payments::{NotWritten, PaymentCounts, making_invoice, making_wanted_invoice, payment_id};
 pub use retention::EventCounts;
@@ -60,6 +63,7 @@ pub use sqlite::quarantine::OfflineDatabase;
 pub use writer::{SendPin, Waits};
 
 use crate::compat::wallet;
+use audit::AuditNumbers;
 use backend::{OpenDatabase, Reads, Upkeep};
 use budgets::Ledger;
 use cuts::Cuts;
@@ -80,6 +84,7 @@ pub struct Store {
     payment_counts: Counts,
     event_log: EventLog,
     ledger: Ledger,
+    audit_numbers: AuditNumbers,
     /// The library's own store, if the two are compared.
     library: Option<Box<dyn LibraryStore>>,
     cuts: Cuts,
@@ -119,14 +124,24 @@ impl Store {
         let OpenDatabase { writes, reads, upkeep } = database;
         let payment_counts = Counts::load(&*reads)?;
         let event_log = EventLog::load(&*reads)?;
+        let audit_numbers = AuditNumbers::load(&*reads)?;
         let ledger = Ledger::default();
         let observer = observer(payment_counts.clone(), event_log.clone(), ledger.clone());
         let writer = Writer::start(writes, observer, on_failure)?;
         ledger.load(&*reads, &writer)?;
         let upkeep = upkeep(writer.between_commits());
         let cuts = Cuts::default();
-        let store =
-            Self { reads, writer, upkeep, payment_counts, event_log, ledger, library, cuts };
+        let store = Self {
+            reads,
+            writer,
+            upkeep,
+            payment_counts,
+            event_log,
+            ledger,
+            audit_numbers,
+            library,
+            cuts,
+        };
         store.event_log.queue_is(&events::stored_queue(&store)?);
         Ok(store)
     }

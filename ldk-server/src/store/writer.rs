@@ -32,7 +32,7 @@ use crate::clock::unix_secs;
 pub(super) use job::{Answer, unexpected};
 use job::{Failure, Job};
 pub(super) use metrics::CommitMetrics;
-pub(super) use order::Kind;
+pub(super) use order::{Kind, Ticket};
 pub use pin::SendPin;
 pub(super) use pin::is_pinned;
 pub(super) use queue::Known;
@@ -105,6 +105,16 @@ impl Writer {
     /// Answers come in the order of the changes.
     pub(super) fn submit(&self, change: Change, answer: Answer<Outcome>) {
         self.shared.push(Job::new(change, answer));
+    }
+
+    /// Makes a change in the commit of the next one that is in a hurry, or soon if there is none.
+    pub(super) fn submit_deferred(&self, change: Change, answer: Answer<Outcome>) -> Ticket {
+        self.shared.push_deferred(Job::new(change, answer))
+    }
+
+    /// Makes a change at once that was deferred.
+    pub(super) fn hurry(&self, ticket: Ticket) {
+        self.shared.hurry(ticket);
     }
 
     /// Makes a change of one of the library's records in the order that cuts keep. The library reads

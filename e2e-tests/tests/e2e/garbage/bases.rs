@@ -146,6 +146,7 @@ pub(crate) fn all(network: &Fixture) -> Vec<Base> {
         events(),
         permissions(),
         backup(),
+        audit(),
     ]
     .into_iter()
     .flatten()
@@ -670,6 +671,38 @@ fn backup() -> Vec<Base> {
         .sparing("include_keys", |_| true)
         .secret(&["passphrase"]);
     vec![base]
+}
+
+/// A token is a place, whether or not there is an entry.
+fn audit() -> Vec<Base> {
+    let token = types::PageToken { token: "0".repeat(16), index: 1_700_000_000 };
+    let filtered = api::ListAuditEntriesRequest {
+        page_token: Some(token),
+        page_size: Some(1),
+        method: "Bolt11Send".to_owned(),
+        caller: "rune 3".to_owned(),
+        result: "OK".to_owned(),
+        created_from: Some(SPAN_SECS.start),
+        created_before: Some(SPAN_SECS.end),
+    };
+    let first = Base::new("ListAuditEntries", OK, api::ListAuditEntriesRequest::default())
+        .accepting("created_from", |_| true)
+        .accepting("created_before", |_| true);
+    let filtered = Base::new("ListAuditEntries", OK, filtered)
+        .accepting("created_from", |time| time.number().is_none_or(|from| from < SPAN_SECS.end))
+        .accepting("created_before", |time| {
+            time.number().is_none_or(|before| before > SPAN_SECS.start)
+        });
+    let lists = [first, filtered].into_iter().map(|base| {
+        base.accepting("page_token", rules::numbered_place)
+            .accepting("page_size", |size| {
+                size.number().is_none_or(|size| (1..=1_000).contains(&size))
+            })
+            .accepting("method", |method| method.value.is_none())
+            .accepting("caller", |_| true)
+            .accepting("result", |result| result.value.is_none())
+    });
+    lists.collect()
 }
 
 fn direct() -> types::Bolt11InvoiceDescription {

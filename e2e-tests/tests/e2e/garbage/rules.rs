@@ -24,6 +24,20 @@ pub(crate) fn no_token(difference: &Difference) -> bool {
     difference.field == "page_token" && difference.value.is_none()
 }
 
+/// The first page, or a place in a list whose items have numbers.
+pub(crate) fn numbered_place(difference: &Difference) -> bool {
+    match difference.field.as_str() {
+        "page_token.token" => {
+            difference.text().is_some_and(|text| text.len() == 16 && is_hex(text))
+        },
+        "page_token.index" => difference
+            .value
+            .as_ref()
+            .is_none_or(|index| index.as_i64().is_some_and(|index| index >= 0)),
+        _ => no_token(difference),
+    }
+}
+
 pub(crate) fn money(difference: &Difference) -> bool {
     difference.number().is_some_and(|msat| (1..=MAX_MONEY_SATS * 1000).contains(&msat))
 }

@@ -211,6 +211,11 @@ pub(super) fn events(values: &Values) -> Result<EventsConfig, ConfigError> {
     })
 }
 
+pub(super) fn audit_keep_days(values: &Values) -> Result<u64, ConfigError> {
+    const KEY: Key<Number> = keys::AUDIT_KEEP_DAYS;
+    values.number(KEY, 0..)?.ok_or_else(|| missing(KEY))
+}
+
 pub(super) fn hrn(values: &Values) -> Result<HrnConfig, ConfigError> {
     match values.text(keys::HRN_MODE).as_deref() {
         None | Some("dns") => {},

@@ -8,27 +8,32 @@ use tonic::Status;
 use tonic::body::Body;
 use tower::{Layer, Service};
 
+use super::super::request_id::RequestId;
 use super::Answering;
 use super::check::Check;
 use crate::caller::Caller;
 use crate::deadline::Deadline;
 
-/// When the headers of a request arrived; in the request's extensions.
+/// When the headers of a request arrived, and the id that it was given then; in the request's extensions.
 #[derive(Clone, Copy)]
-pub(in crate::http) struct Received(pub(in crate::http) Instant);
+pub(in crate::http) struct Received {
+    pub(in crate::http) at: Instant,
+    pub(in crate::http) id: RequestId,
+}
 
-/// Parses `grpc-timeout`, and puts the deadline into the [`Caller`]. It counts from the arrival of the
+/// Parses `grpc-timeout`, and puts the deadline and the id of the request into the [`Caller`]. It counts from the arrival of the
 /// headers, but a malformed one is only refused once the key was verified.
 #[derive(Clone, Copy)]
 pub(in crate::http) struct ReadTimeout;
 
 impl<B> Check<B> for ReadTimeout {
     fn check(&self, request: &mut Request<B>) -> Result<(), Status> {
-        let received = request.extensions().get().map_or_else(Instant::now, |Received(at)| *at);
-        let Some(deadline) = Deadline::of(request.headers(), received)? else { return Ok(()) };
+        let received: Option<Received> = request.extensions().get().copied();
+        let at = received.map_or_else(Instant::now, |received| received.at);
+        let deadline = Deadline::of(request.headers(), at)?;
         let extensions = request.extensions_mut();
-        if let Some(caller) = extensions.remove::<Caller>() {
-            extensions.insert(caller.with_deadline(deadline));
+        if let Some(caller) = extensions.get_mut::<Caller>() {
+            caller.has_sent(received.map(|received| received.id.number()), deadline);
         }
         Ok(())
     }
@@ -101,7 +106,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_deadline_counts_from_the_arrival() {
         let mut request = with_timeout("10S");
-        request.extensions_mut().insert(Received(Instant::now()));
+        request.extensions_mut().insert(Received { at: Instant::now(), id: RequestId::next() });
         request.extensions_mut().insert(Caller::with_api_key());
         tokio::time::advance(Duration::from_secs(4)).await;
         let begun = Instant::now();

@@ -23,6 +23,7 @@ use tracing::field::Empty;
 
 use super::super::request_id::RequestId;
 use crate::clock::LogThrottle;
+use crate::error::code_name;
 use crate::metrics::{Counted, Requests};
 
 /// Methods of other services, which need no key.
@@ -80,7 +81,7 @@ impl RequestLine {
 
     fn end(&mut self, status: &Status) {
         self.has_ended = true;
-        self.counted.ended(name(status.code()));
+        self.counted.ended(code_name(status.code()));
         self.span.in_scope(|| self.log_end(status));
     }
 
@@ -121,7 +122,7 @@ impl Ended<'_> {
 impl Display for Ended<'_> {
     fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
         let RequestLine { method, begun, .. } = self.line;
-        let (code, micros) = (name(self.status.code()), begun.elapsed().as_micros());
+        let (code, micros) = (code_name(self.status.code()), begun.elapsed().as_micros());
         write!(out, "{method} {code} in {micros} µs")?;
         match self.status.message() {
             "" => Ok(()),
@@ -146,29 +147,6 @@ fn known_method(path: &str) -> &'static str {
         .chain(&OPEN_METHODS)
         .find(|known| **known == method)
         .map_or("(unknown method)", |known| *known)
-}
-
-/// The name of a status code in the gRPC specification.
-fn name(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
-    }
 }
 
 /// The status that the body of an answer failed with.

@@ -57,7 +57,7 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let id = RequestId::next();
         let line = RequestLine::begin(id, request.uri().path(), &self.requests);
-        request.extensions_mut().insert(Received(Instant::now()));
+        request.extensions_mut().insert(Received { at: Instant::now(), id });
         let answering = line.span().in_scope(|| self.inner.call(request));
         let answering = answering.instrument(line.span().clone());
         Box::pin(async move {

@@ -90,6 +90,7 @@ macro_rules! on_each {
     };
 }
 
+mod audit;
 mod budgets;
 mod clock;
 mod consumers;
@@ -107,6 +108,16 @@ mod retention;
 pub(super) use clock::Clock;
 
 on_each!({
+    audit {
+        an_entry_is_read_as_it_was_recorded,
+        what_a_crash_has_left_has_a_result_that_nobody_knows,
+        pages_of_the_audit_follow_one_another_with_any_filter,
+        old_entries_go_some_at_a_time_and_pages_go_on,
+        an_entry_comes_to_the_disk_before_what_its_call_changes,
+        an_entry_can_be_on_disk_before_its_call_begins,
+        an_entry_comes_to_the_disk_by_itself,
+        a_record_that_is_dropped_leaves_nothing,
+    }
     budgets {
         what_is_reserved_is_left_for_nobody_else,
         what_was_not_sent_is_given_back,

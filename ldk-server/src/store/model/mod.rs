@@ -1,5 +1,6 @@
 //! The rows of the store and what they are found by. No database is known here.
 
+mod audit;
 mod database;
 mod epoch;
 mod events;
@@ -12,6 +13,8 @@ mod reservations;
 use ldk_node::lightning::io;
 
 pub(super) use crate::compat::records::PAYMENTS;
+pub(super) use audit::AuditChange;
+pub use audit::{AuditEntry, AuditFilter, AuditPlace, AuditResult, NewAuditEntry};
 pub use database::MirrorState;
 pub(super) use database::SpaceUsed;
 pub use epoch::{Epoch, Lineage};

@@ -7,7 +7,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::connection::Writing;
 use super::sole_writer::SoleWriter;
-use super::{consumers, epoch, events, payments, quarantine, records, reservations};
+use super::{audit, consumers, epoch, events, payments, quarantine, records, reservations};
 use crate::store::backend::{Backend, BackendError};
 use crate::store::change::{Change, Meaning, Outcome, PaymentEvent, RecordChange, Reply};
 use crate::store::model::RecordedEvent;
@@ -67,6 +67,9 @@ impl BatchUnderWay<'_> {
             },
             Change::Meaning(change) => self.write_meaning(change.meaning),
             Change::Payments(events) => self.write_payments(events),
+            Change::Audit(change) => audit::make(self.database, change)
+                .map(Reply::AuditEntriesRemoved)
+                .map(Outcome::from),
             Change::RestoreMonitor(name) => {
                 quarantine::restore(self.database, &name)?;
                 Ok(Outcome::default())

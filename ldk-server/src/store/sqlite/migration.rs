@@ -123,6 +123,26 @@ pub(in crate::store) fn to_3(database: &Transaction<'_>) -> io::Result<()> {
         .map_err(sql_error)
 }
 
+/// The audit.
+pub(in crate::store) fn to_4(database: &Transaction<'_>) -> io::Result<()> {
+    database
+        .execute_batch(
+            "CREATE TABLE ldk_server_audit (
+                 number INTEGER PRIMARY KEY,
+                 created_at INTEGER NOT NULL,
+                 caller TEXT NOT NULL,
+                 method TEXT NOT NULL,
+                 request_id TEXT NOT NULL,
+                 amount_msat INTEGER,
+                 amount_sats INTEGER,
+                 result INTEGER,
+                 not_recorded INTEGER NOT NULL
+             ) STRICT;
+             CREATE INDEX ldk_server_audit_all ON ldk_server_audit (created_at, number);",
+        )
+        .map_err(sql_error)
+}
+
 fn take_over_forwards(database: &Transaction<'_>) -> io::Result<()> {
     for (key, value) in records(database, "forward")? {
         let number = bytes(&key).map(u64::from_be_bytes)?;

@@ -2,6 +2,7 @@
 //! its write-ahead log and the replica that follows it, snapshots, checkpoints.
 
 mod apply;
+mod audit;
 mod checkpoint;
 mod connection;
 mod consumers;

@@ -8,13 +8,14 @@ use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_server_grpc::types::EventConsumer;
 
 use super::{
-    Readers, consumers, epoch, events, forwards, payments, quarantine, records, reservations,
+    Readers, audit, consumers, epoch, events, forwards, payments, quarantine, records, reservations,
 };
 use crate::compat::channel_state::Id;
 use crate::store::backend::Reads;
 use crate::store::model::{
-    Class, Digest, Epoch, EventBounds, ForwardFilter, ForwardPlace, ForwardRow, Lineage, Name,
-    PaymentFilter, PaymentPlace, PaymentRow, QuarantinedMonitor, Reservation, Unpaid,
+    AuditEntry, AuditFilter, AuditPlace, Class, Digest, Epoch, EventBounds, ForwardFilter,
+    ForwardPlace, ForwardRow, Lineage, Name, PaymentFilter, PaymentPlace, PaymentRow,
+    QuarantinedMonitor, Reservation, Unpaid,
 };
 
 impl Reads for Readers {
@@ -103,6 +104,20 @@ impl Reads for Readers {
 
     fn reservations(&self) -> io::Result<Vec<Reservation>> {
         self.read(reservations::all)
+    }
+
+    fn last_audit_number(&self) -> io::Result<u64> {
+        self.read(audit::last_number)
+    }
+
+    fn audit_entries(
+        &self,
+        filter: &AuditFilter,
+        after: Option<AuditPlace>,
+        limit: usize,
+        last_of_before: u64,
+    ) -> io::Result<Vec<AuditEntry>> {
+        self.read(|database| audit::page(database, filter, after, limit, last_of_before))
     }
 
     fn quarantined_monitors(&self) -> io::Result<Vec<QuarantinedMonitor>> {

@@ -30,7 +30,8 @@ use crate::store::durability::Position;
 pub(super) use cut::Cut;
 pub(super) use entry::Entry;
 pub(in crate::store) use entry::Kind;
-use entry::{Held, Wait};
+pub(in crate::store) use entry::Ticket;
+use entry::{DEFERRAL, Deferral, Held, Wait};
 
 /// What was found out since the last time somebody asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,6 +52,7 @@ pub(super) struct Order<K, T> {
     /// The payments that are being handed to the library.
     pins: BTreeSet<u64>,
     last_pin: u64,
+    last_ticket: Ticket,
     /// The highest update of each channel's monitor, on disk or queued.
     latest: HashMap<Id, u64>,
     /// The manager that was looked at last.
@@ -73,6 +75,7 @@ impl<K: Eq + Clone, T> Order<K, T> {
             held: VecDeque::new(),
             pins: BTreeSet::new(),
             last_pin: 0,
+            last_ticket: Ticket::default(),
             latest: HashMap::new(),
             manager: None,
             unproven: HashSet::new(),
@@ -111,7 +114,7 @@ impl<K: Eq + Clone, T> Order<K, T> {
         let wait = waits.then_some(Wait { since: now, first_manager: None });
         self.supersede(key.as_ref());
         let is_manager = matches!(kind, Kind::Manager(_));
-        let entry = Entry { position, kind, wait, key, payload };
+        let entry = Entry { position, kind, wait, deferral: None, key, payload };
         if !is_manager || self.is_plain {
             self.entries.push_back(entry);
         } else if self.pins.is_empty() && self.held.is_empty() {
@@ -120,6 +123,28 @@ impl<K: Eq + Clone, T> Order<K, T> {
             self.held.push_back(Held { entry, since: now, last_pin: self.last_pin });
         }
         waits
+    }
+
+    /// Adds a write at the end that is in no hurry, and has the position of the one before.
+    pub(super) fn push_deferred(&mut self, position: Position, payload: T, now: Instant) -> Ticket {
+        self.last_ticket.0 += 1;
+        let ticket = self.last_ticket;
+        let deferral = Some(Deferral { ticket, until: now + DEFERRAL });
+        let kind = Kind::Plain;
+        self.entries.push_back(Entry { position, kind, wait: None, deferral, key: None, payload });
+        ticket
+    }
+
+    /// A write is in a hurry now, and so are those that were deferred before it. Whether any of them is
+    /// still here.
+    pub(super) fn hurry(&mut self, ticket: Ticket) -> bool {
+        let mut is_here = false;
+        for entry in &mut self.entries {
+            if entry.deferral.take_if(|deferral| deferral.ticket <= ticket).is_some() {
+                is_here = true;
+            }
+        }
+        is_here
     }
 
     /// Whether what is being written needs a manager that covers it. A monitor that is written anew

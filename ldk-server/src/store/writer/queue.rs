@@ -12,7 +12,7 @@ use ldk_node::lightning::ln::channelmanager::PaymentId;
 
 use super::job::{Failure, Job};
 use super::metrics::CommitMetrics;
-use super::order::{self, Cut, Kind};
+use super::order::{self, Cut, Kind, Ticket};
 use crate::compat::channel_state::Id;
 use crate::store::backend::MaintenanceTask;
 use crate::store::change::{Change, PaymentEvent};
@@ -116,6 +116,28 @@ impl Shared {
             queue = self.emptied.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
         self.add(queue, Kind::Plain, None, job);
+    }
+
+    /// Adds a change that is in no hurry. It does not count as a write of its own: nobody else waits until
+    /// it is durable. It never waits for room, so whoever adds such changes bounds them.
+    pub(super) fn push_deferred(&self, job: Job) -> Ticket {
+        let mut queue = self.queue();
+        if let Some(failure) = queue.refusal() {
+            drop(queue);
+            job.fail(&failure);
+            return Ticket::default();
+        }
+        let position = self.watermark.durability().accepted();
+        let ticket = queue.order.push_deferred(position, job, Instant::now());
+        drop(queue);
+        self.filled.notify_one();
+        ticket
+    }
+
+    pub(super) fn hurry(&self, ticket: Ticket) {
+        if self.queue().order.hurry(ticket) {
+            self.filled.notify_one();
+        }
     }
 
     /// Adds a change of one of the library's records. It never waits for what waits for the library.

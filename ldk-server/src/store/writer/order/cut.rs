@@ -10,6 +10,9 @@ use crate::store::durability::Position;
 /// write what there is, and perhaps lose a channel at a crash, than to stand still.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
+/// With more writes than this none is deferred.
+const MAX_DEFERRED: usize = 256;
+
 /// What is to be committed at once.
 pub(in crate::store::writer) struct Cut<K, T> {
     pub(in crate::store::writer) entries: Vec<Entry<K, T>>,
@@ -26,7 +29,11 @@ impl<K: Eq + Clone, T> Order<K, T> {
 
     /// Whether anything can be committed.
     pub(in crate::store::writer) fn has_cut(&self, now: Instant) -> bool {
-        self.is_late(now) || self.entries.iter().take(self.end()).any(|entry| entry.is_free(now))
+        let defers = self.entries.len() <= MAX_DEFERRED;
+        let is_due = |entry: &Entry<K, T>| {
+            entry.is_free(now) && !(defers && entry.deferred_for(now).is_some())
+        };
+        self.is_late(now) || self.entries.iter().take(self.end()).any(is_due)
     }
 
     /// For how long the oldest of what waits for a manager has waited.
@@ -45,7 +52,9 @@ impl<K: Eq + Clone, T> Order<K, T> {
         let late = self.waited(now).map(|waited| PATIENCE.saturating_sub(waited));
         let payments = self.entries.iter().take(self.end()).filter_map(Entry::free_from);
         let payment = payments.min().map(|from| from.saturating_duration_since(now));
-        late.into_iter().chain(payment).min()
+        let deferred = self.entries.iter().take(self.end());
+        let deferred = deferred.filter_map(|entry| entry.deferred_for(now)).min();
+        late.into_iter().chain(payment).chain(deferred).min()
     }
 
     /// Takes what is to be committed next. Everything if something has waited too long.
@@ -83,6 +92,6 @@ impl<K: Eq + Clone, T> Order<K, T> {
     fn watermark(&self) -> Position {
         let left = self.entries.iter().map(|entry| entry.position);
         let held = self.held.iter().map(|held| held.entry.position);
-        left.chain(held).min().map_or(self.last, |first| first - 1)
+        left.chain(held).min().map_or(self.last, |first| first.saturating_sub(1))
     }
 }

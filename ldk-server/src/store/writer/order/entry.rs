@@ -12,6 +12,13 @@ use crate::store::durability::Position;
 /// Nearly always the payment was over before it was written down.
 pub(super) const PAYMENT_PATIENCE: Duration = Duration::from_millis(20);
 
+/// So long a write that is in no hurry waits for one that is, whose commit it shares.
+pub(super) const DEFERRAL: Duration = Duration::from_millis(500);
+
+/// Which of the writes that are in no hurry it is; later ones have higher ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::store) struct Ticket(pub(super) u64);
+
 /// What a write is to the cut.
 #[derive(Clone, Debug)]
 pub(in crate::store) enum Kind {
@@ -49,6 +56,8 @@ pub(in crate::store::writer) struct Entry<K, T> {
     pub(in crate::store::writer) kind: Kind,
     /// While it must not be committed.
     pub(super) wait: Option<Wait>,
+    /// While no commit is made for it alone.
+    pub(super) deferral: Option<Deferral>,
     /// What it writes. Writes with the same key stay in their order.
     pub(in crate::store::writer) key: Option<K>,
     pub(in crate::store::writer) payload: T,
@@ -59,6 +68,12 @@ pub(super) struct Wait {
     pub(super) since: Instant,
     /// When the first manager came that may have been serialized before.
     pub(super) first_manager: Option<Instant>,
+}
+
+#[derive(Debug)]
+pub(super) struct Deferral {
+    pub(super) ticket: Ticket,
+    pub(super) until: Instant,
 }
 
 /// A manager that came while payments were being handed to the library.
@@ -84,6 +99,12 @@ impl<K, T> Entry<K, T> {
     pub(super) fn free_from(&self) -> Option<Instant> {
         let first_manager = self.wait.as_ref()?.first_manager?;
         (!self.is_monitor()).then(|| first_manager + PAYMENT_PATIENCE)
+    }
+
+    /// For how long no commit is made for it alone; `None` if it is in a hurry.
+    pub(super) fn deferred_for(&self, now: Instant) -> Option<Duration> {
+        let until = self.deferral.as_ref()?.until;
+        until.checked_duration_since(now).filter(|left| !left.is_zero())
     }
 
     pub(super) fn is_free(&self, now: Instant) -> bool {

@@ -387,3 +387,58 @@ fn a_payment_that_is_tried_again_keeps_the_order_of_its_records() {
     );
     assert!(is_right, "{written:?}");
 }
+
+/// What is written and up to where, when it is cut now.
+fn cut_of(order: &mut Order<String, u8>, now: Instant) -> (Vec<u8>, Position) {
+    let Cut { entries, watermark } = order.cut(now);
+    (entries.into_iter().map(|entry| entry.payload).collect(), watermark)
+}
+
+#[test]
+fn what_is_in_no_hurry_shares_the_cut_of_others() {
+    let (mut order, now) = (Order::new(), Instant::now());
+    order.push_deferred(0, 1, now);
+    assert!(!order.has_cut(now));
+    assert_eq!(order.look_again_in(now), Some(DEFERRAL));
+    order.push(1, Kind::Plain, None, 2, now);
+    order.push_deferred(1, 3, now);
+    assert!(order.has_cut(now));
+    assert_eq!(cut_of(&mut order, now), (vec![1, 2, 3], 1));
+    assert!(!order.has_cut(now));
+    assert_eq!(order.look_again_in(now), None);
+}
+
+#[test]
+fn what_is_in_no_hurry_is_cut_soon_or_when_it_is_asked_for() {
+    let (mut order, now) = (Order::new(), Instant::now());
+    order.push_deferred(0, 1, now);
+    assert!(order.has_cut(now + DEFERRAL));
+    let second = order.push_deferred(0, 2, now);
+    assert!(order.hurry(second) && order.has_cut(now));
+    assert_eq!(cut_of(&mut order, now), (vec![1, 2], 0));
+    assert!(!order.hurry(second), "it is gone");
+    let third = order.push_deferred(0, 3, now);
+    assert!(!order.hurry(second), "a later one is not meant");
+    assert!(order.hurry(third));
+    for number in 0..=u8::MAX {
+        order.push_deferred(0, number, now);
+    }
+    assert!(order.has_cut(now), "there are too many");
+}
+
+#[test]
+fn what_is_in_no_hurry_is_not_before_what_it_was_put_behind() {
+    let (mut order, now) = (Order::new(), Instant::now());
+    order.begin_with([(channel_id(0), 1)].into(), None);
+    order.push_deferred(0, 1, now);
+    let kind = Kind::Monitor { channel: channel_id(0), update: 2, is_first: false };
+    order.push(1, kind, None, 2, now);
+    order.push_deferred(1, 3, now);
+    let later = now + DEFERRAL;
+    assert!(order.has_cut(later));
+    assert_eq!(cut_of(&mut order, later), (vec![1], 0));
+    assert!(!order.has_cut(later + DEFERRAL));
+    let manager = Manager { channels: [(0, 2)].into(), ..Manager::default() };
+    order.push(2, Kind::Manager(serialize(&manager)), None, 4, later);
+    assert_eq!(cut_of(&mut order, later), (vec![2, 3, 4], 2));
+}
