@@ -69,10 +69,9 @@ mod tests {
     async fn a_stream_ends_at_its_deadline() {
         let mut headers = http::HeaderMap::new();
         headers.insert("grpc-timeout", "0m".parse().unwrap());
-        let deadline = Deadline::of(&headers, tokio::time::Instant::now()).unwrap();
-        let mut messages = endless()
-            .until(CancellationToken::new(), Caller::default().with_deadline(deadline.unwrap()))
-            .messages;
+        let mut caller = Caller::default();
+        caller.has_sent(None, Deadline::of(&headers, tokio::time::Instant::now()).unwrap());
+        let mut messages = endless().until(CancellationToken::new(), caller).messages;
         let end = messages.next().await.unwrap().unwrap_err();
         assert!(matches!(end, Error::DeadlineExceeded), "{end:?}");
         assert!(messages.next().await.is_none());
