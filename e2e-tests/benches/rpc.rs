@@ -82,7 +82,9 @@ async fn main() -> Result<()> {
 async fn callers(node: &Node) -> Result<Vec<(&'static str, Caller)>> {
     let places = Places::of_config_file(node.config_file())?;
     let raw_node = RawNode { address: places.address.clone(), api_key: places.read_api_key()? };
-    let connection = RawConnection::open(node.config()).await?;
+    let mut connection = RawConnection::open(node.config()).await?;
+    // The connection of a stranger may not have so many requests at once.
+    connection.send(raw_node.request("/api.LightningNode/GetNodeInfo")?).await?.grpc_status()?;
     let raw = |path, expected| Caller::Raw {
         connection: connection.clone(),
         node: raw_node.clone(),
