@@ -187,7 +187,8 @@ impl Caller {
 
     /// The same, for a call that must keep these budgets.
     pub(crate) fn with_budgets(self, budgets: Vec<DemandedBudget>) -> Self {
-        Self { budgets: budgets.into(), ..self }
+        // Most have none, and it is none already.
+        if budgets.is_empty() { self } else { Self { budgets: budgets.into(), ..self } }
     }
 
     /// The request has this id, and the caller waits until this deadline.

@@ -36,17 +36,14 @@ pub fn reserve<'a>(
 ) -> Result<Reserved<'a>, SendError> {
     let demanded = caller.budgets();
     let limits: Vec<_> = demanded.iter().map(limit_of).collect();
-    app.store.reserve(&limits, cost_msat, payment).map_err(|refusal| match refusal {
-        NotReserved::Exceeded { index, left_msat } => {
-            let budget = demanded.get(index).map(|demanded| demanded.budget.to_string());
-            SendError::NotSent(Error::PermissionDenied(format!(
-                "{}: budget={}: {left_msat} msat are left, and this may cost {cost_msat} msat with its \
-                 fee",
-                caller.identity(),
-                budget.unwrap_or_default()
-            )))
-        },
-        NotReserved::Failed(error) => SendError::NotSent(Error::internal(error)),
+    app.store.reserve(&limits, cost_msat, payment).map_err(|NotReserved { index, left_msat }| {
+        let budget = demanded.get(index).map(|demanded| demanded.budget.to_string());
+        SendError::NotSent(Error::PermissionDenied(format!(
+            "{}: budget={}: {left_msat} msat are left, and this may cost {cost_msat} msat with its \
+             fee",
+            caller.identity(),
+            budget.unwrap_or_default()
+        )))
     })
 }
 

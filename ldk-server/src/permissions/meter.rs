@@ -42,6 +42,10 @@ impl Meter {
     /// Counts a call for each of these, if it is allowed by all. Otherwise says which does not allow it,
     /// and nothing is counted.
     pub(super) fn admit(&self, paces: &[(String, Pace)]) -> Result<(), Refused> {
+        // Most callers have no limit, and share nothing with each other.
+        if paces.is_empty() {
+            return Ok(());
+        }
         let now = Instant::now();
         let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for (at, (scope, pace)) in paces.iter().enumerate() {

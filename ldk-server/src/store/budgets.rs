@@ -43,16 +43,11 @@ pub struct Reserved<'a> {
 
 /// Why nothing was reserved.
 #[derive(Debug)]
-pub enum NotReserved {
-    /// The budget in this place has only so much left.
-    Exceeded {
-        /// Its place among those that were asked for.
-        index: usize,
-        /// What is left of it, in millisatoshis.
-        left_msat: u64,
-    },
-    /// The store has failed.
-    Failed(io::Error),
+pub struct NotReserved {
+    /// The place of the budget that has too little left, among those that were asked for.
+    pub index: usize,
+    /// What is left of it, in millisatoshis.
+    pub left_msat: u64,
 }
 
 impl Store {
@@ -156,7 +151,7 @@ impl Drawn {
         for (index, limit) in limits.iter().enumerate() {
             let left_msat = limit.amount_msat.saturating_sub(self.of(&limit.budget, now_secs));
             if amount_msat > left_msat {
-                return Err(NotReserved::Exceeded { index, left_msat });
+                return Err(NotReserved { index, left_msat });
             }
         }
         self.last_number += 1;

@@ -36,8 +36,7 @@ pub(super) fn what_is_reserved_is_left_for_nobody_else<D: TestDatabase>() {
     let store = D::new().open();
     let limits = [WIDER, LIMIT];
     store.reserve(&limits, 600, None).unwrap().stays();
-    let Err(NotReserved::Exceeded { index: 1, left_msat: 400 }) = store.reserve(&limits, 401, None)
-    else {
+    let Err(NotReserved { index: 1, left_msat: 400 }) = store.reserve(&limits, 401, None) else {
         panic!("reserved too much, or not told what is left");
     };
     assert_eq!(drawn(&store), (600, 600), "nothing of what was refused");
