@@ -2,10 +2,11 @@
 //! cannot undo that state.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::Instant;
 
 use super::channels::PeerChannels;
 use super::metrics::{GateMetrics, Held};
@@ -143,7 +144,7 @@ impl HoldReceiver {
         let Some(chunk) = self.chunks.recv().await else { return Ok(None) };
         if let (Some(durability), Some(position)) = (&self.durability, chunk.position) {
             self.signed_splices.persisted(chunk.signed_splices).await?;
-            durability.covered(position, (chunk.read_at + chunk.manager_patience).into()).await?;
+            durability.covered(position, chunk.read_at + chunk.manager_patience).await?;
             self.metrics.released_after(chunk.read_at.elapsed());
         }
         Ok(Some(Released(chunk)))
@@ -168,6 +169,9 @@ mod tests {
     use super::*;
     use crate::store::Watermark;
 
+    // Time stands still in these tests: they may themselves be held up for longer than what they are
+    // about.
+
     fn held(max_bytes: usize) -> (Watermark, HoldSender, HoldReceiver) {
         let watermark = Watermark::new();
         watermark.makes_cuts(true);
@@ -187,7 +191,7 @@ mod tests {
         Some(next.unwrap().map(|released| released.bytes().to_vec()).unwrap_or_default())
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn bytes_leave_in_order_and_not_before_what_they_rest_on_is_durable() {
         let (watermark, mut sender, mut receiver) = held(100);
         covered(&watermark, 0);
@@ -209,7 +213,7 @@ mod tests {
         assert!(receiver.next().await.unwrap().is_none());
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn what_only_a_manager_tells_waits_for_it() {
         let (watermark, mut sender, mut receiver) = held(100);
         let before = watermark.accept();
@@ -229,7 +233,7 @@ mod tests {
         assert_eq!(chunk.await.unwrap().unwrap().bytes(), b"late");
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn what_follows_a_monitor_does_not_wait_for_one_more_manager() {
         let (watermark, mut sender, mut receiver) = held(100);
         let other = watermark.accept();
@@ -244,14 +248,14 @@ mod tests {
         let chunk = receiver.next().now_or_never().expect("nothing is to be waited for");
         assert_eq!(chunk.unwrap().unwrap().bytes(), b"revoke_and_ack");
 
-        let now = Instant::now();
-        assert!(sender.follows_monitor(now), "more of the same sending");
-        assert!(!sender.follows_monitor(now + 2 * ONE_SENDING));
+        let sent = sender.followed_monitor.expect("the bytes followed the monitor");
+        assert!(sender.follows_monitor(sent + ONE_SENDING), "more of the same sending");
+        assert!(!sender.follows_monitor(sent + 2 * ONE_SENDING));
         watermark.monitored(ChannelId([9; 32]), watermark.accept(), true);
-        assert!(sender.follows_monitor(now + 2 * ONE_SENDING), "it may be with this peer");
+        assert!(sender.follows_monitor(sent + 2 * ONE_SENDING), "it may be with this peer");
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn what_was_agreed_on_waits_until_it_is_settled() {
         let signed = watch::Sender::new(0);
         let signed_splices = Arc::new(SignedSplices::new(signed.subscribe()));
@@ -270,7 +274,7 @@ mod tests {
         assert!(waited.is_err(), "nothing tells that the manager knows of it");
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_greeting_does_not_wait_for_a_manager() {
         let (watermark, mut sender, mut receiver) = held(100);
         let before = watermark.accept();
@@ -282,7 +286,7 @@ mod tests {
         assert_eq!(chunk.unwrap().unwrap().bytes(), b"act two");
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn what_will_never_be_durable_never_leaves() {
         let (watermark, mut sender, mut receiver) = held(100);
         watermark.accept();
@@ -291,7 +295,7 @@ mod tests {
         assert!(receiver.next().await.is_err());
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn the_queue_has_room_for_so_many_bytes() {
         let (watermark, mut sender, mut receiver) = held(6);
         covered(&watermark, 0);
@@ -312,7 +316,7 @@ mod tests {
         assert_eq!(more.await, Err(Closed));
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn without_a_durability_nothing_is_held() {
         let metrics = GateMetrics::new().unwrap();
         let (mut sender, mut receiver) = queue(100, None, one_channel(), none(), metrics);

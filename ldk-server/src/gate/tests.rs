@@ -361,7 +361,7 @@ async fn before_the_end_the_library_is_heard_and_hears_nothing() {
 
 #[tokio::test]
 async fn who_says_nothing_or_no_lightning_is_sent_away_and_the_library_hears_nothing_of_it() {
-    let setup = setup(in_ms(limits(), 300, 10_000), None).await;
+    let setup = setup(in_ms(limits(), 1_000, 10_000), None).await;
     let mut silent = TcpStream::connect(setup.door).await.unwrap();
     let mut slow = TcpStream::connect(setup.door).await.unwrap();
     slow.write_all(&[0; 49]).await.unwrap();
@@ -377,7 +377,7 @@ async fn who_says_nothing_or_no_lightning_is_sent_away_and_the_library_hears_not
     closed(&mut half).await;
     // Who is through may be silent.
     let (mut peer, _library) = setup.peer_with_handshake().await;
-    let ended = timeout(Duration::from_millis(600), peer.read(&mut [0])).await;
+    let ended = timeout(Duration::from_millis(1_500), peer.read(&mut [0])).await;
     assert!(ended.is_err(), "{ended:?}");
 }
 
