@@ -2,6 +2,7 @@
 
 mod client;
 mod connection;
+mod failures;
 mod handshake;
 mod health;
 mod identity;
