@@ -71,8 +71,9 @@ proptest! {
         let mut random = StdRng::seed_from_u64(seed);
         for method in methods() {
             for descriptor in [&method.request, &method.response] {
-                let message = random_message(&mut random, descriptor);
-                let json = encode(descriptor, &message.encode_to_vec()).unwrap();
+                let bytes = random_message(&mut random, descriptor).encode_to_vec();
+                let message = DynamicMessage::decode(descriptor.clone(), &*bytes).unwrap();
+                let json = encode(descriptor, &bytes).unwrap();
                 let back = decode(descriptor, &json);
                 let text = String::from_utf8_lossy(&json);
                 let back = back.map_err(|refused| TestCaseError::fail(format!("{refused}: {text}")))?;
