@@ -28,6 +28,7 @@ pub mod hold;
 pub mod hrn;
 pub mod http;
 mod ip;
+pub mod json;
 pub mod logging;
 pub mod man;
 pub mod memory;
