@@ -35,6 +35,7 @@ mod payments;
 mod permissions;
 mod python;
 mod requests;
+mod rest;
 mod restart;
 mod runes_py;
 mod sending;
