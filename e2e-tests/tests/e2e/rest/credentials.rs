@@ -82,7 +82,7 @@ async fn a_certificate_is_good_for_a_call_unless_a_page_of_others_makes_it() -> 
         let mut curl = Command::new("curl");
         curl.args(["-sS", "--http2", "--cacert"]).arg(&authority.ca_cert);
         curl.arg("--cert").arg(&authority.client_cert).arg("--key").arg(&authority.client_key);
-        headers.iter().for_each(|header| drop(curl.args(["-H", header])));
+        curl.args(headers.iter().flat_map(|header| ["-H", header]));
         let port = alice.config().grpc.number();
         curl.args(["--json", BODY, &format!("https://localhost:{port}{PATH}")]);
         run(curl, PATIENCE)
