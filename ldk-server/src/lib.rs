@@ -27,6 +27,7 @@ pub mod grpc;
 pub mod hold;
 pub mod hrn;
 pub mod http;
+pub mod json;
 pub mod logging;
 pub mod man;
 pub mod memory;
