@@ -27,6 +27,7 @@ pub mod grpc;
 pub mod hold;
 pub mod hrn;
 pub mod http;
+mod ip;
 pub mod json;
 pub mod logging;
 pub mod man;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 /// From the top to the bottom. A module may name those that stand below it, and no other.
-const FLOORS: [&str; 49] = [
+const FLOORS: [&str; 50] = [
     "main",
     "fuzzing",
     "commands",
@@ -57,6 +57,7 @@ const FLOORS: [&str; 49] = [
     "deadline",
     "disk",
     "urls",
+    "ip",
     "clock",
 ];
 

@@ -3,6 +3,7 @@
 mod client;
 mod connection;
 mod documentation;
+mod failures;
 mod handshake;
 mod health;
 mod identity;

@@ -6,15 +6,17 @@
 //! `nest`. Every listener, with TLS or without, answers with [`Router::answer`].
 //!
 //! The Lightning service is the fallback of the calls instead of a route, because a stranger must not
-//! learn whether a service exists: its checks come first. This also saves three allocations a call, for
-//! the wildcard that axum would extract from the path.
+//! learn whether a service exists: its checks come first. A call of its own path passes no router, which
+//! would copy all layers to the heap for each call.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::handler::Handler as _;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse as _, Response};
+use futures_util::future::BoxFuture;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Method, StatusCode, Version};
 use hyper::body::Incoming;
@@ -46,9 +48,17 @@ const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 /// The largest request message to a service that needs no key: it contains nothing but names.
 pub const MAX_PUBLIC_MESSAGE_BYTES: usize = 16 * 1024;
 
+/// Where the calls of the Lightning service are.
+const LIGHTNING: &str = "/api.LightningNode/";
+
+/// Answers the calls of the Lightning service.
+type Lightning =
+    Arc<dyn Fn(Request) -> BoxFuture<'static, Result<Response, Infallible>> + Send + Sync>;
+
 /// Routes each request to its page or its gRPC service.
 #[derive(Clone)]
 pub struct Router {
+    lightning: Lightning,
     calls: axum::Router,
     pages: axum::Router,
 }
@@ -69,7 +79,8 @@ impl Router {
     {
         let requests = metrics.requests().clone();
         let lightning = AdmitCall.layer(layers::checked(lightning, access));
-        let calls = axum::Router::new().fallback_service(call(requests.clone(), lightning));
+        let lightning = call(requests.clone(), lightning);
+        let calls = axum::Router::new().fallback_service(lightning.clone());
         let calls = add_public(calls, &requests, AnswerSize::Small, health);
         let calls = with_reflection(calls, &requests)?;
         let pages = axum::Router::new()
@@ -80,7 +91,7 @@ impl Router {
                     .route_layer(from_fn_with_state(AnswerSize::Large, admit)),
             )
             .fallback_service(answer_other.with_state(calls.clone()));
-        Ok(Self { calls, pages })
+        Ok(Self { lightning: shared(lightning), calls, pages })
     }
 
     /// Answers a request, which has the [`Client`](super::client::Client) in its extensions.
@@ -89,6 +100,9 @@ impl Router {
         request: http::Request<Incoming>,
     ) -> Result<Response, Infallible> {
         if is_grpc_call(&request) {
+            if request.version() == Version::HTTP_2 && request.uri().path().starts_with(LIGHTNING) {
+                return (self.lightning)(request.map(axum::body::Body::new)).await;
+            }
             answer_call(self.calls, request).await
         } else {
             self.pages.call(request).await
@@ -176,6 +190,15 @@ where
         .layer(SpanLayer(requests))
         .layer(CheckLayer(CheckRate))
         .service(service)
+}
+
+/// The service, which is cloned for each call, but not to the heap.
+fn shared<S>(service: S) -> Lightning
+where
+    S: Service<Request, Response = Response, Error = Infallible, Future: Send + 'static>,
+    S: Clone + Send + Sync + 'static,
+{
+    Arc::new(move |request| Box::pin(service.clone().call(request)))
 }
 
 /// Whether a request is a gRPC call, which must be answered with a gRPC status, even if its path is that of

@@ -92,8 +92,15 @@ where
         let mut inner = self.inner.clone();
         Box::pin(async move {
             let client = Arc::clone(Client::of(&request)?);
-            request.extensions_mut().insert(client.admit_call().await?);
-            Ok(TrackedBody::of(inner.call(request).await?, false, ()))
+            let unverified = client.admit_call().await?;
+            request.extensions_mut().insert(unverified.clone());
+            let answer = inner.call(request).await;
+            if let Err(refusal) = &answer {
+                client.delay_refusal(refusal).await;
+            }
+            // It has counted as under way until here.
+            drop(unverified);
+            Ok(TrackedBody::of(answer?, false, ()))
         })
     }
 }
