@@ -49,6 +49,7 @@ pub(super) fn of(
 fn facts(spec: &RpcSpec) -> String {
     let effect = match spec.impact {
         Impact::Reads => "changes nothing",
+        Impact::Signs => "signs with the key of the node",
         Impact::Changes => "changes the state of the node or the server",
         Impact::Spends => "spends or locks money of the node",
     };
@@ -66,6 +67,7 @@ fn facts(spec: &RpcSpec) -> String {
 fn impact(impact: Impact) -> &'static str {
     match impact {
         Impact::Reads => "reads",
+        Impact::Signs => "signs",
         Impact::Changes => "changes",
         Impact::Spends => "spends",
     }
