@@ -41,6 +41,7 @@ pub mod permissions;
 pub mod process;
 pub mod readiness;
 pub mod recovery;
+mod rest;
 mod retention;
 mod rollback;
 pub mod secrets;

@@ -7,6 +7,7 @@ mod failures;
 mod handshake;
 mod health;
 mod identity;
+mod in_json;
 mod layers;
 mod listener;
 #[cfg_attr(not(unix), path = "no_local_socket.rs")]
