@@ -34,6 +34,7 @@ pub mod man;
 pub mod memory;
 pub mod metrics;
 pub mod node;
+mod openapi;
 pub mod ops;
 pub mod payment_requests;
 pub mod permissions;

@@ -2,6 +2,7 @@
 
 mod client;
 mod connection;
+mod documentation;
 mod failures;
 mod handshake;
 mod health;

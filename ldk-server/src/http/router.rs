@@ -37,7 +37,7 @@ use super::layers::rate::CheckRate;
 use super::layers::span::SpanLayer;
 use super::layers::{self, Access};
 use super::page::{admit, admitted};
-use super::{HealthPages, MetricsEndpoint, in_json, web};
+use super::{HealthPages, MetricsEndpoint, documentation, in_json, web};
 use crate::config::HttpConfig;
 use crate::grpc;
 use crate::metrics::Requests;
@@ -93,6 +93,10 @@ impl Router {
         let pages = axum::Router::new()
             .merge(health_pages.routes().route_layer(from_fn_with_state(AnswerSize::Small, admit)))
             .merge(metrics.routes().route_layer(from_fn_with_state(AnswerSize::Large, admit)))
+            .merge(
+                documentation::routes(http.enabled)
+                    .route_layer(from_fn_with_state(AnswerSize::Large, admit)),
+            )
             .merge(in_json_routes(&lightning, http));
         let others = Others { is_json_enabled: http.enabled, lightning, calls };
         let pages = pages.fallback_service(answer_other.with_state(others.clone()));

@@ -33,6 +33,8 @@ async fn every_call_is_answered_in_json_as_in_grpc() -> Result<()> {
         "GetPaymentDetails" => json!({"payment_id": payment}),
         "DecodeInvoice" => json!({"invoice": invoice}),
         "GraphGetNode" => json!({"node_id": bob.id()}),
+        // Not the one that the test calls with.
+        "RevokeRune" => json!({"first_id": 999_999}),
         "SignMessage" => json!({"message": "aGVsbG8="}),
         _ => json!({}),
     };
