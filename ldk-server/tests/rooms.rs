@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 /// From the top to the bottom. A module may name those that stand below it, and no other.
-const FLOORS: [&str; 47] = [
+const FLOORS: [&str; 48] = [
     "main",
     "fuzzing",
     "commands",
     "server",
     "systemd",
     "http",
+    "openapi",
     "grpc",
     "api",
     "ops",
@@ -47,6 +48,7 @@ const FLOORS: [&str; 47] = [
     "secrets",
     "descriptors",
     "storage",
+    "json",
     "wire",
     "config",
     "memory",

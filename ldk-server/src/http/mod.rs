@@ -2,6 +2,7 @@
 
 mod client;
 mod connection;
+mod documentation;
 mod handshake;
 mod health;
 mod identity;

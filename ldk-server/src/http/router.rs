@@ -34,7 +34,7 @@ use super::layers::rate::CheckRate;
 use super::layers::span::SpanLayer;
 use super::layers::{self, Access};
 use super::page::{admit, admitted};
-use super::{HealthPages, MetricsEndpoint};
+use super::{HealthPages, MetricsEndpoint, documentation};
 use crate::grpc;
 use crate::metrics::Requests;
 
@@ -75,6 +75,10 @@ impl Router {
         let pages = axum::Router::new()
             .merge(health_pages.routes().route_layer(from_fn_with_state(AnswerSize::Small, admit)))
             .merge(metrics.routes().route_layer(from_fn_with_state(AnswerSize::Large, admit)))
+            .merge(
+                documentation::routes(true)
+                    .route_layer(from_fn_with_state(AnswerSize::Large, admit)),
+            )
             .fallback_service(answer_other.with_state(calls.clone()));
         Ok(Self { calls, pages })
     }
