@@ -35,6 +35,7 @@ pub mod metrics;
 pub mod node;
 mod openapi;
 pub mod ops;
+mod page;
 pub mod payment_requests;
 pub mod permissions;
 pub mod process;

@@ -3,6 +3,7 @@
 mod client;
 mod connection;
 mod documentation;
+mod file;
 mod handshake;
 mod health;
 mod identity;
@@ -12,6 +13,7 @@ mod listener;
 mod local_socket;
 mod metrics;
 mod page;
+mod people;
 mod preface_timeout;
 mod rate;
 mod request_id;

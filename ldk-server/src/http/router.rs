@@ -34,7 +34,7 @@ use super::layers::rate::CheckRate;
 use super::layers::span::SpanLayer;
 use super::layers::{self, Access};
 use super::page::{admit, admitted};
-use super::{HealthPages, MetricsEndpoint, documentation};
+use super::{HealthPages, MetricsEndpoint, documentation, people};
 use crate::grpc;
 use crate::metrics::Requests;
 
@@ -75,6 +75,7 @@ impl Router {
         let pages = axum::Router::new()
             .merge(health_pages.routes().route_layer(from_fn_with_state(AnswerSize::Small, admit)))
             .merge(metrics.routes().route_layer(from_fn_with_state(AnswerSize::Large, admit)))
+            .merge(people::routes().route_layer(from_fn_with_state(AnswerSize::Small, admit)))
             .merge(
                 documentation::routes(true)
                     .route_layer(from_fn_with_state(AnswerSize::Large, admit)),
