@@ -9,10 +9,10 @@ import { expiry, inWords, parse } from './rune.js';
 
 const HOUR = 3600;
 const PRESETS = [
-  ['read', 'Look at everything, change nothing'],
-  ['invoice', 'Make invoices and see payments: a shop'],
+  ['read', 'Look, change nothing'],
+  ['invoice', 'Also make invoices: a shop'],
   ['pay', 'Also pay over Lightning'],
-  ['admin', 'Everything, also the money on chain'],
+  ['admin', 'Everything'],
 ];
 const TIMES = [[HOUR, 'an hour'], [24 * HOUR, 'a day'], [30 * 24 * HOUR, 'thirty days'], [365 * 24 * HOUR, 'a year'], [0, 'for ever']];
 const WINDOWS = [['day', 'in any 24 hours'], ['week', 'in any 7 days'], ['month', 'in any 30 days'], ['total', 'in all']];

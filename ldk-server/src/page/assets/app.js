@@ -36,6 +36,7 @@ const LIVE = {
 
 const byId = (id) => document.getElementById(id);
 let leaveView = () => {};
+let stopName = () => {};
 
 // A rune in the address is taken out of it before anything else: it is a secret.
 function runeOfAddress() {
@@ -109,6 +110,7 @@ function show() {
 function leave(message) {
   leaveView();
   leaveView = () => {};
+  stopName();
   store.end();
   signOut();
   byId('main').replaceChildren();
@@ -121,14 +123,12 @@ function leave(message) {
 }
 
 function watchName() {
-  const ended = store.watch('info', (info) => {
+  stopName = store.watch('info', (info) => {
     if (!info) return;
     byId('top-alias').replaceChildren(info.node_alias ? foreign(info.node_alias) : 'Lightning node');
     byId('top-network').textContent = NETWORKS[info.network] ?? info.network;
     byId('top-network').hidden = false;
   });
-  const before = leaveView;
-  leaveView = () => { ended(); before(); };
 }
 
 function showLive(state) {

@@ -27,7 +27,7 @@ export function show(root) {
 
 function section(title, source, render, lines, className = '') {
   const body = h('div', { class: 'stack' }, loading(lines));
-  const element = h('section', { class: `card ${className} of-${source}` }, h('h2', {}, title), body);
+  const element = h('section', { class: `card stack ${className} of-${source}` }, h('h2', {}, title), body);
   const draw = (value, error) => body.replaceChildren(...[value !== undefined && render(value), error && problem(error)].filter(Boolean).flat());
   return { element, begin: () => watch(source, draw) };
 }

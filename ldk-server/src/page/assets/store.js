@@ -87,11 +87,14 @@ export function begin(onlive) {
   const { signal } = session;
   every(EVERY_MS, signal, () => refresh('info', 'health', 'balances', 'channels', 'peers'));
   document.addEventListener('visibilitychange', () => document.hidden || refresh('info', 'balances', 'payments'), { signal });
-  if (may('SubscribeEvents')) followEvents(signal, onlive);
-  else {
-    onlive('asking');
-    every(PAYMENTS_EVERY_MS, signal, () => refresh('payments'));
-  }
+  let isLive = false;
+  const tellLive = (state) => {
+    isLive = state === 'live';
+    onlive(state);
+  };
+  every(PAYMENTS_EVERY_MS, signal, () => isLive || refresh('payments'));
+  if (may('SubscribeEvents')) followEvents(signal, tellLive);
+  else tellLive('asking');
 }
 
 export function end() {
