@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 /// From the top to the bottom. A module may name those that stand below it, and no other.
-const FLOORS: [&str; 50] = [
+const FLOORS: [&str; 52] = [
     "main",
     "fuzzing",
     "commands",
@@ -17,6 +17,7 @@ const FLOORS: [&str; 50] = [
     "http",
     "page",
     "openapi",
+    "rest",
     "grpc",
     "api",
     "ops",
@@ -58,6 +59,7 @@ const FLOORS: [&str; 50] = [
     "deadline",
     "disk",
     "urls",
+    "ip",
     "clock",
 ];
 

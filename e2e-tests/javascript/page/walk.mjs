@@ -106,6 +106,17 @@ const WALKS = {
     expectOnly(errors);
   },
 
+  // A call in gRPC-Web from the origin of the page: a frame with an empty message, and one with trailers.
+  async grpcWeb(browser) {
+    const { page, errors } = await signedIn(browser, task.runes.invoice);
+    const answer = await page.evaluate(async (rune) => {
+      const response = await fetch('/api.LightningNode/GetNodeInfo', { method: 'POST', headers: { rune, 'content-type': 'application/grpc-web+proto', 'x-grpc-web': '1' }, body: new Uint8Array(5) });
+      return new TextDecoder('latin1').decode(await response.arrayBuffer());
+    }, task.runes.invoice);
+    check(answer.includes(task.node) && answer.includes('grpc-status: 0'), `gRPC-Web answers ${JSON.stringify(answer)}`);
+    expectOnly(errors);
+  },
+
   // Every part, wide and on a phone, light and dark.
   async look(browser) {
     for (const [name, size] of Object.entries(SIZES)) {
@@ -118,6 +129,7 @@ const WALKS = {
           await part(page, id);
           await page.screenshot({ path: `${task.screenshots}/${id}-${name}-${colorScheme}.png` });
           await checkAccess(page, `${id}, ${name}, ${colorScheme}`);
+          ask({ saw: `${id}, ${name}, ${colorScheme}` });
         }
         expectOnly(errors);
         await close();

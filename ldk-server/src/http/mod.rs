@@ -3,10 +3,12 @@
 mod client;
 mod connection;
 mod documentation;
+mod failures;
 mod file;
 mod handshake;
 mod health;
 mod identity;
+mod in_json;
 mod layers;
 mod listener;
 #[cfg_attr(not(unix), path = "no_local_socket.rs")]
