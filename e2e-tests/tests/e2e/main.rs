@@ -31,6 +31,7 @@ mod lookups;
 mod metrics;
 mod mirror;
 mod onchain;
+mod openapi;
 mod page;
 mod payments;
 mod permissions;

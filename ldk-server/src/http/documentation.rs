@@ -14,10 +14,9 @@ use crate::openapi::{self, ASSETS};
 const PATH: &str = "/openapi.json";
 const REFUSAL: &str = "the documentation is read with GET\n";
 
-/// Scripts and styles come from this server only. Swagger UI sets styles of single elements.
-const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
-                   img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; \
-                   frame-ancestors 'none'";
+/// Scripts and styles come from this server only. The icons of Swagger UI are in its styles.
+const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+                   connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// The routes of the document, and of the page if there is to be one.
 pub(super) fn routes(has_page: bool) -> Router {

@@ -48,9 +48,9 @@ fn unwrapped(comment: &str) -> String {
 /// The first sentence of a description, without its full stop.
 pub(super) fn first_sentence(text: &str) -> &str {
     let paragraph = text.split("\n\n").next().unwrap_or_default();
-    let end = paragraph.match_indices(". ").map(|(at, _)| at);
+    let mut ends = paragraph.match_indices(". ").map(|(at, _)| at);
     // Not at an abbreviation.
-    let end = end.filter(|at| !paragraph[..*at].ends_with("e.g")).next();
+    let end = ends.find(|at| !paragraph[..*at].ends_with("e.g"));
     paragraph[..end.unwrap_or(paragraph.len())].trim_end_matches('.')
 }
 

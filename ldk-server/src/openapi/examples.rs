@@ -39,6 +39,7 @@ pub(super) struct Recorded {
 }
 
 /// Values that fields had, by what they are found by.
+#[derive(Default)]
 pub(super) struct Examples {
     calls: Vec<Recorded>,
     by_field: HashMap<String, Value>,
@@ -53,8 +54,7 @@ impl Examples {
     }
 
     fn of(calls: Vec<Recorded>, pool: &DescriptorPool, comments: &Comments) -> Self {
-        let [by_field, by_name, by_look] = [const { () }; 3].map(|()| HashMap::new());
-        let mut examples = Self { calls: Vec::new(), by_field, by_name, by_look };
+        let mut examples = Self::default();
         let methods: Vec<_> =
             pool.services().flat_map(|service| service.methods().collect::<Vec<_>>()).collect();
         for call in &calls {

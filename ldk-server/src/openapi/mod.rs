@@ -5,6 +5,7 @@ mod assets;
 mod comments;
 mod errors;
 mod examples;
+mod feeds;
 mod operation;
 mod schema;
 mod security;
@@ -21,7 +22,7 @@ use self::comments::Comments;
 use self::examples::Examples;
 use self::schema::Schemas;
 use crate::access::Access;
-use crate::api;
+use crate::{api, json};
 
 /// The document as it is served.
 static DOCUMENT: LazyLock<String> = LazyLock::new(|| document().to_string());
@@ -38,15 +39,19 @@ fn document() -> Value {
     let examples = Examples::recorded(&pool, &comments);
     let Some(service) = pool.get_service_by_name(SERVICE_NAME) else { return Value::Null };
     let mut schemas = Schemas::new(&comments, &examples);
-    let paths = paths(&service, &comments, &examples, &mut schemas);
+    let mut paths = paths(&service, &comments, &examples, &mut schemas);
+    paths.extend(feeds::paths(&mut schemas));
+    let webhooks = feeds::webhooks(&mut schemas);
     let mut schemas = schemas.into_made();
     schemas.insert("Error".to_owned(), errors::schema());
+    schemas.insert("EndOfStream".to_owned(), operation::end_of_stream());
     json!({
         "openapi": "3.1.0",
         "info": info(&service, &comments),
         "servers": [{ "url": "/", "description": "This node." }],
         "tags": tags(),
         "paths": paths,
+        "webhooks": webhooks,
         "components": {
             "schemas": schemas,
             "responses": errors::shared(),
@@ -77,8 +82,9 @@ fn paths(
     for spec in api::specs() {
         let method = service.methods().find(|method| method.name() == spec.name);
         let Some(method) = method else { continue };
+        let Some(path) = json::method(spec.name).map(operation::path) else { continue };
         let operation = operation::of(spec, &method, comments, examples, schemas);
-        paths.insert(operation::path(spec.name), json!({ "post": operation }));
+        paths.insert(path, json!({ "post": operation }));
     }
     paths
 }

@@ -8,21 +8,15 @@ use super::examples::{Examples, Recorded};
 use super::schema::{Direction, Schemas};
 use super::{errors, security};
 use crate::api::{Impact, Kind, RpcSpec};
+use crate::json::Method;
 
 const JSON: &str = "application/json";
 /// Messages in envelopes, as the Connect protocol has them.
 const ENVELOPES: &str = "application/connect+json";
 
-/// The path of a call: its name in lower case, with a dash before each further word.
-pub(super) fn path(name: &str) -> String {
-    let mut path = String::from("/v1/");
-    for (index, letter) in name.chars().enumerate() {
-        if letter.is_ascii_uppercase() && index > 0 {
-            path.push('-');
-        }
-        path.push(letter.to_ascii_lowercase());
-    }
-    path
+/// The path of a call.
+pub(super) fn path(method: &Method) -> String {
+    format!("/v1/{}", method.kebab)
 }
 
 /// The call of this line of the table.
@@ -55,6 +49,7 @@ pub(super) fn of(
 fn facts(spec: &RpcSpec) -> String {
     let effect = match spec.impact {
         Impact::Reads => "changes nothing",
+        Impact::Signs => "signs with the key of the node",
         Impact::Changes => "changes the state of the node or the server",
         Impact::Spends => "spends or locks money of the node",
     };
@@ -72,6 +67,7 @@ fn facts(spec: &RpcSpec) -> String {
 fn impact(impact: Impact) -> &'static str {
     match impact {
         Impact::Reads => "reads",
+        Impact::Signs => "signs",
         Impact::Changes => "changes",
         Impact::Spends => "spends",
     }
@@ -88,7 +84,26 @@ fn body(spec: &RpcSpec, schema: Value, examples: &Examples) -> Value {
 
 fn success(spec: &RpcSpec, schema: Value, examples: &Examples) -> Value {
     let recorded = examples.of_call(spec.name).map(|call| (call, &call.answer));
+    let schema = match spec.kind {
+        Kind::Stream => {
+            json!({ "anyOf": [schema, { "$ref": "#/components/schemas/EndOfStream" }] })
+        },
+        Kind::Blocking | Kind::Async => schema,
+    };
     json!({ "description": "The call was carried out.", "content": content(spec, schema, recorded) })
+}
+
+/// The schema of the last envelope of a stream.
+pub(super) fn end_of_stream() -> Value {
+    json!({
+        "type": "object",
+        "description": "What the last envelope of a stream has, the one whose flags are 2.",
+        "properties": {
+            "error": { "$ref": "#/components/schemas/Error", "description": "Why the stream \
+                ended. Absent if it is complete." },
+            "metadata": { "type": "object", "description": "Nothing, for now.", "examples": [{}] },
+        },
+    })
 }
 
 fn content<'a>(

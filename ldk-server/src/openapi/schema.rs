@@ -1,12 +1,12 @@
 //! JSON Schemas of messages, enums and fields, in the form in which the server reads and writes them.
 
-use prost_reflect::prost_types::field_options::JsType;
 use prost_reflect::{EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor, OneofDescriptor};
 use serde_json::{Map, Value, json};
 
 use super::comments::Comments;
 use super::examples::Examples;
 use super::unit;
+use crate::json::is_text;
 
 /// The greatest number that a reader who keeps numbers as doubles reads right.
 const MAX_EXACT: u64 = (1 << 53) - 1;
@@ -150,12 +150,6 @@ fn reference(name: &str) -> Value {
 fn name(message: &MessageDescriptor, direction: Direction) -> String {
     let is_input = direction == Direction::Request && !message.name().ends_with("Request");
     format!("{}{}", message.name(), if is_input { "Input" } else { "" })
-}
-
-/// Whether answers hold the number as text.
-fn is_text(field: &FieldDescriptor) -> bool {
-    let options = field.field_descriptor_proto().options.as_ref();
-    options.is_some_and(|options| options.jstype() == JsType::JsString)
 }
 
 fn scalar(kind: &Kind, is_text: bool, direction: Direction) -> Value {

@@ -52,7 +52,7 @@ fn is_text(value: &Value) -> bool {
 fn every_call_is_there() {
     let document = document();
     for name in RPC_NAMES {
-        let operation = &document["paths"][operation::path(name)]["post"];
+        let operation = &document["paths"][operation::path(json::method(name).unwrap())]["post"];
         assert_eq!(operation["operationId"], *name);
         for key in ["summary", "description"] {
             assert!(is_text(&operation[key]), "{name} has no {key}");
@@ -64,7 +64,7 @@ fn every_call_is_there() {
         assert_eq!(operation["tags"], json!([group]));
         assert_eq!(operation["security"][0], json!({ "rune": [group] }));
     }
-    assert_eq!(operation::path("GetNodeInfo"), "/v1/get-node-info");
+    assert!(document["paths"].get("/v1/get-node-info").is_some());
 }
 
 #[test]

@@ -14,6 +14,7 @@ const PHRASES: &[(&str, &str)] = &[
     ("Unix seconds by custom", "Unix time in s"),
     ("in millionths", "ppm"),
     ("in seconds", "s"),
+    ("in milliseconds", "ms"),
     ("how many seconds", "s"),
     ("how many days", "d"),
     ("in bytes", "byte"),

@@ -90,6 +90,7 @@ fn impact(impact: Impact) -> &'static str {
     match impact {
         Impact::Reads => "READS",
         Impact::Changes => "CHANGES",
+        Impact::Signs => "SIGNS",
         Impact::Spends => "SPENDS",
     }
 }

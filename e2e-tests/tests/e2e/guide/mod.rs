@@ -41,10 +41,9 @@ async fn every_example_of_the_guide_works() -> Result<()> {
     document.write(player.corrections())?;
     played?;
     let (count, examples) = player.finish().await?;
-    if is_to_be_written {
-        examples.write()?
-    } else {
-        examples.check()?
+    match is_to_be_written {
+        true => examples.write()?,
+        false => examples.check()?,
     }
     e2e_tests::print_uncaptured(&format!(
         "{count} commands and programs of the guide were executed"

@@ -5,7 +5,7 @@ import { code, empty, h, loading } from './dom.js';
 import { field } from './forms.js';
 import { plural } from './format.js';
 
-const KINDS = { READS: 'changes nothing', CHANGES: 'changes something', SPENDS: 'spends' };
+const KINDS = { READS: 'changes nothing', CHANGES: 'changes something', SPENDS: 'spends', SIGNS: 'signs' };
 
 let documents = null;
 
