@@ -26,6 +26,7 @@ const WITH_RUNE: &str = "the same with a rune of 5 restrictions";
 enum Caller {
     Client(Box<Client>),
     Raw { connection: RawConnection, node: RawNode, path: &'static str, expected: i32 },
+    Json { connection: RawConnection, node: RawNode },
 }
 
 #[derive(Clone)]
@@ -44,6 +45,10 @@ impl Caller {
                 let answer = connection.send(node.request(path)?).await?;
                 ensure!(answer.grpc_status()? == *expected, "{answer:?}");
             },
+            Self::Json { connection, node } => {
+                let answer = connection.send(node.request_in_json()?).await?;
+                ensure!(answer.status == 200 && answer.body.starts_with(b"{"), "{answer:?}");
+            },
         }
         Ok(())
     }
@@ -51,13 +56,25 @@ impl Caller {
 
 impl RawNode {
     fn request(&self, path: &str) -> Result<Request<Full<Bytes>>> {
-        let now_secs = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
         let body = grpc_frame(&[]);
         let request = Request::post(format!("https://{}{path}", self.address))
             .header("content-type", "application/grpc")
             .header("te", "trailers")
-            .header(auth::HEADER, auth::sign(&self.api_key, now_secs, &body));
+            .header(auth::HEADER, self.x_auth(&body)?);
         Ok(request.body(Full::new(Bytes::from(body)))?)
+    }
+
+    fn request_in_json(&self) -> Result<Request<Full<Bytes>>> {
+        let body = "{}";
+        let request = Request::post(format!("https://{}/v1/get-node-info", self.address))
+            .header("content-type", "application/json")
+            .header(auth::HEADER, self.x_auth(body.as_bytes())?);
+        Ok(request.body(Full::new(Bytes::from(body)))?)
+    }
+
+    fn x_auth(&self, body: &[u8]) -> Result<String> {
+        let now_secs = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+        Ok(auth::sign(&self.api_key, now_secs, body))
     }
 }
 
@@ -92,10 +109,12 @@ async fn callers(node: &Node) -> Result<Vec<(&'static str, Caller)>> {
         path,
         expected,
     };
+    let in_json = Caller::Json { connection: connection.clone(), node: raw_node.clone() };
     let mut callers = vec![
         ("health check: TLS, HTTP/2, tonic", raw("/grpc.health.v1.Health/Check", 0)),
         ("unknown method: TLS, HTTP/2, x-auth", raw("/api.LightningNode/NoSuchMethod", 12)),
         ("GetNodeInfo by hand", raw("/api.LightningNode/GetNodeInfo", 0)),
+        ("GetNodeInfo in JSON by hand", in_json),
         ("GetNodeInfo by ldk-server-client", Caller::Client(Box::new(node.client().clone()))),
     ];
     if is_wanted(WITH_RUNE) {

@@ -108,6 +108,10 @@ const VALUES: &[(&str, [&str; 3])] = &[
     ("metrics.poll_metrics_interval", ["1", "2", "3"]),
     ("metrics.username", ["user 1", "user 2", "user 3"]),
     ("metrics.password", ["secret-1", "secret-2", "secret-3"]),
+    ("http.enabled", OFF),
+    ("http.docs", OFF),
+    ("http.csp", ["default-src 'none'", "default-src 'self'", "img-src 'self'"]),
+    ("http.cors_origins", ["https://a.example", "http://b.example:1", "https?://c.example"]),
     ("tor.proxy_address", ["127.0.0.1:41", "[::1]:42", "tor.example:43"]),
     ("--force-wallet-full-scan", SWITCHED_ON),
 ];

@@ -37,6 +37,7 @@ mod payments;
 mod permissions;
 mod python;
 mod requests;
+mod rest;
 mod restart;
 mod runes_py;
 mod sending;

@@ -412,6 +412,27 @@ keys! {
         "Password of that user. Prefer the variable or the file: other users of the machine can \
          see flags",
     ).value("PASSWORD").secret();
+    HTTP_ENABLED: Boolean(
+        "http.enabled",
+        "Whether calls are answered in JSON and to web pages, on the gRPC address",
+    ).default("true");
+    HTTP_DOCS: Boolean(
+        "http.docs",
+        "Whether /docs shows the API to web browsers",
+    ).default("true");
+    HTTP_CSP: Text(
+        "http.csp",
+        "What web pages of this server may load (Content-Security-Policy)",
+    ).value("POLICY").default(
+        "\"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+         font-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; \
+         form-action 'self'; frame-ancestors 'none'\"",
+    );
+    HTTP_CORS_ORIGINS: List(
+        "http.cors_origins",
+        "Origin of web pages that may call, besides this server's own: https://host:port, or a \
+         regular expression for that; may be repeated",
+    ).value("ORIGIN");
     TOR_PROXY_ADDRESS: Text(
         "tor.proxy_address",
         "SOCKS5 proxy of Tor, to reach onion peers through",

@@ -6,6 +6,7 @@
 
 mod args;
 mod chain_source;
+mod cors_origins;
 mod file;
 pub mod keys;
 mod parse;
@@ -22,6 +23,7 @@ pub use args::{Args, Command, RestoreArgs};
 pub use chain_source::{
     BitcoindAuth, BitcoindConfig, ChainSource, ElectrumConfig, EsploraConfig, HostPort,
 };
+pub use cors_origins::CorsOrigins;
 use file::File;
 use ldk_node::bitcoin::Network;
 use ldk_node::config::{AsyncPaymentsRole, BackgroundSyncConfig};
@@ -30,9 +32,9 @@ use ldk_node::lightning::routing::router::RouteParametersConfig;
 use ldk_node::liquidity::LSPS2ServiceConfig;
 use ldk_server_grpc::places;
 pub use sections::{
-    ChannelsConfig, ClientAuthConfig, EventsConfig, HrnConfig, LimitsConfig, LogConfig, LogFormat,
-    LogRotation, Lsps2ClientConfig, MetricsConfig, MetricsLogin, PeerLimitsConfig, TlsConfig,
-    UnixSocketConfig,
+    ChannelsConfig, ClientAuthConfig, EventsConfig, HrnConfig, HttpConfig, LimitsConfig, LogConfig,
+    LogFormat, LogRotation, Lsps2ClientConfig, MetricsConfig, MetricsLogin, PeerLimitsConfig,
+    TlsConfig, UnixSocketConfig,
 };
 use values::Values;
 
@@ -102,6 +104,8 @@ pub struct Config {
     pub hrn: HrnConfig,
     /// Metrics.
     pub metrics: MetricsConfig,
+    /// JSON over HTTP, and web pages.
+    pub http: HttpConfig,
     /// The SOCKS5 proxy to onion peers.
     pub tor_proxy: Option<HostPort>,
     /// Whether the wallet scans the whole chain again. Not with Bitcoin Core.
@@ -204,6 +208,7 @@ impl Config {
             allow_keys_in_backups: values.is_on(keys::BACKUP_ALLOW_KEYS),
             hrn: parse::hrn(values)?,
             metrics: parse::metrics(values)?,
+            http: parse::http(values)?,
             tor_proxy: parse::tor_proxy(values)?,
             library_store: args.library_store(),
             without_peer_gate: args.without_peer_gate(),

@@ -5,12 +5,13 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http::HeaderValue;
 use ldk_node::bitcoin::secp256k1::PublicKey;
 use ldk_node::config::ChannelConfig;
 use ldk_node::lightning::ln::msgs::SocketAddress;
 use secrecy::SecretString;
 
-use super::HostPort;
+use super::{CorsOrigins, HostPort};
 
 /// Trusted peers, the reserve, and the defaults of channels.
 #[derive(Debug, PartialEq, Eq)]
@@ -173,6 +174,19 @@ pub struct MetricsConfig {
     pub poll_interval: Duration,
     /// The login that may read them; `None` for everybody.
     pub login: Option<MetricsLogin>,
+}
+
+/// JSON over HTTP, and web pages.
+#[derive(Clone, Debug)]
+pub struct HttpConfig {
+    /// Whether there are any.
+    pub enabled: bool,
+    /// Whether there is a page that shows the API.
+    pub docs: bool,
+    /// What web pages of this server may load (Content-Security-Policy).
+    pub csp: HeaderValue,
+    /// The web pages of others that may call.
+    pub cors_origins: CorsOrigins,
 }
 
 /// HTTP basic authentication.

@@ -23,6 +23,7 @@ mod router;
 mod slots;
 mod strangers;
 mod stream;
+mod web;
 
 pub use health::{HealthPages, keep_reported};
 pub use identity::{ConnectionIdentity, LocalUser};

@@ -37,7 +37,8 @@ use super::layers::rate::CheckRate;
 use super::layers::span::SpanLayer;
 use super::layers::{self, Access};
 use super::page::{admit, admitted};
-use super::{HealthPages, MetricsEndpoint, documentation, in_json, people};
+use super::{HealthPages, MetricsEndpoint, documentation, in_json, people, web};
+use crate::config::HttpConfig;
 use crate::grpc;
 use crate::metrics::Requests;
 use crate::rest::{self, SHORT_PREFIX};
@@ -63,6 +64,8 @@ pub struct Router {
     lightning: Lightning,
     calls: axum::Router,
     pages: axum::Router,
+    /// Whether calls in gRPC-Web are none in gRPC.
+    has_grpc_web: bool,
 }
 
 impl Router {
@@ -73,6 +76,7 @@ impl Router {
         health: H,
         health_pages: HealthPages,
         metrics: MetricsEndpoint,
+        http: &HttpConfig,
     ) -> Result<Self, tonic_reflection::server::Error>
     where
         H: Service<Request, Response = http::Response<Body>, Error = Infallible> + NamedService,
@@ -86,18 +90,16 @@ impl Router {
         let calls = add_public(calls, &requests, AnswerSize::Small, health);
         let calls = with_reflection(calls, &requests)?;
         let lightning = shared(lightning);
-        let in_json = format!("{SHORT_PREFIX}{{*call}}");
         let pages = axum::Router::new()
             .merge(health_pages.routes().route_layer(from_fn_with_state(AnswerSize::Small, admit)))
             .merge(metrics.routes().route_layer(from_fn_with_state(AnswerSize::Large, admit)))
-            .merge(people::routes().route_layer(from_fn_with_state(AnswerSize::Small, admit)))
-            .merge(
-                documentation::routes(true)
-                    .route_layer(from_fn_with_state(AnswerSize::Large, admit)),
-            )
-            .route(&in_json, any(in_json::answer).with_state(Arc::clone(&lightning)))
-            .fallback_service(answer_other.with_state((Arc::clone(&lightning), calls.clone())));
-        Ok(Self { lightning, calls, pages })
+            .merge(in_json_routes(&lightning, http))
+            .merge(browser_routes(http));
+        let others = Others { is_json_enabled: http.enabled, lightning, calls };
+        let pages = pages.fallback_service(answer_other.with_state(others.clone()));
+        let pages = web::protected(pages, http);
+        let Others { lightning, calls, is_json_enabled: has_grpc_web } = others;
+        Ok(Self { lightning, calls, pages, has_grpc_web })
     }
 
     /// Answers a request, which has the [`Client`](super::client::Client) in its extensions.
@@ -105,7 +107,8 @@ impl Router {
         mut self,
         request: http::Request<Incoming>,
     ) -> Result<Response, Infallible> {
-        if is_grpc_call(&request) {
+        let is_grpc_web = self.has_grpc_web && in_json::is_grpc_web(&request);
+        if is_grpc_call(&request) && !is_grpc_web {
             if request.version() == Version::HTTP_2 && request.uri().path().starts_with(LIGHTNING) {
                 return (self.lightning)(request.map(axum::body::Body::new)).await;
             }
@@ -116,13 +119,48 @@ impl Router {
     }
 }
 
+/// What answers requests for no page.
+#[derive(Clone)]
+struct Others {
+    is_json_enabled: bool,
+    lightning: Lightning,
+    calls: axum::Router,
+}
+
+/// The routes of calls in JSON, if there are any.
+fn in_json_routes(lightning: &Lightning, http: &HttpConfig) -> axum::Router {
+    let routes = axum::Router::new();
+    if !http.enabled {
+        return routes;
+    }
+    let path = format!("{SHORT_PREFIX}{{*call}}");
+    routes.route(&path, any(in_json::answer).with_state(Arc::clone(lightning)))
+}
+
+/// The page for people and the documentation, if there are any.
+fn browser_routes(http: &HttpConfig) -> axum::Router {
+    if !http.enabled {
+        return axum::Router::new();
+    }
+    let people = people::routes().route_layer(from_fn_with_state(AnswerSize::Small, admit));
+    let documentation = documentation::routes(http.docs);
+    people.merge(documentation.route_layer(from_fn_with_state(AnswerSize::Large, admit)))
+}
+
 /// Answers a request for no page as a call, which the checks of calls then refuse or not.
 async fn answer_other(
-    State((lightning, calls)): State<(Lightning, axum::Router)>,
+    State(Others { is_json_enabled, lightning, calls }): State<Others>,
     request: Request,
 ) -> Response {
+    if is_json_enabled
+        && in_json::is_grpc_web(&request)
+        && request.uri().path().starts_with(LIGHTNING)
+    {
+        return in_json::answer_grpc_web(lightning, request).await;
+    }
     let (parts, body) = request.into_parts();
-    let call = rest::Call::is_in(&parts).then(|| rest::Call::of(&parts));
+    let is_in_json = is_json_enabled && rest::Call::is_in(&parts);
+    let call = is_in_json.then(|| rest::Call::of(&parts));
     let request = Request::from_parts(parts, body);
     if let Some(call) = call {
         return in_json::answer_call(&lightning, call, request).await;

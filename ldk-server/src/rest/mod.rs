@@ -17,3 +17,4 @@ mod stream;
 pub(crate) use answer::answer;
 pub(crate) use call::Call;
 pub(crate) use method::{SHORT_PREFIX, name_in};
+pub(crate) use status::refusal;

@@ -64,7 +64,7 @@ impl Services {
             MetricsEndpoint::new(&config.metrics, latest, requests, readiness.subscribe());
         let health = health.max_decoding_message_size(MAX_PUBLIC_MESSAGE_BYTES);
         let pages = HealthPages::new(readiness.subscribe());
-        let router = Router::new(service, access, health, pages, metrics)?;
+        let router = Router::new(service, access, health, pages, metrics, &config.http)?;
         Ok(Self { router, calls, progress, latest_metrics })
     }
 }

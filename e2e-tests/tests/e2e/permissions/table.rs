@@ -7,11 +7,12 @@ use e2e_tests::{Network, Node, RawConnection, grpc_frame, grpc_request, print_un
 use http_body_util::Full;
 use hyper::body::Bytes;
 use ldk_server::access::Access;
-use ldk_server::api::{RpcSpec, specs};
+use ldk_server::api::{Impact, Kind, RpcSpec, specs};
 use ldk_server_client::Code;
 use ldk_server_grpc::rune::{self, MasterSecret, Rune};
 
 use super::rune;
+use crate::rest::{self, post, send, snake};
 
 /// However many wrong credentials there are, each is refused at once.
 const AT_ONCE: &str = "[limits]\nmax_auth_failure_delay_secs = 0\n";
@@ -124,5 +125,26 @@ async fn check(alice: &Node, case: &Case, spec: &RpcSpec) -> Result<()> {
         },
     };
     ensure!(expected, "{} with {}: {answer:?}", spec.name, case.name);
+    check_in_json(alice, case, spec, code).await
+}
+
+/// Checks that the same call in JSON is answered with the same code.
+async fn check_in_json(alice: &Node, case: &Case, spec: &RpcSpec, expected: Code) -> Result<()> {
+    let is_counted = case.name == "once an hour";
+    if spec.kind == Kind::Stream || is_counted && expected != Code::PermissionDenied {
+        return Ok(());
+    }
+    let path = format!("/api.LightningNode/{}", spec.name);
+    let mut request = post(alice.config(), &path).header("content-type", "application/json");
+    if let Some(rune) = &case.rune {
+        request = request.header(rune::HEADER, rune);
+    }
+    let answer = send(alice, request, "").await?;
+    if spec.impact == Impact::Reads || answer.status != 200 {
+        let code = if answer.status == 200 { "ok".to_owned() } else { rest::code(&answer)? };
+        ensure!(code == snake(expected), "{} with {}: {answer:?}", spec.name, case.name);
+    } else {
+        ensure!(case.allowed.is_some_and(|allowed| allowed(spec)), "{answer:?}");
+    }
     Ok(())
 }
