@@ -36,6 +36,7 @@ pub mod metrics;
 pub mod node;
 mod openapi;
 pub mod ops;
+mod page;
 pub mod payment_requests;
 pub mod permissions;
 pub mod process;

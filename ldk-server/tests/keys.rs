@@ -109,6 +109,7 @@ const VALUES: &[(&str, [&str; 3])] = &[
     ("metrics.username", ["user 1", "user 2", "user 3"]),
     ("metrics.password", ["secret-1", "secret-2", "secret-3"]),
     ("http.enabled", OFF),
+    ("http.docs", OFF),
     ("http.csp", ["default-src 'none'", "default-src 'self'", "img-src 'self'"]),
     ("http.cors_origins", ["https://a.example", "http://b.example:1", "https?://c.example"]),
     ("tor.proxy_address", ["127.0.0.1:41", "[::1]:42", "tor.example:43"]),

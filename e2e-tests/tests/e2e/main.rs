@@ -32,6 +32,7 @@ mod metrics;
 mod mirror;
 mod onchain;
 mod openapi;
+mod page;
 mod payments;
 mod permissions;
 mod python;

@@ -416,6 +416,10 @@ keys! {
         "http.enabled",
         "Whether calls are answered in JSON and to web pages, on the gRPC address",
     ).default("true");
+    HTTP_DOCS: Boolean(
+        "http.docs",
+        "Whether /docs shows the API to web browsers",
+    ).default("true");
     HTTP_CSP: Text(
         "http.csp",
         "What web pages of this server may load (Content-Security-Policy)",

@@ -181,6 +181,8 @@ pub struct MetricsConfig {
 pub struct HttpConfig {
     /// Whether there are any.
     pub enabled: bool,
+    /// Whether there is a page that shows the API.
+    pub docs: bool,
     /// What web pages of this server may load (Content-Security-Policy).
     pub csp: HeaderValue,
     /// The web pages of others that may call.

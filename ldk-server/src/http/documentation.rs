@@ -2,14 +2,12 @@
 //! nothing of this node.
 
 use axum::Router;
-use axum::body::{Body, Bytes};
-use axum::extract::State;
+use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Request, StatusCode};
-use ldk_node::bitcoin::hashes::{Hash as _, sha256};
 use tokio::task::spawn_blocking;
 
+use super::file::File;
 use super::page::read_only;
 use crate::openapi::{self, ASSETS};
 
@@ -20,37 +18,19 @@ const REFUSAL: &str = "the documentation is read with GET\n";
 const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
                    connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// For browsers. What they have cached is used again only if it is still the same.
-const HEADERS: [(HeaderName, &str); 5] = [
-    (header::CONTENT_SECURITY_POLICY, CSP),
-    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    (header::REFERRER_POLICY, "no-referrer"),
-    (header::X_FRAME_OPTIONS, "DENY"),
-    (header::CACHE_CONTROL, "no-cache"),
-];
-
-/// What is served at a path.
-#[derive(Clone)]
-struct File {
-    content: Bytes,
-    content_type: &'static str,
-    is_gzip: bool,
-    etag: HeaderValue,
-}
-
 /// The routes of the document, and of the page if there is to be one.
 pub(super) fn routes(has_page: bool) -> Router {
     let document = Router::new().route(PATH, read_only(document, REFUSAL));
     let assets = ASSETS.iter().filter(|_| has_page);
     assets.fold(document, |routes, asset| {
-        let file = File::new(asset.content, asset.content_type, asset.is_gzip);
-        routes.route(asset.path, read_only(read, REFUSAL).with_state(file))
+        let file = File::new(asset.content, asset.content_type, CSP).compressed(asset.is_gzip);
+        routes.route(asset.path, file.route())
     })
 }
 
 /// The first request makes the document, which takes a while.
 async fn document(request: Request<Body>) -> Response {
-    let made = spawn_blocking(|| File::new(openapi::text().as_bytes(), "application/json", false));
+    let made = spawn_blocking(|| File::new(openapi::text().as_bytes(), "application/json", CSP));
     match made.await {
         Ok(file) => file.answer(request.headers()),
         Err(error) => {
@@ -60,44 +40,15 @@ async fn document(request: Request<Body>) -> Response {
     }
 }
 
-async fn read(State(file): State<File>, request: Request<Body>) -> Response {
-    file.answer(request.headers())
-}
-
-impl File {
-    fn new(content: &'static [u8], content_type: &'static str, is_gzip: bool) -> Self {
-        let etag = format!("\"{:x}\"", sha256::Hash::hash(content));
-        // Hex digits in quotes are a value.
-        let etag = HeaderValue::try_from(etag).unwrap_or(HeaderValue::from_static("\"\""));
-        Self { content: Bytes::from_static(content), content_type, is_gzip, etag }
-    }
-
-    /// The file, or that the caller has it already.
-    fn answer(self, headers: &HeaderMap) -> Response {
-        let is_known = headers.get_all(header::IF_NONE_MATCH).iter().any(|known| {
-            let known = known.as_bytes();
-            known == b"*" || known.windows(self.etag.len()).any(|part| part == self.etag.as_bytes())
-        });
-        let mut answer = match is_known {
-            true => StatusCode::NOT_MODIFIED.into_response(),
-            false => ([(header::CONTENT_TYPE, self.content_type)], self.content).into_response(),
-        };
-        let headers = answer.headers_mut();
-        headers.extend(HEADERS.map(|(name, value)| (name, HeaderValue::from_static(value))));
-        if self.is_gzip && !is_known {
-            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-        }
-        headers.insert(header::ETAG, self.etag);
-        answer
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use axum::body::Bytes;
     use http::Method;
+    use http::header::{self, HeaderValue};
     use http_body_util::BodyExt as _;
     use tower::ServiceExt as _;
 
+    use super::super::file::HEADERS;
     use super::*;
 
     async fn ask(path: &str, etag: Option<&HeaderValue>) -> Response {
@@ -120,6 +71,7 @@ mod tests {
             for (name, value) in HEADERS {
                 assert_eq!(first.headers()[&name], value, "{path}");
             }
+            assert_eq!(first.headers()[header::CONTENT_SECURITY_POLICY], CSP);
             let etag = first.headers()[header::ETAG].clone();
             assert!(!content(first).await.is_empty(), "{path}");
             let again = ask(path, Some(&etag)).await;

@@ -37,7 +37,7 @@ use super::layers::rate::CheckRate;
 use super::layers::span::SpanLayer;
 use super::layers::{self, Access};
 use super::page::{admit, admitted};
-use super::{HealthPages, MetricsEndpoint, documentation, in_json, web};
+use super::{HealthPages, MetricsEndpoint, documentation, in_json, people, web};
 use crate::config::HttpConfig;
 use crate::grpc;
 use crate::metrics::Requests;
@@ -93,11 +93,8 @@ impl Router {
         let pages = axum::Router::new()
             .merge(health_pages.routes().route_layer(from_fn_with_state(AnswerSize::Small, admit)))
             .merge(metrics.routes().route_layer(from_fn_with_state(AnswerSize::Large, admit)))
-            .merge(
-                documentation::routes(http.enabled)
-                    .route_layer(from_fn_with_state(AnswerSize::Large, admit)),
-            )
-            .merge(in_json_routes(&lightning, http));
+            .merge(in_json_routes(&lightning, http))
+            .merge(browser_routes(http));
         let others = Others { is_json_enabled: http.enabled, lightning, calls };
         let pages = pages.fallback_service(answer_other.with_state(others.clone()));
         let pages = web::protected(pages, http);
@@ -138,6 +135,16 @@ fn in_json_routes(lightning: &Lightning, http: &HttpConfig) -> axum::Router {
     }
     let path = format!("{SHORT_PREFIX}{{*call}}");
     routes.route(&path, any(in_json::answer).with_state(Arc::clone(lightning)))
+}
+
+/// The page for people and the documentation, if there are any.
+fn browser_routes(http: &HttpConfig) -> axum::Router {
+    if !http.enabled {
+        return axum::Router::new();
+    }
+    let people = people::routes().route_layer(from_fn_with_state(AnswerSize::Small, admit));
+    let documentation = documentation::routes(http.docs);
+    people.merge(documentation.route_layer(from_fn_with_state(AnswerSize::Large, admit)))
 }
 
 /// Answers a request for no page as a call, which the checks of calls then refuse or not.

@@ -16,5 +16,6 @@ pub(in crate::config) fn http(values: &Values) -> Result<HttpConfig, ConfigError
     })?;
     let cors_origins = CorsOrigins::parse(&values.list(CORS_ORIGINS))
         .map_err(|reason| ConfigError::new(CORS_ORIGINS, reason))?;
-    Ok(HttpConfig { enabled: values.is_on(keys::HTTP_ENABLED), csp, cors_origins })
+    let (enabled, docs) = (values.is_on(keys::HTTP_ENABLED), values.is_on(keys::HTTP_DOCS));
+    Ok(HttpConfig { enabled, docs, csp, cors_origins })
 }
