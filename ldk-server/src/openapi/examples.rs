@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::comments::Comments;
 use super::unit::is_number;
+use crate::json::is_text;
 
 const RECORDED: &str = include_str!("examples.json");
 
@@ -82,6 +83,8 @@ impl Examples {
             return None;
         }
         let one = self.similar(field, comment).or_else(|| plain(&field.kind()))?;
+        // One that is similar may be no text.
+        let one = if is_text(field) && one.is_number() { one.to_string().into() } else { one };
         Some(if field.is_list() { json!([one]) } else { one })
     }
 

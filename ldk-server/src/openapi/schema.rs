@@ -216,11 +216,12 @@ fn key(kind: &Kind) -> Value {
 
 /// The same, or null, which stands for a field that is not given.
 fn or_null(mut schema: Value) -> Value {
-    let null = json!({ "type": "null" });
+    // In `json!`, a variable `null` would be the literal.
+    let nothing = json!({ "type": "null" });
     if let Some(reference) = schema.as_object_mut().and_then(|schema| schema.remove("$ref")) {
-        schema["anyOf"] = json!([{ "$ref": reference }, null]);
+        schema["anyOf"] = json!([{ "$ref": reference }, nothing]);
     } else if let Some(Value::Array(forms)) = schema.get_mut("anyOf") {
-        forms.push(null);
+        forms.push(nothing);
     } else {
         let types = match schema["type"].take() {
             Value::Array(types) => types,

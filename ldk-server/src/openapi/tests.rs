@@ -146,6 +146,9 @@ fn every_reference_leads_somewhere() {
                     let target = document.pointer(reference.trim_start_matches('#'));
                     assert!(target.is_some_and(Value::is_object), "{reference}");
                 }
+                for form in fields.get("anyOf").and_then(Value::as_array).into_iter().flatten() {
+                    assert!(form.is_object(), "{value}");
+                }
                 fields.values().for_each(|value| check(document, value));
             },
             Value::Array(values) => values.iter().for_each(|value| check(document, value)),
