@@ -2,6 +2,7 @@
 
 mod client;
 mod connection;
+mod feeds;
 mod handshake;
 mod health;
 mod identity;

@@ -28,6 +28,7 @@ use tower::{Layer as _, Service, ServiceBuilder};
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use super::client::AnswerSize;
+use super::feeds::{Identify, identify as identify_subscriber};
 use super::layers::admission::{AdmitCall, AdmitPublic};
 use super::layers::check::CheckLayer;
 use super::layers::rate::CheckRate;
@@ -35,6 +36,7 @@ use super::layers::span::SpanLayer;
 use super::layers::{self, Access};
 use super::page::{admit, admitted};
 use super::{HealthPages, MetricsEndpoint};
+use crate::feeds::Feeds;
 use crate::grpc;
 use crate::metrics::Requests;
 
@@ -61,6 +63,7 @@ impl Router {
         health: H,
         health_pages: HealthPages,
         metrics: MetricsEndpoint,
+        feeds: Feeds,
     ) -> Result<Self, tonic_reflection::server::Error>
     where
         H: Service<Request, Response = http::Response<Body>, Error = Infallible> + NamedService,
@@ -68,6 +71,7 @@ impl Router {
         H::Future: Send,
     {
         let requests = metrics.requests().clone();
+        let identify = Identify::new(&access);
         let lightning = AdmitCall.layer(layers::checked(lightning, access));
         let calls = axum::Router::new().fallback_service(call(requests.clone(), lightning));
         let calls = add_public(calls, &requests, AnswerSize::Small, health);
@@ -75,6 +79,7 @@ impl Router {
         let pages = axum::Router::new()
             .merge(health_pages.routes().route_layer(from_fn_with_state(AnswerSize::Small, admit)))
             .merge(metrics.routes().route_layer(from_fn_with_state(AnswerSize::Large, admit)))
+            .merge(feeds.routes().route_layer(from_fn_with_state(identify, identify_subscriber)))
             .fallback_service(answer_other.with_state(calls.clone()));
         Ok(Self { calls, pages })
     }
