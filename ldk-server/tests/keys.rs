@@ -74,6 +74,7 @@ const VALUES: &[(&str, [&str; 3])] = &[
     ("limits.write_timeout_secs", ["1", "2", "3"]),
     ("limits.keep_alive_interval_secs", ["1", "2", "3"]),
     ("limits.keep_alive_timeout_secs", ["1", "2", "3"]),
+    ("limits.max_auth_failure_delay_secs", ["0", "1", "2"]),
     ("limits.max_peer_connections", ["1", "2", "3"]),
     ("limits.max_peer_connections_per_address", ["1", "2", "3"]),
     ("limits.peer_handshake_timeout_secs", ["1", "2", "3"]),

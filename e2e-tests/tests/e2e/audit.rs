@@ -26,6 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const SPENDERS: usize = 8;
 const PREIMAGE: &str = "5ec2e75ec2e75ec2e75ec2e75ec2e75ec2e75ec2e75ec2e75ec2e75ec2e75ec2";
 const PASSPHRASE: &str = "correct horse battery staple";
+const SIGNED: &str = "I owe the bearer 77,777 sat";
 const KEEP_A_DAY: &str = "[audit]\nkeep_days = 1\n";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -41,7 +42,7 @@ async fn an_entry_tells_who_did_what_with_which_result_and_no_secret() -> Result
     let table = dump(&alice)?;
     ensure!(table.contains("rune 0") && table.contains("Bolt11Send"), "{table}");
     let restored = Rune::parse(&shop)?.encode_hex();
-    for secret in [&shop, &restored, &invoice, &own_invoice, &key, PREIMAGE, PASSPHRASE] {
+    for secret in [&shop, &restored, &invoice, &own_invoice, &key, PREIMAGE, PASSPHRASE, SIGNED] {
         ensure!(!table.contains(secret), "{secret} is in {table}");
     }
     alice.start_again().await?;
@@ -104,8 +105,9 @@ async fn with_secrets(alice: &Node) -> Result<String> {
     alice.client().create_backup(request).await?;
     let created = alice.cli(&["create-api-key", "shop"]).await?;
     let key = created["api_key"].as_str().context("no key")?.to_owned();
+    alice.cli(&["sign-message", SIGNED]).await?;
     let found = entries(alice, |request| request.result = "OK".to_owned()).await?;
-    for method in ["CreateBackup", "CreateApiKey"] {
+    for method in ["CreateBackup", "CreateApiKey", "SignMessage"] {
         ensure!(found.iter().any(|entry| entry.method == method), "{method}: {found:?}");
     }
     Ok(key)

@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use e2e_tests::{
     ConfigBuilder, Network, Node, NodeConfig, RPC_PASSWORD, RawConnection, grpc_frame,
     grpc_request, grpc_request_to, now_secs, until, x_auth, x_auth_of_request,
 };
+use futures_util::future::try_join_all;
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::HeaderValue;
@@ -64,6 +65,46 @@ async fn each_older_form_can_be_turned_off() -> Result<()> {
         }
         strict.stop().await?;
     }
+    network.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_credentials_are_refused_late_and_right_ones_answered_at_once() -> Result<()> {
+    const DELAY: Duration = Duration::from_secs(10);
+    let network = Network::start().await?;
+    let key = "limits.max_auth_failure_delay_secs";
+    let mut slow = ConfigBuilder::new(&network, "slow")?.set(key, 10)?.start()?;
+    slow.ready().await?;
+    let (node, body) = (slow.config(), payment_details("ab"));
+    let wrong = auth::sign(&"00".repeat(32), now_secs()?, &body);
+    let guess = async || {
+        for _ in 0..8 {
+            assert_eq!(status(node, Some(&wrong), &body).await?, UNAUTHENTICATED);
+        }
+        anyhow::Ok(())
+    };
+    // More than are refused at once, on connections of their own.
+    let guessing = try_join_all((0..20).map(|_| guess()));
+    let right_one = async {
+        until("a refusal is late", PATIENCE, async || {
+            let begun = Instant::now();
+            status(node, Some(&wrong), &body).await?;
+            ensure!(begun.elapsed() >= DELAY / 4, "refused after {:?}", begun.elapsed());
+            Ok(())
+        })
+        .await?;
+        // From the same address, while others wait.
+        let begun = Instant::now();
+        let right = x_auth_of_request(node, "GetPaymentDetails", &body)?;
+        assert_eq!(status(node, Some(&right), &body).await?, OK);
+        assert!(begun.elapsed() < DELAY / 4, "answered after {:?}", begun.elapsed());
+        anyhow::Ok(())
+    };
+    tokio::select! {
+        guessed = guessing => bail!("nobody had to wait: {guessed:?}"),
+        answered = right_one => answered?,
+    }
+    slow.stop().await?;
     network.stop().await
 }
 

@@ -61,6 +61,8 @@ pub enum Kind {
 pub enum Impact {
     /// Nothing; the answer is not a stream of what is still to happen.
     Reads,
+    /// Nothing, but the secret key of the node speaks for it, which is recorded.
+    Signs,
     /// The state of the node or the server.
     Changes,
     /// Its funds: money leaves the node, or is locked.
@@ -80,7 +82,7 @@ macro_rules! for_each_rpc {
         $callback! {
             get_node_info GetNodeInfo(GetNodeInfoRequest) -> GetNodeInfoResponse: Info blocking node Reads node::get_node_info;
             get_balances GetBalances(GetBalancesRequest) -> GetBalancesResponse: Info blocking node Reads node::get_balances;
-            sign_message SignMessage(SignMessageRequest) -> SignMessageResponse: Sign blocking node Reads crypto::sign_message;
+            sign_message SignMessage(SignMessageRequest) -> SignMessageResponse: Sign blocking node Signs crypto::sign_message;
             verify_signature VerifySignature(VerifySignatureRequest) -> VerifySignatureResponse: Info blocking node Reads crypto::verify_signature;
             decode_invoice DecodeInvoice(DecodeInvoiceRequest) -> DecodeInvoiceResponse: Info blocking always Reads decode::invoice;
             decode_offer DecodeOffer(DecodeOfferRequest) -> DecodeOfferResponse: Info blocking always Reads decode::offer;

@@ -1,4 +1,4 @@
-//! The audit: every call that changes something is recorded, with who made it and what came of it, and so
+//! The audit: every call that changes or signs something is recorded, with who made it and what came of it, and so
 //! is every call that was refused for lack of permission.
 //!
 //! Nothing of a request is kept but the amounts that it names. Calls that certainly changed nothing are

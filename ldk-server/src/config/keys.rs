@@ -267,6 +267,10 @@ keys! {
         "limits.keep_alive_timeout_secs",
         "How long the answer to a keep-alive ping may take",
     ).value("SECONDS").default("20");
+    LIMITS_MAX_AUTH_FAILURE_DELAY_SECS: Number(
+        "limits.max_auth_failure_delay_secs",
+        "How long wrong credentials are refused late at most, after many from one address",
+    ).value("SECONDS").default("3");
     LIMITS_MAX_PEER_CONNECTIONS: Number(
         "limits.max_peer_connections",
         "Connections to and from Lightning peers at once; more are closed",

@@ -119,6 +119,8 @@ pub struct LimitsConfig {
     pub keep_alive_interval: Duration,
     /// The connection is closed if the ping is not answered within this time.
     pub keep_alive_timeout: Duration,
+    /// How long the refusal of a wrong credential waits at most, after many of one address.
+    pub max_auth_failure_delay: Duration,
 }
 
 /// The limits for connections to and from Lightning peers.

@@ -271,6 +271,7 @@ fn callers_are_limited_as_the_file_says() {
         write_timeout: Duration::from_secs(30),
         keep_alive_interval: Duration::from_secs(60),
         keep_alive_timeout: Duration::from_secs(20),
+        max_auth_failure_delay: Duration::from_secs(3),
     };
     assert_eq!(default, expected);
     let file = format!("{MINIMAL}[limits]\nmax_calls_per_second_per_connection = 5\n");
@@ -301,6 +302,7 @@ fn callers_are_limited_as_the_file_says() {
         ("write_timeout_secs", 0, "1 to 3600"),
         ("keep_alive_interval_secs", 0, "1 to 3600"),
         ("keep_alive_timeout_secs", 0, "1 to 3600"),
+        ("max_auth_failure_delay_secs", 11, "0 to 10"),
         ("max_peer_connections", 0, "1 to 65536"),
         ("max_peer_connections_per_address", 65_537, "1 to 65536"),
         ("peer_handshake_timeout_secs", 301, "1 to 300"),

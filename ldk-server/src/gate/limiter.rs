@@ -1,7 +1,7 @@
 //! Limits the number of connections, in all and for each address.
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::metrics::{Direction, GateMetrics, Open, Refusal};
+use crate::ip;
 
 /// One in so many permits is for connections that the node makes itself.
 const OUTBOUND_SHARE: usize = 8;
@@ -161,17 +162,10 @@ impl Drop for Permit {
     }
 }
 
-/// The address that a peer is counted under: with IPv6 its network of 64 bits, which is what a
-/// subscriber has. `None` for this machine, where all peers of Tor's onion service come from.
+/// The address that a peer is counted under. `None` for this machine, where all peers of Tor's onion
+/// service come from.
 fn origin(address: IpAddr) -> Option<IpAddr> {
-    match address.to_canonical() {
-        address if address.is_loopback() => None,
-        IpAddr::V4(address) => Some(IpAddr::V4(address)),
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            Some(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into())
-        },
-    }
+    Some(ip::subscriber(address)).filter(|address| !address.is_loopback())
 }
 
 #[cfg(test)]

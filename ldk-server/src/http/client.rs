@@ -1,6 +1,7 @@
 //! The client of a connection, and how many requests it may have at once. It is a stranger until one of
 //! its calls is signed with the API key.
 
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,8 +11,9 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
-use tonic::Status;
+use tonic::{Code, Status};
 
+use super::failures::Failures;
 use super::rate::Rate;
 use super::slots::{ActiveCall, Slot};
 use super::strangers::{Stranger, Strangers};
@@ -35,15 +37,18 @@ pub(super) struct Budget {
     small_answers: Arc<Strangers>,
     large_requests: Arc<Strangers>,
     large_answers: Arc<Semaphore>,
+    failures: Arc<Failures>,
 }
 
-impl Default for Budget {
-    fn default() -> Self {
+impl Budget {
+    /// Nothing is under way. The refusal of a wrong credential waits for `max_failure_delay` at most.
+    pub(super) fn new(max_failure_delay: Duration) -> Self {
         Self {
             calls: Strangers::new(MAX_CALLS),
             small_answers: Strangers::new(MAX_SMALL_ANSWERS),
             large_requests: Strangers::new(MAX_LARGE_REQUESTS),
             large_answers: Arc::new(Semaphore::new(MAX_LARGE_ANSWERS)),
+            failures: Arc::new(Failures::new(max_failure_delay)),
         }
     }
 }
@@ -51,6 +56,8 @@ impl Default for Budget {
 /// The client of one connection.
 pub(super) struct Client {
     slot: Arc<Slot>,
+    /// `None` on the Unix socket.
+    address: Option<IpAddr>,
     rate: Rate,
     budget: Budget,
     requests: Arc<Semaphore>,
@@ -76,10 +83,16 @@ pub(super) enum AnswerSize {
 
 impl Client {
     /// The client of the connection in `slot`: a stranger.
-    pub(super) fn new(slot: Arc<Slot>, budget: Budget, limits: &LimitsConfig) -> Self {
+    pub(super) fn new(
+        slot: Arc<Slot>,
+        address: Option<IpAddr>,
+        budget: Budget,
+        limits: &LimitsConfig,
+    ) -> Self {
         let most = usize::try_from(limits.max_streams_per_connection).unwrap_or(usize::MAX);
         Self {
             slot,
+            address,
             rate: Rate::new(limits.max_calls_per_second_per_connection),
             budget,
             requests: Arc::new(Semaphore::new(MAX_STRANGER_REQUESTS.min(most))),
@@ -104,6 +117,13 @@ impl Client {
     pub(super) async fn left(&self) {
         self.upgraded.close();
         self.upgraded.wait().await;
+    }
+
+    /// Waits before a wrong credential is refused, if many came from the same address.
+    pub(super) async fn delay_refusal(&self, refusal: &Status) {
+        if let (Code::Unauthenticated, Some(address)) = (refusal.code(), self.address) {
+            tokio::time::sleep(self.budget.failures.count(address)).await;
+        }
     }
 
     /// The client that sent a request, which is in the request's extensions.
@@ -134,7 +154,7 @@ impl Client {
         if self.slot.is_known() {
             return Ok(Admission { _permit: permit, _stranger: None, _large: None });
         }
-        let Budget { small_answers, large_requests, large_answers, calls: _ } = &self.budget;
+        let Budget { small_answers, large_requests, large_answers, .. } = &self.budget;
         let (stranger, large) = match size {
             AnswerSize::Small => (small_answers.enter(), None),
             AnswerSize::Large => {
@@ -158,9 +178,10 @@ impl Client {
             let permit =
                 timeout(self.wait_timeout, Arc::clone(&self.requests).acquire_owned()).await;
             let permit = permit.map_err(|_| too_many())?.map_err(|_| too_many())?;
-            Some(Admission { _permit: permit, _stranger: Some(stranger), _large: None })
+            let held = Admission { _permit: permit, _stranger: Some(stranger), _large: None };
+            Some(Arc::new(Mutex::new(Some(held))))
         };
-        Ok(UnverifiedCall { client: Arc::clone(self), held: Arc::new(Mutex::new(held)) })
+        Ok(UnverifiedCall { client: Arc::clone(self), held })
     }
 }
 
@@ -182,14 +203,22 @@ pub(super) struct Admission {
 #[derive(Clone)]
 pub(super) struct UnverifiedCall {
     client: Arc<Client>,
-    held: Arc<Mutex<Option<Admission>>>,
+    held: Option<Arc<Mutex<Option<Admission>>>>,
 }
 
 impl UnverifiedCall {
     /// Records that the call was signed with the key: its client is no stranger any more.
     pub(super) fn mark_verified(&self) {
         self.client.mark_known();
-        drop(self.held.lock().unwrap_or_else(PoisonError::into_inner).take());
+        if let Some(held) = &self.held {
+            drop(held.lock().unwrap_or_else(PoisonError::into_inner).take());
+        }
+    }
+
+    /// Whether its client may be a stranger.
+    pub(super) fn is_strangers(&self) -> bool {
+        let held = self.held.as_ref();
+        held.is_some_and(|held| held.lock().unwrap_or_else(PoisonError::into_inner).is_some())
     }
 }
 
@@ -198,12 +227,16 @@ pub(super) mod tests {
     use futures_util::FutureExt as _;
     use tonic::Code;
 
+    use tokio::time::Instant;
+
     use super::super::slots::Slots;
     use super::*;
 
+    const MAX_FAILURE_DELAY: Duration = Duration::from_secs(3);
+
     /// A client with usual limits.
     pub(in crate::http) fn client() -> Arc<Client> {
-        client_in(&Budget::default())
+        client_in(&Budget::new(MAX_FAILURE_DELAY))
     }
 
     fn client_in(budget: &Budget) -> Arc<Client> {
@@ -220,8 +253,10 @@ pub(super) mod tests {
             write_timeout: patience,
             keep_alive_interval: patience,
             keep_alive_timeout: patience,
+            max_auth_failure_delay: MAX_FAILURE_DELAY,
         };
-        Arc::new(Client::new(Arc::new(slot), budget.clone(), &limits))
+        let address = Some("1.2.3.4".parse().unwrap());
+        Arc::new(Client::new(Arc::new(slot), address, budget.clone(), &limits))
     }
 
     #[tokio::test(start_paused = true)]
@@ -256,8 +291,23 @@ pub(super) mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn only_refusals_of_wrong_credentials_are_delayed() {
+        let client = client();
+        let begun = Instant::now();
+        for _ in 0..100 {
+            client.delay_refusal(&Status::permission_denied("no")).await;
+        }
+        assert!(begun.elapsed().is_zero());
+        for _ in 0..150 {
+            client.delay_refusal(&Status::unauthenticated("no")).await;
+        }
+        // A hundred are refused at once, and one is forgotten each second.
+        assert!(begun.elapsed() >= Duration::from_secs(49), "{:?}", begun.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn few_large_answers_are_made_at_once() {
-        let budget = Budget::default();
+        let budget = Budget::new(MAX_FAILURE_DELAY);
         let clients: Vec<_> = (0..=MAX_LARGE_ANSWERS).map(|_| client_in(&budget)).collect();
         let mut held = Vec::new();
         for client in &clients[1..] {
@@ -282,7 +332,7 @@ pub(super) mod tests {
             client.admit_public(AnswerSize::Small),
             client.admit_public(AnswerSize::Large)
         );
-        let Budget { calls, small_answers, large_requests, large_answers } = &client.budget;
+        let Budget { calls, small_answers, large_requests, large_answers, .. } = &client.budget;
         let numbers = || [calls.number(), small_answers.number(), large_requests.number()];
         assert_eq!(numbers(), [2, 1, 1]);
         assert_eq!(large_answers.available_permits(), MAX_LARGE_ANSWERS - 1);

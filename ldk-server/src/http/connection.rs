@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,7 +69,7 @@ impl Connections {
     /// Answers with `router` until `stop` is cancelled.
     pub(super) fn new(router: Router, limits: LimitsConfig, stop: CancellationToken) -> Self {
         let slots = Slots::new(limits.max_connections);
-        let (budget, tasks) = (Budget::default(), TaskTracker::new());
+        let (budget, tasks) = (Budget::new(limits.max_auth_failure_delay), TaskTracker::new());
         Self { slots, budget, limits, router, stop, tasks }
     }
 
@@ -126,6 +127,7 @@ impl Connection {
     ) -> Result<(), BoxError> {
         // Without it each unary call waits for the caller's delayed acknowledgement.
         stream.set_nodelay(true)?;
+        let address = stream.peer_addr()?.ip();
         let handshake = Box::pin(handshake(stream, certificate.acceptor()));
         let (stream, client) = tokio::select! {
             () = self.stop.cancelled() => return Ok(()),
@@ -135,13 +137,13 @@ impl Connection {
                 (with_timeout(stream, self.limits.write_timeout), client)
             },
         };
-        let Some(client) = client else { return self.serve(stream, None).await };
+        let Some(client) = client else { return self.serve(stream, Some(address), None).await };
         let identity = ConnectionIdentity::ClientCertificate(client.clone());
         // In this order: no request is read once the certificate is withdrawn.
         tokio::select! {
             biased;
             why = certificate.withdrawn(&client) => Err(why.into()),
-            done = self.serve(stream, Some(identity)) => done,
+            done = self.serve(stream, Some(address), Some(identity)) => done,
         }
     }
 
@@ -160,11 +162,16 @@ impl Connection {
             return Ok(());
         }
         let stream = with_timeout(stream, self.limits.write_timeout);
-        self.serve(stream, Some(ConnectionIdentity::LocalUser(user))).await
+        self.serve(stream, None, Some(ConnectionIdentity::LocalUser(user))).await
     }
 
     /// Serves HTTP on a stream that nobody else can read, which limits the time for each write.
-    async fn serve<S>(self, stream: S, identity: Option<ConnectionIdentity>) -> Result<(), BoxError>
+    async fn serve<S>(
+        self,
+        stream: S,
+        address: Option<IpAddr>,
+        identity: Option<ConnectionIdentity>,
+    ) -> Result<(), BoxError>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -176,7 +183,8 @@ impl Connection {
             }
         };
         let stream_of_http_1 = Arc::default();
-        let serving = Stream::run(&stream_of_http_1, Box::pin(self.serve_http(stream, identity)));
+        let serving =
+            Stream::run(&stream_of_http_1, Box::pin(self.serve_http(stream, address, identity)));
         tokio::select! {
             done = serving => done,
             () = is_late => Err("no HTTP in time".into()),
@@ -187,12 +195,14 @@ impl Connection {
     async fn serve_http<S>(
         self,
         stream: S,
+        address: Option<IpAddr>,
         identity: Option<ConnectionIdentity>,
     ) -> Result<(), BoxError>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let client = Client::new(Arc::clone(&self.slot), self.budget.clone(), &self.limits);
+        let client =
+            Client::new(Arc::clone(&self.slot), address, self.budget.clone(), &self.limits);
         if identity.is_some() {
             client.mark_known();
         }

@@ -83,7 +83,12 @@ pub(super) async fn identify(
             TrackedBody::of(next.run(request).await, false, ())
         },
         // Strangers get this much, as long as there are few of them.
-        Err(refusal) => TrackedBody::of(refuse(&refusal), true, call),
+        Err(refusal) => {
+            if let Ok(client) = Client::of(&head).map(Arc::clone) {
+                client.delay_refusal(&refusal).await;
+            }
+            TrackedBody::of(refuse(&refusal), true, call)
+        },
     }
 }
 

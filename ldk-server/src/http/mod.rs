@@ -2,10 +2,12 @@
 
 mod client;
 mod connection;
+mod failures;
 mod feeds;
 mod handshake;
 mod health;
 mod identity;
+mod in_json;
 mod layers;
 mod listener;
 #[cfg_attr(not(unix), path = "no_local_socket.rs")]

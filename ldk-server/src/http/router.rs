@@ -6,15 +6,18 @@
 //! `nest`. Every listener, with TLS or without, answers with [`Router::answer`].
 //!
 //! The Lightning service is the fallback of the calls instead of a route, because a stranger must not
-//! learn whether a service exists: its checks come first. This also saves three allocations a call, for
-//! the wildcard that axum would extract from the path.
+//! learn whether a service exists: its checks come first. A call of its own path passes no router, which
+//! would copy all layers to the heap for each call.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::handler::Handler as _;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse as _, Response};
+use axum::routing::any;
+use futures_util::future::BoxFuture;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Method, StatusCode, Version};
 use hyper::body::Incoming;
@@ -35,10 +38,11 @@ use super::layers::rate::CheckRate;
 use super::layers::span::SpanLayer;
 use super::layers::{self, Access};
 use super::page::{admit, admitted};
-use super::{HealthPages, MetricsEndpoint};
+use super::{HealthPages, MetricsEndpoint, in_json};
 use crate::feeds::Feeds;
 use crate::grpc;
 use crate::metrics::Requests;
+use crate::rest::{self, SHORT_PREFIX};
 
 /// The headers of the contract where they differ from tonic's.
 const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/grpc+proto");
@@ -48,9 +52,17 @@ const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 /// The largest request message to a service that needs no key: it contains nothing but names.
 pub const MAX_PUBLIC_MESSAGE_BYTES: usize = 16 * 1024;
 
+/// Where the calls of the Lightning service are.
+const LIGHTNING: &str = "/api.LightningNode/";
+
+/// Answers the calls of the Lightning service.
+pub(super) type Lightning =
+    Arc<dyn Fn(Request) -> BoxFuture<'static, Result<Response, Infallible>> + Send + Sync>;
+
 /// Routes each request to its page or its gRPC service.
 #[derive(Clone)]
 pub struct Router {
+    lightning: Lightning,
     calls: axum::Router,
     pages: axum::Router,
 }
@@ -73,15 +85,19 @@ impl Router {
         let requests = metrics.requests().clone();
         let identify = Identify::new(&access);
         let lightning = AdmitCall.layer(layers::checked(lightning, access));
-        let calls = axum::Router::new().fallback_service(call(requests.clone(), lightning));
+        let lightning = call(requests.clone(), lightning);
+        let calls = axum::Router::new().fallback_service(lightning.clone());
         let calls = add_public(calls, &requests, AnswerSize::Small, health);
         let calls = with_reflection(calls, &requests)?;
+        let lightning = shared(lightning);
+        let in_json = format!("{SHORT_PREFIX}{{*call}}");
         let pages = axum::Router::new()
             .merge(health_pages.routes().route_layer(from_fn_with_state(AnswerSize::Small, admit)))
             .merge(metrics.routes().route_layer(from_fn_with_state(AnswerSize::Large, admit)))
             .merge(feeds.routes().route_layer(from_fn_with_state(identify, identify_subscriber)))
-            .fallback_service(answer_other.with_state(calls.clone()));
-        Ok(Self { calls, pages })
+            .route(&in_json, any(in_json::answer).with_state(Arc::clone(&lightning)))
+            .fallback_service(answer_other.with_state((Arc::clone(&lightning), calls.clone())));
+        Ok(Self { lightning, calls, pages })
     }
 
     /// Answers a request, which has the [`Client`](super::client::Client) in its extensions.
@@ -90,6 +106,9 @@ impl Router {
         request: http::Request<Incoming>,
     ) -> Result<Response, Infallible> {
         if is_grpc_call(&request) {
+            if request.version() == Version::HTTP_2 && request.uri().path().starts_with(LIGHTNING) {
+                return (self.lightning)(request.map(axum::body::Body::new)).await;
+            }
             answer_call(self.calls, request).await
         } else {
             self.pages.call(request).await
@@ -98,7 +117,16 @@ impl Router {
 }
 
 /// Answers a request for no page as a call, which the checks of calls then refuse or not.
-async fn answer_other(State(calls): State<axum::Router>, request: Request) -> Response {
+async fn answer_other(
+    State((lightning, calls)): State<(Lightning, axum::Router)>,
+    request: Request,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let call = rest::Call::is_in(&parts).then(|| rest::Call::of(&parts));
+    let request = Request::from_parts(parts, body);
+    if let Some(call) = call {
+        return in_json::answer_call(&lightning, call, request).await;
+    }
     if let Err(refused) = admitted(&request, AnswerSize::Small).await {
         return refused;
     }
@@ -179,6 +207,15 @@ where
         .service(service)
 }
 
+/// The service, which is cloned for each call, but not to the heap.
+fn shared<S>(service: S) -> Lightning
+where
+    S: Service<Request, Response = Response, Error = Infallible, Future: Send + 'static>,
+    S: Clone + Send + Sync + 'static,
+{
+    Arc::new(move |request| Box::pin(service.clone().call(request)))
+}
+
 /// Whether a request is a gRPC call, which must be answered with a gRPC status, even if its path is that of
 /// no method.
 fn is_grpc_call<B>(request: &http::Request<B>) -> bool {
@@ -190,7 +227,6 @@ fn is_grpc_call<B>(request: &http::Request<B>) -> bool {
 #[cfg(test)]
 mod tests {
     use axum::body::Body;
-    use axum::routing::any;
     use tower::{ServiceExt as _, service_fn};
 
     use super::super::client::tests::client;

@@ -87,26 +87,18 @@ impl ApiKeys {
         path: &str,
         body: &[u8],
     ) -> Result<Signed, Refusal> {
-        for key in self.to_try(key_name, body.len()) {
-            if let Ok(form) = credential.verify(&key.text, path, body) {
-                let (name, grant) = (Arc::clone(&key.name), key.grant.clone());
-                return Ok(Signed { name, grant, form });
-            }
-        }
-        Err(Refusal::Mismatch)
-    }
-
-    fn to_try(&self, key_name: Option<&str>, body_bytes: usize) -> Vec<Arc<Key>> {
         let Keys { first, named } = &*self.0.keys.read().unwrap_or_else(PoisonError::into_inner);
-        match key_name {
-            Some(FIRST) => vec![Arc::clone(first)],
-            Some(name) => named.get(name).map(|(_, key)| Arc::clone(key)).into_iter().collect(),
-            None if body_bytes > MAX_TRIED_BYTES || named.is_empty() => vec![Arc::clone(first)],
-            None => {
-                let named = named.values().map(|(_, key)| Arc::clone(key));
-                std::iter::once(Arc::clone(first)).chain(named).collect()
-            },
-        }
+        let is_tried = |name: &str| match key_name {
+            Some(wanted) => name == wanted,
+            None => name == FIRST || body.len() <= MAX_TRIED_BYTES,
+        };
+        let named = named.values().map(|(_, key)| key);
+        let mut tried = std::iter::once(first).chain(named).filter(|key| is_tried(&key.name));
+        let signed = tried.find_map(|key| {
+            let form = credential.verify(&key.text, path, body).ok()?;
+            Some(Signed { name: Arc::clone(&key.name), grant: key.grant.clone(), form })
+        });
+        signed.ok_or(Refusal::Mismatch)
     }
 
     /// Whether there is a key of this name.

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use e2e_tests::{CommandOutput, ConfigBuilder, Network, Node, run};
+use e2e_tests::{CommandOutput, ConfigBuilder, Network, Node, print_uncaptured, run};
 use ldk_server_client::Client;
 use ldk_server_client::api::GetNodeInfoRequest;
-use ldk_server_grpc::places;
+use ldk_server_grpc::{RPC_NAMES, SERVICE_NAME, places};
 use tempfile::TempDir;
 use tokio::process::Command;
 
@@ -132,9 +132,25 @@ async fn other_users_are_turned_away_whatever_the_mode() -> Result<()> {
     let refused = call_as(&cli, &path, NOBODY, &[NOBODY]).await?;
     ensure!(refused.code == Some(1) && refused.stdout.is_empty(), "{refused:?}");
     alice.log().says("refused a process of another user").await?;
+    no_call_of_another_user_is_answered(&path).await?;
     // The same program is let in as the user of the daemon.
     call_as(&cli, &path, "0", &["0"]).await?.success()?;
     network.stop().await
+}
+
+/// Sends each call as another user, whom the mode of the socket does not stop.
+async fn no_call_of_another_user_is_answered(socket: &Path) -> Result<()> {
+    for name in RPC_NAMES {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"]).current_dir("/");
+        command.args(["curl", "--silent", "--http2-prior-knowledge", "--unix-socket"]).arg(socket);
+        command.args(["--header", "content-type: application/grpc", "--data", ""]);
+        command.arg(format!("http://localhost/{SERVICE_NAME}/{name}"));
+        let answer = run(command, PATIENCE).await?;
+        ensure!(answer.code != Some(0) && answer.stdout.is_empty(), "{name}: {answer:?}");
+    }
+    print_uncaptured(&format!("{} calls of another user: no connection", RPC_NAMES.len()));
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]

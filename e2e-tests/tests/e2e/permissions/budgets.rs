@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use e2e_tests::{Network, Node, print_uncaptured, until};
 use futures_util::future::join_all;
+use ldk_server::api::{Impact, specs};
 use ldk_server_client::api::{ListPaymentsRequest, SpontaneousSendRequest};
 use ldk_server_client::types::{Payment, PaymentDirection, PaymentStatus};
 use ldk_server_client::{Client, Error};
@@ -40,6 +41,45 @@ async fn no_budget_is_overspent_or_leaks_however_often_the_server_is_killed() ->
         spent.payments, spent.refused
     ));
     assert!(spent.payments > 0);
+    network.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_call_that_spends_goes_over_the_budget() -> Result<()> {
+    let network = Network::start().await?;
+    let [alice, bob] = network.funded_pair(1_000_000).await?;
+    // The opening of the channel is one.
+    let before = outbound(&alice).await?.len();
+    let rune = rune(&alice, &["budget=1sat/day"]).await?;
+    let invoice = bob.invoice(7_000).await?;
+    let offer = bob.cli(&["bolt12-receive", "tea", "7sat"]).await?;
+    let offer = offer["offer"].as_str().context("no offer")?;
+    let uri = format!("bitcoin:?lightning={invoice}");
+    let (address, peer) = (bob.new_address().await?, bob.config().lightning.address());
+    let channel = alice.usable_channel(&bob).await?.user_channel_id;
+    let calls: &[(&str, &[&str])] = &[
+        ("Bolt11Send", &["bolt11-send", &invoice]),
+        ("Bolt11SendUnderpaying", &["bolt11-send-underpaying", &invoice, "6sat"]),
+        ("Bolt12Send", &["bolt12-send", offer]),
+        ("SpontaneousSend", &["spontaneous-send", bob.id(), "7sat"]),
+        ("UnifiedSend", &["pay", &uri]),
+        ("OnchainSend", &["onchain-send", &address, "5000sat"]),
+        ("OpenChannel", &["open-channel", bob.id(), &peer, "100000sat"]),
+        ("SpliceIn", &["splice-in", &channel, bob.id(), "50000sat"]),
+        ("SpliceOut", &["splice-out", &channel, bob.id(), "50000sat"]),
+    ];
+    let spends = specs().iter().filter(|spec| spec.impact == Impact::Spends);
+    assert!(spends.map(|spec| spec.name).eq(calls.iter().map(|(name, _)| *name)));
+    for (name, call) in calls {
+        let refused = alice.cli_output(&[&["--rune", &rune], *call].concat()).await?;
+        let reason = match *name {
+            // The library cannot.
+            "Bolt11SendUnderpaying" => "refuses to pay less",
+            _ => "budget=1sat/day: 1000 msat are left",
+        };
+        ensure!(refused.code == Some(1) && refused.stderr.contains(reason), "{name}: {refused:?}");
+    }
+    ensure!(outbound(&alice).await?.len() == before, "something was sent");
     network.stop().await
 }
 

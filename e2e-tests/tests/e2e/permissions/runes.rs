@@ -29,6 +29,26 @@ async fn a_rune_allows_what_it_says_until_it_is_revoked() -> Result<()> {
     network.stop().await
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restriction_to_an_id_is_to_the_label() -> Result<()> {
+    let network = Network::start().await?;
+    let alice = network.node("alice").await?;
+    for (label, allowed) in
+        [(&["--label", "till"][..], true), (&["--label", "tills"], false), (&[], false)]
+    {
+        let rune = rune(&alice, &[label, &["id=till"]].concat()).await?;
+        let called = client_with(&alice, &rune)?.get_node_info(GetNodeInfoRequest {}).await;
+        match called {
+            Ok(_) => ensure!(allowed, "{label:?}"),
+            Err(Error::PermissionDenied(reason)) => {
+                ensure!(!allowed && reason.contains("id"), "{label:?}: {reason}");
+            },
+            Err(error) => return Err(error.into()),
+        }
+    }
+    network.stop().await
+}
+
 async fn makes_invoices_and_nothing_else(alice: &Node, shop: &str) -> Result<()> {
     let invoice = alice.cli(&["--rune", shop, "bolt11-receive", "5sat", "-d", "tea"]).await?;
     ensure!(

@@ -13,6 +13,9 @@ use ldk_server_grpc::rune::{self, MasterSecret, Rune};
 
 use super::rune;
 
+/// However many wrong credentials there are, each is refused at once.
+const AT_ONCE: &str = "[limits]\nmax_auth_failure_delay_secs = 0\n";
+
 /// Whom a call is allowed to.
 type Allowed = fn(&RpcSpec) -> bool;
 
@@ -26,7 +29,7 @@ struct Case {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_call_is_answered_as_every_credential_allows() -> Result<()> {
     let network = Network::start().await?;
-    let alice = network.node("alice").await?;
+    let alice = network.node_with("alice", AT_ONCE).await?;
     let cases = cases(&alice).await?;
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for case in &cases {
@@ -38,6 +41,25 @@ async fn every_call_is_answered_as_every_credential_allows() -> Result<()> {
     let all: usize = counts.values().sum();
     print_uncaptured(&format!("{all} calls were answered as allowed: {counts:?}"));
     assert_eq!(all, cases.len() * specs().len());
+    network.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_certificate_that_is_required_no_call_is_answered() -> Result<()> {
+    let network = Network::start().await?;
+    let alice = network.node_with("alice", "[tls]\nclient_auth = \"required\"\n").await?;
+    let admin = rune(&alice, &["--preset", "admin"]).await?;
+    for spec in specs() {
+        let request = grpc_request(alice.config(), spec.name).header(rune::HEADER, &admin);
+        let request = request.body(Full::new(Bytes::from(grpc_frame(&[]))))?;
+        // With TLS 1.3, the client may learn of it with the first request only.
+        let answer = match RawConnection::open(alice.config()).await {
+            Ok(mut connection) => connection.send(request).await,
+            Err(refused) => Err(refused),
+        };
+        ensure!(answer.is_err(), "{}: {answer:?}", spec.name);
+    }
+    print_uncaptured(&format!("{} calls without a certificate: no connection", specs().len()));
     network.stop().await
 }
 

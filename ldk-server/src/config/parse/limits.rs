@@ -18,6 +18,8 @@ const MAX_PER_SECOND: u32 = 1_000_000;
 /// A longer time to begin makes no sense.
 const MAX_OPENING_SECS: u64 = 300;
 const MAX_SECS: u64 = 3600;
+/// A client gives up on a longer one.
+const MAX_FAILURE_DELAY_SECS: u64 = 10;
 /// The largest message has to fit.
 const MIN_QUEUED_BYTES: usize = 128 * 1024;
 const MAX_QUEUED_BYTES: usize = 64 * 1024 * 1024;
@@ -42,6 +44,10 @@ pub(in crate::config) fn limits(values: &Values) -> Result<LimitsConfig, ConfigE
         write_timeout: secs(keys::LIMITS_WRITE_TIMEOUT_SECS, 1..=MAX_SECS)?,
         keep_alive_interval: secs(keys::LIMITS_KEEP_ALIVE_INTERVAL_SECS, 1..=MAX_SECS)?,
         keep_alive_timeout: secs(keys::LIMITS_KEEP_ALIVE_TIMEOUT_SECS, 1..=MAX_SECS)?,
+        max_auth_failure_delay: secs(
+            keys::LIMITS_MAX_AUTH_FAILURE_DELAY_SECS,
+            0..=MAX_FAILURE_DELAY_SECS,
+        )?,
     })
 }
 

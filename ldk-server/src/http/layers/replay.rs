@@ -56,7 +56,7 @@ impl ReplayCheck {
         let matters = match form {
             Form::TimestampOnly => false,
             Form::BodyBound => impact == Impact::Spends,
-            Form::RequestBound => impact != Impact::Reads,
+            Form::RequestBound => !matches!(impact, Impact::Reads | Impact::Signs),
         };
         if !matters {
             return Ok(());
