@@ -79,6 +79,6 @@ pub use reservation::{NODES_AT_ONCE, Reservation};
 pub use socks::{Exit, HOST_UNREACHABLE, SocksProxy, SocksRequest};
 pub use strace::{Stall, Strace};
 pub use tcp_proxy::TcpProxy;
-pub use tls::{tls_connect, tls_connect_trusting};
+pub use tls::{tls_connect, tls_connect_by, tls_connect_trusting};
 pub use tools::{Tools, example};
 pub use wait::until;

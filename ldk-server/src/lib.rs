@@ -20,6 +20,7 @@ mod disk;
 pub mod error;
 pub mod events;
 pub mod executor;
+pub mod feeds;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod gate;

@@ -15,6 +15,7 @@ mod disk_stall;
 mod doors;
 mod event_replay;
 mod events;
+mod feeds;
 mod forwarding;
 mod garbage;
 mod gate;
