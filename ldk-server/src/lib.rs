@@ -27,7 +27,11 @@ pub mod grpc;
 pub mod hold;
 pub mod hrn;
 pub mod http;
+<<<<<<< 426161e
 mod ip;
+=======
+pub mod json;
+>>>>>>> 490f342
 pub mod logging;
 pub mod man;
 pub mod memory;

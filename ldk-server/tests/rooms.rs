@@ -47,6 +47,7 @@ const FLOORS: [&str; 48] = [
     "secrets",
     "descriptors",
     "storage",
+    "json",
     "wire",
     "config",
     "memory",
