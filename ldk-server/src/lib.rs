@@ -27,11 +27,8 @@ pub mod grpc;
 pub mod hold;
 pub mod hrn;
 pub mod http;
-<<<<<<< 426161e
 mod ip;
-=======
 pub mod json;
->>>>>>> 490f342
 pub mod logging;
 pub mod man;
 pub mod memory;
@@ -52,6 +49,7 @@ pub mod store;
 pub mod systemd;
 mod urls;
 pub mod wallet;
+pub mod webhooks;
 pub mod wire;
 
 pub use server::{Exit, Server, ShutdownReason, StartError, StopError, run};

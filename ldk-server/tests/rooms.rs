@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 /// From the top to the bottom. A module may name those that stand below it, and no other.
-const FLOORS: [&str; 48] = [
+const FLOORS: [&str; 50] = [
     "main",
     "fuzzing",
     "commands",
@@ -21,6 +21,7 @@ const FLOORS: [&str; 48] = [
     "app",
     "readiness",
     "metrics",
+    "webhooks",
     "events",
     "retention",
     "wallet",

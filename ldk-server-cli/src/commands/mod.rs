@@ -51,6 +51,7 @@ mod rune_issuing;
 mod runes;
 mod spontaneous;
 mod unified;
+mod webhooks;
 
 use clap::Subcommand;
 use ldk_server_client::Client;
@@ -121,6 +122,7 @@ nouns! {
     Runes(rune_issuing::Commands),
     ApiKeys(api_keys::Commands),
     ClientCerts(client_certs::Commands),
+    Webhooks(webhooks::Commands),
 }
 
 #[cfg(test)]
