@@ -19,6 +19,7 @@
 mod attack;
 mod authority;
 mod bitcoind;
+mod browser;
 mod channels;
 mod command_output;
 mod config_builder;
@@ -53,6 +54,7 @@ mod webhook_receiver;
 pub use attack::{Attack, Held, resident_bytes};
 pub use authority::Authority;
 pub use bitcoind::{Bitcoind, RPC_PASSWORD};
+pub use browser::Browser;
 pub use command_output::{CommandOutput, run};
 pub use config_builder::ConfigBuilder;
 pub use daemon::Daemon;

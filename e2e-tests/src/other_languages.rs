@@ -19,14 +19,23 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A Python that has the packages of requirements.txt, in a directory under `tmp`: made once, and
 /// again when that file changes.
 pub async fn python(tmp: &Path) -> Result<PathBuf> {
-    let environment = tmp.join("python");
+    python_in(&tmp.join("python"), "requirements.txt").await
+}
+
+/// As [`python`], with the packages that read OpenAPI documents.
+pub async fn python_for_openapi(tmp: &Path) -> Result<PathBuf> {
+    python_in(&tmp.join("python-openapi"), "openapi/requirements.txt").await
+}
+
+/// A Python in `environment` that has the packages of this file.
+async fn python_in(environment: &Path, requirements: &str) -> Result<PathBuf> {
     let python = environment.join("bin/python");
-    let requirements = repository().join("e2e-tests/python/requirements.txt");
+    let requirements = repository().join("e2e-tests/python").join(requirements);
     let mut create = Command::new("python3");
-    create.args(["-m", "venv", "--clear"]).arg(&environment);
+    create.args(["-m", "venv", "--clear"]).arg(environment);
     let mut install = Command::new(&python);
     install.args(["-m", "pip", "install", "--quiet", "--requirement"]).arg(&requirements);
-    let installed = install_once(&environment, &[&requirements], vec![create, install]).await;
+    let installed = install_once(environment, &[&requirements], vec![create, install]).await;
     installed.context("this test needs python3 with venv, and the Python package index")?;
     ensure!(python.exists(), "there is no {}", python.display());
     Ok(python)

@@ -2,10 +2,17 @@
 
 use std::sync::Arc;
 
-use anyhow::Result;
+use std::time::Duration;
 
+use anyhow::{Context as _, Result};
+use serde_json::Value;
+use tokio::process::Command;
+
+use crate::command_output::run;
 use crate::network::Network;
 use crate::node::Node;
+
+const CLI_PATIENCE: Duration = Duration::from_secs(30);
 
 /// What alice and bob get on chain.
 pub const FUNDS_SATS: u64 = 2_000_000;
@@ -54,4 +61,13 @@ pub async fn set_up(network: &Network) -> Result<[Arc<Node>; 3]> {
     network.open_channel(&alice, &bob, CHANNEL_SATS, CHANNEL_SATS / 10).await?;
     let carol = carol(network, &bob).await?;
     Ok([alice, bob, carol])
+}
+
+/// The address of a node's page, with a rune that allows everything for a day.
+pub async fn page(network: &Network, alias: &str) -> Result<String> {
+    let mut command = Command::new(&network.tools().ldk_server_cli);
+    command.arg("--config").arg(network.dir().join(alias).join("config.toml"));
+    command.args(["page", "--preset", "admin", "--expires", "1d"]);
+    let printed: Value = serde_json::from_str(&run(command, CLI_PATIENCE).await?.success()?)?;
+    printed["url"].as_str().map(str::to_owned).context("no url")
 }

@@ -69,6 +69,11 @@ impl ConnectionArgs {
         builder.build().map_err(|error| Failure::Setup(format!("Failed to create client: {error}")))
     }
 
+    /// Where the server listens for programs and browsers, `host:port`.
+    pub(crate) fn address(&self) -> Result<String, Failure> {
+        Ok(self.places()?.address)
+    }
+
     fn builder(self) -> Result<ClientBuilder, Failure> {
         if let Some(path) = self.unix_socket {
             return Ok(Client::unix_socket(path));

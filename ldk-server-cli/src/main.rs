@@ -48,6 +48,10 @@ async fn main() -> ExitCode {
 
 async fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
+        Command::Page(command) => {
+            let address = cli.connection.address()?;
+            command.run(&cli.connection.client()?, &address, cli.format).await
+        },
         Command::Health(command) => command.run(&cli.connection.client()?).await,
         Command::DecodeRune(command) => command.run(cli.format),
         Command::RestrictRune(command) => command.run(cli.format),

@@ -78,6 +78,7 @@ fn the_commands_have_the_names_of_the_contract() {
         "list-audit-entries",
         "events",
         "backup",
+        "page",
         "health",
         "decode-rune",
         "restrict-rune",

@@ -1,4 +1,4 @@
-//! A caller's deadline, from the `grpc-timeout` header.
+//! A caller's deadline, from the header `grpc-timeout`, or `connect-timeout-ms` of a call in JSON.
 
 use std::time::Duration;
 
@@ -18,6 +18,19 @@ impl Deadline {
             Status::invalid_argument("grpc-timeout must be 1 to 8 digits and one of H M S m u n")
         })?;
         Ok(Some(Self(received + timeout)))
+    }
+
+    /// As [`of`](Self::of), from the header of the Connect protocol.
+    pub(crate) fn of_connect(
+        headers: &HeaderMap,
+        received: Instant,
+    ) -> Result<Option<Self>, Status> {
+        let Some(value) = headers.get("connect-timeout-ms") else { return Ok(None) };
+        let millis =
+            value.to_str().ok().and_then(|text| number(text, 10)).ok_or_else(|| {
+                Status::invalid_argument("connect-timeout-ms must be 1 to 10 digits")
+            })?;
+        Ok(Some(Self(received + Duration::from_millis(millis))))
     }
 
     /// Waits for the deadline; forever if there is none.
@@ -43,10 +56,7 @@ impl Deadline {
 
 fn parse(text: &str) -> Option<Duration> {
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    let count: u64 = digits.parse().ok()?;
+    let count = number(digits, 8)?;
     match unit {
         "H" => Some(Duration::from_secs(count * 60 * 60)),
         "M" => Some(Duration::from_secs(count * 60)),
@@ -56,6 +66,12 @@ fn parse(text: &str) -> Option<Duration> {
         "n" => Some(Duration::from_nanos(count)),
         _ => None,
     }
+}
+
+/// The number that is written with so many digits at most.
+fn number(digits: &str, most: usize) -> Option<u64> {
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    if is_number && digits.len() <= most { digits.parse().ok() } else { None }
 }
 
 #[cfg(test)]
@@ -72,6 +88,21 @@ mod tests {
         assert_eq!(parse("5m"), Some(Duration::from_millis(5)));
         assert_eq!(parse("5u"), Some(Duration::from_micros(5)));
         assert_eq!(parse("5n"), Some(Duration::from_nanos(5)));
+    }
+
+    #[test]
+    fn connect_counts_milliseconds() {
+        let of = |text: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("connect-timeout-ms", text.parse().unwrap());
+            Deadline::of_connect(&headers, Instant::now()).map(|deadline| deadline.unwrap())
+        };
+        assert!(of("0").unwrap().has_passed());
+        assert!(!of("9999999999").unwrap().has_passed());
+        for text in ["", "-1", "+1", "1.5", "1S", "10000000000", " 1"] {
+            assert!(of(text).is_err(), "{text}");
+        }
+        assert!(Deadline::of_connect(&HeaderMap::new(), Instant::now()).unwrap().is_none());
     }
 
     #[test]

@@ -31,6 +31,8 @@ mod lookups;
 mod metrics;
 mod mirror;
 mod onchain;
+mod openapi;
+mod page;
 mod payments;
 mod permissions;
 mod python;

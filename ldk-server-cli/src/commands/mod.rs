@@ -45,6 +45,7 @@ mod jit;
 mod man_pages;
 mod node;
 mod onchain;
+mod page;
 mod payments;
 mod peers;
 mod rune_issuing;
@@ -65,6 +66,7 @@ use completions::Completions;
 use events::Events;
 use health::Health;
 use man_pages::ManPages;
+use page::Page;
 use payments::{ListForwardedPayments, ListPayments};
 use runes::{DecodeRune, RestrictRune};
 
@@ -77,6 +79,7 @@ pub(crate) enum Command {
     ListAuditEntries(ListAuditEntries),
     Events(Events),
     Backup(Backup),
+    Page(Page),
     Health(Health),
     DecodeRune(DecodeRune),
     RestrictRune(RestrictRune),

@@ -185,6 +185,12 @@ impl UnverifiedCall {
             drop(held.lock().unwrap_or_else(PoisonError::into_inner).take());
         }
     }
+
+    /// Whether its client may be a stranger.
+    pub(super) fn is_strangers(&self) -> bool {
+        let held = self.held.as_ref();
+        held.is_some_and(|held| held.lock().unwrap_or_else(PoisonError::into_inner).is_some())
+    }
 }
 
 #[cfg(test)]

@@ -2,16 +2,20 @@
 
 mod client;
 mod connection;
+mod documentation;
 mod failures;
+mod file;
 mod handshake;
 mod health;
 mod identity;
+mod in_json;
 mod layers;
 mod listener;
 #[cfg_attr(not(unix), path = "no_local_socket.rs")]
 mod local_socket;
 mod metrics;
 mod page;
+mod people;
 mod preface_timeout;
 mod rate;
 mod request_id;

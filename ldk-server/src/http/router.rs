@@ -16,6 +16,7 @@ use axum::extract::{Request, State};
 use axum::handler::Handler as _;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse as _, Response};
+use axum::routing::any;
 use futures_util::future::BoxFuture;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Method, StatusCode, Version};
@@ -36,9 +37,10 @@ use super::layers::rate::CheckRate;
 use super::layers::span::SpanLayer;
 use super::layers::{self, Access};
 use super::page::{admit, admitted};
-use super::{HealthPages, MetricsEndpoint};
+use super::{HealthPages, MetricsEndpoint, documentation, in_json, people};
 use crate::grpc;
 use crate::metrics::Requests;
+use crate::rest::{self, SHORT_PREFIX};
 
 /// The headers of the contract where they differ from tonic's.
 const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/grpc+proto");
@@ -52,7 +54,7 @@ pub const MAX_PUBLIC_MESSAGE_BYTES: usize = 16 * 1024;
 const LIGHTNING: &str = "/api.LightningNode/";
 
 /// Answers the calls of the Lightning service.
-type Lightning =
+pub(super) type Lightning =
     Arc<dyn Fn(Request) -> BoxFuture<'static, Result<Response, Infallible>> + Send + Sync>;
 
 /// Routes each request to its page or its gRPC service.
@@ -83,11 +85,19 @@ impl Router {
         let calls = axum::Router::new().fallback_service(lightning.clone());
         let calls = add_public(calls, &requests, AnswerSize::Small, health);
         let calls = with_reflection(calls, &requests)?;
+        let lightning = shared(lightning);
+        let in_json = format!("{SHORT_PREFIX}{{*call}}");
         let pages = axum::Router::new()
             .merge(health_pages.routes().route_layer(from_fn_with_state(AnswerSize::Small, admit)))
             .merge(metrics.routes().route_layer(from_fn_with_state(AnswerSize::Large, admit)))
-            .fallback_service(answer_other.with_state(calls.clone()));
-        Ok(Self { lightning: shared(lightning), calls, pages })
+            .merge(people::routes().route_layer(from_fn_with_state(AnswerSize::Small, admit)))
+            .merge(
+                documentation::routes(true)
+                    .route_layer(from_fn_with_state(AnswerSize::Large, admit)),
+            )
+            .route(&in_json, any(in_json::answer).with_state(Arc::clone(&lightning)))
+            .fallback_service(answer_other.with_state((Arc::clone(&lightning), calls.clone())));
+        Ok(Self { lightning, calls, pages })
     }
 
     /// Answers a request, which has the [`Client`](super::client::Client) in its extensions.
@@ -107,7 +117,16 @@ impl Router {
 }
 
 /// Answers a request for no page as a call, which the checks of calls then refuse or not.
-async fn answer_other(State(calls): State<axum::Router>, request: Request) -> Response {
+async fn answer_other(
+    State((lightning, calls)): State<(Lightning, axum::Router)>,
+    request: Request,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let call = rest::Call::is_in(&parts).then(|| rest::Call::of(&parts));
+    let request = Request::from_parts(parts, body);
+    if let Some(call) = call {
+        return in_json::answer_call(&lightning, call, request).await;
+    }
     if let Err(refused) = admitted(&request, AnswerSize::Small).await {
         return refused;
     }
@@ -208,7 +227,6 @@ fn is_grpc_call<B>(request: &http::Request<B>) -> bool {
 #[cfg(test)]
 mod tests {
     use axum::body::Body;
-    use axum::routing::any;
     use tower::{ServiceExt as _, service_fn};
 
     use super::super::client::tests::client;

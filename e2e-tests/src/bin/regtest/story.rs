@@ -82,6 +82,7 @@ async fn print_balances(node: &Node) -> Result<()> {
 /// Says how to go on, and mines blocks when asked to, until `enough` is done.
 pub(crate) async fn invite(network: &Network, enough: impl Future<Output = ()>) {
     print_commands(network);
+    print_page(network).await;
     let mut lines = lines_of_stdin();
     tokio::pin!(enough);
     loop {
@@ -107,6 +108,16 @@ fn print_commands(network: &Network) {
         show(&format!("{cli} --config {} {command}", config.display()));
     }
     show("\nHere, `mine 6` mines 6 blocks, and Ctrl-C stops everything.\n");
+}
+
+/// Says where alice's page is, signed in to do everything: the money is worth nothing.
+async fn print_page(network: &Network) {
+    match playground::page(network, "alice").await {
+        Ok(url) => show(&format!(
+            "Alice's page, for a browser, which warns of her own certificate:\n\n{url}\n"
+        )),
+        Err(error) => show(&format!("alice's page: {error:#}")),
+    }
 }
 
 /// The lines that are typed. A thread of its own reads them, because the end of the process need

@@ -1,12 +1,17 @@
 //! docs/api-guide.md, executed as it is written: each command is run, in order, on the nodes of
 //! `cargo regtest`, and must answer as the guide shows.
 //!
-//! With GUIDE_WRITE set, the answers are written into the guide instead.
+//! What the calls consist of is recorded: the examples of the OpenAPI document are just these.
+//!
+//! With GUIDE_WRITE set, the answers are written into the guide instead, and the examples into their file.
 
 mod document;
+mod examples;
 mod likeness;
 mod player;
 mod programs;
+mod recorder;
+mod recording;
 mod words;
 
 use std::collections::BTreeSet;
@@ -23,7 +28,8 @@ async fn every_example_of_the_guide_works() -> Result<()> {
     let document = Document::read()?;
     let network = Network::start_for(3).await?;
     let nodes = playground::set_up(&network).await?;
-    let mut player = Player::new(&network, &nodes, std::env::var_os("GUIDE_WRITE").is_some())?;
+    let is_to_be_written = std::env::var_os("GUIDE_WRITE").is_some();
+    let mut player = Player::new(&network, &nodes, is_to_be_written).await?;
     let mut played = Ok(());
     for step in document.steps()? {
         played = player.play(step.action, step.line).await;
@@ -34,7 +40,11 @@ async fn every_example_of_the_guide_works() -> Result<()> {
     }
     document.write(player.corrections())?;
     played?;
-    let count = player.finish().await?;
+    let (count, examples) = player.finish().await?;
+    match is_to_be_written {
+        true => examples.write()?,
+        false => examples.check()?,
+    }
     e2e_tests::print_uncaptured(&format!(
         "{count} commands and programs of the guide were executed"
     ));

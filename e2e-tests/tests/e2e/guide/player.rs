@@ -11,8 +11,10 @@ use serde_json::{Map, Value};
 use tokio::process::Command;
 
 use crate::guide::document::Action;
+use crate::guide::examples::Examples;
 use crate::guide::likeness;
 use crate::guide::programs::{self, Program};
+use crate::guide::recording::Recording;
 use crate::guide::words::Words;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -34,6 +36,7 @@ pub(crate) struct Player<'a> {
     expected_txids: Vec<String>,
     /// The answers, by the line of their block in the guide, if they are to be written there.
     corrections: Option<Vec<(usize, String)>>,
+    recording: Recording,
 }
 
 /// The last command, and how it ended.
@@ -52,7 +55,12 @@ struct Follower {
 }
 
 impl<'a> Player<'a> {
-    pub(crate) fn new(network: &'a Network, nodes: &[Arc<Node>], write: bool) -> Result<Self> {
+    pub(crate) async fn new(
+        network: &'a Network,
+        nodes: &[Arc<Node>],
+        write: bool,
+    ) -> Result<Self> {
+        let recording = Recording::start(nodes).await?;
         let nodes = nodes.iter().map(|node| (node.alias().to_owned(), Arc::clone(node))).collect();
         Ok(Self {
             network,
@@ -64,6 +72,7 @@ impl<'a> Player<'a> {
             count: 0,
             expected_txids: Vec::new(),
             corrections: write.then(Vec::new),
+            recording,
         })
     }
 
@@ -93,6 +102,7 @@ impl<'a> Player<'a> {
         }
         let repeatable = QUESTIONS.iter().any(|question| command.starts_with(question));
         let node = node.to_owned();
+        self.recording.forget(&node);
         let output = self.bash(&text).await?;
         self.last = Some(Last { node, shell: text, output, repeatable });
         Ok(())
@@ -104,7 +114,10 @@ impl<'a> Player<'a> {
         for (name, node) in &self.nodes {
             let cli = self.network.tools().ldk_server_cli.display();
             let config = node.config_file().display();
-            script += &format!("{name}() {{ '{cli}' --config '{config}' \"$@\"; }}\n");
+            let address = self.recording.address(name);
+            script += &format!(
+                "{name}() {{ '{cli}' --config '{config}' --base-url '{address}' \"$@\"; }}\n"
+            );
         }
         let mut bash = Command::new("bash");
         bash.args(["-euc", &format!("{script}{text}")]);
@@ -127,12 +140,14 @@ impl<'a> Player<'a> {
         };
         let answer = last.output.success()?;
         self.words.learn(&last.node, &serde_json::from_str(&answer)?);
+        self.recording.add_last_call(&last.node)?;
         self.settle(outcome, line, answer.trim_end())
     }
 
     fn follow(&mut self, node: &str, command: &[&str]) -> Result<()> {
         let log = Log::new(self.network.dir().join(format!("{node}-events.log")));
-        let command = self.nodes[node].cli_command(command);
+        let recorded = ["--base-url", self.recording.address(node)];
+        let command = self.nodes[node].cli_command(&[&recorded, command].concat());
         let process = Process::spawn("events", command, &log, Group::Shared)?;
         self.followers.insert(node.to_owned(), Follower { _process: process, log, seen: 0 });
         Ok(())
@@ -151,7 +166,7 @@ impl<'a> Player<'a> {
                 for event in text.split_inclusive('\n').skip(follower.seen) {
                     let event: Value = serde_json::from_str(event)?;
                     follower.seen += 1;
-                    last_seen = Some(event.clone());
+                    last_seen = Some((node.clone(), event.clone()));
                     let is_sketched = sketch.is_some_and(|kind| event["event"].get(kind).is_some());
                     if is_sketched || likeness::check(shown, &event).is_ok() {
                         words.learn(node, &event);
@@ -162,7 +177,8 @@ impl<'a> Player<'a> {
             bail!("the last event was {last_seen:?}")
         })
         .await;
-        let found = last_seen.context("there was no event")?;
+        let (node, found) = last_seen.context("there was no event")?;
+        self.recording.add_event(&node, &found)?;
         self.expected_txids.extend(pending_txid(&found));
         let outcome = outcome.and_then(|()| likeness::check(shown, &found));
         self.settle(outcome, line, &serde_json::to_string_pretty(&found)?)
@@ -236,7 +252,7 @@ impl<'a> Player<'a> {
         if let Ok(answer) = serde_json::from_str(&last.output.success()?) {
             self.words.learn(&last.node, &answer);
         }
-        Ok(())
+        self.recording.add_last_call(&last.node)
     }
 
     /// An answer that is not as shown fails the test, unless all are written into the guide.
@@ -258,11 +274,11 @@ impl<'a> Player<'a> {
         self.corrections.as_deref().unwrap_or_default()
     }
 
-    /// Ends what was started, and returns how much was executed.
-    pub(crate) async fn finish(mut self) -> Result<usize> {
+    /// Ends what was started, and returns how much was executed, and what the calls consisted of.
+    pub(crate) async fn finish(mut self) -> Result<(usize, Examples)> {
         self.succeeded()?;
         self.end_program().await?;
-        Ok(self.count)
+        Ok((self.count, self.recording.into_examples()))
     }
 }
 

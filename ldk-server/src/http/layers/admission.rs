@@ -8,7 +8,7 @@ use http::{Request, Response};
 use tonic::Status;
 use tower::{Layer, Service};
 
-use super::super::client::{AnswerSize, Client};
+use super::super::client::{AnswerSize, Client, UnverifiedCall};
 use super::super::stream::TrackedBody;
 use super::Answering;
 
@@ -16,7 +16,8 @@ use super::Answering;
 #[derive(Clone, Copy)]
 pub(in crate::http) struct AdmitPublic(pub(in crate::http) AnswerSize);
 
-/// Admits a call that needs the key, as soon as there is room for one that is not verified.
+/// Admits a call that needs the key, as soon as there is room for one that is not verified, unless it was
+/// admitted before.
 #[derive(Clone, Copy)]
 pub(in crate::http) struct AdmitCall;
 
@@ -92,7 +93,10 @@ where
         let mut inner = self.inner.clone();
         Box::pin(async move {
             let client = Arc::clone(Client::of(&request)?);
-            let unverified = client.admit_call().await?;
+            let unverified = match request.extensions().get::<UnverifiedCall>() {
+                Some(admitted) => admitted.clone(),
+                None => client.admit_call().await?,
+            };
             request.extensions_mut().insert(unverified.clone());
             let answer = inner.call(request).await;
             if let Err(refusal) = &answer {

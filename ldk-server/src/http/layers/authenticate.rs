@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request};
+use http::{HeaderMap, Request, header};
 use ldk_server_grpc::auth::{self, Credential, Form};
 use ldk_server_grpc::rune::{self, Restriction};
 use tonic::Status;
@@ -18,6 +18,7 @@ use crate::access::Grant;
 use crate::caller::{Caller, Identity};
 use crate::clock::{LogThrottle, unix_secs};
 use crate::permissions::{ApiKeys, Genuine, Refusal, Runes, Signed};
+use crate::rest;
 use crate::secrets::ClientCertificate;
 
 /// Checks that there is either one fresh, well-formed `x-auth` or one rune that is good, and puts the
@@ -62,9 +63,9 @@ impl ReadCredential {
 
 impl<B> Check<B> for ReadCredential {
     fn check(&self, request: &mut Request<B>) -> Result<(), Status> {
-        let headers = request.headers();
-        match (only(headers, auth::HEADER)?, only(headers, rune::HEADER)?) {
+        match (only(request.headers(), auth::HEADER)?, rune_of(request)?) {
             (Some(x_auth), None) => {
+                check_coverage(request)?;
                 let credential = Credential::parse(x_auth, unix_secs()).map_err(unauthenticated)?;
                 request.extensions_mut().insert(credential);
             },
@@ -167,6 +168,35 @@ fn grant_of(certificate: &ClientCertificate) -> Grant {
             Grant::named(format!("certificate {}", certificate.serial), restrictions)
         },
         Err(_) => Grant::Nothing,
+    }
+}
+
+/// The rune of a request. In JSON it may also be a bearer token, as HTTP libraries have it.
+fn rune_of<B>(request: &Request<B>) -> Result<Option<&str>, Status> {
+    let rune = only(request.headers(), rune::HEADER)?;
+    if request.extensions().get::<rest::Call>().is_none() {
+        return Ok(rune);
+    }
+    match (rune, bearer_token(request.headers())?) {
+        (Some(_), Some(_)) => Err(unauthenticated("both a rune and a bearer token")),
+        (rune, token) => Ok(rune.or(token)),
+    }
+}
+
+/// The token in the `authorization` header; `None` for other ways than a bearer token (RFC 6750).
+fn bearer_token(headers: &HeaderMap) -> Result<Option<&str>, Status> {
+    let given = only(headers, header::AUTHORIZATION.as_str())?;
+    let split = given.and_then(|given| given.split_once(' '));
+    Ok(split
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| token.trim()))
+}
+
+/// Refuses a signature of a body that is not the message.
+fn check_coverage<B>(request: &Request<B>) -> Result<(), Status> {
+    match request.extensions().get::<rest::Call>() {
+        Some(call) if !call.is_in_body() => Err(unauthenticated("x-auth does not cover the query")),
+        _ => Ok(()),
     }
 }
 

@@ -14,7 +14,6 @@ use tonic::Status;
 use tower::{Layer, Service};
 
 use super::Answering;
-use super::check::Check;
 
 /// One byte of flags and four bytes of length.
 pub(super) const FRAME_HEADER_BYTES: usize = 5;
@@ -109,16 +108,6 @@ where
             let body = bodies.read(body).await?;
             inner.call(Request::from_parts(parts, body)).await
         })
-    }
-}
-
-/// Checks that the body is one frame.
-#[derive(Clone, Copy)]
-pub(in crate::http) struct OneFrame;
-
-impl Check<Bytes> for OneFrame {
-    fn check(&self, request: &mut Request<Bytes>) -> Result<(), Status> {
-        check_frame(request.body())
     }
 }
 

@@ -13,6 +13,7 @@ use super::Answering;
 use super::check::Check;
 use crate::caller::Caller;
 use crate::deadline::Deadline;
+use crate::rest;
 
 /// When the headers of a request arrived, and the id that it was given then; in the request's extensions.
 #[derive(Clone, Copy)]
@@ -21,8 +22,9 @@ pub(in crate::http) struct Received {
     pub(in crate::http) id: RequestId,
 }
 
-/// Parses `grpc-timeout`, and puts the deadline and the id of the request into the [`Caller`]. It counts from the arrival of the
-/// headers, but a malformed one is only refused once the key was verified.
+/// Parses `grpc-timeout`, or `connect-timeout-ms` of a call in JSON, and puts the deadline and the id of
+/// the request into the [`Caller`]. It counts from the arrival of the headers, but a malformed one is only
+/// refused once the key was verified.
 #[derive(Clone, Copy)]
 pub(in crate::http) struct ReadTimeout;
 
@@ -30,7 +32,10 @@ impl<B> Check<B> for ReadTimeout {
     fn check(&self, request: &mut Request<B>) -> Result<(), Status> {
         let received: Option<Received> = request.extensions().get().copied();
         let at = received.map_or_else(Instant::now, |received| received.at);
-        let deadline = Deadline::of(request.headers(), at)?;
+        let deadline = match request.extensions().get::<rest::Call>() {
+            Some(_) => Deadline::of_connect(request.headers(), at)?,
+            None => Deadline::of(request.headers(), at)?,
+        };
         let extensions = request.extensions_mut();
         if let Some(caller) = extensions.get_mut::<Caller>() {
             caller.has_sent(received.map(|received| received.id.number()), deadline);

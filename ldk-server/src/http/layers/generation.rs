@@ -17,6 +17,7 @@ use super::Answering;
 use super::body::{FRAME_HEADER_BYTES, frame};
 use super::check::Check;
 use super::grpc_shape::Rpc;
+use crate::rest;
 use crate::wire::generation::{Generation, answer_for_head, differs, request_from_any};
 
 /// Detects the [`Generation`] that the caller speaks, and puts it into the extensions.
@@ -25,6 +26,11 @@ pub(in crate::http) struct DetectGeneration;
 
 impl<B> Check<B> for DetectGeneration {
     fn check(&self, request: &mut Request<B>) -> Result<(), Status> {
+        // In JSON fields have names, which are those of this generation.
+        if request.extensions().get::<rest::Call>().is_some() {
+            request.extensions_mut().insert(Generation::Base);
+            return Ok(());
+        }
         let form = request.extensions().get().copied().unwrap_or(Form::RequestBound);
         let generation = Generation::of(request.headers(), form)?;
         request.extensions_mut().insert(generation);

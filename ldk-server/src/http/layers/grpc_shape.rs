@@ -6,8 +6,9 @@ use ldk_server_grpc::{RPC_NAMES, SERVICE_NAME};
 use tonic::Status;
 
 use super::check::Check;
+use crate::rest;
 
-/// Checks that the request is a POST with the content type of gRPC.
+/// Checks that the request is a POST with the content type of gRPC, or a call in JSON.
 #[derive(Clone, Copy)]
 pub(in crate::http) struct Envelope;
 
@@ -21,6 +22,9 @@ pub(in crate::http) struct Rpc(pub(in crate::http) &'static str);
 
 impl<B> Check<B> for Envelope {
     fn check(&self, request: &mut Request<B>) -> Result<(), Status> {
+        if let Some(call) = request.extensions().get::<rest::Call>() {
+            return call.check();
+        }
         if request.method() != Method::POST {
             return Err(Status::unimplemented("gRPC calls are POST requests"));
         }
@@ -35,7 +39,11 @@ impl<B> Check<B> for Envelope {
 
 impl<B> Check<B> for Path {
     fn check(&self, request: &mut Request<B>) -> Result<(), Status> {
-        let rpc = Rpc::of(request.uri().path())?;
+        let path = request.uri().path();
+        let rpc = match request.extensions().get::<rest::Call>() {
+            Some(_) => rest::name_in(path).map(Rpc).ok_or_else(unknown)?,
+            None => Rpc::of(path)?,
+        };
         request.extensions_mut().insert(rpc);
         Ok(())
     }
@@ -46,9 +54,7 @@ impl Rpc {
         match path.strip_prefix('/').and_then(|path| path.split_once('/')) {
             Some((SERVICE_NAME, method)) => {
                 let known = RPC_NAMES.iter().find(|known| **known == method);
-                known.map(|known| Self(known)).ok_or_else(|| {
-                    Status::unimplemented(format!("{SERVICE_NAME} has no such method"))
-                })
+                known.map(|known| Self(known)).ok_or_else(unknown)
             },
             _ => Err(Status::unimplemented(format!("no such service; this is {SERVICE_NAME}"))),
         }
@@ -59,6 +65,10 @@ impl Rpc {
         let rpc = request.extensions().get().copied();
         rpc.map_or_else(|| Self::of(request.uri().path()), Ok)
     }
+}
+
+fn unknown() -> Status {
+    Status::unimplemented(format!("{SERVICE_NAME} has no such method"))
 }
 
 #[cfg(test)]

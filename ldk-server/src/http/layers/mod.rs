@@ -8,6 +8,7 @@ pub(super) mod check;
 mod deadline;
 mod generation;
 mod grpc_shape;
+mod message;
 pub(super) mod rate;
 mod replay;
 mod request_line;
@@ -28,11 +29,12 @@ use tower::{Service, ServiceBuilder};
 
 pub use authenticate::AcceptedForms;
 use authenticate::{Authenticate, ReadCredential};
-use body::{BodyLayer, OneFrame};
+use body::BodyLayer;
 use check::CheckLayer;
 use deadline::{DeadlineLayer, ReadTimeout};
 use generation::{DetectGeneration, TranslateLayer};
 use grpc_shape::{Envelope, Path};
+use message::MessageLayer;
 use replay::ReplayCheck;
 
 use crate::permissions::Permissions;
@@ -74,7 +76,7 @@ where
         .layer(CheckLayer(ReadTimeout))
         .layer(CheckLayer(Path))
         .layer(CheckLayer(DetectGeneration))
-        .layer(CheckLayer(OneFrame))
+        .layer(MessageLayer)
         .layer(TranslateLayer)
         .layer(CheckLayer(ReplayCheck::new(started_at_secs)))
         .layer(DeadlineLayer)

@@ -25,6 +25,7 @@ use super::super::request_id::RequestId;
 use crate::clock::LogThrottle;
 use crate::error::code_name;
 use crate::metrics::{Counted, Requests};
+use crate::rest;
 
 /// Methods of other services, which need no key.
 const OPEN_METHODS: [&str; 3] = ["Check", "Watch", "ServerReflectionInfo"];
@@ -142,11 +143,8 @@ impl Drop for RequestLine {
 /// The method of a path, or a placeholder, because any other text does not belong into the log.
 fn known_method(path: &str) -> &'static str {
     let method = path.rsplit('/').next().unwrap_or_default();
-    RPC_NAMES
-        .iter()
-        .chain(&OPEN_METHODS)
-        .find(|known| **known == method)
-        .map_or("(unknown method)", |known| *known)
+    let known = RPC_NAMES.iter().chain(&OPEN_METHODS).find(|known| **known == method);
+    known.copied().or_else(|| rest::name_in(path)).unwrap_or("(unknown method)")
 }
 
 /// The status that the body of an answer failed with.

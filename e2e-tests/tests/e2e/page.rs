@@ -1,0 +1,153 @@
+//! The page for people, in a real browser. The screenshots of the last run are in `target/tmp/page`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use e2e_tests::{Browser, Group, Log, Network, Node, Process, other_languages, until};
+use ldk_server_client::api::Bolt11ReceiveRequest;
+use ldk_server_client::types::Bolt11InvoiceDescription;
+use ldk_server_client::types::bolt11_invoice_description::Kind;
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+const CHANNEL_SATS: u64 = 1_000_000;
+const PATIENCE: Duration = Duration::from_secs(30);
+/// What a stranger may write to turn the text of the page around, or to have it run a script.
+const HOSTILE: &str = "tea \u{202E}dekab\u{202C} <img src=x onerror=alert(1)>\u{7}";
+
+/// A network, and what a walk through alice's page needs.
+struct Fixture {
+    network: Network,
+    alice: Arc<Node>,
+    bob: Arc<Node>,
+    task: Value,
+    packages: PathBuf,
+}
+
+impl Fixture {
+    async fn set_up() -> Result<Self> {
+        let tmp = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let packages = other_languages::node_packages(tmp).await?;
+        let chromium = Browser::chromium().await?;
+        let network = Network::start().await?;
+        let [alice, bob] = network.funded_pair(CHANNEL_SATS).await?;
+        let screenshots = tmp.join("page");
+        fs::create_dir_all(&screenshots)?;
+        let task = json!({
+            "url": format!("https://{}", alice.config().grpc.address()),
+            "chromium": chromium,
+            "screenshots": screenshots,
+            "runes": {
+                "invoice": rune(&alice, "invoice").await?,
+                "pay": rune(&alice, "pay").await?,
+                "admin": rune(&alice, "admin").await?,
+            },
+            "invoice": hostile_invoice(&bob).await?,
+            "payee": bob.id(),
+            "node": alice.id(),
+            "peer": format!("{}@{}", bob.id(), bob.address()),
+        });
+        Ok(Self { network, alice, bob, task, packages })
+    }
+
+    /// Has the browser walk, and does what it asks for on the way.
+    async fn walk(&self, name: &str) -> Result<()> {
+        let mut task = self.task.clone();
+        task["walk"] = name.into();
+        let log = Log::new(self.network.dir().join(format!("{name}.log")));
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("javascript/page/walk.mjs");
+        let mut node = Command::new("node");
+        node.arg(script).arg(task.to_string()).env("NODE_PACKAGES", &self.packages);
+        let mut browser = Process::spawn("walk.mjs", node, &log, Group::Shared)?;
+        for index in 0.. {
+            let wish = other_languages::printed(&mut browser, &log, index).await;
+            let wish = wish.with_context(|| format!("{name}: {}", log.text()))?;
+            if !self.fulfil(&wish).await? {
+                break;
+            }
+        }
+        let ended = tokio::time::timeout(PATIENCE, browser.ended()).await??;
+        ensure!(ended.success(), "{name}: {}", log.text());
+        Ok(())
+    }
+
+    /// Whether the walk goes on after this.
+    async fn fulfil(&self, wish: &Value) -> Result<bool> {
+        if let Some(invoice) = wish["pay"].as_str() {
+            self.bob.send(invoice).await?;
+        } else if let Some(blocks) = wish["mine"].as_u64() {
+            self.mine_when_broadcast(u32::try_from(blocks)?).await?;
+        } else if wish["saw"].is_string() {
+            return Ok(true);
+        } else if wish["done"] == true {
+            return Ok(false);
+        } else {
+            bail!("the browser asks for {wish}");
+        }
+        Ok(true)
+    }
+
+    /// The transaction that the browser has caused may still be on its way to bitcoind.
+    async fn mine_when_broadcast(&self, blocks: u32) -> Result<()> {
+        until("the transaction is with bitcoind", PATIENCE, async || {
+            ensure!(!self.network.bitcoind().mempool().await?.is_empty(), "it has none");
+            Ok(())
+        })
+        .await?;
+        self.network.mine(blocks).await
+    }
+}
+
+async fn rune(node: &Node, preset: &str) -> Result<String> {
+    let made = node.cli(&["create-rune", "--preset", preset]).await?;
+    made["rune"].as_str().map(str::to_owned).context("no rune")
+}
+
+async fn hostile_invoice(node: &Node) -> Result<String> {
+    let description = Bolt11InvoiceDescription { kind: Some(Kind::Direct(HOSTILE.to_owned())) };
+    let request = Bolt11ReceiveRequest {
+        amount_msat: Some(2_000_000),
+        description: Some(description),
+        expiry_secs: 3_600,
+    };
+    Ok(node.client().bolt11_receive(request).await?.invoice)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_are_paid_and_pay() -> Result<()> {
+    let fixture = Fixture::set_up().await?;
+    for walk in ["receive", "keyboard", "pay", "grpcWeb", "look"] {
+        fixture.walk(walk).await?;
+    }
+    fixture.network.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_keep_the_node() -> Result<()> {
+    let fixture = Fixture::set_up().await?;
+    for walk in ["keeping", "channels"] {
+        fixture.walk(walk).await?;
+    }
+    fixture.alice.usable_channel(&fixture.bob).await?;
+    fixture.network.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_prints_a_link_that_only_looks() -> Result<()> {
+    let network = Network::start().await?;
+    let alice = network.node("alice").await?;
+    let link = alice.cli(&["page", "--expires", "5min"]).await?;
+    let url = link["url"].as_str().context("no url")?;
+    let start = format!("https://{}/#rune=", alice.config().grpc.address());
+    let rune = url.strip_prefix(&start).with_context(|| url.to_owned())?;
+    for (method, allowed) in
+        [("ListPayments", true), ("SubscribeEvents", true), ("Bolt11Receive", false)]
+    {
+        let checked = alice.cli(&["check-rune", rune, method]).await?;
+        assert_eq!(checked["allowed"], allowed, "{method}: {checked}");
+    }
+    network.stop().await
+}
