@@ -53,6 +53,7 @@ pub mod store;
 pub mod systemd;
 mod urls;
 pub mod wallet;
+pub mod webhooks;
 pub mod wire;
 
 pub use server::{Exit, Server, ShutdownReason, StartError, StopError, run};

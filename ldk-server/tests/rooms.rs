@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 /// From the top to the bottom. A module may name those that stand below it, and no other.
-const FLOORS: [&str; 53] = [
+const FLOORS: [&str; 54] = [
     "main",
     "fuzzing",
     "commands",
@@ -25,6 +25,7 @@ const FLOORS: [&str; 53] = [
     "app",
     "readiness",
     "metrics",
+    "webhooks",
     "events",
     "retention",
     "wallet",

@@ -48,4 +48,5 @@ mod startup;
 mod tor;
 mod transport;
 mod trusted_peers;
+mod webhooks;
 mod words;
