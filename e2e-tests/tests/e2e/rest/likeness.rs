@@ -7,6 +7,7 @@ use hyper::body::Bytes;
 use ldk_server::api::{Impact, Kind, RpcSpec, specs};
 use ldk_server::json::method;
 use ldk_server_client::Code;
+use ldk_server_client::api::SignMessageRequest;
 use serde_json::{Value, json};
 
 use super::{code, json, post_json, send};
@@ -29,9 +30,15 @@ async fn every_call_is_answered_in_json_as_in_grpc() -> Result<()> {
     let payment = alice.pays(&bob, 50_000).await?;
     let invoice = bob.invoice(7_000).await?;
     let rune = rune(&alice, &["--preset", "admin"]).await?;
+    let message = SignMessageRequest { message: b"hello".to_vec().into() };
+    let signature = alice.client().sign_message(message).await?.signature;
     let requests = |spec: &RpcSpec| match spec.name {
         "GetPaymentDetails" => json!({"payment_id": payment}),
         "DecodeInvoice" => json!({"invoice": invoice}),
+        "CheckRune" => json!({"rune": rune}),
+        "VerifySignature" => {
+            json!({"message": "aGVsbG8=", "signature": signature, "public_key": alice.id()})
+        },
         "GraphGetNode" => json!({"node_id": bob.id()}),
         // Not the one that the test calls with.
         "RevokeRune" => json!({"first_id": 999_999}),
