@@ -43,9 +43,9 @@ async fn nothing_is_lost_or_repeated_over_restarts_and_kills() -> Result<()> {
 
     for is_kill in [false, true] {
         if is_kill {
-            bob.kill().await?
+            bob.kill().await?;
         } else {
-            bob.stop().await?
+            bob.stop().await?;
         }
         events.has_ended().await?;
         bob.start_again().await?;

@@ -127,11 +127,9 @@ impl ServerSent {
 
     /// Reads comments until this time.
     async fn is_quiet_until(&mut self, end: Instant) -> Result<()> {
-        loop {
-            match tokio::time::timeout_at(end, self.next()).await {
-                Err(_) => return Ok(()),
-                Ok(event) => anyhow::bail!("it was not quiet: {event:?}"),
-            }
+        match tokio::time::timeout_at(end, self.next()).await {
+            Err(_) => Ok(()),
+            Ok(event) => anyhow::bail!("it was not quiet: {event:?}"),
         }
     }
 }
