@@ -12,7 +12,7 @@ use tonic_web::GrpcWebLayer;
 use tower::{Layer as _, Service as _, service_fn};
 
 use super::client::{Client, UnverifiedCall};
-use super::router::Lightning;
+use super::lightning::Lightning;
 use super::stream::TrackedBody;
 use crate::rest;
 

@@ -11,6 +11,7 @@ mod health;
 mod identity;
 mod in_json;
 mod layers;
+mod lightning;
 mod listener;
 #[cfg_attr(not(unix), path = "no_local_socket.rs")]
 mod local_socket;

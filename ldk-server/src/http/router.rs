@@ -17,7 +17,6 @@ use axum::handler::Handler as _;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::any;
-use futures_util::future::BoxFuture;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Method, StatusCode, Version};
 use hyper::body::Incoming;
@@ -37,6 +36,7 @@ use super::layers::check::CheckLayer;
 use super::layers::rate::CheckRate;
 use super::layers::span::SpanLayer;
 use super::layers::{self, Access};
+use super::lightning::{self, Lightning};
 use super::page::{admit, admitted};
 use super::{HealthPages, MetricsEndpoint, documentation, in_json, people, web};
 use crate::config::HttpConfig;
@@ -52,13 +52,6 @@ const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 
 /// The largest request message to a service that needs no key: it contains nothing but names.
 pub const MAX_PUBLIC_MESSAGE_BYTES: usize = 16 * 1024;
-
-/// Where the calls of the Lightning service are.
-const LIGHTNING: &str = "/api.LightningNode/";
-
-/// Answers the calls of the Lightning service.
-pub(super) type Lightning =
-    Arc<dyn Fn(Request) -> BoxFuture<'static, Result<Response, Infallible>> + Send + Sync>;
 
 /// Routes each request to its page or its gRPC service.
 #[derive(Clone)]
@@ -93,7 +86,7 @@ impl Router {
         let calls = axum::Router::new().fallback_service(lightning.clone());
         let calls = add_public(calls, &requests, AnswerSize::Small, health);
         let calls = with_reflection(calls, &requests)?;
-        let lightning = shared(lightning);
+        let lightning = lightning::shared(lightning);
         let pages = axum::Router::new()
             .merge(health_pages.routes().route_layer(from_fn_with_state(AnswerSize::Small, admit)))
             .merge(metrics.routes().route_layer(from_fn_with_state(AnswerSize::Large, admit)))
@@ -114,7 +107,9 @@ impl Router {
     ) -> Result<Response, Infallible> {
         let is_grpc_web = self.has_grpc_web && in_json::is_grpc_web(&request);
         if is_grpc_call(&request) && !is_grpc_web {
-            if request.version() == Version::HTTP_2 && request.uri().path().starts_with(LIGHTNING) {
+            if request.version() == Version::HTTP_2
+                && request.uri().path().starts_with(lightning::PATH)
+            {
                 return (self.lightning)(request.map(axum::body::Body::new)).await;
             }
             answer_call(self.calls, request).await
@@ -167,7 +162,7 @@ async fn answer_other(
 ) -> Response {
     if is_json_enabled
         && in_json::is_grpc_web(&request)
-        && request.uri().path().starts_with(LIGHTNING)
+        && request.uri().path().starts_with(lightning::PATH)
     {
         return in_json::answer_grpc_web(lightning, request).await;
     }
@@ -256,15 +251,6 @@ where
         .layer(SpanLayer(requests))
         .layer(CheckLayer(CheckRate))
         .service(service)
-}
-
-/// The service, which is cloned for each call, but not to the heap.
-fn shared<S>(service: S) -> Lightning
-where
-    S: Service<Request, Response = Response, Error = Infallible, Future: Send + 'static>,
-    S: Clone + Send + Sync + 'static,
-{
-    Arc::new(move |request| Box::pin(service.clone().call(request)))
 }
 
 /// Whether a request is a gRPC call, which must be answered with a gRPC status, even if its path is that of

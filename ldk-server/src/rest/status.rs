@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 use tonic::{Code, Status};
 
-use super::answer::JSON;
+pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// An error as callers read it.
 #[derive(Serialize)]
@@ -20,6 +20,11 @@ impl<'a> ErrorBody<'a> {
     pub(super) fn of(status: &'a Status) -> Self {
         Self { code: name(status.code()), message: status.message(), details: [] }
     }
+}
+
+/// The status in these trailers, unless it is OK.
+pub(super) fn failed(trailers: &HeaderMap) -> Option<Status> {
+    Status::from_header_map(trailers).filter(|status| status.code() != Code::Ok)
 }
 
 /// The answer that refuses a call for this reason.

@@ -13,9 +13,8 @@ use prost_reflect::MessageDescriptor;
 use serde::Serialize;
 use tonic::Status;
 
-use super::answer::failed;
 use super::codec::{ENVELOPE_HEADER_BYTES, encode_here, internal, put_envelope};
-use super::status::ErrorBody;
+use super::status::{ErrorBody, failed};
 
 /// The flag of the last envelope.
 const END: u8 = 2;
