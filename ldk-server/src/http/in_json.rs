@@ -6,15 +6,19 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
+use futures_util::future::BoxFuture;
 use http::{HeaderValue, StatusCode, header};
 use tonic::body::Body;
 use tonic_web::GrpcWebLayer;
 use tower::{Layer as _, Service as _, service_fn};
 
 use super::client::{Client, UnverifiedCall};
-use super::router::Lightning;
 use super::stream::TrackedBody;
 use crate::rest;
+
+/// Answers the calls of the Lightning service.
+pub(super) type Lightning =
+    Arc<dyn Fn(Request) -> BoxFuture<'static, Result<Response, Infallible>> + Send + Sync>;
 
 /// What the content types of gRPC-Web begin with.
 const GRPC_WEB: &[u8] = b"application/grpc-web";

@@ -17,7 +17,6 @@ use axum::handler::Handler as _;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::any;
-use futures_util::future::BoxFuture;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Method, StatusCode, Version};
 use hyper::body::Incoming;
@@ -31,6 +30,7 @@ use tower::{Layer as _, Service, ServiceBuilder};
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use super::client::AnswerSize;
+use super::in_json::Lightning;
 use super::layers::admission::{AdmitCall, AdmitPublic};
 use super::layers::check::CheckLayer;
 use super::layers::rate::CheckRate;
@@ -53,10 +53,6 @@ pub const MAX_PUBLIC_MESSAGE_BYTES: usize = 16 * 1024;
 
 /// Where the calls of the Lightning service are.
 const LIGHTNING: &str = "/api.LightningNode/";
-
-/// Answers the calls of the Lightning service.
-pub(super) type Lightning =
-    Arc<dyn Fn(Request) -> BoxFuture<'static, Result<Response, Infallible>> + Send + Sync>;
 
 /// Routes each request to its page or its gRPC service.
 #[derive(Clone)]

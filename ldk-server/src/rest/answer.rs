@@ -10,11 +10,10 @@ use tonic::Status;
 
 use super::call::{Call, Form};
 use super::codec;
-use super::status::refusal;
-use super::stream::{JsonStream, status_of};
+use super::status::{JSON, refusal};
+use super::stream::{JsonStream, failed, status_of};
 use crate::json;
 
-pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const ENVELOPES: HeaderValue = HeaderValue::from_static("application/connect+json");
 
 /// Headers that only gRPC has.
@@ -66,11 +65,6 @@ async fn text(message: &MessageDescriptor, body: Body) -> Result<Bytes, Status> 
     }
     let binary = codec::in_envelope(&read.to_bytes())?;
     codec::encode(message, binary).await
-}
-
-/// The status in these trailers, unless it is OK.
-pub(super) fn failed(trailers: &HeaderMap) -> Option<Status> {
-    Status::from_header_map(trailers).filter(|status| status.code() != tonic::Code::Ok)
 }
 
 /// The refusal of a call, in the form of its answer.

@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 use tonic::{Code, Status};
 
-use super::answer::JSON;
+pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// An error as callers read it.
 #[derive(Serialize)]

@@ -13,7 +13,6 @@ use prost_reflect::MessageDescriptor;
 use serde::Serialize;
 use tonic::Status;
 
-use super::answer::failed;
 use super::codec::{ENVELOPE_HEADER_BYTES, encode_here, internal, put_envelope};
 use super::status::ErrorBody;
 
@@ -133,6 +132,11 @@ fn end(status: Option<&Status>) -> BytesMut {
     // It is short.
     let _ = put_envelope(&mut envelope, END, &text);
     envelope
+}
+
+/// The status in these trailers, unless it is OK.
+pub(super) fn failed(trailers: &HeaderMap) -> Option<Status> {
+    Status::from_header_map(trailers).filter(|status| status.code() != tonic::Code::Ok)
 }
 
 /// The status that the body of an answer failed with.

@@ -30,7 +30,7 @@ async fn every_call_is_answered_in_json_as_in_grpc() -> Result<()> {
     let payment = alice.pays(&bob, 50_000).await?;
     let invoice = bob.invoice(7_000).await?;
     let rune = rune(&alice, &["--preset", "admin"]).await?;
-    let message = SignMessageRequest { message: b"hello".to_vec().into() };
+    let message = SignMessageRequest { message: b"hello".to_vec() };
     let signature = alice.client().sign_message(message).await?.signature;
     let requests = |spec: &RpcSpec| match spec.name {
         "GetPaymentDetails" => json!({"payment_id": payment}),
