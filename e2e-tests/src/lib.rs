@@ -49,6 +49,7 @@ mod tcp_proxy;
 mod tls;
 mod tools;
 mod wait;
+mod webhook_receiver;
 
 pub use attack::{Attack, Held, resident_bytes};
 pub use authority::Authority;
@@ -79,6 +80,7 @@ pub use reservation::{NODES_AT_ONCE, Reservation};
 pub use socks::{Exit, HOST_UNREACHABLE, SocksProxy, SocksRequest};
 pub use strace::{Stall, Strace};
 pub use tcp_proxy::TcpProxy;
-pub use tls::{tls_connect, tls_connect_trusting};
+pub use tls::{tls_connect, tls_connect_by, tls_connect_trusting};
 pub use tools::{Tools, example};
 pub use wait::until;
+pub use webhook_receiver::{Posted, Reaction, WebhookReceiver};

@@ -89,6 +89,11 @@ fn configuration(node: &NodeConfig, port: &Port) -> String {
          \x20       listen {} ssl http2;\n\
          \x20       ssl_certificate {};\n\
          \x20       ssl_certificate_key {};\n\
+         \x20       location /v1/ {{\n\
+         \x20           proxy_pass https://{};\n\
+         \x20           proxy_http_version 1.1;\n\
+         \x20           proxy_set_header Host $http_host;\n\
+         \x20       }}\n\
          \x20       location / {{\n\
          \x20           grpc_pass grpcs://{};\n\
          \x20           grpc_read_timeout 1h;\n\
@@ -98,6 +103,7 @@ fn configuration(node: &NodeConfig, port: &Port) -> String {
         port.address(),
         places::tls_cert_file(&node.storage_dir).display(),
         places::tls_key_file(&node.storage_dir).display(),
+        node.grpc.address(),
         node.grpc.address(),
     )
 }

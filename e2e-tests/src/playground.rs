@@ -32,9 +32,15 @@ const SERVICE: &str = "[liquidity.lsps2_service]\n\
     max_payment_size_msat = 1000000000\n\
     client_trusts_lsp = false\n";
 
+/// Webhooks lead to programs on this machine.
+const WEBHOOKS: &str = "[webhooks]\nallow_private = true\n";
+
 /// Starts alice and bob, who have money on chain.
 pub async fn alice_and_bob(network: &Network) -> Result<[Arc<Node>; 2]> {
-    let (alice, bob) = tokio::try_join!(network.node("alice"), network.node_with("bob", SERVICE))?;
+    let (alice, bob) = tokio::try_join!(
+        network.node_with("alice", WEBHOOKS),
+        network.node_with("bob", format!("{SERVICE}{WEBHOOKS}")),
+    )?;
     network.fund(&[&alice, &bob], FUNDS_SATS).await?;
     Ok([alice, bob])
 }

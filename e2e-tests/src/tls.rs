@@ -41,6 +41,17 @@ pub async fn tls_connect(
     tls_connect_trusting(node, certificate, versions, protocols).await
 }
 
+/// Connects to this address, for HTTP/1, trusting the certificate of a node alone.
+pub async fn tls_connect_by(address: &str, node: &NodeConfig) -> Result<TlsStream<TcpStream>> {
+    let certificate = CertificateDer::from_pem_file(places::tls_cert_file(&node.storage_dir))?;
+    let config = config(certificate, rustls::DEFAULT_VERSIONS, &["http/1.1"])?;
+    let tcp = TcpStream::connect(address).await?;
+    tcp.set_nodelay(true)?;
+    Ok(TlsConnector::from(Arc::new(config))
+        .connect(ServerName::try_from("localhost")?, tcp)
+        .await?)
+}
+
 /// As [`tls_connect`], trusting this certificate in place of the one in the node's file.
 pub async fn tls_connect_trusting(
     node: &NodeConfig,

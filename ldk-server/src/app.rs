@@ -22,6 +22,7 @@ use crate::payment_requests::PaymentRequests;
 use crate::permissions::Permissions;
 use crate::store::Store;
 use crate::wallet::{Spending, Splices};
+use crate::webhooks::Webhooks;
 
 /// Orders of just-in-time channels at once: each waits for the provider's answers, up to 10 seconds.
 const MAX_ORDERING: usize = 8;
@@ -75,6 +76,8 @@ pub struct App {
     pub replaying: Bulkhead,
     /// Backups that are being made.
     pub backing_up: Bulkhead,
+    /// URLs that events are posted to.
+    pub webhooks: Arc<Webhooks>,
 }
 
 /// The provider of just-in-time channels (an LSP).

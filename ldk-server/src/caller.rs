@@ -95,6 +95,7 @@ pub struct Caller {
     deadline: Option<Deadline>,
     recheck: Recheck,
     request_id: Option<u64>,
+    other_name: Option<&'static str>,
     state: Arc<State>,
 }
 
@@ -163,6 +164,16 @@ impl Caller {
                 return withdrawn;
             }
         }
+    }
+
+    /// The same, whose call may also be allowed under this name, which other software has for it.
+    pub(crate) fn calls_it_also(self, method: &'static str) -> Self {
+        Self { other_name: Some(method), ..self }
+    }
+
+    /// Another name of the call.
+    pub(crate) fn other_name(&self) -> Option<&'static str> {
+        self.other_name
     }
 
     /// The id of the request.

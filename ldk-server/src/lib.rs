@@ -20,6 +20,7 @@ mod disk;
 pub mod error;
 pub mod events;
 pub mod executor;
+pub mod feeds;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod gate;
@@ -52,6 +53,7 @@ pub mod store;
 pub mod systemd;
 mod urls;
 pub mod wallet;
+pub mod webhooks;
 pub mod wire;
 
 pub use server::{Exit, Server, ShutdownReason, StartError, StopError, run};

@@ -28,6 +28,7 @@ use crate::clock::Ticks;
 use crate::gate::PeerGate;
 use crate::logging::{self, LostLines};
 use crate::store::{PaymentCounts, Store};
+use crate::webhooks::Webhooks;
 use page::{Page, signed};
 use reading::Reading;
 
@@ -52,6 +53,8 @@ pub struct Sources {
     pub broadcasts: Broadcasts,
     /// The certificate in use.
     pub certificate: Certificate,
+    /// The webhooks.
+    pub webhooks: Arc<Webhooks>,
 }
 
 /// Reads the node at once and then every `poll_interval`, until `stop` is cancelled.
@@ -80,7 +83,7 @@ impl Metrics {
     /// Renders all metrics in the text format of Prometheus. Blocks: it reads sizes from the file
     /// system.
     pub fn text(&self, requests: &Requests, is_ready: bool) -> prometheus::Result<String> {
-        let Sources { store, gate, broadcasts, certificate } = &self.sources;
+        let Sources { store, gate, broadcasts, certificate, webhooks } = &self.sources;
         let page = Page::default();
         self.reading.add(&page)?;
         add_payments(&page, store.payment_counts())?;
@@ -100,10 +103,21 @@ impl Metrics {
             "The last second in which the certificate of the service is valid, in Unix time.",
             signed(certificate.expires_at_secs()),
         )?;
+        add_webhooks(&page, webhooks)?;
         add_log(&page, logging::lost_lines())?;
         process::add(&page)?;
         page.text()
     }
+}
+
+fn add_webhooks(page: &Page, webhooks: &Webhooks) -> prometheus::Result<()> {
+    page.counted(webhooks.collector())?;
+    page.gauges(
+        "ldk_server_webhooks",
+        "Webhooks: active, failing since their last attempt, or paused until they are resumed.",
+        "state",
+        webhooks.states().map(|(state, number)| (state, signed(number))),
+    )
 }
 
 fn add_log(page: &Page, lost: LostLines) -> prometheus::Result<()> {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 /// From the top to the bottom. A module may name those that stand below it, and no other.
-const FLOORS: [&str; 52] = [
+const FLOORS: [&str; 54] = [
     "main",
     "fuzzing",
     "commands",
@@ -17,6 +17,7 @@ const FLOORS: [&str; 52] = [
     "http",
     "page",
     "openapi",
+    "feeds",
     "rest",
     "grpc",
     "api",
@@ -24,6 +25,7 @@ const FLOORS: [&str; 52] = [
     "app",
     "readiness",
     "metrics",
+    "webhooks",
     "events",
     "retention",
     "wallet",

@@ -52,6 +52,7 @@ mod rune_issuing;
 mod runes;
 mod spontaneous;
 mod unified;
+mod webhooks;
 
 use clap::Subcommand;
 use ldk_server_client::Client;
@@ -124,6 +125,7 @@ nouns! {
     Runes(rune_issuing::Commands),
     ApiKeys(api_keys::Commands),
     ClientCerts(client_certs::Commands),
+    Webhooks(webhooks::Commands),
 }
 
 #[cfg(test)]

@@ -34,6 +34,7 @@ mod stream;
 pub(crate) mod table;
 mod unified;
 mod uri;
+mod webhooks;
 
 pub use dispatcher::{Admitted, Dispatcher, Phase};
 pub(crate) use payments::page_token_bytes;

@@ -8,7 +8,7 @@ use ldk_server_grpc::events::EventEnvelope;
 use super::{
     Admitted, Dispatcher, Stream, api_keys, audit, backup, bolt11, bolt12, channel_config,
     channels, client_certs, consumers, crypto, decode, events, graph, hold, jit, node, onchain,
-    payments, peers, runes, splice, spontaneous, unified,
+    payments, peers, runes, splice, spontaneous, unified, webhooks,
 };
 use crate::access::Access;
 use crate::error::Error;
@@ -133,6 +133,12 @@ macro_rules! for_each_rpc {
             issue_client_cert IssueClientCert(IssueClientCertRequest) -> IssueClientCertResponse: Admin blocking node Changes client_certs::issue;
             list_client_certs ListClientCerts(ListClientCertsRequest) -> ListClientCertsResponse: Admin blocking node Reads client_certs::list;
             revoke_client_cert RevokeClientCert(RevokeClientCertRequest) -> RevokeClientCertResponse: Admin blocking node Changes client_certs::revoke;
+            create_webhook CreateWebhook(CreateWebhookRequest) -> CreateWebhookResponse: Admin async node Changes webhooks::create;
+            list_webhooks ListWebhooks(ListWebhooksRequest) -> ListWebhooksResponse: Admin blocking node Reads webhooks::list;
+            test_webhook TestWebhook(TestWebhookRequest) -> TestWebhookResponse: Admin async node Changes webhooks::test;
+            update_webhook UpdateWebhook(UpdateWebhookRequest) -> UpdateWebhookResponse: Admin async node Changes webhooks::update;
+            resume_webhook ResumeWebhook(ResumeWebhookRequest) -> ResumeWebhookResponse: Admin blocking node Changes webhooks::resume;
+            delete_webhook DeleteWebhook(DeleteWebhookRequest) -> DeleteWebhookResponse: Admin blocking node Changes webhooks::delete;
             list_audit_entries ListAuditEntries(ListAuditEntriesRequest) -> ListAuditEntriesResponse: Admin blocking node Reads audit::list;
             create_backup CreateBackup(CreateBackupRequest) -> Stream<CreateBackupResponse>: Admin stream node Changes backup::create;
         }

@@ -1,4 +1,4 @@
-//! TLS to a chain source: the trusted certificate authorities.
+//! TLS to other servers, such as a chain source: the trusted certificate authorities.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -22,17 +22,26 @@ pub(crate) fn client_config(source: &ChainSource) -> Result<Option<ClientConfig>
             return Ok(None);
         },
     };
+    let mut config = trusting_also(key, ca_cert_path.as_deref())?;
+    if matches!(source, ChainSource::Esplora(_)) {
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    }
+    Ok(Some(config))
+}
+
+/// The TLS configuration that trusts the usual authorities, and those in the file that this key names.
+/// Reads files.
+pub(crate) fn trusting_also(
+    key: &str,
+    ca_cert_path: Option<&Path>,
+) -> Result<ClientConfig, ConfigError> {
     let mut roots = usual_roots();
     if let Some(path) = ca_cert_path {
         add(&mut roots, path).map_err(|reason| {
             ConfigError::new(key, format!("cannot use {}: {reason}", path.display()))
         })?;
     }
-    let mut config = trusting(roots).map_err(|error| ConfigError::new(key, error))?;
-    if matches!(source, ChainSource::Esplora(_)) {
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    }
-    Ok(Some(config))
+    trusting(roots).map_err(|error| ConfigError::new(key, error))
 }
 
 /// The authorities that the library trusts, so that every server works that works with the library

@@ -367,6 +367,26 @@ keys! {
         "events.keep_count",
         "How many events are kept at most",
     ).value("EVENTS").default("1000000");
+    WEBHOOKS_MAX_COUNT: Number(
+        "webhooks.max_count",
+        "How many webhooks there can be",
+    ).value("WEBHOOKS").default("16");
+    WEBHOOKS_TIMEOUT_SECS: Number(
+        "webhooks.timeout_secs",
+        "How long a receiver of events may take to answer",
+    ).value("SECONDS").default("15");
+    WEBHOOKS_PAUSE_AFTER_SECS: Number(
+        "webhooks.pause_after_secs",
+        "Seconds without a successful delivery after which a webhook pauses",
+    ).value("SECONDS").default("259200");
+    WEBHOOKS_ALLOW_PRIVATE: Boolean(
+        "webhooks.allow_private",
+        "Whether webhooks may lead to this machine and to private networks, there also without TLS",
+    ).default("false");
+    WEBHOOKS_CA_CERT_PATH: Text(
+        "webhooks.ca_cert_path",
+        "PEM certificate of an authority to trust for receivers of events, besides the usual ones",
+    ).value("FILE");
     AUDIT_KEEP_DAYS: Number(
         "audit.keep_days",
         "Days for which it is recorded who has called what; 0 means for ever",

@@ -34,7 +34,7 @@ use ldk_server_grpc::places;
 pub use sections::{
     ChannelsConfig, ClientAuthConfig, EventsConfig, HrnConfig, HttpConfig, LimitsConfig, LogConfig,
     LogFormat, LogRotation, Lsps2ClientConfig, MetricsConfig, MetricsLogin, PeerLimitsConfig,
-    TlsConfig, UnixSocketConfig,
+    TlsConfig, UnixSocketConfig, WebhooksConfig,
 };
 use values::Values;
 
@@ -96,6 +96,8 @@ pub struct Config {
     pub keep_expired_invoices: Duration,
     /// How long and how many events are kept.
     pub events: EventsConfig,
+    /// Webhooks.
+    pub webhooks: WebhooksConfig,
     /// For how many days entries of the audit are kept; for ever if it is 0.
     pub audit_keep_days: u64,
     /// Whether a caller may include the node's keys in a backup.
@@ -204,6 +206,7 @@ impl Config {
             hodl_fail_before_deadline_blocks: parse::hodl_fail_before_deadline_blocks(values)?,
             keep_expired_invoices: parse::keep_expired_invoices(values, network)?,
             events: parse::events(values)?,
+            webhooks: parse::webhooks(values)?,
             audit_keep_days: parse::audit_keep_days(values)?,
             allow_keys_in_backups: values.is_on(keys::BACKUP_ALLOW_KEYS),
             hrn: parse::hrn(values)?,

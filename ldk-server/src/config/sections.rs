@@ -158,6 +158,21 @@ pub struct EventsConfig {
     pub keep_count: u64,
 }
 
+/// Webhooks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebhooksConfig {
+    /// How many there can be.
+    pub max_count: usize,
+    /// How long a receiver may take to answer.
+    pub timeout: Duration,
+    /// After how many seconds without a successful delivery a webhook pauses.
+    pub pause_after_secs: u64,
+    /// Whether receivers may be on this machine and in private networks.
+    pub allow_private: bool,
+    /// An authority to trust besides the usual ones.
+    pub ca_cert_path: Option<PathBuf>,
+}
+
 /// How human-readable names (BIP 353) are resolved.
 pub struct HrnConfig {
     /// A DNS server that answers over TCP. Answers need a DNSSEC proof.

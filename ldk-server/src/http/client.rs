@@ -8,11 +8,14 @@ use std::time::Duration;
 use http::Request;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 use tonic::{Code, Status};
 
 use super::failures::Failures;
 use super::rate::Rate;
-use super::slots::Slot;
+use super::slots::{ActiveCall, Slot};
 use super::strangers::{Stranger, Strangers};
 use crate::config::LimitsConfig;
 
@@ -61,6 +64,14 @@ pub(super) struct Client {
     /// How many more requests a known caller may have.
     more_requests: usize,
     wait_timeout: Duration,
+    ended: CancellationToken,
+    upgraded: TaskTracker,
+}
+
+/// What a request holds of its connection, which may cease to be one of HTTP meanwhile.
+pub(super) struct Held {
+    _call: ActiveCall,
+    _upgraded: TaskTrackerToken,
 }
 
 /// How much memory a public answer takes.
@@ -87,7 +98,25 @@ impl Client {
             requests: Arc::new(Semaphore::new(MAX_STRANGER_REQUESTS.min(most))),
             more_requests: most.saturating_sub(MAX_STRANGER_REQUESTS),
             wait_timeout: limits.request_timeout,
+            ended: CancellationToken::new(),
+            upgraded: TaskTracker::new(),
         }
+    }
+
+    /// Is cancelled when the connection has to end, whatever it is used for by then.
+    pub(super) fn ended(&self) -> CancellationToken {
+        self.ended.clone()
+    }
+
+    /// Keeps the slot until the result is dropped.
+    pub(super) fn hold(&self) -> Held {
+        Held { _call: self.slot.begin_call(), _upgraded: self.upgraded.token() }
+    }
+
+    /// Waits until nothing is held, once the connection has ceased to be one of HTTP.
+    pub(super) async fn left(&self) {
+        self.upgraded.close();
+        self.upgraded.wait().await;
     }
 
     /// Waits before a wrong credential is refused, if many came from the same address.

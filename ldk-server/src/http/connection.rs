@@ -207,22 +207,38 @@ impl Connection {
             client.mark_known();
         }
         let (client, identity) = (Arc::new(client), identity.map(Arc::new));
-        let router = self.router.clone();
+        let _ended = client.ended().drop_guard();
+        let (router, of_requests) = (self.router.clone(), Arc::clone(&client));
         let service = service_fn(move |mut request: Request<Incoming>| {
             let extensions = request.extensions_mut();
-            extensions.insert(Arc::clone(&client));
+            extensions.insert(Arc::clone(&of_requests));
             identity.iter().for_each(|identity| drop(extensions.insert(Arc::clone(identity))));
             router.clone().answer(request)
         });
         let http = self.http();
-        let mut connection = Box::pin(http.serve_connection(TokioIo::new(stream), service));
+        let stream = TokioIo::new(stream);
+        let mut connection = Box::pin(http.serve_connection_with_upgrades(stream, service));
         tokio::select! {
-            done = connection.as_mut() => return done,
-            () = self.stop.cancelled() => {},
-            () = self.slot.evicted() => {},
+            done = connection.as_mut() => {
+                done?;
+                // What has become of the connection ends with it.
+                tokio::select! {
+                    () = client.left() => {},
+                    () = self.must_end() => {},
+                }
+                return Ok(());
+            },
+            () = self.must_end() => {},
         }
         connection.as_mut().graceful_shutdown();
         connection.await
+    }
+
+    async fn must_end(&self) {
+        tokio::select! {
+            () = self.stop.cancelled() => {},
+            () = self.slot.evicted() => {},
+        }
     }
 
     /// HTTP/1 and HTTP/2 within the limits.
@@ -238,6 +254,7 @@ impl Connection {
         builder
             .http2()
             .timer(TokioTimer::new())
+            .enable_connect_protocol()
             .max_concurrent_streams(limits.max_streams_per_connection)
             .max_header_list_size(MAX_HEADER_BYTES)
             .initial_stream_window_size(RECEIVE_WINDOW_BYTES)

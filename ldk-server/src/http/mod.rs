@@ -4,6 +4,7 @@ mod client;
 mod connection;
 mod documentation;
 mod failures;
+mod feeds;
 mod file;
 mod handshake;
 mod health;

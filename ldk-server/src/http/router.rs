@@ -30,6 +30,7 @@ use tower::{Layer as _, Service, ServiceBuilder};
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use super::client::AnswerSize;
+use super::feeds::{Identify, identify as identify_subscriber};
 use super::in_json::Lightning;
 use super::layers::admission::{AdmitCall, AdmitPublic};
 use super::layers::check::CheckLayer;
@@ -39,6 +40,7 @@ use super::layers::{self, Access};
 use super::page::{admit, admitted};
 use super::{HealthPages, MetricsEndpoint, documentation, in_json, people, web};
 use crate::config::HttpConfig;
+use crate::feeds::Feeds;
 use crate::grpc;
 use crate::metrics::Requests;
 use crate::rest::{self, SHORT_PREFIX};
@@ -73,6 +75,7 @@ impl Router {
         health_pages: HealthPages,
         metrics: MetricsEndpoint,
         http: &HttpConfig,
+        feeds: Feeds,
     ) -> Result<Self, tonic_reflection::server::Error>
     where
         H: Service<Request, Response = http::Response<Body>, Error = Infallible> + NamedService,
@@ -80,6 +83,7 @@ impl Router {
         H::Future: Send,
     {
         let requests = metrics.requests().clone();
+        let identify = Identify::new(&access);
         let lightning = AdmitCall.layer(layers::checked(lightning, access));
         let lightning = call(requests.clone(), lightning);
         let calls = axum::Router::new().fallback_service(lightning.clone());
@@ -90,7 +94,8 @@ impl Router {
             .merge(health_pages.routes().route_layer(from_fn_with_state(AnswerSize::Small, admit)))
             .merge(metrics.routes().route_layer(from_fn_with_state(AnswerSize::Large, admit)))
             .merge(in_json_routes(&lightning, http))
-            .merge(browser_routes(http));
+            .merge(browser_routes(http))
+            .merge(feed_routes(feeds, identify, http));
         let others = Others { is_json_enabled: http.enabled, lightning, calls };
         let pages = pages.fallback_service(answer_other.with_state(others.clone()));
         let pages = web::protected(pages, http);
@@ -131,6 +136,14 @@ fn in_json_routes(lightning: &Lightning, http: &HttpConfig) -> axum::Router {
     }
     let path = format!("{SHORT_PREFIX}{{*call}}");
     routes.route(&path, any(in_json::answer).with_state(Arc::clone(lightning)))
+}
+
+/// The streams of events, if there are any.
+fn feed_routes(feeds: Feeds, identify: Identify, http: &HttpConfig) -> axum::Router {
+    if !http.enabled {
+        return axum::Router::new();
+    }
+    feeds.routes().route_layer(from_fn_with_state(identify, identify_subscriber))
 }
 
 /// The page for people and the documentation, if there are any.

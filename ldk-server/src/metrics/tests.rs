@@ -15,7 +15,8 @@ use super::opened_by_peers::OpenedByPeers;
 use super::reading::{Channels, Synced};
 use super::*;
 use crate::clock::unix_secs;
-use crate::config::{PeerLimitsConfig, TlsConfig};
+use crate::config::{PeerLimitsConfig, TlsConfig, WebhooksConfig};
+use crate::executor::Executor;
 use crate::gate::{ListeningSockets, Settings};
 use crate::store::{EventCounts, NewEvent, testing};
 
@@ -85,7 +86,21 @@ fn forward(fee_msat: Option<u64>) -> NewEvent {
     NewEvent { event, dedup_key: None, source_digest: None, forward: Some(forward) }
 }
 
-/// What is told of a store in which a few things have happened.
+/// No webhooks.
+fn webhooks(store: &Arc<Store>) -> Webhooks {
+    let config = WebhooksConfig {
+        max_count: 1,
+        timeout: Duration::from_secs(1),
+        pause_after_secs: 1,
+        allow_private: false,
+        ca_cert_path: None,
+    };
+    let stop = CancellationToken::new();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let _entered = runtime.enter();
+    Webhooks::open(&config, Arc::clone(store), Executor::new(1), stop).unwrap()
+}
+
 /// A gate that nobody has passed.
 fn gate() -> PeerGate {
     let limits = PeerLimitsConfig {
@@ -107,6 +122,7 @@ fn gate() -> PeerGate {
     PeerGate::new(settings, ListeningSockets::bind(&[]).unwrap(), None).unwrap()
 }
 
+/// What is told of a store in which a few things have happened.
 fn eventful(dir: &TempDir) -> String {
     let store = testing::open(dir.path());
     put(&store, 9, PaymentDirection::Inbound, PaymentStatus::Pending);
@@ -148,8 +164,10 @@ fn eventful(dir: &TempDir) -> String {
     let tls =
         TlsConfig { cert_path, key_path, hosts: Vec::new(), listening: None, client_auth: None };
     let (certificate, _) = Certificate::open(tls).unwrap();
+    let store = Arc::new(store);
     let sources = Sources {
-        store: Arc::new(store),
+        webhooks: Arc::new(webhooks(&store)),
+        store,
         gate: Arc::new(gate()),
         broadcasts: Broadcasts::new().unwrap(),
         certificate,

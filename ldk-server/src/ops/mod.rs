@@ -29,3 +29,4 @@ pub mod send;
 pub mod splice;
 pub mod spontaneous;
 pub mod unified;
+pub mod webhooks;

@@ -19,6 +19,7 @@ pub(super) struct CallFacts<'a, M> {
     pub(super) group: Access,
     pub(super) caller_id: Option<&'a str>,
     pub(super) now_secs: u64,
+    other_name: Option<&'static str>,
     request: &'a M,
     /// The request, by the names of its fields. Most restrictions do not ask for it.
     fields: OnceCell<Option<DynamicMessage>>,
@@ -31,7 +32,13 @@ impl<'a, M: Message> CallFacts<'a, M> {
         caller_id: Option<&'a str>,
         now_secs: u64,
     ) -> Self {
-        Self { method, group, caller_id, now_secs, request, fields: OnceCell::new() }
+        let (other_name, fields) = (None, OnceCell::new());
+        Self { method, group, caller_id, now_secs, other_name, request, fields }
+    }
+
+    /// The same call, which other software has this name for.
+    pub(super) fn also_called(self, other_name: Option<&'static str>) -> Self {
+        Self { other_name, ..self }
     }
 
     fn fields(&self) -> Option<&DynamicMessage> {
@@ -50,7 +57,11 @@ impl<'a, M: Message> CallFacts<'a, M> {
 impl<M: Message> Facts for CallFacts<'_, M> {
     fn fact(&self, field: Field<'_>) -> Fact<'_> {
         match field {
-            Field::Method => Fact::Spellings(spellings(self.method)),
+            Field::Method => {
+                let mut names = spellings(self.method);
+                names.extend(self.other_name.map(Cow::Borrowed));
+                Fact::Spellings(names)
+            },
             Field::Group => Fact::text(self.group.name()),
             Field::Time => Fact::number(self.now_secs),
             Field::CallerId => self.caller_id.map_or(Fact::Missing, Fact::text),

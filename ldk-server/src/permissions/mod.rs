@@ -136,7 +136,8 @@ fn demands<M: Message>(
         Grant::Everything => Ok(Vec::new()),
         Grant::Nothing => Err(Error::PermissionDenied(format!("{identity}: nothing is allowed"))),
         Grant::Restricted(restricted) => {
-            let facts = CallFacts::new(method, request, identity.label(), unix_secs());
+            let facts = CallFacts::new(method, request, identity.label(), unix_secs())
+                .also_called(caller.other_name());
             restricted.evaluate(&facts).map_err(|denial| {
                 let restriction = denial.restriction();
                 Error::PermissionDenied(format!("{identity}: {restriction}: {denial}"))

@@ -21,6 +21,7 @@ use crate::node::startup::Started;
 use crate::payment_requests::PaymentRequests;
 use crate::permissions::Permissions;
 use crate::wallet::Spending;
+use crate::webhooks::Webhooks;
 
 /// The event loop of a running node.
 pub(super) fn event_loop(app: &App) -> EventLoop {
@@ -50,7 +51,10 @@ pub(super) async fn assemble(
         let held = Arc::new(HeldPayments::open(Arc::clone(&node), Arc::clone(&store))?);
         let settings = Arc::new(ChannelSettings::new(Arc::clone(&node)));
         let (of_node, of_store) = (Arc::clone(&node), Arc::clone(&store));
+        let stop = stopping.clone();
         let spending = Arc::new(Spending::new(of_node, of_store, Arc::clone(&config), stopping));
+        let (of_store, calls) = (Arc::clone(&store), executor.clone());
+        let webhooks = Arc::new(Webhooks::open(&config.webhooks, of_store, calls, stop)?);
         Ok::<_, StartError>(Arc::new(App {
             network: config.network,
             executor,
@@ -71,6 +75,7 @@ pub(super) async fn assemble(
             connecting: connecting(),
             replaying: replaying(),
             backing_up: backing_up(),
+            webhooks,
             spending,
             node,
             store,

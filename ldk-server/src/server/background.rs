@@ -14,6 +14,7 @@ use crate::http::{Listener, Router};
 use crate::node::startup::Started;
 use crate::readiness::{Probe, Readiness};
 use crate::retention::invoices::InvoicePruner;
+use crate::webhooks::Webhooks;
 use crate::{logging, memory, metrics, retention, rollback, systemd};
 
 impl Tasks {
@@ -74,6 +75,8 @@ impl Tasks {
         self.spawn(ShutdownPhase::Serving, "expired invoices", pruner.run(keep, serving()));
         let retention = retention::events::run(Arc::clone(store), config.events, serving());
         self.spawn(ShutdownPhase::Serving, "retention", retention);
+        let webhooks = Arc::clone(&app.webhooks).run();
+        self.spawn(ShutdownPhase::Serving, "webhooks", webhooks);
         let keep_days = config.audit_keep_days;
         let retention = retention::audit::run(Arc::clone(&app.audit), keep_days, serving());
         self.spawn(ShutdownPhase::Serving, "retention of the audit", retention);
@@ -88,6 +91,7 @@ impl Tasks {
     pub(super) fn spawn_metrics(
         &mut self,
         Started { node, store, gate, chain_gate, .. }: &Started,
+        webhooks: &Arc<Webhooks>,
         config: &Config,
         latest: watch::Sender<Option<metrics::Metrics>>,
         certificate: &Certificate,
@@ -101,6 +105,7 @@ impl Tasks {
             gate: Arc::clone(gate),
             broadcasts: chain_gate.broadcasts().clone(),
             certificate: certificate.clone(),
+            webhooks: Arc::clone(webhooks),
         };
         let (node, interval) = (Arc::clone(node), config.metrics.poll_interval);
         let reading = metrics::watch_node(node, sources, interval, latest, stop.serving().clone());

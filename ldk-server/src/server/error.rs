@@ -13,6 +13,7 @@ use crate::http::LocalSocketError;
 use crate::node::NodeStartError;
 use crate::secrets::SecretError;
 use crate::storage::StorageError;
+use crate::webhooks::WebhooksError;
 
 /// Why the daemon could not start. The text is for the operator.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +62,9 @@ pub enum StartError {
     /// The state of held payments cannot be read.
     #[error(transparent)]
     Holds(#[from] HoldError),
+    /// The webhooks cannot be read.
+    #[error("cannot start the webhooks: {0}")]
+    Webhooks(#[from] WebhooksError),
     /// A task of the start panicked.
     #[error(transparent)]
     Task(#[from] JoinError),

@@ -8,6 +8,7 @@ use super::{ShutdownPhase, StartError, Stop, Tasks};
 use crate::api::{self, Dispatcher};
 use crate::config::Config;
 use crate::executor::Executor;
+use crate::feeds::Feeds;
 use crate::grpc;
 use crate::http::{
     AcceptedForms, Access, HealthPages, MAX_PUBLIC_MESSAGE_BYTES, MetricsEndpoint, Router,
@@ -41,12 +42,9 @@ impl Services {
             watch::channel(api::Phase::Starting(StartPhase::Loading.to_string()));
         let calls = Executor::new(config.limits.max_calls_in_flight);
         let stopping = stop.serving().clone();
-        let service = grpc::Service::new(Dispatcher::new(
-            phase,
-            calls.clone(),
-            stopping,
-            permissions.clone(),
-        ));
+        let dispatcher = Dispatcher::new(phase, calls.clone(), stopping, permissions.clone());
+        let feeds = Feeds::new(dispatcher.clone());
+        let service = grpc::Service::new(dispatcher);
         let service =
             LightningNodeServer::new(service).max_decoding_message_size(MAX_MESSAGE_BYTES);
         let (reporter, health) = tonic_health::server::health_reporter();
@@ -64,7 +62,7 @@ impl Services {
             MetricsEndpoint::new(&config.metrics, latest, requests, readiness.subscribe());
         let health = health.max_decoding_message_size(MAX_PUBLIC_MESSAGE_BYTES);
         let pages = HealthPages::new(readiness.subscribe());
-        let router = Router::new(service, access, health, pages, metrics, &config.http)?;
+        let router = Router::new(service, access, health, pages, metrics, &config.http, feeds)?;
         Ok(Self { router, calls, progress, latest_metrics })
     }
 }

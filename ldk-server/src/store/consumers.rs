@@ -31,6 +31,12 @@ impl Store {
         }
     }
 
+    /// The same with the next commit, which is not waited for.
+    pub(crate) fn ack_events_soon(&self, consumer: String, event_index: u64) {
+        // If it is not written, nothing is any more, and the process ends.
+        self.writer.submit_deferred(Change::AckEvents { consumer, event_index }, Box::new(drop));
+    }
+
     /// The consumers, by name, and which events there are.
     pub fn event_consumers(&self) -> io::Result<(Vec<EventConsumer>, EventBounds)> {
         self.reads.event_consumers()

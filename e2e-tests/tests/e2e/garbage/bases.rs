@@ -145,6 +145,7 @@ pub(crate) fn all(network: &Fixture) -> Vec<Base> {
         graph(),
         events(),
         permissions(),
+        webhooks(),
         backup(),
         audit(),
     ]
@@ -656,6 +657,34 @@ fn permissions() -> Vec<Base> {
         Base::new("RevokeClientCert", REFUSED, api::RevokeClientCertRequest::default()),
         Base::new("RevokeApiKey", UNKNOWN, api::RevokeApiKeyRequest { name: nobody() })
             .accepting("name", rules::key_name),
+    ]
+}
+
+/// Two faults in each request that would make a webhook or change one, so that no change of it makes one.
+fn webhooks() -> Vec<Base> {
+    let nobody = || "wh_0000000000000000".to_owned();
+    let create = api::CreateWebhookRequest {
+        url: "https://127.0.0.1/".to_owned(),
+        kinds: vec!["nothing".to_owned()],
+        secret: format!("whsec_{SECRET}"),
+        label: "shop".to_owned(),
+    };
+    let update = api::UpdateWebhookRequest {
+        id: nobody(),
+        url: Some("https://127.0.0.1/".to_owned()),
+        secret: Some(format!("whsec_{SECRET}")),
+        label: Some("shop".to_owned()),
+    };
+    vec![
+        Base::new("CreateWebhook", INVALID, create).secret(&["secret"]),
+        Base::new("ListWebhooks", OK, api::ListWebhooksRequest {}),
+        Base::new("TestWebhook", UNKNOWN, api::TestWebhookRequest { id: nobody() })
+            .accepting("id", |_| true),
+        Base::new("UpdateWebhook", INVALID, update).secret(&["secret"]),
+        Base::new("ResumeWebhook", UNKNOWN, api::ResumeWebhookRequest { id: nobody() })
+            .accepting("id", |_| true),
+        Base::new("DeleteWebhook", UNKNOWN, api::DeleteWebhookRequest { id: nobody() })
+            .accepting("id", |_| true),
     ]
 }
 

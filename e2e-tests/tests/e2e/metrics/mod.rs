@@ -93,7 +93,7 @@ fn parsed(text: &str) -> Result<BTreeMap<&str, u64>> {
     Ok(values)
 }
 
-async fn values(node: &Node) -> Result<BTreeMap<String, u64>> {
+pub(crate) async fn values(node: &Node) -> Result<BTreeMap<String, u64>> {
     values_for(node, None).await
 }
 

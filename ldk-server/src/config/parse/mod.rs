@@ -9,6 +9,7 @@ mod node;
 mod routing;
 mod tls;
 mod unix_socket;
+mod webhooks;
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -29,6 +30,7 @@ pub(super) use routing::{channels, routing};
 use rustls_pki_types::DnsName;
 pub(super) use tls::{client_auth, tls};
 pub(super) use unix_socket::unix_socket;
+pub(super) use webhooks::webhooks;
 
 use super::keys::{self, Key, Number, Text};
 use super::values::Values;

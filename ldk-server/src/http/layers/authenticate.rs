@@ -51,7 +51,8 @@ impl ReadCredential {
         Self { runes }
     }
 
-    fn caller_with(&self, rune: &str) -> Result<Caller, Status> {
+    /// The caller who holds this rune.
+    pub(in crate::http) fn caller_with(&self, rune: &str) -> Result<Caller, Status> {
         let genuine = self.runes.verify(rune).map_err(|refusal| match refusal {
             Refusal::Starting => Status::unavailable(refusal.to_string()),
             Refusal::Forged | Refusal::Revoked(_) => unauthenticated(refusal),

@@ -39,7 +39,7 @@ impl EventMetrics {
     }
 
     pub(super) fn recorded(&self, event: &Event) {
-        self.recorded.with_label_values(&[kind(event)]).inc();
+        self.recorded.with_label_values(&[event_kind(event)]).inc();
         let Event::PaymentForwarded(PaymentForwarded { forwarded_payment: Some(forward) }) = event
         else {
             return;
@@ -61,8 +61,8 @@ impl Metrics for EventMetrics {
     }
 }
 
-/// Its field in the envelope.
-fn kind(event: &Event) -> &'static str {
+/// The kind of an event: its field in the envelope.
+pub fn event_kind(event: &Event) -> &'static str {
     match event {
         Event::PaymentReceived(_) => "payment_received",
         Event::PaymentSuccessful(_) => "payment_successful",

@@ -1,0 +1,91 @@
+//! The programs that Core Lightning's documentation has for CLNRest, as they are, with the libraries as
+//! they are today.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use e2e_tests::{Group, Log, Network, Node, Process, other_languages};
+use ldk_server_grpc::places;
+use tokio::process::Command;
+
+use super::{CHANNEL_SATS, pay, server_sent};
+use crate::permissions::rune;
+
+/// The rune that the documentation has for this, and one that may acknowledge, too.
+const OF_CLNREST: &str = "method=listclnrest-notifications";
+const ACKNOWLEDGES: &str = "method=listclnrest-notifications|method=ack-events";
+
+/// A program that prints messages, and its log.
+struct Program {
+    process: Process,
+    log: Log,
+    printed: usize,
+}
+
+impl Program {
+    async fn start(
+        name: &str,
+        mut command: Command,
+        node: &Node,
+        (query, restriction): (&str, &str),
+    ) -> Result<Self> {
+        let rune = rune(node, &[restriction]).await?;
+        let port = node.config().grpc.address();
+        let port = port.rsplit(':').next().unwrap_or_default().to_owned();
+        command.arg(format!("https://localhost:{port}{query}")).arg(rune);
+        command.arg(places::tls_cert_file(&node.config().storage_dir));
+        let log = Log::new(node.config().storage_dir.join(format!("{name}.log")));
+        let process = Process::spawn(name, command, &log, Group::Shared)?;
+        log.says("Client Connected").await?;
+        Ok(Self { process, log, printed: 0 })
+    }
+
+    /// The next message it prints has this number.
+    async fn prints(&mut self, event_index: u64) -> Result<()> {
+        let printed = other_languages::printed(&mut self.process, &self.log, self.printed).await?;
+        assert_eq!(printed["event_index"], event_index, "{printed}");
+        self.printed += 1;
+        Ok(())
+    }
+}
+
+fn program(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_documented_programs_print_our_events() -> Result<()> {
+    let tmp = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let python = other_languages::python(tmp).await?;
+    let packages = other_languages::node_packages(tmp).await?;
+    let network = Network::start().await?;
+    let [alice, bob] = network.funded_pair(CHANNEL_SATS).await?;
+    let reads_events = rune(&bob, &["group=events"]).await?;
+
+    let mut in_python = Command::new(python);
+    in_python.arg(program("python/socketio_client.py"));
+    let mut in_javascript = Command::new("node");
+    in_javascript.arg(program("javascript/socketio_client.js")).env("NODE_PATH", packages);
+    let head = server_sent::head(&bob, &reads_events).await?;
+    let mut programs = [
+        Program::start("python", in_python, &bob, ("", OF_CLNREST)).await?,
+        Program::start("javascript", in_javascript, &bob, ("?consumer=shop", ACKNOWLEDGES)).await?,
+    ];
+    pay(&alice, &bob).await?;
+    let told = server_sent::head(&bob, &reads_events).await?;
+    for program in &mut programs {
+        for index in head + 1..=told {
+            program.prints(index).await?;
+        }
+    }
+    // The one with a name misses nothing while the node is away.
+    let [_, mut named] = programs;
+    bob.kill().await?;
+    bob.start_again().await?;
+    network.usable(&alice, &bob).await?;
+    pay(&alice, &bob).await?;
+    for index in told + 1..=server_sent::head(&bob, &reads_events).await? {
+        named.prints(index).await?;
+    }
+    network.stop().await
+}

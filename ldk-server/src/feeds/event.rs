@@ -1,0 +1,152 @@
+//! Events as they are sent: written once, however many read them.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
+
+use bytes::Bytes;
+use ldk_server_grpc::events::EventEnvelope;
+use ldk_server_grpc::events::event_envelope::Event as Content;
+use prost::Message as _;
+use prost_reflect::MessageDescriptor;
+use serde_json::Value;
+
+use crate::error::Error;
+use crate::json;
+
+/// How many events are kept as they are sent. Who is further behind reads from the disk, and its events
+/// are written again.
+const KEPT: usize = 256;
+
+/// The kinds of events, as the field of the envelope is called.
+pub(super) const KINDS: [&str; 8] = [
+    "payment_received",
+    "payment_successful",
+    "payment_failed",
+    "payment_forwarded",
+    "payment_claimable",
+    "payment_failed_back",
+    "channel_state_changed",
+    "splice_state_changed",
+];
+
+static ENVELOPE: LazyLock<Option<&MessageDescriptor>> =
+    LazyLock::new(|| json::method("SubscribeEvents").map(|method| &method.response));
+
+/// An event as it is sent.
+pub(super) struct Event {
+    pub(super) kind: &'static str,
+    server_sent: Bytes,
+    json: Bytes,
+    value: OnceLock<Value>,
+}
+
+impl Event {
+    fn of(envelope: &EventEnvelope) -> Result<Self, Error> {
+        let descriptor = ENVELOPE.ok_or_else(|| Error::internal("events have no descriptor"))?;
+        let json = json::encode(descriptor, &envelope.encode_to_vec()).map_err(Error::internal)?;
+        let mut server_sent = format!("id: {}\ndata: ", envelope.event_index).into_bytes();
+        let begin = server_sent.len();
+        server_sent.extend_from_slice(&json);
+        let end = server_sent.len();
+        server_sent.extend_from_slice(b"\n\n");
+        let server_sent = Bytes::from(server_sent);
+        let json = server_sent.slice(begin..end);
+        let kind = envelope.event.as_ref().map_or("", kind);
+        Ok(Self { kind, server_sent, json, value: OnceLock::new() })
+    }
+
+    /// As a server-sent event.
+    pub(super) fn server_sent(&self) -> Bytes {
+        self.server_sent.clone()
+    }
+
+    /// As JSON text.
+    pub(super) fn json(&self) -> Bytes {
+        self.json.clone()
+    }
+
+    /// As a JSON value, for those who write it themselves.
+    pub(super) fn value(&self) -> &Value {
+        // It was written a moment ago.
+        self.value.get_or_init(|| serde_json::from_slice(&self.json).unwrap_or_default())
+    }
+}
+
+fn kind(content: &Content) -> &'static str {
+    match content {
+        Content::PaymentReceived(_) => "payment_received",
+        Content::PaymentSuccessful(_) => "payment_successful",
+        Content::PaymentFailed(_) => "payment_failed",
+        Content::PaymentForwarded(_) => "payment_forwarded",
+        Content::PaymentClaimable(_) => "payment_claimable",
+        Content::PaymentFailedBack(_) => "payment_failed_back",
+        Content::ChannelStateChanged(_) => "channel_state_changed",
+        Content::SpliceStateChanged(_) => "splice_state_changed",
+    }
+}
+
+/// The newest events that somebody was sent.
+#[derive(Default)]
+pub(super) struct Texts {
+    kept: Mutex<BTreeMap<u64, Arc<Event>>>,
+}
+
+impl Texts {
+    /// The event as it is sent. Of all who ask at once, one writes it.
+    pub(super) fn of(&self, envelope: &EventEnvelope) -> Result<Arc<Event>, Error> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(event) = kept.get(&envelope.event_index) {
+            return Ok(Arc::clone(event));
+        }
+        let event = Arc::new(Event::of(envelope)?);
+        kept.insert(envelope.event_index, Arc::clone(&event));
+        if kept.len() > KEPT {
+            kept.pop_first();
+        }
+        Ok(event)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use ldk_server_grpc::events::PaymentFailed;
+
+    use super::*;
+
+    fn envelope(event_index: u64) -> EventEnvelope {
+        let event = Some(Content::PaymentFailed(PaymentFailed::default()));
+        EventEnvelope { event_index, event, created_at: 7 }
+    }
+
+    #[test]
+    fn every_kind_has_the_name_of_its_field() {
+        let oneof = ENVELOPE.unwrap().oneofs().next().unwrap();
+        let fields: BTreeSet<_> = oneof.fields().map(|field| field.name().to_owned()).collect();
+        assert_eq!(fields, KINDS.map(str::to_owned).into());
+        assert!(KINDS.contains(&kind(&envelope(1).event.unwrap())));
+    }
+
+    #[test]
+    fn an_event_is_written_in_one_line_with_its_number() {
+        let event = Event::of(&envelope(5)).unwrap();
+        let json = r#"{"event_index":5,"payment_failed":{},"created_at":7}"#;
+        assert_eq!(event.json(), json);
+        assert_eq!(event.server_sent(), format!("id: 5\ndata: {json}\n\n"));
+        assert_eq!(event.value()["event_index"], 5);
+    }
+
+    #[test]
+    fn it_is_written_once_and_the_newest_are_kept() {
+        let texts = Texts::default();
+        let first = texts.of(&envelope(1)).unwrap();
+        assert!(Arc::ptr_eq(&first, &texts.of(&envelope(1)).unwrap()));
+        let newest = KEPT as u64 + 10;
+        let last: Vec<_> = (2..=newest).map(|index| texts.of(&envelope(index)).unwrap()).collect();
+        // Old ones, which somebody replays, take the place of none.
+        texts.of(&envelope(1)).unwrap();
+        assert!(Arc::ptr_eq(last.last().unwrap(), &texts.of(&envelope(newest)).unwrap()));
+        assert_eq!(texts.kept.lock().unwrap().len(), KEPT);
+    }
+}

@@ -1,0 +1,61 @@
+//! Events for programs that do not speak gRPC: as server-sent events, over a WebSocket, and over Socket.IO.
+//!
+//! All of them are subscriptions of the API, with the caller's permissions, and an event is written as JSON
+//! once for all of them. Who reads slowly is sent nothing further, and falls back to the disk: a subscriber
+//! holds no more than the event that is being sent.
+
+mod event;
+mod refusal;
+mod request;
+mod session;
+mod socket_io;
+mod sse;
+mod subscription;
+mod websocket;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{any, get};
+
+use crate::api::Dispatcher;
+use event::Texts;
+
+pub use refusal::refuse;
+pub use session::{RuneCheck, Session};
+
+/// How often something is sent when there are no events, so that no proxy takes the stream for dead.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// The path of the WebSocket, where a rune may come in the first message.
+pub const WEBSOCKET_PATH: &str = "/v1/ws";
+const EVENTS_PATH: &str = "/v1/events";
+
+/// The events of the node, for subscribers over HTTP. Clones share what is written.
+#[derive(Clone)]
+pub struct Feeds {
+    dispatcher: Dispatcher,
+    texts: Arc<Texts>,
+}
+
+impl Feeds {
+    /// Subscribes by this dispatcher.
+    pub fn new(dispatcher: Dispatcher) -> Self {
+        Self { dispatcher, texts: Arc::default() }
+    }
+
+    /// The routes. Each request has a [`Session`] in its extensions.
+    pub fn routes(self) -> Router {
+        let socket_io = socket_io::protocol().route_layer(from_fn_with_state(
+            socket_io::Sockets::new(self.clone()),
+            socket_io::open,
+        ));
+        Router::new()
+            .route(EVENTS_PATH, get(sse::serve))
+            .route(WEBSOCKET_PATH, any(websocket::serve))
+            .with_state(self)
+            .merge(socket_io)
+    }
+}

@@ -1,0 +1,167 @@
+//! Who asks for events: a stranger is refused before anything is kept of it, except on a WebSocket, where
+//! a rune may come later.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, header};
+use ldk_server_grpc::{auth, rune};
+use tonic::Status;
+
+use super::client::{Client, UnverifiedCall};
+use super::identity::ConnectionIdentity;
+use super::layers::check::Check as _;
+use super::layers::rate::CheckRate;
+use super::layers::{Access, Authenticate, ReadCredential};
+use super::stream::TrackedBody;
+use crate::caller::Caller;
+use crate::feeds::{RuneCheck, Session, WEBSOCKET_PATH, refuse};
+
+/// Finds out who asks, as the checks of calls do.
+#[derive(Clone)]
+pub(super) struct Identify {
+    read: ReadCredential,
+    authenticate: Authenticate,
+}
+
+impl Identify {
+    pub(super) fn new(Access { permissions, accepted, .. }: &Access) -> Self {
+        let read = ReadCredential::new(permissions.runes.clone());
+        let authenticate = Authenticate::new(permissions.api_keys.clone(), *accepted);
+        Self { read, authenticate }
+    }
+
+    /// The session of a request with this head.
+    fn session(
+        &self,
+        head: &mut http::Request<Bytes>,
+        call: UnverifiedCall,
+    ) -> Result<Session, Status> {
+        take_bearer_token(head.headers_mut())?;
+        let client = Arc::clone(Client::of(head)?);
+        let caller = if is_yet_to_show_rune(head) { None } else { Some(self.caller(head)?) };
+        let (ended, held) = (client.ended(), Arc::new(client.hold()));
+        Ok(Session::new(caller, self.rune_check(call), ended, held))
+    }
+
+    fn caller(&self, head: &mut http::Request<Bytes>) -> Result<Caller, Status> {
+        self.read.check(head)?;
+        self.authenticate.check(head)?;
+        head.extensions_mut().remove().ok_or_else(|| Status::internal("nobody called"))
+    }
+
+    fn rune_check(&self, call: UnverifiedCall) -> RuneCheck {
+        let read = self.read.clone();
+        Arc::new(move |rune| {
+            let caller = read.caller_with(rune)?;
+            call.mark_verified();
+            Ok(caller)
+        })
+    }
+}
+
+/// Puts the [`Session`] into the extensions of a request, or refuses it.
+pub(super) async fn identify(
+    State(identify): State<Identify>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let mut head = http::Request::from_parts(parts, Bytes::new());
+    let call = match admit(&mut head).await {
+        Ok(call) => call,
+        Err(refusal) => return refuse(&refusal),
+    };
+    match identify.session(&mut head, call.clone()) {
+        Ok(session) => {
+            let mut request = head.map(|_| body);
+            request.extensions_mut().insert(session);
+            TrackedBody::of(next.run(request).await, false, ())
+        },
+        // Strangers get this much, as long as there are few of them.
+        Err(refusal) => {
+            if let Ok(client) = Client::of(&head).map(Arc::clone) {
+                client.delay_refusal(&refusal).await;
+            }
+            TrackedBody::of(refuse(&refusal), true, call)
+        },
+    }
+}
+
+async fn admit(head: &mut http::Request<Bytes>) -> Result<UnverifiedCall, Status> {
+    CheckRate.check(head)?;
+    let client = Arc::clone(Client::of(head)?);
+    let call = client.admit_call().await?;
+    head.extensions_mut().insert(call.clone());
+    Ok(call)
+}
+
+/// A rune may also be a bearer token (RFC 6750).
+fn take_bearer_token(headers: &mut HeaderMap) -> Result<(), Status> {
+    let Some(token) = headers.get(header::AUTHORIZATION).and_then(bearer_token) else {
+        return Ok(());
+    };
+    if headers.contains_key(rune::HEADER)
+        || headers.get_all(header::AUTHORIZATION).iter().count() > 1
+    {
+        return Err(Status::unauthenticated("two credentials are refused"));
+    }
+    headers.insert(rune::HEADER, token);
+    Ok(())
+}
+
+fn bearer_token(value: &HeaderValue) -> Option<HeaderValue> {
+    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+    let token = scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())?;
+    HeaderValue::from_str(token).ok()
+}
+
+/// Whether nothing tells yet who asks, on the path where a rune may follow.
+fn is_yet_to_show_rune(head: &http::Request<Bytes>) -> bool {
+    let has = |name: &str| head.headers().contains_key(name);
+    head.uri().path() == WEBSOCKET_PATH
+        && !has(auth::HEADER)
+        && !has(rune::HEADER)
+        && head.extensions().get::<Arc<ConnectionIdentity>>().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(headers: &[(&str, &str)]) -> http::Request<Bytes> {
+        let mut head = http::Request::get(WEBSOCKET_PATH);
+        for (name, value) in headers {
+            head = head.header(*name, *value);
+        }
+        head.body(Bytes::new()).unwrap()
+    }
+
+    #[test]
+    fn a_bearer_token_is_a_rune() {
+        let mut one = head(&[("authorization", "Bearer abc")]);
+        take_bearer_token(one.headers_mut()).unwrap();
+        assert_eq!(one.headers()[rune::HEADER], "abc");
+        let mut other = head(&[("authorization", "Basic abc")]);
+        take_bearer_token(other.headers_mut()).unwrap();
+        assert!(!other.headers().contains_key(rune::HEADER));
+        for two in [
+            [("authorization", "Bearer abc"), ("rune", "abc")],
+            [("authorization", "Bearer abc"), ("authorization", "Bearer abd")],
+        ] {
+            assert!(take_bearer_token(head(&two).headers_mut()).is_err());
+        }
+    }
+
+    #[test]
+    fn only_a_websocket_waits_for_a_rune() {
+        assert!(is_yet_to_show_rune(&head(&[])));
+        assert!(!is_yet_to_show_rune(&head(&[("rune", "abc")])));
+        assert!(!is_yet_to_show_rune(&head(&[("x-auth", "abc")])));
+        let events = http::Request::get("/v1/events").body(Bytes::new()).unwrap();
+        assert!(!is_yet_to_show_rune(&events));
+    }
+}
