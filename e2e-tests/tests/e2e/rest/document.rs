@@ -1,4 +1,4 @@
-//! docs/rest.md and the README, executed as they are written.
+//! The commands of docs/rest.md, executed as they are written, and a payment by curl alone.
 
 use std::path::Path;
 use std::time::Duration;
