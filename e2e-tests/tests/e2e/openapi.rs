@@ -89,10 +89,15 @@ async fn the_server_answers_as_the_document_says() -> Result<()> {
     let rune = rune(&story.node, &["--preset", "admin"]).await?;
     let key = story.node.cli(&["create-api-key", "schemathesis"]).await?;
     let key = key["api_key"].as_str().context("no key")?;
-    let report = story.network.dir().join("schemathesis.json");
+    // It writes down what it has found, beside its configuration.
+    let dir = story.network.dir();
+    for file in ["schemathesis.toml", "hooks.py"] {
+        fs::copy(scripts().join(file), dir.join(file))?;
+    }
+    let report = dir.join("schemathesis.json");
     let mut schemathesis = Command::new(&story.python);
     schemathesis
-        .current_dir(scripts())
+        .current_dir(dir)
         .args(["-m", "schemathesis.cli", "--no-color", "--config-file", "schemathesis.toml", "run"])
         .arg(&story.document)
         .args(["--workers=4", "--max-examples=4", "--seed=1"])
