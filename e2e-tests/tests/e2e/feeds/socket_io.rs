@@ -32,6 +32,8 @@ impl Program {
         let rune = rune(node, &[restriction]).await?;
         let port = node.config().grpc.address();
         let port = port.rsplit(':').next().unwrap_or_default().to_owned();
+        // With one of these, requests overrides the certificate that the program names.
+        command.env_remove("REQUESTS_CA_BUNDLE").env_remove("CURL_CA_BUNDLE");
         command.arg(format!("https://localhost:{port}{query}")).arg(rune);
         command.arg(places::tls_cert_file(&node.config().storage_dir));
         let log = Log::new(node.config().storage_dir.join(format!("{name}.log")));
