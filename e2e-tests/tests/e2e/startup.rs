@@ -104,8 +104,14 @@ async fn the_wallet_looks_through_the_chain_once_and_whenever_it_is_told_to() ->
     let client = daemon.ready().await?;
     let in_step = async || Ok(client.check_ready().await?);
     until("it is in step with the chain of Bitcoin Core", PATIENCE, in_step).await?;
-    let best = info(&client).await?.current_best_block.context("no best block")?;
-    assert_eq!(best.height, network.bitcoind().height().await?);
+    // The library may have read the blocks and not have told of them yet.
+    until("the last block is known", PATIENCE, async || {
+        let best = info(&client).await?.current_best_block.context("no best block")?;
+        let tip = network.bitcoind().height().await?;
+        ensure!(best.height == tip, "{} of {tip}", best.height);
+        Ok(())
+    })
+    .await?;
     daemon.stop().await?;
     network.stop().await
 }

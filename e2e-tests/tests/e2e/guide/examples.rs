@@ -55,9 +55,11 @@ impl Examples {
     pub(crate) fn check(&self) -> Result<()> {
         let committed: Vec<Example> = serde_json::from_slice(&fs::read(file())?)?;
         let (there, here) = (by_call(&committed), by_call(&self.0));
+        // A channel that is closed too early is closed again, without the example of a success.
+        let missing: Vec<_> = here.keys().filter(|call| !there.contains_key(*call)).collect();
         ensure!(
-            there.keys().eq(here.keys()),
-            "examples.json has other calls than the guide: GUIDE_WRITE=1 writes it"
+            missing.is_empty(),
+            "examples.json lacks calls of the guide: GUIDE_WRITE=1 writes it: {missing:?}"
         );
         for (call, examples) in here {
             let are_there = examples
