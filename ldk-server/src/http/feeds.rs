@@ -7,7 +7,7 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderValue};
 use ldk_server_grpc::{auth, rune};
 use tonic::Status;
 
@@ -15,7 +15,7 @@ use super::client::{Client, UnverifiedCall};
 use super::identity::ConnectionIdentity;
 use super::layers::check::Check as _;
 use super::layers::rate::CheckRate;
-use super::layers::{Access, Authenticate, ReadCredential};
+use super::layers::{Access, Authenticate, ReadCredential, rune_or_bearer_token};
 use super::stream::TrackedBody;
 use crate::caller::Caller;
 use crate::feeds::{RuneCheck, Session, WEBSOCKET_PATH, refuse};
@@ -99,24 +99,12 @@ async fn admit(head: &mut http::Request<Bytes>) -> Result<UnverifiedCall, Status
     Ok(call)
 }
 
-/// A rune may also be a bearer token (RFC 6750).
+/// Puts a rune that is a bearer token where the checks of calls read it.
 fn take_bearer_token(headers: &mut HeaderMap) -> Result<(), Status> {
-    let Some(token) = headers.get(header::AUTHORIZATION).and_then(bearer_token) else {
-        return Ok(());
-    };
-    if headers.contains_key(rune::HEADER)
-        || headers.get_all(header::AUTHORIZATION).iter().count() > 1
-    {
-        return Err(Status::unauthenticated("two credentials are refused"));
-    }
-    headers.insert(rune::HEADER, token);
+    let Some(rune) = rune_or_bearer_token(headers)? else { return Ok(()) };
+    let rune = HeaderValue::from_str(rune).map_err(|_| Status::unauthenticated("no rune"))?;
+    headers.insert(rune::HEADER, rune);
     Ok(())
-}
-
-fn bearer_token(value: &HeaderValue) -> Option<HeaderValue> {
-    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
-    let token = scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())?;
-    HeaderValue::from_str(token).ok()
 }
 
 /// Whether nothing tells yet who asks, on the path where a rune may follow.

@@ -172,13 +172,17 @@ fn grant_of(certificate: &ClientCertificate) -> Grant {
     }
 }
 
-/// The rune of a request. In JSON it may also be a bearer token, as HTTP libraries have it.
+/// The rune of a request. In JSON it may also be a bearer token, as HTTP libraries send it.
 fn rune_of<B>(request: &Request<B>) -> Result<Option<&str>, Status> {
-    let rune = only(request.headers(), rune::HEADER)?;
-    if request.extensions().get::<rest::Call>().is_none() {
-        return Ok(rune);
+    match request.extensions().get::<rest::Call>() {
+        Some(_) => rune_or_bearer_token(request.headers()),
+        None => only(request.headers(), rune::HEADER),
     }
-    match (rune, bearer_token(request.headers())?) {
+}
+
+/// The rune in these headers, in its own or as a bearer token, but not in both.
+pub(in crate::http) fn rune_or_bearer_token(headers: &HeaderMap) -> Result<Option<&str>, Status> {
+    match (only(headers, rune::HEADER)?, bearer_token(headers)?) {
         (Some(_), Some(_)) => Err(unauthenticated("both a rune and a bearer token")),
         (rune, token) => Ok(rune.or(token)),
     }

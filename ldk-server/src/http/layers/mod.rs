@@ -28,7 +28,7 @@ use tower::util::{MapErrLayer, MapRequestLayer};
 use tower::{Service, ServiceBuilder};
 
 pub use authenticate::AcceptedForms;
-pub(super) use authenticate::{Authenticate, ReadCredential};
+pub(super) use authenticate::{Authenticate, ReadCredential, rune_or_bearer_token};
 use body::BodyLayer;
 use check::CheckLayer;
 use deadline::{DeadlineLayer, ReadTimeout};
