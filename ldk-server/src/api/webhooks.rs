@@ -14,7 +14,8 @@ use crate::caller::Caller;
 use crate::error::{Error, quoted};
 use crate::ops;
 use crate::ops::webhooks::Changes;
-use crate::webhooks::{Attempt, KINDS, NewWebhook, Secret};
+use crate::store::EVENT_KINDS;
+use crate::webhooks::{Attempt, NewWebhook, Secret};
 
 const MAX_LABEL_CHARS: usize = 128;
 
@@ -108,11 +109,11 @@ fn given_or_made(text: &str) -> Result<(Secret, String), Error> {
 
 /// Each once, in the order of the proto file.
 fn checked_kinds(kinds: Vec<String>) -> Result<Vec<String>, Error> {
-    if let Some(unknown) = kinds.iter().find(|kind| !KINDS.contains(&kind.as_str())) {
-        let reason = format!("{} must be one of {}", quoted(unknown), KINDS.join(", "));
+    if let Some(unknown) = kinds.iter().find(|kind| !EVENT_KINDS.contains(&kind.as_str())) {
+        let reason = format!("{} must be one of {}", quoted(unknown), EVENT_KINDS.join(", "));
         return Err(Error::invalid("kinds", reason));
     }
-    let wanted = KINDS.into_iter().filter(|kind| kinds.iter().any(|wanted| wanted == kind));
+    let wanted = EVENT_KINDS.into_iter().filter(|kind| kinds.iter().any(|wanted| wanted == kind));
     Ok(wanted.map(str::to_owned).collect())
 }
 

@@ -5,29 +5,17 @@ use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use ldk_server_grpc::events::EventEnvelope;
-use ldk_server_grpc::events::event_envelope::Event as Content;
 use prost::Message as _;
 use prost_reflect::MessageDescriptor;
 use serde_json::Value;
 
 use crate::error::Error;
 use crate::json;
+use crate::store::event_kind;
 
 /// How many events are kept as they are sent. Who is further behind reads from the disk, and its events
 /// are written again.
 const KEPT: usize = 256;
-
-/// The kinds of events, as the field of the envelope is called.
-pub(super) const KINDS: [&str; 8] = [
-    "payment_received",
-    "payment_successful",
-    "payment_failed",
-    "payment_forwarded",
-    "payment_claimable",
-    "payment_failed_back",
-    "channel_state_changed",
-    "splice_state_changed",
-];
 
 static ENVELOPE: LazyLock<Option<&MessageDescriptor>> =
     LazyLock::new(|| json::method("SubscribeEvents").map(|method| &method.response));
@@ -51,7 +39,7 @@ impl Event {
         server_sent.extend_from_slice(b"\n\n");
         let server_sent = Bytes::from(server_sent);
         let json = server_sent.slice(begin..end);
-        let kind = envelope.event.as_ref().map_or("", kind);
+        let kind = envelope.event.as_ref().map_or("", event_kind);
         Ok(Self { kind, server_sent, json, value: OnceLock::new() })
     }
 
@@ -69,19 +57,6 @@ impl Event {
     pub(super) fn value(&self) -> &Value {
         // It was written a moment ago.
         self.value.get_or_init(|| serde_json::from_slice(&self.json).unwrap_or_default())
-    }
-}
-
-fn kind(content: &Content) -> &'static str {
-    match content {
-        Content::PaymentReceived(_) => "payment_received",
-        Content::PaymentSuccessful(_) => "payment_successful",
-        Content::PaymentFailed(_) => "payment_failed",
-        Content::PaymentForwarded(_) => "payment_forwarded",
-        Content::PaymentClaimable(_) => "payment_claimable",
-        Content::PaymentFailedBack(_) => "payment_failed_back",
-        Content::ChannelStateChanged(_) => "channel_state_changed",
-        Content::SpliceStateChanged(_) => "splice_state_changed",
     }
 }
 
@@ -112,8 +87,10 @@ mod tests {
     use std::collections::BTreeSet;
 
     use ldk_server_grpc::events::PaymentFailed;
+    use ldk_server_grpc::events::event_envelope::Event as Content;
 
     use super::*;
+    use crate::store::EVENT_KINDS;
 
     fn envelope(event_index: u64) -> EventEnvelope {
         let event = Some(Content::PaymentFailed(PaymentFailed::default()));
@@ -124,8 +101,8 @@ mod tests {
     fn every_kind_has_the_name_of_its_field() {
         let oneof = ENVELOPE.unwrap().oneofs().next().unwrap();
         let fields: BTreeSet<_> = oneof.fields().map(|field| field.name().to_owned()).collect();
-        assert_eq!(fields, KINDS.map(str::to_owned).into());
-        assert!(KINDS.contains(&kind(&envelope(1).event.unwrap())));
+        assert_eq!(fields, EVENT_KINDS.map(str::to_owned).into());
+        assert!(EVENT_KINDS.contains(&event_kind(&envelope(1).event.unwrap())));
     }
 
     #[test]

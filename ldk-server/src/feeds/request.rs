@@ -2,8 +2,9 @@
 
 use ldk_server_grpc::api::SubscribeEventsRequest;
 
-use super::event::{Event, KINDS};
+use super::event::Event;
 use crate::error::{Error, quoted};
+use crate::store::EVENT_KINDS;
 
 /// The events that a subscriber wants, and from where on.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -21,9 +22,10 @@ impl Kinds {
     /// Those with these names.
     pub(super) fn named<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Self, Error> {
         let known = |name: &str| {
-            let kind = KINDS.into_iter().find(|kind| *kind == name);
+            let kind = EVENT_KINDS.into_iter().find(|kind| *kind == name);
             kind.ok_or_else(|| {
-                let accepted = format!("{} must be one of {}", quoted(name), KINDS.join(", "));
+                let accepted =
+                    format!("{} must be one of {}", quoted(name), EVENT_KINDS.join(", "));
                 Error::invalid("kinds", accepted)
             })
         };

@@ -29,7 +29,7 @@ use super::model::{Digest, EventBounds, NewEvent, RecordedEvent, invalid_data};
 use super::writer::unexpected;
 use crate::compat::event_queue;
 use metrics::EventMetrics;
-pub use metrics::event_kind;
+pub use metrics::{EVENT_KINDS, event_kind};
 
 /// How many events a subscriber may fall behind before it has to read them from the disk.
 const BROADCAST_CAPACITY: usize = 1024;

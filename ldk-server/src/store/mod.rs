@@ -34,7 +34,7 @@ pub use dedup::dedup_key;
 pub use durability::{Durability, NeverDurable, Position};
 #[cfg(test)]
 pub(crate) use durability::{TestDisk, Watermark};
-pub use events::{NotAcknowledged, event_kind};
+pub use events::{EVENT_KINDS, NotAcknowledged, event_kind};
 pub use journal::{Answer, Journal, Number, Unanswered};
 use ldk_node::bitcoin::Txid;
 use ldk_node::bitcoin::hashes::Hash as _;

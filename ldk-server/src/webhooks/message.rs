@@ -9,18 +9,6 @@ use crate::error::Error;
 use crate::json;
 use crate::store::event_kind;
 
-/// The kinds of events: the members of `event` in `EventEnvelope`.
-pub const KINDS: [&str; 8] = [
-    "payment_received",
-    "payment_successful",
-    "payment_failed",
-    "payment_forwarded",
-    "payment_claimable",
-    "channel_state_changed",
-    "payment_failed_back",
-    "splice_state_changed",
-];
-
 /// A message to a receiver. It is the same at each attempt.
 #[derive(Clone, Debug)]
 pub(super) struct Message {
@@ -70,6 +58,7 @@ mod tests {
     use ldk_server_grpc::types::Payment;
 
     use super::*;
+    use crate::store::EVENT_KINDS;
 
     #[test]
     fn the_kinds_are_the_members_of_the_envelope() {
@@ -77,7 +66,7 @@ mod tests {
         let members = envelope.get_field_by_name("payment_received").unwrap();
         let members = members.containing_oneof().unwrap();
         let members: BTreeSet<_> = members.fields().map(|field| field.name().to_owned()).collect();
-        assert_eq!(members, KINDS.into_iter().map(str::to_owned).collect());
+        assert_eq!(members, EVENT_KINDS.into_iter().map(str::to_owned).collect());
         let event = Some(Event::SpliceStateChanged(SpliceStateChanged::default()));
         assert_eq!(kind(&EventEnvelope { event, ..Default::default() }), "splice_state_changed");
     }

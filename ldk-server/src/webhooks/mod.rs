@@ -24,7 +24,6 @@ mod target;
 mod worker;
 
 pub use delivery::Attempt;
-pub use message::KINDS;
 pub use record::NewWebhook;
 pub use registry::{Webhooks, WebhooksError};
 pub use secret::{Secret, SecretRefused};

@@ -61,6 +61,18 @@ impl Metrics for EventMetrics {
     }
 }
 
+/// The kinds of events: the members of `event` in `EventEnvelope`.
+pub const EVENT_KINDS: [&str; 8] = [
+    "payment_received",
+    "payment_successful",
+    "payment_failed",
+    "payment_forwarded",
+    "payment_claimable",
+    "channel_state_changed",
+    "payment_failed_back",
+    "splice_state_changed",
+];
+
 /// The kind of an event: its field in the envelope.
 pub fn event_kind(event: &Event) -> &'static str {
     match event {
