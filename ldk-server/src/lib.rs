@@ -52,6 +52,7 @@ pub mod storage;
 pub mod store;
 pub mod systemd;
 mod urls;
+pub mod waiters;
 pub mod wallet;
 pub mod webhooks;
 pub mod wire;
