@@ -2,6 +2,8 @@
 //!
 //! The groups have no doc comments: clap would take them for the description of the command.
 
+use std::collections::BTreeMap;
+
 use clap::Args;
 use ldk_server_grpc::types::bolt11_invoice_description::Kind;
 use ldk_server_grpc::types::{Bolt11InvoiceDescription, ChannelConfig, RouteParametersConfig};
@@ -70,6 +72,49 @@ impl DescriptionArgs {
         };
         Ok(Some(Bolt11InvoiceDescription { kind: Some(kind) }))
     }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NoteArgs {
+    /// Label that no other invoice has. The same command with the same label prints the same invoice
+    /// again
+    #[arg(long, value_name = "LABEL")]
+    label: Option<String>,
+
+    /// Your own name for what is sold; several invoices may have the same
+    #[arg(long, value_name = "ID")]
+    external_id: Option<String>,
+
+    /// Anything to keep with it; can be given several times
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_and_value)]
+    metadata: Vec<(String, String)>,
+
+    /// Show it as a QR code, too, on standard error
+    #[arg(long)]
+    pub(crate) qr: bool,
+}
+
+/// What is noted: the label, the external id and the metadata.
+pub(crate) struct Notes {
+    pub(crate) label: String,
+    pub(crate) external_id: String,
+    pub(crate) metadata: BTreeMap<String, String>,
+}
+
+impl NoteArgs {
+    pub(crate) fn notes(self) -> Notes {
+        let Self { label, external_id, metadata, qr: _ } = self;
+        Notes {
+            label: label.unwrap_or_default(),
+            external_id: external_id.unwrap_or_default(),
+            metadata: metadata.into_iter().collect(),
+        }
+    }
+}
+
+fn key_and_value(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("must be KEY=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
 }
 
 #[derive(Debug, Args)]

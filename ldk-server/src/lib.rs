@@ -30,6 +30,7 @@ pub mod hrn;
 pub mod http;
 mod ip;
 pub mod json;
+pub mod locks;
 pub mod logging;
 pub mod man;
 pub mod memory;

@@ -23,6 +23,7 @@ mod guide;
 mod health;
 mod history;
 mod hodl;
+mod invoices;
 mod jit;
 mod journal;
 mod kills;

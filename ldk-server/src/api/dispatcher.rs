@@ -56,6 +56,15 @@ impl Call {
     pub(super) fn app(&self) -> Result<Arc<App>, Error> {
         self.dispatcher.app()
     }
+
+    /// Waits for this, unless the server begins to stop meanwhile.
+    pub(super) async fn unless_stopping<T>(
+        &self,
+        waiting: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let waited = self.dispatcher.stopping.run_until_cancelled(waiting).await;
+        waited.unwrap_or_else(|| Err(Error::Unavailable("the server is stopping".to_owned())))
+    }
 }
 
 impl Dispatcher {

@@ -7,8 +7,8 @@ use ldk_server_grpc::events::EventEnvelope;
 
 use super::{
     Admitted, Dispatcher, Stream, api_keys, audit, backup, bolt11, bolt12, channel_config,
-    channels, client_certs, consumers, crypto, decode, events, graph, hold, jit, node, onchain,
-    payments, peers, runes, splice, spontaneous, unified, webhooks,
+    channels, client_certs, consumers, crypto, decode, events, graph, hold, invoices, jit, node,
+    onchain, payments, peers, runes, splice, spontaneous, unified, webhooks,
 };
 use crate::access::Access;
 use crate::error::Error;
@@ -103,6 +103,13 @@ macro_rules! for_each_rpc {
             bolt11_receive_via_jit_channel Bolt11ReceiveViaJitChannel(Bolt11ReceiveViaJitChannelRequest) -> Bolt11ReceiveViaJitChannelResponse: Invoice async node Changes jit::receive;
             bolt11_receive_variable_amount_via_jit_channel Bolt11ReceiveVariableAmountViaJitChannel(Bolt11ReceiveVariableAmountViaJitChannelRequest) -> Bolt11ReceiveVariableAmountViaJitChannelResponse: Invoice async node Changes jit::receive_variable_amount;
             bolt12_receive Bolt12Receive(Bolt12ReceiveRequest) -> Bolt12ReceiveResponse: Invoice blocking node Changes bolt12::receive;
+            list_invoices ListInvoices(ListInvoicesRequest) -> ListInvoicesResponse: Read blocking node Reads invoices::list;
+            get_invoice GetInvoice(GetInvoiceRequest) -> GetInvoiceResponse: Read blocking node Reads invoices::get;
+            cancel_invoice CancelInvoice(CancelInvoiceRequest) -> CancelInvoiceResponse: Invoice blocking node Changes invoices::cancel;
+            delete_invoice DeleteInvoice(DeleteInvoiceRequest) -> DeleteInvoiceResponse: Invoice blocking node Changes invoices::delete;
+            delete_expired_invoices DeleteExpiredInvoices(DeleteExpiredInvoicesRequest) -> DeleteExpiredInvoicesResponse: Invoice blocking node Changes invoices::delete_expired;
+            wait_invoice WaitInvoice(WaitInvoiceRequest) -> WaitInvoiceResponse: Read async node Reads invoices::wait;
+            wait_any_invoice WaitAnyInvoice(WaitAnyInvoiceRequest) -> WaitAnyInvoiceResponse: Read async node Reads invoices::wait_any;
             bolt11_send Bolt11Send(Bolt11SendRequest) -> Bolt11SendResponse: Pay blocking node Spends bolt11::send;
             bolt11_send_underpaying Bolt11SendUnderpaying(Bolt11SendUnderpayingRequest) -> Bolt11SendUnderpayingResponse: Pay blocking node Spends bolt11::send_underpaying;
             bolt12_send Bolt12Send(Bolt12SendRequest) -> Bolt12SendResponse: Pay blocking node Spends bolt12::send;

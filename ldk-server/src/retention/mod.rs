@@ -2,4 +2,5 @@
 
 pub(crate) mod audit;
 pub(crate) mod events;
+pub(crate) mod invoice_rows;
 pub(crate) mod invoices;

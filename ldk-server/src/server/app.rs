@@ -7,7 +7,7 @@ use ldk_node::lightning_types::features::NodeFeatures;
 use tokio_util::sync::CancellationToken;
 
 use super::StartError;
-use crate::app::{App, LiquidityProvider, backing_up, connecting};
+use crate::app::{App, LiquidityProvider, backing_up, connecting, reading_invoices, waiting};
 use crate::audit::Audit;
 use crate::backup::Backups;
 use crate::compat::node_features;
@@ -16,6 +16,7 @@ use crate::events::{EventLoop, replaying};
 use crate::executor::Executor;
 use crate::hold::HeldPayments;
 use crate::hrn::Names;
+use crate::locks::KeyLocks;
 use crate::node::channel_settings::ChannelSettings;
 use crate::node::startup::Started;
 use crate::payment_requests::PaymentRequests;
@@ -74,6 +75,9 @@ pub(super) async fn assemble(
             channel_defaults: config.channels.opened,
             connecting: connecting(),
             replaying: replaying(),
+            labels: KeyLocks::default(),
+            waiting: waiting(config.limits.max_waiting_calls),
+            reading_invoices: reading_invoices(),
             backing_up: backing_up(),
             webhooks,
             spending,

@@ -7,8 +7,8 @@ use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_node::payment::PaymentDetails;
 
 use super::model::{
-    Ack, AuditChange, Name, NewEvent, PaymentRow, Purpose, RecordedEvent, Removed, Reservation,
-    Settlement, StatusChange, Value,
+    Ack, AuditChange, InvoiceChange, InvoiceNews, Name, NewEvent, PaymentRow, Purpose,
+    RecordedEvent, Removed, Reservation, Settlement, StatusChange, Value,
 };
 
 /// A change of what is stored.
@@ -76,6 +76,8 @@ pub(super) enum Change {
     TidyReservations,
     /// A change of the audit.
     Audit(AuditChange),
+    /// A change of the invoices.
+    Invoice(InvoiceChange),
     /// The library gets back a monitor that was set aside.
     RestoreMonitor(String),
 }
@@ -152,6 +154,8 @@ pub(super) enum Meaning {
 pub(super) struct Outcome {
     /// The payments that have another status, or were looked at to see whether they have.
     pub(super) payments: Vec<StatusChange>,
+    /// What became of invoices.
+    pub(super) invoices: Vec<InvoiceNews>,
     /// What became of reservations.
     pub(super) settlements: Vec<Settlement>,
     /// The event that is recorded.
@@ -178,6 +182,10 @@ pub(super) enum Reply {
     Removed(Removed),
     /// How many entries of the audit were removed.
     AuditEntriesRemoved(u64),
+    /// The number of the invoice; `None` if there is another with its label.
+    InvoiceAdded(Option<u64>),
+    /// How many invoices were removed.
+    InvoicesRemoved(u64),
 }
 
 impl From<Reply> for Outcome {

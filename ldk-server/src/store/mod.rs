@@ -14,6 +14,7 @@ mod dedup;
 mod durability;
 mod events;
 mod forwards;
+mod invoices;
 mod journal;
 mod kv;
 mod metrics;
@@ -24,6 +25,7 @@ mod sqlite;
 mod upkeep;
 mod writer;
 
+use std::mem;
 use std::path::Path;
 use std::str::FromStr as _;
 
@@ -35,6 +37,7 @@ pub use durability::{Durability, NeverDurable, Position};
 #[cfg(test)]
 pub(crate) use durability::{TestDisk, Watermark};
 pub use events::{EVENT_KINDS, NotAcknowledged, event_kind};
+pub use invoices::{InvoiceLog, Remembered};
 pub use journal::{Answer, Journal, Number, Unanswered};
 use ldk_node::bitcoin::Txid;
 use ldk_node::bitcoin::hashes::Hash as _;
@@ -51,9 +54,10 @@ pub use ldk_server_grpc::types::{
 pub use metrics::StoreState;
 pub use model::{
     Ack, AuditEntry, AuditFilter, AuditPlace, AuditResult, BudgetId, BudgetLimit, Digest, Epoch,
-    EventBounds, Forward, ForwardFilter, ForwardPlace, Lineage, MAX_EVENT_CONSUMERS, MirrorState,
-    NewAuditEntry, NewEvent, Page, PaymentFilter, PaymentPlace, QuarantinedMonitor, Removed,
-    Unpaid,
+    EventBounds, Forward, ForwardFilter, ForwardPlace, InvoiceFilter, InvoiceName, InvoiceNotes,
+    InvoicePlace, InvoiceRow, InvoiceStatus, Lineage, ListedState, MAX_EVENT_CONSUMERS,
+    MirrorState, NewAuditEntry, NewEvent, NewInvoice, Page, PaymentFilter, PaymentPlace,
+    QuarantinedMonitor, Removed, Unpaid,
 };
 pub use payments::{NotWritten, PaymentCounts, making_invoice, making_wanted_invoice, payment_id};
 pub use retention::EventCounts;
@@ -83,6 +87,7 @@ pub struct Store {
     upkeep: Box<dyn Upkeep>,
     payment_counts: Counts,
     event_log: EventLog,
+    invoice_log: InvoiceLog,
     ledger: Ledger,
     audit_numbers: AuditNumbers,
     /// The library's own store, if the two are compared.
@@ -124,9 +129,15 @@ impl Store {
         let OpenDatabase { writes, reads, upkeep } = database;
         let payment_counts = Counts::load(&*reads)?;
         let event_log = EventLog::load(&*reads)?;
+        let invoice_log = InvoiceLog::load(&*reads)?;
         let audit_numbers = AuditNumbers::load(&*reads)?;
         let ledger = Ledger::default();
-        let observer = observer(payment_counts.clone(), event_log.clone(), ledger.clone());
+        let observer = observer(
+            payment_counts.clone(),
+            event_log.clone(),
+            invoice_log.clone(),
+            ledger.clone(),
+        );
         let writer = Writer::start(writes, observer, on_failure)?;
         ledger.load(&*reads, &writer)?;
         let upkeep = upkeep(writer.between_commits());
@@ -137,6 +148,7 @@ impl Store {
             upkeep,
             payment_counts,
             event_log,
+            invoice_log,
             ledger,
             audit_numbers,
             library,
@@ -193,9 +205,15 @@ impl Store {
 }
 
 /// Updates the counts in memory after each commit, and publishes its events.
-fn observer(counts: Counts, event_log: EventLog, ledger: Ledger) -> Observer {
+fn observer(
+    counts: Counts,
+    event_log: EventLog,
+    invoice_log: InvoiceLog,
+    ledger: Ledger,
+) -> Observer {
     Box::new(move |outcome| {
         outcome.payments.iter().for_each(|change| counts.changed(*change));
+        invoice_log.changed(mem::take(&mut outcome.invoices));
         outcome.settlements.iter().for_each(|settlement| ledger.settled(*settlement));
         if outcome.is_acknowledged {
             event_log.acknowledged();

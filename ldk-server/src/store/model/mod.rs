@@ -5,6 +5,7 @@ mod database;
 mod epoch;
 mod events;
 mod forwards;
+mod invoices;
 mod name;
 mod pages;
 pub(super) mod payments;
@@ -22,6 +23,11 @@ pub use events::{Ack, Digest, EventBounds, MAX_EVENT_CONSUMERS, NewEvent, Remove
 pub(super) use events::{MAX_REMOVED_AT_ONCE, RecordedEvent};
 pub(super) use forwards::ForwardRow;
 pub use forwards::{Forward, ForwardFilter, ForwardPlace};
+pub(super) use invoices::{InvoiceChange, InvoiceEffect, InvoiceNews, Receipt};
+pub use invoices::{
+    InvoiceFilter, InvoiceName, InvoiceNotes, InvoicePlace, InvoiceRow, InvoiceStatus, ListedState,
+    NewInvoice,
+};
 pub(super) use name::{BROADCASTS, CUTS_MADE, Name, SERVER, Value, check};
 pub use pages::Page;
 pub(super) use payments::{

@@ -7,7 +7,9 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::connection::Writing;
 use super::sole_writer::SoleWriter;
-use super::{audit, consumers, epoch, events, payments, quarantine, records, reservations};
+use super::{
+    audit, consumers, epoch, events, invoices, payments, quarantine, records, reservations,
+};
 use crate::store::backend::{Backend, BackendError};
 use crate::store::change::{Change, Meaning, Outcome, PaymentEvent, RecordChange, Reply};
 use crate::store::model::RecordedEvent;
@@ -70,6 +72,7 @@ impl BatchUnderWay<'_> {
             Change::Audit(change) => audit::make(self.database, change)
                 .map(Reply::AuditEntriesRemoved)
                 .map(Outcome::from),
+            Change::Invoice(change) => invoices::make(self.database, change),
             Change::RestoreMonitor(name) => {
                 quarantine::restore(self.database, &name)?;
                 Ok(Outcome::default())
@@ -146,9 +149,9 @@ impl BatchUnderWay<'_> {
     fn write_payments(&self, events: Vec<(PaymentId, PaymentEvent)>) -> rusqlite::Result<Outcome> {
         let mut outcome = Outcome::default();
         for (id, event) in events {
-            let Some(change) = payments::change(self.database, id, &event, self.now)? else {
-                continue;
-            };
+            let (change, invoice) = payments::change(self.database, id, &event, self.now)?;
+            outcome.invoices.extend(invoices::follow(self.database, invoice, self.now)?);
+            let Some(change) = change else { continue };
             // What was reserved for it is corrected with what it has cost.
             if let Some(cost_msat) = change.cost_msat() {
                 let settlements = reservations::settle(self.database, id, cost_msat)?;

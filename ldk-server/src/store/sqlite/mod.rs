@@ -9,6 +9,7 @@ mod consumers;
 pub(super) mod epoch;
 mod events;
 mod forwards;
+mod invoices;
 pub(super) mod log;
 mod maintenance;
 mod migration;
