@@ -32,6 +32,7 @@ mod lookups;
 mod metrics;
 mod mirror;
 mod onchain;
+mod onchain_fees;
 mod openapi;
 mod page;
 mod payments;
