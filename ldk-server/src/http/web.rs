@@ -147,8 +147,9 @@ async fn with_headers(State(csp): State<HeaderValue>, mut response: Response) ->
     if content_type == Some(b"application/grpc+proto") {
         return response;
     }
+    // A page may have a policy of its own. Browsers apply both, so that neither weakens the other.
+    response.headers_mut().append(header::CONTENT_SECURITY_POLICY, csp);
     for (name, value) in [
-        (header::CONTENT_SECURITY_POLICY, csp),
         (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
         (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
         (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),

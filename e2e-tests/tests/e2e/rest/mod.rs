@@ -4,6 +4,7 @@ mod credentials;
 mod document;
 mod hostile;
 mod likeness;
+mod policy;
 
 use anyhow::{Context as _, Result};
 use e2e_tests::{Node, NodeConfig, RawAnswer, RawConnection};
