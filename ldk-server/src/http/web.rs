@@ -45,6 +45,8 @@ fn cors(origins: Arc<CorsOrigins>) -> CorsLayer {
         auth::HEADER,
         auth::KEY_NAME_HEADER,
         rune::HEADER,
+        "connect-accept-encoding",
+        "connect-content-encoding",
         "connect-protocol-version",
         "connect-timeout-ms",
         "grpc-timeout",
@@ -58,7 +60,8 @@ fn cors(origins: Arc<CorsOrigins>) -> CorsLayer {
         .allow_methods([Method::GET, Method::POST])
         .allow_headers([&headers[..], &[header::AUTHORIZATION, header::CONTENT_TYPE]].concat())
         .expose_headers(
-            ["x-request-id", "grpc-status", "grpc-message"].map(HeaderName::from_static),
+            ["x-request-id", "grpc-status", "grpc-message", "grpc-status-details-bin"]
+                .map(HeaderName::from_static),
         )
         .max_age(MAX_AGE)
 }

@@ -1,6 +1,7 @@
 //! Calls in JSON: answered as in gRPC, under the same checks.
 
 mod credentials;
+mod cross_origin;
 mod document;
 mod hostile;
 mod likeness;
