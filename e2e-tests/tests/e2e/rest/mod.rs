@@ -1,5 +1,6 @@
 //! Calls in JSON: answered as in gRPC, under the same checks.
 
+mod comparison;
 mod credentials;
 mod cross_origin;
 mod document;
