@@ -7,6 +7,7 @@ mod document;
 mod hostile;
 mod likeness;
 mod policy;
+mod runes;
 
 use anyhow::{Context as _, Result};
 use e2e_tests::{Node, NodeConfig, RawAnswer, RawConnection};
