@@ -13,12 +13,14 @@ use ldk_node::lightning_types::features::NodeFeatures;
 use crate::audit::Audit;
 use crate::backup::Backups;
 use crate::bulkhead::Bulkhead;
+use crate::chain::fee_rates::FeeRates;
 use crate::executor::Executor;
 use crate::gate::PeerGate;
 use crate::hold::HeldPayments;
 use crate::hrn::Names;
 use crate::locks::KeyLocks;
 use crate::node::channel_settings::ChannelSettings;
+use crate::pathfinding::PathFinder;
 use crate::payment_requests::PaymentRequests;
 use crate::permissions::Permissions;
 use crate::store::Store;
@@ -47,6 +49,8 @@ pub struct App {
     pub audit: Arc<Audit>,
     /// On-chain transactions, one after the other.
     pub spending: Arc<Spending>,
+    /// The fee rates that the chain source estimates.
+    pub(crate) fee_rates: FeeRates,
     /// Channels that are being spliced.
     pub splices: Arc<Splices>,
     /// The settings of the channels.
@@ -69,6 +73,8 @@ pub struct App {
     pub budgets_count_funding: bool,
     /// What backups are made of.
     pub backups: Backups,
+    /// Looks for routes.
+    pub path_finder: PathFinder,
     /// The default limits of routes.
     pub route_defaults: RouteParametersConfig,
     /// The default settings of new channels.

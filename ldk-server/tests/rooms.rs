@@ -37,6 +37,7 @@ const FLOORS: [&str; 56] = [
     "gate",
     "chain",
     "hrn",
+    "pathfinding",
     "payment_requests",
     "executor",
     "bulkhead",

@@ -19,6 +19,7 @@ use super::layers::{Access, Authenticate, ReadCredential, rune_or_bearer_token};
 use super::stream::TrackedBody;
 use crate::caller::Caller;
 use crate::feeds::{RuneCheck, Session, WEBSOCKET_PATH, refuse};
+use crate::rest::Credentials;
 
 /// Finds out who asks, as the checks of calls do.
 #[derive(Clone)]
@@ -56,7 +57,8 @@ impl Identify {
     fn rune_check(&self, call: UnverifiedCall) -> RuneCheck {
         let read = self.read.clone();
         Arc::new(move |rune| {
-            let caller = read.caller_with(rune)?;
+            let refused = |refusal| Credentials::RUNE.named_in(refusal);
+            let caller = read.caller_with(rune).map_err(refused)?;
             call.mark_verified();
             Ok(caller)
         })
@@ -75,6 +77,7 @@ pub(super) async fn identify(
         Ok(call) => call,
         Err(refusal) => return refuse(&refusal),
     };
+    let credentials = Credentials::of(head.headers());
     match identify.session(&mut head, call.clone()) {
         Ok(session) => {
             let mut request = head.map(|_| body);
@@ -86,7 +89,7 @@ pub(super) async fn identify(
             if let Ok(client) = Client::of(&head).map(Arc::clone) {
                 client.delay_refusal(&refusal).await;
             }
-            TrackedBody::of(refuse(&refusal), true, call)
+            TrackedBody::of(refuse(&credentials.named_in(refusal)), true, call)
         },
     }
 }

@@ -10,6 +10,7 @@ use super::StartError;
 use crate::app::{App, LiquidityProvider, backing_up, connecting, reading_invoices, waiting};
 use crate::audit::Audit;
 use crate::backup::Backups;
+use crate::chain::fee_rates::FeeRates;
 use crate::compat::node_features;
 use crate::config::Config;
 use crate::events::{EventLoop, replaying};
@@ -19,6 +20,7 @@ use crate::hrn::Names;
 use crate::locks::KeyLocks;
 use crate::node::channel_settings::ChannelSettings;
 use crate::node::startup::Started;
+use crate::pathfinding::PathFinder;
 use crate::payment_requests::PaymentRequests;
 use crate::permissions::Permissions;
 use crate::wallet::Spending;
@@ -61,6 +63,7 @@ pub(super) async fn assemble(
             executor,
             permissions,
             audit: Arc::new(Audit::new(Arc::clone(&store))),
+            fee_rates: FeeRates::new(config.chain_source.clone()),
             splices: Arc::default(),
             channel_settings: settings,
             payment_requests: PaymentRequests::default(),
@@ -71,6 +74,7 @@ pub(super) async fn assemble(
             gate,
             budgets_count_funding: config.budgets_count_funding,
             backups: backups(&config),
+            path_finder: PathFinder::new(node.node_id(), config.network),
             route_defaults: config.routing,
             channel_defaults: config.channels.opened,
             connecting: connecting(),

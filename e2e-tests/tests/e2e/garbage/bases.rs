@@ -143,6 +143,7 @@ pub(crate) fn all(network: &Fixture) -> Vec<Base> {
         hodl(),
         jit(),
         send(network),
+        before_paying(),
         bolt12_receive(),
         invoices(),
         open_channel(network),
@@ -180,7 +181,7 @@ fn without_fields() -> Vec<Base> {
 
 /// Refused for want of money, whichever of amount and fee rate is changed.
 fn onchain(network: &Fixture) -> Vec<Base> {
-    vec![Base::new(
+    let send = Base::new(
         "OnchainSend",
         REFUSED,
         api::OnchainSendRequest {
@@ -191,7 +192,13 @@ fn onchain(network: &Fixture) -> Vec<Base> {
             all_funds: None,
             force: false,
         },
-    )]
+    );
+    let request = api::EstimateOnchainFeesRequest { wallet_inputs: Some(3) };
+    let estimate =
+        Base::new("EstimateOnchainFees", OK, request).accepting("wallet_inputs", |many| {
+            many.value.is_none() || many.number().is_some_and(|many| (1..=1_000).contains(&many))
+        });
+    vec![send, estimate]
 }
 
 fn bolt11_receive() -> Vec<Base> {
@@ -360,6 +367,30 @@ fn send(network: &Fixture) -> Vec<Base> {
             },
         )
         .secret(&["preimage"]),
+    ]
+}
+
+fn before_paying() -> Vec<Base> {
+    let (payee, amount_msat) = (|| STRANGER.to_owned(), Some(1_000));
+    let route_parameters = || Some(route_parameters());
+    let estimate = api::EstimateFeeRequest {
+        payee: payee(),
+        amount_msat,
+        route_parameters: route_parameters(),
+    };
+    let query = api::QueryRouteRequest {
+        payee: payee(),
+        amount_msat,
+        route_parameters: route_parameters(),
+    };
+    let probe = api::ProbePaymentRequest { payee: payee(), amount_msat, route_parameters: None };
+    vec![
+        Base::new("EstimateFee", OK, estimate)
+            .accepting("payee", rules::key)
+            .accepting("amount_msat", rules::positive)
+            .accepting("route_parameters", rules::routable),
+        Base::new("QueryRoute", REFUSED, query),
+        Base::new("ProbePayment", REFUSED, probe),
     ]
 }
 
