@@ -132,7 +132,6 @@ impl Recent {
                 (number, false)
             },
             InvoiceNews::Changed(row) => {
-                let row = Arc::new(row);
                 let is_paid = row.pay_index.is_some_and(|index| index > self.last_pay_index);
                 if is_paid {
                     self.is_paid(Arc::clone(&row));
@@ -209,6 +208,10 @@ mod tests {
         }
     }
 
+    fn changed(number: u64, pay_index: Option<u64>) -> InvoiceNews {
+        InvoiceNews::Changed(Arc::new(paid(number, pay_index)))
+    }
+
     fn recent() -> Recent {
         Recent {
             last_pay_index: 10,
@@ -232,7 +235,7 @@ mod tests {
         assert_eq!(index(&recent.paid_after(9)), None);
         assert_eq!(index(&recent.paid_after(10)), Some(None));
         for pay_index in 11..=300 {
-            let (number, is_paid) = recent.note(InvoiceNews::Changed(paid(1, Some(pay_index))));
+            let (number, is_paid) = recent.note(changed(1, Some(pay_index)));
             assert_eq!((number, is_paid), (1, true));
         }
         assert_eq!(index(&recent.paid_after(299)), Some(Some(300)));
@@ -246,7 +249,7 @@ mod tests {
     fn what_is_deleted_is_skipped() {
         let mut recent = recent();
         for (number, pay_index) in [(5, 11), (6, 12), (7, 13)] {
-            recent.note(InvoiceNews::Changed(paid(number, Some(pay_index))));
+            recent.note(changed(number, Some(pay_index)));
         }
         assert_eq!(recent.note(InvoiceNews::Deleted(6)), (6, false));
         assert_eq!(index(&recent.paid_after(11)), Some(Some(13)));
@@ -259,7 +262,7 @@ mod tests {
     fn only_the_rows_that_changed_last_are_kept() {
         let mut recent = recent();
         for number in (0..1_000).chain(0..1_000) {
-            let (_, is_paid) = recent.note(InvoiceNews::Changed(paid(number, None)));
+            let (_, is_paid) = recent.note(changed(number, None));
             assert!(!is_paid);
         }
         let kept: BTreeSet<_> = recent.changed.keys().copied().collect();

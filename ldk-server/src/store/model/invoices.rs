@@ -1,6 +1,7 @@
 //! What can be paid, or was: invoices, offers, and receipts of payments without an invoice.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use ldk_server_grpc::types::InvoiceKind;
 
@@ -202,7 +203,7 @@ pub(in crate::store) struct Receipt {
 #[derive(Clone, Debug)]
 pub(in crate::store) enum InvoiceNews {
     /// It is like this now.
-    Changed(InvoiceRow),
+    Changed(Arc<InvoiceRow>),
     /// There is none of this number any more.
     Deleted(u64),
 }

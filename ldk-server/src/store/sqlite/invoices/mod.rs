@@ -4,6 +4,8 @@ mod backfill;
 mod columns;
 mod list;
 
+use std::sync::Arc;
+
 use ldk_server_grpc::types::InvoiceKind;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -122,7 +124,7 @@ fn changed_invoice(
 ) -> rusqlite::Result<Outcome> {
     let reply = Reply::IsChanged(is_changed);
     let row = if is_changed { find(database, &InvoiceName::Number(number))? } else { None };
-    let invoices = row.into_iter().map(InvoiceNews::Changed).collect();
+    let invoices = row.into_iter().map(|row| InvoiceNews::Changed(Arc::new(row))).collect();
     Ok(Outcome { invoices, ..Outcome::from(reply) })
 }
 
