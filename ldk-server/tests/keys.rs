@@ -103,7 +103,7 @@ const VALUES: &[(&str, [&str; 3])] = &[
     ("webhooks.pause_after_secs", ["1", "2", "3"]),
     ("webhooks.allow_private", ON),
     ("webhooks.ca_cert_path", ["/crt/1", "/crt/2", "/crt/3"]),
-    ("invoices.keep_expired_days", ["0", "1", "30"]),
+    ("invoices.keep_expired_days", ["1", "2", "30"]),
     ("audit.keep_days", ["0", "1", "30"]),
     ("backup.directory", ["/backup/1", "/backup/2", "/backup/3"]),
     ("backup.allow_keys", ON),
