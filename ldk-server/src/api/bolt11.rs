@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::ops;
-use crate::ops::bolt11::Terms;
+use crate::ops::terms::Terms;
 
 pub(super) fn receive(
     app: &App,

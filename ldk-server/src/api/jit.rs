@@ -11,8 +11,8 @@ use super::dispatcher::Call;
 use super::{bolt11, notes};
 use crate::error::Error;
 use crate::ops;
-use crate::ops::bolt11::Terms;
 use crate::ops::jit::{Order, Price};
+use crate::ops::terms::Terms;
 
 pub(super) async fn receive(
     call: Call,

@@ -3,29 +3,20 @@
 use ldk_node::bitcoin::hashes::{Hash as _, sha256};
 use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_node::lightning::routing::router::RouteParametersConfig;
-use ldk_node::lightning_invoice::{Bolt11Invoice, Bolt11InvoiceDescription};
+use ldk_node::lightning_invoice::Bolt11Invoice;
 use ldk_node::lightning_types::payment::{PaymentHash, PaymentPreimage};
 use ldk_server_grpc::types::InvoiceKind;
 
 use super::amount::{self, Amount};
 use super::labels::{Made, Noted, make_once};
 use super::send::{self, ExistingPayment, SendError};
+use super::terms::Terms;
 use super::{budgets, hold, liquidity, route};
 use crate::app::App;
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::payment_requests::PaidBy;
 use crate::store::{PaymentStatus, making_invoice, payment_id};
-
-/// The terms of an invoice.
-pub struct Terms {
-    /// The amount, in millisatoshis; if there is none, the payer chooses.
-    pub amount_msat: Option<u64>,
-    /// The description, or its hash.
-    pub description: Bolt11InvoiceDescription,
-    /// The expiry, in seconds.
-    pub expiry_secs: u32,
-}
 
 /// Creates an invoice, unless the same request has made one with its label.
 pub fn receive(app: &App, terms: &Terms, noted: Noted) -> Result<Bolt11Invoice, Error> {

@@ -7,8 +7,8 @@ use ldk_node::lightning_types::payment::{PaymentHash, PaymentPreimage};
 use ldk_node::payment::{PaymentDetails, PaymentDirection, PaymentKind, PaymentStatus};
 use ldk_server_grpc::types::InvoiceKind;
 
-use super::bolt11::Terms;
 use super::labels::{Made, Noted, make_once};
+use super::terms::Terms;
 use crate::app::App;
 use crate::error::Error;
 use crate::hold::{FailReason, Held, HoldError, HoldState, Process};

@@ -32,6 +32,7 @@ pub mod routes;
 pub mod send;
 pub mod splice;
 pub mod spontaneous;
+pub mod terms;
 pub mod unified;
 pub mod waits;
 pub mod webhooks;
