@@ -11,6 +11,7 @@ mod call;
 mod codec;
 mod form;
 mod method;
+mod shared;
 mod status;
 mod stream;
 
