@@ -2,8 +2,10 @@
 
 mod credentials;
 mod document;
+mod floods;
 mod hostile;
 mod likeness;
+mod streams;
 
 use anyhow::{Context as _, Result};
 use e2e_tests::{Node, NodeConfig, RawAnswer, RawConnection};
