@@ -38,8 +38,14 @@ pub async fn tls_connect(
     versions: &[&'static SupportedProtocolVersion],
     protocols: &[&str],
 ) -> Result<TlsStream<TcpStream>> {
-    let certificate = CertificateDer::from_pem_file(places::tls_cert_file(&node.storage_dir))?;
-    tls_connect_trusting(node, certificate, versions, protocols).await
+    tls_connect_trusting(node, trusted(node)?, versions, protocols).await
+}
+
+/// What clients trust: the certificate of the node, or of its authority if it has one.
+fn trusted(node: &NodeConfig) -> Result<CertificateDer<'static>> {
+    let own = places::tls_cert_file(&node.storage_dir);
+    let authority = places::authority_files(&node.storage_dir, "regtest").ca_cert;
+    Ok(CertificateDer::from_pem_file(if authority.exists() { authority } else { own })?)
 }
 
 /// Connects to this address, for HTTP/1, trusting the certificate of a node alone.

@@ -21,6 +21,7 @@ fn the_commands_have_the_names_of_the_contract() {
         "get-balances",
         "onchain-receive",
         "onchain-send",
+        "estimate-onchain-fees",
         "bolt11-receive",
         "bolt11-receive-for-hash",
         "bolt11-claim-for-hash",

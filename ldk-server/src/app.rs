@@ -13,6 +13,7 @@ use ldk_node::lightning_types::features::NodeFeatures;
 use crate::audit::Audit;
 use crate::backup::Backups;
 use crate::bulkhead::Bulkhead;
+use crate::chain::fee_rates::FeeRates;
 use crate::executor::Executor;
 use crate::gate::PeerGate;
 use crate::hold::HeldPayments;
@@ -44,6 +45,8 @@ pub struct App {
     pub audit: Arc<Audit>,
     /// On-chain transactions, one after the other.
     pub spending: Arc<Spending>,
+    /// The fee rates that the chain source estimates.
+    pub(crate) fee_rates: FeeRates,
     /// Channels that are being spliced.
     pub splices: Arc<Splices>,
     /// The settings of the channels.

@@ -3,6 +3,7 @@
 mod audit;
 mod auth;
 mod backup;
+mod calls_of_others;
 mod certificate;
 mod chain_source;
 mod channel_states;
@@ -32,6 +33,7 @@ mod lookups;
 mod metrics;
 mod mirror;
 mod onchain;
+mod onchain_fees;
 mod openapi;
 mod page;
 mod payments;

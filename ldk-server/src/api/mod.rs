@@ -22,6 +22,7 @@ mod hold;
 mod jit;
 mod node;
 mod onchain;
+mod onchain_fees;
 mod pages;
 mod pasted;
 mod payments;

@@ -8,7 +8,7 @@ use ldk_server_grpc::events::EventEnvelope;
 use super::{
     Admitted, Dispatcher, Stream, api_keys, audit, backup, bolt11, bolt12, channel_config,
     channels, client_certs, consumers, crypto, decode, events, graph, hold, jit, node, onchain,
-    payments, peers, runes, splice, spontaneous, unified, webhooks,
+    onchain_fees, payments, peers, runes, splice, spontaneous, unified, webhooks,
 };
 use crate::access::Access;
 use crate::error::Error;
@@ -110,6 +110,7 @@ macro_rules! for_each_rpc {
             unified_send UnifiedSend(UnifiedSendRequest) -> UnifiedSendResponse: Pay async node Spends unified::send;
             onchain_receive OnchainReceive(OnchainReceiveRequest) -> OnchainReceiveResponse: Onchain blocking node Changes onchain::receive;
             onchain_send OnchainSend(OnchainSendRequest) -> OnchainSendResponse: Onchain blocking node Spends onchain::send;
+            estimate_onchain_fees EstimateOnchainFees(EstimateOnchainFeesRequest) -> EstimateOnchainFeesResponse: Info async node Reads onchain_fees::estimate;
             open_channel OpenChannel(OpenChannelRequest) -> OpenChannelResponse: Channels async node Spends channels::open;
             splice_in SpliceIn(SpliceInRequest) -> SpliceInResponse: Channels blocking node Spends splice::splice_in;
             splice_out SpliceOut(SpliceOutRequest) -> SpliceOutResponse: Channels blocking node Spends splice::splice_out;

@@ -19,6 +19,7 @@ use super::layers::{Access, Authenticate, ReadCredential, rune_or_bearer_token};
 use super::stream::{Stream, TrackedBody};
 use crate::caller::Caller;
 use crate::feeds::{Ended, RuneCheck, Session, WEBSOCKET_PATH, refuse};
+use crate::rest::Credentials;
 
 /// Finds out who asks, as the checks of calls do.
 #[derive(Clone)]
@@ -57,8 +58,9 @@ impl Identify {
     fn rune_check(&self, client: Arc<Client>, call: UnverifiedCall) -> RuneCheck {
         let read = self.read.clone();
         Arc::new(move |rune| {
-            let (caller, client, call) =
-                (read.caller_with(rune), Arc::clone(&client), call.clone());
+            let refused = |refusal| Credentials::RUNE.named_in(refusal);
+            let caller = read.caller_with(rune).map_err(refused);
+            let (client, call) = (Arc::clone(&client), call.clone());
             Box::pin(async move {
                 match &caller {
                     Ok(_) => call.mark_verified(),
@@ -96,6 +98,7 @@ pub(super) async fn identify(
         Ok(call) => call,
         Err(refusal) => return refuse(&refusal),
     };
+    let credentials = Credentials::of(head.headers());
     match identify.session(&mut head, call.clone()) {
         Ok(session) => {
             let mut request = head.map(|_| body);
@@ -107,7 +110,7 @@ pub(super) async fn identify(
             if let Ok(client) = Client::of(&head).map(Arc::clone) {
                 client.delay_refusal(&refusal).await;
             }
-            TrackedBody::of(refuse(&refusal), true, call)
+            TrackedBody::of(refuse(&credentials.named_in(refusal)), true, call)
         },
     }
 }

@@ -20,6 +20,7 @@ pub mod jit;
 mod liquidity;
 pub mod node;
 pub mod onchain;
+pub mod onchain_fees;
 mod own_offers;
 pub mod payment_request;
 pub mod payments;

@@ -9,6 +9,7 @@
 mod answer;
 mod call;
 mod codec;
+mod credentials;
 mod form;
 mod method;
 mod shared;
@@ -17,5 +18,6 @@ mod stream;
 
 pub(crate) use answer::answer;
 pub(crate) use call::Call;
+pub(crate) use credentials::{Credentials, REFUSED};
 pub(crate) use method::{SHORT_PREFIX, name_in};
 pub(crate) use status::refusal;

@@ -10,6 +10,7 @@ use super::StartError;
 use crate::app::{App, LiquidityProvider, backing_up, connecting};
 use crate::audit::Audit;
 use crate::backup::Backups;
+use crate::chain::fee_rates::FeeRates;
 use crate::compat::node_features;
 use crate::config::Config;
 use crate::events::{EventLoop, JsonEvents, replaying};
@@ -61,6 +62,7 @@ pub(super) async fn assemble(
             executor,
             permissions,
             audit: Arc::new(Audit::new(Arc::clone(&store))),
+            fee_rates: FeeRates::new(config.chain_source.clone()),
             splices: Arc::default(),
             channel_settings: settings,
             payment_requests: PaymentRequests::default(),

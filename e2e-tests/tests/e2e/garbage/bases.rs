@@ -170,7 +170,7 @@ fn without_fields() -> Vec<Base> {
 
 /// Refused for want of money, whichever of amount and fee rate is changed.
 fn onchain(network: &Fixture) -> Vec<Base> {
-    vec![Base::new(
+    let send = Base::new(
         "OnchainSend",
         REFUSED,
         api::OnchainSendRequest {
@@ -181,7 +181,13 @@ fn onchain(network: &Fixture) -> Vec<Base> {
             all_funds: None,
             force: false,
         },
-    )]
+    );
+    let request = api::EstimateOnchainFeesRequest { wallet_inputs: Some(3) };
+    let estimate =
+        Base::new("EstimateOnchainFees", OK, request).accepting("wallet_inputs", |many| {
+            many.value.is_none() || many.number().is_some_and(|many| (1..=1_000).contains(&many))
+        });
+    vec![send, estimate]
 }
 
 fn bolt11_receive() -> Vec<Base> {

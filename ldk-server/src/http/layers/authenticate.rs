@@ -228,7 +228,7 @@ fn unauthenticated(reason: impl std::fmt::Display) -> Status {
         Some(refusals) => tracing::debug!(%reason, refusals, "refused a call"),
         None => tracing::trace!(%reason, "refused a call"),
     }
-    Status::unauthenticated("missing or invalid x-auth header")
+    Status::unauthenticated(rest::REFUSED)
 }
 
 #[cfg(test)]
