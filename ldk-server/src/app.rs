@@ -19,6 +19,7 @@ use crate::gate::PeerGate;
 use crate::hold::HeldPayments;
 use crate::hrn::Names;
 use crate::node::channel_settings::ChannelSettings;
+use crate::pathfinding::PathFinder;
 use crate::payment_requests::PaymentRequests;
 use crate::permissions::Permissions;
 use crate::store::Store;
@@ -69,6 +70,8 @@ pub struct App {
     pub budgets_count_funding: bool,
     /// What backups are made of.
     pub backups: Backups,
+    /// Looks for routes.
+    pub path_finder: PathFinder,
     /// The default limits of routes.
     pub route_defaults: RouteParametersConfig,
     /// The default settings of new channels.

@@ -38,6 +38,7 @@ pub mod node;
 mod openapi;
 pub mod ops;
 mod page;
+pub mod pathfinding;
 pub mod payment_requests;
 pub mod permissions;
 pub mod process;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 /// From the top to the bottom. A module may name those that stand below it, and no other.
-const FLOORS: [&str; 55] = [
+const FLOORS: [&str; 56] = [
     "main",
     "fuzzing",
     "commands",
@@ -37,6 +37,7 @@ const FLOORS: [&str; 55] = [
     "gate",
     "chain",
     "hrn",
+    "pathfinding",
     "payment_requests",
     "executor",
     "bulkhead",

@@ -42,6 +42,7 @@ mod python;
 mod requests;
 mod rest;
 mod restart;
+mod routes;
 mod runes_py;
 mod sending;
 mod signals;

@@ -48,6 +48,7 @@ mod onchain;
 mod page;
 mod payments;
 mod peers;
+mod routes;
 mod rune_issuing;
 mod runes;
 mod spontaneous;
@@ -115,6 +116,7 @@ nouns! {
     Bolt12(bolt12::Commands),
     Spontaneous(spontaneous::Commands),
     Unified(unified::Commands),
+    Routes(routes::Commands),
     Decode(decode::Commands),
     Channels(channels::Commands),
     Peers(peers::Commands),

@@ -28,6 +28,7 @@ mod pasted;
 mod payments;
 mod peers;
 mod route;
+mod routes;
 mod runes;
 mod splice;
 mod spontaneous;

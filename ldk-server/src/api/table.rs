@@ -8,7 +8,7 @@ use ldk_server_grpc::events::EventEnvelope;
 use super::{
     Admitted, Dispatcher, Stream, api_keys, audit, backup, bolt11, bolt12, channel_config,
     channels, client_certs, consumers, crypto, decode, events, graph, hold, jit, node, onchain,
-    onchain_fees, payments, peers, runes, splice, spontaneous, unified, webhooks,
+    onchain_fees, payments, peers, routes, runes, splice, spontaneous, unified, webhooks,
 };
 use crate::access::Access;
 use crate::error::Error;
@@ -96,6 +96,9 @@ macro_rules! for_each_rpc {
             graph_list_nodes GraphListNodes(GraphListNodesRequest) -> GraphListNodesResponse: Read blocking node Reads graph::list_nodes;
             graph_get_node GraphGetNode(GraphGetNodeRequest) -> GraphGetNodeResponse: Read blocking node Reads graph::get_node;
             export_pathfinding_scores ExportPathfindingScores(ExportPathfindingScoresRequest) -> ExportPathfindingScoresResponse: Read blocking node Reads graph::export_pathfinding_scores;
+            query_route QueryRoute(QueryRouteRequest) -> QueryRouteResponse: Read blocking node Reads routes::query;
+            estimate_fee EstimateFee(EstimateFeeRequest) -> EstimateFeeResponse: Read blocking node Reads routes::estimate_fee;
+            probe_payment ProbePayment(ProbePaymentRequest) -> ProbePaymentResponse: Pay blocking node Changes routes::probe;
             bolt11_receive Bolt11Receive(Bolt11ReceiveRequest) -> Bolt11ReceiveResponse: Invoice blocking node Changes bolt11::receive;
             bolt11_receive_for_hash Bolt11ReceiveForHash(Bolt11ReceiveForHashRequest) -> Bolt11ReceiveForHashResponse: Invoice blocking node Changes hold::receive;
             bolt11_claim_for_hash Bolt11ClaimForHash(Bolt11ClaimForHashRequest) -> Bolt11ClaimForHashResponse: Invoice blocking node Changes hold::claim;

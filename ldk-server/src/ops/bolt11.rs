@@ -100,7 +100,10 @@ fn has_failed(app: &App, paid_by: PaidBy) -> Result<bool, Error> {
 }
 
 /// The amount to pass to the library: `None` if the invoice's own amount is paid.
-fn amount_to_send(invoice: &Bolt11Invoice, amount: Amount) -> Result<Option<u64>, Error> {
+pub(super) fn amount_to_send(
+    invoice: &Bolt11Invoice,
+    amount: Amount,
+) -> Result<Option<u64>, Error> {
     match (invoice.amount_milli_satoshis(), amount.msat) {
         (None, None) => {
             Err(Error::invalid(amount::FIELD, "must be set: the invoice names no amount"))

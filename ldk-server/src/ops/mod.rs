@@ -26,6 +26,7 @@ pub mod payment_request;
 pub mod payments;
 pub mod peers;
 mod route;
+pub mod routes;
 pub mod send;
 pub mod splice;
 pub mod spontaneous;

@@ -19,6 +19,7 @@ use crate::hold::HeldPayments;
 use crate::hrn::Names;
 use crate::node::channel_settings::ChannelSettings;
 use crate::node::startup::Started;
+use crate::pathfinding::PathFinder;
 use crate::payment_requests::PaymentRequests;
 use crate::permissions::Permissions;
 use crate::wallet::Spending;
@@ -72,6 +73,7 @@ pub(super) async fn assemble(
             gate,
             budgets_count_funding: config.budgets_count_funding,
             backups: backups(&config),
+            path_finder: PathFinder::new(node.node_id(), config.network),
             route_defaults: config.routing,
             channel_defaults: config.channels.opened,
             connecting: connecting(),

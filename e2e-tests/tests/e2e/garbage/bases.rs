@@ -134,6 +134,7 @@ pub(crate) fn all(network: &Fixture) -> Vec<Base> {
         hodl(),
         jit(),
         send(network),
+        before_paying(),
         bolt12_receive(),
         open_channel(network),
         splice(network),
@@ -347,6 +348,30 @@ fn send(network: &Fixture) -> Vec<Base> {
             },
         )
         .secret(&["preimage"]),
+    ]
+}
+
+fn before_paying() -> Vec<Base> {
+    let (payee, amount_msat) = (|| STRANGER.to_owned(), Some(1_000));
+    let route_parameters = || Some(route_parameters());
+    let estimate = api::EstimateFeeRequest {
+        payee: payee(),
+        amount_msat,
+        route_parameters: route_parameters(),
+    };
+    let query = api::QueryRouteRequest {
+        payee: payee(),
+        amount_msat,
+        route_parameters: route_parameters(),
+    };
+    let probe = api::ProbePaymentRequest { payee: payee(), amount_msat, route_parameters: None };
+    vec![
+        Base::new("EstimateFee", OK, estimate)
+            .accepting("payee", rules::key)
+            .accepting("amount_msat", rules::positive)
+            .accepting("route_parameters", rules::routable),
+        Base::new("QueryRoute", REFUSED, query),
+        Base::new("ProbePayment", REFUSED, probe),
     ]
 }
 

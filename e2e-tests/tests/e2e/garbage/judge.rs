@@ -18,13 +18,14 @@ const REFUSALS: [Code; 5] = [
 const UNABLE: [&str; 2] = ["Bolt11SendUnderpaying", "OpenChannel"];
 
 /// The fields whose texts people paste, with white space around them.
-const PASTED: [&str; 8] = [
+const PASTED: [&str; 9] = [
     "invoice",
     "offer",
     "uri",
     "address",
     "node_pubkey",
     "node_id",
+    "payee",
     "counterparty_node_id",
     "public_key",
 ];
