@@ -11,6 +11,7 @@ use hyper::{Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use ldk_server::api::{Kind, specs};
 use ldk_server::json::{Method, method};
+use ldk_server_client::Code;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -153,7 +154,10 @@ async fn ends_are_the_same(node: &Node, rune: &str) -> Result<()> {
         let (is_last, told) = envelopes(json).next_json().await?;
         ensure!(is_last, "{name} {request}: {told}");
         assert_eq!(told["error"]["code"], snake(grpc.grpc_code()?), "{name} {request}");
-        assert_eq!(told["error"]["message"], grpc.grpc_message()?, "{name} {request}");
+        // In JSON the header is named in which the credential was.
+        if grpc.grpc_code()? != Code::Unauthenticated {
+            assert_eq!(told["error"]["message"], grpc.grpc_message()?, "{name} {request}");
+        }
     }
     Ok(())
 }
