@@ -12,7 +12,7 @@ use crate::bulkhead::Bulkhead;
 use crate::config::{BitcoindConfig, ChainSource, ElectrumConfig, EsploraConfig};
 use crate::error::Error;
 
-/// How many estimates may be asked for at once.
+/// How many requests may be under way; others wait.
 const MAX_ASKING: usize = 4;
 const SAT_PER_BTC: f64 = 100_000_000.0;
 const VBYTES_PER_KVB: f64 = 1_000.0;
@@ -42,7 +42,7 @@ impl FeeRates {
         &self,
         targets: &'static [u16],
     ) -> Result<Vec<Option<FeeRate>>, Error> {
-        let _place = self.asking.try_enter()?;
+        let _place = self.asking.enter().await?;
         self.ask(targets).await.map_err(|error| {
             tracing::warn!(source = %self.source, %error, "cannot estimate fee rates");
             Error::Unavailable("the chain source does not answer; try again later".to_owned())

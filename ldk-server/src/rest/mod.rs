@@ -12,6 +12,7 @@ mod codec;
 mod credentials;
 mod form;
 mod method;
+mod shared;
 mod status;
 mod stream;
 

@@ -13,7 +13,7 @@ use crate::backup::Backups;
 use crate::chain::fee_rates::FeeRates;
 use crate::compat::node_features;
 use crate::config::Config;
-use crate::events::{EventLoop, replaying};
+use crate::events::{EventLoop, JsonEvents, replaying};
 use crate::executor::Executor;
 use crate::hold::HeldPayments;
 use crate::hrn::Names;
@@ -43,12 +43,13 @@ pub(super) async fn assemble(
     started: &Started,
     permissions: &Permissions,
     executor: &Executor,
+    events: &Arc<JsonEvents>,
     stopping: &CancellationToken,
 ) -> Result<Arc<App>, StartError> {
     let Started { node, store, gate, .. } = started;
     let (node, store, gate) = (Arc::clone(node), Arc::clone(store), Arc::clone(gate));
     let (config, executor, stopping) = (Arc::clone(config), executor.clone(), stopping.clone());
-    let permissions = permissions.clone();
+    let (permissions, events) = (permissions.clone(), Arc::clone(events));
     let assembling = tokio::task::spawn_blocking(move || {
         permissions.runes.load(Arc::clone(&store))?;
         let held = Arc::new(HeldPayments::open(Arc::clone(&node), Arc::clone(&store))?);
@@ -57,7 +58,7 @@ pub(super) async fn assemble(
         let stop = stopping.clone();
         let spending = Arc::new(Spending::new(of_node, of_store, Arc::clone(&config), stopping));
         let (of_store, calls) = (Arc::clone(&store), executor.clone());
-        let webhooks = Arc::new(Webhooks::open(&config.webhooks, of_store, calls, stop)?);
+        let webhooks = Arc::new(Webhooks::open(&config.webhooks, of_store, calls, events, stop)?);
         Ok::<_, StartError>(Arc::new(App {
             network: config.network,
             executor,

@@ -160,6 +160,11 @@ async fn lookups(faces: &mut Faces<'_>, Nodes { alice, carol, .. }: &Nodes) -> R
     for name in ["GetNodeInfo", "GetBalances", "ExportPathfindingScores"] {
         faces.read(name, json!({}), &[]).await?;
     }
+    let payment = json!({ "payee": carol.id(), "amount_msat": AMOUNT_MSAT });
+    faces.read("QueryRoute", payment.clone(), &[]).await?;
+    let estimate = faces.read("EstimateFee", payment.clone(), &[]).await?;
+    ensure!(estimate["payable"] == true, "{estimate}");
+    faces.each("ProbePayment", |_| payment.clone(), &[]).await?;
     let message = "aGVsbG8=";
     let [signed, ..] = faces.each("SignMessage", |_| json!({ "message": message }), &[]).await?;
     let signature = text_of(&signed, "signature")?;
