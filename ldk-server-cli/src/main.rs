@@ -8,6 +8,7 @@ mod failure;
 mod output;
 mod pages;
 mod qr;
+mod timeout;
 
 use std::process::ExitCode;
 
@@ -72,6 +73,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::WaitAnyInvoice(command) => {
             command.run(&cli.connection.client()?, cli.format).await
         },
+        Command::WaitChannel(command) => command.run(&cli.connection.client()?, cli.format).await,
         Command::Unary(command) => command.run(&cli.connection.client()?, cli.format).await,
     }
 }

@@ -87,6 +87,7 @@ fn the_commands_have_the_names_of_the_contract() {
         "list-invoices",
         "wait-invoice",
         "wait-any-invoice",
+        "wait-channel",
         "events",
         "backup",
         "page",

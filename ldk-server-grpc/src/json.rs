@@ -69,6 +69,7 @@ proto_names!(
     crate::events::SpliceState,
     crate::types::BalanceSource,
     crate::types::ChannelDirection,
+    crate::types::ChannelProgress,
     crate::types::InvoiceKind,
     crate::types::InvoiceState,
     crate::types::Network,

@@ -33,7 +33,7 @@ const MAX_ORDERING: usize = 8;
 /// takes until the peer answers.
 const MAX_CONNECTING: usize = 32;
 /// Reads of the disk at once for all who wait, so that other calls find a free thread.
-const MAX_READING_INVOICES: usize = 4;
+const MAX_READING_FOR_WAITERS: usize = 4;
 
 /// A started server.
 pub struct App {
@@ -87,8 +87,8 @@ pub struct App {
     pub labels: KeyLocks<String>,
     /// Calls that wait for something to happen.
     pub waiting: Bulkhead,
-    /// Reads of the disk for those who wait for invoices.
-    pub reading_invoices: Bulkhead,
+    /// What those who wait read from the disk and the library.
+    pub reading_for_waiters: Bulkhead,
     /// Backups that are being made.
     pub backing_up: Bulkhead,
     /// URLs that events are posted to.
@@ -124,9 +124,9 @@ pub fn waiting(max_waiting_calls: usize) -> Bulkhead {
     Bulkhead::new(max_waiting_calls, &full)
 }
 
-/// The bound of reads of the disk for those who wait.
-pub fn reading_invoices() -> Bulkhead {
-    Bulkhead::new(MAX_READING_INVOICES, "too many invoices are read")
+/// The bound of reads for those who wait.
+pub fn reading_for_waiters() -> Bulkhead {
+    Bulkhead::new(MAX_READING_FOR_WAITERS, "too much is read for calls that wait")
 }
 
 /// The bound of backups.

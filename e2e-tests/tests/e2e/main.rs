@@ -7,6 +7,7 @@ mod calls_of_others;
 mod certificate;
 mod chain_source;
 mod channel_states;
+mod channel_waits;
 mod channels;
 mod configuration;
 mod connections;

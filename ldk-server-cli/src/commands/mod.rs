@@ -43,6 +43,7 @@ mod audit;
 mod backup;
 mod bolt11;
 mod bolt12;
+mod channel_waits;
 mod channels;
 mod client_certs;
 mod completions;
@@ -76,6 +77,7 @@ use crate::output::Format;
 
 use audit::ListAuditEntries;
 use backup::Backup;
+use channel_waits::WaitChannel;
 use completions::Completions;
 use events::Events;
 use health::Health;
@@ -95,6 +97,7 @@ pub(crate) enum Command {
     ListInvoices(ListInvoices),
     WaitInvoice(WaitInvoice),
     WaitAnyInvoice(WaitAnyInvoice),
+    WaitChannel(WaitChannel),
     Events(Events),
     Backup(Backup),
     Page(Page),

@@ -1,18 +1,22 @@
 //! Channels.
 
+use std::sync::Arc;
+
 use ldk_server_grpc::api::open_channel_request::Amount;
 use ldk_server_grpc::api::{
     AllFunds, CloseChannelRequest, CloseChannelResponse, ForceCloseChannelRequest,
     ForceCloseChannelResponse, ListChannelsRequest, ListChannelsResponse, OpenChannelRequest,
-    OpenChannelResponse,
+    OpenChannelResponse, WaitChannelRequest, WaitChannelResponse,
 };
+use ldk_server_grpc::types::ChannelProgress;
 
 use super::dispatcher::Call;
-use super::{channel_config, fields, peers};
+use super::{channel_config, fields, peers, timeout};
 use crate::app::App;
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::ops;
+use crate::ops::channel_waits::Waited;
 use crate::ops::channels::{MIN_CHANNEL_SATS, Open, OpenAmount, check_push};
 use crate::wire;
 
@@ -115,4 +119,46 @@ pub(super) fn list(
 ) -> Result<ListChannelsResponse, Error> {
     let channels = ops::channels::list(app).into_iter().map(wire::channel::channel).collect();
     Ok(ListChannelsResponse { channels })
+}
+
+pub(super) async fn wait(
+    call: Call,
+    WaitChannelRequest { user_channel_id, state, timeout_secs }: WaitChannelRequest,
+) -> Result<WaitChannelResponse, Error> {
+    let id = fields::user_channel_id("user_channel_id", &user_channel_id)?;
+    let wanted = awaited(state)?;
+    let (app, timeout) = (call.app()?, timeout::parse(timeout_secs)?);
+    let waiting = ops::channel_waits::channel(&app, &call.caller, (id, wanted), timeout);
+    let Waited { step, timed_out, channel } = call.unless_stopping(waiting).await?;
+    Ok(WaitChannelResponse {
+        state: step.progress.into(),
+        timed_out,
+        channel: channel.map(wire::channel::channel),
+        end: step.end.map(Arc::unwrap_or_clone),
+    })
+}
+
+fn awaited(state: i32) -> Result<ChannelProgress, Error> {
+    match ChannelProgress::try_from(state) {
+        Ok(
+            wanted @ (ChannelProgress::Pending | ChannelProgress::Ready | ChannelProgress::Closed),
+        ) => Ok(wanted),
+        _ => Err(Error::invalid("state", "must be PENDING, READY or CLOSED")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_some_states_can_be_waited_for() {
+        for state in [ChannelProgress::Pending, ChannelProgress::Ready, ChannelProgress::Closed] {
+            assert_eq!(awaited(state.into()).unwrap(), state);
+        }
+        for state in [0, 1, 5, 6, -1] {
+            let error = awaited(state).unwrap_err().to_string();
+            assert!(error.starts_with("state: "), "{error}");
+        }
+    }
 }

@@ -1,7 +1,5 @@
 //! Invoices, offers and receipts as objects.
 
-use std::time::Duration;
-
 use ldk_node::bitcoin::hashes::Hash as _;
 use ldk_server_grpc::api::{
     CancelInvoiceRequest, CancelInvoiceResponse, DeleteExpiredInvoicesRequest,
@@ -12,7 +10,7 @@ use ldk_server_grpc::api::{
 use ldk_server_grpc::types::{self, InvoiceKind, InvoiceState, PageToken};
 
 use super::dispatcher::Call;
-use super::{fields, notes, pages};
+use super::{fields, notes, pages, timeout};
 use crate::app::App;
 use crate::caller::Caller;
 use crate::clock::unix_secs;
@@ -21,9 +19,6 @@ use crate::ops;
 use crate::store::{
     InvoiceFilter, InvoiceName, InvoicePlace, InvoiceRow, InvoiceStatus, ListedState, Page,
 };
-
-const DEFAULT_TIMEOUT_SECS: u32 = 60;
-const MAX_TIMEOUT_SECS: u32 = 86_400;
 
 pub(super) fn list(
     app: &App,
@@ -193,7 +188,7 @@ pub(super) async fn wait(
     WaitInvoiceRequest { label, payment_hash, timeout_secs }: WaitInvoiceRequest,
 ) -> Result<WaitInvoiceResponse, Error> {
     let name = one_of([label_name(label)?, hash_name(&payment_hash)?])?;
-    let (app, timeout) = (call.app()?, timeout(timeout_secs)?);
+    let (app, timeout) = (call.app()?, timeout::parse(timeout_secs)?);
     let waiting = ops::waits::invoice(&app, &call.caller, name, timeout);
     let waited = call.unless_stopping(waiting).await?;
     Ok(WaitInvoiceResponse {
@@ -207,7 +202,7 @@ pub(super) async fn wait_any(
     call: Call,
     WaitAnyInvoiceRequest { last_pay_index, timeout_secs }: WaitAnyInvoiceRequest,
 ) -> Result<WaitAnyInvoiceResponse, Error> {
-    let (app, timeout) = (call.app()?, timeout(timeout_secs)?);
+    let (app, timeout) = (call.app()?, timeout::parse(timeout_secs)?);
     let waiting = ops::waits::any_invoice(&app, &call.caller, last_pay_index, timeout);
     let waited = call.unless_stopping(waiting).await?;
     Ok(WaitAnyInvoiceResponse {
@@ -215,15 +210,6 @@ pub(super) async fn wait_any(
         timed_out: waited.timed_out,
         last_pay_index: app.store.invoice_log().last_pay_index(),
     })
-}
-
-fn timeout(secs: Option<u32>) -> Result<Duration, Error> {
-    match secs.unwrap_or(DEFAULT_TIMEOUT_SECS) {
-        secs @ 0..=MAX_TIMEOUT_SECS => Ok(Duration::from_secs(secs.into())),
-        secs => {
-            Err(Error::invalid("timeout_secs", format!("{secs} is more than {MAX_TIMEOUT_SECS}")))
-        },
-    }
 }
 
 fn message(invoice: &InvoiceRow) -> types::Invoice {
@@ -291,14 +277,6 @@ mod tests {
         for state in [InvoiceState::Unspecified, InvoiceState::Open, InvoiceState::Held] {
             assert!(deletable(state).unwrap_err().to_string().starts_with("state: "));
         }
-    }
-
-    #[test]
-    fn a_wait_is_a_day_at_most() {
-        assert_eq!(timeout(None).unwrap(), Duration::from_secs(60));
-        assert_eq!(timeout(Some(0)).unwrap(), Duration::ZERO);
-        let error = timeout(Some(86_401)).unwrap_err().to_string();
-        assert!(error.starts_with("timeout_secs: 86401"), "{error}");
     }
 
     #[test]

@@ -36,6 +36,7 @@ mod splice;
 mod spontaneous;
 mod stream;
 pub(crate) mod table;
+mod timeout;
 mod unified;
 mod uri;
 mod webhooks;

@@ -90,6 +90,7 @@ macro_rules! for_each_rpc {
             list_payments ListPayments(ListPaymentsRequest) -> ListPaymentsResponse: Read blocking node Reads payments::list;
             list_forwarded_payments ListForwardedPayments(ListForwardedPaymentsRequest) -> ListForwardedPaymentsResponse: Read blocking node Reads payments::list_forwarded;
             list_channels ListChannels(ListChannelsRequest) -> ListChannelsResponse: Read blocking node Reads channels::list;
+            wait_channel WaitChannel(WaitChannelRequest) -> WaitChannelResponse: Read async node Reads channels::wait;
             list_peers ListPeers(ListPeersRequest) -> ListPeersResponse: Read blocking node Reads peers::list;
             graph_list_channels GraphListChannels(GraphListChannelsRequest) -> GraphListChannelsResponse: Read blocking node Reads graph::list_channels;
             graph_get_channel GraphGetChannel(GraphGetChannelRequest) -> GraphGetChannelResponse: Read blocking node Reads graph::get_channel;

@@ -6,6 +6,7 @@ use ldk_node::bitcoin::secp256k1::PublicKey;
 use ldk_node::config::ChannelConfig;
 use ldk_node::lightning::ln::channelmanager::MIN_CLTV_EXPIRY_DELTA;
 use ldk_node::{ChannelDetails, NodeError, UserChannelId};
+use ldk_server_grpc::types::ChannelProgress;
 
 use super::budgets::{self, OnChainDraw};
 use super::peers::{self, PeerAddress};
@@ -13,6 +14,7 @@ use super::send::SendError;
 use crate::app::App;
 use crate::caller::Caller;
 use crate::error::Error;
+use crate::store::ChannelStep;
 
 /// The minimum size of a channel that the library opens.
 pub const MIN_CHANNEL_SATS: u64 = 1000;
@@ -96,6 +98,7 @@ fn open_connected(app: &App, caller: &Caller, open: Open) -> Result<UserChannelI
         }
     });
     let id = draw.end(opened, |_| None)?;
+    app.store.channel_log().learn(id, ChannelStep::open(ChannelProgress::Opening));
     peers::remember(app, node_id, &address);
     Ok(id)
 }

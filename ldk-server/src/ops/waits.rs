@@ -70,7 +70,7 @@ pub async fn any_invoice(
 }
 
 /// Until when to wait: an answer that comes after the caller's deadline would be no answer.
-fn until(caller: &Caller, timeout: Duration) -> Instant {
+pub(super) fn until(caller: &Caller, timeout: Duration) -> Instant {
     let until = Instant::now() + timeout;
     caller.deadline().map_or(until, |deadline| until.min(deadline.shortly_before()))
 }
@@ -110,7 +110,7 @@ async fn read<T: Send + 'static>(
     app: &Arc<App>,
     read: impl FnOnce(&Store) -> io::Result<T> + Send + 'static,
 ) -> Result<T, Error> {
-    let place = app.reading_invoices.enter().await?;
+    let place = app.reading_for_waiters.enter().await?;
     let store = Arc::clone(&app.store);
     let work = app.executor.spawn("read_invoice", move || {
         let _place = place;

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use ldk_node::Node;
 use ldk_node::config::AsyncPaymentsRole;
 use ldk_node::lightning_types::features::NodeFeatures;
+use ldk_server_grpc::types::ChannelProgress;
 use tokio_util::sync::CancellationToken;
 
 use super::StartError;
-use crate::app::{App, LiquidityProvider, backing_up, connecting, reading_invoices, waiting};
+use crate::app::{App, LiquidityProvider, backing_up, connecting, reading_for_waiters, waiting};
 use crate::audit::Audit;
 use crate::backup::Backups;
 use crate::chain::fee_rates::FeeRates;
@@ -23,6 +25,7 @@ use crate::node::startup::Started;
 use crate::pathfinding::PathFinder;
 use crate::payment_requests::PaymentRequests;
 use crate::permissions::Permissions;
+use crate::store::{ChannelStep, Store};
 use crate::wallet::Spending;
 use crate::webhooks::Webhooks;
 
@@ -59,6 +62,7 @@ pub(super) async fn assemble(
         let spending = Arc::new(Spending::new(of_node, of_store, Arc::clone(&config), stopping));
         let (of_store, calls) = (Arc::clone(&store), executor.clone());
         let webhooks = Arc::new(Webhooks::open(&config.webhooks, of_store, calls, events, stop)?);
+        learn_channels(&node, &store);
         Ok::<_, StartError>(Arc::new(App {
             network: config.network,
             executor,
@@ -82,7 +86,7 @@ pub(super) async fn assemble(
             replaying: replaying(),
             labels: KeyLocks::default(),
             waiting: waiting(config.limits.max_waiting_calls),
-            reading_invoices: reading_invoices(),
+            reading_for_waiters: reading_for_waiters(),
             backing_up: backing_up(),
             webhooks,
             spending,
@@ -91,6 +95,17 @@ pub(super) async fn assemble(
         }))
     });
     assembling.await?
+}
+
+/// The state of the channels that the node has loaded, of which no event will tell.
+fn learn_channels(node: &Node, store: &Store) {
+    for channel in node.list_channels() {
+        let progress = match channel.is_channel_ready {
+            true => ChannelProgress::Ready,
+            false => ChannelProgress::Pending,
+        };
+        store.channel_log().learn(channel.user_channel_id, ChannelStep::open(progress));
+    }
 }
 
 fn liquidity_provider(config: &Config) -> Option<LiquidityProvider> {

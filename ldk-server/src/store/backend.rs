@@ -27,6 +27,7 @@ use std::sync::Arc;
 use ldk_node::bitcoin::Txid;
 use ldk_node::lightning::io;
 use ldk_node::lightning::ln::channelmanager::PaymentId;
+use ldk_server_grpc::events::ChannelStateChanged;
 use ldk_server_grpc::types::EventConsumer;
 
 use super::change::{Change, Outcome};
@@ -141,6 +142,8 @@ pub(super) trait Reads: Send + Sync {
     fn event_bounds(&self) -> io::Result<EventBounds>;
     /// The events after this one, each as it was encoded.
     fn events_after(&self, event_index: u64, limit: usize) -> io::Result<Vec<Vec<u8>>>;
+    /// The last of these that tells of the state of this channel.
+    fn last_channel_state(&self, user_channel_id: &str) -> io::Result<Option<ChannelStateChanged>>;
     /// The event of the library that is recorded and not acknowledged.
     fn unacknowledged_event(&self) -> io::Result<Option<Digest>>;
     /// The last event that this consumer has acknowledged.

@@ -8,6 +8,7 @@ mod audit;
 mod backend;
 mod budgets;
 mod change;
+mod channels;
 mod consumers;
 mod cuts;
 mod dedup;
@@ -31,6 +32,7 @@ use std::str::FromStr as _;
 
 pub use audit::AuditRecord;
 pub use budgets::{NotReserved, Reserved};
+pub use channels::{ChannelLog, ChannelStep};
 pub use cuts::CutsRefused;
 pub use dedup::dedup_key;
 pub use durability::{Durability, NeverDurable, Position};
@@ -88,6 +90,7 @@ pub struct Store {
     payment_counts: Counts,
     event_log: EventLog,
     invoice_log: InvoiceLog,
+    channel_log: ChannelLog,
     ledger: Ledger,
     audit_numbers: AuditNumbers,
     /// The library's own store, if the two are compared.
@@ -130,12 +133,14 @@ impl Store {
         let payment_counts = Counts::load(&*reads)?;
         let event_log = EventLog::load(&*reads)?;
         let invoice_log = InvoiceLog::load(&*reads)?;
+        let channel_log = ChannelLog::default();
         let audit_numbers = AuditNumbers::load(&*reads)?;
         let ledger = Ledger::default();
         let observer = observer(
             payment_counts.clone(),
             event_log.clone(),
             invoice_log.clone(),
+            channel_log.clone(),
             ledger.clone(),
         );
         let writer = Writer::start(writes, observer, on_failure)?;
@@ -149,6 +154,7 @@ impl Store {
             payment_counts,
             event_log,
             invoice_log,
+            channel_log,
             ledger,
             audit_numbers,
             library,
@@ -209,6 +215,7 @@ fn observer(
     counts: Counts,
     event_log: EventLog,
     invoice_log: InvoiceLog,
+    channel_log: ChannelLog,
     ledger: Ledger,
 ) -> Observer {
     Box::new(move |outcome| {
@@ -219,7 +226,10 @@ fn observer(
             event_log.acknowledged();
         }
         if let Some(event) = outcome.event.take() {
-            event.envelope.event.iter().for_each(|event| counts.saw(event));
+            event.envelope.event.iter().for_each(|event| {
+                counts.saw(event);
+                channel_log.saw(event);
+            });
             event_log.recorded(*event);
         }
     })

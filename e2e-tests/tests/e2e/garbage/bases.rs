@@ -471,7 +471,20 @@ fn invoices() -> Vec<Base> {
         .sparing("timeout_secs", is_long);
     let expired = api::DeleteExpiredInvoicesRequest { max_expiry: Some(1) };
     let expired = Base::new("DeleteExpiredInvoices", OK, expired).accepting("max_expiry", |_| true);
-    named.into_iter().chain([any, expired, invoice_list()]).collect()
+    named.into_iter().chain([any, expired, invoice_list(), wait_channel()]).collect()
+}
+
+fn wait_channel() -> Base {
+    let is_long = |secs: &Difference| secs.number().is_none_or(|secs| (1..=86_400).contains(&secs));
+    let request = api::WaitChannelRequest {
+        user_channel_id: "7".to_owned(),
+        state: types::ChannelProgress::Ready.into(),
+        timeout_secs: Some(0),
+    };
+    Base::new("WaitChannel", UNKNOWN, request)
+        .accepting("user_channel_id", |_| true)
+        .accepting("state", |_| true)
+        .sparing("timeout_secs", is_long)
 }
 
 fn invoice_list() -> Base {

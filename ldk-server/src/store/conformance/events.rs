@@ -1,9 +1,12 @@
 //! The events, and what is known of the library's.
 
+use ldk_node::UserChannelId;
 use ldk_node::lightning::util::persist::KVStoreSync;
 use ldk_server_grpc::events::event_envelope::Event;
-use ldk_server_grpc::events::{PaymentForwarded, PaymentReceived};
-use ldk_server_grpc::types::ForwardedPayment;
+use ldk_server_grpc::events::{
+    ChannelState, ChannelStateChanged, PaymentForwarded, PaymentReceived,
+};
+use ldk_server_grpc::types::{ChannelProgress, ForwardedPayment};
 
 use super::TestDatabase;
 use crate::compat::event_queue;
@@ -178,4 +181,37 @@ pub(super) fn an_event_is_read_as_it_was_recorded<D: TestDatabase>() {
     let stored = store.events_after(0, 1).unwrap().remove(0);
     assert_eq!(stored.event, Some(Event::PaymentReceived(received)));
     assert!(stored.created_at > 1_700_000_000);
+}
+
+fn channel_event(user_channel_id: &str, state: ChannelState) -> NewEvent {
+    let event = Event::ChannelStateChanged(ChannelStateChanged {
+        user_channel_id: user_channel_id.to_owned(),
+        state: state.into(),
+        ..Default::default()
+    });
+    NewEvent { event, dedup_key: None, source_digest: None, forward: None }
+}
+
+pub(super) fn the_end_of_a_channel_is_found_among_its_events<D: TestDatabase>() {
+    let store = D::new().open();
+    let forward = PaymentForwarded {
+        forwarded_payment: Some(ForwardedPayment {
+            prev_user_channel_id: "17".to_owned(),
+            ..Default::default()
+        }),
+    };
+    for event in [
+        channel_event("17", ChannelState::Ready),
+        channel_event("17", ChannelState::Closed),
+        // Others whose numbers have the same digits, and what is about the channel and no state of it.
+        channel_event("170", ChannelState::OpenFailed),
+        channel_event("7", ChannelState::Ready),
+        NewEvent { event: Event::PaymentForwarded(forward), ..event() },
+    ] {
+        store.record_event(event).unwrap();
+    }
+    let end = |id| store.end_of_channel(UserChannelId(id)).unwrap().map(|step| step.progress);
+    assert_eq!(end(17), Some(ChannelProgress::Closed));
+    assert_eq!(end(170), Some(ChannelProgress::OpenFailed));
+    assert_eq!((end(7), end(1)), (None, None), "it has not ended, or there is none");
 }

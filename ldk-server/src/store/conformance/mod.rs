@@ -143,6 +143,7 @@ on_each!({
         what_can_happen_only_once_is_recorded_once,
         equal_forwards_are_as_many_as_happened,
         an_event_is_read_as_it_was_recorded,
+        the_end_of_a_channel_is_found_among_its_events,
     }
     failure {
         a_change_that_cannot_be_made,

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use ldk_server_grpc::events::EventEnvelope;
+use ldk_server_grpc::events::event_envelope::Event;
+use ldk_server_grpc::events::{ChannelStateChanged, EventEnvelope};
 use prost::Message as _;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -83,6 +84,32 @@ pub(super) fn after(
     )?;
     let values = [as_i64(event_index), as_i64(limit as u64)];
     statement.query_map(values, |row| row.get(0))?.collect()
+}
+
+/// The last that is known of the state of this channel.
+pub(super) fn last_channel_state(
+    database: &Connection,
+    user_channel_id: &str,
+) -> rusqlite::Result<Option<ChannelStateChanged>> {
+    let mut statement = database.prepare_cached(
+        "SELECT event FROM ldk_server_events WHERE instr(event, ?1) > 0
+         ORDER BY event_index DESC",
+    )?;
+    let mut rows = statement.query([user_channel_id.as_bytes()])?;
+    while let Some(row) = rows.next()? {
+        let change = channel_state(row.get_ref(0)?.as_blob()?);
+        if let Some(change) = change.filter(|change| change.user_channel_id == user_channel_id) {
+            return Ok(Some(change));
+        }
+    }
+    Ok(None)
+}
+
+fn channel_state(event: &[u8]) -> Option<ChannelStateChanged> {
+    match EventEnvelope::decode(event).ok()?.event? {
+        Event::ChannelStateChanged(change) => Some(change),
+        _ => None,
+    }
 }
 
 /// Removes the oldest of the events that were recorded before this time, or are too many.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ldk_node::bitcoin::Txid;
 use ldk_node::lightning::io;
 use ldk_node::lightning::ln::channelmanager::PaymentId;
+use ldk_server_grpc::events::ChannelStateChanged;
 use ldk_server_grpc::types::EventConsumer;
 
 use super::{
@@ -110,6 +111,10 @@ impl Reads for Readers {
 
     fn events_after(&self, event_index: u64, limit: usize) -> io::Result<Vec<Vec<u8>>> {
         self.read(|database| events::after(database, event_index, limit))
+    }
+
+    fn last_channel_state(&self, user_channel_id: &str) -> io::Result<Option<ChannelStateChanged>> {
+        self.read(|database| events::last_channel_state(database, user_channel_id))
     }
 
     fn unacknowledged_event(&self) -> io::Result<Option<Digest>> {

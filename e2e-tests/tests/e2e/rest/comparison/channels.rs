@@ -31,6 +31,8 @@ pub(super) async fn compare(faces: &mut Faces<'_>, nodes: &Nodes) -> Result<()> 
     configure(faces, nodes, &ids, named).await?;
     splice(faces, nodes, &ids, named).await?;
     faces.read("ListChannels", json!({}), &[]).await?;
+    let ready = json!({ "user_channel_id": ids[0], "state": "CHANNEL_PROGRESS_READY" });
+    faces.read("WaitChannel", ready, &[]).await?;
     faces.each("CloseChannel", named, &[]).await?;
     without(nodes, &ids).await?;
     peers(faces, nodes).await?;

@@ -1,0 +1,62 @@
+//! Waiting for channels.
+
+use std::time::Instant;
+
+use clap::{Args, ValueEnum};
+use ldk_server_client::Client;
+use ldk_server_grpc::api::WaitChannelRequest;
+use ldk_server_grpc::types::ChannelProgress;
+
+use crate::failure::Failure;
+use crate::output::{self, Format};
+use crate::timeout::Timeout;
+
+/// Wait until a channel can be used, has its funding, or is closed, and print how far it has come
+#[derive(Debug, Args)]
+pub(crate) struct WaitChannel {
+    /// The channel's user_channel_id
+    user_channel_id: String,
+
+    /// What to wait for; a channel that has ended is printed at once
+    #[arg(long, value_enum, default_value_t = State::Ready)]
+    state: State,
+
+    #[command(flatten)]
+    timeout: Timeout,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum State {
+    /// It has its funding transaction
+    Pending,
+    /// It can be used
+    Ready,
+    /// It is closed
+    Closed,
+}
+
+impl From<State> for ChannelProgress {
+    fn from(state: State) -> Self {
+        match state {
+            State::Pending => Self::Pending,
+            State::Ready => Self::Ready,
+            State::Closed => Self::Closed,
+        }
+    }
+}
+
+impl WaitChannel {
+    pub(crate) async fn run(self, client: &Client, format: Format) -> Result<(), Failure> {
+        let state = ChannelProgress::from(self.state).into();
+        let begun = Instant::now();
+        loop {
+            let (timeout_secs, is_last) = self.timeout.of_next_call(begun);
+            let user_channel_id = self.user_channel_id.clone();
+            let request = WaitChannelRequest { user_channel_id, state, timeout_secs };
+            let answer = client.wait_channel(request).await?;
+            if is_last || !answer.timed_out {
+                return output::print(&answer, format);
+            }
+        }
+    }
+}
