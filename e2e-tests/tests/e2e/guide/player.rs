@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const WRITING_PATIENCE: Duration = Duration::from_secs(5);
 /// Commands that begin like this change nothing, so they can be asked again until the answer is as
 /// shown.
-const QUESTIONS: [&str; 5] = ["get-", "list-", "graph-", "decode-", "export-"];
+const QUESTIONS: [&str; 6] = ["get-", "list-", "graph-", "decode-", "export-", "wait-"];
 
 pub(crate) struct Player<'a> {
     network: &'a Network,
