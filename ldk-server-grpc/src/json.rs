@@ -70,6 +70,8 @@ proto_names!(
     crate::types::BalanceSource,
     crate::types::ChannelDirection,
     crate::types::ChannelProgress,
+    crate::types::InboundChannelOrderState,
+    crate::types::InboundChannelPaymentState,
     crate::types::InvoiceKind,
     crate::types::InvoiceState,
     crate::types::Network,

@@ -61,6 +61,8 @@ pub struct App {
     pub held: Arc<HeldPayments>,
     /// The provider of just-in-time channels, if one is configured.
     pub lsp: Option<LiquidityProvider>,
+    /// The provider of channels that are ordered, if one is configured.
+    pub channel_provider: Option<ChannelProvider>,
     /// Payment requests that are being paid in one of several ways.
     pub payment_requests: PaymentRequests,
     /// The resolver of names (BIP 353).
@@ -95,7 +97,7 @@ pub struct App {
     pub webhooks: Arc<Webhooks>,
 }
 
-/// The provider of just-in-time channels (an LSP).
+/// A provider of channels (an LSP).
 pub struct LiquidityProvider {
     /// Its node id.
     pub node_id: PublicKey,
@@ -110,6 +112,21 @@ impl LiquidityProvider {
     pub fn new(node_id: PublicKey, address: SocketAddress) -> Self {
         let full = format!("{MAX_ORDERING} channels are being ordered");
         Self { node_id, address, ordering: Bulkhead::new(MAX_ORDERING, &full) }
+    }
+}
+
+/// A provider of channels that are ordered (LSPS1).
+pub struct ChannelProvider {
+    /// Who it is.
+    pub provider: LiquidityProvider,
+    /// The one call that asks it something at a time.
+    pub asking: Bulkhead,
+}
+
+impl ChannelProvider {
+    /// A provider that is not asked anything.
+    pub fn new(provider: LiquidityProvider) -> Self {
+        Self { provider, asking: Bulkhead::new(1, "the liquidity provider is being asked") }
     }
 }
 

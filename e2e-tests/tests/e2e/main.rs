@@ -1,5 +1,6 @@
 //! End-to-end tests: real daemons, a real bitcoind, and clients as users have them.
 
+mod async_receive;
 mod audit;
 mod auth;
 mod backup;
@@ -25,6 +26,7 @@ mod guide;
 mod health;
 mod history;
 mod hodl;
+mod inbound_channels;
 mod invoices;
 mod jit;
 mod journal;

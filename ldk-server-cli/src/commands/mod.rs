@@ -39,6 +39,7 @@ macro_rules! unary_commands {
 }
 
 mod api_keys;
+mod async_receive;
 mod audit;
 mod backup;
 mod bolt11;
@@ -54,6 +55,7 @@ mod events;
 mod graph;
 mod health;
 mod hodl;
+mod inbound_channels;
 mod invoices;
 mod jit;
 mod man_pages;
@@ -132,8 +134,10 @@ nouns! {
     Bolt11Receive(bolt11::ReceiveCommands),
     Hodl(hodl::Commands),
     Jit(jit::Commands),
+    InboundChannels(inbound_channels::Commands),
     Bolt11Send(bolt11::SendCommands),
     Bolt12(bolt12::Commands),
+    AsyncReceive(async_receive::Commands),
     Spontaneous(spontaneous::Commands),
     Unified(unified::Commands),
     Routes(routes::Commands),

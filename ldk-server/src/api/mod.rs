@@ -4,6 +4,7 @@
 
 mod amount;
 mod api_keys;
+mod async_receive;
 mod audit;
 mod backup;
 mod bolt11;
@@ -19,6 +20,7 @@ mod events;
 mod fields;
 mod graph;
 mod hold;
+mod inbound_channels;
 mod invoices;
 mod jit;
 mod node;

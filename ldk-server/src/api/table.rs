@@ -6,9 +6,10 @@ use ldk_server_grpc::api::*;
 use ldk_server_grpc::events::EventEnvelope;
 
 use super::{
-    Admitted, Dispatcher, Stream, api_keys, audit, backup, bolt11, bolt12, channel_config,
-    channels, client_certs, consumers, crypto, decode, events, graph, hold, invoices, jit, node,
-    onchain, onchain_fees, payments, peers, routes, runes, splice, spontaneous, unified, webhooks,
+    Admitted, Dispatcher, Stream, api_keys, async_receive, audit, backup, bolt11, bolt12,
+    channel_config, channels, client_certs, consumers, crypto, decode, events, graph, hold,
+    inbound_channels, invoices, jit, node, onchain, onchain_fees, payments, peers, routes, runes,
+    splice, spontaneous, unified, webhooks,
 };
 use crate::access::Access;
 use crate::error::Error;
@@ -106,6 +107,11 @@ macro_rules! for_each_rpc {
             bolt11_fail_for_hash Bolt11FailForHash(Bolt11FailForHashRequest) -> Bolt11FailForHashResponse: Invoice blocking node Changes hold::fail;
             bolt11_receive_via_jit_channel Bolt11ReceiveViaJitChannel(Bolt11ReceiveViaJitChannelRequest) -> Bolt11ReceiveViaJitChannelResponse: Invoice async node Changes jit::receive;
             bolt11_receive_variable_amount_via_jit_channel Bolt11ReceiveVariableAmountViaJitChannel(Bolt11ReceiveVariableAmountViaJitChannelRequest) -> Bolt11ReceiveVariableAmountViaJitChannelResponse: Invoice async node Changes jit::receive_variable_amount;
+            request_inbound_channel RequestInboundChannel(RequestInboundChannelRequest) -> RequestInboundChannelResponse: Channels async node Changes inbound_channels::request;
+            get_inbound_channel_order GetInboundChannelOrder(GetInboundChannelOrderRequest) -> GetInboundChannelOrderResponse: Channels async node Reads inbound_channels::get_order;
+            bolt12_receive_async Bolt12ReceiveAsync(Bolt12ReceiveAsyncRequest) -> Bolt12ReceiveAsyncResponse: Invoice blocking node Changes async_receive::receive;
+            set_static_invoice_server SetStaticInvoiceServer(SetStaticInvoiceServerRequest) -> SetStaticInvoiceServerResponse: Invoice blocking node Changes async_receive::set_server;
+            create_async_recipient_paths CreateAsyncRecipientPaths(CreateAsyncRecipientPathsRequest) -> CreateAsyncRecipientPathsResponse: Invoice blocking node Changes async_receive::create_paths;
             bolt12_receive Bolt12Receive(Bolt12ReceiveRequest) -> Bolt12ReceiveResponse: Invoice blocking node Changes bolt12::receive;
             list_invoices ListInvoices(ListInvoicesRequest) -> ListInvoicesResponse: Read blocking node Reads invoices::list;
             get_invoice GetInvoice(GetInvoiceRequest) -> GetInvoiceResponse: Read blocking node Reads invoices::get;

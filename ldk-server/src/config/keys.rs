@@ -295,6 +295,18 @@ keys! {
         "limits.max_queued_bytes_per_peer",
         "Bytes that may wait to be sent to one peer",
     ).value("BYTES").default("1048576");
+    LIQUIDITY_LSPS1_CLIENT_NODE_PUBKEY: Text(
+        "liquidity.lsps1_client.node_pubkey",
+        "Node id of the provider of channels that are ordered",
+    ).value("PUBKEY");
+    LIQUIDITY_LSPS1_CLIENT_ADDRESS: Text(
+        "liquidity.lsps1_client.address",
+        "Address of that provider",
+    ).value("HOST:PORT");
+    LIQUIDITY_LSPS1_CLIENT_TOKEN: Text(
+        "liquidity.lsps1_client.token",
+        "Token that the provider requires of its customers",
+    ).secret().value("TOKEN");
     LIQUIDITY_LSPS2_CLIENT_NODE_PUBKEY: Text(
         "liquidity.lsps2_client.node_pubkey",
         "Node id of the provider of just-in-time channels",

@@ -33,8 +33,8 @@ use ldk_node::liquidity::LSPS2ServiceConfig;
 use ldk_server_grpc::places;
 pub use sections::{
     ChannelsConfig, ClientAuthConfig, EventsConfig, HrnConfig, HttpConfig, LimitsConfig, LogConfig,
-    LogFormat, LogRotation, Lsps2ClientConfig, MetricsConfig, MetricsLogin, PeerLimitsConfig,
-    TlsConfig, UnixSocketConfig, WebhooksConfig,
+    LogFormat, LogRotation, LspConfig, MetricsConfig, MetricsLogin, PeerLimitsConfig, TlsConfig,
+    UnixSocketConfig, WebhooksConfig,
 };
 use values::Values;
 
@@ -86,8 +86,10 @@ pub struct Config {
     pub accept_body_bound_auth: bool,
     /// Whether what a caller puts into channels draws on its budgets.
     pub budgets_count_funding: bool,
+    /// The LSP that opens channels that are ordered.
+    pub lsps1_client: Option<LspConfig>,
     /// The LSP that opens just-in-time channels to this node.
-    pub lsps2_client: Option<Lsps2ClientConfig>,
+    pub lsps2_client: Option<LspConfig>,
     /// The just-in-time channels that this node opens to others.
     pub lsps2_service: Option<LSPS2ServiceConfig>,
     /// How many blocks before its deadline a held payment is failed back; 0 for never.
@@ -203,6 +205,7 @@ impl Config {
             accept_timestamp_only_auth: values.is_on(keys::AUTH_ACCEPT_TIMESTAMP_ONLY),
             accept_body_bound_auth: values.is_on(keys::AUTH_ACCEPT_BODY_BOUND),
             budgets_count_funding: values.is_on(keys::AUTH_BUDGETS_COUNT_FUNDING),
+            lsps1_client: parse::lsps1_client(values)?,
             lsps2_client: parse::lsps2_client(values)?,
             lsps2_service: parse::lsps2_service(values)?,
             hodl_fail_before_deadline_blocks: parse::hodl_fail_before_deadline_blocks(values)?,

@@ -141,8 +141,8 @@ pub struct PeerLimitsConfig {
     pub max_queued_bytes: usize,
 }
 
-/// The LSP that opens just-in-time channels to this node.
-pub struct Lsps2ClientConfig {
+/// A provider that opens channels to this node (an LSP).
+pub struct LspConfig {
     /// Its node id.
     pub node_id: PublicKey,
     /// Its address.

@@ -193,6 +193,9 @@ fn liquidity_sections_are_read() {
     let config = load(
         &format!(
             "{MINIMAL}
+[liquidity.lsps1_client]
+node_pubkey = \"{KEY}\"
+address = \"127.0.0.1:9736\"
 [liquidity.lsps2_client]
 node_pubkey = \"{KEY}\"
 address = \"127.0.0.1:9735\"
@@ -211,6 +214,11 @@ client_trusts_lsp = true
         &[],
     )
     .unwrap();
+    let ordered = config.lsps1_client.unwrap();
+    assert_eq!(
+        (ordered.node_id.to_string(), ordered.address.to_string()),
+        (KEY.to_owned(), "127.0.0.1:9736".to_owned())
+    );
     assert_eq!(config.lsps2_client.unwrap().node_id.to_string(), KEY);
     assert_eq!(config.lsps2_service.unwrap().min_channel_lifetime, 4320);
 }
@@ -414,6 +422,10 @@ fn bad_files_are_refused_with_the_key_and_what_is_accepted() {
         (
             with("[liquidity.lsps2_client]\nnode_pubkey = \"02\"\naddress = \"127.0.0.1:9735\"\n"),
             "liquidity.lsps2_client.node_pubkey",
+        ),
+        (
+            with(&format!("[liquidity.lsps1_client]\nnode_pubkey = \"{KEY}\"\n")),
+            "liquidity.lsps1_client.address",
         ),
     ] {
         let message = refusal(&file, &[]);

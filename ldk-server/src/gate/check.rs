@@ -11,12 +11,13 @@ const VERSION: u8 = 3;
 /// Refuses onion addresses that could not work, before the start does anything.
 pub fn check(config: &Config) -> Result<(), ConfigError> {
     const LISTENING: &str = "node.listening_addresses";
-    const LSP: &str = "liquidity.lsps2_client.address";
-    let lsp = config.lsps2_client.as_ref().map(|lsp| &lsp.address);
+    const LSPS: [&str; 2] = ["liquidity.lsps1_client.address", "liquidity.lsps2_client.address"];
+    let lsps = LSPS.into_iter().zip([&config.lsps1_client, &config.lsps2_client]);
+    let lsps = lsps.filter_map(|(key, lsp)| Some((key, &lsp.as_ref()?.address)));
     let listening = config.listening_addresses.iter().map(|address| (LISTENING, address));
     let announced = config.announcement_addresses.iter();
     let announced = announced.map(|address| ("node.announcement_addresses", address));
-    for (key, address) in listening.chain(announced).chain(lsp.map(|address| (LSP, address))) {
+    for (key, address) in listening.chain(announced).chain(lsps) {
         if is_misspelt(address) {
             let accepted =
                 "an onion address is 56 characters of version 3 and .onion, in lower case";
@@ -29,7 +30,7 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
             );
             return Err(ConfigError::new(key, reason));
         }
-        if key == LSP && is_onion(address) && config.tor_proxy.is_none() {
+        if LSPS.contains(&key) && is_onion(address) && config.tor_proxy.is_none() {
             let reason = format!("{address} is an onion address, which needs tor.proxy_address");
             return Err(ConfigError::new(key, reason));
         }

@@ -3,7 +3,7 @@
 use log::{Log, Metadata, Record};
 use tracing_log::LogTracer;
 
-use crate::compat::splice_signed;
+use crate::compat::{lsps1, splice_signed};
 
 /// Observes every record, and forwards those that are enabled.
 struct LogBridge(LogTracer);
@@ -15,7 +15,9 @@ impl Log for LogBridge {
 
     fn log(&self, record: &Record<'_>) {
         splice_signed::observe(record);
-        self.0.log(record);
+        if lsps1::observe(record) {
+            self.0.log(record);
+        }
     }
 
     fn flush(&self) {

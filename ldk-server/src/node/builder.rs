@@ -47,12 +47,19 @@ pub fn build(
     Ok(builder.build_with_store(Arc::new(NodeStore::new(store, gate)))?)
 }
 
-/// Just-in-time channels, from an LSP and to others.
+/// Channels from LSPs, and to others.
 fn set_liquidity(
     builder: &mut Builder,
     config: &Config,
     gate: &PeerGate,
 ) -> Result<(), ConfigError> {
+    if let Some(lsp) = &config.lsps1_client {
+        let token = lsp.token.as_ref().map(|token| token.expose_secret().to_owned());
+        let address = gate
+            .configured_address(&lsp.address)
+            .map_err(|error| ConfigError::new("liquidity.lsps1_client.address", error))?;
+        builder.set_liquidity_source_lsps1(lsp.node_id, address, token);
+    }
     if let Some(lsp) = &config.lsps2_client {
         let token = lsp.token.as_ref().map(|token| token.expose_secret().to_owned());
         let address = gate

@@ -92,7 +92,7 @@ fn none_configured() -> Error {
 }
 
 /// The caller did not choose the LSP, so an unreachable one is not the caller's fault.
-fn unreachable(error: Error) -> Error {
+pub(super) fn unreachable(error: Error) -> Error {
     match error {
         Error::InvalidArgument { reason, .. } | Error::FailedPrecondition(reason) => {
             Error::Unavailable(format!("liquidity provider: {reason}"))

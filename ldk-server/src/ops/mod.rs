@@ -3,6 +3,7 @@
 //! the caller if it checks whether that one is still waiting, and its arguments.
 
 pub mod amount;
+pub mod async_receive;
 pub mod audit;
 pub mod backup;
 pub mod bolt11;
@@ -17,6 +18,7 @@ pub mod decode;
 pub mod events;
 pub mod graph;
 pub mod hold;
+pub mod inbound_channels;
 pub mod invoices;
 pub mod jit;
 pub mod labels;

@@ -9,12 +9,14 @@ use ldk_server_grpc::types::ChannelProgress;
 use tokio_util::sync::CancellationToken;
 
 use super::StartError;
-use crate::app::{App, LiquidityProvider, backing_up, connecting, reading_for_waiters, waiting};
+use crate::app::{
+    App, ChannelProvider, LiquidityProvider, backing_up, connecting, reading_for_waiters, waiting,
+};
 use crate::audit::Audit;
 use crate::backup::Backups;
 use crate::chain::fee_rates::FeeRates;
 use crate::compat::node_features;
-use crate::config::Config;
+use crate::config::{Config, LspConfig};
 use crate::events::{EventLoop, JsonEvents, replaying};
 use crate::executor::Executor;
 use crate::hold::HeldPayments;
@@ -73,7 +75,9 @@ pub(super) async fn assemble(
             channel_settings: settings,
             payment_requests: PaymentRequests::default(),
             held,
-            lsp: liquidity_provider(&config),
+            lsp: liquidity_provider(config.lsps2_client.as_ref()),
+            channel_provider: liquidity_provider(config.lsps1_client.as_ref())
+                .map(ChannelProvider::new),
             names: Names::new(&config.hrn),
             features: features(&config),
             gate,
@@ -108,8 +112,8 @@ fn learn_channels(node: &Node, store: &Store) {
     }
 }
 
-fn liquidity_provider(config: &Config) -> Option<LiquidityProvider> {
-    let lsp = config.lsps2_client.as_ref()?;
+fn liquidity_provider(lsp: Option<&LspConfig>) -> Option<LiquidityProvider> {
+    let lsp = lsp?;
     Some(LiquidityProvider::new(lsp.node_id, lsp.address.clone()))
 }
 

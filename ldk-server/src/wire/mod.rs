@@ -8,6 +8,7 @@ pub mod faults;
 pub mod features;
 pub mod generation;
 pub mod graph;
+pub mod inbound_channel;
 pub mod node;
 pub mod payment;
 pub mod route;

@@ -142,6 +142,7 @@ pub(crate) fn all(network: &Fixture) -> Vec<Base> {
         bolt11_receive(),
         hodl(),
         jit(),
+        inbound(),
         send(network),
         before_paying(),
         bolt12_receive(),
@@ -297,6 +298,26 @@ fn jit() -> Vec<Base> {
             ]
         })
         .collect()
+}
+
+/// The node has no provider, no server of static invoices, and is none.
+fn inbound() -> Vec<Base> {
+    let channel = api::RequestInboundChannelRequest {
+        lsp_balance_sats: 1_000_000,
+        client_balance_sats: 1_000,
+        channel_expiry_blocks: 4_320,
+        announce_channel: true,
+    };
+    let order = api::GetInboundChannelOrderRequest { order_id: "3f1c9d52".to_owned() };
+    let recipient = api::CreateAsyncRecipientPathsRequest { recipient_id: "carol".to_owned() };
+    let server = api::SetStaticInvoiceServerRequest { paths: "0001".to_owned() };
+    vec![
+        Base::new("RequestInboundChannel", REFUSED, channel),
+        Base::new("GetInboundChannelOrder", REFUSED, order),
+        Base::new("CreateAsyncRecipientPaths", REFUSED, recipient),
+        Base::new("SetStaticInvoiceServer", INVALID, server),
+        Base::new("Bolt12ReceiveAsync", REFUSED, api::Bolt12ReceiveAsyncRequest {}),
+    ]
 }
 
 /// Bob asks for more than any channel holds, and to the stranger there is no way.

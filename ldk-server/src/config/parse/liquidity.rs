@@ -1,26 +1,50 @@
-//! Just-in-time channels, from others and to others.
+//! Channels that are ordered or opened just in time, from others and to others.
 
 use ldk_node::liquidity::LSPS2ServiceConfig;
 
 use super::{missing, peer_address, public_key};
 use crate::config::keys::{self, Boolean, Key, Number, Text};
 use crate::config::values::Values;
-use crate::config::{ConfigError, Lsps2ClientConfig};
+use crate::config::{ConfigError, LspConfig};
 
-pub(in crate::config) fn lsps2_client(
-    values: &Values,
-) -> Result<Option<Lsps2ClientConfig>, ConfigError> {
-    const NODE: Key<Text> = keys::LIQUIDITY_LSPS2_CLIENT_NODE_PUBKEY;
-    const ADDRESS: Key<Text> = keys::LIQUIDITY_LSPS2_CLIENT_ADDRESS;
-    if !values.have_section("liquidity.lsps2_client") {
+pub(in crate::config) fn lsps1_client(values: &Values) -> Result<Option<LspConfig>, ConfigError> {
+    let keys = ProviderKeys {
+        section: "liquidity.lsps1_client",
+        node: keys::LIQUIDITY_LSPS1_CLIENT_NODE_PUBKEY,
+        address: keys::LIQUIDITY_LSPS1_CLIENT_ADDRESS,
+        token: keys::LIQUIDITY_LSPS1_CLIENT_TOKEN,
+    };
+    provider(values, &keys)
+}
+
+pub(in crate::config) fn lsps2_client(values: &Values) -> Result<Option<LspConfig>, ConfigError> {
+    let keys = ProviderKeys {
+        section: "liquidity.lsps2_client",
+        node: keys::LIQUIDITY_LSPS2_CLIENT_NODE_PUBKEY,
+        address: keys::LIQUIDITY_LSPS2_CLIENT_ADDRESS,
+        token: keys::LIQUIDITY_LSPS2_CLIENT_TOKEN,
+    };
+    provider(values, &keys)
+}
+
+/// The keys of a section that names a provider.
+struct ProviderKeys {
+    section: &'static str,
+    node: Key<Text>,
+    address: Key<Text>,
+    token: Key<Text>,
+}
+
+fn provider(values: &Values, keys: &ProviderKeys) -> Result<Option<LspConfig>, ConfigError> {
+    if !values.have_section(keys.section) {
         return Ok(None);
     }
-    let node_id = values.text(NODE).ok_or_else(|| missing(NODE))?;
-    let address = values.text(ADDRESS).ok_or_else(|| missing(ADDRESS))?;
-    Ok(Some(Lsps2ClientConfig {
-        node_id: public_key(NODE, &node_id)?,
-        address: peer_address(ADDRESS, &address)?,
-        token: values.secret(keys::LIQUIDITY_LSPS2_CLIENT_TOKEN),
+    let node_id = values.text(keys.node).ok_or_else(|| missing(keys.node))?;
+    let address = values.text(keys.address).ok_or_else(|| missing(keys.address))?;
+    Ok(Some(LspConfig {
+        node_id: public_key(keys.node, &node_id)?,
+        address: peer_address(keys.address, &address)?,
+        token: values.secret(keys.token),
     }))
 }
 

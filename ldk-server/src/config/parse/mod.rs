@@ -24,7 +24,7 @@ use ldk_node::bitcoin::secp256k1::PublicKey;
 use ldk_node::lightning::ln::msgs::SocketAddress;
 use ldk_server_grpc::{AuthorityFiles, places};
 pub(super) use limits::{limits, peer_limits};
-pub(super) use liquidity::{lsps2_client, lsps2_service};
+pub(super) use liquidity::{lsps1_client, lsps2_client, lsps2_service};
 pub(super) use node::{async_payments_role, grpc_address, identity};
 pub(super) use routing::{channels, routing};
 use rustls_pki_types::DnsName;

@@ -107,7 +107,12 @@ async fn through_new_channels(faces: &mut Faces<'_>) -> Result<()> {
     let request = |_| json!({ "expiry_secs": 3_600 });
     let name = "Bolt11ReceiveVariableAmountViaJitChannel";
     faces.each(name, request, &[NEW_INVOICE]).await?;
-    Ok(())
+    let order = json!({ "lsp_balance_sats": 1_000_000, "channel_expiry_blocks": 144 });
+    faces.refused("RequestInboundChannel", order).await?;
+    faces.refused("GetInboundChannelOrder", json!({ "order_id": "1" })).await?;
+    faces.refused("Bolt12ReceiveAsync", json!({})).await?;
+    faces.refused("SetStaticInvoiceServer", json!({ "paths": "00" })).await?;
+    faces.refused("CreateAsyncRecipientPaths", json!({ "recipient_id": "carol" })).await
 }
 
 async fn sending(faces: &mut Faces<'_>, Nodes { alice, bob, .. }: &Nodes) -> Result<()> {
