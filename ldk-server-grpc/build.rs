@@ -73,6 +73,13 @@ fn json_attributes(
         builder = builder.field_attribute(format!("{path}.scores"), renamed);
     }
     for field in &message.field {
+        // What is said of a call with a key only.
+        if field.name() == "repeated" {
+            builder = builder.field_attribute(
+                format!("{path}.{}", field.name()),
+                "#[cfg_attr(feature = \"serde\", serde(skip_serializing_if = \"std::ops::Not::not\"))]",
+            );
+        }
         if let Some(function) = json_function(field) {
             builder = builder.field_attribute(
                 format!("{path}.{}", field.name()),

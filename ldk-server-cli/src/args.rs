@@ -42,6 +42,29 @@ impl From<RouteArgs> for RouteParametersConfig {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct OnceArgs {
+    /// Key with which the command can be repeated without doing it twice: at most 64 characters
+    /// without spaces. With auto, a random key is used, and printed on standard error before the call
+    #[arg(long, value_name = "KEY|auto")]
+    idempotency_key: Option<String>,
+}
+
+impl OnceArgs {
+    /// The key; empty if there is none.
+    pub(crate) fn key(self) -> String {
+        match self.idempotency_key {
+            Some(key) if key == "auto" => {
+                let key = hex::encode(rand::random::<[u8; 16]>());
+                // Before the call, so that it is known whatever becomes of that.
+                eprintln!("idempotency key: {key}");
+                key
+            },
+            key => key.unwrap_or_default(),
+        }
+    }
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct DescriptionArgs {
     /// Text that the payer is shown
     #[arg(short, long, value_name = "TEXT", allow_hyphen_values = true)]

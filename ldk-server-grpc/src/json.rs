@@ -82,11 +82,13 @@ pub(crate) struct UnifiedSend {
     payment_result: Option<PaymentResult>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     left_out: Vec<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    repeated: bool,
 }
 
 impl From<UnifiedSendResponse> for UnifiedSend {
     fn from(response: UnifiedSendResponse) -> Self {
-        let UnifiedSendResponse { payment_result, left_out } = response;
-        Self { payment_result, left_out }
+        let UnifiedSendResponse { payment_result, left_out, repeated } = response;
+        Self { payment_result, left_out, repeated }
     }
 }

@@ -17,6 +17,7 @@ use crate::executor::Executor;
 use crate::gate::PeerGate;
 use crate::hold::HeldPayments;
 use crate::hrn::Names;
+use crate::intents::Intents;
 use crate::node::channel_settings::ChannelSettings;
 use crate::payment_requests::PaymentRequests;
 use crate::permissions::Permissions;
@@ -56,6 +57,8 @@ pub struct App {
     pub lsp: Option<LiquidityProvider>,
     /// Payment requests that are being paid in one of several ways.
     pub payment_requests: PaymentRequests,
+    /// Calls under keys that are being carried out.
+    pub intents: Intents,
     /// The resolver of names (BIP 353).
     pub names: Names,
     /// The features that the node announces.

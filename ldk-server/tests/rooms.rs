@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 /// From the top to the bottom. A module may name those that stand below it, and no other.
-const FLOORS: [&str; 55] = [
+const FLOORS: [&str; 57] = [
     "main",
     "fuzzing",
     "commands",
@@ -44,6 +44,7 @@ const FLOORS: [&str; 55] = [
     "permissions",
     "caller",
     "access",
+    "intents",
     "store",
     "certificate",
     "process",
@@ -64,6 +65,7 @@ const FLOORS: [&str; 55] = [
     "ip",
     "waiters",
     "clock",
+    "crash_points",
 ];
 
 /// What a file imports from above all the same, and why that is no harm.

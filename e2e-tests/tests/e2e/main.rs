@@ -31,6 +31,7 @@ mod logs;
 mod lookups;
 mod metrics;
 mod mirror;
+mod once;
 mod onchain;
 mod openapi;
 mod page;

@@ -4,7 +4,7 @@ use clap::Args;
 use ldk_server_grpc::api::UnifiedSendRequest;
 
 use crate::amount::Amount;
-use crate::args::RouteArgs;
+use crate::args::{OnceArgs, RouteArgs};
 
 unary_commands!(Commands {
     Pay => unified_send,
@@ -28,6 +28,9 @@ pub(crate) struct Pay {
 
     #[command(flatten)]
     route: RouteArgs,
+
+    #[command(flatten)]
+    once: OnceArgs,
 }
 
 impl From<Pay> for UnifiedSendRequest {
@@ -37,6 +40,7 @@ impl From<Pay> for UnifiedSendRequest {
             amount_msat: command.amount.map(Amount::msat),
             route_parameters: Some(command.route.into()),
             allow_overpayment: command.allow_overpayment,
+            idempotency_key: command.once.key(),
         }
     }
 }
@@ -54,6 +58,7 @@ mod tests {
             amount_msat: None,
             route_parameters: Some(default_route()),
             allow_overpayment: false,
+            ..Default::default()
         };
         assert_eq!(request("bitcoin:bcrt1q?amount=1"), Ok(plain.clone()));
         assert_eq!(
@@ -66,6 +71,7 @@ mod tests {
                     ..default_route()
                 }),
                 allow_overpayment: false,
+                ..Default::default()
             })
         );
         assert!(request("lno1 7msat --allow-overpayment").unwrap().allow_overpayment);

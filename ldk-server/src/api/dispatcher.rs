@@ -2,18 +2,22 @@
 //! state, runs the handler on a thread or as a future, and answers when all that the answer reports is
 //! on disk.
 
+use std::future::ready;
 use std::sync::Arc;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::once::{self, Once};
 use super::{Impact, Kind, Rpc, Stream};
 use crate::access::Access;
 use crate::app::App;
 use crate::audit::{self, Written};
 use crate::caller::Caller;
+use crate::crash_points::{self, CrashPoint};
 use crate::error::Error;
 use crate::executor::Executor;
+use crate::intents::Begun;
 use crate::permissions::Permissions;
 use crate::store::NewAuditEntry;
 
@@ -147,6 +151,39 @@ impl Dispatcher {
         let_out(&app, answer).await
     }
 
+    /// Carries out a call, unless an earlier one with its key was: then its answer is that of the
+    /// earlier one.
+    pub(super) async fn once<Q: Once, F>(
+        &self,
+        method: &'static str,
+        call: Admitted,
+        request: Q,
+        execute: impl FnOnce(Admitted, Q) -> F,
+    ) -> Result<Q::Reply, Error>
+    where
+        F: Future<Output = Result<Q::Reply, Error>>,
+    {
+        if request.key().is_empty() {
+            return execute(call, request).await;
+        }
+        let answer = match self.begin_once(method, &request).await {
+            Ok(Begun::New(claim)) => {
+                let caller = call.caller.with_claim(claim);
+                let answer = execute(Admitted { caller, ..call }, request).await;
+                crash_points::reached(CrashPoint::Answer);
+                return answer;
+            },
+            Ok(Begun::Before(answer)) => once::repeated(&answer),
+            Err(refusal) => Err(refusal),
+        };
+        // It is recorded as any other.
+        self.asynchronous(call, (), |_, ()| ready(answer)).await
+    }
+
+    async fn begin_once<Q: Once>(&self, method: &'static str, request: &Q) -> Result<Begun, Error> {
+        self.app()?.intents.begin(once::intent(method, request)?).await
+    }
+
     /// Runs a handler that needs no node on a blocking thread, while the server starts, too.
     pub(super) async fn blocking_without_node<Q, A>(
         &self,
@@ -203,6 +240,7 @@ impl Dispatcher {
 
 /// Returns the answer when all that it reports is on disk.
 async fn let_out<A>(app: &App, answer: Result<(A, Written), Error>) -> Result<A, Error> {
+    crash_points::reached(CrashPoint::Written);
     app.store.all_durable().await.map_err(|error| Error::Unavailable(error.to_string()))?;
     let (answer, written) = answer?;
     written.on_disk().await?;

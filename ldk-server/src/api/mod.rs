@@ -21,6 +21,7 @@ mod graph;
 mod hold;
 mod jit;
 mod node;
+mod once;
 mod onchain;
 mod pages;
 mod pasted;

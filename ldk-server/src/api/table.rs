@@ -72,11 +72,12 @@ pub enum Impact {
 /// Calls the macro that is named with one line for each call:
 /// `method Rpc(Request) -> Reply: group kind when impact handler`.
 ///
-/// `when` is `node` for a call that is answered once the node has started, `always` for one that needs no
-/// node. A handler is, for
-/// - `blocking node`: `fn(&App, &Caller, Request) -> Result<Reply, Error>`
+/// `when` is `node` for a call that is answered once the node has started, `once` for one that needs the
+/// node and is carried out once for each idempotency key, `always` for one that needs no node. A handler
+/// is, for
+/// - `blocking node`, `blocking once`: `fn(&App, &Caller, Request) -> Result<Reply, Error>`
 /// - `blocking always`: `fn(Request) -> Result<Reply, Error>`
-/// - `async node`, `stream node`: `async fn(Call, Request) -> Result<Reply, Error>`
+/// - `async node`, `async once`, `stream node`: `async fn(Call, Request) -> Result<Reply, Error>`
 macro_rules! for_each_rpc {
     ($callback:ident) => {
         $callback! {
@@ -103,16 +104,16 @@ macro_rules! for_each_rpc {
             bolt11_receive_via_jit_channel Bolt11ReceiveViaJitChannel(Bolt11ReceiveViaJitChannelRequest) -> Bolt11ReceiveViaJitChannelResponse: Invoice async node Changes jit::receive;
             bolt11_receive_variable_amount_via_jit_channel Bolt11ReceiveVariableAmountViaJitChannel(Bolt11ReceiveVariableAmountViaJitChannelRequest) -> Bolt11ReceiveVariableAmountViaJitChannelResponse: Invoice async node Changes jit::receive_variable_amount;
             bolt12_receive Bolt12Receive(Bolt12ReceiveRequest) -> Bolt12ReceiveResponse: Invoice blocking node Changes bolt12::receive;
-            bolt11_send Bolt11Send(Bolt11SendRequest) -> Bolt11SendResponse: Pay blocking node Spends bolt11::send;
+            bolt11_send Bolt11Send(Bolt11SendRequest) -> Bolt11SendResponse: Pay blocking once Spends bolt11::send;
             bolt11_send_underpaying Bolt11SendUnderpaying(Bolt11SendUnderpayingRequest) -> Bolt11SendUnderpayingResponse: Pay blocking node Spends bolt11::send_underpaying;
-            bolt12_send Bolt12Send(Bolt12SendRequest) -> Bolt12SendResponse: Pay blocking node Spends bolt12::send;
-            spontaneous_send SpontaneousSend(SpontaneousSendRequest) -> SpontaneousSendResponse: Pay blocking node Spends spontaneous::send;
-            unified_send UnifiedSend(UnifiedSendRequest) -> UnifiedSendResponse: Pay async node Spends unified::send;
+            bolt12_send Bolt12Send(Bolt12SendRequest) -> Bolt12SendResponse: Pay blocking once Spends bolt12::send;
+            spontaneous_send SpontaneousSend(SpontaneousSendRequest) -> SpontaneousSendResponse: Pay blocking once Spends spontaneous::send;
+            unified_send UnifiedSend(UnifiedSendRequest) -> UnifiedSendResponse: Pay async once Spends unified::send;
             onchain_receive OnchainReceive(OnchainReceiveRequest) -> OnchainReceiveResponse: Onchain blocking node Changes onchain::receive;
-            onchain_send OnchainSend(OnchainSendRequest) -> OnchainSendResponse: Onchain blocking node Spends onchain::send;
-            open_channel OpenChannel(OpenChannelRequest) -> OpenChannelResponse: Channels async node Spends channels::open;
-            splice_in SpliceIn(SpliceInRequest) -> SpliceInResponse: Channels blocking node Spends splice::splice_in;
-            splice_out SpliceOut(SpliceOutRequest) -> SpliceOutResponse: Channels blocking node Spends splice::splice_out;
+            onchain_send OnchainSend(OnchainSendRequest) -> OnchainSendResponse: Onchain blocking once Spends onchain::send;
+            open_channel OpenChannel(OpenChannelRequest) -> OpenChannelResponse: Channels async once Spends channels::open;
+            splice_in SpliceIn(SpliceInRequest) -> SpliceInResponse: Channels blocking once Spends splice::splice_in;
+            splice_out SpliceOut(SpliceOutRequest) -> SpliceOutResponse: Channels blocking once Spends splice::splice_out;
             update_channel_config UpdateChannelConfig(UpdateChannelConfigRequest) -> UpdateChannelConfigResponse: Channels blocking node Changes channel_config::update;
             close_channel CloseChannel(CloseChannelRequest) -> CloseChannelResponse: Channels blocking node Changes channels::close;
             force_close_channel ForceCloseChannel(ForceCloseChannelRequest) -> ForceCloseChannelResponse: Channels blocking node Changes channels::force_close;
@@ -157,6 +158,15 @@ macro_rules! handle {
     (async node $method:ident $handler:path, $dispatcher:ident $call:ident $request:ident) => {
         $dispatcher.asynchronous($call, $request, $handler).await
     };
+    (blocking once $method:ident $handler:path, $dispatcher:ident $call:ident $request:ident) => {{
+        let handle =
+            |call, request| $dispatcher.blocking(stringify!($method), call, request, $handler);
+        $dispatcher.once(Self::SPEC.name, $call, $request, handle).await
+    }};
+    (async once $method:ident $handler:path, $dispatcher:ident $call:ident $request:ident) => {{
+        let handle = |call, request| $dispatcher.asynchronous(call, request, $handler);
+        $dispatcher.once(Self::SPEC.name, $call, $request, handle).await
+    }};
     (stream node $method:ident $handler:path, $dispatcher:ident $call:ident $request:ident) => {
         $dispatcher.stream($call, $request, $handler).await
     };
@@ -176,6 +186,9 @@ macro_rules! kind {
 
 macro_rules! needs_node {
     (node) => {
+        true
+    };
+    (once) => {
         true
     };
     (always) => {

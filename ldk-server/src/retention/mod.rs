@@ -2,4 +2,5 @@
 
 pub(crate) mod audit;
 pub(crate) mod events;
+pub(crate) mod intents;
 pub(crate) mod invoices;

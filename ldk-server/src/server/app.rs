@@ -16,6 +16,7 @@ use crate::events::{EventLoop, replaying};
 use crate::executor::Executor;
 use crate::hold::HeldPayments;
 use crate::hrn::Names;
+use crate::intents::Intents;
 use crate::node::channel_settings::ChannelSettings;
 use crate::node::startup::Started;
 use crate::payment_requests::PaymentRequests;
@@ -63,6 +64,7 @@ pub(super) async fn assemble(
             splices: Arc::default(),
             channel_settings: settings,
             payment_requests: PaymentRequests::default(),
+            intents: Intents::new(Arc::clone(&store)),
             held,
             lsp: liquidity_provider(&config),
             names: Names::new(&config.hrn),

@@ -75,6 +75,8 @@ impl Tasks {
         self.spawn(ShutdownPhase::Serving, "expired invoices", pruner.run(keep, serving()));
         let retention = retention::events::run(Arc::clone(store), config.events, serving());
         self.spawn(ShutdownPhase::Serving, "retention", retention);
+        let retention = retention::intents::run(Arc::clone(store), serving());
+        self.spawn(ShutdownPhase::Serving, "retention of idempotency keys", retention);
         let webhooks = Arc::clone(&app.webhooks).run();
         self.spawn(ShutdownPhase::Serving, "webhooks", webhooks);
         let keep_days = config.audit_keep_days;

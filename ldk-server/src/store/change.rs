@@ -7,8 +7,8 @@ use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_node::payment::PaymentDetails;
 
 use super::model::{
-    Ack, AuditChange, Name, NewEvent, PaymentRow, Purpose, RecordedEvent, Removed, Reservation,
-    Settlement, StatusChange, Value,
+    Ack, AuditChange, Name, NewEvent, NewIntent, PaymentRow, Purpose, RecordedEvent, Removed,
+    Reservation, Settlement, StatusChange, Value,
 };
 
 /// A change of what is stored.
@@ -74,6 +74,8 @@ pub(super) enum Change {
     },
     /// Settles the reservations that a crash has left, and forgets those that count no more.
     TidyReservations,
+    /// A change of what is known of a call under a key.
+    Intent(IntentChange),
     /// A change of the audit.
     Audit(AuditChange),
     /// The library gets back a monitor that was set aside.
@@ -96,7 +98,7 @@ pub(super) enum PaymentEvent {
     /// The state of a channel was lost while it was on its way.
     StateOutdated,
     /// It is a transaction that the wallet has made.
-    TransactionMade(Box<PaymentDetails>),
+    TransactionMade(Box<MadeTransaction>),
     /// It is a transaction of the wallet that was not accepted.
     TransactionRefused,
     /// It is an invoice that was pruned, and was paid all the same.
@@ -107,6 +109,15 @@ pub(super) enum PaymentEvent {
 }
 
 impl PaymentEvent {
+    /// What is known now of the call under a key that it is the outcome of.
+    pub(super) fn intent(&self) -> Option<&IntentChange> {
+        match self {
+            Self::Written(payment) => payment.intent.as_ref(),
+            Self::TransactionMade(made) => made.intent.as_ref(),
+            _ => None,
+        }
+    }
+
     /// Whether it matters if the library has a record of the payment.
     pub(super) fn asks_for_record(&self) -> bool {
         matches!(self, Self::NotSent | Self::TransactionRefused)
@@ -122,6 +133,29 @@ pub(super) struct WrittenPayment {
     pub(super) created_at: u64,
     /// If it is an invoice that is being made: when it expires, in Unix seconds.
     pub(super) expires_at: Option<u64>,
+    /// The call under a key that it is the outcome of.
+    pub(super) intent: Option<IntentChange>,
+}
+
+/// A transaction that the wallet has made.
+pub(super) struct MadeTransaction {
+    pub(super) details: PaymentDetails,
+    /// The call under a key that it is the outcome of.
+    pub(super) intent: Option<IntentChange>,
+}
+
+/// A change of what is known of calls under keys.
+#[derive(Clone)]
+pub(super) enum IntentChange {
+    /// What is known of one now.
+    Put(Box<NewIntent>),
+    /// Nothing of it was sent: the key is free.
+    Drop(String),
+    /// Forgets the oldest of those that were made before this, in Unix seconds.
+    RemoveOld {
+        /// The time.
+        created_before: u64,
+    },
 }
 
 /// A change of one of the library's records.
@@ -178,6 +212,8 @@ pub(super) enum Reply {
     Removed(Removed),
     /// How many entries of the audit were removed.
     AuditEntriesRemoved(u64),
+    /// How many calls under a key were forgotten.
+    IntentsRemoved(u64),
 }
 
 impl From<Reply> for Outcome {

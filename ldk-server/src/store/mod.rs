@@ -14,6 +14,7 @@ mod dedup;
 mod durability;
 mod events;
 mod forwards;
+mod intents;
 mod journal;
 mod kv;
 mod metrics;
@@ -31,10 +32,11 @@ pub use audit::AuditRecord;
 pub use budgets::{NotReserved, Reserved};
 pub use cuts::CutsRefused;
 pub use dedup::dedup_key;
-pub use durability::{Durability, NeverDurable, Position};
+pub use durability::{BroadcastPin, Durability, NeverDurable, Position};
 #[cfg(test)]
 pub(crate) use durability::{TestDisk, Watermark};
 pub use events::{EVENT_KINDS, NotAcknowledged, event_kind};
+pub use intents::{EncodeAnswer, Intent};
 pub use journal::{Answer, Journal, Number, Unanswered};
 use ldk_node::bitcoin::Txid;
 use ldk_node::bitcoin::hashes::Hash as _;
@@ -51,9 +53,9 @@ pub use ldk_server_grpc::types::{
 pub use metrics::StoreState;
 pub use model::{
     Ack, AuditEntry, AuditFilter, AuditPlace, AuditResult, BudgetId, BudgetLimit, Digest, Epoch,
-    EventBounds, Forward, ForwardFilter, ForwardPlace, Lineage, MAX_EVENT_CONSUMERS, MirrorState,
-    NewAuditEntry, NewEvent, Page, PaymentFilter, PaymentPlace, QuarantinedMonitor, Removed,
-    Unpaid,
+    EventBounds, Forward, ForwardFilter, ForwardPlace, IntentOutcome, IntentRow, Lineage,
+    MAX_EVENT_CONSUMERS, MirrorState, NewAuditEntry, NewEvent, Page, PaymentFilter, PaymentPlace,
+    QuarantinedMonitor, Removed, RequestDigest, Unpaid,
 };
 pub use payments::{NotWritten, PaymentCounts, making_invoice, making_wanted_invoice, payment_id};
 pub use retention::EventCounts;

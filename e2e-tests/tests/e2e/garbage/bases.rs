@@ -180,6 +180,7 @@ fn onchain(network: &Fixture) -> Vec<Base> {
             fee_rate_sat_per_vb: Some(RUINOUS_SAT_PER_VB),
             all_funds: None,
             force: false,
+            ..Default::default()
         },
     )]
 }
@@ -285,6 +286,7 @@ fn send(network: &Fixture) -> Vec<Base> {
                 amount_msat: Some(FORTUNE_MSAT),
                 route_parameters: Some(route_parameters()),
                 allow_overpayment: true,
+                ..Default::default()
             },
         ),
         Base::new(
@@ -295,6 +297,7 @@ fn send(network: &Fixture) -> Vec<Base> {
                 amount_msat: Some(FORTUNE_MSAT),
                 route_parameters: Some(route_parameters()),
                 allow_overpayment: true,
+                ..Default::default()
             },
         ),
         Base::new(
@@ -317,6 +320,7 @@ fn send(network: &Fixture) -> Vec<Base> {
                 payer_note: Some("coffee".to_owned()),
                 route_parameters: Some(route_parameters()),
                 allow_overpayment: true,
+                ..Default::default()
             },
         )
         .accepting("allow_overpayment", |_| true)
@@ -338,6 +342,7 @@ fn send(network: &Fixture) -> Vec<Base> {
                     value: b"tea".to_vec(),
                 }],
                 preimage: Some(PREIMAGE.to_owned()),
+                ..Default::default()
             },
         )
         .secret(&["preimage"]),
@@ -381,6 +386,7 @@ fn open_channel(network: &Fixture) -> Vec<Base> {
         channel_config: Some(channel_config()),
         announce_channel: false,
         disable_counterparty_reserve: false,
+        ..Default::default()
     };
     let absent = request(STRANGER, &network.closed_address, 100_000);
     let present = request(network.bob.id(), &network.bob.address(), FORTUNE_SATS);
@@ -403,6 +409,7 @@ fn splice(network: &Fixture) -> Vec<Base> {
                 user_channel_id: network.user_channel_id.clone(),
                 counterparty_node_id: counterparty.to_owned(),
                 amount: Some(api::splice_in_request::Amount::SpliceAmountSats(sats)),
+                ..Default::default()
             };
             let splice_out = api::SpliceOutRequest {
                 user_channel_id: network.user_channel_id.clone(),
@@ -410,6 +417,7 @@ fn splice(network: &Fixture) -> Vec<Base> {
                 address: Some(network.bob_address.clone()),
                 splice_amount_sats: sats,
                 all_funds: None,
+                ..Default::default()
             };
             [Base::new("SpliceIn", codes, splice_in), Base::new("SpliceOut", codes, splice_out)]
                 .map(|base| {

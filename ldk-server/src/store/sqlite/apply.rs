@@ -7,7 +7,9 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::connection::Writing;
 use super::sole_writer::SoleWriter;
-use super::{audit, consumers, epoch, events, payments, quarantine, records, reservations};
+use super::{
+    audit, consumers, epoch, events, intents, payments, quarantine, records, reservations,
+};
 use crate::store::backend::{Backend, BackendError};
 use crate::store::change::{Change, Meaning, Outcome, PaymentEvent, RecordChange, Reply};
 use crate::store::model::RecordedEvent;
@@ -70,6 +72,9 @@ impl BatchUnderWay<'_> {
             Change::Audit(change) => audit::make(self.database, change)
                 .map(Reply::AuditEntriesRemoved)
                 .map(Outcome::from),
+            Change::Intent(change) => {
+                intents::make(self.database, change).map(Reply::IntentsRemoved).map(Outcome::from)
+            },
             Change::RestoreMonitor(name) => {
                 quarantine::restore(self.database, &name)?;
                 Ok(Outcome::default())
@@ -146,6 +151,9 @@ impl BatchUnderWay<'_> {
     fn write_payments(&self, events: Vec<(PaymentId, PaymentEvent)>) -> rusqlite::Result<Outcome> {
         let mut outcome = Outcome::default();
         for (id, event) in events {
+            if let Some(intent) = event.intent() {
+                intents::make(self.database, intent.clone())?;
+            }
             let Some(change) = payments::change(self.database, id, &event, self.now)? else {
                 continue;
             };

@@ -9,6 +9,7 @@ mod consumers;
 pub(super) mod epoch;
 mod events;
 mod forwards;
+mod intents;
 pub(super) mod log;
 mod maintenance;
 mod migration;

@@ -8,13 +8,14 @@ use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_server_grpc::types::EventConsumer;
 
 use super::{
-    Readers, audit, consumers, epoch, events, forwards, payments, quarantine, records, reservations,
+    Readers, audit, consumers, epoch, events, forwards, intents, payments, quarantine, records,
+    reservations,
 };
 use crate::compat::channel_state::Id;
 use crate::store::backend::Reads;
 use crate::store::model::{
     AuditEntry, AuditFilter, AuditPlace, Class, Digest, Epoch, EventBounds, ForwardFilter,
-    ForwardPlace, ForwardRow, Lineage, Name, PaymentFilter, PaymentPlace, PaymentRow,
+    ForwardPlace, ForwardRow, IntentRow, Lineage, Name, PaymentFilter, PaymentPlace, PaymentRow,
     QuarantinedMonitor, Reservation, Unpaid,
 };
 
@@ -104,6 +105,10 @@ impl Reads for Readers {
 
     fn reservations(&self) -> io::Result<Vec<Reservation>> {
         self.read(reservations::all)
+    }
+
+    fn intent(&self, key: &str) -> io::Result<Option<IntentRow>> {
+        self.read(|database| intents::find(database, key))
     }
 
     fn last_audit_number(&self) -> io::Result<u64> {

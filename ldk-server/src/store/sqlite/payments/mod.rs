@@ -158,6 +158,7 @@ fn found(
         value: Arc::new(value),
         created_at: created_at.unwrap_or(updated_at),
         expires_at: None,
+        intent: None,
     };
     let event = PaymentEvent::Written(Box::new(payment));
     // What was written says when.

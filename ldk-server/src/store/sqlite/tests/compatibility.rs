@@ -130,7 +130,7 @@ fn later_versions_are_refused() {
     database(dir.path()).execute("UPDATE ldk_server_schema SET version = 99", []).unwrap();
     let reason = refusal(dir.path());
     assert!(reason.contains("the database has version 99 of the server's tables"), "{reason}");
-    database(dir.path()).execute("UPDATE ldk_server_schema SET version = 4", []).unwrap();
+    database(dir.path()).execute("UPDATE ldk_server_schema SET version = 5", []).unwrap();
     drop(testing::open(dir.path()));
 
     database(dir.path()).pragma_update(None, "user_version", 3).unwrap();
