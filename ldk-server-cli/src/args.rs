@@ -65,6 +65,28 @@ impl OnceArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct WaitArgs {
+    /// Wait for the outcome of the payment, for so many seconds at most [default with --wait: 60].
+    /// What has come of it is in `outcome`; a payment that is not over by then goes on
+    #[arg(
+        long,
+        value_name = "SECS",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "60",
+        value_parser = clap::value_parser!(u32).range(1..=110)
+    )]
+    wait: Option<u32>,
+}
+
+impl WaitArgs {
+    /// How long to wait, in seconds.
+    pub(crate) fn secs(self) -> Option<u32> {
+        self.wait
+    }
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct DescriptionArgs {
     /// Text that the payer is shown
     #[arg(short, long, value_name = "TEXT", allow_hyphen_values = true)]

@@ -53,6 +53,7 @@ fn the_commands_have_the_names_of_the_contract() {
         "graph-list-nodes",
         "graph-get-node",
         "get-payment-details",
+        "wait-payment",
         "ack-events",
         "list-event-consumers",
         "delete-event-consumer",

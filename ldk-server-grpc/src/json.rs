@@ -73,6 +73,8 @@ proto_names!(
     crate::types::PaymentDirection,
     crate::types::PaymentMethod,
     crate::types::PaymentStatus,
+    crate::types::PaymentOutcomeStatus,
+    crate::types::PaymentFailureReason,
 );
 
 /// [`UnifiedSendResponse`], with the result of the payment in the message itself.
@@ -84,11 +86,13 @@ pub(crate) struct UnifiedSend {
     left_out: Vec<String>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     repeated: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome: Option<crate::types::PaymentOutcome>,
 }
 
 impl From<UnifiedSendResponse> for UnifiedSend {
     fn from(response: UnifiedSendResponse) -> Self {
-        let UnifiedSendResponse { payment_result, left_out, repeated } = response;
-        Self { payment_result, left_out, repeated }
+        let UnifiedSendResponse { payment_result, left_out, repeated, outcome } = response;
+        Self { payment_result, left_out, repeated, outcome }
     }
 }

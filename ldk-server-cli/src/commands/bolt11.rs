@@ -4,7 +4,7 @@ use clap::Args;
 use ldk_server_grpc::api::{Bolt11ReceiveRequest, Bolt11SendRequest, Bolt11SendUnderpayingRequest};
 
 use crate::amount::Amount;
-use crate::args::{DescriptionArgs, OnceArgs, RouteArgs};
+use crate::args::{DescriptionArgs, OnceArgs, RouteArgs, WaitArgs};
 use crate::failure::Failure;
 
 unary_commands!(ReceiveCommands {
@@ -59,6 +59,9 @@ pub(crate) struct Bolt11Send {
 
     #[command(flatten)]
     once: OnceArgs,
+
+    #[command(flatten)]
+    wait: WaitArgs,
 }
 
 impl From<Bolt11Send> for Bolt11SendRequest {
@@ -69,6 +72,7 @@ impl From<Bolt11Send> for Bolt11SendRequest {
             route_parameters: Some(command.route.into()),
             allow_overpayment: command.allow_overpayment,
             idempotency_key: command.once.key(),
+            wait_timeout_secs: command.wait.secs(),
         }
     }
 }

@@ -4,7 +4,7 @@ use clap::Args;
 use ldk_server_grpc::api::{Bolt12ReceiveRequest, Bolt12SendRequest};
 
 use crate::amount::Amount;
-use crate::args::{OnceArgs, RouteArgs};
+use crate::args::{OnceArgs, RouteArgs, WaitArgs};
 
 unary_commands!(Commands {
     Bolt12Receive => bolt12_receive,
@@ -70,6 +70,9 @@ pub(crate) struct Bolt12Send {
 
     #[command(flatten)]
     once: OnceArgs,
+
+    #[command(flatten)]
+    wait: WaitArgs,
 }
 
 impl From<Bolt12Send> for Bolt12SendRequest {
@@ -82,6 +85,7 @@ impl From<Bolt12Send> for Bolt12SendRequest {
             route_parameters: Some(command.route.into()),
             allow_overpayment: command.allow_overpayment,
             idempotency_key: command.once.key(),
+            wait_timeout_secs: command.wait.secs(),
         }
     }
 }

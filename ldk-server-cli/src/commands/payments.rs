@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 use ldk_server_client::Client;
 use ldk_server_grpc::api::{
     GetPaymentDetailsRequest, ListForwardedPaymentsRequest, ListForwardedPaymentsResponse,
-    ListPaymentsRequest, ListPaymentsResponse,
+    ListPaymentsRequest, ListPaymentsResponse, WaitPaymentRequest,
 };
 use ldk_server_grpc::types::{PaymentDirection, PaymentMethod, PaymentStatus};
 
@@ -14,6 +14,7 @@ use crate::pages::{self, Page, PageArgs};
 
 unary_commands!(Commands {
     GetPaymentDetails => get_payment_details,
+    WaitPayment => wait_payment,
 });
 
 /// Show one payment, or null if there is none with this id
@@ -26,6 +27,31 @@ pub(crate) struct GetPaymentDetails {
 impl From<GetPaymentDetails> for GetPaymentDetailsRequest {
     fn from(command: GetPaymentDetails) -> Self {
         Self { payment_id: command.payment_id }
+    }
+}
+
+/// Wait until a payment has succeeded or failed
+///
+/// Prints the payment and its outcome. If the time is over first, `timed_out` is true, and the payment
+/// goes on.
+#[derive(Debug, Args)]
+pub(crate) struct WaitPayment {
+    /// The payment's id, or the txid of an on-chain payment, as hex
+    payment_id: String,
+
+    /// How long to wait, in seconds
+    #[arg(
+        long,
+        value_name = "SECS",
+        default_value_t = 60,
+        value_parser = clap::value_parser!(u32).range(0..=110)
+    )]
+    timeout: u32,
+}
+
+impl From<WaitPayment> for WaitPaymentRequest {
+    fn from(command: WaitPayment) -> Self {
+        Self { payment_id: command.payment_id, timeout_secs: command.timeout }
     }
 }
 

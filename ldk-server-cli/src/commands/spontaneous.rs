@@ -10,7 +10,7 @@ use ldk_server_grpc::api::SpontaneousSendRequest;
 use ldk_server_grpc::types::CustomTlvRecord;
 
 use crate::amount::Amount;
-use crate::args::{OnceArgs, RouteArgs};
+use crate::args::{OnceArgs, RouteArgs, WaitArgs};
 
 unary_commands!(Commands {
     SpontaneousSend => spontaneous_send,
@@ -48,6 +48,9 @@ pub(crate) struct SpontaneousSend {
 
     #[command(flatten)]
     once: OnceArgs,
+
+    #[command(flatten)]
+    wait: WaitArgs,
 }
 
 impl From<SpontaneousSend> for SpontaneousSendRequest {
@@ -59,6 +62,7 @@ impl From<SpontaneousSend> for SpontaneousSendRequest {
             custom_tlvs: command.custom_tlvs.into_iter().map(|record| record.0).collect(),
             preimage: command.preimage,
             idempotency_key: command.once.key(),
+            wait_timeout_secs: command.wait.secs(),
         }
     }
 }

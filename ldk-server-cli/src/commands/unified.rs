@@ -4,7 +4,7 @@ use clap::Args;
 use ldk_server_grpc::api::UnifiedSendRequest;
 
 use crate::amount::Amount;
-use crate::args::{OnceArgs, RouteArgs};
+use crate::args::{OnceArgs, RouteArgs, WaitArgs};
 
 unary_commands!(Commands {
     Pay => unified_send,
@@ -31,6 +31,9 @@ pub(crate) struct Pay {
 
     #[command(flatten)]
     once: OnceArgs,
+
+    #[command(flatten)]
+    wait: WaitArgs,
 }
 
 impl From<Pay> for UnifiedSendRequest {
@@ -41,6 +44,7 @@ impl From<Pay> for UnifiedSendRequest {
             route_parameters: Some(command.route.into()),
             allow_overpayment: command.allow_overpayment,
             idempotency_key: command.once.key(),
+            wait_timeout_secs: command.wait.secs(),
         }
     }
 }

@@ -51,6 +51,7 @@ fn received_payment() -> Payment {
         created_at: 1_759_999_999,
         expired: false,
         outcome_unknown: false,
+        failure_reason: None,
     }
 }
 

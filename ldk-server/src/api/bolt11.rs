@@ -86,12 +86,13 @@ pub(super) fn send(
         route_parameters,
         allow_overpayment,
         idempotency_key: _,
+        wait_timeout_secs: _,
     } = request;
     let invoice = fields::invoice("invoice", &invoice, app.network)?;
     let amount = amount::parse(amount_msat, allow_overpayment)?;
     let limits = route::limits(app.route_defaults, route_parameters)?;
     let id = ops::bolt11::send(app, caller, &invoice, amount, limits)?;
-    Ok(Bolt11SendResponse { payment_id: hex::encode(id.0), repeated: false })
+    Ok(Bolt11SendResponse { payment_id: hex::encode(id.0), ..Default::default() })
 }
 
 pub(super) fn send_underpaying(

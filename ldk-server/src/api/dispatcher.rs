@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::once::{self, Once};
+use super::once::{self, Once, OnceReply as _};
 use super::{Impact, Kind, Rpc, Stream};
 use crate::access::Access;
 use crate::app::App;
@@ -18,8 +18,11 @@ use crate::crash_points::{self, CrashPoint};
 use crate::error::Error;
 use crate::executor::Executor;
 use crate::intents::Begun;
+use crate::ops;
+use crate::ops::waiting::Waited;
 use crate::permissions::Permissions;
 use crate::store::NewAuditEntry;
+use crate::wire;
 
 /// Whether the server has started.
 #[derive(Clone)]
@@ -56,6 +59,11 @@ pub(super) struct Call {
 }
 
 impl Call {
+    /// Cancelled when the server stops.
+    pub(super) fn stopping(&self) -> &CancellationToken {
+        &self.dispatcher.stopping
+    }
+
     /// Returns what operations work with, or UNAVAILABLE.
     pub(super) fn app(&self) -> Result<Arc<App>, Error> {
         self.dispatcher.app()
@@ -152,8 +160,33 @@ impl Dispatcher {
     }
 
     /// Carries out a call, unless an earlier one with its key was: then its answer is that of the
-    /// earlier one.
+    /// earlier one. Waits for the payment, if the request says so, with neither thread nor place.
     pub(super) async fn once<Q: Once, F>(
+        &self,
+        method: &'static str,
+        call: Admitted,
+        request: Q,
+        execute: impl FnOnce(Admitted, Q) -> F,
+    ) -> Result<Q::Reply, Error>
+    where
+        F: Future<Output = Result<Q::Reply, Error>>,
+    {
+        let timeout = match once::timeout(&request) {
+            Ok(timeout) => timeout,
+            Err(refusal) => return self.asynchronous(call, (), |_, ()| ready(Err(refusal))).await,
+        };
+        let answer = self.execute_once(method, call, request, execute).await?;
+        let Some((id, timeout)) = answer.payment().zip(timeout) else { return Ok(answer) };
+        let waited = ops::waiting::payment(&self.ready()?, id, timeout, &self.stopping).await?;
+        Ok(match waited {
+            Some(Waited { payment, timed_out }) => {
+                answer.with_outcome(wire::payment::outcome(&payment, timed_out))
+            },
+            None => answer,
+        })
+    }
+
+    async fn execute_once<Q: Once, F>(
         &self,
         method: &'static str,
         call: Admitted,

@@ -1,4 +1,7 @@
-//! Calls that are carried out once for each idempotency key, and answered the same each time.
+//! Calls that are carried out once for each idempotency key, and answered the same each time; and those
+//! that wait for their payment.
+
+use std::time::Duration;
 
 use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_server_grpc::api::unified_send_response::PaymentResult;
@@ -8,16 +11,18 @@ use ldk_server_grpc::api::{
     SpliceInRequest, SpliceInResponse, SpliceOutRequest, SpliceOutResponse, SpontaneousSendRequest,
     SpontaneousSendResponse, UnifiedSendRequest, UnifiedSendResponse,
 };
-use ldk_server_grpc::types::PaymentMethod;
+use ldk_server_grpc::types::{PaymentMethod, PaymentOutcome};
 use prost::Message;
 use sha2::{Digest as _, Sha256};
 
 use crate::clock::unix_secs;
 use crate::error::{Error, quoted};
-use crate::store::{Intent, IntentOutcome};
+use crate::store::{self, Intent, IntentOutcome};
 
 const KEY: &str = "idempotency_key";
 const MAX_KEY_CHARS: usize = 64;
+/// How long a call waits for a payment at most.
+const MAX_WAIT_SECS: u32 = 3_600;
 
 /// The request of such a call.
 pub(super) trait Once: Message + Clone {
@@ -27,6 +32,10 @@ pub(super) trait Once: Message + Clone {
     fn key(&self) -> &str;
     /// The request without what does not tell it apart from others.
     fn bare(self) -> Self;
+    /// How long to wait for what comes of the payment.
+    fn wait_timeout_secs(&self) -> Option<u32> {
+        None
+    }
 }
 
 /// The answer of such a call.
@@ -35,10 +44,46 @@ pub(super) trait OnceReply: Message + Default {
     fn of(outcome: &IntentOutcome, left_out: &[String]) -> Self;
     /// The same, told again.
     fn repeated(self) -> Self;
+    /// The payment that it names.
+    fn payment(&self) -> Option<PaymentId> {
+        None
+    }
+    /// The same, with what has come of the payment.
+    fn with_outcome(self, _: PaymentOutcome) -> Self {
+        self
+    }
 }
 
 macro_rules! once {
-    ($($request:ident -> $reply:ident { $of:expr })*) => {$(
+    (@request waits) => {
+        fn wait_timeout_secs(&self) -> Option<u32> {
+            self.wait_timeout_secs
+        }
+
+        fn bare(mut self) -> Self {
+            self.idempotency_key.clear();
+            self.wait_timeout_secs = None;
+            self
+        }
+    };
+    (@request at_once) => {
+        fn bare(mut self) -> Self {
+            self.idempotency_key.clear();
+            self
+        }
+    };
+    (@reply at_once) => {};
+    (@reply waits) => {
+        fn payment(&self) -> Option<PaymentId> {
+            self.names_payment()
+        }
+
+        fn with_outcome(mut self, outcome: PaymentOutcome) -> Self {
+            self.outcome = Some(outcome);
+            self
+        }
+    };
+    ($($request:ident -> $reply:ident $waits:ident { $of:expr })*) => {$(
         impl Once for $request {
             type Reply = $reply;
 
@@ -46,10 +91,7 @@ macro_rules! once {
                 &self.idempotency_key
             }
 
-            fn bare(mut self) -> Self {
-                self.idempotency_key.clear();
-                self
-            }
+            once!(@request $waits);
         }
 
         impl OnceReply for $reply {
@@ -62,37 +104,85 @@ macro_rules! once {
                 self.repeated = true;
                 self
             }
+
+            once!(@reply $waits);
         }
     )*};
 }
 
 once! {
-    Bolt11SendRequest -> Bolt11SendResponse {
-        |outcome, _| Self { payment_id: payment_id(outcome), repeated: false }
+    Bolt11SendRequest -> Bolt11SendResponse waits {
+        |outcome, _| Self { payment_id: payment_id(outcome), ..Self::default() }
     }
-    Bolt12SendRequest -> Bolt12SendResponse {
-        |outcome, _| Self { payment_id: payment_id(outcome), repeated: false }
+    Bolt12SendRequest -> Bolt12SendResponse waits {
+        |outcome, _| Self { payment_id: payment_id(outcome), ..Self::default() }
     }
-    SpontaneousSendRequest -> SpontaneousSendResponse {
-        |outcome, _| Self { payment_id: payment_id(outcome), repeated: false }
+    SpontaneousSendRequest -> SpontaneousSendResponse waits {
+        |outcome, _| Self { payment_id: payment_id(outcome), ..Self::default() }
     }
-    OnchainSendRequest -> OnchainSendResponse {
+    OnchainSendRequest -> OnchainSendResponse at_once {
         |outcome, _| Self { txid: txid(outcome), repeated: false }
     }
-    UnifiedSendRequest -> UnifiedSendResponse {
+    UnifiedSendRequest -> UnifiedSendResponse waits {
         |outcome, left_out| Self {
             payment_result: payment_result(outcome),
             left_out: left_out.to_vec(),
-            repeated: false,
+            ..Self::default()
         }
     }
-    OpenChannelRequest -> OpenChannelResponse {
+    OpenChannelRequest -> OpenChannelResponse at_once {
         |outcome, _| Self { user_channel_id: user_channel_id(outcome), repeated: false }
     }
-    SpliceInRequest -> SpliceInResponse { |_, _| Self { repeated: false } }
-    SpliceOutRequest -> SpliceOutResponse {
+    SpliceInRequest -> SpliceInResponse at_once { |_, _| Self { repeated: false } }
+    SpliceOutRequest -> SpliceOutResponse at_once {
         |outcome, _| Self { address: address(outcome), repeated: false }
     }
+}
+
+/// The payment that an answer names.
+trait NamesPayment {
+    fn names_payment(&self) -> Option<PaymentId>;
+}
+
+macro_rules! names_payment {
+    ($($reply:ident)*) => {$(
+        impl NamesPayment for $reply {
+            fn names_payment(&self) -> Option<PaymentId> {
+                id_in(&self.payment_id)
+            }
+        }
+    )*};
+}
+
+names_payment! { Bolt11SendResponse Bolt12SendResponse SpontaneousSendResponse }
+
+impl NamesPayment for UnifiedSendResponse {
+    fn names_payment(&self) -> Option<PaymentId> {
+        match self.payment_result.as_ref()? {
+            PaymentResult::Txid(txid) => txid.parse().ok().map(|txid| store::payment_id(&txid)),
+            PaymentResult::Bolt11PaymentId(id) | PaymentResult::Bolt12PaymentId(id) => id_in(id),
+        }
+    }
+}
+
+fn id_in(text: &str) -> Option<PaymentId> {
+    let mut id = [0; 32];
+    hex::decode_to_slice(text, &mut id).ok()?;
+    Some(PaymentId(id))
+}
+
+/// How long to wait for what comes of the payment.
+pub(super) fn timeout<Q: Once>(request: &Q) -> Result<Option<Duration>, Error> {
+    let secs = request.wait_timeout_secs().filter(|secs| *secs > 0);
+    secs.map(|secs| wait("wait_timeout_secs", secs)).transpose()
+}
+
+/// Parses a time to wait.
+pub(super) fn wait(field: &'static str, secs: u32) -> Result<Duration, Error> {
+    if secs <= MAX_WAIT_SECS {
+        return Ok(Duration::from_secs(secs.into()));
+    }
+    Err(Error::invalid(field, format!("{secs} is too long; at most {MAX_WAIT_SECS}")))
 }
 
 /// The call with this request, if its key is one.

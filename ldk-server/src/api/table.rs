@@ -88,6 +88,7 @@ macro_rules! for_each_rpc {
             decode_invoice DecodeInvoice(DecodeInvoiceRequest) -> DecodeInvoiceResponse: Info blocking always Reads decode::invoice;
             decode_offer DecodeOffer(DecodeOfferRequest) -> DecodeOfferResponse: Info blocking always Reads decode::offer;
             get_payment_details GetPaymentDetails(GetPaymentDetailsRequest) -> GetPaymentDetailsResponse: Read blocking node Reads payments::get;
+            wait_payment WaitPayment(WaitPaymentRequest) -> WaitPaymentResponse: Read async node Reads payments::wait;
             list_payments ListPayments(ListPaymentsRequest) -> ListPaymentsResponse: Read blocking node Reads payments::list;
             list_forwarded_payments ListForwardedPayments(ListForwardedPaymentsRequest) -> ListForwardedPaymentsResponse: Read blocking node Reads payments::list_forwarded;
             list_channels ListChannels(ListChannelsRequest) -> ListChannelsResponse: Read blocking node Reads channels::list;

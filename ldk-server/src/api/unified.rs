@@ -38,6 +38,7 @@ async fn parse(app: &App, request: UnifiedSendRequest) -> Result<PaymentRequest,
         route_parameters,
         allow_overpayment,
         idempotency_key: _,
+        wait_timeout_secs: _,
     } = request;
     let amount = amount::parse(amount_msat, allow_overpayment)?;
     let limits = route::limits(app.route_defaults, route_parameters)?;
@@ -62,7 +63,7 @@ fn response(paid: &Paid) -> UnifiedSendResponse {
     UnifiedSendResponse {
         payment_result: Some(result),
         left_out: texts(&paid.left_out),
-        repeated: false,
+        ..Default::default()
     }
 }
 

@@ -108,8 +108,9 @@ impl EventLoop {
             None => true,
         };
         if is_news {
-            let payment = effect.payment;
-            self.store.record_library_event(payment, move |payment| effect.into_row(payment));
+            let (payment, failure) = (effect.payment, effect.failure);
+            let compose = move |payment| effect.into_row(payment);
+            self.store.record_library_event(payment, failure, compose);
         }
         Ok(())
     }

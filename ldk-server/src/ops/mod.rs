@@ -29,4 +29,5 @@ pub mod send;
 pub mod splice;
 pub mod spontaneous;
 pub mod unified;
+pub mod waiting;
 pub mod webhooks;

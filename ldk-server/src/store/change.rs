@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_node::payment::PaymentDetails;
+use ldk_server_grpc::types::PaymentFailureReason;
 
 use super::model::{
     Ack, AuditChange, Name, NewEvent, NewIntent, PaymentRow, Purpose, RecordedEvent, Removed,
@@ -25,6 +26,8 @@ pub(super) enum Change {
     LibraryEvent {
         /// The payment that it is about.
         payment: Option<PaymentId>,
+        /// Why that failed, if it has.
+        failure: Option<PaymentFailureReason>,
         /// Makes the event, of the payment as it is on record by then.
         compose: Compose,
     },
@@ -188,6 +191,8 @@ pub(super) struct Outcome {
     pub(super) payments: Vec<StatusChange>,
     /// What became of reservations.
     pub(super) settlements: Vec<Settlement>,
+    /// Payments of which there are news.
+    pub(super) news: Vec<PaymentId>,
     /// The event that is recorded.
     pub(super) event: Option<Box<RecordedEvent>>,
     /// That no event of the library is recorded and not acknowledged.

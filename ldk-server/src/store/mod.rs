@@ -41,6 +41,7 @@ pub use journal::{Answer, Journal, Number, Unanswered};
 use ldk_node::bitcoin::Txid;
 use ldk_node::bitcoin::hashes::Hash as _;
 use ldk_node::lightning::io;
+use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_node::lightning::ln::types::ChannelId;
 use ldk_node::lightning::util::persist::{
     ARCHIVED_CHANNEL_MONITOR_PERSISTENCE_PRIMARY_NAMESPACE,
@@ -48,7 +49,7 @@ use ldk_node::lightning::util::persist::{
 };
 // The history and the consumers are handed out as the messages of the API.
 pub use ldk_server_grpc::types::{
-    EventConsumer, Payment, PaymentDirection, PaymentStatus, payment_kind,
+    EventConsumer, Payment, PaymentDirection, PaymentFailureReason, PaymentStatus, payment_kind,
 };
 pub use metrics::StoreState;
 pub use model::{
@@ -65,6 +66,7 @@ pub use sqlite::quarantine::OfflineDatabase;
 pub use writer::{SendPin, Waits};
 
 use crate::compat::wallet;
+use crate::waiters::Waiters;
 use audit::AuditNumbers;
 use backend::{OpenDatabase, Reads, Upkeep};
 use budgets::Ledger;
@@ -86,6 +88,7 @@ pub struct Store {
     payment_counts: Counts,
     event_log: EventLog,
     ledger: Ledger,
+    payment_news: Waiters<PaymentId>,
     audit_numbers: AuditNumbers,
     /// The library's own store, if the two are compared.
     library: Option<Box<dyn LibraryStore>>,
@@ -128,7 +131,9 @@ impl Store {
         let event_log = EventLog::load(&*reads)?;
         let audit_numbers = AuditNumbers::load(&*reads)?;
         let ledger = Ledger::default();
-        let observer = observer(payment_counts.clone(), event_log.clone(), ledger.clone());
+        let payment_news = Waiters::default();
+        let noticed = (payment_counts.clone(), event_log.clone(), ledger.clone());
+        let observer = observer(noticed, payment_news.clone());
         let writer = Writer::start(writes, observer, on_failure)?;
         ledger.load(&*reads, &writer)?;
         let upkeep = upkeep(writer.between_commits());
@@ -140,12 +145,18 @@ impl Store {
             payment_counts,
             event_log,
             ledger,
+            payment_news,
             audit_numbers,
             library,
             cuts,
         };
         store.event_log.queue_is(&events::stored_queue(&store)?);
         Ok(store)
+    }
+
+    /// Those who wait for news of payments, which are on disk when they are told.
+    pub fn payment_news(&self) -> &Waiters<PaymentId> {
+        &self.payment_news
     }
 
     /// How long the oldest queued write has waited.
@@ -194,11 +205,15 @@ impl Store {
     }
 }
 
-/// Updates the counts in memory after each commit, and publishes its events.
-fn observer(counts: Counts, event_log: EventLog, ledger: Ledger) -> Observer {
+/// Updates the counts in memory after each commit, tells those who wait, and publishes its events.
+fn observer(
+    (counts, event_log, ledger): (Counts, EventLog, Ledger),
+    news: Waiters<PaymentId>,
+) -> Observer {
     Box::new(move |outcome| {
         outcome.payments.iter().for_each(|change| counts.changed(*change));
         outcome.settlements.iter().for_each(|settlement| ledger.settled(*settlement));
+        outcome.news.iter().for_each(|id| news.wake(id));
         if outcome.is_acknowledged {
             event_log.acknowledged();
         }

@@ -467,6 +467,11 @@ fn history() -> Vec<Base> {
         OK,
         api::GetPaymentDetailsRequest { payment_id: FRESH_HASH.to_owned() },
     );
+    let wait = Base::new(
+        "WaitPayment",
+        UNKNOWN,
+        api::WaitPaymentRequest { payment_id: FRESH_HASH.to_owned(), timeout_secs: 0 },
+    );
     // That of a payment which this node has not seen, and of such a forwarded one.
     let payments = Base::new(
         "ListPayments",
@@ -532,7 +537,8 @@ fn history() -> Vec<Base> {
         .accepting("method", |method| rules::variant(method, 6))
         .accepting("payment_hash", |hash| hash.value.is_none() || rules::hash(hash))
     });
-    lists.chain([details.accepting("payment_id", rules::hash)]).collect()
+    let of_one = [details, wait].map(|base| base.accepting("payment_id", rules::hash));
+    lists.chain(of_one).collect()
 }
 
 fn peers(network: &Fixture) -> Vec<Base> {

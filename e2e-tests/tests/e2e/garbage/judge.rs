@@ -6,7 +6,9 @@ use prost_reflect::{DynamicMessage, FieldDescriptor, ReflectMessage as _, Value}
 use crate::garbage::bases::Base;
 
 /// What a bad request may be answered with.
-const REFUSALS: [Code; 5] = [
+const REFUSALS: [Code; 6] = [
+    // Of a key that another call has.
+    Code::AlreadyExists,
     Code::InvalidArgument,
     Code::NotFound,
     Code::FailedPrecondition,

@@ -2,7 +2,10 @@
 //! or after a crash.
 
 mod crash;
+mod kills;
+mod paying;
 mod spends;
+mod waiting;
 
 use anyhow::{Context as _, Result, bail};
 use e2e_tests::{Network, Node, Spend, Spent, refused};

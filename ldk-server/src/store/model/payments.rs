@@ -71,6 +71,8 @@ pub(in crate::store) struct PaymentRow {
     pub(in crate::store) certainty: Certainty,
     /// When the invoice expires, in Unix seconds.
     pub(in crate::store) expires_at: Option<i64>,
+    /// Why it failed, as the API has it.
+    pub(in crate::store) failure: Option<i32>,
 }
 
 /// What the rules of the history have to know of a payment that is in it.

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use ldk_node::lightning::io;
 use ldk_node::lightning::ln::channelmanager::PaymentId;
-use ldk_server_grpc::types::{PaymentDirection, PaymentMethod, PaymentStatus};
+use ldk_server_grpc::types::{
+    PaymentDirection, PaymentFailureReason, PaymentMethod, PaymentStatus,
+};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 pub(super) use list::{classes, expired, find, on_their_way_out, page, transactions_not_found};
@@ -72,6 +74,7 @@ fn put(database: &Connection, id: PaymentId, columns: &PaymentColumns) -> rusqli
              amount_msat = excluded.amount_msat, fee_paid_msat = excluded.fee_paid_msat,
              payment_hash = excluded.payment_hash,
              expires_at = coalesce(excluded.expires_at, expires_at), expired = 0,
+             failure = CASE WHEN excluded.status = status THEN failure END,
              payment = excluded.payment",
     )?;
     let Class { status, direction, method } = columns.class;
@@ -99,6 +102,18 @@ fn set_certainty(
     let mut statement =
         database.prepare_cached("UPDATE ldk_server_payments SET doubt = ?1 WHERE id = ?2")?;
     statement.execute((certainty, id.0)).map(drop)
+}
+
+/// Writes down why a payment failed, if it has.
+pub(super) fn set_failure(
+    database: &Connection,
+    id: PaymentId,
+    reason: PaymentFailureReason,
+) -> rusqlite::Result<()> {
+    let mut statement = database.prepare_cached(
+        "UPDATE ldk_server_payments SET failure = ?1 WHERE id = ?2 AND status = ?3",
+    )?;
+    statement.execute(params![reason as i32, id.0, PaymentStatus::Failed as i32]).map(drop)
 }
 
 fn prune(database: &Connection, id: PaymentId) -> rusqlite::Result<()> {
