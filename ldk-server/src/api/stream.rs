@@ -1,7 +1,9 @@
 //! Answers that are streams.
 
+use std::iter;
+
 use futures_util::StreamExt as _;
-use futures_util::stream::{self, BoxStream};
+use futures_util::stream::{self, BoxStream, FuturesUnordered};
 use tokio_util::sync::CancellationToken;
 
 use crate::caller::Caller;
@@ -31,12 +33,15 @@ impl<T: Send + 'static> Stream<T> {
                 withdrawn = caller.permission_withdrawn() => withdrawn,
             }
         };
-        let state = Some((messages, Box::pin(ends)));
+        // Polled only when it is woken, not once for each message: what it waits for is shared by all
+        // streams, behind locks.
+        let ends: FuturesUnordered<_> = iter::once(ends).collect();
+        let state = Some((messages, ends));
         let messages = stream::unfold(state, |state| async move {
             let (mut messages, mut ends) = state?;
             let message = tokio::select! {
                 biased;
-                end = &mut ends => Some(Err(end)),
+                Some(end) = ends.next() => Some(Err(end)),
                 message = messages.next() => message,
             }?;
             let state = message.is_ok().then_some((messages, ends));
