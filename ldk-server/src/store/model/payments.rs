@@ -128,6 +128,12 @@ impl StatusChange {
         self.before.map(|before| before.status) != Some(self.after.status)
     }
 
+    /// Whether a payment that had failed is under way again.
+    pub(in crate::store) fn is_tried_again(&self) -> bool {
+        self.before.is_some_and(|before| before.status == PaymentStatus::Failed)
+            && self.after.status == PaymentStatus::Pending
+    }
+
     /// What a payment from here has cost in the end, with the fee, as soon as that is known.
     pub(in crate::store) fn cost_msat(&self) -> Option<u64> {
         if self.after.direction != PaymentDirection::Outbound {

@@ -41,6 +41,9 @@ pub(super) fn change(
         RowChange::Certainty(certainty) => set_certainty(database, id, certainty)?,
         RowChange::Prune => prune(database, id)?,
     }
+    if status.is_some_and(|change| change.is_tried_again()) {
+        forget_failure(database, id)?;
+    }
     if let Some(record) = record {
         records::put(database, &name, &record)?;
     }
@@ -74,7 +77,6 @@ fn put(database: &Connection, id: PaymentId, columns: &PaymentColumns) -> rusqli
              amount_msat = excluded.amount_msat, fee_paid_msat = excluded.fee_paid_msat,
              payment_hash = excluded.payment_hash,
              expires_at = coalesce(excluded.expires_at, expires_at), expired = 0,
-             failure = CASE WHEN excluded.status = status THEN failure END,
              payment = excluded.payment",
     )?;
     let Class { status, direction, method } = columns.class;
@@ -114,6 +116,13 @@ pub(super) fn set_failure(
         "UPDATE ldk_server_payments SET failure = ?1 WHERE id = ?2 AND status = ?3",
     )?;
     statement.execute(params![reason as i32, id.0, PaymentStatus::Failed as i32]).map(drop)
+}
+
+/// It is under way again.
+fn forget_failure(database: &Connection, id: PaymentId) -> rusqlite::Result<()> {
+    let mut statement =
+        database.prepare_cached("UPDATE ldk_server_payments SET failure = NULL WHERE id = ?1")?;
+    statement.execute([id.0]).map(drop)
 }
 
 fn prune(database: &Connection, id: PaymentId) -> rusqlite::Result<()> {
