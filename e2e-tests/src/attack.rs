@@ -10,6 +10,8 @@ use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::{Bytes, Frame, Incoming};
 use hyper::client::conn::http2;
+use hyper::ext::Protocol;
+use hyper::http::request;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -33,6 +35,16 @@ pub enum Attack {
     Headers,
     /// Asks for the metrics over HTTP/1 and does not read.
     Metrics,
+    /// As `reflection`, with calls in JSON without a credential.
+    Json,
+    /// As `reflection`, with the OpenAPI document, the page for people and what they consist of.
+    Pages,
+    /// As `pages`, over HTTP/1.
+    PagesByHttp1,
+    /// As `headers`, with calls in JSON and a made-up rune.
+    JsonHeaders,
+    /// Asks for events, with server-sent events and WebSockets by turns, and shows no rune.
+    Feeds,
     /// Opens an HTTP/2 connection, answers pings and does nothing else.
     Idle,
     /// Makes health checks as fast as it can.
@@ -48,6 +60,9 @@ const HEAD_PATIENCE: Duration = Duration::from_secs(10);
 const LONG_HEADER_BYTES: usize = 7 * 1024;
 const REFLECTION: &str = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
 const CHECK: &str = "/grpc.health.v1.Health/Check";
+const GET_NODE_INFO: &str = "/api.LightningNode/GetNodeInfo";
+/// What is for everybody.
+const PATHS: [&str; 4] = ["/openapi.json", "/docs", "/", "/docs/swagger-ui-bundle.js"];
 
 /// A connection of an attack that has begun.
 pub struct Held {
@@ -60,7 +75,8 @@ impl Attack {
     /// Takes part with one connection, and so many streams on it, until that is closed.
     pub async fn take_part(self, node: &NodeConfig, streams: usize) -> Result<()> {
         match self {
-            Self::Metrics => unread_metrics(node).await,
+            Self::Metrics => unread(node, &["/metrics"]).await,
+            Self::PagesByHttp1 => unread(node, &PATHS).await,
             Self::Flood => self.flood(node).await,
             _ => {
                 self.begin(node, streams).await?.connection.await?.context("the connection failed")
@@ -74,8 +90,8 @@ impl Attack {
         let (sender, connection) = open(node, window).await?;
         let mut streams = JoinSet::new();
         let count = if self == Self::Idle { 0 } else { count };
-        for _ in 0..count {
-            let (mut sender, request) = (sender.clone(), self.request(node)?);
+        for number in 0..count {
+            let (mut sender, request) = (sender.clone(), self.request(node, number)?);
             if sender.ready().await.is_err() {
                 break;
             }
@@ -96,32 +112,63 @@ impl Attack {
         let (mut sender, _connection) = open(node, 65_535).await?;
         loop {
             sender.ready().await?;
-            let answer = sender.send_request(self.request(node)?).await?;
+            let answer = sender.send_request(self.request(node, 0)?).await?;
             answer.into_body().collect().await?;
         }
     }
 
-    fn request(self, node: &NodeConfig) -> Result<Request<AnyBody>> {
-        let (path, message) = match self {
+    /// The request on the stream of this number.
+    fn request(self, node: &NodeConfig, number: usize) -> Result<Request<AnyBody>> {
+        let path = PATHS[number % PATHS.len()];
+        let request = match self {
             // `host`, then `file_containing_symbol`.
-            Self::Reflection | Self::Trickle => (REFLECTION, &b"\x22\x11api.LightningNode"[..]),
-            Self::Headers => ("/api.LightningNode/GetNodeInfo", &[][..]),
-            _ => (CHECK, &[][..]),
+            Self::Reflection | Self::Trickle => {
+                whole(grpc_request_to(node, REFLECTION), grpc_frame(b"\x22\x11api.LightningNode"))
+            },
+            Self::Headers => endless(with_long_header(grpc_request_to(node, GET_NODE_INFO))),
+            Self::Json => whole(json_request(node), b"{}".to_vec()),
+            Self::JsonHeaders => endless(with_long_header(json_request(node))),
+            Self::Pages => whole(request_to(node, Method::GET, path), Vec::new()),
+            Self::Feeds if number.is_multiple_of(2) => {
+                whole(request_to(node, Method::GET, "/v1/events"), Vec::new())
+            },
+            Self::Feeds => endless(websocket_request(node)),
+            _ => whole(grpc_request_to(node, CHECK), grpc_frame(&[])),
         };
-        let mut request = grpc_request_to(node, path);
-        let never = stream::pending::<Result<Frame<Bytes>, Infallible>>();
-        let body = if self == Self::Headers {
-            let mac = "00".repeat(32);
-            let now = crate::raw::now_secs()?;
-            request = request
-                .header("x-auth", format!("HMAC {now}:{mac}"))
-                .header("long", "x".repeat(LONG_HEADER_BYTES));
-            StreamBody::new(never).boxed()
-        } else {
-            Full::new(grpc_frame(message).into()).boxed()
-        };
-        Ok(request.method(Method::POST).body(body)?)
+        Ok(request?)
     }
+}
+
+fn request_to(node: &NodeConfig, method: Method, path: &str) -> request::Builder {
+    Request::builder().method(method).uri(format!("https://{}{path}", node.grpc.address()))
+}
+
+fn json_request(node: &NodeConfig) -> request::Builder {
+    request_to(node, Method::POST, "/v1/get-node-info").header("content-type", "application/json")
+}
+
+/// As RFC 8441 has it.
+fn websocket_request(node: &NodeConfig) -> request::Builder {
+    request_to(node, Method::CONNECT, "/v1/ws")
+        .extension(Protocol::from_static("websocket"))
+        .header("sec-websocket-version", "13")
+}
+
+/// With credentials that are none.
+fn with_long_header(request: request::Builder) -> request::Builder {
+    let now = crate::raw::now_secs().unwrap_or_default();
+    request
+        .header("x-auth", format!("HMAC {now}:{}", "00".repeat(32)))
+        .header("long", "x".repeat(LONG_HEADER_BYTES))
+}
+
+fn whole(request: request::Builder, body: Vec<u8>) -> hyper::http::Result<Request<AnyBody>> {
+    request.body(Full::new(body.into()).boxed())
+}
+
+fn endless(request: request::Builder) -> hyper::http::Result<Request<AnyBody>> {
+    let never = stream::pending::<Result<Frame<Bytes>, Infallible>>();
+    request.body(StreamBody::new(never).boxed())
 }
 
 async fn open(
@@ -136,10 +183,11 @@ async fn open(
     Ok((sender, tokio::spawn(connection)))
 }
 
-async fn unread_metrics(node: &NodeConfig) -> Result<()> {
+/// Asks for these again and again over HTTP/1, and does not read.
+async fn unread(node: &NodeConfig, paths: &[&str]) -> Result<()> {
     let mut stream = tls_connect(node, rustls::DEFAULT_VERSIONS, &["http/1.1"]).await?;
-    let request = "GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n";
-    for _ in 0..PAGES {
+    for path in paths.iter().cycle().take(PAGES) {
+        let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n");
         if stream.write_all(request.as_bytes()).await.is_err() {
             return Ok(());
         }

@@ -1,5 +1,6 @@
 //! TLS connections to the gRPC port of a node, of the kind that a test asks for.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -37,15 +38,39 @@ pub async fn tls_connect(
     versions: &[&'static SupportedProtocolVersion],
     protocols: &[&str],
 ) -> Result<TlsStream<TcpStream>> {
-    let certificate = CertificateDer::from_pem_file(places::tls_cert_file(&node.storage_dir))?;
-    tls_connect_trusting(node, certificate, versions, protocols).await
+    tls_connect_trusting(node, trusted(node)?, versions, protocols).await
+}
+
+/// What clients trust: the certificate of the node, or of its authority if it has one.
+fn trusted(node: &NodeConfig) -> Result<CertificateDer<'static>> {
+    let own = places::tls_cert_file(&node.storage_dir);
+    let authority = places::authority_files(&node.storage_dir, "regtest").ca_cert;
+    Ok(CertificateDer::from_pem_file(if authority.exists() { authority } else { own })?)
 }
 
 /// Connects to this address, for HTTP/1, trusting the certificate of a node alone.
 pub async fn tls_connect_by(address: &str, node: &NodeConfig) -> Result<TlsStream<TcpStream>> {
-    let certificate = CertificateDer::from_pem_file(places::tls_cert_file(&node.storage_dir))?;
-    let config = config(certificate, rustls::DEFAULT_VERSIONS, &["http/1.1"])?;
-    let tcp = TcpStream::connect(address).await?;
+    tls_connect_at(address, &node.storage_dir, &["http/1.1"]).await
+}
+
+/// Connects to this address, trusting the certificate of the node that keeps its state here alone, and
+/// offers these application protocols.
+pub async fn tls_connect_at(
+    address: &str,
+    storage_dir: &Path,
+    protocols: &[&str],
+) -> Result<TlsStream<TcpStream>> {
+    tls_over(TcpStream::connect(address).await?, storage_dir, protocols).await
+}
+
+/// As [`tls_connect_at`], over this connection.
+pub async fn tls_over(
+    tcp: TcpStream,
+    storage_dir: &Path,
+    protocols: &[&str],
+) -> Result<TlsStream<TcpStream>> {
+    let certificate = CertificateDer::from_pem_file(places::tls_cert_file(storage_dir))?;
+    let config = config(certificate, rustls::DEFAULT_VERSIONS, protocols)?;
     tcp.set_nodelay(true)?;
     Ok(TlsConnector::from(Arc::new(config))
         .connect(ServerName::try_from("localhost")?, tcp)

@@ -69,6 +69,8 @@ proto_names!(
     crate::events::SpliceState,
     crate::types::BalanceSource,
     crate::types::ChannelDirection,
+    crate::types::InvoiceKind,
+    crate::types::InvoiceState,
     crate::types::Network,
     crate::types::PaymentDirection,
     crate::types::PaymentMethod,

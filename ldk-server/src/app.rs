@@ -13,12 +13,15 @@ use ldk_node::lightning_types::features::NodeFeatures;
 use crate::audit::Audit;
 use crate::backup::Backups;
 use crate::bulkhead::Bulkhead;
+use crate::chain::fee_rates::FeeRates;
 use crate::executor::Executor;
 use crate::gate::PeerGate;
 use crate::hold::HeldPayments;
 use crate::hrn::Names;
 use crate::intents::Intents;
+use crate::locks::KeyLocks;
 use crate::node::channel_settings::ChannelSettings;
+use crate::pathfinding::PathFinder;
 use crate::payment_requests::PaymentRequests;
 use crate::permissions::Permissions;
 use crate::store::Store;
@@ -30,6 +33,8 @@ const MAX_ORDERING: usize = 8;
 /// Connection attempts at once, apart from the calls, which they would otherwise hold up: each
 /// takes until the peer answers.
 const MAX_CONNECTING: usize = 32;
+/// Reads of the disk at once for all who wait, so that other calls find a free thread.
+const MAX_READING_INVOICES: usize = 4;
 
 /// A started server.
 pub struct App {
@@ -45,6 +50,8 @@ pub struct App {
     pub audit: Arc<Audit>,
     /// On-chain transactions, one after the other.
     pub spending: Arc<Spending>,
+    /// The fee rates that the chain source estimates.
+    pub(crate) fee_rates: FeeRates,
     /// Channels that are being spliced.
     pub splices: Arc<Splices>,
     /// The settings of the channels.
@@ -69,6 +76,8 @@ pub struct App {
     pub budgets_count_funding: bool,
     /// What backups are made of.
     pub backups: Backups,
+    /// Looks for routes.
+    pub path_finder: PathFinder,
     /// The default limits of routes.
     pub route_defaults: RouteParametersConfig,
     /// The default settings of new channels.
@@ -77,6 +86,12 @@ pub struct App {
     pub connecting: Bulkhead,
     /// Reads of the disk for subscribers who are behind.
     pub replaying: Bulkhead,
+    /// Labels for which an invoice is being made.
+    pub labels: KeyLocks<String>,
+    /// Calls that wait for something to happen.
+    pub waiting: Bulkhead,
+    /// Reads of the disk for those who wait for invoices.
+    pub reading_invoices: Bulkhead,
     /// Backups that are being made.
     pub backing_up: Bulkhead,
     /// URLs that events are posted to.
@@ -104,6 +119,17 @@ impl LiquidityProvider {
 /// The bound of connection attempts.
 pub fn connecting() -> Bulkhead {
     Bulkhead::new(MAX_CONNECTING, &format!("{MAX_CONNECTING} connection attempts are under way"))
+}
+
+/// The bound of calls that wait for something to happen.
+pub fn waiting(max_waiting_calls: usize) -> Bulkhead {
+    let full = format!("limits.max_waiting_calls: {max_waiting_calls} calls wait");
+    Bulkhead::new(max_waiting_calls, &full)
+}
+
+/// The bound of reads of the disk for those who wait.
+pub fn reading_invoices() -> Bulkhead {
+    Bulkhead::new(MAX_READING_INVOICES, "too many invoices are read")
 }
 
 /// The bound of backups.

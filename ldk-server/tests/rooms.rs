@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 /// From the top to the bottom. A module may name those that stand below it, and no other.
-const FLOORS: [&str; 57] = [
+const FLOORS: [&str; 59] = [
     "main",
     "fuzzing",
     "commands",
@@ -37,6 +37,7 @@ const FLOORS: [&str; 57] = [
     "gate",
     "chain",
     "hrn",
+    "pathfinding",
     "payment_requests",
     "executor",
     "bulkhead",
@@ -64,6 +65,7 @@ const FLOORS: [&str; 57] = [
     "urls",
     "ip",
     "waiters",
+    "locks",
     "clock",
     "crash_points",
 ];

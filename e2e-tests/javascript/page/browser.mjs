@@ -15,7 +15,8 @@ export async function launch(executablePath) {
   return chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'] });
 }
 
-// A page in a profile of its own. `watched.errors` is what went wrong in it.
+// A page in a profile of its own. `errors` is what went wrong in it; `window.violations` are those of the
+// policy, and `window.shifts` what moved although nobody had touched the page.
 export async function open(browser, { size = SIZES.wide, colorScheme = 'light' } = {}) {
   const context = await browser.newContext({ ignoreHTTPSErrors: true, viewport: size, colorScheme, locale: 'en-GB', acceptDownloads: true });
   const page = await context.newPage();
@@ -28,7 +29,16 @@ export async function open(browser, { size = SIZES.wide, colorScheme = 'light' }
     if (request.url().includes('rune=')) errors.push('a rune in a request line');
   });
   await page.addInitScript(() => {
-    document.addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) => console.error(`policy: ${violatedDirective} ${blockedURI}`));
+    window.violations = [];
+    document.addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) => {
+      window.violations.push(violatedDirective);
+      console.error(`policy: ${violatedDirective} ${blockedURI}`);
+    });
+    window.shifts = [];
+    const parts = ({ sources }) => sources.map(({ node }) => node?.outerHTML ?? node?.textContent).join(' | ');
+    new PerformanceObserver((list) => list.getEntries().forEach((entry) => {
+      if (!entry.hadRecentInput) window.shifts.push({ value: entry.value, what: parts(entry).slice(0, 300) });
+    })).observe({ type: 'layout-shift', buffered: true });
   });
   return { page, errors, close: () => context.close() };
 }
@@ -44,6 +54,32 @@ export async function part(page, id) {
   await page.evaluate((wanted) => { location.hash = `#${wanted}`; }, id);
   await page.locator('#main h1').waitFor();
   await page.locator('[aria-busy="true"]').waitFor({ state: 'detached' }).catch(() => {});
+}
+
+// Waits until what was asked for is shown.
+export async function settled(page) {
+  await page.waitForFunction(() => !document.querySelector('.skeleton'));
+  await page.evaluate(() => new Promise((resolve) => { requestAnimationFrame(() => requestAnimationFrame(resolve)); }));
+}
+
+// A violation of the policy, and a shift of the layout, are seen if there is one.
+export async function checkIsWatched(browser, url) {
+  const { page, close } = await open(browser);
+  await page.goto(url);
+  check(await page.evaluate(() => window.violations.length) === 0, 'the policy is violated');
+  await page.evaluate(() => {
+    const style = document.createElement('style');
+    style.textContent = 'body { color: red; }';
+    document.head.append(style);
+  });
+  await page.waitForFunction(() => window.violations.length > 0);
+  await page.evaluate(() => {
+    const block = document.createElement('p');
+    block.textContent = 'pushed in from above';
+    document.body.prepend(block);
+  });
+  await page.waitForFunction(() => window.shifts.length > 0);
+  await close();
 }
 
 export function check(holds, text) {

@@ -1,7 +1,7 @@
 // Walks through the page of a node. What another node is to do, such as paying, it asks for by printing a
 // line of JSON, and waits until the page shows it.
 
-import { check, checkAccess, launch, open, part, signIn, SIZES } from './browser.mjs';
+import { check, checkAccess, checkIsWatched, launch, open, part, settled, signIn, SIZES } from './browser.mjs';
 
 const task = JSON.parse(process.argv[2]);
 const ask = (wish) => console.log(JSON.stringify(wish));
@@ -65,11 +65,105 @@ const WALKS = {
     expectOnly(errors);
   },
 
+  // An offer is made and paid by the other node, and one of its own is paid.
+  async offers(browser) {
+    const { page, errors } = await signedIn(browser, task.runes.pay);
+    await part(page, 'receive/offer');
+    await page.getByLabel('Amount', { exact: true }).fill('3000');
+    await page.getByLabel('What it is for').fill('a sign at the till');
+    await page.getByRole('button', { name: 'Make offer' }).click();
+    const offer = await page.locator('.to-pay code').textContent();
+    check(await page.locator('.is-paid').count() === 0, 'it is green before it is paid');
+    ask({ payOffer: offer });
+    await page.locator('.to-pay.is-paid').waitFor();
+    await page.getByText('Paid once, last 3,000 sat').waitFor();
+    await part(page, 'pay');
+    await page.getByLabel('Invoice, offer or address').fill(task.offer);
+    await page.getByRole('button', { name: 'Look at it' }).click();
+    const dialog = page.locator('dialog');
+    await dialog.getByText('bread').waitFor();
+    await dialog.getByRole('button', { name: 'Pay 1,500 sat' }).click();
+    await page.locator('.outcome .state.good').waitFor();
+    expectOnly(errors);
+  },
+
+  // Who may only look is offered nothing else, and refused when it asks all the same.
+  async looking(browser) {
+    const { page, errors } = await signedIn(browser, task.runes.read);
+    for (const id of ['receive', 'pay', 'backups']) check(await page.locator(`#nav a[href="#${id}"]`).count() === 0, `${id} is offered`);
+    await part(page, 'channels');
+    await page.locator('.channel').waitFor();
+    for (const name of ['Close', 'Add money', 'Take money out', 'Show what it costs']) check(await page.getByRole('button', { name, exact: true }).count() === 0, `${name} is offered`);
+    const calls = ['open-channel', 'splice-in', 'splice-out', 'close-channel', 'force-close-channel', 'bolt11-send', 'bolt12-send', 'onchain-send', 'bolt11-receive', 'create-rune', 'connect-peer'];
+    const answers = await page.evaluate(async ({ calls, rune }) => Promise.all(calls.map(async (call) => {
+      const answer = await fetch(`/v1/${call}`, { method: 'POST', headers: { rune, 'content-type': 'application/json' }, body: '{}' });
+      return `${call} ${answer.status}`;
+    })), { calls, rune: task.runes.read });
+    check(answers.every((answer) => answer.endsWith(' 403')), answers.join('\n'));
+    expectOnly(errors, /403/);
+  },
+
+  // Money is moved into a channel and out of it, with what that costs.
+  async splice(browser) {
+    const { page, errors } = await signedIn(browser, task.runes.admin);
+    await part(page, 'channels');
+    const size = await sizeOfChannel(page);
+    await page.getByRole('button', { name: 'Add money' }).click();
+    const dialog = page.locator('dialog');
+    const fees = await estimates(page);
+    await dialog.getByText(`about ${fees.splice_in.fee_sats} sat, on top`).waitFor();
+    await checkAccess(page, 'adding money');
+    await dialog.getByLabel('How much to add').fill('100000');
+    await dialog.getByRole('button', { name: 'Add it' }).click();
+    await dialog.waitFor({ state: 'detached' });
+    ask({ mine: 6 });
+    await hasSize(page, size + 100_000);
+    await page.getByRole('button', { name: 'Take money out' }).click();
+    await dialog.getByText(`about ${fees.splice_out.fee_sats} sat, paid from the channel`).waitFor();
+    await dialog.getByLabel('How much to take out').fill('50000');
+    await dialog.getByRole('button', { name: 'Take it out' }).click();
+    await dialog.waitFor({ state: 'detached' });
+    ask({ mine: 6 });
+    await hasSize(page, size + 50_000);
+    const fee = size + 50_000 - await sizeOfChannel(page);
+    check(Math.abs(fee - fees.splice_out.fee_sats) < 20, `a fee of ${fee} sat, estimated was ${fees.splice_out.fee_sats}`);
+    expectOnly(errors);
+  },
+
+  // While payments arrive, nothing moves.
+  async still(browser) {
+    for (const [name, size] of Object.entries(SIZES)) {
+      const { page, errors, close } = await open(browser, { size });
+      await signIn(page, task.url, task.runes.admin);
+      for (const [id, changing] of [['overview', '.total'], ['payments', '.rows'], ['channels', '.shares']]) {
+        await part(page, id);
+        await settled(page);
+        const before = await shifted(page);
+        for (let count = 0; count < 3; count += 1) {
+          const text = await page.locator(changing).first().textContent();
+          ask({ receive: 1_000 });
+          await page.waitForFunction(([selector, old]) => document.querySelector(selector).textContent !== old, [changing, text]);
+          await settled(page);
+        }
+        const moved = (await shifted(page)).slice(before.length);
+        const total = moved.reduce((sum, { value }) => sum + value, 0);
+        ask({ saw: `${id}, ${name}: layout shift ${total.toFixed(4)}` });
+        check(total < 0.01, `${id}, ${name}: ${JSON.stringify(moved)}`);
+      }
+      expectOnly(errors);
+      await close();
+    }
+  },
+
   // A channel is closed and another one opened, with what it costs.
   async channels(browser) {
     const { page, errors } = await signedIn(browser, task.runes.admin);
     await part(page, 'channels');
+    const fees = await estimates(page);
+    const { fee_sats: least, max_fee_sats: most } = fees.close_channel;
     await page.getByRole('button', { name: 'Close', exact: true }).click();
+    await page.getByText(`between ${least} sat and ${most.toLocaleString('en-US')} sat, taken from it`).waitFor();
+    await checkAccess(page, 'closing');
     await page.getByRole('button', { name: 'Close the channel' }).click();
     await page.locator('dialog').waitFor({ state: 'detached' });
     ask({ mine: 6 });
@@ -78,7 +172,7 @@ const WALKS = {
     await page.getByLabel('How much to put in').fill('200000');
     await page.getByRole('button', { name: 'Show what it costs' }).click();
     const dialog = page.locator('dialog');
-    for (const shown of ['200,000', '25,000', 'You can spend on chain']) await dialog.getByText(shown).first().waitFor();
+    for (const shown of ['200,000', '25,000', 'You can spend on chain', `about ${fees.open_channel.fee_sats} sat, on top`]) await dialog.getByText(shown).first().waitFor();
     await dialog.getByRole('button', { name: 'Open with 200,000 sat' }).click();
     await dialog.waitFor({ state: 'detached', timeout: 60_000 });
     ask({ mine: 6 });
@@ -108,6 +202,7 @@ const WALKS = {
 
   // Every part, wide and on a phone, light and dark.
   async look(browser) {
+    await checkIsWatched(browser, task.url);
     for (const [name, size] of Object.entries(SIZES)) {
       for (const colorScheme of ['light', 'dark']) {
         const { page, errors, close } = await open(browser, { size, colorScheme });
@@ -131,6 +226,35 @@ async function signedIn(browser, rune) {
   const opened = await open(browser);
   await signIn(opened.page, task.url, rune);
   return opened;
+}
+
+// What the node answers to a call of the page itself.
+async function answer(page, call) {
+  return page.evaluate(async ({ call, rune }) => {
+    const answer = await fetch(`/v1/${call}`, { method: 'POST', headers: { rune, 'content-type': 'application/json' }, body: '{}' });
+    return answer.json();
+  }, { call, rune: task.runes.admin });
+}
+
+const estimates = (page) => answer(page, 'estimate-onchain-fees');
+
+async function sizeOfChannel(page) {
+  return (await answer(page, 'list-channels')).channels[0].channel_value_sats;
+}
+
+// Waits until the channel has about this size, which the fee of a splice may have lowered.
+async function hasSize(page, sats) {
+  const end = Date.now() + 30_000;
+  for (;;) {
+    const found = await sizeOfChannel(page);
+    if (Math.abs(found - sats) < 1_000) return;
+    check(Date.now() < end, `the channel has ${found} sat, not ${sats}`);
+    await page.waitForTimeout(200);
+  }
+}
+
+async function shifted(page) {
+  return page.evaluate(() => window.shifts);
 }
 
 async function payShown(page, sats) {

@@ -45,6 +45,7 @@ async fn forwards_are_told_of_listed_and_earn_a_fee() -> Result<()> {
     let mut told = vec![the_one_between_earns_what_the_payer_pays(&nodes).await?];
     told.extend(many_are_told_of(&nodes).await?);
     they_are_listed_newest_first(&nodes[1], &told).await?;
+    crate::routes::are_known_before_the_payment(&nodes).await?;
     let newest = told.last().context("none was told of")?;
     each_generation_reads_its_own_numbers(&nodes, newest).await?;
     unusable_tokens_are_refused(&nodes[1]).await?;

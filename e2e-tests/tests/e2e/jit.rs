@@ -100,7 +100,7 @@ async fn a_provider_that_cannot_help_is_named() -> Result<()> {
 }
 
 /// The configuration of a provider that takes this share of what is paid.
-fn service(fee_ppm: u64) -> String {
+pub(crate) fn service(fee_ppm: u64) -> String {
     format!(
         "[liquidity.lsps2_service]\n\
          advertise_service = false\n\
@@ -116,7 +116,7 @@ fn service(fee_ppm: u64) -> String {
     )
 }
 
-fn client_of(lsp: &Node) -> String {
+pub(crate) fn client_of(lsp: &Node) -> String {
     format!(
         "[liquidity.lsps2_client]\n\
          node_pubkey = \"{}\"\n\

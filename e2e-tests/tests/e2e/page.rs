@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use e2e_tests::{Browser, Group, Log, Network, Node, Process, other_languages, until};
-use ldk_server_client::api::Bolt11ReceiveRequest;
+use e2e_tests::{
+    Browser, Group, Log, Network, Node, Process, other_languages, print_uncaptured, until,
+};
+use ldk_server_client::api::{Bolt11ReceiveRequest, Bolt12ReceiveRequest, Bolt12SendRequest};
 use ldk_server_client::types::Bolt11InvoiceDescription;
 use ldk_server_client::types::bolt11_invoice_description::Kind;
 use serde_json::{Value, json};
@@ -41,11 +43,13 @@ impl Fixture {
             "chromium": chromium,
             "screenshots": screenshots,
             "runes": {
+                "read": rune(&alice, "read").await?,
                 "invoice": rune(&alice, "invoice").await?,
                 "pay": rune(&alice, "pay").await?,
                 "admin": rune(&alice, "admin").await?,
             },
             "invoice": hostile_invoice(&bob).await?,
+            "offer": offer(&bob).await?,
             "payee": bob.id(),
             "peer": format!("{}@{}", bob.id(), bob.address()),
         });
@@ -77,10 +81,15 @@ impl Fixture {
     async fn fulfil(&self, wish: &Value) -> Result<bool> {
         if let Some(invoice) = wish["pay"].as_str() {
             self.bob.send(invoice).await?;
+        } else if let Some(offer) = wish["payOffer"].as_str() {
+            let request = Bolt12SendRequest { offer: offer.to_owned(), ..Default::default() };
+            self.bob.client().bolt12_send(request).await?;
+        } else if let Some(sats) = wish["receive"].as_u64() {
+            self.bob.pays(&self.alice, sats * 1_000).await?;
         } else if let Some(blocks) = wish["mine"].as_u64() {
             self.mine_when_broadcast(u32::try_from(blocks)?).await?;
-        } else if wish["saw"].is_string() {
-            return Ok(true);
+        } else if let Some(seen) = wish["saw"].as_str() {
+            print_uncaptured(seen);
         } else if wish["done"] == true {
             return Ok(false);
         } else {
@@ -111,14 +120,24 @@ async fn hostile_invoice(node: &Node) -> Result<String> {
         amount_msat: Some(2_000_000),
         description: Some(description),
         expiry_secs: 3_600,
+        ..Default::default()
     };
     Ok(node.client().bolt11_receive(request).await?.invoice)
+}
+
+async fn offer(node: &Node) -> Result<String> {
+    let request = Bolt12ReceiveRequest {
+        description: "bread".to_owned(),
+        amount_msat: Some(1_500_000),
+        ..Default::default()
+    };
+    Ok(node.client().bolt12_receive(request).await?.offer)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn people_are_paid_and_pay() -> Result<()> {
     let fixture = Fixture::set_up().await?;
-    for walk in ["receive", "keyboard", "pay", "look"] {
+    for walk in ["receive", "keyboard", "pay", "offers", "looking", "still", "look"] {
         fixture.walk(walk).await?;
     }
     fixture.network.stop().await
@@ -127,7 +146,7 @@ async fn people_are_paid_and_pay() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn people_keep_the_node() -> Result<()> {
     let fixture = Fixture::set_up().await?;
-    for walk in ["keeping", "channels"] {
+    for walk in ["keeping", "splice", "channels"] {
         fixture.walk(walk).await?;
     }
     fixture.alice.usable_channel(&fixture.bob).await?;

@@ -4,10 +4,10 @@ use clap::Args;
 use ldk_server_grpc::api::{Bolt12ReceiveRequest, Bolt12SendRequest};
 
 use crate::amount::Amount;
-use crate::args::{OnceArgs, RouteArgs, WaitArgs};
+use crate::args::{NoteArgs, Notes, OnceArgs, RouteArgs, WaitArgs};
 
 unary_commands!(Commands {
-    Bolt12Receive => bolt12_receive,
+    Bolt12Receive => bolt12_receive shows offer,
     Bolt12Send => bolt12_send,
 });
 
@@ -28,15 +28,22 @@ pub(crate) struct Bolt12Receive {
     /// Maximum number of items in one payment; needs an amount [default: one, not counted]
     #[arg(long, value_name = "NUMBER")]
     quantity: Option<u64>,
+
+    #[command(flatten)]
+    pub(crate) notes: NoteArgs,
 }
 
 impl From<Bolt12Receive> for Bolt12ReceiveRequest {
     fn from(command: Bolt12Receive) -> Self {
+        let Notes { label, external_id, metadata } = command.notes.notes();
         Self {
             description: command.description,
             amount_msat: command.amount.map(Amount::msat),
             expiry_secs: command.expiry_secs,
             quantity: command.quantity,
+            label,
+            external_id,
+            metadata,
         }
     }
 }
@@ -103,6 +110,7 @@ mod tests {
             amount_msat: None,
             expiry_secs: None,
             quantity: None,
+            ..Default::default()
         };
         assert_eq!(request("tea"), Ok(plain.clone()));
         assert_eq!(

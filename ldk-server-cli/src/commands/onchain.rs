@@ -1,7 +1,9 @@
 //! The on-chain wallet.
 
 use clap::{ArgAction, Args};
-use ldk_server_grpc::api::{AllFunds, OnchainReceiveRequest, OnchainSendRequest};
+use ldk_server_grpc::api::{
+    AllFunds, EstimateOnchainFeesRequest, OnchainReceiveRequest, OnchainSendRequest,
+};
 
 use crate::amount::AmountOrAll;
 use crate::args::OnceArgs;
@@ -10,6 +12,7 @@ use crate::failure::Failure;
 unary_commands!(Commands {
     OnchainReceive => onchain_receive,
     OnchainSend => onchain_send,
+    EstimateOnchainFees => estimate_onchain_fees,
 });
 
 /// Get a new address of the node's on-chain wallet
@@ -66,6 +69,20 @@ impl TryFrom<OnchainSend> for OnchainSendRequest {
             force: command.force,
             idempotency_key: command.once.key(),
         })
+    }
+}
+
+/// Estimate what on-chain payments, and opening, splicing and closing channels cost now
+#[derive(Debug, Args)]
+pub(crate) struct EstimateOnchainFees {
+    /// Number of coins of the wallet that a transaction spends [default: 2]
+    #[arg(long, value_name = "NUMBER")]
+    wallet_inputs: Option<u32>,
+}
+
+impl From<EstimateOnchainFees> for EstimateOnchainFeesRequest {
+    fn from(command: EstimateOnchainFees) -> Self {
+        Self { wallet_inputs: command.wallet_inputs }
     }
 }
 

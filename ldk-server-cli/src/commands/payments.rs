@@ -1,5 +1,7 @@
 //! The history of payments.
 
+use std::time::Instant;
+
 use clap::{Args, ValueEnum};
 use ldk_server_client::Client;
 use ldk_server_grpc::api::{
@@ -8,13 +10,13 @@ use ldk_server_grpc::api::{
 };
 use ldk_server_grpc::types::{PaymentDirection, PaymentMethod, PaymentStatus};
 
+use crate::args::Timeout;
 use crate::failure::Failure;
 use crate::output::{self, Format};
 use crate::pages::{self, Page, PageArgs};
 
 unary_commands!(Commands {
     GetPaymentDetails => get_payment_details,
-    WaitPayment => wait_payment,
 });
 
 /// Show one payment, or null if there is none with this id
@@ -39,19 +41,23 @@ pub(crate) struct WaitPayment {
     /// The payment's id, or the txid of an on-chain payment, as hex
     payment_id: String,
 
-    /// How long to wait, in seconds
-    #[arg(
-        long,
-        value_name = "SECS",
-        default_value_t = 60,
-        value_parser = clap::value_parser!(u32).range(0..=110)
-    )]
-    timeout: u32,
+    #[command(flatten)]
+    timeout: Timeout,
 }
 
-impl From<WaitPayment> for WaitPaymentRequest {
-    fn from(command: WaitPayment) -> Self {
-        Self { payment_id: command.payment_id, timeout_secs: command.timeout }
+impl WaitPayment {
+    pub(crate) async fn run(self, client: &Client, format: Format) -> Result<(), Failure> {
+        let begun = Instant::now();
+        loop {
+            let (timeout_secs, is_last) = self.timeout.of_next_call(begun);
+            let payment_id = self.payment_id.clone();
+            let answer =
+                client.wait_payment(WaitPaymentRequest { payment_id, timeout_secs }).await?;
+            let timed_out = answer.outcome.as_ref().is_some_and(|outcome| outcome.timed_out);
+            if is_last || !timed_out {
+                return output::print(&answer, format);
+            }
+        }
     }
 }
 

@@ -5,8 +5,11 @@
 use std::future::ready;
 use std::sync::Arc;
 
+use ldk_node::lightning::ln::channelmanager::PaymentId;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
 use super::once::{self, Once, OnceReply as _};
 use super::{Impact, Kind, Rpc, Stream};
@@ -18,10 +21,9 @@ use crate::crash_points::{self, CrashPoint};
 use crate::error::Error;
 use crate::executor::Executor;
 use crate::intents::Begun;
-use crate::ops;
-use crate::ops::waiting::Waited;
+use crate::ops::waits::{self, Waited};
 use crate::permissions::Permissions;
-use crate::store::NewAuditEntry;
+use crate::store::{NewAuditEntry, Payment};
 use crate::wire;
 
 /// Whether the server has started.
@@ -67,6 +69,15 @@ impl Call {
     /// Returns what operations work with, or UNAVAILABLE.
     pub(super) fn app(&self) -> Result<Arc<App>, Error> {
         self.dispatcher.app()
+    }
+
+    /// Waits for this, unless the server begins to stop meanwhile.
+    pub(super) async fn unless_stopping<T>(
+        &self,
+        waiting: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let waited = self.dispatcher.stopping.run_until_cancelled(waiting).await;
+        waited.unwrap_or_else(|| Err(Error::Unavailable("the server is stopping".to_owned())))
     }
 }
 
@@ -175,15 +186,26 @@ impl Dispatcher {
             Ok(timeout) => timeout,
             Err(refusal) => return self.asynchronous(call, (), |_, ()| ready(Err(refusal))).await,
         };
+        let until = timeout.map(|timeout| waits::until(&call.caller, timeout));
         let answer = self.execute_once(method, call, request, execute).await?;
-        let Some((id, timeout)) = answer.payment().zip(timeout) else { return Ok(answer) };
-        let waited = ops::waiting::payment(&self.ready()?, id, timeout, &self.stopping).await?;
+        let Some((id, until)) = answer.payment().zip(until) else { return Ok(answer) };
+        // Whatever comes of waiting, the payment was made: that is what is answered.
+        let waited = self.wait_for_payment(id, until).await;
+        let waited = waited.inspect_err(|error| warn!(%error, "no outcome of a payment"));
         Ok(match waited {
-            Some(Waited { payment, timed_out }) => {
-                answer.with_outcome(wire::payment::outcome(&payment, timed_out))
+            Ok(Some(Waited { latest, timed_out })) => {
+                answer.with_outcome(wire::payment::outcome(&latest, timed_out))
             },
-            None => answer,
+            _ => answer,
         })
+    }
+
+    async fn wait_for_payment(
+        &self,
+        id: PaymentId,
+        until: Instant,
+    ) -> Result<Option<Waited<Payment>>, Error> {
+        waits::payments::payment_made(&self.ready()?, id, until, &self.stopping).await
     }
 
     async fn execute_once<Q: Once, F>(

@@ -15,14 +15,13 @@ use ldk_server_grpc::types::{PaymentMethod, PaymentOutcome};
 use prost::Message;
 use sha2::{Digest as _, Sha256};
 
+use super::fields;
 use crate::clock::unix_secs;
 use crate::error::{Error, quoted};
 use crate::store::{self, Intent, IntentOutcome};
 
 const KEY: &str = "idempotency_key";
 const MAX_KEY_CHARS: usize = 64;
-/// How long a call waits for a payment at most.
-const MAX_WAIT_SECS: u32 = 3_600;
 
 /// The request of such a call.
 pub(super) trait Once: Message + Clone {
@@ -174,15 +173,7 @@ fn id_in(text: &str) -> Option<PaymentId> {
 /// How long to wait for what comes of the payment.
 pub(super) fn timeout<Q: Once>(request: &Q) -> Result<Option<Duration>, Error> {
     let secs = request.wait_timeout_secs().filter(|secs| *secs > 0);
-    secs.map(|secs| wait("wait_timeout_secs", secs)).transpose()
-}
-
-/// Parses a time to wait.
-pub(super) fn wait(field: &'static str, secs: u32) -> Result<Duration, Error> {
-    if secs <= MAX_WAIT_SECS {
-        return Ok(Duration::from_secs(secs.into()));
-    }
-    Err(Error::invalid(field, format!("{secs} is too long; at most {MAX_WAIT_SECS}")))
+    secs.map(|secs| fields::secs_to_wait("wait_timeout_secs", secs)).transpose()
 }
 
 /// The call with this request, if its key is one.

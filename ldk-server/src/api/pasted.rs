@@ -72,6 +72,7 @@ pub(super) fn instead_of(field: &str, text: &str) -> Option<String> {
     let (kinds, expected): (&[Kind], _) = match field {
         "invoice" => (&[Kind::Invoice], "an invoice"),
         "offer" => (&[Kind::Offer], "an offer"),
+        "payee" => (&[Kind::Invoice, Kind::Node], "an invoice or the key of a node"),
         "address" => (&[Kind::Address], "an address"),
         "uri" => {
             let payable = &[Kind::Invoice, Kind::Offer, Kind::Address, Kind::Uri, Kind::Name];
@@ -235,6 +236,10 @@ mod tests {
         }
         assert_eq!(instead_of("invoice", "lnbcrt1"), None);
         assert_eq!(instead_of("invoice", "coffee"), None);
+        assert_eq!(instead_of("payee", "lnbcrt1"), None);
+        assert_eq!(instead_of("payee", KEY), None);
+        let offer = instead_of("payee", "lno1").unwrap();
+        assert!(offer.contains("not an invoice or the key of a node"), "{offer}");
         assert!(instead_of("uri", "LNURL1DP68").is_some());
         assert_eq!(instead_of("uri", "alice@example.com"), None);
     }

@@ -10,13 +10,13 @@ use ldk_server_grpc::api::{
 use ldk_server_grpc::types::PageToken;
 
 use super::dispatcher::Call;
+use super::fields;
 use super::pages::{self, PAGE_TOKEN, as_index, check_times, creation_time, parse_page_size};
-use super::{fields, once};
 use crate::app::App;
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::ops;
-use crate::ops::waiting::Waited;
+use crate::ops::waits::{self, Waited};
 use crate::store::{Forward, ForwardFilter, ForwardPlace, Page, PaymentFilter, PaymentPlace};
 use crate::wire;
 
@@ -34,9 +34,9 @@ pub(super) async fn wait(
     WaitPaymentRequest { payment_id, timeout_secs }: WaitPaymentRequest,
 ) -> Result<WaitPaymentResponse, Error> {
     let id = PaymentId(fields::hex("payment_id", &payment_id)?);
-    let timeout = once::wait("timeout_secs", timeout_secs)?;
-    let waited = ops::waiting::payment(&call.app()?, id, timeout, call.stopping()).await?;
-    let Some(Waited { payment, timed_out }) = waited else {
+    let until = waits::until(&call.caller, fields::timeout(timeout_secs)?);
+    let waited = waits::payments::payment(&call.app()?, id, until, call.stopping()).await?;
+    let Some(Waited { latest: payment, timed_out }) = waited else {
         return Err(Error::NotFound(format!("payment_id: there is no payment {payment_id}")));
     };
     let outcome = Some(wire::payment::outcome(&payment, timed_out));

@@ -7,8 +7,8 @@ use ldk_server_grpc::events::EventEnvelope;
 
 use super::{
     Admitted, Dispatcher, Stream, api_keys, audit, backup, bolt11, bolt12, channel_config,
-    channels, client_certs, consumers, crypto, decode, events, graph, hold, jit, node, onchain,
-    payments, peers, runes, splice, spontaneous, unified, webhooks,
+    channels, client_certs, consumers, crypto, decode, events, graph, hold, invoices, jit, node,
+    onchain, onchain_fees, payments, peers, routes, runes, splice, spontaneous, unified, webhooks,
 };
 use crate::access::Access;
 use crate::error::Error;
@@ -98,6 +98,9 @@ macro_rules! for_each_rpc {
             graph_list_nodes GraphListNodes(GraphListNodesRequest) -> GraphListNodesResponse: Read blocking node Reads graph::list_nodes;
             graph_get_node GraphGetNode(GraphGetNodeRequest) -> GraphGetNodeResponse: Read blocking node Reads graph::get_node;
             export_pathfinding_scores ExportPathfindingScores(ExportPathfindingScoresRequest) -> ExportPathfindingScoresResponse: Read blocking node Reads graph::export_pathfinding_scores;
+            query_route QueryRoute(QueryRouteRequest) -> QueryRouteResponse: Read blocking node Reads routes::query;
+            estimate_fee EstimateFee(EstimateFeeRequest) -> EstimateFeeResponse: Read blocking node Reads routes::estimate_fee;
+            probe_payment ProbePayment(ProbePaymentRequest) -> ProbePaymentResponse: Pay blocking node Changes routes::probe;
             bolt11_receive Bolt11Receive(Bolt11ReceiveRequest) -> Bolt11ReceiveResponse: Invoice blocking node Changes bolt11::receive;
             bolt11_receive_for_hash Bolt11ReceiveForHash(Bolt11ReceiveForHashRequest) -> Bolt11ReceiveForHashResponse: Invoice blocking node Changes hold::receive;
             bolt11_claim_for_hash Bolt11ClaimForHash(Bolt11ClaimForHashRequest) -> Bolt11ClaimForHashResponse: Invoice blocking node Changes hold::claim;
@@ -105,6 +108,13 @@ macro_rules! for_each_rpc {
             bolt11_receive_via_jit_channel Bolt11ReceiveViaJitChannel(Bolt11ReceiveViaJitChannelRequest) -> Bolt11ReceiveViaJitChannelResponse: Invoice async node Changes jit::receive;
             bolt11_receive_variable_amount_via_jit_channel Bolt11ReceiveVariableAmountViaJitChannel(Bolt11ReceiveVariableAmountViaJitChannelRequest) -> Bolt11ReceiveVariableAmountViaJitChannelResponse: Invoice async node Changes jit::receive_variable_amount;
             bolt12_receive Bolt12Receive(Bolt12ReceiveRequest) -> Bolt12ReceiveResponse: Invoice blocking node Changes bolt12::receive;
+            list_invoices ListInvoices(ListInvoicesRequest) -> ListInvoicesResponse: Read blocking node Reads invoices::list;
+            get_invoice GetInvoice(GetInvoiceRequest) -> GetInvoiceResponse: Read blocking node Reads invoices::get;
+            cancel_invoice CancelInvoice(CancelInvoiceRequest) -> CancelInvoiceResponse: Invoice blocking node Changes invoices::cancel;
+            delete_invoice DeleteInvoice(DeleteInvoiceRequest) -> DeleteInvoiceResponse: Invoice blocking node Changes invoices::delete;
+            delete_expired_invoices DeleteExpiredInvoices(DeleteExpiredInvoicesRequest) -> DeleteExpiredInvoicesResponse: Invoice blocking node Changes invoices::delete_expired;
+            wait_invoice WaitInvoice(WaitInvoiceRequest) -> WaitInvoiceResponse: Read async node Reads invoices::wait;
+            wait_any_invoice WaitAnyInvoice(WaitAnyInvoiceRequest) -> WaitAnyInvoiceResponse: Read async node Reads invoices::wait_any;
             bolt11_send Bolt11Send(Bolt11SendRequest) -> Bolt11SendResponse: Pay blocking once Spends bolt11::send;
             bolt11_send_underpaying Bolt11SendUnderpaying(Bolt11SendUnderpayingRequest) -> Bolt11SendUnderpayingResponse: Pay blocking node Spends bolt11::send_underpaying;
             bolt12_send Bolt12Send(Bolt12SendRequest) -> Bolt12SendResponse: Pay blocking once Spends bolt12::send;
@@ -112,6 +122,7 @@ macro_rules! for_each_rpc {
             unified_send UnifiedSend(UnifiedSendRequest) -> UnifiedSendResponse: Pay async once Spends unified::send;
             onchain_receive OnchainReceive(OnchainReceiveRequest) -> OnchainReceiveResponse: Onchain blocking node Changes onchain::receive;
             onchain_send OnchainSend(OnchainSendRequest) -> OnchainSendResponse: Onchain blocking once Spends onchain::send;
+            estimate_onchain_fees EstimateOnchainFees(EstimateOnchainFeesRequest) -> EstimateOnchainFeesResponse: Info async node Reads onchain_fees::estimate;
             open_channel OpenChannel(OpenChannelRequest) -> OpenChannelResponse: Channels async once Spends channels::open;
             splice_in SpliceIn(SpliceInRequest) -> SpliceInResponse: Channels blocking once Spends splice::splice_in;
             splice_out SpliceOut(SpliceOutRequest) -> SpliceOutResponse: Channels blocking once Spends splice::splice_out;

@@ -6,6 +6,7 @@ pub mod cookie;
 mod electrum;
 mod error;
 mod esplora;
+pub(crate) mod fee_rates;
 pub mod gate;
 pub(crate) mod network_check;
 pub(crate) mod outputs;

@@ -5,6 +5,7 @@
 pub(crate) mod blocks;
 pub(crate) mod channel_state;
 pub(crate) mod event_queue;
+pub(crate) mod fee_rates;
 pub(crate) mod node_features;
 pub(crate) mod panics;
 pub(crate) mod peer_record;

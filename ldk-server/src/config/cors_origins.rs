@@ -57,8 +57,15 @@ impl Rule {
 /// Whether this is an origin as browsers write it, and no regular expression.
 fn is_origin(text: &str) -> bool {
     let Some((scheme, host)) = text.split_once("://") else { return false };
-    let is_plain = |letter: u8| letter.is_ascii_alphanumeric() || b".:-[]".contains(&letter);
-    matches!(scheme, "http" | "https") && !host.is_empty() && host.bytes().all(is_plain)
+    let is_plain = |letter: u8| letter.is_ascii_alphanumeric() || b".:-".contains(&letter);
+    // The address in brackets, if it is one of IPv6. Other brackets are those of an expression.
+    let (address, rest) =
+        host.strip_prefix('[').and_then(|host| host.split_once(']')).unwrap_or(("", host));
+    let is_address = address.bytes().all(|letter| letter.is_ascii_hexdigit() || letter == b':');
+    matches!(scheme, "http" | "https")
+        && !host.is_empty()
+        && is_address
+        && rest.bytes().all(is_plain)
 }
 
 #[cfg(test)]
@@ -101,6 +108,12 @@ mod tests {
         assert!(allowed(&choice, "https://a.example"));
         assert!(!allowed(&choice, "https://aXexample"));
         assert!(!allowed(&["https://a|https://b.example.*"], "https://a.evil.example"));
+        let class = ["https://till[0-9]", "http://[a-f].example:[0-9]"];
+        assert!(allowed(&class, "https://till7"));
+        assert!(allowed(&class, "http://a.example:8"));
+        assert!(!allowed(&class, "https://till[0-9]"));
+        assert!(allowed(&["http://[::1]:80"], "http://[::1]:80"));
+        assert!(!allowed(&["http://[::1]:80"], "http://:80"));
     }
 
     #[test]

@@ -3,8 +3,10 @@
 mod cursor;
 mod effect;
 mod event_loop;
+mod json;
 mod meaning;
 mod messages;
 
 pub use cursor::{EventCursor, out_of_range, replaying};
 pub use event_loop::{EventError, EventLoop, RecordError};
+pub use json::{JsonEvent, JsonEvents};

@@ -2,9 +2,8 @@
 //!
 //! All of them are subscriptions of the API, with the caller's permissions, and an event is written as JSON
 //! once for all of them. Who reads slowly is sent nothing further, and falls back to the disk: a subscriber
-//! holds no more than the event that is being sent.
+//! holds no more than what was read from there at once.
 
-mod event;
 mod refusal;
 mod request;
 mod session;
@@ -12,6 +11,7 @@ mod socket_io;
 mod sse;
 mod subscription;
 mod websocket;
+mod writes;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,10 +21,11 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{any, get};
 
 use crate::api::Dispatcher;
-use event::Texts;
+use crate::events::JsonEvents;
 
 pub use refusal::refuse;
-pub use session::{RuneCheck, Session};
+pub use session::{Ended, RuneCheck, Session};
+pub use writes::Writes;
 
 /// How often something is sent when there are no events, so that no proxy takes the stream for dead.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -37,13 +38,13 @@ const EVENTS_PATH: &str = "/v1/events";
 #[derive(Clone)]
 pub struct Feeds {
     dispatcher: Dispatcher,
-    texts: Arc<Texts>,
+    events: Arc<JsonEvents>,
 }
 
 impl Feeds {
-    /// Subscribes by this dispatcher.
-    pub fn new(dispatcher: Dispatcher) -> Self {
-        Self { dispatcher, texts: Arc::default() }
+    /// Subscribes by this dispatcher, and sends events as they are written here.
+    pub fn new(dispatcher: Dispatcher, events: Arc<JsonEvents>) -> Self {
+        Self { dispatcher, events }
     }
 
     /// The routes. Each request has a [`Session`] in its extensions.

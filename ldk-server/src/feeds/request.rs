@@ -2,8 +2,8 @@
 
 use ldk_server_grpc::api::SubscribeEventsRequest;
 
-use super::event::Event;
 use crate::error::{Error, quoted};
+use crate::events::JsonEvent;
 use crate::store::EVENT_KINDS;
 
 /// The events that a subscriber wants, and from where on.
@@ -32,7 +32,7 @@ impl Kinds {
         names.into_iter().map(known).collect::<Result<_, _>>().map(Self)
     }
 
-    pub(super) fn has(&self, event: &Event) -> bool {
+    pub(super) fn has(&self, event: &JsonEvent) -> bool {
         self.0.is_empty() || self.0.contains(&event.kind)
     }
 }

@@ -1,8 +1,17 @@
 //! `/socket.io`: events as the programs read them that were written for Core Lightning's CLNRest.
 //!
+//! Sessions, transports and heartbeats are those of engineioxide, the half of socketioxide that speaks
+//! Engine.IO. Its other half would write each event for each client, and refuse what there is no room for
+//! without telling when there is. What Socket.IO adds for one namespace is little.
+//!
 //! The library keeps a session for whoever begins one. So who has no rune is refused before the library
 //! sees the request, and so is who has one that does not allow events: the subscription begins first.
 
+mod packet;
+mod reads;
+mod session;
+
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,25 +19,28 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use axum::{Extension, Router};
-use ldk_server_grpc::api::AckEventsRequest;
-use socketioxide::SocketIo;
-use socketioxide::extract::{Data, SocketRef};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio_util::sync::CancellationToken;
+use bytes::Bytes;
+use engineioxide::Str;
+use engineioxide::config::EngineIoConfig;
+use engineioxide::handler::EngineIoHandler;
+use engineioxide::service::EngineIoService;
+use engineioxide::socket::DisconnectReason;
+use http::header;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tonic::Status;
 
-use super::event::Event;
-use super::refusal::{error, refuse};
+use super::refusal::refuse;
 use super::request::Wanted;
-use super::session::Session;
+use super::session::Session as Asking;
 use super::subscription::Subscription;
 use super::{Feeds, HEARTBEAT};
-use crate::api::rpc;
 use crate::caller::{Caller, Identity};
 use crate::error::Error;
+use crate::events::JsonEvent;
+use reads::{Readers, Reads};
+use session::{Client, Said, Session, hear};
 
-/// The event that each event of the node is sent as.
-const EVENT: &str = "message";
+const PATH: &str = "/socket.io";
 /// What CLNRest calls the permission to read events, in runes.
 const METHOD_OF_CLNREST: &str = "listclnrest-notifications";
 /// Sessions at once. Each has a few buffers.
@@ -39,30 +51,53 @@ const MAX_MESSAGE_BYTES: usize = 4096;
 const MAX_UNSENT: usize = 16;
 /// How long a client has for each of the steps before the first event.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How often there is a look whether a client has read something, and how often before it is dropped.
-const LOOK_INTERVAL: Duration = Duration::from_millis(100);
-const MAX_LOOKS: u32 = 300;
 
 /// The sessions that there may be.
 #[derive(Clone)]
 pub(super) struct Sockets {
     feeds: Feeds,
     places: Arc<Semaphore>,
+    readers: Readers,
+    newest: Arc<NewestPacket>,
 }
 
-/// A subscription that waits for its socket, in the extensions of the request that began the session.
+/// A subscription that waits for its client, in the extensions of the request that began the session.
 #[derive(Clone)]
 struct Opened {
     feeds: Feeds,
     caller: Caller,
     consumer: String,
     subscription: Arc<Mutex<Option<Subscription>>>,
+    readers: Readers,
+    /// Is told of what is sent on the connection on which the session begins.
+    at_first: Arc<Notify>,
+    newest: Arc<NewestPacket>,
     _place: Arc<OwnedSemaphorePermit>,
+}
+
+/// The newest event as a packet, which all sessions send.
+#[derive(Default)]
+struct NewestPacket(Mutex<Option<(Arc<JsonEvent>, Str)>>);
+
+impl NewestPacket {
+    /// The packet of an event. Of all who ask at once, one writes it.
+    fn of(&self, event: &Arc<JsonEvent>) -> Str {
+        let mut newest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*newest {
+            Some((same, packet)) if Arc::ptr_eq(same, event) => packet.clone(),
+            _ => {
+                let packet = Str::from(packet::message(&event.text()));
+                *newest = Some((Arc::clone(event), packet.clone()));
+                packet
+            },
+        }
+    }
 }
 
 impl Sockets {
     pub(super) fn new(feeds: Feeds) -> Self {
-        Self { feeds, places: Arc::new(Semaphore::new(MAX_SESSIONS)) }
+        let places = Arc::new(Semaphore::new(MAX_SESSIONS));
+        Self { feeds, places, readers: Readers::new(), newest: Arc::default() }
     }
 
     /// Subscribes for a session that is about to begin.
@@ -74,115 +109,106 @@ impl Sockets {
         let (feeds, consumer) = (self.feeds.clone(), wanted.consumer.clone());
         let caller = caller.calls_it_also(METHOD_OF_CLNREST);
         let subscription = Subscription::begin(&feeds, caller.clone(), wanted).await?;
-        let subscription = Arc::new(Mutex::new(Some(subscription)));
-        Ok(Opened { feeds, caller, consumer, subscription, _place: Arc::new(place) })
+        Ok(Opened {
+            feeds,
+            caller,
+            consumer,
+            subscription: Arc::new(Mutex::new(Some(subscription))),
+            readers: self.readers.clone(),
+            at_first: Arc::default(),
+            newest: Arc::clone(&self.newest),
+            _place: Arc::new(place),
+        })
     }
-}
-
-/// The routes of the protocol. Requests have passed [`open`].
-pub(super) fn protocol() -> Router {
-    let (service, io) = SocketIo::builder()
-        .ping_interval(HEARTBEAT)
-        .connect_timeout(PATIENCE)
-        .upgrade_timeout(PATIENCE)
-        .max_payload(MAX_MESSAGE_BYTES as u64)
-        .ws_max_message_size(MAX_MESSAGE_BYTES)
-        .ws_max_frame_size(MAX_MESSAGE_BYTES)
-        .max_buffer_size(MAX_UNSENT)
-        .build_svc();
-    io.ns("/", connected);
-    Router::new().route_service("/socket.io", service.clone()).route_service("/socket.io/", service)
-}
-
-/// Subscribes before a session begins, as a layer.
-pub(super) async fn open(
-    State(sockets): State<Sockets>,
-    Extension(session): Extension<Session>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let caller = session.caller();
-    if !matches!(caller.identity(), Identity::Rune { .. }) {
-        let reason = "Socket.IO needs a rune, in the header rune of every request";
-        return refuse(&Status::unauthenticated(reason));
-    }
-    if begins_session(request.uri().query()) {
-        match sockets.open(caller, request.uri().query()).await {
-            Ok(opened) => drop(request.extensions_mut().insert(opened)),
-            Err(error) => return refuse(&Status::from(error)),
-        }
-    }
-    next.run(request).await
-}
-
-/// Whether a request is the first of a session: all others have its id.
-fn begins_session(query: Option<&str>) -> bool {
-    let mut pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
-    !pairs.any(|(name, _)| name == "sid")
-}
-
-async fn connected(socket: SocketRef) {
-    let opened = socket.req_parts().extensions.get::<Opened>().cloned();
-    let subscription = opened.as_ref().and_then(Opened::take);
-    let (Some(opened), Some(subscription)) = (opened, subscription) else {
-        // One socket a session.
-        drop(socket.disconnect());
-        return;
-    };
-    let left = CancellationToken::new();
-    let leaving = left.clone();
-    socket.on_disconnect(async move || leaving.cancel());
-    socket.on("ack", async move |socket: SocketRef, Data(index): Data<u64>| {
-        if let Err(refused) = opened.ack(index).await {
-            drop(socket.emit("error", &error(&Status::from(refused))));
-        }
-    });
-    tokio::spawn(async move {
-        tokio::select! {
-            () = left.cancelled() => {},
-            () = deliver(&socket, subscription) => {},
-        }
-    });
 }
 
 impl Opened {
     fn take(&self) -> Option<Subscription> {
         self.subscription.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
+}
 
-    async fn ack(&self, event_index: u64) -> Result<(), Error> {
-        let request = AckEventsRequest { consumer: self.consumer.clone(), event_index };
-        self.feeds.dispatcher.call(rpc::AckEvents, self.caller.clone(), request).await.map(drop)
+/// The routes of the protocol. Requests have passed [`open`].
+pub(super) fn protocol() -> Router {
+    let config = EngineIoConfig::builder()
+        .req_path(PATH)
+        .ping_interval(HEARTBEAT)
+        .upgrade_timeout(PATIENCE)
+        .max_payload(MAX_MESSAGE_BYTES as u64)
+        .ws_max_message_size(MAX_MESSAGE_BYTES)
+        .ws_max_frame_size(MAX_MESSAGE_BYTES)
+        .max_buffer_size(MAX_UNSENT)
+        .build();
+    let service = EngineIoService::with_config(Arc::new(Sessions), config);
+    Router::new().route_service(PATH, service.clone()).route_service("/socket.io/", service)
+}
+
+/// Subscribes before a session begins, as a layer.
+pub(super) async fn open(
+    State(sockets): State<Sockets>,
+    Extension(asking): Extension<Asking>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let caller = asking.caller();
+    if !matches!(caller.identity(), Identity::Rune { .. }) {
+        let reason = "Socket.IO needs a rune, in the header rune of every request";
+        return refuse(&Status::unauthenticated(reason));
+    }
+    let is_websocket = request.headers().contains_key(header::UPGRADE);
+    if let Some(id) = session_id(request.uri().query()) {
+        let readers = Arc::clone(sockets.readers.of(&id));
+        asking.tell_of_writes(Arc::clone(&readers), is_websocket);
+        let answer = next.run(request).await;
+        readers.notify_waiters();
+        return answer;
+    }
+    match sockets.open(caller, request.uri().query()).await {
+        Ok(opened) => {
+            asking.tell_of_writes(Arc::clone(&opened.at_first), is_websocket);
+            request.extensions_mut().insert(opened);
+            next.run(request).await
+        },
+        Err(error) => refuse(&Status::from(error)),
     }
 }
 
-/// Sends events until there are no further ones, or the client does not read.
-async fn deliver(socket: &SocketRef, mut subscription: Subscription) {
-    loop {
-        match subscription.next().await {
-            Ok(event) if send(socket, &event).await => {},
-            Ok(_) => break,
-            Err(end) => {
-                drop(socket.emit("error", &error(&Status::from(end))));
-                break;
-            },
-        }
-    }
-    drop(socket.clone().disconnect());
+/// The id of the session that a request belongs to. The first request of a session has none.
+fn session_id(query: Option<&str>) -> Option<Cow<'_, str>> {
+    let mut pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    pairs.find_map(|(name, id)| (name == "sid").then_some(id))
 }
 
-/// Sends an event, as soon as there is room for it. The library does not tell when that is.
-async fn send(socket: &SocketRef, event: &Event) -> bool {
-    for _ in 0..MAX_LOOKS {
-        if !socket.connected() {
-            return false;
-        }
-        if socket.emit(EVENT, event.value()).is_ok() {
-            return true;
-        }
-        tokio::time::sleep(LOOK_INTERVAL).await;
+/// What becomes of the sessions that the library keeps.
+#[derive(Debug)]
+struct Sessions;
+
+impl EngineIoHandler for Sessions {
+    type Data = Said;
+
+    fn on_connect(self: Arc<Self>, client: Client) {
+        let opened = client.req_parts.extensions.get::<Opened>().cloned();
+        let Some((opened, subscription)) =
+            opened.and_then(|opened| opened.take().map(|subscription| (opened, subscription)))
+        else {
+            return client.close(DisconnectReason::ClosingServer);
+        };
+        let later = Arc::clone(opened.readers.of(client.id.as_str()));
+        let reads = Reads::new(Arc::clone(&opened.at_first), later);
+        tokio::spawn(Session { client, opened, reads }.run(subscription));
     }
-    false
+
+    fn on_disconnect(&self, client: Client, _: DisconnectReason) {
+        client.data.left.cancel();
+    }
+
+    fn on_message(self: &Arc<Self>, text: Str, client: Client) {
+        hear(&client, &text);
+    }
+
+    fn on_binary(self: &Arc<Self>, _: Bytes, client: Client) {
+        client.close(DisconnectReason::PacketParsingError);
+    }
 }
 
 #[cfg(test)]
@@ -191,8 +217,9 @@ mod tests {
 
     #[test]
     fn the_first_request_of_a_session_has_no_id() {
-        assert!(begins_session(Some("EIO=4&transport=polling")));
-        assert!(!begins_session(Some("EIO=4&transport=websocket&sid=abc")));
-        assert!(begins_session(None));
+        assert_eq!(session_id(Some("EIO=4&transport=polling")), None);
+        let later = session_id(Some("EIO=4&transport=websocket&sid=abc"));
+        assert_eq!(later.as_deref(), Some("abc"));
+        assert_eq!(session_id(None), None);
     }
 }

@@ -6,17 +6,17 @@ use futures_util::StreamExt as _;
 use ldk_server_grpc::events::EventEnvelope;
 
 use super::Feeds;
-use super::event::{Event, Texts};
 use super::request::{Kinds, Wanted};
 use crate::api::{Stream, rpc};
 use crate::caller::Caller;
 use crate::error::Error;
+use crate::events::{JsonEvent, JsonEvents};
 
 /// A subscription that has begun.
 pub(super) struct Subscription {
     stream: Stream<EventEnvelope>,
     kinds: Kinds,
-    texts: Arc<Texts>,
+    events: Arc<JsonEvents>,
 }
 
 impl Subscription {
@@ -28,7 +28,7 @@ impl Subscription {
     ) -> Result<Self, Error> {
         let request = wanted.request();
         let stream = feeds.dispatcher.call(rpc::SubscribeEvents, caller, request).await?;
-        Ok(Self { stream, kinds: wanted.kinds, texts: Arc::clone(&feeds.texts) })
+        Ok(Self { stream, kinds: wanted.kinds, events: Arc::clone(&feeds.events) })
     }
 
     /// What was known when it began, by name: the newest event and the oldest one.
@@ -37,9 +37,9 @@ impl Subscription {
     }
 
     /// The next event of the kinds that are wanted. No event is lost if the future is dropped.
-    pub(super) async fn next(&mut self) -> Result<Arc<Event>, Error> {
+    pub(super) async fn next(&mut self) -> Result<Arc<JsonEvent>, Error> {
         while let Some(envelope) = self.stream.messages.next().await {
-            let event = self.texts.of(&envelope?)?;
+            let event = self.events.of(&envelope?)?;
             if self.kinds.has(&event) {
                 return Ok(event);
             }

@@ -18,17 +18,19 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
 use tonic::{Code, Status};
 
-use super::event::Event;
 use super::refusal::error;
-use super::session::Session;
+use super::session::{Session, ending};
 use super::subscription::Subscription;
 use super::{Feeds, HEARTBEAT};
 use crate::api::rpc;
 use crate::error::Error;
+use crate::events::JsonEvent;
 use message::{Asked, Subscribe};
 
 /// The largest message of a client. None of them needs more than a rune does.
 const MAX_MESSAGE_BYTES: usize = 16 * 1024;
+/// The buffer of what a client sends, which each WebSocket has from its beginning to its end.
+const READ_BUFFER_BYTES: usize = 4 * 1024;
 /// How much is buffered for a client that does not read.
 const MAX_UNSENT_BYTES: usize = 256 * 1024;
 /// How long a stranger has for its rune.
@@ -47,6 +49,7 @@ pub(super) async fn serve(
     upgrade: WebSocketUpgrade,
 ) -> Response {
     upgrade
+        .read_buffer_size(READ_BUFFER_BYTES)
         .max_message_size(MAX_MESSAGE_BYTES)
         .max_frame_size(MAX_MESSAGE_BYTES)
         .write_buffer_size(0)
@@ -78,7 +81,7 @@ enum End {
 /// What happens next.
 enum Step {
     Received(Option<Result<Message, axum::Error>>),
-    Happened(Result<Arc<Event>, Error>),
+    Happened(Result<Arc<JsonEvent>, Error>),
     Ping,
     Late,
     Ended,
@@ -136,7 +139,7 @@ impl Conversation {
                 let reason = format!("no message {{\"rune\":\"...\"}} within {seconds} seconds");
                 Err(End::Refused(Status::unauthenticated(reason)))
             },
-            Step::Ended => Err(End::Refused(Status::unavailable("the connection has to end"))),
+            Step::Ended => Err(End::Refused(ending())),
         }
     }
 
@@ -151,18 +154,18 @@ impl Conversation {
             },
         };
         match Asked::read(&text).map_err(refused)? {
-            Asked::Rune(rune) => self.identify(&rune),
+            Asked::Rune(rune) => self.identify(&rune).await,
             Asked::Subscribe(subscribe) => self.subscribe(subscribe).await,
             Asked::Ack(event_index) => self.ack(event_index).await,
         }
     }
 
-    fn identify(&mut self, rune: &str) -> Result<(), End> {
+    async fn identify(&mut self, rune: &str) -> Result<(), End> {
         if self.session.is_known() {
             let reason = "there is a credential already; two of them are refused";
             return Err(End::Refused(Status::unauthenticated(reason)));
         }
-        self.session.show(rune).map_err(End::Refused)
+        self.session.show(rune).await.map_err(End::Refused)
     }
 
     async fn subscribe(&mut self, subscribe: Subscribe) -> Result<(), End> {
@@ -239,7 +242,7 @@ fn refused(error: Error) -> End {
 }
 
 /// The next event; none without a subscription.
-async fn next(subscription: &mut Option<Subscription>) -> Result<Arc<Event>, Error> {
+async fn next(subscription: &mut Option<Subscription>) -> Result<Arc<JsonEvent>, Error> {
     match subscription {
         Some(subscription) => subscription.next().await,
         None => std::future::pending().await,

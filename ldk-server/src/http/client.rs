@@ -18,6 +18,7 @@ use super::rate::Rate;
 use super::slots::{ActiveCall, Slot};
 use super::strangers::{Stranger, Strangers};
 use crate::config::LimitsConfig;
+use crate::feeds::Writes;
 
 /// Requests at once on the connection of a stranger.
 const MAX_STRANGER_REQUESTS: usize = 16;
@@ -65,6 +66,7 @@ pub(super) struct Client {
     more_requests: usize,
     wait_timeout: Duration,
     ended: CancellationToken,
+    writes: Writes,
     upgraded: TaskTracker,
 }
 
@@ -99,6 +101,7 @@ impl Client {
             more_requests: most.saturating_sub(MAX_STRANGER_REQUESTS),
             wait_timeout: limits.request_timeout,
             ended: CancellationToken::new(),
+            writes: Writes::default(),
             upgraded: TaskTracker::new(),
         }
     }
@@ -106,6 +109,11 @@ impl Client {
     /// Is cancelled when the connection has to end, whatever it is used for by then.
     pub(super) fn ended(&self) -> CancellationToken {
         self.ended.clone()
+    }
+
+    /// What is written to the connection.
+    pub(super) fn writes(&self) -> &Writes {
+        &self.writes
     }
 
     /// Keeps the slot until the result is dropped.
@@ -246,6 +254,7 @@ pub(super) mod tests {
             max_connections: 10,
             max_streams_per_connection: 256,
             max_calls_in_flight: 4096,
+            max_waiting_calls: 16_384,
             max_calls_per_second_per_connection: None,
             handshake_timeout: patience,
             header_timeout: patience,

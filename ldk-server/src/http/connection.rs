@@ -29,6 +29,7 @@ use super::local_socket::{AccessRule, LocalStream};
 use super::preface_timeout::PrefaceTimeout;
 use super::slots::{Slot, Slots};
 use super::stream::{Stream, StreamExecutor};
+use super::watched::Watched;
 use crate::certificate::Certificate;
 use crate::clock::LogThrottle;
 use crate::config::LimitsConfig;
@@ -216,6 +217,7 @@ impl Connection {
             router.clone().answer(request)
         });
         let http = self.http();
+        let stream = Watched::new(stream, client.writes().clone(), client.ended());
         let stream = TokioIo::new(stream);
         let mut connection = Box::pin(http.serve_connection_with_upgrades(stream, service));
         tokio::select! {

@@ -16,9 +16,10 @@ use super::identity::ConnectionIdentity;
 use super::layers::check::Check as _;
 use super::layers::rate::CheckRate;
 use super::layers::{Access, Authenticate, ReadCredential, rune_or_bearer_token};
-use super::stream::TrackedBody;
+use super::stream::{Stream, TrackedBody};
 use crate::caller::Caller;
-use crate::feeds::{RuneCheck, Session, WEBSOCKET_PATH, refuse};
+use crate::feeds::{Ended, RuneCheck, Session, WEBSOCKET_PATH, refuse};
+use crate::rest::Credentials;
 
 /// Finds out who asks, as the checks of calls do.
 #[derive(Clone)]
@@ -43,8 +44,9 @@ impl Identify {
         take_bearer_token(head.headers_mut())?;
         let client = Arc::clone(Client::of(head)?);
         let caller = if is_yet_to_show_rune(head) { None } else { Some(self.caller(head)?) };
-        let (ended, held) = (client.ended(), Arc::new(client.hold()));
-        Ok(Session::new(caller, self.rune_check(call), ended, held))
+        let (ended, held) = (ended(&client), Arc::new(client.hold()));
+        let writes = client.writes().clone();
+        Ok(Session::new(caller, self.rune_check(client, call), ended, writes, held))
     }
 
     fn caller(&self, head: &mut http::Request<Bytes>) -> Result<Caller, Status> {
@@ -53,14 +55,35 @@ impl Identify {
         head.extensions_mut().remove().ok_or_else(|| Status::internal("nobody called"))
     }
 
-    fn rune_check(&self, call: UnverifiedCall) -> RuneCheck {
+    fn rune_check(&self, client: Arc<Client>, call: UnverifiedCall) -> RuneCheck {
         let read = self.read.clone();
         Arc::new(move |rune| {
-            let caller = read.caller_with(rune)?;
-            call.mark_verified();
-            Ok(caller)
+            let refused = |refusal| Credentials::RUNE.named_in(refusal);
+            let caller = read.caller_with(rune).map_err(refused);
+            let (client, call) = (Arc::clone(&client), call.clone());
+            Box::pin(async move {
+                match &caller {
+                    Ok(_) => call.mark_verified(),
+                    Err(refusal) => client.delay_refusal(refusal).await,
+                }
+                caller
+            })
         })
     }
+}
+
+/// The end of the connection, and of the stream: a stranger's is reset when there are too many.
+fn ended(client: &Client) -> Ended {
+    let (ended, stream) = (client.ended(), Stream::current());
+    Arc::new(move || {
+        let (ended, stream) = (ended.clone(), Arc::clone(&stream));
+        Box::pin(async move {
+            tokio::select! {
+                () = ended.cancelled() => {},
+                () = stream.was_reset() => {},
+            }
+        })
+    })
 }
 
 /// Puts the [`Session`] into the extensions of a request, or refuses it.
@@ -75,6 +98,7 @@ pub(super) async fn identify(
         Ok(call) => call,
         Err(refusal) => return refuse(&refusal),
     };
+    let credentials = Credentials::of(head.headers());
     match identify.session(&mut head, call.clone()) {
         Ok(session) => {
             let mut request = head.map(|_| body);
@@ -86,7 +110,7 @@ pub(super) async fn identify(
             if let Ok(client) = Client::of(&head).map(Arc::clone) {
                 client.delay_refusal(&refusal).await;
             }
-            TrackedBody::of(refuse(&refusal), true, call)
+            TrackedBody::of(refuse(&credentials.named_in(refusal)), true, call)
         },
     }
 }
@@ -118,7 +142,37 @@ fn is_yet_to_show_rune(head: &http::Request<Bytes>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use tokio::time::Instant;
+    use tonic::Code;
+
+    use super::super::client::tests::client;
+    use super::super::layers::AcceptedForms;
     use super::*;
+    use crate::permissions::Permissions;
+
+    fn identify() -> Identify {
+        Identify::new(&Access {
+            permissions: Permissions::with_api_key("aa"),
+            accepted: AcceptedForms { timestamp_only: false, body_bound: false },
+            body_timeout: Duration::from_secs(30),
+            started_at_secs: 0,
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wrong_rune_in_a_message_is_a_failure_like_one_in_a_header() {
+        let client = client();
+        let call = client.admit_call().await.unwrap();
+        let check = identify().rune_check(client, call);
+        let begun = Instant::now();
+        for _ in 0..150 {
+            assert_eq!(check("forged").await.unwrap_err().code(), Code::Unauthenticated);
+        }
+        // A hundred are refused at once, and one is forgotten each second.
+        assert!(begun.elapsed() >= Duration::from_secs(49), "{:?}", begun.elapsed());
+    }
 
     fn head(headers: &[(&str, &str)]) -> http::Request<Bytes> {
         let mut head = http::Request::get(WEBSOCKET_PATH);

@@ -25,6 +25,7 @@ mod router;
 mod slots;
 mod strangers;
 mod stream;
+mod watched;
 mod web;
 
 pub use health::{HealthPages, keep_reported};

@@ -45,6 +45,8 @@ fn cors(origins: Arc<CorsOrigins>) -> CorsLayer {
         auth::HEADER,
         auth::KEY_NAME_HEADER,
         rune::HEADER,
+        "connect-accept-encoding",
+        "connect-content-encoding",
         "connect-protocol-version",
         "connect-timeout-ms",
         "grpc-timeout",
@@ -58,7 +60,8 @@ fn cors(origins: Arc<CorsOrigins>) -> CorsLayer {
         .allow_methods([Method::GET, Method::POST])
         .allow_headers([&headers[..], &[header::AUTHORIZATION, header::CONTENT_TYPE]].concat())
         .expose_headers(
-            ["x-request-id", "grpc-status", "grpc-message"].map(HeaderName::from_static),
+            ["x-request-id", "grpc-status", "grpc-message", "grpc-status-details-bin"]
+                .map(HeaderName::from_static),
         )
         .max_age(MAX_AGE)
 }
@@ -147,8 +150,9 @@ async fn with_headers(State(csp): State<HeaderValue>, mut response: Response) ->
     if content_type == Some(b"application/grpc+proto") {
         return response;
     }
+    // A page may have a policy of its own. Browsers apply both, so that neither weakens the other.
+    response.headers_mut().append(header::CONTENT_SECURITY_POLICY, csp);
     for (name, value) in [
-        (header::CONTENT_SECURITY_POLICY, csp),
         (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
         (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
         (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),

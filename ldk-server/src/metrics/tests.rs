@@ -98,7 +98,7 @@ fn webhooks(store: &Arc<Store>) -> Webhooks {
     let stop = CancellationToken::new();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let _entered = runtime.enter();
-    Webhooks::open(&config, Arc::clone(store), Executor::new(1), stop).unwrap()
+    Webhooks::open(&config, Arc::clone(store), Executor::new(1), Arc::default(), stop).unwrap()
 }
 
 /// A gate that nobody has passed.

@@ -53,6 +53,7 @@ assets! {
     "/page/channel-bar.js" SCRIPT "channel-bar.js",
     "/page/channels.js" SCRIPT "channels.js",
     "/page/dom.js" SCRIPT "dom.js",
+    "/page/fees.js" SCRIPT "fees.js",
     "/page/format.js" SCRIPT "format.js",
     "/page/forms.js" SCRIPT "forms.js",
     "/page/overview.js" SCRIPT "overview.js",

@@ -31,7 +31,7 @@ pub(crate) async fn answer(
     GRPC_HEADERS.iter().for_each(|header| drop(parts.headers.remove(*header)));
     let method = name.and_then(json::method);
     match (refused, method) {
-        (Some(status), _) => refuse(call, &status, parts.headers),
+        (Some(status), _) => refuse(call, &call.credentials().named_in(status), parts.headers),
         (None, None) => refuse(call, &codec::internal("an answer to no call"), parts.headers),
         (None, Some(method)) if call.form() == Form::Envelopes => {
             parts.headers.insert(header::CONTENT_TYPE, ENVELOPES);

@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use tonic::Status;
 
 use super::codec;
+use super::credentials::Credentials;
 use super::form::{self, pairs};
 use super::method::SHORT_PREFIX;
 use crate::api::table::spec;
@@ -19,6 +20,7 @@ use crate::json;
 pub(crate) struct Call {
     form: Form,
     refused: Option<Refused>,
+    credentials: Credentials,
 }
 
 /// Where the message is, and in which form.
@@ -44,9 +46,10 @@ struct Refused {
 impl Call {
     /// Reads how a call was sent. What is wrong with that is told by [`check`](Self::check).
     pub(crate) fn of(parts: &Parts) -> Self {
+        let credentials = Credentials::of(&parts.headers);
         match form_of(parts) {
-            Ok(form) => Self { form, refused: None },
-            Err(refused) => Self { form: Form::Json, refused: Some(refused) },
+            Ok(form) => Self { form, refused: None, credentials },
+            Err(refused) => Self { form: Form::Json, refused: Some(refused), credentials },
         }
     }
 
@@ -69,6 +72,10 @@ impl Call {
     /// The HTTP status of a refusal that has another than its code.
     pub(super) fn refused_with(&self) -> Option<StatusCode> {
         self.refused.as_ref().map(|refused| refused.status)
+    }
+
+    pub(super) fn credentials(&self) -> &Credentials {
+        &self.credentials
     }
 
     pub(super) fn form(&self) -> Form {

@@ -9,12 +9,15 @@
 mod answer;
 mod call;
 mod codec;
+mod credentials;
 mod form;
 mod method;
+mod shared;
 mod status;
 mod stream;
 
 pub(crate) use answer::answer;
 pub(crate) use call::Call;
+pub(crate) use credentials::{Credentials, REFUSED};
 pub(crate) use method::{SHORT_PREFIX, name_in};
 pub(crate) use status::refusal;

@@ -13,7 +13,8 @@ use prost_reflect::MessageDescriptor;
 use serde::Serialize;
 use tonic::Status;
 
-use super::codec::{ENVELOPE_HEADER_BYTES, encode_here, internal, put_envelope};
+use super::codec::{ENVELOPE_HEADER_BYTES, internal, put_envelope};
+use super::shared::envelope;
 use super::status::{ErrorBody, failed};
 
 /// The flag of the last envelope.
@@ -60,15 +61,15 @@ impl JsonStream {
     }
 
     /// Translates the messages that are complete.
-    fn whole_messages(&mut self) -> Result<BytesMut, Status> {
-        let mut written = BytesMut::new();
+    fn whole_messages(&mut self) -> Result<Bytes, Status> {
+        let mut written = Bytes::new();
         let Some(Source { message, .. }) = &self.source else { return Ok(written) };
         while let Some((&[_, length @ ..], rest)) =
             self.read.split_first_chunk::<ENVELOPE_HEADER_BYTES>()
         {
             let length = u32::from_be_bytes(length) as usize;
             let Some(binary) = rest.get(..length) else { break };
-            put_envelope(&mut written, 0, &encode_here(message, binary)?)?;
+            written = joined(written, envelope(message, binary)?);
             self.read.advance(ENVELOPE_HEADER_BYTES + length);
         }
         Ok(written)
@@ -86,7 +87,7 @@ impl JsonStream {
             Ok(data) => {
                 self.read.extend_from_slice(&data);
                 match self.whole_messages() {
-                    Ok(written) => written.freeze(),
+                    Ok(written) => written,
                     Err(status) => self.end(nothing, Some(&status)),
                 }
             },
@@ -122,6 +123,16 @@ impl http_body::Body for JsonStream {
     fn is_end_stream(&self) -> bool {
         self.source.is_none() && self.read.is_empty()
     }
+}
+
+/// One after the other. A single envelope, which most parts of an answer are, stays shared.
+fn joined(written: Bytes, next: Bytes) -> Bytes {
+    if written.is_empty() {
+        return next;
+    }
+    let mut both = BytesMut::from(written);
+    both.extend_from_slice(&next);
+    both.freeze()
 }
 
 /// The last envelope of a stream.

@@ -7,18 +7,21 @@ use ldk_node::lightning_types::features::NodeFeatures;
 use tokio_util::sync::CancellationToken;
 
 use super::StartError;
-use crate::app::{App, LiquidityProvider, backing_up, connecting};
+use crate::app::{App, LiquidityProvider, backing_up, connecting, reading_invoices, waiting};
 use crate::audit::Audit;
 use crate::backup::Backups;
+use crate::chain::fee_rates::FeeRates;
 use crate::compat::node_features;
 use crate::config::Config;
-use crate::events::{EventLoop, replaying};
+use crate::events::{EventLoop, JsonEvents, replaying};
 use crate::executor::Executor;
 use crate::hold::HeldPayments;
 use crate::hrn::Names;
 use crate::intents::Intents;
+use crate::locks::KeyLocks;
 use crate::node::channel_settings::ChannelSettings;
 use crate::node::startup::Started;
+use crate::pathfinding::PathFinder;
 use crate::payment_requests::PaymentRequests;
 use crate::permissions::Permissions;
 use crate::wallet::Spending;
@@ -41,12 +44,13 @@ pub(super) async fn assemble(
     started: &Started,
     permissions: &Permissions,
     executor: &Executor,
+    events: &Arc<JsonEvents>,
     stopping: &CancellationToken,
 ) -> Result<Arc<App>, StartError> {
     let Started { node, store, gate, .. } = started;
     let (node, store, gate) = (Arc::clone(node), Arc::clone(store), Arc::clone(gate));
     let (config, executor, stopping) = (Arc::clone(config), executor.clone(), stopping.clone());
-    let permissions = permissions.clone();
+    let (permissions, events) = (permissions.clone(), Arc::clone(events));
     let assembling = tokio::task::spawn_blocking(move || {
         permissions.runes.load(Arc::clone(&store))?;
         let held = Arc::new(HeldPayments::open(Arc::clone(&node), Arc::clone(&store))?);
@@ -55,12 +59,13 @@ pub(super) async fn assemble(
         let stop = stopping.clone();
         let spending = Arc::new(Spending::new(of_node, of_store, Arc::clone(&config), stopping));
         let (of_store, calls) = (Arc::clone(&store), executor.clone());
-        let webhooks = Arc::new(Webhooks::open(&config.webhooks, of_store, calls, stop)?);
+        let webhooks = Arc::new(Webhooks::open(&config.webhooks, of_store, calls, events, stop)?);
         Ok::<_, StartError>(Arc::new(App {
             network: config.network,
             executor,
             permissions,
             audit: Arc::new(Audit::new(Arc::clone(&store))),
+            fee_rates: FeeRates::new(config.chain_source.clone()),
             splices: Arc::default(),
             channel_settings: settings,
             payment_requests: PaymentRequests::default(),
@@ -72,10 +77,14 @@ pub(super) async fn assemble(
             gate,
             budgets_count_funding: config.budgets_count_funding,
             backups: backups(&config),
+            path_finder: PathFinder::new(node.node_id(), config.network),
             route_defaults: config.routing,
             channel_defaults: config.channels.opened,
             connecting: connecting(),
             replaying: replaying(),
+            labels: KeyLocks::default(),
+            waiting: waiting(config.limits.max_waiting_calls),
+            reading_invoices: reading_invoices(),
             backing_up: backing_up(),
             webhooks,
             spending,

@@ -83,7 +83,7 @@ impl Server {
         let config = Arc::new(config);
         let signed_since = (permissions.clone(), started_at_secs);
         let services = Services::new(&config, signed_since, &readiness, &stop, &mut tasks).await?;
-        let Services { router, calls, progress, latest_metrics } = services;
+        let Services { router, calls, events, progress, latest_metrics } = services;
         let reloader = prepared.certificate_reloader;
         tasks.spawn_listener((listener, router), reloader, &readiness, &stop);
         tracing::info!("gRPC service listening on {address}");
@@ -97,8 +97,9 @@ impl Server {
             () = interrupt => return Err(StartError::Interrupted),
         };
         let running = RunningNode::of(&started, lock);
-        let app = match app::assemble(&config, &started, &permissions, &calls, stop.serving()).await
-        {
+        let assembling =
+            app::assemble(&config, &started, &permissions, &calls, &events, stop.serving());
+        let app = match assembling.await {
             Ok(app) => app,
             Err(error) => return Err(running.give_up(error).await),
         };

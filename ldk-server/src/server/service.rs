@@ -1,5 +1,7 @@
 //! The gRPC service and the pages, before and after there is a node.
 
+use std::sync::Arc;
+
 use ldk_server_grpc::MAX_MESSAGE_BYTES;
 use ldk_server_grpc::api::lightning_node_server::LightningNodeServer;
 use tokio::sync::watch;
@@ -7,6 +9,7 @@ use tokio::sync::watch;
 use super::{ShutdownPhase, StartError, Stop, Tasks};
 use crate::api::{self, Dispatcher};
 use crate::config::Config;
+use crate::events::JsonEvents;
 use crate::executor::Executor;
 use crate::feeds::Feeds;
 use crate::grpc;
@@ -23,6 +26,8 @@ use crate::readiness::Readiness;
 pub(super) struct Services {
     pub(super) router: Router,
     pub(super) calls: Executor,
+    /// Events as they are sent in JSON.
+    pub(super) events: Arc<JsonEvents>,
     /// Sets the phase of the start that calls see.
     pub(super) progress: watch::Sender<api::Phase>,
     /// Sets the metrics of the node.
@@ -43,7 +48,8 @@ impl Services {
         let calls = Executor::new(config.limits.max_calls_in_flight);
         let stopping = stop.serving().clone();
         let dispatcher = Dispatcher::new(phase, calls.clone(), stopping, permissions.clone());
-        let feeds = Feeds::new(dispatcher.clone());
+        let events = Arc::<JsonEvents>::default();
+        let feeds = Feeds::new(dispatcher.clone(), Arc::clone(&events));
         let service = grpc::Service::new(dispatcher);
         let service =
             LightningNodeServer::new(service).max_decoding_message_size(MAX_MESSAGE_BYTES);
@@ -63,6 +69,6 @@ impl Services {
         let health = health.max_decoding_message_size(MAX_PUBLIC_MESSAGE_BYTES);
         let pages = HealthPages::new(readiness.subscribe());
         let router = Router::new(service, access, health, pages, metrics, &config.http, feeds)?;
-        Ok(Self { router, calls, progress, latest_metrics })
+        Ok(Self { router, calls, events, progress, latest_metrics })
     }
 }

@@ -8,8 +8,8 @@ use ldk_node::payment::PaymentDetails;
 use ldk_server_grpc::types::PaymentFailureReason;
 
 use super::model::{
-    Ack, AuditChange, Name, NewEvent, NewIntent, PaymentRow, Purpose, RecordedEvent, Removed,
-    Reservation, Settlement, StatusChange, Value,
+    Ack, AuditChange, InvoiceChange, InvoiceNews, Name, NewEvent, NewIntent, PaymentRow, Purpose,
+    RecordedEvent, Removed, Reservation, Settlement, StatusChange, Value,
 };
 
 /// A change of what is stored.
@@ -81,6 +81,8 @@ pub(super) enum Change {
     Intent(IntentChange),
     /// A change of the audit.
     Audit(AuditChange),
+    /// A change of the invoices.
+    Invoice(InvoiceChange),
     /// The library gets back a monitor that was set aside.
     RestoreMonitor(String),
 }
@@ -189,6 +191,8 @@ pub(super) enum Meaning {
 pub(super) struct Outcome {
     /// The payments that have another status, or were looked at to see whether they have.
     pub(super) payments: Vec<StatusChange>,
+    /// What became of invoices.
+    pub(super) invoices: Vec<InvoiceNews>,
     /// What became of reservations.
     pub(super) settlements: Vec<Settlement>,
     /// Payments of which there are news.
@@ -219,6 +223,10 @@ pub(super) enum Reply {
     AuditEntriesRemoved(u64),
     /// How many calls under a key were forgotten.
     IntentsRemoved(u64),
+    /// The number of the invoice; `None` if there is another with its label.
+    InvoiceAdded(Option<u64>),
+    /// How many invoices were removed.
+    InvoicesRemoved(u64),
 }
 
 impl From<Reply> for Outcome {

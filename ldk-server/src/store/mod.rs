@@ -15,6 +15,7 @@ mod durability;
 mod events;
 mod forwards;
 mod intents;
+mod invoices;
 mod journal;
 mod kv;
 mod metrics;
@@ -25,6 +26,7 @@ mod sqlite;
 mod upkeep;
 mod writer;
 
+use std::mem;
 use std::path::Path;
 use std::str::FromStr as _;
 
@@ -37,6 +39,7 @@ pub use durability::{BroadcastPin, Durability, NeverDurable, Position};
 pub(crate) use durability::{TestDisk, Watermark};
 pub use events::{EVENT_KINDS, NotAcknowledged, event_kind};
 pub use intents::{EncodeAnswer, Intent};
+pub use invoices::{InvoiceLog, Remembered};
 pub use journal::{Answer, Journal, Number, Unanswered};
 use ldk_node::bitcoin::Txid;
 use ldk_node::bitcoin::hashes::Hash as _;
@@ -54,9 +57,10 @@ pub use ldk_server_grpc::types::{
 pub use metrics::StoreState;
 pub use model::{
     Ack, AuditEntry, AuditFilter, AuditPlace, AuditResult, BudgetId, BudgetLimit, Digest, Epoch,
-    EventBounds, Forward, ForwardFilter, ForwardPlace, IntentOutcome, IntentRow, Lineage,
-    MAX_EVENT_CONSUMERS, MirrorState, NewAuditEntry, NewEvent, Page, PaymentFilter, PaymentPlace,
-    QuarantinedMonitor, Removed, RequestDigest, Unpaid,
+    EventBounds, Forward, ForwardFilter, ForwardPlace, IntentOutcome, IntentRow, InvoiceFilter,
+    InvoiceName, InvoiceNotes, InvoicePlace, InvoiceRow, InvoiceStatus, Lineage, ListedState,
+    MAX_EVENT_CONSUMERS, MirrorState, NewAuditEntry, NewEvent, NewInvoice, Page, PaymentFilter,
+    PaymentPlace, QuarantinedMonitor, Removed, RequestDigest, Unpaid,
 };
 pub use payments::{NotWritten, PaymentCounts, making_invoice, making_wanted_invoice, payment_id};
 pub use retention::EventCounts;
@@ -87,6 +91,7 @@ pub struct Store {
     upkeep: Box<dyn Upkeep>,
     payment_counts: Counts,
     event_log: EventLog,
+    invoice_log: InvoiceLog,
     ledger: Ledger,
     payment_news: Waiters<PaymentId>,
     audit_numbers: AuditNumbers,
@@ -129,10 +134,12 @@ impl Store {
         let OpenDatabase { writes, reads, upkeep } = database;
         let payment_counts = Counts::load(&*reads)?;
         let event_log = EventLog::load(&*reads)?;
+        let invoice_log = InvoiceLog::load(&*reads)?;
         let audit_numbers = AuditNumbers::load(&*reads)?;
         let ledger = Ledger::default();
         let payment_news = Waiters::default();
-        let noticed = (payment_counts.clone(), event_log.clone(), ledger.clone());
+        let noticed =
+            (payment_counts.clone(), event_log.clone(), invoice_log.clone(), ledger.clone());
         let observer = observer(noticed, payment_news.clone());
         let writer = Writer::start(writes, observer, on_failure)?;
         ledger.load(&*reads, &writer)?;
@@ -144,6 +151,7 @@ impl Store {
             upkeep,
             payment_counts,
             event_log,
+            invoice_log,
             ledger,
             payment_news,
             audit_numbers,
@@ -207,11 +215,12 @@ impl Store {
 
 /// Updates the counts in memory after each commit, tells those who wait, and publishes its events.
 fn observer(
-    (counts, event_log, ledger): (Counts, EventLog, Ledger),
+    (counts, event_log, invoice_log, ledger): (Counts, EventLog, InvoiceLog, Ledger),
     news: Waiters<PaymentId>,
 ) -> Observer {
     Box::new(move |outcome| {
         outcome.payments.iter().for_each(|change| counts.changed(*change));
+        invoice_log.changed(mem::take(&mut outcome.invoices));
         outcome.settlements.iter().for_each(|settlement| ledger.settled(*settlement));
         outcome.news.iter().for_each(|id| news.wake(id));
         if outcome.is_acknowledged {

@@ -27,6 +27,7 @@ use super::spend::{LastSpend, Spend};
 use crate::bulkhead::{Bulkhead, Place};
 use crate::caller::Caller;
 use crate::chain::bitcoind;
+use crate::compat::fee_rates::{FUNDING_TARGET, LOWEST};
 use crate::config::Config;
 use crate::crash_points::{self, CrashPoint};
 use crate::error::Error;
@@ -38,10 +39,6 @@ const MAX_WAITING: usize = 16;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How often the state of the last spend is checked.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
-/// The library's confirmation target for funding transactions.
-const FUNDING_TARGET_BLOCKS: u16 = 12;
-/// The lowest fee rate of the library: 253 sat for 1,000 weight units.
-const LEAST_SAT_PER_KVB: u64 = 1_012;
 /// The assumed fee rate without Bitcoin Core.
 const ASSUMED_SAT_PER_VB: u64 = 10;
 
@@ -151,14 +148,14 @@ impl Spending {
     /// call for the fee rate that it will use.
     pub fn fee_allowance_sats(&self, vbytes: u64) -> u64 {
         let Some(config) = self.view.bitcoind() else { return vbytes * ASSUMED_SAT_PER_VB };
-        let rate = bitcoind::sat_per_kvb(config, FUNDING_TARGET_BLOCKS);
+        let rate = bitcoind::sat_per_kvb(config, FUNDING_TARGET);
         let rate = block_in_place(|| Handle::current().block_on(rate));
         let sat_per_kvb = rate.unwrap_or_else(|error| {
             tracing::debug!(%error, "cannot estimate the fee rate");
             None
         });
         // Without an estimate, as on a chain with few transactions, the library pays the minimum.
-        let sat_per_kvb = sat_per_kvb.unwrap_or_default().max(LEAST_SAT_PER_KVB);
+        let sat_per_kvb = sat_per_kvb.unwrap_or_default().max(4 * LOWEST.to_sat_per_kwu());
         vbytes.saturating_mul(sat_per_kvb).div_ceil(1_000)
     }
 

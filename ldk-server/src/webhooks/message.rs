@@ -2,11 +2,10 @@
 
 use bytes::Bytes;
 use ldk_server_grpc::events::EventEnvelope;
-use prost::Message as _;
 
 use crate::clock::unix_secs;
 use crate::error::Error;
-use crate::json;
+use crate::events::{JsonEvent, JsonEvents};
 use crate::store::event_kind;
 
 /// A message to a receiver. It is the same at each attempt.
@@ -19,17 +18,21 @@ pub(super) struct Message {
 impl Message {
     /// The message of an event for this webhook. The number alone is no id: a node that was restored from a
     /// backup gives the same numbers to other events.
-    pub(super) fn of(webhook: &str, event: &EventEnvelope) -> Result<Self, Error> {
+    pub(super) fn of(
+        webhook: &str,
+        event: &EventEnvelope,
+        events: &JsonEvents,
+    ) -> Result<Self, Error> {
         let EventEnvelope { event_index, created_at, .. } = event;
         let id = format!("msg_{}_{event_index}_{created_at}", name(webhook));
-        Ok(Self { id, body: encode(event)? })
+        Ok(Self { id, body: events.of(event)?.json() })
     }
 
     /// A message that tells of nothing.
     pub(super) fn test(webhook: &str) -> Result<Self, Error> {
         let id = format!("msg_{}_test_{:016x}", name(webhook), rand::random::<u64>());
         let event = EventEnvelope { event_index: 0, created_at: unix_secs(), event: None };
-        Ok(Self { id, body: encode(&event)? })
+        Ok(Self { id, body: JsonEvent::of(&event)?.json() })
     }
 }
 
@@ -42,40 +45,21 @@ fn name(webhook: &str) -> &str {
     webhook.strip_prefix("wh_").unwrap_or(webhook)
 }
 
-fn encode(event: &EventEnvelope) -> Result<Bytes, Error> {
-    let subscribe = json::method("SubscribeEvents");
-    let method = subscribe.ok_or_else(|| Error::internal("there are no events in the API"))?;
-    let body = json::encode(&method.response, &event.encode_to_vec()).map_err(Error::internal)?;
-    Ok(body.into())
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
+    use ldk_server_grpc::events::PaymentReceived;
     use ldk_server_grpc::events::event_envelope::Event;
-    use ldk_server_grpc::events::{PaymentReceived, SpliceStateChanged};
     use ldk_server_grpc::types::Payment;
 
     use super::*;
-    use crate::store::EVENT_KINDS;
-
-    #[test]
-    fn the_kinds_are_the_members_of_the_envelope() {
-        let envelope = &json::method("SubscribeEvents").unwrap().response;
-        let members = envelope.get_field_by_name("payment_received").unwrap();
-        let members = members.containing_oneof().unwrap();
-        let members: BTreeSet<_> = members.fields().map(|field| field.name().to_owned()).collect();
-        assert_eq!(members, EVENT_KINDS.into_iter().map(str::to_owned).collect());
-        let event = Some(Event::SpliceStateChanged(SpliceStateChanged::default()));
-        assert_eq!(kind(&EventEnvelope { event, ..Default::default() }), "splice_state_changed");
-    }
 
     #[test]
     fn an_event_has_the_same_id_each_time_and_another_one_each_event_and_webhook() {
         let id = |webhook, event_index, created_at| {
             let event = EventEnvelope { event_index, created_at, event: None };
-            Message::of(webhook, &event).unwrap().id
+            Message::of(webhook, &event, &JsonEvents::default()).unwrap().id
         };
         assert_eq!(id("wh_01", 7, 1_800_000_000), "msg_01_7_1800000000");
         let ids = [id("wh_01", 7, 8), id("wh_02", 7, 8), id("wh_01", 8, 8), id("wh_01", 7, 9)];
@@ -91,7 +75,7 @@ mod tests {
             created_at: 8,
             event: Some(Event::PaymentReceived(received)),
         };
-        let body = Message::of("wh_01", &event).unwrap().body;
+        let body = Message::of("wh_01", &event, &JsonEvents::default()).unwrap().body;
         let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
         assert_eq!((body["event_index"].as_u64(), body["created_at"].as_u64()), (Some(7), Some(8)));
         assert_eq!(body["payment_received"]["payment"]["id"], "01");

@@ -27,7 +27,7 @@ use crate::chain::tls;
 use crate::clock::unix_secs;
 use crate::config::{ConfigError, WebhooksConfig};
 use crate::error::Error;
-use crate::events::replaying;
+use crate::events::{JsonEvents, replaying};
 use crate::executor::Executor;
 use crate::store::{MAX_EVENT_CONSUMERS, Store};
 
@@ -69,6 +69,7 @@ impl Webhooks {
         config: &WebhooksConfig,
         store: Arc<Store>,
         executor: Executor,
+        events: Arc<JsonEvents>,
         stop: CancellationToken,
     ) -> Result<Self, WebhooksError> {
         let tls = tls::trusting_also("webhooks.ca_cert_path", config.ca_cert_path.as_deref())?;
@@ -80,7 +81,15 @@ impl Webhooks {
             hooks,
             making: Mutex::default(),
             max_count: config.max_count,
-            tools: Tools { source, receivers, metrics, pause_after_secs, stop, now: unix_secs },
+            tools: Tools {
+                source,
+                events,
+                receivers,
+                metrics,
+                pause_after_secs,
+                stop,
+                now: unix_secs,
+            },
             testing: Bulkhead::new(MAX_TESTING, &format!("{MAX_TESTING} tests are under way")),
             workers: TaskTracker::new(),
             runtime: Handle::current(),

@@ -15,6 +15,7 @@ use super::metrics::AttemptMetrics;
 use super::receivers::Post;
 use super::record::{Pause, Record};
 use crate::error::Error;
+use crate::events::JsonEvents;
 
 /// How long an attempt under way may take when the server stops. Otherwise the event is sent again.
 const STOP_GRACE: Duration = Duration::from_secs(3);
@@ -25,6 +26,7 @@ const ERROR_PAUSE: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub(super) struct Tools<P> {
     pub(super) source: Source,
+    pub(super) events: Arc<JsonEvents>,
     pub(super) receivers: P,
     pub(super) metrics: AttemptMetrics,
     pub(super) pause_after_secs: u64,
@@ -99,7 +101,8 @@ impl<P: Post> Worker<P> {
                 event = events.next() => event?,
             };
             if self.hook.is_for(kind(&event)) {
-                self.deliver(&Message::of(&self.hook.id, &event)?).await?;
+                let message = Message::of(&self.hook.id, &event, &self.tools.events)?;
+                self.deliver(&message).await?;
                 events.delivered(event.event_index);
             } else {
                 events.pass_over(event.event_index);

@@ -11,6 +11,7 @@ pub mod generation;
 pub mod graph;
 pub mod node;
 pub mod payment;
+pub mod route;
 pub mod text;
 
 #[cfg(test)]

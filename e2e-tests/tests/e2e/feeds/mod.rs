@@ -1,6 +1,8 @@
 //! Events as server-sent events, over WebSockets and over Socket.IO.
 
+mod http2;
 mod server_sent;
+mod slow;
 mod socket_io;
 mod websocket;
 

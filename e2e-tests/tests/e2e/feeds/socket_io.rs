@@ -2,15 +2,18 @@
 //! they are today.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use anyhow::Result;
-use e2e_tests::{Group, Log, Network, Node, Process, other_languages};
+use anyhow::{Result, ensure};
+use e2e_tests::{Group, Log, Network, Node, Process, other_languages, until};
+use ldk_server_client::api::ListEventConsumersRequest;
 use ldk_server_grpc::places;
 use tokio::process::Command;
 
 use super::{CHANNEL_SATS, pay, server_sent};
 use crate::permissions::rune;
 
+const PATIENCE: Duration = Duration::from_secs(60);
 /// The rune that the documentation has for this, and one that may acknowledge, too.
 const OF_CLNREST: &str = "method=listclnrest-notifications";
 const ACKNOWLEDGES: &str = "method=listclnrest-notifications|method=ack-events";
@@ -80,14 +83,35 @@ async fn the_documented_programs_print_our_events() -> Result<()> {
             program.prints(index).await?;
         }
     }
-    // The one with a name misses nothing while the node is away.
-    let [_, mut named] = programs;
-    bob.kill().await?;
-    bob.start_again().await?;
-    network.usable(&alice, &bob).await?;
-    pay(&alice, &bob).await?;
-    for index in told + 1..=server_sent::head(&bob, &reads_events).await? {
-        named.prints(index).await?;
+    // The one with a name misses nothing while the node is away, and comes again by itself.
+    let ([_, mut named], mut last) = (programs, told);
+    for is_kill in [true, false] {
+        acknowledged(&bob, last).await?;
+        if is_kill {
+            bob.kill().await?;
+        } else {
+            bob.stop().await?;
+        }
+        bob.start_again().await?;
+        network.usable(&alice, &bob).await?;
+        pay(&alice, &bob).await?;
+        let head = server_sent::head(&bob, &reads_events).await?;
+        for index in last + 1..=head {
+            named.prints(index).await?;
+        }
+        last = head;
     }
     network.stop().await
+}
+
+/// Waits until the consumer has acknowledged this event.
+async fn acknowledged(node: &Node, event_index: u64) -> Result<()> {
+    until("it is acknowledged", PATIENCE, async || {
+        let request = ListEventConsumersRequest {};
+        let known = node.client().list_event_consumers(request).await?.consumers;
+        let acknowledged = known.iter().map(|consumer| consumer.acknowledged_index).max();
+        ensure!(acknowledged == Some(event_index), "{known:?}");
+        Ok(())
+    })
+    .await
 }

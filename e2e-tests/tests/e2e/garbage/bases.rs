@@ -46,6 +46,8 @@ const INVALID: &[Code] = &[Code::InvalidArgument];
 const REFUSED: &[Code] = &[Code::FailedPrecondition];
 const UNKNOWN: &[Code] = &[Code::NotFound];
 const UNIMPLEMENTED: &[Code] = &[];
+/// A label that the changes of a request make may be that of another.
+const MADE: &[Code] = &[Code::Ok, Code::AlreadyExists];
 /// Names that the changes of a request make may be taken, or too many.
 const TAKEN: &[Code] = &[Code::AlreadyExists, Code::ResourceExhausted];
 
@@ -81,6 +83,13 @@ impl Base {
     fn accepting(mut self, field: &'static str, rule: Rule) -> Self {
         self.accepted.push((field, rule));
         self
+    }
+
+    /// Accepts what is noted with an invoice.
+    fn accepting_notes(self) -> Self {
+        self.accepting("label", |text| rules::shorter_than(text, 256))
+            .accepting("external_id", |text| rules::shorter_than(text, 256))
+            .accepting("metadata", |_| true)
     }
 
     /// A field, or a message with all its fields, which must not be what the rule holds for.
@@ -134,7 +143,9 @@ pub(crate) fn all(network: &Fixture) -> Vec<Base> {
         hodl(),
         jit(),
         send(network),
+        before_paying(),
         bolt12_receive(),
+        invoices(),
         open_channel(network),
         splice(network),
         change_channel(network),
@@ -170,7 +181,7 @@ fn without_fields() -> Vec<Base> {
 
 /// Refused for want of money, whichever of amount and fee rate is changed.
 fn onchain(network: &Fixture) -> Vec<Base> {
-    vec![Base::new(
+    let send = Base::new(
         "OnchainSend",
         REFUSED,
         api::OnchainSendRequest {
@@ -182,7 +193,13 @@ fn onchain(network: &Fixture) -> Vec<Base> {
             force: false,
             ..Default::default()
         },
-    )]
+    );
+    let request = api::EstimateOnchainFeesRequest { wallet_inputs: Some(3) };
+    let estimate =
+        Base::new("EstimateOnchainFees", OK, request).accepting("wallet_inputs", |many| {
+            many.value.is_none() || many.number().is_some_and(|many| (1..=1_000).contains(&many))
+        });
+    vec![send, estimate]
 }
 
 fn bolt11_receive() -> Vec<Base> {
@@ -190,16 +207,21 @@ fn bolt11_receive() -> Vec<Base> {
         .map(|description| {
             Base::new(
                 "Bolt11Receive",
-                OK,
+                MADE,
                 api::Bolt11ReceiveRequest {
                     amount_msat: Some(1_000),
                     description: Some(description),
                     expiry_secs: 3600,
+                    preimage: FRESH_HASH.to_owned(),
+                    ..Default::default()
                 },
             )
             .accepting("amount_msat", rules::absent_or_money)
             .accepting("description", rules::described)
             .accepting("expiry_secs", |_| true)
+            .accepting("preimage", |preimage| preimage.value.is_none() || rules::hash(preimage))
+            .accepting_notes()
+            .secret(&["preimage"])
         })
         .into()
 }
@@ -208,14 +230,16 @@ fn hodl() -> Vec<Base> {
     let receive = [direct(), hashed()].map(|description| {
         Base::new(
             "Bolt11ReceiveForHash",
-            OK,
+            MADE,
             api::Bolt11ReceiveForHashRequest {
                 amount_msat: Some(1_000),
                 description: Some(description),
                 expiry_secs: 3600,
                 payment_hash: FRESH_HASH.to_owned(),
+                ..Default::default()
             },
         )
+        .accepting_notes()
         .accepting("amount_msat", rules::absent_or_money)
         .accepting("description", rules::described)
         .accepting("expiry_secs", |_| true)
@@ -260,11 +284,13 @@ fn jit() -> Vec<Base> {
                 description: Some(description.clone()),
                 expiry_secs: 3600,
                 max_total_lsp_fee_limit_msat: Some(1_000_000),
+                ..Default::default()
             };
             let variable = api::Bolt11ReceiveVariableAmountViaJitChannelRequest {
                 description: Some(description),
                 expiry_secs: 3600,
                 max_proportional_lsp_fee_limit_ppm_msat: Some(10_000),
+                ..Default::default()
             };
             [
                 Base::new("Bolt11ReceiveViaJitChannel", REFUSED, fixed),
@@ -349,27 +375,54 @@ fn send(network: &Fixture) -> Vec<Base> {
     ]
 }
 
+fn before_paying() -> Vec<Base> {
+    let (payee, amount_msat) = (|| STRANGER.to_owned(), Some(1_000));
+    let route_parameters = || Some(route_parameters());
+    let estimate = api::EstimateFeeRequest {
+        payee: payee(),
+        amount_msat,
+        route_parameters: route_parameters(),
+    };
+    let query = api::QueryRouteRequest {
+        payee: payee(),
+        amount_msat,
+        route_parameters: route_parameters(),
+    };
+    let probe = api::ProbePaymentRequest { payee: payee(), amount_msat, route_parameters: None };
+    vec![
+        Base::new("EstimateFee", OK, estimate)
+            .accepting("payee", rules::key)
+            .accepting("amount_msat", rules::positive)
+            .accepting("route_parameters", rules::routable),
+        Base::new("QueryRoute", REFUSED, query),
+        Base::new("ProbePayment", REFUSED, probe),
+    ]
+}
+
 fn bolt12_receive() -> Vec<Base> {
     vec![
         Base::new(
             "Bolt12Receive",
-            OK,
+            MADE,
             api::Bolt12ReceiveRequest {
                 description: "coffee".to_owned(),
                 amount_msat: Some(1_000),
                 expiry_secs: Some(3600),
                 quantity: Some(2),
+                ..Default::default()
             },
         )
+        .accepting_notes()
         .accepting("description", |text| rules::shorter_than(text, 4096))
         .accepting("amount_msat", rules::absent_or_money)
         .accepting("expiry_secs", |secs| secs.value.is_none() || rules::positive(secs))
         .accepting("quantity", |items| items.value.is_none() || rules::positive(items)),
         Base::new(
             "Bolt12Receive",
-            OK,
+            MADE,
             api::Bolt12ReceiveRequest { description: "tea".to_owned(), ..Default::default() },
         )
+        .accepting_notes()
         .accepting("description", |text| rules::shorter_than(text, 4096))
         .accepting("amount_msat", rules::money)
         .accepting("expiry_secs", rules::positive),
@@ -377,6 +430,73 @@ fn bolt12_receive() -> Vec<Base> {
 }
 
 /// To a peer that is not there, and to one that is for more than there is.
+/// A wait must be over at once.
+fn invoices() -> Vec<Base> {
+    let is_long = |secs: &Difference| secs.number().is_none_or(|secs| (1..=86_400).contains(&secs));
+    let named = [
+        Base::new(
+            "GetInvoice",
+            UNKNOWN,
+            api::GetInvoiceRequest { payment_hash: FRESH_HASH.to_owned(), ..Default::default() },
+        )
+        .accepting("invoice", |_| true)
+        .accepting("external_id", |_| true),
+        Base::new(
+            "CancelInvoice",
+            UNKNOWN,
+            api::CancelInvoiceRequest { payment_hash: FRESH_HASH.to_owned(), ..Default::default() },
+        ),
+        Base::new(
+            "DeleteInvoice",
+            UNKNOWN,
+            api::DeleteInvoiceRequest {
+                payment_hash: FRESH_HASH.to_owned(),
+                state: types::InvoiceState::Cancelled.into(),
+                ..Default::default()
+            },
+        )
+        .accepting("state", |_| true),
+        Base::new(
+            "WaitInvoice",
+            UNKNOWN,
+            api::WaitInvoiceRequest {
+                payment_hash: FRESH_HASH.to_owned(),
+                timeout_secs: Some(0),
+                ..Default::default()
+            },
+        )
+        .sparing("timeout_secs", is_long),
+    ];
+    // Some of the hashes are those of the invoices that were made before.
+    let named =
+        named.map(|base| base.accepting("payment_hash", rules::hash).accepting("label", |_| true));
+    let any = api::WaitAnyInvoiceRequest { last_pay_index: 0, timeout_secs: Some(0) };
+    let any = Base::new("WaitAnyInvoice", OK, any)
+        .accepting("last_pay_index", |_| true)
+        .sparing("timeout_secs", is_long);
+    let expired = api::DeleteExpiredInvoicesRequest { max_expiry: Some(1) };
+    let expired = Base::new("DeleteExpiredInvoices", OK, expired).accepting("max_expiry", |_| true);
+    named.into_iter().chain([any, expired, invoice_list()]).collect()
+}
+
+fn invoice_list() -> Base {
+    let request = api::ListInvoicesRequest {
+        page_token: None,
+        page_size: Some(1),
+        states: vec![types::InvoiceState::Open.into()],
+        kinds: vec![types::InvoiceKind::Bolt11.into()],
+        external_id: "coffee".to_owned(),
+        created_from: Some(SPAN_SECS.start),
+        created_before: Some(SPAN_SECS.end),
+    };
+    let list = Base::new("ListInvoices", OK, request);
+    ["page_token", "page_size", "states", "kinds", "external_id"]
+        .into_iter()
+        .fold(list, |list, field| list.accepting(field, |_| true))
+        .accepting("created_from", |_| true)
+        .accepting("created_before", |_| true)
+}
+
 fn open_channel(network: &Fixture) -> Vec<Base> {
     let request = |node_pubkey: &str, address: &str, sats| api::OpenChannelRequest {
         node_pubkey: node_pubkey.to_owned(),
@@ -470,7 +590,7 @@ fn history() -> Vec<Base> {
     let wait = Base::new(
         "WaitPayment",
         UNKNOWN,
-        api::WaitPaymentRequest { payment_id: FRESH_HASH.to_owned(), timeout_secs: 0 },
+        api::WaitPaymentRequest { payment_id: FRESH_HASH.to_owned(), timeout_secs: Some(0) },
     );
     // That of a payment which this node has not seen, and of such a forwarded one.
     let payments = Base::new(

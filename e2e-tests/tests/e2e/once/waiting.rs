@@ -32,8 +32,8 @@ async fn the_outcome_is_told_when_it_is_there() -> Result<()> {
     a_held_payment_that_fails_is_told(&alice, &bob).await?;
     let unknown = wait(&alice, STRANGE, 1).await;
     refused(unknown, Code::NotFound, &["payment_id"]);
-    invalid(wait(&alice, STRANGE, 3_601).await, "timeout_secs");
-    let too_long = Bolt11SendRequest { wait_timeout_secs: Some(3_601), ..Default::default() };
+    invalid(wait(&alice, STRANGE, 86_401).await, "timeout_secs");
+    let too_long = Bolt11SendRequest { wait_timeout_secs: Some(86_401), ..Default::default() };
     invalid(alice.client().bolt11_send(too_long).await, "wait_timeout_secs");
     network.stop().await
 }
@@ -43,7 +43,8 @@ async fn wait(
     payment_id: &str,
     timeout_secs: u32,
 ) -> Result<PaymentOutcome, ldk_server_client::Error> {
-    let request = WaitPaymentRequest { payment_id: payment_id.to_owned(), timeout_secs };
+    let request =
+        WaitPaymentRequest { payment_id: payment_id.to_owned(), timeout_secs: Some(timeout_secs) };
     let answer = node.client().wait_payment(request).await?;
     Ok(answer.outcome.unwrap_or_default())
 }

@@ -41,13 +41,18 @@ async fn each_credential_is_good_for_a_call_in_json() -> Result<()> {
         ensure!(answer.headers["cache-control"] == "no-store", "{answer:?}");
     }
     let elsewhere = signed("/v1/list-peers")?;
-    for headers in [
-        vec![],
-        vec![("rune", "bm9uc2Vuc2U=")],
-        vec![("authorization", "Basic YTpi")],
-        vec![("rune", &*rune), ("authorization", &*bearer)],
-        vec![("rune", &*rune), ("rune", &*rune)],
-        vec![("x-auth", &*elsewhere)],
+    for (headers, named) in [
+        (vec![], "no credential; accepted are a rune, as rune: RUNE or authorization"),
+        (vec![("rune", "bm9uc2Vuc2U=")], "the rune "),
+        (vec![("authorization", "Bearer bm9uc2Vuc2U=")], "the bearer token "),
+        (vec![("authorization", "Basic YTpi")], "authorization: "),
+        (
+            vec![("rune", &*rune), ("authorization", &*bearer)],
+            "more than one credential: rune, auth",
+        ),
+        (vec![("rune", &*rune), ("rune", &*rune)], "more than one credential: rune, rune"),
+        (vec![("x-auth", &*elsewhere)], "x-auth is invalid or outdated"),
+        (vec![("x-auth", &*x_auth), ("rune", &*rune)], "more than one credential: rune, x-auth"),
     ] {
         let request = headers.iter().fold(post(alice.config(), PATH), |request, (name, value)| {
             request.header(*name, *value)
@@ -58,6 +63,8 @@ async fn each_credential_is_good_for_a_call_in_json() -> Result<()> {
             answer.status == 401 && code(&answer)? == "unauthenticated",
             "{headers:?}: {answer:?}"
         );
+        let message = json(&answer)?["message"].as_str().unwrap_or_default().to_owned();
+        ensure!(message.starts_with(named), "{headers:?}: {message}");
     }
     // A rune allows in JSON what it allows in gRPC.
     let request = post(alice.config(), "/v1/onchain-receive").header("rune", &rune);

@@ -1,9 +1,15 @@
 //! Calls in JSON: answered as in gRPC, under the same checks.
 
+mod comparison;
 mod credentials;
+mod cross_origin;
 mod document;
+mod floods;
 mod hostile;
 mod likeness;
+mod policy;
+mod runes;
+mod streams;
 
 use anyhow::{Context as _, Result};
 use e2e_tests::{Node, NodeConfig, RawAnswer, RawConnection};

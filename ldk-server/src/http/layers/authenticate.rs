@@ -72,6 +72,10 @@ impl<B> Check<B> for ReadCredential {
             },
             (None, Some(rune)) => {
                 let caller = self.caller_with(rune)?;
+                // Before the body, for which many strangers may make it wait.
+                if let Some(call) = request.extensions().get::<UnverifiedCall>() {
+                    call.mark_verified();
+                }
                 request.extensions_mut().insert(caller);
             },
             // The connection tells who calls.
@@ -224,7 +228,7 @@ fn unauthenticated(reason: impl std::fmt::Display) -> Status {
         Some(refusals) => tracing::debug!(%reason, refusals, "refused a call"),
         None => tracing::trace!(%reason, "refused a call"),
     }
-    Status::unauthenticated("missing or invalid x-auth header")
+    Status::unauthenticated(rest::REFUSED)
 }
 
 #[cfg(test)]

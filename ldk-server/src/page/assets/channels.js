@@ -3,6 +3,7 @@
 import { call, may } from './api.js';
 import { code, empty, h, list, loading, problem, toast } from './dom.js';
 import { amountField, choice, dialog, field, form, wire } from './forms.js';
+import { estimates, feeHint, feeRow } from './fees.js';
 import { amount, amountText, sats } from './format.js';
 import { current, refresh, watch } from './store.js';
 import { channelBar } from './channel-bar.js';
@@ -10,7 +11,6 @@ import { sharesOf } from './words.js';
 
 // What the node keeps on chain for each channel, unless it is configured otherwise.
 const RESERVE_MSAT = 25_000_000n;
-const FEE_HINT = 'The network sets it when the transaction is made: about 200 sat on a quiet day, 10,000 sat and more on a busy one.';
 
 export function show(root) {
   const body = h('div', { class: 'stack' }, loading(5));
@@ -78,11 +78,11 @@ export function splitAddress(text) {
 }
 
 async function confirmOpen(node, msat, isPublic) {
-  await refresh('balances');
+  const [known] = await Promise.all([estimates(), refresh('balances')]);
   const isDone = await dialog({
     title: 'Open this channel?',
     confirm: `Open with ${amountText(msat)}`,
-    content: [cost([['With', code(node.id)], ['Into the channel', amount(msat)]], msat + RESERVE_MSAT),
+    content: [cost([['With', code(node.id)], ['Into the channel', amount(msat)]], msat + RESERVE_MSAT, known),
       h('p', { class: 'muted' }, 'The money is locked until the channel is closed. You can receive over it what you have paid out of it before.')],
     action: () => sure(() => call('OpenChannel', { node_pubkey: node.id, address: node.address, channel_amount_sats: wire(msat / 1000n), announce_channel: isPublic })),
   });
@@ -91,17 +91,18 @@ async function confirmOpen(node, msat, isPublic) {
   return isDone;
 }
 
-// What is paid, and what will be left.
-function cost(pairs, needed) {
+// What is paid, and what it is paid from.
+function cost(pairs, needed, known) {
+  const fee = known?.open_channel;
   const balances = current('balances');
   const spendable = balances && sats(balances.spendable_onchain_balance_sats);
   return [
     list([...pairs,
       ['Kept on chain, to be able to close it', amount(RESERVE_MSAT)],
-      ['Fee of the transaction', 'on top'],
+      feeRow(fee, 'on top'),
       spendable !== undefined && ['You can spend on chain', amount(spendable)]]),
-    h('p', { class: 'hint' }, FEE_HINT),
-    spendable !== undefined && spendable < needed && h('p', { class: 'problem' }, 'This may be more than you have on chain.'),
+    feeHint(known, fee),
+    spendable !== undefined && spendable < needed + sats(fee?.fee_sats) && h('p', { class: 'problem' }, 'This may be more than you have on chain.'),
   ];
 }
 
@@ -117,13 +118,13 @@ async function sure(task) {
 }
 
 async function spliceIn(channel) {
-  await refresh('balances');
+  const [known] = await Promise.all([estimates(), refresh('balances')]);
   const sum = amountField('How much to add', { hint: 'From what you have on chain.' });
   const spendable = sats(current('balances')?.spendable_onchain_balance_sats);
   const isDone = await dialog({
     title: 'Add money to the channel',
     confirm: 'Add it',
-    content: [sum.root, list([['You can spend on chain', amount(spendable)], ['Fee of the transaction', 'on top']]), h('p', { class: 'hint' }, FEE_HINT)],
+    content: [sum.root, list([['You can spend on chain', amount(spendable)], feeRow(known?.splice_in, 'on top')]), feeHint(known, known?.splice_in)],
     action: () => withAmount(sum, (msat) => call('SpliceIn', { ...names(channel), splice_amount_sats: wire(msat / 1000n) })),
   });
   if (isDone) toast('The other node has been asked. Until the chain has confirmed it, the channel can be used as before.');
@@ -132,11 +133,12 @@ async function spliceIn(channel) {
 
 async function spliceOut(channel) {
   const { local } = sharesOf(channel);
+  const known = await estimates();
   const sum = amountField('How much to take out', { hint: 'It goes to your own wallet on chain.' });
   const isDone = await dialog({
     title: 'Take money out of the channel',
     confirm: 'Take it out',
-    content: [sum.root, list([['You can send over it', amount(local)], ['Fee of the transaction', 'paid from the channel, on top']]), h('p', { class: 'hint' }, FEE_HINT)],
+    content: [sum.root, list([['You can send over it', amount(local)], feeRow(known?.splice_out, 'paid from the channel, on top')]), feeHint(known, known?.splice_out)],
     action: () => withAmount(sum, (msat) => call('SpliceOut', { ...names(channel), splice_amount_sats: wire(msat / 1000n) })),
   });
   if (isDone) toast('The other node has been asked. The money arrives on chain with the next blocks.');
@@ -150,6 +152,7 @@ function withAmount(sum, task) {
 
 async function close(channel) {
   const { local } = sharesOf(channel);
+  const known = await estimates();
   const force = may('ForceCloseChannel') && h('input', { type: 'checkbox', id: 'force-close' });
   const delay = channel.force_close_spend_delay;
   const isDone = await dialog({
@@ -158,7 +161,8 @@ async function close(channel) {
     danger: true,
     content: [
       list([['With', code(channel.counterparty_node_id)], ['You get on chain', ['about ', amount(local + sats(channel.unspendable_punishment_reserve))]],
-        ['Fee of the transaction', channel.is_outbound ? 'taken from it, because you opened the channel' : 'paid by the other node, which opened the channel']]),
+        feeRow(known?.close_channel, channel.is_outbound ? 'taken from it, because you opened the channel' : 'paid by the other node, which opened the channel')]),
+      feeHint(known, known?.close_channel),
       h('p', { class: 'muted' }, 'You cannot pay or be paid over it any more. The money arrives on chain with the next blocks.'),
       force && h('details', {}, h('summary', {}, 'The other node does not answer'),
         h('label', { class: 'check' }, force, ' Force-close it'),

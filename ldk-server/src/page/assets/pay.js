@@ -3,6 +3,7 @@
 import { call, may } from './api.js';
 import { code, foreign, h, list } from './dom.js';
 import { amountField, dialog, field, form, wire } from './forms.js';
+import { estimates, feeHint, feeRow } from './fees.js';
 import { amount, amountText, integer, time } from './format.js';
 import { refresh, watch, watchEvents } from './store.js';
 import { stateOf } from './words.js';
@@ -73,11 +74,13 @@ async function readOffer(offer) {
   };
 }
 
-function readOther(text) {
+async function readOther(text) {
   const address = text.replace(/^bitcoin:/i, '');
   if (/^(bc1|tb1|bcrt1|[13mn2])[a-z0-9]{20,90}$/i.test(address)) {
     must('OnchainSend', 'This is an address on chain, and your rune does not allow to pay on chain.');
-    return { msat: undefined, payee: code(address), onchain: true, rows: [['Fee', 'on top, as the network asks for when it is sent']], send: ({ amount_msat: msat }) => call('OnchainSend', { address, amount_sats: wire(BigInt(msat) / 1000n) }) };
+    const known = await estimates();
+    const fee = known?.onchain_send;
+    return { msat: undefined, payee: code(address), onchain: true, rows: [feeRow(fee, 'on top')], hint: feeHint(known, fee), send: ({ amount_msat: msat }) => call('OnchainSend', { address, amount_sats: wire(BigInt(msat) / 1000n) }) };
   }
   must('UnifiedSend', 'This is neither an invoice, an offer nor an address.');
   return { msat: undefined, mayBeWithout: true, payee: foreign(text), rows: [['How', 'the best way that it names: offer, invoice, or on chain']], fee: true, send: (amounts) => call('UnifiedSend', { uri: text, ...amounts }) };
@@ -105,6 +108,7 @@ async function confirm(bill) {
       list([['To', bill.payee], !bill.onchain && ['For', bill.description ? foreign(bill.description) : h('span', { class: 'muted' }, 'it does not say')], ...bill.rows]),
       sum && sum.root,
       fee && fee.root,
+      bill.hint,
       bill.onchain && h('p', { class: 'muted' }, 'A payment on chain cannot be taken back.'),
     ],
     action: async () => {

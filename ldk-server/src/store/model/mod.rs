@@ -6,6 +6,7 @@ mod epoch;
 mod events;
 mod forwards;
 mod intents;
+mod invoices;
 mod name;
 mod pages;
 pub(super) mod payments;
@@ -25,6 +26,11 @@ pub(super) use forwards::ForwardRow;
 pub use forwards::{Forward, ForwardFilter, ForwardPlace};
 pub(super) use intents::NewIntent;
 pub use intents::{IntentOutcome, IntentRow, RequestDigest};
+pub(super) use invoices::{InvoiceChange, InvoiceEffect, InvoiceNews, Receipt};
+pub use invoices::{
+    InvoiceFilter, InvoiceName, InvoiceNotes, InvoicePlace, InvoiceRow, InvoiceStatus, ListedState,
+    NewInvoice,
+};
 pub(super) use name::{BROADCASTS, CUTS_MADE, Name, SERVER, Value, check};
 pub use pages::Page;
 pub(super) use payments::{

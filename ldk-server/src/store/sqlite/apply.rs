@@ -9,7 +9,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::connection::Writing;
 use super::sole_writer::SoleWriter;
 use super::{
-    audit, consumers, epoch, events, intents, payments, quarantine, records, reservations,
+    audit, consumers, epoch, events, intents, invoices, payments, quarantine, records, reservations,
 };
 use crate::store::backend::{Backend, BackendError};
 use crate::store::change::{Change, Compose, Meaning, Outcome, PaymentEvent, RecordChange, Reply};
@@ -76,6 +76,7 @@ impl BatchUnderWay<'_> {
             Change::Intent(change) => {
                 intents::make(self.database, change).map(Reply::IntentsRemoved).map(Outcome::from)
             },
+            Change::Invoice(change) => invoices::make(self.database, change),
             Change::RestoreMonitor(name) => {
                 quarantine::restore(self.database, &name)?;
                 Ok(Outcome::default())
@@ -171,9 +172,9 @@ impl BatchUnderWay<'_> {
             if let Some(intent) = event.intent() {
                 intents::make(self.database, intent.clone())?;
             }
-            let Some(change) = payments::change(self.database, id, &event, self.now)? else {
-                continue;
-            };
+            let (change, invoice) = payments::change(self.database, id, &event, self.now)?;
+            outcome.invoices.extend(invoices::follow(self.database, invoice, self.now)?);
+            let Some(change) = change else { continue };
             // What was reserved for it is corrected with what it has cost.
             if let Some(cost_msat) = change.cost_msat() {
                 let settlements = reservations::settle(self.database, id, cost_msat)?;

@@ -10,6 +10,7 @@ pub(super) mod epoch;
 mod events;
 mod forwards;
 mod intents;
+mod invoices;
 pub(super) mod log;
 mod maintenance;
 mod migration;

@@ -92,6 +92,7 @@ impl Setting {
         let (store, executor) = (Arc::clone(&self.store), Executor::new(1));
         let tools = Tools {
             source: Source { store, executor, replaying: replaying() },
+            events: Arc::default(),
             receivers: self.receiver.clone(),
             metrics: AttemptMetrics::new().unwrap(),
             pause_after_secs,

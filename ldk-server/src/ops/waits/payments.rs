@@ -8,55 +8,68 @@ use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::payments;
+use super::Waited;
 use crate::app::App;
 use crate::error::Error;
+use crate::ops::payments;
 use crate::store::{Payment, PaymentStatus};
 
-/// How many calls wait at most.
-const MAX_WAITING: usize = 100_000;
 /// So long after it is known that a payment failed, the library tells why.
 const REASON_PATIENCE: Duration = Duration::from_secs(2);
-
-/// A payment, and whether it is still under way because the time was over.
-pub struct Waited {
-    /// As it is now.
-    pub payment: Payment,
-    /// It was not waited for any longer.
-    pub timed_out: bool,
-}
 
 /// Waits until a payment has succeeded or failed. `None` if there is no such payment. What the server does
 /// not know of it when it stops is not waited for.
 pub async fn payment(
     app: &Arc<App>,
     id: PaymentId,
-    timeout: Duration,
+    deadline: Instant,
     stopping: &CancellationToken,
-) -> Result<Option<Waited>, Error> {
+) -> Result<Option<Waited<Payment>>, Error> {
     let Some(payment) = look(app, id).await? else { return Ok(None) };
-    if app.store.payment_news().count() >= MAX_WAITING {
-        return Err(Error::ResourceExhausted(format!("{MAX_WAITING} calls wait for payments")));
+    if is_complete(&payment) || Instant::now() >= deadline {
+        return Ok(Some(as_it_is(payment)));
     }
+    let _place = app.waiting.try_enter()?;
     let id = id_of(&payment).unwrap_or(id);
-    let deadline = Instant::now() + timeout;
-    let over = tokio::select! {
+    let outcome = tokio::select! {
         biased;
-        over = until(app, id, deadline, is_over) => over?,
+        outcome = outcome(app, id, deadline) => outcome?,
         () = stopping.cancelled() => None,
     };
-    let Some(payment) = over else {
-        let payment = look(app, id).await?;
-        return Ok(payment.map(|payment| Waited { timed_out: !is_over(&payment), payment }));
-    };
-    let payment = if lacks_reason(&payment) {
-        let deadline = Instant::now() + REASON_PATIENCE;
-        let with_reason = until(app, id, deadline, |payment| !lacks_reason(payment)).await?;
-        with_reason.unwrap_or(payment)
-    } else {
-        payment
-    };
-    Ok(Some(Waited { payment, timed_out: false }))
+    let latest = if outcome.is_some() { outcome } else { look(app, id).await? };
+    Ok(latest.map(as_it_is))
+}
+
+/// Waits for the outcome of a payment that was made just now: where no more calls may wait, it is told
+/// as it is, because the payment is under way whatever comes of waiting for it.
+pub async fn payment_made(
+    app: &Arc<App>,
+    id: PaymentId,
+    deadline: Instant,
+    stopping: &CancellationToken,
+) -> Result<Option<Waited<Payment>>, Error> {
+    match payment(app, id, deadline, stopping).await {
+        Err(Error::ResourceExhausted(_)) => Ok(look(app, id).await?.map(as_it_is)),
+        waited => waited,
+    }
+}
+
+fn as_it_is(latest: Payment) -> Waited<Payment> {
+    Waited { timed_out: !is_over(&latest), latest }
+}
+
+/// What has come of the payment, with why it failed if that becomes known soon.
+async fn outcome(
+    app: &Arc<App>,
+    id: PaymentId,
+    deadline: Instant,
+) -> Result<Option<Payment>, Error> {
+    let Some(over) = until(app, id, deadline, is_over).await? else { return Ok(None) };
+    if is_complete(&over) {
+        return Ok(Some(over));
+    }
+    let patience = Instant::now() + REASON_PATIENCE;
+    Ok(until(app, id, patience.min(deadline), is_complete).await?.or(Some(over)))
 }
 
 async fn until(
@@ -76,6 +89,11 @@ async fn look(app: &Arc<App>, id: PaymentId) -> Result<Option<Payment>, Error> {
 
 fn is_over(payment: &Payment) -> bool {
     payment.status() != PaymentStatus::Pending || payment.outcome_unknown
+}
+
+/// It is over, and nothing more will become known of it.
+fn is_complete(payment: &Payment) -> bool {
+    is_over(payment) && !lacks_reason(payment)
 }
 
 /// It failed a moment ago, and the library has not told why yet.

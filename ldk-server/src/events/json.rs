@@ -1,13 +1,13 @@
-//! Events as they are sent: written once, however many read them.
+//! Events as JSON: each is written once, however many subscribers and webhooks it is sent to.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use bytes::Bytes;
 use ldk_server_grpc::events::EventEnvelope;
 use prost::Message as _;
 use prost_reflect::MessageDescriptor;
-use serde_json::Value;
 
 use crate::error::Error;
 use crate::json;
@@ -20,16 +20,17 @@ const KEPT: usize = 256;
 static ENVELOPE: LazyLock<Option<&MessageDescriptor>> =
     LazyLock::new(|| json::method("SubscribeEvents").map(|method| &method.response));
 
-/// An event as it is sent.
-pub(super) struct Event {
-    pub(super) kind: &'static str,
+/// An event as JSON.
+pub struct JsonEvent {
+    /// The name of its kind; empty for one that tells of nothing.
+    pub kind: &'static str,
     server_sent: Bytes,
     json: Bytes,
-    value: OnceLock<Value>,
 }
 
-impl Event {
-    fn of(envelope: &EventEnvelope) -> Result<Self, Error> {
+impl JsonEvent {
+    /// Writes an event.
+    pub fn of(envelope: &EventEnvelope) -> Result<Self, Error> {
         let descriptor = ENVELOPE.ok_or_else(|| Error::internal("events have no descriptor"))?;
         let json = json::encode(descriptor, &envelope.encode_to_vec()).map_err(Error::internal)?;
         let mut server_sent = format!("id: {}\ndata: ", envelope.event_index).into_bytes();
@@ -40,40 +41,39 @@ impl Event {
         let server_sent = Bytes::from(server_sent);
         let json = server_sent.slice(begin..end);
         let kind = envelope.event.as_ref().map_or("", event_kind);
-        Ok(Self { kind, server_sent, json, value: OnceLock::new() })
+        Ok(Self { kind, server_sent, json })
     }
 
     /// As a server-sent event.
-    pub(super) fn server_sent(&self) -> Bytes {
+    pub fn server_sent(&self) -> Bytes {
         self.server_sent.clone()
     }
 
     /// As JSON text.
-    pub(super) fn json(&self) -> Bytes {
+    pub fn json(&self) -> Bytes {
         self.json.clone()
     }
 
-    /// As a JSON value, for those who write it themselves.
-    pub(super) fn value(&self) -> &Value {
-        // It was written a moment ago.
-        self.value.get_or_init(|| serde_json::from_slice(&self.json).unwrap_or_default())
+    /// As JSON text that becomes part of another.
+    pub fn text(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.json)
     }
 }
 
 /// The newest events that somebody was sent.
 #[derive(Default)]
-pub(super) struct Texts {
-    kept: Mutex<BTreeMap<u64, Arc<Event>>>,
+pub struct JsonEvents {
+    kept: Mutex<BTreeMap<u64, Arc<JsonEvent>>>,
 }
 
-impl Texts {
-    /// The event as it is sent. Of all who ask at once, one writes it.
-    pub(super) fn of(&self, envelope: &EventEnvelope) -> Result<Arc<Event>, Error> {
+impl JsonEvents {
+    /// The event as JSON. Of all who ask at once, one writes it.
+    pub fn of(&self, envelope: &EventEnvelope) -> Result<Arc<JsonEvent>, Error> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(event) = kept.get(&envelope.event_index) {
             return Ok(Arc::clone(event));
         }
-        let event = Arc::new(Event::of(envelope)?);
+        let event = Arc::new(JsonEvent::of(envelope)?);
         kept.insert(envelope.event_index, Arc::clone(&event));
         if kept.len() > KEPT {
             kept.pop_first();
@@ -107,23 +107,23 @@ mod tests {
 
     #[test]
     fn an_event_is_written_in_one_line_with_its_number() {
-        let event = Event::of(&envelope(5)).unwrap();
+        let event = JsonEvent::of(&envelope(5)).unwrap();
         let json = r#"{"event_index":5,"payment_failed":{},"created_at":7}"#;
         assert_eq!(event.json(), json);
+        assert_eq!(event.text(), json);
         assert_eq!(event.server_sent(), format!("id: 5\ndata: {json}\n\n"));
-        assert_eq!(event.value()["event_index"], 5);
     }
 
     #[test]
     fn it_is_written_once_and_the_newest_are_kept() {
-        let texts = Texts::default();
-        let first = texts.of(&envelope(1)).unwrap();
-        assert!(Arc::ptr_eq(&first, &texts.of(&envelope(1)).unwrap()));
+        let events = JsonEvents::default();
+        let first = events.of(&envelope(1)).unwrap();
+        assert!(Arc::ptr_eq(&first, &events.of(&envelope(1)).unwrap()));
         let newest = KEPT as u64 + 10;
-        let last: Vec<_> = (2..=newest).map(|index| texts.of(&envelope(index)).unwrap()).collect();
+        let last: Vec<_> = (2..=newest).map(|index| events.of(&envelope(index)).unwrap()).collect();
         // Old ones, which somebody replays, take the place of none.
-        texts.of(&envelope(1)).unwrap();
-        assert!(Arc::ptr_eq(last.last().unwrap(), &texts.of(&envelope(newest)).unwrap()));
-        assert_eq!(texts.kept.lock().unwrap().len(), KEPT);
+        events.of(&envelope(1)).unwrap();
+        assert!(Arc::ptr_eq(last.last().unwrap(), &events.of(&envelope(newest)).unwrap()));
+        assert_eq!(events.kept.lock().unwrap().len(), KEPT);
     }
 }

@@ -4,75 +4,106 @@
 //! come from, and the processor time is that of the events. The subscribers are another process,
 //! which is this program again, and share a few connections. Both read the same clock.
 //!
-//! `cargo bench -p e2e-tests --bench events -- [--events N]`
+//! Each line is also measured for server-sent events, beside gRPC.
+//!
+//! `cargo bench -p e2e-tests --bench events -- [--events N] [--subscribers N] [--connections N]`
+
+mod audience;
 
 use std::fs;
 use std::future;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Result, ensure};
+use clap::{Parser, Subcommand};
 use e2e_tests::Network;
-use futures_util::StreamExt as _;
 use ldk_node::bitcoin::hashes::{Hash as _, sha256};
-use ldk_server::config::{Args, Config};
+use ldk_server::config::Config;
 use ldk_server::store::{NewEvent, Store};
 use ldk_server::{Server, storage};
-use ldk_server_client::{Client, EventStream};
-use ldk_server_grpc::api::SubscribeEventsRequest;
 use ldk_server_grpc::events::PaymentReceived;
 use ldk_server_grpc::events::event_envelope::Event;
 use ldk_server_grpc::types::payment_kind::Kind;
 use ldk_server_grpc::types::{Bolt11, Payment, PaymentDirection, PaymentKind, PaymentStatus};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
-use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
-use tokio::sync::mpsc;
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::task::spawn_blocking;
 
-const EVENTS: usize = 1_000;
+use audience::{Audience, Face, Subscribers, subscribe};
+
 const WARM_UP_EVENTS: usize = 50;
 const SUBSCRIBERS: [usize; 4] = [0, 1, 100, 1_000];
-const CONNECTIONS: usize = 8;
 const GRACE: Duration = Duration::from_secs(20);
-/// The first argument of the process with the subscribers.
-const SUBSCRIBE: &str = "subscribe";
+
+/// Measures how events get to their subscribers.
+#[derive(Parser)]
+#[command(name = "events")]
+struct Args {
+    /// Events of each line.
+    #[arg(long, default_value_t = 1_000)]
+    events: usize,
+    /// This number of subscribers only.
+    #[arg(long)]
+    subscribers: Option<usize>,
+    /// Connections that subscribers share.
+    #[arg(long, default_value_t = 8)]
+    connections: usize,
+    /// What cargo adds.
+    #[arg(long, hide = true)]
+    bench: bool,
+    #[command(subcommand)]
+    part: Option<Part>,
+}
+
+#[derive(Subcommand)]
+enum Part {
+    /// Is the process with the subscribers.
+    #[command(hide = true)]
+    Subscribe(Subscribers),
+}
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
-    let args: Vec<&str> = args.iter().map(String::as_str).collect();
-    match args[..] {
-        [SUBSCRIBE, config_file, subscribers] => {
-            subscribe(Path::new(config_file), subscribers.parse()?).await
-        },
-        [] => measure(EVENTS).await,
-        ["--events", events] => measure(events.parse()?).await,
-        _ => bail!("accepted is --events with a number"),
+    let args = Args::parse();
+    // Each connection is one here, too.
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?;
+    match args.part {
+        Some(Part::Subscribe(subscribers)) => subscribe(subscribers).await,
+        None => measure(&args).await,
     }
 }
 
-async fn measure(events: usize) -> Result<()> {
-    ensure!(events > 0, "at least one event");
+async fn measure(Args { events, subscribers, connections, .. }: &Args) -> Result<()> {
+    ensure!(*events > 0 && *connections > 0, "at least one event, and one connection");
     let network = Network::start().await?;
     let config_file = write_config(&network)?;
     let server = start(&config_file).await?;
-    println!("{events} events each, over {CONNECTIONS} connections; times in microseconds\n");
+    println!("{events} events each, over {connections} connections; times in microseconds\n");
     println!(
-        "{:>11} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>10}",
-        "subscribers", "commit", "p99", "to each", "p99", "to last", "p99", "CPU/event"
+        "{:>11} {:>5} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>10}",
+        "subscribers", "", "commit", "p99", "to each", "p99", "to last", "p99", "CPU/event"
     );
-    for subscribers in SUBSCRIBERS {
-        let mut audience = Audience::start(&config_file, subscribers).await?;
-        deliver(server.store(), &mut audience, WARM_UP_EVENTS).await?;
-        let began = cpu_time();
-        let deliveries = deliver(server.store(), &mut audience, events).await?;
-        report(subscribers, &deliveries, cpu_time() - began)?;
+    for number in subscribers.map_or(SUBSCRIBERS.to_vec(), |number| vec![number]) {
+        for face in [Face::Grpc, Face::Sse] {
+            let (config_file, connections) = (config_file.clone(), *connections);
+            let subscribers = Subscribers { face, config_file, number, connections };
+            line(server.store(), &subscribers, *events).await?;
+        }
     }
     server.shutdown(GRACE).await.map_err(anyhow::Error::msg)?;
     network.stop().await
+}
+
+/// Measures one case.
+async fn line(store: &Arc<Store>, subscribers: &Subscribers, events: usize) -> Result<()> {
+    let mut audience = Audience::start(subscribers).await?;
+    deliver(store, &mut audience, WARM_UP_EVENTS).await?;
+    let began = cpu_time();
+    let deliveries = deliver(store, &mut audience, events).await?;
+    report(subscribers, &deliveries, cpu_time() - began)
 }
 
 fn write_config(network: &Network) -> Result<PathBuf> {
@@ -84,7 +115,7 @@ fn write_config(network: &Network) -> Result<PathBuf> {
 }
 
 async fn start(config_file: &Path) -> Result<Server> {
-    let args = Args::try_parse_from([Path::new("ldk-server"), config_file])?;
+    let args = ldk_server::config::Args::try_parse_from([Path::new("ldk-server"), config_file])?;
     let config = Config::load(&args)?;
     storage::create_dirs(&config.network_dir())?;
     Ok(Server::start(config, future::pending()).await?)
@@ -144,70 +175,7 @@ fn event(number: i64) -> NewEvent {
     NewEvent { event, dedup_key: Some(digest), source_digest: Some(digest), forward: None }
 }
 
-/// The process with the subscribers; none if there are none.
-struct Audience(Option<(Child, Lines<BufReader<ChildStdout>>)>);
-
-impl Audience {
-    async fn start(config_file: &Path, subscribers: usize) -> Result<Self> {
-        if subscribers == 0 {
-            return Ok(Self(None));
-        }
-        let mut child = Command::new(std::env::current_exe()?)
-            .arg(SUBSCRIBE)
-            .arg(config_file)
-            .arg(subscribers.to_string())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()?;
-        let stdout = child.stdout.take().context("the output is piped")?;
-        let mut lines = BufReader::new(stdout).lines();
-        lines.next_line().await?.context("the subscribers have ended")?;
-        Ok(Self(Some((child, lines))))
-    }
-
-    /// When each of the subscribers had the next event, once all have it.
-    async fn received(&mut self) -> Result<Vec<i64>> {
-        let Some((_, lines)) = &mut self.0 else { return Ok(Vec::new()) };
-        let line = lines.next_line().await?.context("the subscribers have ended")?;
-        line.split(' ').map(|time| Ok(time.parse()?)).collect()
-    }
-}
-
-/// Follows the events, and prints a line when all subscribe and one for each event that all have:
-/// when each received it.
-async fn subscribe(config_file: &Path, subscribers: usize) -> Result<()> {
-    let clients: Vec<Client> = (0..CONNECTIONS)
-        .map(|_| Client::from_config_file(config_file))
-        .collect::<Result<_, _>>()?;
-    let (sender, mut receipts) = mpsc::channel(subscribers);
-    let mut tasks = JoinSet::new();
-    for client in clients.iter().cycle().take(subscribers) {
-        let events = client.subscribe_events(SubscribeEventsRequest::default()).await?;
-        tasks.spawn(tell(events, sender.clone()));
-    }
-    println!("{subscribers}");
-    loop {
-        let mut times = Vec::with_capacity(subscribers);
-        let mut expected = None;
-        while times.len() < subscribers {
-            let (event_index, at) = receipts.recv().await.context("the streams have ended")?;
-            ensure!(*expected.get_or_insert(event_index) == event_index, "out of turn");
-            times.push(at.to_string());
-        }
-        println!("{}", times.join(" "));
-    }
-}
-
-/// Tells of every event, as long as somebody listens.
-async fn tell(mut events: EventStream, receipts: mpsc::Sender<(u64, i64)>) -> Result<()> {
-    while let Some(envelope) = events.next().await {
-        let at = now();
-        receipts.send((envelope?.event_index, at)).await?;
-    }
-    Ok(())
-}
-
-fn report(subscribers: usize, deliveries: &[Delivery], cpu: Duration) -> Result<()> {
+fn report(subscribers: &Subscribers, deliveries: &[Delivery], cpu: Duration) -> Result<()> {
     let commit = deliveries.iter().map(|one| one.committed - one.called).collect();
     let to_each = deliveries
         .iter()
@@ -225,7 +193,9 @@ fn report(subscribers: usize, deliveries: &[Delivery], cpu: Duration) -> Result<
         }
     }
     let events = u32::try_from(deliveries.len())?;
-    println!("{subscribers:>11}{figures} {:>10}", (cpu / events).as_micros());
+    let Subscribers { face, number, .. } = subscribers;
+    let (face, cpu) = (format!("{face:?}"), (cpu / events).as_micros());
+    println!("{number:>11} {face:>5}{figures} {cpu:>10}");
     Ok(())
 }
 
@@ -236,7 +206,7 @@ fn p50_and_p99(mut nanos: Vec<i64>) -> [Option<i64>; 2] {
 }
 
 /// The time on the clock that all processes share, in nanoseconds.
-fn now() -> i64 {
+pub(crate) fn now() -> i64 {
     let now = clock_gettime(ClockId::Monotonic);
     now.tv_sec * 1_000_000_000 + now.tv_nsec
 }
