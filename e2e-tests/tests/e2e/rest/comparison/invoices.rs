@@ -6,12 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::faces::{Faces, text_of};
 
-const NUMBER: (&str, &str) = ("number", "counts up");
-const CREATED: (&str, &str) = ("created_at", "is the second it was made in");
-const EXPIRES: (&str, &str) = ("expires_at", "is a time after that");
-const LABEL: (&str, &str) = ("label", "is given once");
 const INVOICE: (&str, &str) = ("invoice", "is another each time");
-const HASH: (&str, &str) = ("payment_hash", "is that of another secret");
 
 /// Cancels three invoices and deletes them, and reads them and others on the way.
 pub(super) async fn compare(faces: &mut Faces<'_>) -> Result<()> {
@@ -31,12 +26,17 @@ pub(super) async fn compare(faces: &mut Faces<'_>) -> Result<()> {
     faces.read("ListInvoices", json!({ "page_size": 5 }), &[]).await?;
     faces.read("WaitInvoice", json!({ "label": label(0), "timeout_secs": 0 }), &[]).await?;
     faces.read("WaitAnyInvoice", json!({ "timeout_secs": 0 }), &[]).await?;
-    let volatile = [NUMBER, CREATED, EXPIRES, LABEL, INVOICE, HASH];
+    const CANCELLED: &str = "INVOICE_STATE_CANCELLED";
     let request = |face: usize| json!({ "label": label(face) });
-    faces.each("CancelInvoice", request, &volatile).await?;
-    let cancelled = "INVOICE_STATE_CANCELLED";
-    let request = |face: usize| json!({ "payment_hash": hashes[face], "state": cancelled });
-    faces.each("DeleteInvoice", request, &volatile).await?;
+    let cancelled = faces.each("CancelInvoice", request, &[INVOICE]).await?;
+    let request = |face: usize| json!({ "payment_hash": hashes[face], "state": CANCELLED });
+    let deleted = faces.each("DeleteInvoice", request, &[INVOICE]).await?;
+    ensure!(cancelled == deleted, "{cancelled:?} {deleted:?}");
+    for (face, answer) in deleted.iter().enumerate() {
+        let invoice = &answer["invoice"];
+        ensure!(invoice["state"] == CANCELLED && invoice["label"] == label(face), "{answer}");
+        ensure!(invoice["payment_hash"] == hashes[face], "{answer}");
+    }
     faces.refused("GetInvoice", json!({ "label": label(0) })).await?;
     faces.each("DeleteExpiredInvoices", |_| json!({ "max_expiry": 1 }), &[]).await?;
     Ok(())
