@@ -26,12 +26,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     std::fs::write(out_dir.join("descriptor_set.bin"), descriptors.encode_to_vec())?;
     std::fs::write(out_dir.join("rpcs.rs"), rpc_table(&descriptors)?)?;
 
+    write_server(descriptors.clone(), out_dir.join("server"))?;
     let mut builder = tonic_prost_build::configure()
         // Clients are built from the table of RPCs; see `for_each_unary_rpc!`.
         .build_client(false)
-        .build_transport(false)
-        .generate_default_stubs(true)
-        .codec_path("crate::codec::ServerCodec")
+        .build_server(false)
         .btree_map(".")
         .emit_rerun_if_changed(false);
     for file in &descriptors.file {
@@ -40,6 +39,25 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     builder.compile_fds(descriptors)?;
+    Ok(())
+}
+
+/// Writes the server side of the service, for the types as they are in the crate. What is streamed to
+/// many is encoded once for all of them.
+fn write_server(descriptors: FileDescriptorSet, dir: PathBuf) -> Result<(), Box<dyn Error>> {
+    std::fs::create_dir_all(&dir)?;
+    let event = ".events.EventEnvelope";
+    tonic_prost_build::configure()
+        .build_client(false)
+        .build_transport(false)
+        .generate_default_stubs(true)
+        .codec_path("crate::codec::ServerCodec")
+        .extern_path(".api", "crate::api")
+        .extern_path(".types", "crate::types")
+        .extern_path(event, "crate::codec::Shared<crate::events::EventEnvelope>")
+        .out_dir(dir)
+        .emit_rerun_if_changed(false)
+        .compile_fds(descriptors)?;
     Ok(())
 }
 
@@ -73,6 +91,20 @@ fn json_attributes(
         builder = builder.field_attribute(format!("{path}.scores"), renamed);
     }
     for field in &message.field {
+        // What is told only when it was asked for, or is so.
+        let skipped = match field.name() {
+            "repeated" => Some("std::ops::Not::not"),
+            "outcome" | "failure_reason" => Some("Option::is_none"),
+            _ => None,
+        };
+        if let Some(skipped) = skipped {
+            builder = builder.field_attribute(
+                format!("{path}.{}", field.name()),
+                format!(
+                    "#[cfg_attr(feature = \"serde\", serde(skip_serializing_if = \"{skipped}\"))]"
+                ),
+            );
+        }
         if let Some(function) = json_function(field) {
             builder = builder.field_attribute(
                 format!("{path}.{}", field.name()),

@@ -8,7 +8,6 @@ mod failure;
 mod output;
 mod pages;
 mod qr;
-mod timeout;
 
 use std::process::ExitCode;
 
@@ -70,6 +69,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         },
         Command::ListInvoices(command) => command.run(&cli.connection.client()?, cli.format).await,
         Command::WaitInvoice(command) => command.run(&cli.connection.client()?, cli.format).await,
+        Command::WaitPayment(command) => command.run(&cli.connection.client()?, cli.format).await,
         Command::WaitAnyInvoice(command) => {
             command.run(&cli.connection.client()?, cli.format).await
         },

@@ -91,6 +91,7 @@ fn the_commands_have_the_names_of_the_contract() {
         "list-audit-entries",
         "list-invoices",
         "wait-invoice",
+        "wait-payment",
         "wait-any-invoice",
         "wait-channel",
         "events",

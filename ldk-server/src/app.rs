@@ -18,6 +18,7 @@ use crate::executor::Executor;
 use crate::gate::PeerGate;
 use crate::hold::HeldPayments;
 use crate::hrn::Names;
+use crate::intents::Intents;
 use crate::locks::KeyLocks;
 use crate::node::channel_settings::ChannelSettings;
 use crate::pathfinding::PathFinder;
@@ -65,6 +66,8 @@ pub struct App {
     pub channel_provider: Option<ChannelProvider>,
     /// Payment requests that are being paid in one of several ways.
     pub payment_requests: PaymentRequests,
+    /// Calls under keys that are being carried out.
+    pub intents: Intents,
     /// The resolver of names (BIP 353).
     pub names: Names,
     /// The features that the node announces.

@@ -36,6 +36,7 @@ mod logs;
 mod lookups;
 mod metrics;
 mod mirror;
+mod once;
 mod onchain;
 mod onchain_fees;
 mod openapi;

@@ -4,7 +4,7 @@ use clap::Args;
 use ldk_server_grpc::api::{Bolt11ReceiveRequest, Bolt11SendRequest, Bolt11SendUnderpayingRequest};
 
 use crate::amount::Amount;
-use crate::args::{DescriptionArgs, NoteArgs, Notes, RouteArgs};
+use crate::args::{DescriptionArgs, NoteArgs, Notes, OnceArgs, RouteArgs, WaitArgs};
 use crate::failure::Failure;
 
 unary_commands!(ReceiveCommands {
@@ -69,6 +69,12 @@ pub(crate) struct Bolt11Send {
 
     #[command(flatten)]
     route: RouteArgs,
+
+    #[command(flatten)]
+    once: OnceArgs,
+
+    #[command(flatten)]
+    wait: WaitArgs,
 }
 
 impl From<Bolt11Send> for Bolt11SendRequest {
@@ -78,6 +84,8 @@ impl From<Bolt11Send> for Bolt11SendRequest {
             amount_msat: command.amount.map(Amount::msat),
             route_parameters: Some(command.route.into()),
             allow_overpayment: command.allow_overpayment,
+            idempotency_key: command.once.key(),
+            wait_timeout_secs: command.wait.secs(),
         }
     }
 }
@@ -168,6 +176,7 @@ mod tests {
                 amount_msat: Some(5),
                 route_parameters: Some(default_route()),
                 allow_overpayment: false,
+                ..Default::default()
             })
         );
         assert!(request("lnbcrt1 5msat --allow-overpayment").unwrap().allow_overpayment);

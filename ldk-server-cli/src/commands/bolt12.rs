@@ -4,7 +4,7 @@ use clap::Args;
 use ldk_server_grpc::api::{Bolt12ReceiveRequest, Bolt12SendRequest};
 
 use crate::amount::Amount;
-use crate::args::{NoteArgs, Notes, RouteArgs};
+use crate::args::{NoteArgs, Notes, OnceArgs, RouteArgs, WaitArgs};
 
 unary_commands!(Commands {
     Bolt12Receive => bolt12_receive shows offer,
@@ -74,6 +74,12 @@ pub(crate) struct Bolt12Send {
 
     #[command(flatten)]
     route: RouteArgs,
+
+    #[command(flatten)]
+    once: OnceArgs,
+
+    #[command(flatten)]
+    wait: WaitArgs,
 }
 
 impl From<Bolt12Send> for Bolt12SendRequest {
@@ -85,6 +91,8 @@ impl From<Bolt12Send> for Bolt12SendRequest {
             payer_note: command.payer_note,
             route_parameters: Some(command.route.into()),
             allow_overpayment: command.allow_overpayment,
+            idempotency_key: command.once.key(),
+            wait_timeout_secs: command.wait.secs(),
         }
     }
 }
@@ -136,6 +144,7 @@ mod tests {
             payer_note: None,
             route_parameters: Some(default_route()),
             allow_overpayment: false,
+            ..Default::default()
         };
         assert_eq!(request("lno1"), Ok(plain.clone()));
         assert!(request("lno1 7msat --allow-overpayment").unwrap().allow_overpayment);

@@ -7,9 +7,9 @@ use ldk_server_client::Client;
 use ldk_server_grpc::api::WaitChannelRequest;
 use ldk_server_grpc::types::ChannelProgress;
 
+use crate::args::Timeout;
 use crate::failure::Failure;
 use crate::output::{self, Format};
-use crate::timeout::Timeout;
 
 /// Wait until a channel can be used, has its funding, or is closed, and print how far it has come
 #[derive(Debug, Args)]

@@ -10,10 +10,10 @@ use ldk_server_grpc::api::{
 };
 use ldk_server_grpc::types::{InvoiceKind, InvoiceState};
 
+use crate::args::Timeout;
 use crate::failure::Failure;
 use crate::output::{self, Format};
 use crate::pages::{self, Page, PageArgs};
-use crate::timeout::Timeout;
 
 unary_commands!(Commands {
     GetInvoice => get_invoice,

@@ -86,7 +86,7 @@ use health::Health;
 use invoices::{ListInvoices, WaitAnyInvoice, WaitInvoice};
 use man_pages::ManPages;
 use page::Page;
-use payments::{ListForwardedPayments, ListPayments};
+use payments::{ListForwardedPayments, ListPayments, WaitPayment};
 use runes::{DecodeRune, RestrictRune};
 
 #[derive(Debug, Subcommand)]
@@ -98,6 +98,7 @@ pub(crate) enum Command {
     ListAuditEntries(ListAuditEntries),
     ListInvoices(ListInvoices),
     WaitInvoice(WaitInvoice),
+    WaitPayment(WaitPayment),
     WaitAnyInvoice(WaitAnyInvoice),
     WaitChannel(WaitChannel),
     Events(Events),

@@ -88,12 +88,19 @@ pub(super) fn send(
     caller: &Caller,
     request: Bolt11SendRequest,
 ) -> Result<Bolt11SendResponse, Error> {
-    let Bolt11SendRequest { invoice, amount_msat, route_parameters, allow_overpayment } = request;
+    let Bolt11SendRequest {
+        invoice,
+        amount_msat,
+        route_parameters,
+        allow_overpayment,
+        idempotency_key: _,
+        wait_timeout_secs: _,
+    } = request;
     let invoice = fields::invoice("invoice", &invoice, app.network)?;
     let amount = amount::parse(amount_msat, allow_overpayment)?;
     let limits = route::limits(app.route_defaults, route_parameters)?;
     let id = ops::bolt11::send(app, caller, &invoice, amount, limits)?;
-    Ok(Bolt11SendResponse { payment_id: hex::encode(id.0) })
+    Ok(Bolt11SendResponse { payment_id: hex::encode(id.0), ..Default::default() })
 }
 
 pub(super) fn send_underpaying(

@@ -53,6 +53,8 @@ pub(super) fn send(
         payer_note,
         route_parameters,
         allow_overpayment,
+        idempotency_key: _,
+        wait_timeout_secs: _,
     } = request;
     let offer = fields::offer("offer", &offer, app.network)?;
     let amount = amount::parse(amount_msat, allow_overpayment)?;
@@ -62,7 +64,7 @@ pub(super) fn send(
     }
     let limits = route::limits(app.route_defaults, route_parameters)?;
     let id = ops::bolt12::send(app, caller, &offer, amount, quantity, payer_note, limits)?;
-    Ok(Bolt12SendResponse { payment_id: hex::encode(id.0) })
+    Ok(Bolt12SendResponse { payment_id: hex::encode(id.0), ..Default::default() })
 }
 
 fn check_quantity(offer: &Offer, quantity: Option<u64>) -> Result<(), Error> {

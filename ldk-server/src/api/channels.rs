@@ -11,13 +11,13 @@ use ldk_server_grpc::api::{
 use ldk_server_grpc::types::ChannelProgress;
 
 use super::dispatcher::Call;
-use super::{channel_config, fields, peers, timeout};
+use super::{channel_config, fields, peers};
 use crate::app::App;
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::ops;
-use crate::ops::channel_waits::Waited;
 use crate::ops::channels::{MIN_CHANNEL_SATS, Open, OpenAmount, check_push};
+use crate::ops::waits::Waited;
 use crate::wire;
 
 /// It must fit into a message to the peer, with room to spare.
@@ -30,7 +30,7 @@ pub(super) async fn open(
     let app = call.app()?;
     let open = parse_open(&app, request)?;
     let id = ops::channels::open(&app, call.caller, open).await?;
-    Ok(OpenChannelResponse { user_channel_id: id.0.to_string() })
+    Ok(OpenChannelResponse { user_channel_id: id.0.to_string(), repeated: false })
 }
 
 fn parse_open(app: &App, request: OpenChannelRequest) -> Result<Open, Error> {
@@ -42,6 +42,7 @@ fn parse_open(app: &App, request: OpenChannelRequest) -> Result<Open, Error> {
         channel_config,
         announce_channel,
         disable_counterparty_reserve,
+        idempotency_key: _,
     } = request;
     let peer = peers::route(app, &node_pubkey, &address, false)?;
     let amount = match amount {
@@ -127,9 +128,9 @@ pub(super) async fn wait(
 ) -> Result<WaitChannelResponse, Error> {
     let id = fields::user_channel_id("user_channel_id", &user_channel_id)?;
     let wanted = awaited(state)?;
-    let (app, timeout) = (call.app()?, timeout::parse(timeout_secs)?);
-    let waiting = ops::channel_waits::channel(&app, &call.caller, (id, wanted), timeout);
-    let Waited { step, timed_out, channel } = call.unless_stopping(waiting).await?;
+    let (app, timeout) = (call.app()?, fields::timeout(timeout_secs)?);
+    let waiting = ops::waits::channels::channel(&app, &call.caller, (id, wanted), timeout);
+    let Waited { latest: (step, channel), timed_out } = call.unless_stopping(waiting).await?;
     Ok(WaitChannelResponse {
         state: step.progress.into(),
         timed_out,

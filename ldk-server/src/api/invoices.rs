@@ -10,12 +10,12 @@ use ldk_server_grpc::api::{
 use ldk_server_grpc::types::{self, InvoiceKind, InvoiceState, PageToken};
 
 use super::dispatcher::Call;
-use super::{fields, notes, pages, timeout};
+use super::{fields, notes, pages};
 use crate::app::App;
 use crate::caller::Caller;
 use crate::clock::unix_secs;
 use crate::error::Error;
-use crate::ops;
+use crate::ops::{self, waits};
 use crate::store::{
     InvoiceFilter, InvoiceName, InvoicePlace, InvoiceRow, InvoiceStatus, ListedState, Page,
 };
@@ -57,13 +57,27 @@ fn filter(request: ListInvoicesRequest) -> Result<InvoiceFilter, Error> {
     let states = states.into_iter().map(|state| listed(fields::enumeration("states", state)?));
     let kinds = kinds.into_iter().map(|kind| known_kind(fields::enumeration("kinds", kind)?));
     Ok(InvoiceFilter {
-        states: states.collect::<Result<_, _>>()?,
-        kinds: kinds.collect::<Result<_, _>>()?,
+        states: once_each(states)?,
+        kinds: once_each(kinds)?,
         external_id: notes::name("external_id", external_id)?,
         created_from,
         created_before,
         now: unix_secs(),
     })
+}
+
+/// Leaves out what is there already: a query has no room for any number of them.
+fn once_each<T: PartialEq>(
+    values: impl Iterator<Item = Result<T, Error>>,
+) -> Result<Vec<T>, Error> {
+    let mut once = Vec::new();
+    for value in values {
+        let value = value?;
+        if !once.contains(&value) {
+            once.push(value);
+        }
+    }
+    Ok(once)
 }
 
 fn known_kind(kind: InvoiceKind) -> Result<InvoiceKind, Error> {
@@ -90,12 +104,13 @@ pub(super) fn get(
     request: GetInvoiceRequest,
 ) -> Result<GetInvoiceResponse, Error> {
     let GetInvoiceRequest { label, payment_hash, invoice, external_id } = request;
-    let name = one_of([
+    let names = [
         label_name(label)?,
         hash_name(&payment_hash)?,
         text_name(app, &invoice)?,
         notes::name("external_id", external_id)?.map(InvoiceName::ExternalId),
-    ])?;
+    ];
+    let name = one_of("label, payment_hash, invoice or external_id", names)?;
     let invoice = ops::invoices::get(app, &name)?;
     Ok(GetInvoiceResponse {
         invoice: Some(message(&invoice)),
@@ -126,15 +141,20 @@ fn text_name(app: &App, text: &str) -> Result<Option<InvoiceName>, Error> {
     Ok(Some(InvoiceName::PaymentHash(invoice.payment_hash().to_byte_array())))
 }
 
-/// The one name that is given.
-fn one_of<const N: usize>(names: [Option<InvoiceName>; N]) -> Result<InvoiceName, Error> {
+fn by_label_or_hash(label: String, payment_hash: &str) -> Result<InvoiceName, Error> {
+    one_of("label or payment_hash", [label_name(label)?, hash_name(payment_hash)?])
+}
+
+/// The one name that is given, in one of these fields.
+fn one_of<const N: usize>(
+    fields: &'static str,
+    names: [Option<InvoiceName>; N],
+) -> Result<InvoiceName, Error> {
     let mut given = names.into_iter().flatten();
     match (given.next(), given.next()) {
         (Some(name), None) => Ok(name),
-        (Some(_), Some(_)) => {
-            Err(Error::invalid("label", "must be the only name of the invoice, or be left out"))
-        },
-        (None, _) => Err(Error::invalid("label", "or another name of the invoice must be set")),
+        (Some(_), Some(_)) => Err(Error::invalid(fields, "only one must be set")),
+        (None, _) => Err(Error::invalid(fields, "one must be set")),
     }
 }
 
@@ -143,7 +163,7 @@ pub(super) fn cancel(
     _: &Caller,
     CancelInvoiceRequest { label, payment_hash }: CancelInvoiceRequest,
 ) -> Result<CancelInvoiceResponse, Error> {
-    let name = one_of([label_name(label)?, hash_name(&payment_hash)?])?;
+    let name = by_label_or_hash(label, &payment_hash)?;
     let invoice = ops::invoices::cancel(app, &name)?;
     Ok(CancelInvoiceResponse { invoice: Some(message(&invoice)) })
 }
@@ -153,7 +173,7 @@ pub(super) fn delete(
     _: &Caller,
     DeleteInvoiceRequest { label, payment_hash, state }: DeleteInvoiceRequest,
 ) -> Result<DeleteInvoiceResponse, Error> {
-    let name = one_of([label_name(label)?, hash_name(&payment_hash)?])?;
+    let name = by_label_or_hash(label, &payment_hash)?;
     let state = deletable(fields::enumeration("state", state)?)?;
     let invoice = ops::invoices::delete(app, &name, state)?;
     Ok(DeleteInvoiceResponse { invoice: Some(message(&invoice)) })
@@ -187,12 +207,12 @@ pub(super) async fn wait(
     call: Call,
     WaitInvoiceRequest { label, payment_hash, timeout_secs }: WaitInvoiceRequest,
 ) -> Result<WaitInvoiceResponse, Error> {
-    let name = one_of([label_name(label)?, hash_name(&payment_hash)?])?;
-    let (app, timeout) = (call.app()?, timeout::parse(timeout_secs)?);
-    let waiting = ops::waits::invoice(&app, &call.caller, name, timeout);
+    let name = by_label_or_hash(label, &payment_hash)?;
+    let (app, timeout) = (call.app()?, fields::timeout(timeout_secs)?);
+    let waiting = waits::invoices::invoice(&app, &call.caller, name, timeout);
     let waited = call.unless_stopping(waiting).await?;
     Ok(WaitInvoiceResponse {
-        invoice: Some(message(&waited.invoice)),
+        invoice: Some(message(&waited.latest)),
         timed_out: waited.timed_out,
         last_pay_index: app.store.invoice_log().last_pay_index(),
     })
@@ -202,11 +222,11 @@ pub(super) async fn wait_any(
     call: Call,
     WaitAnyInvoiceRequest { last_pay_index, timeout_secs }: WaitAnyInvoiceRequest,
 ) -> Result<WaitAnyInvoiceResponse, Error> {
-    let (app, timeout) = (call.app()?, timeout::parse(timeout_secs)?);
-    let waiting = ops::waits::any_invoice(&app, &call.caller, last_pay_index, timeout);
+    let (app, timeout) = (call.app()?, fields::timeout(timeout_secs)?);
+    let waiting = waits::invoices::any_invoice(&app, &call.caller, last_pay_index, timeout);
     let waited = call.unless_stopping(waiting).await?;
     Ok(WaitAnyInvoiceResponse {
-        invoice: waited.invoice.map(|invoice| message(&invoice)),
+        invoice: waited.latest.map(|invoice| message(&invoice)),
         timed_out: waited.timed_out,
         last_pay_index: app.store.invoice_log().last_pay_index(),
     })
@@ -261,11 +281,12 @@ mod tests {
     #[test]
     fn an_invoice_has_exactly_one_name() {
         let (label, hash) = (|| Some(InvoiceName::Number(1)), || Some(InvoiceName::Number(2)));
-        assert!(matches!(one_of([None, hash()]), Ok(InvoiceName::Number(2))));
-        for (names, words) in [([None, None], "must be set"), ([label(), hash()], "the only name")]
+        assert!(matches!(one_of("a or b", [None, hash()]), Ok(InvoiceName::Number(2))));
+        for (names, words) in
+            [([None, None], "a or b: one must be"), ([label(), hash()], "a or b: only one")]
         {
-            let error = one_of(names).unwrap_err().to_string();
-            assert!(error.starts_with("label: ") && error.contains(words), "{error}");
+            let error = one_of("a or b", names).unwrap_err().to_string();
+            assert!(error.starts_with(words), "{error}");
         }
     }
 
@@ -287,6 +308,8 @@ mod tests {
             ..Default::default()
         };
         assert!(filter(request(vec![1, 4], vec![8])).is_ok());
+        let many = filter(request(vec![1; 1_000], [7, 8].repeat(500))).unwrap();
+        assert_eq!((many.states.len(), many.kinds.len()), (1, 2), "each once");
         for (states, kinds, field) in [
             (vec![0], vec![], "states: "),
             (vec![9], vec![], "states: "),

@@ -3,6 +3,7 @@
 
 #[allow(clippy::wildcard_imports, reason = "the table names the messages of all calls")]
 use ldk_server_grpc::api::*;
+use ldk_server_grpc::codec::Shared;
 use ldk_server_grpc::events::EventEnvelope;
 
 use super::{
@@ -73,11 +74,12 @@ pub enum Impact {
 /// Calls the macro that is named with one line for each call:
 /// `method Rpc(Request) -> Reply: group kind when impact handler`.
 ///
-/// `when` is `node` for a call that is answered once the node has started, `always` for one that needs no
-/// node. A handler is, for
-/// - `blocking node`: `fn(&App, &Caller, Request) -> Result<Reply, Error>`
+/// `when` is `node` for a call that is answered once the node has started, `once` for one that needs the
+/// node and is carried out once for each idempotency key, `always` for one that needs no node. A handler
+/// is, for
+/// - `blocking node`, `blocking once`: `fn(&App, &Caller, Request) -> Result<Reply, Error>`
 /// - `blocking always`: `fn(Request) -> Result<Reply, Error>`
-/// - `async node`, `stream node`: `async fn(Call, Request) -> Result<Reply, Error>`
+/// - `async node`, `async once`, `stream node`: `async fn(Call, Request) -> Result<Reply, Error>`
 macro_rules! for_each_rpc {
     ($callback:ident) => {
         $callback! {
@@ -88,6 +90,7 @@ macro_rules! for_each_rpc {
             decode_invoice DecodeInvoice(DecodeInvoiceRequest) -> DecodeInvoiceResponse: Info blocking always Reads decode::invoice;
             decode_offer DecodeOffer(DecodeOfferRequest) -> DecodeOfferResponse: Info blocking always Reads decode::offer;
             get_payment_details GetPaymentDetails(GetPaymentDetailsRequest) -> GetPaymentDetailsResponse: Read blocking node Reads payments::get;
+            wait_payment WaitPayment(WaitPaymentRequest) -> WaitPaymentResponse: Read async node Reads payments::wait;
             list_payments ListPayments(ListPaymentsRequest) -> ListPaymentsResponse: Read blocking node Reads payments::list;
             list_forwarded_payments ListForwardedPayments(ListForwardedPaymentsRequest) -> ListForwardedPaymentsResponse: Read blocking node Reads payments::list_forwarded;
             list_channels ListChannels(ListChannelsRequest) -> ListChannelsResponse: Read blocking node Reads channels::list;
@@ -120,23 +123,23 @@ macro_rules! for_each_rpc {
             delete_expired_invoices DeleteExpiredInvoices(DeleteExpiredInvoicesRequest) -> DeleteExpiredInvoicesResponse: Invoice blocking node Changes invoices::delete_expired;
             wait_invoice WaitInvoice(WaitInvoiceRequest) -> WaitInvoiceResponse: Read async node Reads invoices::wait;
             wait_any_invoice WaitAnyInvoice(WaitAnyInvoiceRequest) -> WaitAnyInvoiceResponse: Read async node Reads invoices::wait_any;
-            bolt11_send Bolt11Send(Bolt11SendRequest) -> Bolt11SendResponse: Pay blocking node Spends bolt11::send;
+            bolt11_send Bolt11Send(Bolt11SendRequest) -> Bolt11SendResponse: Pay blocking once Spends bolt11::send;
             bolt11_send_underpaying Bolt11SendUnderpaying(Bolt11SendUnderpayingRequest) -> Bolt11SendUnderpayingResponse: Pay blocking node Spends bolt11::send_underpaying;
-            bolt12_send Bolt12Send(Bolt12SendRequest) -> Bolt12SendResponse: Pay blocking node Spends bolt12::send;
-            spontaneous_send SpontaneousSend(SpontaneousSendRequest) -> SpontaneousSendResponse: Pay blocking node Spends spontaneous::send;
-            unified_send UnifiedSend(UnifiedSendRequest) -> UnifiedSendResponse: Pay async node Spends unified::send;
+            bolt12_send Bolt12Send(Bolt12SendRequest) -> Bolt12SendResponse: Pay blocking once Spends bolt12::send;
+            spontaneous_send SpontaneousSend(SpontaneousSendRequest) -> SpontaneousSendResponse: Pay blocking once Spends spontaneous::send;
+            unified_send UnifiedSend(UnifiedSendRequest) -> UnifiedSendResponse: Pay async once Spends unified::send;
             onchain_receive OnchainReceive(OnchainReceiveRequest) -> OnchainReceiveResponse: Onchain blocking node Changes onchain::receive;
-            onchain_send OnchainSend(OnchainSendRequest) -> OnchainSendResponse: Onchain blocking node Spends onchain::send;
+            onchain_send OnchainSend(OnchainSendRequest) -> OnchainSendResponse: Onchain blocking once Spends onchain::send;
             estimate_onchain_fees EstimateOnchainFees(EstimateOnchainFeesRequest) -> EstimateOnchainFeesResponse: Info async node Reads onchain_fees::estimate;
-            open_channel OpenChannel(OpenChannelRequest) -> OpenChannelResponse: Channels async node Spends channels::open;
-            splice_in SpliceIn(SpliceInRequest) -> SpliceInResponse: Channels blocking node Spends splice::splice_in;
-            splice_out SpliceOut(SpliceOutRequest) -> SpliceOutResponse: Channels blocking node Spends splice::splice_out;
+            open_channel OpenChannel(OpenChannelRequest) -> OpenChannelResponse: Channels async once Spends channels::open;
+            splice_in SpliceIn(SpliceInRequest) -> SpliceInResponse: Channels blocking once Spends splice::splice_in;
+            splice_out SpliceOut(SpliceOutRequest) -> SpliceOutResponse: Channels blocking once Spends splice::splice_out;
             update_channel_config UpdateChannelConfig(UpdateChannelConfigRequest) -> UpdateChannelConfigResponse: Channels blocking node Changes channel_config::update;
             close_channel CloseChannel(CloseChannelRequest) -> CloseChannelResponse: Channels blocking node Changes channels::close;
             force_close_channel ForceCloseChannel(ForceCloseChannelRequest) -> ForceCloseChannelResponse: Channels blocking node Changes channels::force_close;
             connect_peer ConnectPeer(ConnectPeerRequest) -> ConnectPeerResponse: Peers async node Changes peers::connect;
             disconnect_peer DisconnectPeer(DisconnectPeerRequest) -> DisconnectPeerResponse: Peers blocking node Changes peers::disconnect;
-            subscribe_events SubscribeEvents(SubscribeEventsRequest) -> Stream<EventEnvelope>: Events stream node Changes events::subscribe;
+            subscribe_events SubscribeEvents(SubscribeEventsRequest) -> Stream<Shared<EventEnvelope>>: Events stream node Changes events::subscribe;
             ack_events AckEvents(AckEventsRequest) -> AckEventsResponse: Events blocking node Changes consumers::ack;
             list_event_consumers ListEventConsumers(ListEventConsumersRequest) -> ListEventConsumersResponse: Events blocking node Reads consumers::list;
             delete_event_consumer DeleteEventConsumer(DeleteEventConsumerRequest) -> DeleteEventConsumerResponse: Events blocking node Changes consumers::delete;
@@ -175,6 +178,15 @@ macro_rules! handle {
     (async node $method:ident $handler:path, $dispatcher:ident $call:ident $request:ident) => {
         $dispatcher.asynchronous($call, $request, $handler).await
     };
+    (blocking once $method:ident $handler:path, $dispatcher:ident $call:ident $request:ident) => {{
+        let handle =
+            |call, request| $dispatcher.blocking(stringify!($method), call, request, $handler);
+        $dispatcher.once(Self::SPEC.name, $call, $request, handle).await
+    }};
+    (async once $method:ident $handler:path, $dispatcher:ident $call:ident $request:ident) => {{
+        let handle = |call, request| $dispatcher.asynchronous(call, request, $handler);
+        $dispatcher.once(Self::SPEC.name, $call, $request, handle).await
+    }};
     (stream node $method:ident $handler:path, $dispatcher:ident $call:ident $request:ident) => {
         $dispatcher.stream($call, $request, $handler).await
     };
@@ -194,6 +206,9 @@ macro_rules! kind {
 
 macro_rules! needs_node {
     (node) => {
+        true
+    };
+    (once) => {
         true
     };
     (always) => {

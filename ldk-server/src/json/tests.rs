@@ -118,7 +118,12 @@ fn fields_go_by_their_two_names_and_are_answered_by_the_first() {
     let invoice = json!({"invoice": "lnbcrt1", "amountMsat": "5000"});
     assert_eq!(
         normal("Bolt11Send", &invoice),
-        json!({"invoice": "lnbcrt1", "amount_msat": 5000, "allow_overpayment": false})
+        json!({
+            "invoice": "lnbcrt1",
+            "amount_msat": 5000,
+            "allow_overpayment": false,
+            "idempotency_key": ""
+        })
     );
 }
 

@@ -71,7 +71,7 @@ pub fn send(
     caller.names_amount_msat(pays_msat);
     let cost_msat = budgets::lightning_cost_msat(pays_msat, &limits);
     let reserved = budgets::reserve(app, caller, cost_msat, Some(id))?;
-    let begun = send::hand_over_again(app, id, reserved, || match amount_msat {
+    let begun = send::hand_over_again(app, caller, id, reserved, || match amount_msat {
         Some(amount_msat) => bolt11.send_using_amount(invoice, amount_msat, Some(limits)),
         None => bolt11.send(invoice, Some(limits)),
     });

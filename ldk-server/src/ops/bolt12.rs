@@ -94,7 +94,7 @@ pub fn send(
     caller.names_amount_msat(total_msat);
     let cost_msat = budgets::lightning_cost_msat(total_msat, &limits);
     let reserved = budgets::reserve(app, caller, cost_msat, None)?;
-    let begun = send::hand_over(app, reserved, || {
+    let begun = send::hand_over(app, caller, None, reserved, || {
         if amount.msat.is_none() && quantity.is_none() {
             bolt12.send(offer, None, payer_note, Some(limits))
         } else {

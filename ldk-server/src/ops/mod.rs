@@ -10,7 +10,6 @@ pub mod bolt11;
 pub mod bolt12;
 pub mod bounds;
 pub mod budgets;
-pub mod channel_waits;
 pub mod channels;
 pub mod consumers;
 pub mod crypto;

@@ -21,6 +21,7 @@ use crate::events::{EventLoop, JsonEvents, replaying};
 use crate::executor::Executor;
 use crate::hold::HeldPayments;
 use crate::hrn::Names;
+use crate::intents::Intents;
 use crate::locks::KeyLocks;
 use crate::node::channel_settings::ChannelSettings;
 use crate::node::startup::Started;
@@ -74,6 +75,7 @@ pub(super) async fn assemble(
             splices: Arc::default(),
             channel_settings: settings,
             payment_requests: PaymentRequests::default(),
+            intents: Intents::new(Arc::clone(&store)),
             held,
             lsp: liquidity_provider(config.lsps2_client.as_ref()),
             channel_provider: liquidity_provider(config.lsps1_client.as_ref())

@@ -94,6 +94,8 @@ impl Tasks {
         let keep_days = config.audit_keep_days;
         let retention = retention::audit::run(Arc::clone(&app.audit), keep_days, serving());
         self.spawn(ShutdownPhase::Serving, "retention of the audit", retention);
+        let retention = retention::intents::run(Arc::clone(store), serving());
+        self.spawn(ShutdownPhase::Serving, "retention of idempotency keys", retention);
     }
 
     /// Spawns the task that reads the metrics of the node, if they are enabled.

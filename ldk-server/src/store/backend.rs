@@ -33,9 +33,9 @@ use ldk_server_grpc::types::EventConsumer;
 use super::change::{Change, Outcome};
 use super::model::{
     AuditEntry, AuditFilter, AuditPlace, Class, Digest, Epoch, EventBounds, ForwardFilter,
-    ForwardPlace, ForwardRow, InvoiceFilter, InvoiceName, InvoicePlace, InvoiceRow, Lineage,
-    MirrorState, Name, PaymentFilter, PaymentPlace, PaymentRow, QuarantinedMonitor, Reservation,
-    SpaceUsed, Unpaid,
+    ForwardPlace, ForwardRow, IntentRow, InvoiceFilter, InvoiceName, InvoicePlace, InvoiceRow,
+    Lineage, MirrorState, Name, PaymentFilter, PaymentPlace, PaymentRow, QuarantinedMonitor,
+    Reservation, SpaceUsed, Unpaid,
 };
 use crate::compat::channel_state::Id;
 
@@ -155,6 +155,9 @@ pub(super) trait Reads: Send + Sync {
 
     /// What was drawn on budgets, in the order of the numbers.
     fn reservations(&self) -> io::Result<Vec<Reservation>>;
+
+    /// What was asked for under this key.
+    fn intent(&self, key: &str) -> io::Result<Option<IntentRow>>;
 
     /// The number of the last entry of the audit; 0 if there is none.
     fn last_audit_number(&self) -> io::Result<u64>;

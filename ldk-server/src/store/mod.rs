@@ -15,6 +15,7 @@ mod dedup;
 mod durability;
 mod events;
 mod forwards;
+mod intents;
 mod invoices;
 mod journal;
 mod kv;
@@ -35,15 +36,17 @@ pub use budgets::{NotReserved, Reserved};
 pub use channels::{ChannelLog, ChannelStep};
 pub use cuts::CutsRefused;
 pub use dedup::dedup_key;
-pub use durability::{Durability, NeverDurable, Position};
+pub use durability::{BroadcastPin, Durability, NeverDurable, Position};
 #[cfg(test)]
 pub(crate) use durability::{TestDisk, Watermark};
 pub use events::{EVENT_KINDS, NotAcknowledged, event_kind};
+pub use intents::{EncodeAnswer, Intent};
 pub use invoices::{InvoiceLog, Remembered};
 pub use journal::{Answer, Journal, Number, Unanswered};
 use ldk_node::bitcoin::Txid;
 use ldk_node::bitcoin::hashes::Hash as _;
 use ldk_node::lightning::io;
+use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_node::lightning::ln::types::ChannelId;
 use ldk_node::lightning::util::persist::{
     ARCHIVED_CHANNEL_MONITOR_PERSISTENCE_PRIMARY_NAMESPACE,
@@ -51,15 +54,15 @@ use ldk_node::lightning::util::persist::{
 };
 // The history and the consumers are handed out as the messages of the API.
 pub use ldk_server_grpc::types::{
-    EventConsumer, Payment, PaymentDirection, PaymentStatus, payment_kind,
+    EventConsumer, Payment, PaymentDirection, PaymentFailureReason, PaymentStatus, payment_kind,
 };
 pub use metrics::StoreState;
 pub use model::{
     Ack, AuditEntry, AuditFilter, AuditPlace, AuditResult, BudgetId, BudgetLimit, Digest, Epoch,
-    EventBounds, Forward, ForwardFilter, ForwardPlace, InvoiceFilter, InvoiceName, InvoiceNotes,
-    InvoicePlace, InvoiceRow, InvoiceStatus, Lineage, ListedState, MAX_EVENT_CONSUMERS,
-    MirrorState, NewAuditEntry, NewEvent, NewInvoice, Page, PaymentFilter, PaymentPlace,
-    QuarantinedMonitor, Removed, Unpaid,
+    EventBounds, Forward, ForwardFilter, ForwardPlace, IntentOutcome, IntentRow, InvoiceFilter,
+    InvoiceName, InvoiceNotes, InvoicePlace, InvoiceRow, InvoiceStatus, Lineage, ListedState,
+    MAX_EVENT_CONSUMERS, MirrorState, NewAuditEntry, NewEvent, NewInvoice, Page, PaymentFilter,
+    PaymentPlace, QuarantinedMonitor, Removed, RequestDigest, Unpaid,
 };
 pub use payments::{NotWritten, PaymentCounts, making_invoice, making_wanted_invoice, payment_id};
 pub use retention::EventCounts;
@@ -69,6 +72,7 @@ pub use sqlite::quarantine::OfflineDatabase;
 pub use writer::{SendPin, Waits};
 
 use crate::compat::wallet;
+use crate::waiters::Waiters;
 use audit::AuditNumbers;
 use backend::{OpenDatabase, Reads, Upkeep};
 use budgets::Ledger;
@@ -92,6 +96,7 @@ pub struct Store {
     invoice_log: InvoiceLog,
     channel_log: ChannelLog,
     ledger: Ledger,
+    payment_news: Waiters<PaymentId>,
     audit_numbers: AuditNumbers,
     /// The library's own store, if the two are compared.
     library: Option<Box<dyn LibraryStore>>,
@@ -136,13 +141,10 @@ impl Store {
         let channel_log = ChannelLog::default();
         let audit_numbers = AuditNumbers::load(&*reads)?;
         let ledger = Ledger::default();
-        let observer = observer(
-            payment_counts.clone(),
-            event_log.clone(),
-            invoice_log.clone(),
-            channel_log.clone(),
-            ledger.clone(),
-        );
+        let payment_news = Waiters::default();
+        let noticed =
+            (payment_counts.clone(), event_log.clone(), invoice_log.clone(), ledger.clone());
+        let observer = observer(noticed, (payment_news.clone(), channel_log.clone()));
         let writer = Writer::start(writes, observer, on_failure)?;
         ledger.load(&*reads, &writer)?;
         let upkeep = upkeep(writer.between_commits());
@@ -156,12 +158,18 @@ impl Store {
             invoice_log,
             channel_log,
             ledger,
+            payment_news,
             audit_numbers,
             library,
             cuts,
         };
         store.event_log.queue_is(&events::stored_queue(&store)?);
         Ok(store)
+    }
+
+    /// Those who wait for news of payments, which are on disk when they are told.
+    pub fn payment_news(&self) -> &Waiters<PaymentId> {
+        &self.payment_news
     }
 
     /// How long the oldest queued write has waited.
@@ -210,18 +218,16 @@ impl Store {
     }
 }
 
-/// Updates the counts in memory after each commit, and publishes its events.
+/// Updates the counts in memory after each commit, tells those who wait, and publishes its events.
 fn observer(
-    counts: Counts,
-    event_log: EventLog,
-    invoice_log: InvoiceLog,
-    channel_log: ChannelLog,
-    ledger: Ledger,
+    (counts, event_log, invoice_log, ledger): (Counts, EventLog, InvoiceLog, Ledger),
+    (news, channel_log): (Waiters<PaymentId>, ChannelLog),
 ) -> Observer {
     Box::new(move |outcome| {
         outcome.payments.iter().for_each(|change| counts.changed(*change));
         invoice_log.changed(mem::take(&mut outcome.invoices));
         outcome.settlements.iter().for_each(|settlement| ledger.settled(*settlement));
+        outcome.news.iter().for_each(|id| news.wake(id));
         if outcome.is_acknowledged {
             event_log.acknowledged();
         }

@@ -192,6 +192,7 @@ fn onchain(network: &Fixture) -> Vec<Base> {
             fee_rate_sat_per_vb: Some(RUINOUS_SAT_PER_VB),
             all_funds: None,
             force: false,
+            ..Default::default()
         },
     );
     let request = api::EstimateOnchainFeesRequest { wallet_inputs: Some(3) };
@@ -332,6 +333,7 @@ fn send(network: &Fixture) -> Vec<Base> {
                 amount_msat: Some(FORTUNE_MSAT),
                 route_parameters: Some(route_parameters()),
                 allow_overpayment: true,
+                ..Default::default()
             },
         ),
         Base::new(
@@ -342,6 +344,7 @@ fn send(network: &Fixture) -> Vec<Base> {
                 amount_msat: Some(FORTUNE_MSAT),
                 route_parameters: Some(route_parameters()),
                 allow_overpayment: true,
+                ..Default::default()
             },
         ),
         Base::new(
@@ -364,6 +367,7 @@ fn send(network: &Fixture) -> Vec<Base> {
                 payer_note: Some("coffee".to_owned()),
                 route_parameters: Some(route_parameters()),
                 allow_overpayment: true,
+                ..Default::default()
             },
         )
         .accepting("allow_overpayment", |_| true)
@@ -385,6 +389,7 @@ fn send(network: &Fixture) -> Vec<Base> {
                     value: b"tea".to_vec(),
                 }],
                 preimage: Some(PREIMAGE.to_owned()),
+                ..Default::default()
             },
         )
         .secret(&["preimage"]),
@@ -535,6 +540,7 @@ fn open_channel(network: &Fixture) -> Vec<Base> {
         channel_config: Some(channel_config()),
         announce_channel: false,
         disable_counterparty_reserve: false,
+        ..Default::default()
     };
     let absent = request(STRANGER, &network.closed_address, 100_000);
     let present = request(network.bob.id(), &network.bob.address(), FORTUNE_SATS);
@@ -557,6 +563,7 @@ fn splice(network: &Fixture) -> Vec<Base> {
                 user_channel_id: network.user_channel_id.clone(),
                 counterparty_node_id: counterparty.to_owned(),
                 amount: Some(api::splice_in_request::Amount::SpliceAmountSats(sats)),
+                ..Default::default()
             };
             let splice_out = api::SpliceOutRequest {
                 user_channel_id: network.user_channel_id.clone(),
@@ -564,6 +571,7 @@ fn splice(network: &Fixture) -> Vec<Base> {
                 address: Some(network.bob_address.clone()),
                 splice_amount_sats: sats,
                 all_funds: None,
+                ..Default::default()
             };
             [Base::new("SpliceIn", codes, splice_in), Base::new("SpliceOut", codes, splice_out)]
                 .map(|base| {
@@ -612,6 +620,11 @@ fn history() -> Vec<Base> {
         "GetPaymentDetails",
         OK,
         api::GetPaymentDetailsRequest { payment_id: FRESH_HASH.to_owned() },
+    );
+    let wait = Base::new(
+        "WaitPayment",
+        UNKNOWN,
+        api::WaitPaymentRequest { payment_id: FRESH_HASH.to_owned(), timeout_secs: Some(0) },
     );
     // That of a payment which this node has not seen, and of such a forwarded one.
     let payments = Base::new(
@@ -678,7 +691,8 @@ fn history() -> Vec<Base> {
         .accepting("method", |method| rules::variant(method, 6))
         .accepting("payment_hash", |hash| hash.value.is_none() || rules::hash(hash))
     });
-    lists.chain([details.accepting("payment_id", rules::hash)]).collect()
+    let of_one = [details, wait].map(|base| base.accepting("payment_id", rules::hash));
+    lists.chain(of_one).collect()
 }
 
 fn peers(network: &Fixture) -> Vec<Base> {

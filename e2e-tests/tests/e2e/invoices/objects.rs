@@ -191,7 +191,8 @@ pub(super) async fn unusable_requests_are_refused(payee: &Node) -> Result<()> {
     let client = payee.client();
     let nobody = GetInvoiceRequest { label: "nobody's".to_owned(), ..Default::default() };
     refused(client.get_invoice(nobody).await, Code::NotFound, &[]);
-    invalid(client.get_invoice(GetInvoiceRequest::default()).await, "label");
+    let names = "label, payment_hash, invoice or external_id";
+    invalid(client.get_invoice(GetInvoiceRequest::default()).await, names);
     let nobody = WaitInvoiceRequest { label: "nobody's".to_owned(), ..Default::default() };
     refused(client.wait_invoice(nobody).await, Code::NotFound, &[]);
     invalid(make_refused(payee, "x".repeat(257), String::new()).await, "label");

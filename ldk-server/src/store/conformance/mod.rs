@@ -99,6 +99,7 @@ mod events;
 mod failure;
 mod forwards;
 mod funding;
+mod intents;
 mod invoices;
 pub(super) mod journal;
 mod names;
@@ -159,6 +160,13 @@ on_each!({
         the_wallet_knows_what_the_library_wrote_down,
         a_channel_with_a_monitor_was_funded,
     }
+    intents {
+        an_answer_is_written_with_the_payment,
+        what_is_written_outside_of_a_call_answers_none,
+        a_transaction_is_written_with_its_answer,
+        without_cuts_a_call_that_was_not_heard_of_again_is_remembered,
+        old_keys_are_free_again_some_at_a_time,
+    }
     invoices {
         an_invoice_is_read_as_it_was_made,
         a_label_is_given_once_until_its_invoice_is_deleted,
@@ -175,6 +183,7 @@ on_each!({
     journal {
         what_is_not_answered_is_there_after_a_restart_in_its_order,
         what_rests_on_a_state_that_is_not_on_disk_is_never_sent,
+        the_history_tells_what_the_wallet_has_made,
         the_manager_tells_what_it_rests_on,
         a_child_is_kept_until_its_parent_was_taken,
         commitments_are_not_written_down,

@@ -5,6 +5,7 @@ mod database;
 mod epoch;
 mod events;
 mod forwards;
+mod intents;
 mod invoices;
 mod name;
 mod pages;
@@ -23,6 +24,8 @@ pub use events::{Ack, Digest, EventBounds, MAX_EVENT_CONSUMERS, NewEvent, Remove
 pub(super) use events::{MAX_REMOVED_AT_ONCE, RecordedEvent};
 pub(super) use forwards::ForwardRow;
 pub use forwards::{Forward, ForwardFilter, ForwardPlace};
+pub(super) use intents::NewIntent;
+pub use intents::{IntentOutcome, IntentRow, RequestDigest};
 pub(super) use invoices::{InvoiceChange, InvoiceEffect, InvoiceNews, Receipt};
 pub use invoices::{
     InvoiceFilter, InvoiceName, InvoiceNotes, InvoicePlace, InvoiceRow, InvoiceStatus, ListedState,

@@ -52,7 +52,7 @@ pub(in crate::store) fn decide(
 ) -> Decision {
     match event {
         PaymentEvent::Written(payment) => written(stored, payment),
-        PaymentEvent::TransactionMade(details) => transaction_made(stored, details),
+        PaymentEvent::TransactionMade(made) => transaction_made(stored, &made.details),
         PaymentEvent::NotSent => stored.map(|stored| not_sent(stored, now)).unwrap_or_default(),
         PaymentEvent::TransactionRefused => {
             stored.map(|stored| transaction_refused(stored, now)).unwrap_or_default()
@@ -204,7 +204,7 @@ fn with_status(details: PaymentDetails, status: LibraryStatus, now: u64) -> Paym
 /// A payment as the server writes it, in place of the library.
 fn of_ours(details: PaymentDetails, value: Vec<u8>) -> WrittenPayment {
     let created_at = details.latest_update_timestamp;
-    WrittenPayment { details, value: Arc::new(value), created_at, expires_at: None }
+    WrittenPayment { details, value: Arc::new(value), created_at, expires_at: None, intent: None }
 }
 
 fn class_of(details: &PaymentDetails) -> Class {
@@ -216,7 +216,7 @@ fn class_of(details: &PaymentDetails) -> Class {
 }
 
 fn columns(payment: &WrittenPayment, class: Class) -> PaymentColumns {
-    let WrittenPayment { details, value, created_at, expires_at } = payment;
+    let WrittenPayment { details, value, created_at, expires_at, intent: _ } = payment;
     PaymentColumns {
         created_at: *created_at,
         updated_at: details.latest_update_timestamp,

@@ -191,6 +191,25 @@ pub(in crate::store) fn to_5(database: &Transaction<'_>) -> io::Result<()> {
     invoices::backfill(database)
 }
 
+/// What was asked for under a key, and why payments have failed.
+pub(in crate::store) fn to_6(database: &Transaction<'_>) -> io::Result<()> {
+    database
+        .execute_batch(
+            "CREATE TABLE ldk_server_intents (
+                 key TEXT NOT NULL PRIMARY KEY,
+                 created_at INTEGER NOT NULL,
+                 method TEXT NOT NULL,
+                 digest BLOB NOT NULL,
+                 answer BLOB,
+                 payment BLOB
+             ) STRICT;
+             CREATE INDEX ldk_server_intents_age ON ldk_server_intents (created_at);
+
+             ALTER TABLE ldk_server_payments ADD COLUMN failure INTEGER;",
+        )
+        .map_err(sql_error)
+}
+
 fn take_over_forwards(database: &Transaction<'_>) -> io::Result<()> {
     for (key, value) in records(database, "forward")? {
         let number = bytes(&key).map(u64::from_be_bytes)?;

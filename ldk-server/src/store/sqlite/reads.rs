@@ -9,15 +9,16 @@ use ldk_server_grpc::events::ChannelStateChanged;
 use ldk_server_grpc::types::EventConsumer;
 
 use super::{
-    Readers, audit, consumers, epoch, events, forwards, invoices, payments, quarantine, records,
-    reservations,
+    Readers, audit, consumers, epoch, events, forwards, intents, invoices, payments, quarantine,
+    records, reservations,
 };
 use crate::compat::channel_state::Id;
 use crate::store::backend::Reads;
 use crate::store::model::{
     AuditEntry, AuditFilter, AuditPlace, Class, Digest, Epoch, EventBounds, ForwardFilter,
-    ForwardPlace, ForwardRow, InvoiceFilter, InvoiceName, InvoicePlace, InvoiceRow, Lineage, Name,
-    PaymentFilter, PaymentPlace, PaymentRow, QuarantinedMonitor, Reservation, Unpaid,
+    ForwardPlace, ForwardRow, IntentRow, InvoiceFilter, InvoiceName, InvoicePlace, InvoiceRow,
+    Lineage, Name, PaymentFilter, PaymentPlace, PaymentRow, QuarantinedMonitor, Reservation,
+    Unpaid,
 };
 
 impl Reads for Readers {
@@ -135,6 +136,10 @@ impl Reads for Readers {
 
     fn reservations(&self) -> io::Result<Vec<Reservation>> {
         self.read(reservations::all)
+    }
+
+    fn intent(&self, key: &str) -> io::Result<Option<IntentRow>> {
+        self.read(|database| intents::find(database, key))
     }
 
     fn last_audit_number(&self) -> io::Result<u64> {

@@ -9,13 +9,15 @@ use crate::store::conformance::TestDatabase as _;
 use crate::store::conformance::payments::{FAILED, Library, PENDING, SUCCEEDED, received, sent};
 use crate::store::model::{InvoiceFilter, InvoiceName, InvoiceStatus};
 
-/// Makes the database one of the version before.
+/// Makes the database one of the version before there were invoices.
 fn without_invoices(directory: &Directory) {
     let database = Connection::open(directory.path().join(SQLITE_DB_FILE_NAME)).unwrap();
     database
         .execute_batch(
             "DROP TABLE ldk_server_invoices;
              DROP TABLE ldk_server_invoice_state;
+             DROP TABLE ldk_server_intents;
+             ALTER TABLE ldk_server_payments DROP COLUMN failure;
              UPDATE ldk_server_schema SET version = 4;",
         )
         .unwrap();

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use ldk_node::lightning::io;
 use ldk_node::lightning::ln::channelmanager::PaymentId;
-use ldk_server_grpc::types::{PaymentDirection, PaymentMethod, PaymentStatus};
+use ldk_server_grpc::types::{
+    PaymentDirection, PaymentFailureReason, PaymentMethod, PaymentStatus,
+};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 pub(super) use list::{classes, expired, find, on_their_way_out, page, transactions_not_found};
@@ -39,6 +41,9 @@ pub(super) fn change(
         RowChange::Put(columns) => put(database, id, &columns)?,
         RowChange::Certainty(certainty) => set_certainty(database, id, certainty)?,
         RowChange::Prune => prune(database, id)?,
+    }
+    if status.is_some_and(|change| change.is_tried_again()) {
+        forget_failure(database, id)?;
     }
     if let Some(record) = record {
         records::put(database, &name, &record)?;
@@ -102,6 +107,25 @@ fn set_certainty(
     statement.execute((certainty, id.0)).map(drop)
 }
 
+/// Writes down why a payment failed, if it has.
+pub(super) fn set_failure(
+    database: &Connection,
+    id: PaymentId,
+    reason: PaymentFailureReason,
+) -> rusqlite::Result<()> {
+    let mut statement = database.prepare_cached(
+        "UPDATE ldk_server_payments SET failure = ?1 WHERE id = ?2 AND status = ?3",
+    )?;
+    statement.execute(params![reason as i32, id.0, PaymentStatus::Failed as i32]).map(drop)
+}
+
+/// It is under way again.
+fn forget_failure(database: &Connection, id: PaymentId) -> rusqlite::Result<()> {
+    let mut statement =
+        database.prepare_cached("UPDATE ldk_server_payments SET failure = NULL WHERE id = ?1")?;
+    statement.execute([id.0]).map(drop)
+}
+
 fn prune(database: &Connection, id: PaymentId) -> rusqlite::Result<()> {
     let mut statement = database
         .prepare_cached("UPDATE ldk_server_payments SET status = ?1, expired = 1 WHERE id = ?2")?;
@@ -163,6 +187,7 @@ fn found(
         value: Arc::new(value),
         created_at: created_at.unwrap_or(updated_at),
         expires_at: None,
+        intent: None,
     };
     let event = PaymentEvent::Written(Box::new(payment));
     // What was written says when.

@@ -1,4 +1,4 @@
-//! Waiting for channels. One who waits costs an entry in a map, no thread and no polling.
+//! Waiting for channels.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,23 +6,16 @@ use std::time::Duration;
 use ldk_node::{ChannelDetails, UserChannelId};
 use ldk_server_grpc::types::ChannelProgress;
 
-use super::channels;
-use super::waits::until;
+use super::{Waited, until};
 use crate::app::App;
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::executor::joined;
+use crate::ops;
 use crate::store::ChannelStep;
 
-/// What came of waiting.
-pub struct Waited {
-    /// How far the channel has come.
-    pub step: ChannelStep,
-    /// Whether the time was over before there was a result.
-    pub timed_out: bool,
-    /// The channel, if it has not ended.
-    pub channel: Option<ChannelDetails>,
-}
+/// How far a channel has come, and the channel, if it has not ended.
+pub type Latest = (ChannelStep, Option<ChannelDetails>);
 
 /// Waits until a channel has come as far as is wanted, or has ended, or the time is over.
 pub async fn channel(
@@ -30,7 +23,7 @@ pub async fn channel(
     caller: &Caller,
     (id, wanted): (UserChannelId, ChannelProgress),
     timeout: Duration,
-) -> Result<Waited, Error> {
+) -> Result<Waited<Latest>, Error> {
     let _place = app.waiting.try_enter()?;
     let deadline = until(caller, timeout);
     let ask = || async {
@@ -47,7 +40,7 @@ pub async fn channel(
         Some(_) => None,
         None => details(app, id).await?,
     };
-    Ok(Waited { step, timed_out, channel })
+    Ok(Waited { latest: (step, channel), timed_out })
 }
 
 /// Whether it has come as far as is wanted, or cannot any more.
@@ -88,7 +81,7 @@ async fn details(app: &Arc<App>, id: UserChannelId) -> Result<Option<ChannelDeta
 }
 
 fn find(app: &App, id: UserChannelId) -> Option<ChannelDetails> {
-    channels::list(app).into_iter().find(|channel| channel.user_channel_id == id)
+    ops::channels::list(app).into_iter().find(|channel| channel.user_channel_id == id)
 }
 
 /// Asks the library or the disk on a blocking thread, of which those who wait have a few together.

@@ -1,5 +1,4 @@
-//! Waiting for invoices to be paid. One who waits costs an entry in a map, no thread and no polling, and
-//! is answered from memory when a payment arrives.
+//! Waiting for invoices to be paid. Who waits is answered from memory when a payment arrives.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,22 +7,14 @@ use ldk_node::lightning::io;
 use ldk_server_grpc::types::InvoiceKind;
 use tokio::time::Instant;
 
-use super::invoices::not_found;
+use super::{Waited, until};
 use crate::app::App;
 use crate::caller::Caller;
 use crate::clock::unix_secs;
 use crate::error::Error;
 use crate::executor::joined;
+use crate::ops::invoices::not_found;
 use crate::store::{InvoiceName, InvoiceRow, InvoiceStatus, Remembered, Store};
-
-/// What came of waiting.
-#[derive(Debug)]
-pub struct Waited<T> {
-    /// As it is.
-    pub invoice: T,
-    /// Whether the time was over before there was a result.
-    pub timed_out: bool,
-}
 
 /// Waits until an invoice is paid, expired or cancelled, or the time is over.
 pub async fn invoice(
@@ -47,11 +38,11 @@ pub async fn invoice(
     };
     let over = app.store.invoice_log().until_invoice(number, deadline, ask).await?;
     if let Some(invoice) = over {
-        return Ok(Waited { invoice, timed_out: false });
+        return Ok(Waited { latest: invoice, timed_out: false });
     }
     let invoice = latest(app, number).await?;
     let timed_out = !is_over(&invoice);
-    Ok(Waited { invoice, timed_out })
+    Ok(Waited { latest: invoice, timed_out })
 }
 
 /// Waits for the payment that arrives next after the one with this index.
@@ -66,13 +57,7 @@ pub async fn any_invoice(
     let after = last_pay_index.min(log.last_pay_index());
     let invoice = log.until_any_is_paid(deadline, || paid_after(app, after)).await?;
     let timed_out = invoice.is_none();
-    Ok(Waited { invoice, timed_out })
-}
-
-/// Until when to wait: an answer that comes after the caller's deadline would be no answer.
-pub(super) fn until(caller: &Caller, timeout: Duration) -> Instant {
-    let until = Instant::now() + timeout;
-    caller.deadline().map_or(until, |deadline| until.min(deadline.shortly_before()))
+    Ok(Waited { latest: invoice, timed_out })
 }
 
 /// When the invoice expires, or so late that nobody waits as long.
