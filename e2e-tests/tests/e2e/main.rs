@@ -50,6 +50,7 @@ mod restart;
 mod routes;
 mod runes_py;
 mod sending;
+mod shop;
 mod signals;
 mod splice;
 mod startup;
