@@ -32,6 +32,8 @@ fn the_commands_have_the_names_of_the_contract() {
         "bolt11-send-underpaying",
         "bolt12-receive",
         "bolt12-send",
+        "create-refund",
+        "claim-refund",
         "spontaneous-send",
         "pay",
         "estimate-fee",

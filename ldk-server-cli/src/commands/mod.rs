@@ -48,6 +48,7 @@ mod onchain;
 mod page;
 mod payments;
 mod peers;
+mod refunds;
 mod routes;
 mod rune_issuing;
 mod runes;
@@ -114,6 +115,7 @@ nouns! {
     Jit(jit::Commands),
     Bolt11Send(bolt11::SendCommands),
     Bolt12(bolt12::Commands),
+    Refunds(refunds::Commands),
     Spontaneous(spontaneous::Commands),
     Unified(unified::Commands),
     Routes(routes::Commands),

@@ -27,6 +27,7 @@ mod pages;
 mod pasted;
 mod payments;
 mod peers;
+mod refunds;
 mod route;
 mod routes;
 mod runes;

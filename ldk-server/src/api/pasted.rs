@@ -72,6 +72,7 @@ pub(super) fn instead_of(field: &str, text: &str) -> Option<String> {
     let (kinds, expected): (&[Kind], _) = match field {
         "invoice" => (&[Kind::Invoice], "an invoice"),
         "offer" => (&[Kind::Offer], "an offer"),
+        "refund" => (&[Kind::Refund], "a refund"),
         "payee" => (&[Kind::Invoice, Kind::Node], "an invoice or the key of a node"),
         "address" => (&[Kind::Address], "an address"),
         "uri" => {
@@ -144,7 +145,7 @@ impl Kind {
             Self::Offer => {
                 ("a BOLT 12 offer", "use DecodeOffer or Bolt12Send (decode-offer, bolt12-send)")
             },
-            Self::Refund => ("a BOLT 12 refund", "this node does not take refunds"),
+            Self::Refund => ("a BOLT 12 refund", "use ClaimRefund (claim-refund)"),
             Self::Bolt12Invoice => {
                 ("a BOLT 12 invoice", "ask the payee for the offer it belongs to")
             },
@@ -221,7 +222,7 @@ mod tests {
             ("LNO1QGS", "decode-offer"),
             ("lightning:lno1qgs", "decode-offer"),
             ("lnbcrt1", "decode-invoice"),
-            ("lnr1", "refund"),
+            ("lnr1", "claim-refund"),
             ("lni1", "offer it belongs to"),
             ("LNURL1DP68", "an LNURL, which this node does not take"),
             (ADDRESS, "onchain-send"),
@@ -235,6 +236,9 @@ mod tests {
             assert!(told.len() >= 3 && told.iter().all(|told| told.contains(word)), "{told:?}");
         }
         assert_eq!(instead_of("invoice", "lnbcrt1"), None);
+        assert_eq!(instead_of("refund", "LNR1QQ"), None);
+        let offer = instead_of("refund", "lno1qq").unwrap();
+        assert!(offer.contains("a BOLT 12 offer, not a refund"), "{offer}");
         assert_eq!(instead_of("invoice", "coffee"), None);
         assert_eq!(instead_of("payee", "lnbcrt1"), None);
         assert_eq!(instead_of("payee", KEY), None);

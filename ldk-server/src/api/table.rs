@@ -8,7 +8,7 @@ use ldk_server_grpc::events::EventEnvelope;
 use super::{
     Admitted, Dispatcher, Stream, api_keys, audit, backup, bolt11, bolt12, channel_config,
     channels, client_certs, consumers, crypto, decode, events, graph, hold, jit, node, onchain,
-    onchain_fees, payments, peers, routes, runes, splice, spontaneous, unified, webhooks,
+    onchain_fees, payments, peers, refunds, routes, runes, splice, spontaneous, unified, webhooks,
 };
 use crate::access::Access;
 use crate::error::Error;
@@ -109,6 +109,8 @@ macro_rules! for_each_rpc {
             bolt11_send Bolt11Send(Bolt11SendRequest) -> Bolt11SendResponse: Pay blocking node Spends bolt11::send;
             bolt11_send_underpaying Bolt11SendUnderpaying(Bolt11SendUnderpayingRequest) -> Bolt11SendUnderpayingResponse: Pay blocking node Spends bolt11::send_underpaying;
             bolt12_send Bolt12Send(Bolt12SendRequest) -> Bolt12SendResponse: Pay blocking node Spends bolt12::send;
+            create_refund CreateRefund(CreateRefundRequest) -> CreateRefundResponse: Pay blocking node Spends refunds::create;
+            claim_refund ClaimRefund(ClaimRefundRequest) -> ClaimRefundResponse: Invoice blocking node Changes refunds::claim;
             spontaneous_send SpontaneousSend(SpontaneousSendRequest) -> SpontaneousSendResponse: Pay blocking node Spends spontaneous::send;
             unified_send UnifiedSend(UnifiedSendRequest) -> UnifiedSendResponse: Pay async node Spends unified::send;
             onchain_receive OnchainReceive(OnchainReceiveRequest) -> OnchainReceiveResponse: Onchain blocking node Changes onchain::receive;

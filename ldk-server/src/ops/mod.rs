@@ -25,6 +25,7 @@ mod own_offers;
 pub mod payment_request;
 pub mod payments;
 pub mod peers;
+pub mod refunds;
 mod route;
 pub mod routes;
 pub mod send;

@@ -136,6 +136,7 @@ pub(crate) fn all(network: &Fixture) -> Vec<Base> {
         send(network),
         before_paying(),
         bolt12_receive(),
+        refunds(network),
         open_channel(network),
         splice(network),
         change_channel(network),
@@ -399,6 +400,27 @@ fn bolt12_receive() -> Vec<Base> {
         .accepting("description", |text| rules::shorter_than(text, 4096))
         .accepting("amount_msat", rules::money)
         .accepting("expiry_secs", rules::positive),
+    ]
+}
+
+/// Nobody claims those that are created. The one to claim is of more than the channels can receive.
+fn refunds(network: &Fixture) -> Vec<Base> {
+    let create = api::CreateRefundRequest {
+        amount_msat: 1_000,
+        expiry_secs: Some(3_600),
+        quantity: Some(2),
+        payer_note: Some("sorry".to_owned()),
+        route_parameters: Some(route_parameters()),
+    };
+    let claim = api::ClaimRefundRequest { refund: network.unpayable_refund.clone() };
+    vec![
+        Base::new("CreateRefund", OK, create)
+            .accepting("amount_msat", rules::money)
+            .accepting("expiry_secs", |secs| secs.value.is_none() || rules::positive(secs))
+            .accepting("quantity", |items| items.value.is_none() || rules::positive(items))
+            .accepting("payer_note", |note| rules::shorter_than(note, 512))
+            .accepting("route_parameters", rules::routable),
+        Base::new("ClaimRefund", REFUSED, claim).accepting("refund", rules::refund),
     ]
 }
 

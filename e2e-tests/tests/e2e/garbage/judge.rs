@@ -18,9 +18,10 @@ const REFUSALS: [Code; 5] = [
 const UNABLE: [&str; 2] = ["Bolt11SendUnderpaying", "OpenChannel"];
 
 /// The fields whose texts people paste, with white space around them.
-const PASTED: [&str; 9] = [
+const PASTED: [&str; 10] = [
     "invoice",
     "offer",
+    "refund",
     "uri",
     "address",
     "node_pubkey",

@@ -61,6 +61,7 @@ async fn no_call_that_spends_goes_over_the_budget() -> Result<()> {
         ("Bolt11Send", &["bolt11-send", &invoice]),
         ("Bolt11SendUnderpaying", &["bolt11-send-underpaying", &invoice, "6sat"]),
         ("Bolt12Send", &["bolt12-send", offer]),
+        ("CreateRefund", &["create-refund", "7sat"]),
         ("SpontaneousSend", &["spontaneous-send", bob.id(), "7sat"]),
         ("UnifiedSend", &["pay", &uri]),
         ("OnchainSend", &["onchain-send", &address, "5000sat"]),
