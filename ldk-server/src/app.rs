@@ -18,6 +18,7 @@ use crate::executor::Executor;
 use crate::gate::PeerGate;
 use crate::hold::HeldPayments;
 use crate::hrn::Names;
+use crate::lnurl::Services;
 use crate::node::channel_settings::ChannelSettings;
 use crate::pathfinding::PathFinder;
 use crate::payment_requests::PaymentRequests;
@@ -62,6 +63,8 @@ pub struct App {
     pub payment_requests: PaymentRequests,
     /// The resolver of names (BIP 353).
     pub names: Names,
+    /// Asks LNURL services.
+    pub lnurl: Services,
     /// The features that the node announces.
     pub features: NodeFeatures,
     /// The gate between the node and its peers.

@@ -42,6 +42,7 @@ mod graph;
 mod health;
 mod hodl;
 mod jit;
+mod lnurl;
 mod man_pages;
 mod node;
 mod onchain;
@@ -116,6 +117,7 @@ nouns! {
     Bolt11Send(bolt11::SendCommands),
     Bolt12(bolt12::Commands),
     Refunds(refunds::Commands),
+    Lnurl(lnurl::Commands),
     Spontaneous(spontaneous::Commands),
     Unified(unified::Commands),
     Routes(routes::Commands),

@@ -304,7 +304,7 @@ mod tests {
         let mistaken = reason(address("address", "lnbcrt1xyz", Network::Regtest));
         assert!(mistaken.contains("use DecodeInvoice or Bolt11Send"), "{mistaken}");
         let mistaken = reason(offer("offer", "LNURL1DP68", Network::Regtest));
-        assert!(mistaken.contains("an LNURL, which this node does not take"), "{mistaken}");
+        assert!(mistaken.contains("an LNURL, not an offer: use LnurlPay"), "{mistaken}");
         let wrong = reason(address("address", &uri.replace("d6x", "d6q"), Network::Regtest));
         assert!(wrong.contains("its checksum is wrong"), "{wrong}");
     }

@@ -20,6 +20,7 @@ mod fields;
 mod graph;
 mod hold;
 mod jit;
+mod lnurl;
 mod node;
 mod onchain;
 mod onchain_fees;

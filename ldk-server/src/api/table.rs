@@ -7,8 +7,9 @@ use ldk_server_grpc::events::EventEnvelope;
 
 use super::{
     Admitted, Dispatcher, Stream, api_keys, audit, backup, bolt11, bolt12, channel_config,
-    channels, client_certs, consumers, crypto, decode, events, graph, hold, jit, node, onchain,
-    onchain_fees, payments, peers, refunds, routes, runes, splice, spontaneous, unified, webhooks,
+    channels, client_certs, consumers, crypto, decode, events, graph, hold, jit, lnurl, node,
+    onchain, onchain_fees, payments, peers, refunds, routes, runes, splice, spontaneous, unified,
+    webhooks,
 };
 use crate::access::Access;
 use crate::error::Error;
@@ -111,6 +112,9 @@ macro_rules! for_each_rpc {
             bolt12_send Bolt12Send(Bolt12SendRequest) -> Bolt12SendResponse: Pay blocking node Spends bolt12::send;
             create_refund CreateRefund(CreateRefundRequest) -> CreateRefundResponse: Pay blocking node Spends refunds::create;
             claim_refund ClaimRefund(ClaimRefundRequest) -> ClaimRefundResponse: Invoice blocking node Changes refunds::claim;
+            resolve_lnurl ResolveLnurl(ResolveLnurlRequest) -> ResolveLnurlResponse: Pay async node Reads lnurl::resolve;
+            lnurl_pay LnurlPay(LnurlPayRequest) -> LnurlPayResponse: Pay async node Spends lnurl::pay;
+            lnurl_withdraw LnurlWithdraw(LnurlWithdrawRequest) -> LnurlWithdrawResponse: Invoice async node Changes lnurl::withdraw;
             spontaneous_send SpontaneousSend(SpontaneousSendRequest) -> SpontaneousSendResponse: Pay blocking node Spends spontaneous::send;
             unified_send UnifiedSend(UnifiedSendRequest) -> UnifiedSendResponse: Pay async node Spends unified::send;
             onchain_receive OnchainReceive(OnchainReceiveRequest) -> OnchainReceiveResponse: Onchain blocking node Changes onchain::receive;

@@ -18,6 +18,7 @@ pub mod graph;
 pub mod hold;
 pub mod jit;
 mod liquidity;
+pub mod lnurl;
 pub mod node;
 pub mod onchain;
 pub mod onchain_fees;

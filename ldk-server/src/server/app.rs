@@ -17,6 +17,7 @@ use crate::events::{EventLoop, JsonEvents, replaying};
 use crate::executor::Executor;
 use crate::hold::HeldPayments;
 use crate::hrn::Names;
+use crate::lnurl::Services;
 use crate::node::channel_settings::ChannelSettings;
 use crate::node::startup::Started;
 use crate::pathfinding::PathFinder;
@@ -70,6 +71,7 @@ pub(super) async fn assemble(
             held,
             lsp: liquidity_provider(&config),
             names: Names::new(&config.hrn),
+            lnurl: Services::new(&config.lnurl)?,
             features: features(&config),
             gate,
             budgets_count_funding: config.budgets_count_funding,

@@ -137,6 +137,7 @@ pub(crate) fn all(network: &Fixture) -> Vec<Base> {
         before_paying(),
         bolt12_receive(),
         refunds(network),
+        lnurl(),
         open_channel(network),
         splice(network),
         change_channel(network),
@@ -421,6 +422,37 @@ fn refunds(network: &Fixture) -> Vec<Base> {
             .accepting("payer_note", |note| rules::shorter_than(note, 512))
             .accepting("route_parameters", rules::routable),
         Base::new("ClaimRefund", REFUSED, claim).accepting("refund", rules::refund),
+    ]
+}
+
+/// On regtest no service is asked.
+fn lnurl() -> Vec<Base> {
+    let lnurl = || "shop@example.org".to_owned();
+    let pay = api::LnurlPayRequest {
+        lnurl: lnurl(),
+        amount_msat: Some(1_000),
+        comment: Some("tea".to_owned()),
+        route_parameters: Some(route_parameters()),
+    };
+    let withdraw = api::LnurlWithdrawRequest {
+        lnurl: lnurl(),
+        amount_msat: Some(1_000),
+        description: Some("prize".to_owned()),
+        expiry_secs: 3_600,
+    };
+    vec![
+        Base::new("ResolveLnurl", REFUSED, api::ResolveLnurlRequest { lnurl: lnurl() })
+            .accepting("lnurl", rules::address_at),
+        Base::new("LnurlPay", REFUSED, pay)
+            .accepting("lnurl", rules::address_at)
+            .accepting("amount_msat", rules::absent_or_money)
+            .accepting("comment", |_| true)
+            .accepting("route_parameters", rules::routable),
+        Base::new("LnurlWithdraw", REFUSED, withdraw)
+            .accepting("lnurl", rules::address_at)
+            .accepting("amount_msat", rules::absent_or_money)
+            .accepting("description", |text| rules::shorter_than(text, 639))
+            .accepting("expiry_secs", |_| true),
     ]
 }
 

@@ -18,10 +18,11 @@ const REFUSALS: [Code; 5] = [
 const UNABLE: [&str; 2] = ["Bolt11SendUnderpaying", "OpenChannel"];
 
 /// The fields whose texts people paste, with white space around them.
-const PASTED: [&str; 10] = [
+const PASTED: [&str; 11] = [
     "invoice",
     "offer",
     "refund",
+    "lnurl",
     "uri",
     "address",
     "node_pubkey",

@@ -106,6 +106,11 @@ pub(crate) fn refund(difference: &Difference) -> bool {
     begins_with("lnr1", difference)
 }
 
+/// What may be a Lightning address.
+pub(crate) fn address_at(difference: &Difference) -> bool {
+    difference.text().is_some_and(|text| text.contains('@'))
+}
+
 fn begins_with(prefix: &str, difference: &Difference) -> bool {
     difference.text().is_some_and(|text| {
         let text = text.to_ascii_lowercase();

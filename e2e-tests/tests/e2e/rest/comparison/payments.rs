@@ -137,6 +137,10 @@ async fn sending(faces: &mut Faces<'_>, Nodes { alice, bob, .. }: &Nodes) -> Res
         ensure!(payment.status() == PaymentStatus::Succeeded, "{payment:?}");
         ensure!(payment.amount_msat == Some(AMOUNT_MSAT), "{payment:?}");
     }
+    // On regtest no service is asked.
+    for name in ["ResolveLnurl", "LnurlPay", "LnurlWithdraw"] {
+        faces.refused(name, json!({ "lnurl": "shop@example.org" })).await?;
+    }
     let request = json!({ "invoice": bob.invoice(AMOUNT_MSAT).await?, "amount_msat": 1 });
     faces.refused("Bolt11SendUnderpaying", request).await
 }
