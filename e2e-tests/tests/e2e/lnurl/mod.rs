@@ -27,14 +27,18 @@ const TIMEOUT_SECS: u64 = 2;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn services_are_paid_and_pay_out() -> Result<()> {
-    let network = Network::start().await?;
+    let network = Network::start_for(3).await?;
     let authority = Authority::new("localhost")?;
     let lnurl = format!(
         "[lnurl]\nenabled = true\nallow_private = true\ntimeout_secs = {TIMEOUT_SECS}\n\
          ca_cert_path = \"{}\"\n",
         authority.ca_cert_path().display()
     );
-    let (alice, bob) = tokio::try_join!(network.node_with("alice", &lnurl), network.node("bob"))?;
+    let (alice, bob, carol) = tokio::try_join!(
+        network.node_with("alice", &lnurl),
+        network.node("bob"),
+        network.node_with("carol", lnurl.replace("allow_private = true\n", ""))
+    )?;
     network.fund(&[&alice, &bob], 2_000_000).await?;
     network.open_channel(&alice, &bob, 1_000_000, 500_000).await?;
     let service = LnurlService::start(&bob, &authority).await?;
@@ -51,6 +55,7 @@ async fn services_are_paid_and_pay_out() -> Result<()> {
     assert_eq!(at_rest_msat(&alice, &bob).await?, before_msat, "nothing was paid");
     an_unclear_payout_is_told_as_such(&alice, &bob, &service).await?;
     off_unless_configured(&bob, &service).await?;
+    nobody_on_this_machine_is_asked(&carol, &service).await?;
     no_secret_is_in_the_log(&alice)?;
     network.stop().await
 }
@@ -174,6 +179,15 @@ async fn off_unless_configured(bob: &Node, service: &LnurlService) -> Result<()>
     }
     let private = pay(bob, "lnurlp://127.0.0.1/", AMOUNT_MSAT).await;
     refused(private, Code::InvalidArgument, &["lnurl: ", "lnurl.allow_private"]);
+    assert_eq!(service.asked(), Vec::<String>::new());
+    Ok(())
+}
+
+/// Unless the configuration allows it, as it does for alice.
+async fn nobody_on_this_machine_is_asked(carol: &Node, service: &LnurlService) -> Result<()> {
+    let private = pay(carol, &service.address(), AMOUNT_MSAT).await;
+    let reasons = ["was not asked", "not a public address", "lnurl.allow_private"];
+    refused(private, Code::FailedPrecondition, &reasons);
     assert_eq!(service.asked(), Vec::<String>::new());
     Ok(())
 }

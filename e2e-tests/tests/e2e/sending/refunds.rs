@@ -100,6 +100,25 @@ pub(super) async fn one_claim_is_paid(payer: &Node, payee: &Node) -> Result<()> 
     .await
 }
 
+/// Who has the text of a refund has a promise, whatever becomes of the process that gave it.
+pub(super) async fn a_crash_does_not_take_it_back(payer: &Node, payee: &Node) -> Result<()> {
+    let request = CreateRefundRequest { amount_msat: AMOUNT_MSAT, ..Default::default() };
+    let made = payer.client().create_refund(request).await?;
+    payer.kill().await?;
+    payer.start_again().await?;
+    payer.connect_to(payee).await?;
+    until("the channel can be used again", PATIENCE, async || {
+        payer.usable_channel(payee).await?;
+        payee.usable_channel(payer).await
+    })
+    .await?;
+    let mut sending = payer.events().await?;
+    payee.client().claim_refund(claim(&made.refund)).await?;
+    let sent = sending.payment_successful(&made.payment_id).await?;
+    assert_eq!(sent.amount_msat, Some(AMOUNT_MSAT));
+    Ok(())
+}
+
 /// A refund that expires at once; returns the id of its payment.
 pub(super) async fn unclaimed(payer: &Node) -> Result<String> {
     let request = CreateRefundRequest {
