@@ -7,6 +7,7 @@ mod connection;
 mod failure;
 mod output;
 mod pages;
+mod qr;
 
 use std::process::ExitCode;
 
@@ -64,6 +65,12 @@ async fn run(cli: Cli) -> Result<(), Failure> {
             command.run(&cli.connection.client()?, cli.format).await
         },
         Command::ListAuditEntries(command) => {
+            command.run(&cli.connection.client()?, cli.format).await
+        },
+        Command::ListInvoices(command) => command.run(&cli.connection.client()?, cli.format).await,
+        Command::WaitInvoice(command) => command.run(&cli.connection.client()?, cli.format).await,
+        Command::WaitPayment(command) => command.run(&cli.connection.client()?, cli.format).await,
+        Command::WaitAnyInvoice(command) => {
             command.run(&cli.connection.client()?, cli.format).await
         },
         Command::Unary(command) => command.run(&cli.connection.client()?, cli.format).await,

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 /// From the top to the bottom. A module may name those that stand below it, and no other.
-const FLOORS: [&str; 58] = [
+const FLOORS: [&str; 61] = [
     "main",
     "fuzzing",
     "commands",
@@ -47,6 +47,7 @@ const FLOORS: [&str; 58] = [
     "permissions",
     "caller",
     "access",
+    "intents",
     "store",
     "certificate",
     "process",
@@ -66,7 +67,9 @@ const FLOORS: [&str; 58] = [
     "urls",
     "ip",
     "waiters",
+    "locks",
     "clock",
+    "crash_points",
 ];
 
 /// What a file imports from above all the same, and why that is no harm.

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::effect::Effect;
 use super::meaning::Change;
+use crate::crash_points::{self, CrashPoint};
 use crate::hold::{HeldPayments, HoldError};
 use crate::store::Store;
 use crate::wallet::{Spending, Splices};
@@ -90,6 +91,9 @@ impl EventLoop {
     /// The record of the event is written before the acknowledgement, or with it, whoever waits.
     fn handle(&self, event: Event, is_first: bool) -> Result<(), EventError> {
         let effect = Effect::of(event);
+        if effect.payment.is_some() {
+            crash_points::reached(CrashPoint::Event);
+        }
         let event = effect.event;
         if !is_first || !self.store.is_recorded(&effect.source_digest) {
             self.record(effect).map_err(|source| EventError::Record { event, source })?;
@@ -104,8 +108,9 @@ impl EventLoop {
             None => true,
         };
         if is_news {
-            let payment = effect.payment;
-            self.store.record_library_event(payment, move |payment| effect.into_row(payment));
+            let (payment, failure) = (effect.payment, effect.failure);
+            let compose = move |payment| effect.into_row(payment);
+            self.store.record_library_event(payment, failure, compose);
         }
         Ok(())
     }

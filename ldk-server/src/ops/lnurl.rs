@@ -8,7 +8,9 @@ use ldk_node::lightning::routing::router::RouteParametersConfig;
 use ldk_node::lightning_invoice::Bolt11Invoice;
 
 use super::amount::{self, Amount};
-use super::bolt11::{self, Terms};
+use super::bolt11;
+use super::labels::Noted;
+use super::terms::Terms;
 use crate::app::App;
 use crate::caller::Caller;
 use crate::error::Error;
@@ -105,7 +107,7 @@ pub async fn withdraw(
     invoice_terms: Terms,
 ) -> Result<Withdrawn, Error> {
     let working = Arc::clone(app);
-    let make = move || bolt11::receive(&working, &invoice_terms);
+    let make = move || bolt11::receive(&working, &invoice_terms, Noted::nothing());
     let made = app.executor.run::<_, Error, _>("lnurl_withdraw", make).await?;
     let (id, invoice) = (PaymentId(made.payment_hash().to_byte_array()), made.to_string());
     let unconfirmed_reason = match app.lnurl.withdraw(terms, &invoice).await {

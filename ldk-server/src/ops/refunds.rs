@@ -38,7 +38,7 @@ pub fn create(
     let cost_msat = budgets::lightning_cost_msat(terms.amount_msat, &limits);
     let reserved = budgets::reserve(app, caller, cost_msat, None)?;
     let mut refund = None;
-    let begun = send::hand_over(app, reserved, || {
+    let begun = send::hand_over(app, caller, None, reserved, || {
         let (made, id) = begin(app, terms, limits)?;
         refund = Some(made);
         Ok(id)

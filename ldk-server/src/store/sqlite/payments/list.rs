@@ -21,7 +21,7 @@ pub(in crate::store::sqlite) fn find(
     id: PaymentId,
 ) -> rusqlite::Result<Option<PaymentRow>> {
     let mut statement = database.prepare_cached(
-        "SELECT payment, created_at, expired, doubt, expires_at FROM ldk_server_payments
+        "SELECT payment, created_at, expired, doubt, expires_at, failure FROM ldk_server_payments
          WHERE id = ?1",
     )?;
     statement.query_row([id.0], row).optional()
@@ -34,6 +34,7 @@ fn row(row: &Row<'_>) -> rusqlite::Result<PaymentRow> {
         is_pruned: row.get(2)?,
         certainty: row.get(3)?,
         expires_at: row.get(4)?,
+        failure: row.get(5)?,
     })
 }
 
@@ -61,7 +62,8 @@ fn exists(database: &Connection, place: PaymentPlace) -> rusqlite::Result<bool> 
         .exists(params![place.id.0, as_i64(place.created_at)])
 }
 
-const ROWS: &str = "SELECT payment, created_at, expired, doubt, expires_at, newest_first, id
+const ROWS: &str =
+    "SELECT payment, created_at, expired, doubt, expires_at, failure, newest_first, id
      FROM ldk_server_payments";
 
 /// A page is one range of an index, in which the rows are in order. What an index does not begin
