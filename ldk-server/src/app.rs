@@ -19,6 +19,7 @@ use crate::gate::PeerGate;
 use crate::hold::HeldPayments;
 use crate::hrn::Names;
 use crate::intents::Intents;
+use crate::lnurl::Services;
 use crate::locks::KeyLocks;
 use crate::node::channel_settings::ChannelSettings;
 use crate::pathfinding::PathFinder;
@@ -70,6 +71,8 @@ pub struct App {
     pub intents: Intents,
     /// The resolver of names (BIP 353).
     pub names: Names,
+    /// Asks LNURL services.
+    pub lnurl: Services,
     /// The features that the node announces.
     pub features: NodeFeatures,
     /// The gate between the node and its peers.

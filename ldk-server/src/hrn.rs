@@ -74,7 +74,9 @@ async fn ask(name: &str, resolver: &(impl HrnResolver + Sync)) -> Result<String,
 /// It may be again, or for somebody else: what is wrong is not what was asked.
 fn unresolved(name: &str, reason: &str) -> Error {
     let name = quoted(name);
-    Error::FailedPrecondition(format!("the name {name} cannot be resolved: {reason}"))
+    Error::FailedPrecondition(format!(
+        "the name {name} cannot be resolved: {reason}; a Lightning address is paid by LnurlPay (lnurl-pay)"
+    ))
 }
 
 #[cfg(test)]

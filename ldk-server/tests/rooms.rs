@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 /// From the top to the bottom. A module may name those that stand below it, and no other.
-const FLOORS: [&str; 59] = [
+const FLOORS: [&str; 61] = [
     "main",
     "fuzzing",
     "commands",
@@ -26,6 +26,7 @@ const FLOORS: [&str; 59] = [
     "readiness",
     "metrics",
     "webhooks",
+    "lnurl",
     "events",
     "retention",
     "wallet",
@@ -37,6 +38,7 @@ const FLOORS: [&str; 59] = [
     "gate",
     "chain",
     "hrn",
+    "outbound",
     "pathfinding",
     "payment_requests",
     "executor",

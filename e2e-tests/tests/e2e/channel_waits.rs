@@ -18,6 +18,8 @@ const FUNDS_SATS: u64 = 2_000_000;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Some more than there are threads for calls.
 const WAITING: usize = 100;
+/// So many more ask than may wait.
+const MORE: usize = 20;
 const LIMITS: &str = "[limits]\nmax_waiting_calls = 100\n";
 const SECS: u32 = 100;
 
@@ -89,19 +91,27 @@ async fn from_pending_to_ready(
         let not_yet = wait(alice, id, ChannelProgress::Ready, secs).await?;
         ensure!(not_yet.timed_out && not_yet.state() == ChannelProgress::Pending, "{not_yet:?}");
     }
-    // All wait while another call confirms the channel; one more does not find a place.
-    let waiting = join_all((0..WAITING).map(|_| wait(alice, id, ChannelProgress::Ready, SECS)));
+    // As many as may wait while another call confirms the channel; more do not find a place.
+    let callers = WAITING + MORE;
+    let waiting = join_all((0..callers).map(|_| wait(alice, id, ChannelProgress::Ready, SECS)));
     let confirming = async {
         no_place_is_free(alice, id).await?;
         network.confirm_funding(alice).await
     };
     let (told, confirmed) = tokio::join!(waiting, confirming);
     confirmed?;
+    let mut waited = 0;
     for told in told {
-        let told = told?;
+        let told = match told {
+            Err(error) if error.code() == Some(Code::ResourceExhausted) => continue,
+            told => told?,
+        };
         ensure!(told.state() == ChannelProgress::Ready && !told.timed_out, "{told:?}");
         ensure!(told.channel.is_some_and(|channel| channel.is_channel_ready));
+        waited += 1;
     }
+    // Whoever has asked whether a place is free has taken it for a moment.
+    ensure!((WAITING - MORE..=WAITING).contains(&waited), "{waited} have waited");
     network.usable(alice, bob).await?;
     // What has come further is told at once.
     let further = wait(alice, id, ChannelProgress::Pending, SECS).await?;

@@ -32,6 +32,7 @@ mod jit;
 mod journal;
 mod kills;
 mod limits;
+mod lnurl;
 mod logs;
 mod lookups;
 mod metrics;

@@ -58,12 +58,14 @@ mod hodl;
 mod inbound_channels;
 mod invoices;
 mod jit;
+mod lnurl;
 mod man_pages;
 mod node;
 mod onchain;
 mod page;
 mod payments;
 mod peers;
+mod refunds;
 mod routes;
 mod rune_issuing;
 mod runes;
@@ -139,6 +141,8 @@ nouns! {
     Bolt11Send(bolt11::SendCommands),
     Bolt12(bolt12::Commands),
     AsyncReceive(async_receive::Commands),
+    Refunds(refunds::Commands),
+    Lnurl(lnurl::Commands),
     Spontaneous(spontaneous::Commands),
     Unified(unified::Commands),
     Routes(routes::Commands),

@@ -15,7 +15,7 @@ use crate::ops::bolt12::Items;
 /// The request for an invoice and the invoice repeat it, and each has to fit one onion message.
 const MAX_DESCRIPTION_BYTES: usize = 4096;
 /// The library truncates longer notes on the payee's side.
-const MAX_PAYER_NOTE_BYTES: usize = 512;
+pub(super) const MAX_PAYER_NOTE_BYTES: usize = 512;
 
 pub(super) fn receive(
     app: &App,
@@ -84,7 +84,8 @@ fn check_quantity(offer: &Offer, quantity: Option<u64>) -> Result<(), Error> {
     }
 }
 
-fn at_most_bytes(field: &'static str, text: &str, limit: usize) -> Result<(), Error> {
+/// Checks how long a text is.
+pub(super) fn at_most_bytes(field: &'static str, text: &str, limit: usize) -> Result<(), Error> {
     if text.len() <= limit {
         Ok(())
     } else {

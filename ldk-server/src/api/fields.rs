@@ -10,6 +10,7 @@ use ldk_node::bitcoin::secp256k1::PublicKey;
 use ldk_node::bitcoin::{Address, Network};
 use ldk_node::lightning::ln::msgs::SocketAddress;
 use ldk_node::lightning::offers::offer::Offer;
+use ldk_node::lightning::offers::refund::Refund;
 use ldk_node::lightning_invoice::{Bolt11Invoice, Currency};
 
 use super::pasted;
@@ -205,6 +206,22 @@ pub(super) fn on_network<'a>(
     }
 }
 
+/// Parses a BOLT 12 refund of `network`.
+pub(super) fn refund(field: &'static str, text: &str, network: Network) -> Result<Refund, Error> {
+    let refund = Refund::from_str(pasted::lightning(text)).map_err(|error| {
+        something_else(field, text).unwrap_or_else(|| {
+            let fault = faults::of_refund(&error);
+            Error::invalid(field, format!("{} is not a BOLT 12 refund: {fault}", quoted(text)))
+        })
+    })?;
+    if refund.chain() == network.chain_hash() {
+        Ok(refund)
+    } else {
+        let reason = format!("the refund is for another network; this node is on {network}");
+        Err(Error::invalid(field, reason))
+    }
+}
+
 /// Parses the value of an enum, which protobuf transmits as an arbitrary number.
 pub(super) fn enumeration<E: TryFrom<i32>>(field: &'static str, number: i32) -> Result<E, Error> {
     E::try_from(number)
@@ -213,6 +230,7 @@ pub(super) fn enumeration<E: TryFrom<i32>>(field: &'static str, number: i32) -> 
 
 #[cfg(test)]
 mod tests {
+    use ldk_node::lightning::offers::refund::RefundBuilder;
     use proptest::prelude::*;
 
     use super::*;
@@ -309,9 +327,24 @@ mod tests {
         let mistaken = reason(address("address", "lnbcrt1xyz", Network::Regtest));
         assert!(mistaken.contains("use DecodeInvoice or Bolt11Send"), "{mistaken}");
         let mistaken = reason(offer("offer", "LNURL1DP68", Network::Regtest));
-        assert!(mistaken.contains("an LNURL, which this node does not take"), "{mistaken}");
+        assert!(mistaken.contains("an LNURL, not an offer: use LnurlPay"), "{mistaken}");
         let wrong = reason(address("address", &uri.replace("d6x", "d6q"), Network::Regtest));
         assert!(wrong.contains("its checksum is wrong"), "{wrong}");
+    }
+
+    #[test]
+    fn refunds_are_for_one_network() {
+        let on = |network| {
+            let builder = RefundBuilder::new(vec![1], KEY.parse().unwrap(), 1_000).unwrap();
+            builder.chain(network).build().unwrap().to_string()
+        };
+        assert!(refund("refund", &on(Network::Regtest), Network::Regtest).is_ok());
+        let other = reason(refund("refund", &on(Network::Bitcoin), Network::Regtest));
+        assert!(other.contains("another network; this node is on regtest"), "{other}");
+        let offer = reason(refund("refund", "lno1qgs", Network::Regtest));
+        assert!(offer.contains("a BOLT 12 offer, not a refund: use DecodeOffer"), "{offer}");
+        let other = reason(refund("refund", "lna1qgs", Network::Regtest));
+        assert!(other.contains("does not begin with lnr1"), "{other}");
     }
 
     #[test]
@@ -364,6 +397,7 @@ mod tests {
             let _ = address("f", &text, Network::Regtest);
             let _ = invoice("f", &text, Network::Regtest);
             let _ = offer("f", &text, Network::Regtest);
+            let _ = refund("f", &text, Network::Regtest);
             let _ = secret::<32>("f", &text);
         }
     }

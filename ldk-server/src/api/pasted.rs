@@ -72,6 +72,8 @@ pub(super) fn instead_of(field: &str, text: &str) -> Option<String> {
     let (kinds, expected): (&[Kind], _) = match field {
         "invoice" => (&[Kind::Invoice], "an invoice"),
         "offer" => (&[Kind::Offer], "an offer"),
+        "refund" => (&[Kind::Refund], "a refund"),
+        "lnurl" => (&[Kind::Lnurl, Kind::Name], "an LNURL"),
         "payee" => (&[Kind::Invoice, Kind::Node], "an invoice or the key of a node"),
         "address" => (&[Kind::Address], "an address"),
         "uri" => {
@@ -144,16 +146,16 @@ impl Kind {
             Self::Offer => {
                 ("a BOLT 12 offer", "use DecodeOffer or Bolt12Send (decode-offer, bolt12-send)")
             },
-            Self::Refund => ("a BOLT 12 refund", "this node does not take refunds"),
+            Self::Refund => ("a BOLT 12 refund", "use ClaimRefund (claim-refund)"),
             Self::Bolt12Invoice => {
                 ("a BOLT 12 invoice", "ask the payee for the offer it belongs to")
             },
             Self::Lnurl => {
-                ("an LNURL, which this node does not take", "ask for an invoice or an offer")
+                ("an LNURL", "use LnurlPay or LnurlWithdraw (lnurl-pay, lnurl-withdraw)")
             },
             Self::Uri => ("a payment URI", "use UnifiedSend (pay)"),
             Self::Address => ("a Bitcoin address", "use OnchainSend (onchain-send)"),
-            Self::Name => ("a name", "use UnifiedSend (pay)"),
+            Self::Name => ("a name", "use UnifiedSend or LnurlPay (pay, lnurl-pay)"),
             Self::Node => ("the key of a node", "use SpontaneousSend (spontaneous-send)"),
         };
         format!("is {name}, not {expected}: {way_out}")
@@ -221,9 +223,9 @@ mod tests {
             ("LNO1QGS", "decode-offer"),
             ("lightning:lno1qgs", "decode-offer"),
             ("lnbcrt1", "decode-invoice"),
-            ("lnr1", "refund"),
+            ("lnr1", "claim-refund"),
             ("lni1", "offer it belongs to"),
-            ("LNURL1DP68", "an LNURL, which this node does not take"),
+            ("LNURL1DP68", "use LnurlPay or LnurlWithdraw"),
             (ADDRESS, "onchain-send"),
             ("1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa", "onchain-send"),
             ("bitcoin:x", "UnifiedSend"),
@@ -235,6 +237,15 @@ mod tests {
             assert!(told.len() >= 3 && told.iter().all(|told| told.contains(word)), "{told:?}");
         }
         assert_eq!(instead_of("invoice", "lnbcrt1"), None);
+        assert_eq!(instead_of("refund", "LNR1QQ"), None);
+        for lnurl in ["lnurl1dp68", "LNURLP://a.b/c", "lnurlw:a.b", "alice@example.com", "a@b:1"] {
+            assert_eq!(instead_of("lnurl", lnurl), None, "{lnurl}");
+        }
+        assert!(
+            instead_of("lnurl", "lnbcrt1").unwrap().contains("not an LNURL: use DecodeInvoice")
+        );
+        let offer = instead_of("refund", "lno1qq").unwrap();
+        assert!(offer.contains("a BOLT 12 offer, not a refund"), "{offer}");
         assert_eq!(instead_of("invoice", "coffee"), None);
         assert_eq!(instead_of("payee", "lnbcrt1"), None);
         assert_eq!(instead_of("payee", KEY), None);

@@ -9,8 +9,8 @@ use ldk_server_grpc::events::EventEnvelope;
 use super::{
     Admitted, Dispatcher, Stream, api_keys, async_receive, audit, backup, bolt11, bolt12,
     channel_config, channels, client_certs, consumers, crypto, decode, events, graph, hold,
-    inbound_channels, invoices, jit, node, onchain, onchain_fees, payments, peers, routes, runes,
-    splice, spontaneous, unified, webhooks,
+    inbound_channels, invoices, jit, lnurl, node, onchain, onchain_fees, payments, peers, refunds,
+    routes, runes, splice, spontaneous, unified, webhooks,
 };
 use crate::access::Access;
 use crate::error::Error;
@@ -126,6 +126,11 @@ macro_rules! for_each_rpc {
             bolt11_send Bolt11Send(Bolt11SendRequest) -> Bolt11SendResponse: Pay blocking once Spends bolt11::send;
             bolt11_send_underpaying Bolt11SendUnderpaying(Bolt11SendUnderpayingRequest) -> Bolt11SendUnderpayingResponse: Pay blocking node Spends bolt11::send_underpaying;
             bolt12_send Bolt12Send(Bolt12SendRequest) -> Bolt12SendResponse: Pay blocking once Spends bolt12::send;
+            create_refund CreateRefund(CreateRefundRequest) -> CreateRefundResponse: Pay blocking node Spends refunds::create;
+            claim_refund ClaimRefund(ClaimRefundRequest) -> ClaimRefundResponse: Invoice blocking node Changes refunds::claim;
+            resolve_lnurl ResolveLnurl(ResolveLnurlRequest) -> ResolveLnurlResponse: Pay async node Reads lnurl::resolve;
+            lnurl_pay LnurlPay(LnurlPayRequest) -> LnurlPayResponse: Pay async node Spends lnurl::pay;
+            lnurl_withdraw LnurlWithdraw(LnurlWithdrawRequest) -> LnurlWithdrawResponse: Invoice async node Changes lnurl::withdraw;
             spontaneous_send SpontaneousSend(SpontaneousSendRequest) -> SpontaneousSendResponse: Pay blocking once Spends spontaneous::send;
             unified_send UnifiedSend(UnifiedSendRequest) -> UnifiedSendResponse: Pay async once Spends unified::send;
             onchain_receive OnchainReceive(OnchainReceiveRequest) -> OnchainReceiveResponse: Onchain blocking node Changes onchain::receive;

@@ -403,6 +403,22 @@ keys! {
         "webhooks.ca_cert_path",
         "PEM certificate of an authority to trust for receivers of events, besides the usual ones",
     ).value("FILE");
+    LNURL_ENABLED: Boolean(
+        "lnurl.enabled",
+        "Whether LNURL services may be asked [default: true, but false on regtest]",
+    );
+    LNURL_TIMEOUT_SECS: Number(
+        "lnurl.timeout_secs",
+        "How long an LNURL service may take to answer",
+    ).value("SECONDS").default("10");
+    LNURL_ALLOW_PRIVATE: Boolean(
+        "lnurl.allow_private",
+        "Whether LNURLs may lead to this machine and to private networks, there also without TLS",
+    ).default("false");
+    LNURL_CA_CERT_PATH: Text(
+        "lnurl.ca_cert_path",
+        "PEM certificate of an authority to trust for LNURL services, besides the usual ones",
+    ).value("FILE");
     INVOICES_KEEP_EXPIRED_DAYS: Number(
         "invoices.keep_expired_days",
         "Days after which invoices that expired or were cancelled are deleted; 0 means never",

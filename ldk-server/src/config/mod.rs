@@ -32,9 +32,9 @@ use ldk_node::lightning::routing::router::RouteParametersConfig;
 use ldk_node::liquidity::LSPS2ServiceConfig;
 use ldk_server_grpc::places;
 pub use sections::{
-    ChannelsConfig, ClientAuthConfig, EventsConfig, HrnConfig, HttpConfig, LimitsConfig, LogConfig,
-    LogFormat, LogRotation, LspConfig, MetricsConfig, MetricsLogin, PeerLimitsConfig, TlsConfig,
-    UnixSocketConfig, WebhooksConfig,
+    ChannelsConfig, ClientAuthConfig, EventsConfig, HrnConfig, HttpConfig, LimitsConfig,
+    LnurlConfig, LogConfig, LogFormat, LogRotation, LspConfig, MetricsConfig, MetricsLogin,
+    PeerLimitsConfig, TlsConfig, UnixSocketConfig, WebhooksConfig,
 };
 use values::Values;
 
@@ -100,6 +100,8 @@ pub struct Config {
     pub events: EventsConfig,
     /// Webhooks.
     pub webhooks: WebhooksConfig,
+    /// LNURL services.
+    pub lnurl: LnurlConfig,
     /// For how many days invoices are kept that expired or were cancelled; for ever if it is 0.
     pub keep_invoices_days: u64,
     /// For how many days entries of the audit are kept; for ever if it is 0.
@@ -212,6 +214,7 @@ impl Config {
             keep_expired_invoices: parse::keep_expired_invoices(values, network)?,
             events: parse::events(values)?,
             webhooks: parse::webhooks(values)?,
+            lnurl: parse::lnurl(values, network)?,
             keep_invoices_days: parse::keep_invoices_days(values)?,
             audit_keep_days: parse::audit_keep_days(values)?,
             allow_keys_in_backups: values.is_on(keys::BACKUP_ALLOW_KEYS),

@@ -175,6 +175,19 @@ pub struct WebhooksConfig {
     pub ca_cert_path: Option<PathBuf>,
 }
 
+/// LNURL services.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LnurlConfig {
+    /// Whether they may be asked.
+    pub is_enabled: bool,
+    /// How long one may take to answer.
+    pub timeout: Duration,
+    /// Whether they may be on this machine and in private networks.
+    pub allow_private: bool,
+    /// An authority to trust besides the usual ones.
+    pub ca_cert_path: Option<PathBuf>,
+}
+
 /// How human-readable names (BIP 353) are resolved.
 pub struct HrnConfig {
     /// A DNS server that answers over TCP. Answers need a DNSSEC proof.

@@ -12,7 +12,7 @@ use toml::Value;
 use super::ConfigError;
 use super::args::{ArgSource, Args};
 use super::file::File;
-use super::keys::{Definition, KEYS, Key, Kind, List, Number, OnOff, Refused, Text};
+use super::keys::{Boolean, Definition, KEYS, Key, Kind, List, Number, OnOff, Refused, Text};
 use crate::urls;
 
 /// The source of a value.
@@ -87,6 +87,11 @@ impl Values {
 
     /// Sets the default of a key that depends on other keys.
     pub(super) fn set_default(&mut self, key: Key<Text>, value: String) {
+        self.of.entry(key.name()).or_insert((value.into(), Source::Default));
+    }
+
+    /// The same for one that is on or off.
+    pub(super) fn set_default_switch(&mut self, key: Key<Boolean>, value: bool) {
         self.of.entry(key.name()).or_insert((value.into(), Source::Default));
     }
 

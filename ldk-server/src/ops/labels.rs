@@ -19,6 +19,13 @@ pub struct Noted {
     pub request_digest: Digest,
 }
 
+impl Noted {
+    /// Nothing is noted, and without a label nothing is known again.
+    pub fn nothing() -> Self {
+        Self { notes: InvoiceNotes::default(), request_digest: Digest::default() }
+    }
+}
+
 /// An invoice or an offer that was made.
 pub(super) struct Made {
     text: String,

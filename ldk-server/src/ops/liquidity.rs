@@ -32,6 +32,25 @@ pub(super) fn check(app: &App, amount_msat: u64) -> Result<(), Error> {
     Err(Error::FailedPrecondition(channels.no_way(amount_msat, "")))
 }
 
+/// Checks that the usable channels could receive the amount.
+pub(super) fn check_inbound(app: &App, amount_msat: u64) -> Result<(), Error> {
+    let channels = app.node.list_channels();
+    let usable = channels.iter().filter(|channel| channel.is_usable);
+    let receivable_msat = usable.map(|channel| channel.inbound_capacity_msat).sum();
+    receivable(amount_msat, receivable_msat).map_err(Error::FailedPrecondition)
+}
+
+fn receivable(amount_msat: u64, receivable_msat: u64) -> Result<(), String> {
+    if amount_msat <= receivable_msat {
+        Ok(())
+    } else {
+        Err(format!(
+            "the channels can receive {receivable_msat} msat now, which does not cover the \
+             {amount_msat} msat of the payment"
+        ))
+    }
+}
+
 impl Channels {
     fn of(channels: &[ChannelDetails]) -> Self {
         let mut found = Self { all: channels.len(), ..Self::default() };
@@ -80,6 +99,13 @@ mod tests {
 
     fn told(channels: Channels, amount_msat: u64) -> String {
         channels.no_way(amount_msat, "no route is known")
+    }
+
+    #[test]
+    fn what_cannot_be_received_is_told() {
+        assert_eq!(receivable(5, 5), Ok(()));
+        let reason = receivable(6, 5).unwrap_err();
+        assert!(reason.contains("receive 5 msat") && reason.contains("the 6 msat"), "{reason}");
     }
 
     #[test]

@@ -1,24 +1,46 @@
-//! The offers that this node has created. An offer does not show its issuer, and the library does not
-//! tell either.
+//! The offers and refunds that this node has created. Neither shows who made it, and the library does
+//! not tell either.
 
 use ldk_node::lightning::io::{self, ErrorKind};
 use ldk_node::lightning::offers::offer::Offer;
+use ldk_node::lightning::offers::refund::Refund;
 use ldk_node::lightning::util::persist::KVStoreSync;
+use sha2::{Digest as _, Sha256};
 
 use crate::error::Error;
 
-/// The namespaces of the records. The key is the id of the offer.
-const NAMESPACE: (&str, &str) = ("ldk_server", "offers");
+/// The primary namespace of the records.
+const NAMESPACE: &str = "ldk_server";
+/// The secondary namespaces. The key is the id of the offer, or the hash of the refund.
+const OFFERS: &str = "offers";
+const REFUNDS: &str = "refunds";
 
 /// Records that this node has created the offer.
 pub(super) fn remember(store: &impl KVStoreSync, offer: &Offer) -> Result<(), Error> {
-    let written = store.write(NAMESPACE.0, NAMESPACE.1, &key(offer), vec![1]);
-    written.map_err(Error::internal)
+    write(store, OFFERS, &offer.id().0)
 }
 
 /// Whether this node has created the offer. Offers from before these records are not known.
 pub(super) fn is_own(store: &impl KVStoreSync, offer: &Offer) -> Result<bool, Error> {
-    match store.read(NAMESPACE.0, NAMESPACE.1, &key(offer)) {
+    exists(store, OFFERS, &offer.id().0)
+}
+
+/// Records that this node has created the refund.
+pub(super) fn remember_refund(store: &impl KVStoreSync, refund: &Refund) -> Result<(), Error> {
+    write(store, REFUNDS, &Sha256::digest(refund))
+}
+
+/// Whether this node has created the refund.
+pub(super) fn is_own_refund(store: &impl KVStoreSync, refund: &Refund) -> Result<bool, Error> {
+    exists(store, REFUNDS, &Sha256::digest(refund))
+}
+
+fn write(store: &impl KVStoreSync, kind: &str, id: &[u8]) -> Result<(), Error> {
+    store.write(NAMESPACE, kind, &hex::encode(id), vec![1]).map_err(Error::internal)
+}
+
+fn exists(store: &impl KVStoreSync, kind: &str, id: &[u8]) -> Result<bool, Error> {
+    match store.read(NAMESPACE, kind, &hex::encode(id)) {
         Ok(_) => Ok(true),
         Err(error) if is_missing(&error) => Ok(false),
         Err(error) => Err(Error::internal(error)),
@@ -27,8 +49,4 @@ pub(super) fn is_own(store: &impl KVStoreSync, offer: &Offer) -> Result<bool, Er
 
 fn is_missing(error: &io::Error) -> bool {
     error.kind() == ErrorKind::NotFound
-}
-
-fn key(offer: &Offer) -> String {
-    hex::encode(offer.id().0)
 }

@@ -26,7 +26,9 @@ impl SendError {
     /// causes; `reason` describes the likely cause.
     pub fn of_library(error: NodeError, reason: &str) -> Self {
         match error {
-            NodeError::PaymentSendingFailed | NodeError::InvoiceRequestCreationFailed => {
+            NodeError::PaymentSendingFailed
+            | NodeError::InvoiceRequestCreationFailed
+            | NodeError::RefundCreationFailed => {
                 Self::NotSent(Error::FailedPrecondition(reason.to_owned()))
             },
             NodeError::InvalidAmount
@@ -204,6 +206,7 @@ mod tests {
         for error in [
             NodeError::PaymentSendingFailed,
             NodeError::InvoiceRequestCreationFailed,
+            NodeError::RefundCreationFailed,
             NodeError::UnsupportedCurrency,
         ] {
             assert!(

@@ -22,6 +22,7 @@ use crate::executor::Executor;
 use crate::hold::HeldPayments;
 use crate::hrn::Names;
 use crate::intents::Intents;
+use crate::lnurl::Services;
 use crate::locks::KeyLocks;
 use crate::node::channel_settings::ChannelSettings;
 use crate::node::startup::Started;
@@ -81,6 +82,7 @@ pub(super) async fn assemble(
             channel_provider: liquidity_provider(config.lsps1_client.as_ref())
                 .map(ChannelProvider::new),
             names: Names::new(&config.hrn),
+            lnurl: Services::new(&config.lnurl)?,
             features: features(&config),
             gate,
             budgets_count_funding: config.budgets_count_funding,

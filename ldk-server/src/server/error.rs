@@ -10,6 +10,7 @@ use crate::config::ConfigError;
 use crate::gate::GateError;
 use crate::hold::HoldError;
 use crate::http::LocalSocketError;
+use crate::lnurl::ServicesError;
 use crate::node::NodeStartError;
 use crate::secrets::SecretError;
 use crate::storage::StorageError;
@@ -62,6 +63,9 @@ pub enum StartError {
     /// The state of held payments cannot be read.
     #[error(transparent)]
     Holds(#[from] HoldError),
+    /// LNURL services cannot be asked.
+    #[error("cannot use LNURL: {0}")]
+    Lnurl(#[from] ServicesError),
     /// The webhooks cannot be read.
     #[error("cannot start the webhooks: {0}")]
     Webhooks(#[from] WebhooksError),

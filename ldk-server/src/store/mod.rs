@@ -64,7 +64,9 @@ pub use model::{
     MAX_EVENT_CONSUMERS, MirrorState, NewAuditEntry, NewEvent, NewInvoice, Page, PaymentFilter,
     PaymentPlace, QuarantinedMonitor, Removed, RequestDigest, Unpaid,
 };
-pub use payments::{NotWritten, PaymentCounts, making_invoice, making_wanted_invoice, payment_id};
+pub use payments::{
+    NotWritten, PaymentCounts, making_invoice, making_wanted_invoice, noting_payment, payment_id,
+};
 pub use retention::EventCounts;
 pub use sqlite::epoch::epoch_of;
 pub(crate) use sqlite::log::log_of;

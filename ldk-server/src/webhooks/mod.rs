@@ -8,7 +8,6 @@
 //! What is posted is signed as Standard Webhooks define. A receiver must be public, unless the configuration
 //! allows others: the addresses are checked that are connected to.
 
-mod address;
 mod consumer;
 mod delivery;
 mod hook;
@@ -18,7 +17,6 @@ mod progress;
 mod receivers;
 mod record;
 mod registry;
-mod resolver;
 mod secret;
 mod target;
 mod worker;

@@ -1,29 +1,22 @@
 //! The HTTP clients that post to receivers.
 
-use std::error::Error as _;
 use std::time::Duration;
 
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
-use reqwest::redirect::Policy;
-use reqwest::{Client, ClientBuilder, Response};
+use reqwest::Response;
 use rustls::ClientConfig;
 use tokio::time::timeout;
 
 use super::delivery::{Attempt, retry_after};
 use super::message::Message;
-use super::resolver::Resolver;
 use super::secret::Secret;
-use super::target::{Reach, Target};
+use super::target::{ALLOW_PRIVATE, Target};
 use crate::clock::unix_secs;
+use crate::outbound::{Clients, reason};
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long an idle connection is kept.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// What is read of an answer, so that its connection can be used again; its content does not matter.
 const MAX_ANSWER_BYTES: usize = 16 * 1024;
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
-/// How much of the reason of a failure is kept.
-const MAX_REASON_CHARS: usize = 240;
 
 /// Posts messages to URLs.
 pub(super) trait Post: Clone + Send + Sync + 'static {
@@ -39,9 +32,7 @@ pub(super) trait Post: Clone + Send + Sync + 'static {
 /// Posts to receivers. Clones share their connections.
 #[derive(Clone)]
 pub(super) struct Receivers {
-    encrypted: Client,
-    /// To private addresses, if they are allowed.
-    unencrypted: Client,
+    clients: Clients,
     pub(super) allow_private: bool,
 }
 
@@ -52,14 +43,8 @@ impl Receivers {
         answer_timeout: Duration,
         allow_private: bool,
     ) -> reqwest::Result<Self> {
-        let reach = if allow_private { Reach::Anywhere } else { Reach::Public };
-        let encrypted = builder(reach, answer_timeout).use_preconfigured_tls(tls.clone());
-        let unencrypted = builder(Reach::Private, answer_timeout).use_preconfigured_tls(tls);
-        Ok(Self {
-            encrypted: encrypted.https_only(true).build()?,
-            unencrypted: unencrypted.build()?,
-            allow_private,
-        })
+        let clients = Clients::new(tls, answer_timeout, allow_private, ALLOW_PRIVATE)?;
+        Ok(Self { clients, allow_private })
     }
 }
 
@@ -73,7 +58,7 @@ impl Post for Receivers {
         let Some(signature) = secret.sign(id, now, body) else {
             return Attempt::failed("it cannot be signed".to_owned());
         };
-        let client = if target.is_encrypted() { &self.encrypted } else { &self.unencrypted };
+        let client = self.clients.of(target.url());
         let request = client
             .post(target.url().clone())
             .header(CONTENT_TYPE, "application/json")
@@ -86,20 +71,6 @@ impl Post for Receivers {
             Err(error) => Attempt::failed(reason(error)),
         }
     }
-}
-
-fn builder(reach: Reach, answer_timeout: Duration) -> ClientBuilder {
-    Client::builder()
-        .user_agent(concat!("ldk-server/", env!("CARGO_PKG_VERSION")))
-        .no_proxy()
-        .redirect(Policy::none())
-        .referer(false)
-        .http1_only()
-        .connect_timeout(CONNECT_TIMEOUT.min(answer_timeout))
-        .timeout(answer_timeout)
-        .pool_max_idle_per_host(1)
-        .pool_idle_timeout(IDLE_TIMEOUT)
-        .dns_resolver(std::sync::Arc::new(Resolver(reach)))
 }
 
 /// The status decides. An answer that does not end is cut off with its connection.
@@ -119,25 +90,4 @@ async fn answered(mut answer: Response) -> Attempt {
     // Whatever is missing then is not wanted.
     let _ = timeout(ANSWER_TIMEOUT, reading).await;
     attempt
-}
-
-/// Why there was no answer, without the URL.
-fn reason(error: reqwest::Error) -> String {
-    let what = if error.is_timeout() {
-        "no answer in time"
-    } else if error.is_connect() {
-        "cannot connect"
-    } else {
-        "no answer"
-    };
-    let error = error.without_url();
-    let mut cause = error.source();
-    while let Some(deeper) = cause.and_then(std::error::Error::source) {
-        cause = Some(deeper);
-    }
-    let text = match cause {
-        Some(cause) if !error.is_timeout() => format!("{what}: {cause}"),
-        _ => what.to_owned(),
-    };
-    text.chars().filter(|letter| !letter.is_control()).take(MAX_REASON_CHARS).collect()
 }

@@ -18,7 +18,6 @@ use super::message::Message;
 use super::metrics::AttemptMetrics;
 use super::receivers::{Post as _, Receivers};
 use super::record::{NewWebhook, RECORDS, Record};
-use super::resolver;
 use super::secret::Secret;
 use super::target::{Target, TargetRefused};
 use super::worker::{Tools, Worker};
@@ -29,6 +28,7 @@ use crate::config::{ConfigError, WebhooksConfig};
 use crate::error::Error;
 use crate::events::{JsonEvents, replaying};
 use crate::executor::Executor;
+use crate::outbound;
 use crate::store::{MAX_EVENT_CONSUMERS, Store};
 
 /// Tests at once: each takes until the receiver answers.
@@ -108,8 +108,9 @@ impl Webhooks {
     pub async fn check(&self, url: &str) -> Result<(), TargetRefused> {
         let allow_private = self.tools.receivers.allow_private;
         let target = Target::parse(url, allow_private)?;
-        let refusal = resolver::refusal(&target, target.reach(allow_private)).await;
-        refusal.map_or(Ok(()), Err)
+        let reach = target.reach(allow_private);
+        let refusal = outbound::refusal(target.host(), target.port(), reach).await;
+        refusal.map_or(Ok(()), |refused| Err(refused.into()))
     }
 
     /// Makes a webhook, durably, which begins with the next event. Its URL must have been checked. Blocks.

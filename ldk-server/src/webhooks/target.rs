@@ -4,20 +4,12 @@ use std::net::IpAddr;
 
 use reqwest::Url;
 
-use super::address::is_public;
+use crate::outbound::{AddressRefused, Reach};
 
 const MAX_URL_CHARS: usize = 2_048;
 
-/// Which receivers there may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reach {
-    /// Those with public addresses.
-    Public,
-    /// Those with other addresses.
-    Private,
-    /// All.
-    Anywhere,
-}
+/// The key of the configuration that allows private receivers.
+pub(super) const ALLOW_PRIVATE: &str = "webhooks.allow_private";
 
 /// A URL that events may be posted to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,22 +40,8 @@ pub enum TargetRefused {
     #[error("is an onion address, which webhooks cannot reach")]
     Onion,
     /// Its address is not allowed.
-    #[error("leads to {0}, which is not a public address; webhooks.allow_private allows that")]
-    NotPublic(IpAddr),
-    /// Its address is public, where TLS is needed.
-    #[error("leads to {0}, a public address: use https://")]
-    Unencrypted(IpAddr),
-}
-
-impl Reach {
-    /// Says why this address may not be connected to, if so.
-    pub(super) fn refusal(self, address: IpAddr) -> Option<TargetRefused> {
-        match (self, is_public(address)) {
-            (Self::Public, false) => Some(TargetRefused::NotPublic(address)),
-            (Self::Private, true) => Some(TargetRefused::Unencrypted(address)),
-            (Self::Public, true) | (Self::Private, false) | (Self::Anywhere, _) => None,
-        }
-    }
+    #[error(transparent)]
+    Address(#[from] AddressRefused),
 }
 
 impl Target {
@@ -99,19 +77,15 @@ impl Target {
             return Err(TargetRefused::Onion);
         }
         let refusal = self.literal().and_then(|at| self.reach(allow_private).refusal(at));
-        refusal.map_or(Ok(()), Err)
+        refusal.map_or(Ok(()), |refused| Err(refused.into()))
     }
 
     /// The addresses that its host may have.
     pub(super) fn reach(&self, allow_private: bool) -> Reach {
-        match (self.is_encrypted(), allow_private) {
-            (true, false) => Reach::Public,
-            (true, true) => Reach::Anywhere,
-            (false, _) => Reach::Private,
-        }
+        Reach::new(self.is_encrypted(), allow_private, ALLOW_PRIVATE)
     }
 
-    pub(super) fn is_encrypted(&self) -> bool {
+    fn is_encrypted(&self) -> bool {
         self.0.scheme() == "https"
     }
 
@@ -126,7 +100,7 @@ impl Target {
     }
 
     /// The address, if the URL has one in place of a name.
-    pub(super) fn literal(&self) -> Option<IpAddr> {
+    fn literal(&self) -> Option<IpAddr> {
         self.host().parse().ok()
     }
 

@@ -85,6 +85,14 @@ pub fn of_offer(error: &Bolt12ParseError) -> String {
     reason.to_owned()
 }
 
+/// What is wrong with a refund. Refunds have no checksum.
+pub fn of_refund(error: &Bolt12ParseError) -> String {
+    match error {
+        Bolt12ParseError::InvalidBech32Hrp => "it does not begin with lnr1".to_owned(),
+        other => of_offer(other),
+    }
+}
+
 /// What is wrong with an address; nothing if it is one, of whatever network.
 pub fn of_address(text: &str) -> Option<String> {
     if Address::<NetworkUnchecked>::from_str(text).is_ok() {

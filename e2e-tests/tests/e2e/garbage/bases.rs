@@ -146,6 +146,8 @@ pub(crate) fn all(network: &Fixture) -> Vec<Base> {
         send(network),
         before_paying(),
         bolt12_receive(),
+        refunds(network),
+        lnurl(),
         invoices(),
         open_channel(network),
         splice(network),
@@ -447,6 +449,58 @@ fn bolt12_receive() -> Vec<Base> {
         .accepting("description", |text| rules::shorter_than(text, 4096))
         .accepting("amount_msat", rules::money)
         .accepting("expiry_secs", rules::positive),
+    ]
+}
+
+/// Nobody claims those that are created. The one to claim is of more than the channels can receive.
+fn refunds(network: &Fixture) -> Vec<Base> {
+    let create = api::CreateRefundRequest {
+        amount_msat: 1_000,
+        expiry_secs: Some(3_600),
+        quantity: Some(2),
+        payer_note: Some("sorry".to_owned()),
+        route_parameters: Some(route_parameters()),
+    };
+    let claim = api::ClaimRefundRequest { refund: network.unpayable_refund.clone() };
+    vec![
+        Base::new("CreateRefund", OK, create)
+            .accepting("amount_msat", rules::money)
+            .accepting("expiry_secs", |secs| secs.value.is_none() || rules::positive(secs))
+            .accepting("quantity", |items| items.value.is_none() || rules::positive(items))
+            .accepting("payer_note", |note| rules::shorter_than(note, 512))
+            .accepting("route_parameters", rules::routable),
+        Base::new("ClaimRefund", REFUSED, claim).accepting("refund", rules::refund),
+    ]
+}
+
+/// On regtest no service is asked.
+fn lnurl() -> Vec<Base> {
+    let lnurl = || "shop@example.org".to_owned();
+    let pay = api::LnurlPayRequest {
+        lnurl: lnurl(),
+        amount_msat: Some(1_000),
+        comment: Some("tea".to_owned()),
+        route_parameters: Some(route_parameters()),
+    };
+    let withdraw = api::LnurlWithdrawRequest {
+        lnurl: lnurl(),
+        amount_msat: Some(1_000),
+        description: Some("prize".to_owned()),
+        expiry_secs: 3_600,
+    };
+    vec![
+        Base::new("ResolveLnurl", REFUSED, api::ResolveLnurlRequest { lnurl: lnurl() })
+            .accepting("lnurl", rules::address_at),
+        Base::new("LnurlPay", REFUSED, pay)
+            .accepting("lnurl", rules::address_at)
+            .accepting("amount_msat", rules::absent_or_money)
+            .accepting("comment", |_| true)
+            .accepting("route_parameters", rules::routable),
+        Base::new("LnurlWithdraw", REFUSED, withdraw)
+            .accepting("lnurl", rules::address_at)
+            .accepting("amount_msat", rules::absent_or_money)
+            .accepting("description", |text| rules::shorter_than(text, 639))
+            .accepting("expiry_secs", |_| true),
     ]
 }
 

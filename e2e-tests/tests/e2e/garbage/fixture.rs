@@ -7,7 +7,8 @@ use anyhow::{Context as _, Result, ensure};
 use e2e_tests::{Network, Node, Port, until};
 use ldk_server_client::api;
 use ldk_server_client::api::{
-    Bolt12ReceiveRequest, ListPeersRequest, OnchainSendRequest, UpdateChannelConfigRequest,
+    Bolt12ReceiveRequest, CreateRefundRequest, ListPeersRequest, OnchainSendRequest,
+    UpdateChannelConfigRequest,
 };
 use ldk_server_client::types::{Channel, ChannelConfig, Peer};
 
@@ -23,6 +24,7 @@ pub(crate) struct Fixture {
     pub(crate) bob_address: String,
     pub(crate) unpayable_invoice: String,
     pub(crate) unpayable_offer: String,
+    pub(crate) unpayable_refund: String,
     /// Of Alice's channel with Bob.
     pub(crate) user_channel_id: String,
     /// Where nobody listens.
@@ -64,6 +66,7 @@ impl Fixture {
             bob_address: bob.new_address().await?,
             unpayable_invoice: bob.invoice(FORTUNE_MSAT).await?,
             unpayable_offer: offer(&bob).await?,
+            unpayable_refund: refund(&bob).await?,
             user_channel_id: channel.user_channel_id,
             closed_address: closed.address(),
             channel_config: channel.channel_config.context("no channel_config")?,
@@ -105,6 +108,11 @@ impl State {
         let peers = node.client().list_peers(ListPeersRequest {}).await?.peers;
         Ok(Self { balances: node.balances().await?, channels: node.channels().await?, peers })
     }
+}
+
+async fn refund(node: &Node) -> Result<String> {
+    let request = CreateRefundRequest { amount_msat: FORTUNE_MSAT, ..Default::default() };
+    Ok(node.client().create_refund(request).await?.refund)
 }
 
 async fn offer(node: &Node) -> Result<String> {

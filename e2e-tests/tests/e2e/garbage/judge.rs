@@ -20,9 +20,11 @@ const REFUSALS: [Code; 6] = [
 const UNABLE: [&str; 2] = ["Bolt11SendUnderpaying", "OpenChannel"];
 
 /// The fields whose texts people paste, with white space around them.
-const PASTED: [&str; 9] = [
+const PASTED: [&str; 11] = [
     "invoice",
     "offer",
+    "refund",
+    "lnurl",
     "uri",
     "address",
     "node_pubkey",

@@ -98,9 +98,23 @@ fn is_hex(text: &str) -> bool {
 
 /// Offers have no checksum, so that one with a mistake in it can be another offer.
 pub(crate) fn offer(difference: &Difference) -> bool {
+    begins_with("lno1", difference)
+}
+
+/// Refunds have no checksum either.
+pub(crate) fn refund(difference: &Difference) -> bool {
+    begins_with("lnr1", difference)
+}
+
+/// What may be a Lightning address.
+pub(crate) fn address_at(difference: &Difference) -> bool {
+    difference.text().is_some_and(|text| text.contains('@'))
+}
+
+fn begins_with(prefix: &str, difference: &Difference) -> bool {
     difference.text().is_some_and(|text| {
         let text = text.to_ascii_lowercase();
-        text.starts_with("lno1") && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        text.starts_with(prefix) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
     })
 }
 

@@ -61,6 +61,8 @@ async fn no_call_that_spends_goes_over_the_budget() -> Result<()> {
         ("Bolt11Send", &["bolt11-send", &invoice]),
         ("Bolt11SendUnderpaying", &["bolt11-send-underpaying", &invoice, "6sat"]),
         ("Bolt12Send", &["bolt12-send", offer]),
+        ("CreateRefund", &["create-refund", "7sat"]),
+        ("LnurlPay", &["lnurl-pay", "shop@example.org", "7sat"]),
         ("SpontaneousSend", &["spontaneous-send", bob.id(), "7sat"]),
         ("UnifiedSend", &["pay", &uri]),
         ("OnchainSend", &["onchain-send", &address, "5000sat"]),
@@ -75,6 +77,8 @@ async fn no_call_that_spends_goes_over_the_budget() -> Result<()> {
         let reason = match *name {
             // The library cannot.
             "Bolt11SendUnderpaying" => "refuses to pay less",
+            // On regtest no service is asked; with one, the budgets are tested in `lnurl`.
+            "LnurlPay" => "lnurl.enabled",
             _ => "budget=1sat/day: 1000 msat are left",
         };
         ensure!(refused.code == Some(1) && refused.stderr.contains(reason), "{name}: {refused:?}");

@@ -3,6 +3,8 @@
 mod bolt12;
 mod bolt12_refused;
 mod names;
+mod refunds;
+mod refunds_refused;
 mod spontaneous;
 mod two_hops;
 mod unified;
@@ -49,6 +51,13 @@ async fn everything_is_paid_over_one_channel_and_on_chain() -> Result<()> {
     bolt12_refused::unusable_to_make(&bob, &carol).await?;
     bolt12_refused::unusable_to_pay(&alice, &bob, &carol).await?;
 
+    refunds::both_sides_tell_of_it(&alice, &bob).await?;
+    refunds::one_claim_is_paid(&alice, &bob).await?;
+    refunds::a_crash_does_not_take_it_back(&alice, &bob).await?;
+    let unclaimed = refunds::unclaimed(&alice).await?;
+    refunds_refused::unusable_to_make(&alice, &carol).await?;
+    refunds_refused::unusable_to_claim(&alice, &bob, &carol).await?;
+
     spontaneous::both_sides_tell_of_it(&alice, &bob).await?;
     spontaneous::as_many_records_as_fit(&alice, &bob).await?;
     spontaneous::an_even_type_fails(&alice, &bob).await?;
@@ -64,6 +73,7 @@ async fn everything_is_paid_over_one_channel_and_on_chain() -> Result<()> {
     unified_refused::amounts(&alice, &bob).await?;
     unified_refused::unreadable(&alice, &bob).await?;
     names::need_a_proof(&alice, dns, &dns_port).await?;
+    refunds::what_nobody_claims_fails(&alice, &unclaimed).await?;
 
     // Nothing of all this has hurt the node.
     alice.client().get_node_info(GetNodeInfoRequest {}).await?;

@@ -6,6 +6,7 @@ mod expiry;
 mod list;
 mod made;
 mod metrics;
+mod noted;
 pub(super) mod rules;
 
 use std::sync::Arc;
@@ -21,10 +22,12 @@ pub(super) use counts::Counts;
 pub use counts::PaymentCounts;
 pub use expiry::{NotWritten, making_invoice, making_wanted_invoice};
 pub use made::payment_id;
+pub use noted::noting_payment;
 
 /// What it means to the history that the library writes a payment like this.
 pub(super) fn meaning(value: &Arc<Vec<u8>>) -> io::Result<Meaning> {
     let details = read(value)?;
+    noted::note(&details);
     if !expiry::is_wanted(&details) {
         return Ok(Meaning::None);
     }

@@ -130,11 +130,21 @@ async fn sending(faces: &mut Faces<'_>, Nodes { alice, bob, .. }: &Nodes) -> Res
     let offer = bob.cli(&["bolt12-receive", "tea", "20sat"]).await?;
     let request = |_| json!({ "offer": text_of(&offer, "offer").unwrap_or_default() });
     sent.extend(faces.each("Bolt12Send", request, &[NEW_PAYMENT]).await?);
+    let request = |_| json!({ "amount_msat": AMOUNT_MSAT, "payer_note": "sorry" });
+    let volatile = [("refund", "has a random part"), NEW_PAYMENT];
+    faces.each("CreateRefund", request, &volatile).await?;
+    let refund = bob.cli(&["create-refund", "20sat"]).await?;
+    let request = |_| json!({ "refund": text_of(&refund, "refund").unwrap_or_default() });
+    faces.each("ClaimRefund", request, &[NEW_PAYMENT]).await?;
     for answer in &sent {
         let id = ["payment_id", "bolt11_payment_id"].map(|field| answer[field].as_str());
         let payment = alice.settled(id[0].or(id[1]).unwrap_or_default()).await?;
         ensure!(payment.status() == PaymentStatus::Succeeded, "{payment:?}");
         ensure!(payment.amount_msat == Some(AMOUNT_MSAT), "{payment:?}");
+    }
+    // On regtest no service is asked.
+    for name in ["ResolveLnurl", "LnurlPay", "LnurlWithdraw"] {
+        faces.refused(name, json!({ "lnurl": "shop@example.org" })).await?;
     }
     let request = json!({ "invoice": bob.invoice(AMOUNT_MSAT).await?, "amount_msat": 1 });
     faces.refused("Bolt11SendUnderpaying", request).await

@@ -1,4 +1,4 @@
-//! Looks up the addresses of receivers, and gives out only those that may be connected to. A connection is
+//! Looks up the addresses of hosts, and gives out only those that may be connected to. A connection is
 //! made to one of these, so a name that changes its address meanwhile leads nowhere else.
 
 use std::io;
@@ -9,9 +9,9 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::net::lookup_host;
 use tokio::time::timeout;
 
-use super::target::{Reach, Target, TargetRefused};
+use super::reach::{AddressRefused, Reach};
 
-/// How long a look-up may take when a webhook is made.
+/// How long a look-up may take that only checks.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Resolves names to the addresses within reach.
@@ -50,13 +50,13 @@ fn within(
     }
 }
 
-/// Says why the host of a target cannot be connected to, if that is known by now. A host that has no address
-/// yet may get one.
-pub(super) async fn refusal(target: &Target, reach: Reach) -> Option<TargetRefused> {
-    if let Some(address) = target.literal() {
+/// Says why a host cannot be connected to, if that is known by now. A host that has no address yet may get
+/// one.
+pub(crate) async fn refusal(host: &str, port: u16, reach: Reach) -> Option<AddressRefused> {
+    if let Ok(address) = host.parse() {
         return reach.refusal(address);
     }
-    let looked_up = timeout(LOOKUP_TIMEOUT, lookup_host((target.host(), target.port()))).await;
+    let looked_up = timeout(LOOKUP_TIMEOUT, lookup_host((host, port))).await;
     let found: Vec<IpAddr> = looked_up.ok()?.ok()?.map(|address| address.ip()).collect();
     let refusals: Vec<_> = found.iter().filter_map(|address| reach.refusal(*address)).collect();
     if refusals.len() == found.len() { refusals.into_iter().next() } else { None }
@@ -70,26 +70,33 @@ mod tests {
         texts.iter().map(|text| SocketAddr::new(text.parse().unwrap(), 0)).collect()
     }
 
+    const KEY: &str = "webhooks.allow_private";
+
+    fn reach(is_encrypted: bool, allow_private: bool) -> Reach {
+        Reach::new(is_encrypted, allow_private, KEY)
+    }
+
     #[test]
     fn only_addresses_within_reach_are_given_out() {
         let found = || addresses(&["127.0.0.1", "8.8.8.8", "::ffff:8.8.4.4", "fd00::1"]);
-        assert_eq!(within(Reach::Public, found()).unwrap(), addresses(&["8.8.8.8"]));
+        let public = reach(true, false);
+        assert_eq!(within(public, found()).unwrap(), addresses(&["8.8.8.8"]));
         let private = addresses(&["127.0.0.1", "::ffff:8.8.4.4", "fd00::1"]);
-        assert_eq!(within(Reach::Private, found()).unwrap(), private);
-        assert_eq!(within(Reach::Anywhere, found()).unwrap(), found());
-        let refused = within(Reach::Public, addresses(&["10.0.0.1"])).unwrap_err().to_string();
-        assert!(refused.contains("10.0.0.1") && refused.contains("allow_private"), "{refused}");
-        assert!(within(Reach::Anywhere, Vec::new()).is_err());
+        assert_eq!(within(reach(false, true), found()).unwrap(), private);
+        assert_eq!(within(reach(true, true), found()).unwrap(), found());
+        let refused = within(public, addresses(&["10.0.0.1"])).unwrap_err().to_string();
+        assert!(refused.contains("10.0.0.1") && refused.contains(KEY), "{refused}");
+        assert!(within(reach(true, true), Vec::new()).is_err());
     }
 
     #[tokio::test]
     async fn a_name_of_this_machine_is_refused() {
-        let target = Target::parse("https://localhost/", false).unwrap();
-        let refusal_of = |reach| refusal(&target, reach);
-        let refused = refusal_of(Reach::Public).await.unwrap();
-        assert!(matches!(refused, TargetRefused::NotPublic(address) if address.is_loopback()));
-        assert_eq!(refusal_of(Reach::Anywhere).await, None);
-        let resolved = Resolver(Reach::Public).resolve("localhost".parse().unwrap()).await;
+        let refused = refusal("localhost", 443, reach(true, false)).await.unwrap();
+        assert!(
+            matches!(refused, AddressRefused::NotPublic { address, .. } if address.is_loopback())
+        );
+        assert_eq!(refusal("localhost", 443, reach(true, true)).await, None);
+        let resolved = Resolver(reach(true, false)).resolve("localhost".parse().unwrap()).await;
         assert!(resolved.err().unwrap().to_string().contains("not a public address"));
     }
 }
