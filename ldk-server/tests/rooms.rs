@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 /// From the top to the bottom. A module may name those that stand below it, and no other.
-const FLOORS: [&str; 56] = [
+const FLOORS: [&str; 57] = [
     "main",
     "fuzzing",
     "commands",
@@ -28,6 +28,7 @@ const FLOORS: [&str; 56] = [
     "webhooks",
     "events",
     "retention",
+    "books",
     "wallet",
     "hold",
     "node",

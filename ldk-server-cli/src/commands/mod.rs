@@ -31,6 +31,7 @@ mod audit;
 mod backup;
 mod bolt11;
 mod bolt12;
+mod books;
 mod channels;
 mod client_certs;
 mod completions;
@@ -63,6 +64,7 @@ use crate::output::Format;
 
 use audit::ListAuditEntries;
 use backup::Backup;
+use books::{Export, ListChannelAccounts};
 use completions::Completions;
 use events::Events;
 use health::Health;
@@ -77,6 +79,8 @@ pub(crate) enum Command {
     Unary(UnaryCommand),
     ListPayments(ListPayments),
     ListForwardedPayments(ListForwardedPayments),
+    Export(Export),
+    ListChannelAccounts(ListChannelAccounts),
     ListAuditEntries(ListAuditEntries),
     Events(Events),
     Backup(Backup),
@@ -123,6 +127,7 @@ nouns! {
     Crypto(crypto::Commands),
     Graph(graph::Commands),
     Payments(payments::Commands),
+    Books(books::Commands),
     Consumers(consumers::Commands),
     Runes(rune_issuing::Commands),
     ApiKeys(api_keys::Commands),

@@ -15,7 +15,7 @@ use crate::node::startup::Started;
 use crate::readiness::{Probe, Readiness};
 use crate::retention::invoices::InvoicePruner;
 use crate::webhooks::Webhooks;
-use crate::{logging, memory, metrics, retention, rollback, systemd};
+use crate::{books, logging, memory, metrics, retention, rollback, systemd};
 
 impl Tasks {
     /// Spawns the listener, which accepts callers, and the tasks that need no node.
@@ -80,6 +80,8 @@ impl Tasks {
         let keep_days = config.audit_keep_days;
         let retention = retention::audit::run(Arc::clone(&app.audit), keep_days, serving());
         self.spawn(ShutdownPhase::Serving, "retention of the audit", retention);
+        let books = books::upkeep::run(Arc::clone(&app.books), serving());
+        self.spawn(ShutdownPhase::Serving, "books", books);
         let recording =
             rollback::record_periodically(Arc::clone(store), Arc::clone(config), serving());
         self.spawn(ShutdownPhase::Serving, "rollback record", recording);

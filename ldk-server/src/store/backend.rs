@@ -29,6 +29,7 @@ use ldk_node::lightning::io;
 use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_server_grpc::types::EventConsumer;
 
+use super::books::Times;
 use super::change::{Change, Outcome};
 use super::model::{
     AuditEntry, AuditFilter, AuditPlace, Class, Digest, Epoch, EventBounds, ForwardFilter,
@@ -119,6 +120,22 @@ pub(super) trait Reads: Send + Sync {
         after: Option<ForwardPlace>,
         limit: usize,
     ) -> io::Result<Option<Vec<ForwardRow>>>;
+
+    /// The Lightning payments that have succeeded in this span of time, those after this place, the first
+    /// that began first.
+    fn settled_payments(
+        &self,
+        times: Times,
+        after: Option<PaymentPlace>,
+        limit: usize,
+    ) -> io::Result<Vec<PaymentRow>>;
+    /// The forwards of this span of time, those after this place, the first first.
+    fn forwards_in_order(
+        &self,
+        times: Times,
+        after: Option<ForwardPlace>,
+        limit: usize,
+    ) -> io::Result<Vec<ForwardRow>>;
 
     /// Which events there are.
     fn event_bounds(&self) -> io::Result<EventBounds>;

@@ -10,7 +10,9 @@ use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_server_grpc::types::{PaymentDirection, PaymentMethod, PaymentStatus};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-pub(super) use list::{classes, expired, find, on_their_way_out, page, transactions_not_found};
+pub(super) use list::{
+    classes, expired, find, on_their_way_out, page, settled, transactions_not_found,
+};
 
 use super::{as_i64, as_u64, records, sql_error};
 use crate::store::change::{PaymentEvent, WrittenPayment};
