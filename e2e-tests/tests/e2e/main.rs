@@ -3,6 +3,7 @@
 mod audit;
 mod auth;
 mod backup;
+mod books;
 mod calls_of_others;
 mod certificate;
 mod chain_source;

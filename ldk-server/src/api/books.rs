@@ -56,9 +56,8 @@ pub(super) fn summary(
     let summary = ops::books::summary(app, span(from, before)?)?;
     let fees_earned_msat = summary.fees_msat(|kind| kind == BooksEntryKind::Forward);
     let routing_fees_msat = summary.fees_msat(|kind| kind == BooksEntryKind::PaymentSent);
-    let onchain_fees_msat = summary.fees_msat(|kind| {
-        kind != BooksEntryKind::Forward && kind != BooksEntryKind::PaymentSent
-    });
+    let onchain_fees_msat = summary
+        .fees_msat(|kind| kind != BooksEntryKind::Forward && kind != BooksEntryKind::PaymentSent);
     let Summary { accounts, kinds, entries_with_unknown_fee } = summary;
     Ok(GetSummaryResponse {
         accounts,
@@ -81,10 +80,9 @@ pub(super) fn channels(
     let (span, is_whole) = (span(from, before)?, from.is_none() && before.is_none());
     let page = ops::books::channels(app, span, closed_only, after, page_size)?;
     let last = page.rows.last().filter(|_| page.has_more);
-    let next_page_token = last.map(ChannelBook::place).map(|(opened_at, id)| PageToken {
-        token: id,
-        index: pages::as_index(opened_at),
-    });
+    let next_page_token = last
+        .map(ChannelBook::place)
+        .map(|(opened_at, id)| PageToken { token: id, index: pages::as_index(opened_at) });
     let channels = page.rows.into_iter().map(|book| account(book, is_whole)).collect();
     Ok(ListChannelAccountsResponse { channels, next_page_token })
 }
@@ -115,7 +113,10 @@ fn account(book: ChannelBook, is_whole: bool) -> ChannelAccount {
     }
 }
 
-fn with_costs(record: ChannelRecord, on_chain: &ChannelOnChain) -> (ChannelAccount, Option<Closing>) {
+fn with_costs(
+    record: ChannelRecord,
+    on_chain: &ChannelOnChain,
+) -> (ChannelAccount, Option<Closing>) {
     let account = ChannelAccount {
         user_channel_id: record.user_channel_id,
         counterparty_node_id: record.counterparty_node_id,

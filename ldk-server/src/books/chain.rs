@@ -73,9 +73,8 @@ impl Transactions {
         let all: Vec<_> = transactions.collect();
         let numbered = || all.iter().enumerate();
         let by_txid = numbered().map(|(at, each)| (each.txid, at)).collect();
-        let spent = numbered().flat_map(|(at, each)| {
-            each.inputs.iter().map(move |(outpoint, _)| (*outpoint, at))
-        });
+        let spent = numbered()
+            .flat_map(|(at, each)| each.inputs.iter().map(move |(outpoint, _)| (*outpoint, at)));
         Self { by_input: spent.collect(), by_txid, all }
     }
 

@@ -84,9 +84,8 @@ impl<'a> Tracing<'a> {
             self.add(paid);
         }
         let at = self.record.opened_at.or_else(|| self.funding().map(|funding| funding.time));
-        for mut entry in self.first_entries() {
-            entry.time = at.unwrap_or_default();
-            self.add(entry);
+        for entry in self.first_entries() {
+            self.add(BooksEntry { time: at.unwrap_or_default(), fee_msat: Some(0), ..entry });
         }
     }
 
@@ -150,7 +149,8 @@ impl<'a> Tracing<'a> {
             self.found.splice_fees_sats.zip(fee_sats).map(|(sum, fee)| sum + fee);
         if let Some(amount_sats) = amount_sats {
             let got = entry(Account::Channels, Kind::Splice, amount_sats, 0);
-            self.add(BooksEntry { time: ready_at, txid: from.txid.to_string(), ..got });
+            let txid = from.txid.to_string();
+            self.add(BooksEntry { time: ready_at, txid, fee_msat: Some(0), ..got });
         }
     }
 
@@ -167,7 +167,8 @@ impl<'a> Tracing<'a> {
             self.add(on_chain(got, to, Some(0)));
         }
         let Some(ready_at) = splice.ready_at else { return };
-        let left_sats = value_sats.zip(splice.value_sats).and_then(|(old, new)| old.checked_sub(new));
+        let left_sats =
+            value_sats.zip(splice.value_sats).and_then(|(old, new)| old.checked_sub(new));
         let fee_sats = left_sats.and_then(|left_sats| left_sats.checked_sub(amount_sats));
         let debit_sats = fee_sats.and(left_sats).unwrap_or(amount_sats);
         self.found.spliced_sats =

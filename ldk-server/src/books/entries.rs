@@ -139,7 +139,8 @@ impl Pages {
         let rows = self.store.forwards_in_order((from, before), self.forwards.after, PAGE)?;
         self.forwards.has_more = rows.has_more;
         self.forwards.after = rows.rows.last().map(|row| row.place).or(self.forwards.after);
-        let read = rows.rows.into_iter().map(|Forward { place, payment }| (place.created_at, payment));
+        let read =
+            rows.rows.into_iter().map(|Forward { place, payment }| (place.created_at, payment));
         self.forwards.read.extend(read);
         Ok(())
     }

@@ -107,7 +107,8 @@ pub(super) fn closing_sats(
 fn closed_sats(balance: &LightningBalance) -> u64 {
     match balance {
         LightningBalance::ClaimableAwaitingConfirmations {
-            source: BalanceSource::CoopClose, ..
+            source: BalanceSource::CoopClose,
+            ..
         } => 0,
         LightningBalance::ClaimableOnChannelClose { amount_satoshis, .. }
         | LightningBalance::ClaimableAwaitingConfirmations { amount_satoshis, .. } => {

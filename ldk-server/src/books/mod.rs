@@ -20,6 +20,9 @@ mod summary;
 pub(crate) mod upkeep;
 mod wallet;
 
+#[cfg(test)]
+mod tests;
+
 pub use channels::ChannelOnChain;
 pub use entries::{Pages, Span};
 pub use reading::{Chain, ChannelTurnover, turnovers};

@@ -139,8 +139,7 @@ impl Books {
     fn funded_and_gone(&self, change: &ChannelStateChanged) -> io::Result<()> {
         self.change(&change.channel_id, |record| {
             record.user_channel_id.clone_from(&change.user_channel_id);
-            record.counterparty_node_id =
-                change.counterparty_node_id.clone().unwrap_or_default();
+            record.counterparty_node_id = change.counterparty_node_id.clone().unwrap_or_default();
             record.funding = change.funding_txo.clone().unwrap_or_default();
             record.opened_at = Some(unix_secs());
         })
@@ -152,7 +151,8 @@ impl Books {
         self.add(&channel, None)?;
         let funding = channel.funding_txo.map(|funding| funding.to_string());
         self.change(id, |record| {
-            let spliced = record.splices.iter_mut().find(|each| Some(&each.funding) == funding.as_ref());
+            let spliced =
+                record.splices.iter_mut().find(|each| Some(&each.funding) == funding.as_ref());
             let Some(splice) = spliced.filter(|splice| splice.ready_at.is_none()) else { return };
             splice.ready_at = Some(unix_secs());
             splice.value_sats = Some(channel.channel_value_sats);
@@ -233,7 +233,8 @@ impl Books {
         })?;
         let found = outputs.iter().filter_map(|tracked| {
             let (outpoint, output) = sweeper::output(&tracked.descriptor);
-            let outpoint = OutPoint { txid: outpoint.txid, vout: outpoint.index.into() }.to_string();
+            let outpoint =
+                OutPoint { txid: outpoint.txid, vout: outpoint.index.into() }.to_string();
             let closed = ClosedOutput { outpoint, value_sats: output.value.to_sat() };
             Some((tracked.channel_id?.to_string(), closed))
         });

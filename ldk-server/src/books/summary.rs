@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use ldk_node::lightning::io;
-use ldk_server_grpc::types::{AccountSummary, BooksAccount, BooksEntry, BooksEntryKind, KindSummary};
+use ldk_server_grpc::types::{
+    AccountSummary, BooksAccount, BooksEntry, BooksEntryKind, KindSummary,
+};
 
 use super::Books;
 use super::entries::{Pages, Span};
@@ -33,9 +35,8 @@ impl Summary {
 
 /// Adds up the entries of a span of time.
 pub fn summary(books: &Books, chain: Chain, span: Span) -> io::Result<Summary> {
-    let balances = ACCOUNTS.map(|account| {
-        span.before.is_none().then(|| books.balance_msat(account, &chain))
-    });
+    let balances =
+        ACCOUNTS.map(|account| span.before.is_none().then(|| books.balance_msat(account, &chain)));
     let mut sums = Sums::default();
     let everything = Span { from: None, before: span.before };
     let mut pages = Pages::new(books, chain, everything);
@@ -60,7 +61,8 @@ struct Sums {
 
 impl Sums {
     fn add(&mut self, entry: &BooksEntry, span: Span) {
-        let (before_msat, credit_msat, debit_msat) = self.accounts.entry(entry.account).or_default();
+        let (before_msat, credit_msat, debit_msat) =
+            self.accounts.entry(entry.account).or_default();
         if !span.contains(entry.time) {
             *before_msat += difference(entry.credit_msat, entry.debit_msat);
             return;

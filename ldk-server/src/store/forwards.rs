@@ -30,9 +30,6 @@ impl ForwardRow {
         let payment = ForwardedPayment::decode(value.as_slice()).map_err(|_| {
             invalid_data(&format!("forwarded payment {} cannot be read", place.number))
         })?;
-        Ok(Forward {
-            place,
-            payment: ForwardedPayment { created_at: place.created_at, ..payment },
-        })
+        Ok(Forward { place, payment: ForwardedPayment { created_at: place.created_at, ..payment } })
     }
 }

@@ -89,9 +89,10 @@ pub(super) fn in_order(
     after: Option<ForwardPlace>,
     limit: usize,
 ) -> rusqlite::Result<Vec<ForwardRow>> {
-    let place = after.map_or((as_i64(from.unwrap_or_default()), 0), |ForwardPlace { created_at, number }| {
-        (as_i64(created_at), as_i64(number))
-    });
+    let place = after
+        .map_or((as_i64(from.unwrap_or_default()), 0), |ForwardPlace { created_at, number }| {
+            (as_i64(created_at), as_i64(number))
+        });
     let before = before.map_or(i64::MAX, as_i64);
     let mut statement = database.prepare_cached(IN_ORDER)?;
     let rows = statement.query_map(params![place.0, place.1, before, as_i64(limit as u64)], row)?;
@@ -117,6 +118,18 @@ mod tests {
 
     use super::*;
     use crate::store::testing;
+
+    #[test]
+    fn what_is_read_in_order_is_a_range_of_the_index() {
+        let dir = TempDir::new().unwrap();
+        drop(testing::open(dir.path()));
+        let database = Connection::open(dir.path().join(SQLITE_DB_FILE_NAME)).unwrap();
+        let mut plan = database.prepare(&format!("EXPLAIN QUERY PLAN {IN_ORDER}")).unwrap();
+        let steps = plan.query_map(params![1, 2, 3, 4], |row| row.get::<_, String>(3)).unwrap();
+        let steps: Vec<_> = steps.map(Result::unwrap).collect();
+        let [step] = &steps[..] else { panic!("{steps:?}") };
+        assert!(step.starts_with("SEARCH ldk_server_forwards USING INDEX"), "{step}");
+    }
 
     #[test]
     fn no_page_is_read_by_scanning_the_table_or_by_sorting() {

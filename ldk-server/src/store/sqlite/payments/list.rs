@@ -121,7 +121,8 @@ fn query(
     (format!("{rows} ORDER BY newest_first, id LIMIT {limit}"), values)
 }
 
-const SETTLED: &str = "SELECT payment, created_at, expired, doubt, expires_at FROM ldk_server_payments
+const SETTLED: &str =
+    "SELECT payment, created_at, expired, doubt, expires_at FROM ldk_server_payments
      INDEXED BY ldk_server_payments_status
      WHERE status = 1 AND (newest_first, id) < (?1, ?2) AND newest_first > ?3 AND method <> ?4
          AND updated_at >= ?5 AND updated_at < ?6
