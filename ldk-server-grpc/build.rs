@@ -26,12 +26,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     std::fs::write(out_dir.join("descriptor_set.bin"), descriptors.encode_to_vec())?;
     std::fs::write(out_dir.join("rpcs.rs"), rpc_table(&descriptors)?)?;
 
+    write_server(descriptors.clone(), out_dir.join("server"))?;
     let mut builder = tonic_prost_build::configure()
         // Clients are built from the table of RPCs; see `for_each_unary_rpc!`.
         .build_client(false)
-        .build_transport(false)
-        .generate_default_stubs(true)
-        .codec_path("crate::codec::ServerCodec")
+        .build_server(false)
         .btree_map(".")
         .emit_rerun_if_changed(false);
     for file in &descriptors.file {
@@ -40,6 +39,25 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     builder.compile_fds(descriptors)?;
+    Ok(())
+}
+
+/// Writes the server side of the service, for the types as they are in the crate. What is streamed to
+/// many is encoded once for all of them.
+fn write_server(descriptors: FileDescriptorSet, dir: PathBuf) -> Result<(), Box<dyn Error>> {
+    std::fs::create_dir_all(&dir)?;
+    let event = ".events.EventEnvelope";
+    tonic_prost_build::configure()
+        .build_client(false)
+        .build_transport(false)
+        .generate_default_stubs(true)
+        .codec_path("crate::codec::ServerCodec")
+        .extern_path(".api", "crate::api")
+        .extern_path(".types", "crate::types")
+        .extern_path(event, "crate::codec::Shared<crate::events::EventEnvelope>")
+        .out_dir(dir)
+        .emit_rerun_if_changed(false)
+        .compile_fds(descriptors)?;
     Ok(())
 }
 

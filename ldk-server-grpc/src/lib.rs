@@ -16,6 +16,7 @@ pub use authority_files::AuthorityFiles;
 #[allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic)]
 pub mod api {
     tonic::include_proto!("api");
+    include!(concat!(env!("OUT_DIR"), "/server/api.rs"));
 }
 
 /// What `SubscribeEvents` streams.

@@ -8,6 +8,7 @@ use ldk_server_client::api::SubscribeEventsRequest;
 use ldk_server_client::events::EventEnvelope;
 use ldk_server_client::{Error, EventStream};
 use ldk_server_grpc::api::lightning_node_server::LightningNode;
+use ldk_server_grpc::codec::Shared;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
@@ -26,11 +27,11 @@ impl LightningNode for Node {
     async fn subscribe_events(
         &self,
         _: Request<SubscribeEventsRequest>,
-    ) -> Result<Response<BoxStream<EventEnvelope>>, Status> {
+    ) -> Result<Response<BoxStream<Shared<EventEnvelope>>>, Status> {
         let items = self.0.lock().unwrap().take();
         let items = items.ok_or_else(|| Status::resource_exhausted("one subscriber at most"))?;
         let mut response: Response<BoxStream<_>> =
-            Response::new(Box::pin(ReceiverStream::new(items)));
+            Response::new(Box::pin(ReceiverStream::new(items).map(|item| item.map(Shared::from))));
         response.metadata_mut().insert("event-head-index", "41".parse().unwrap());
         response.metadata_mut().insert("event-oldest-index", "7".parse().unwrap());
         Ok(response)

@@ -7,6 +7,7 @@ use futures_util::{StreamExt as _, stream};
 use ldk_server_client::events::EventEnvelope;
 use ldk_server_grpc::api::lightning_node_server::LightningNode;
 use ldk_server_grpc::api::{AckEventsRequest, AckEventsResponse, SubscribeEventsRequest};
+use ldk_server_grpc::codec::Shared;
 use tonic::codegen::BoxStream;
 use tonic::{Request, Response, Status, async_trait};
 
@@ -84,7 +85,7 @@ impl LightningNode for Script {
     async fn subscribe_events(
         &self,
         request: Request<SubscribeEventsRequest>,
-    ) -> Result<Response<BoxStream<EventEnvelope>>, Status> {
+    ) -> Result<Response<BoxStream<Shared<EventEnvelope>>>, Status> {
         self.subscriptions.lock().unwrap().push(request.into_inner());
         let scene = self.scenes.lock().unwrap().pop_front();
         match scene.unwrap_or(Scene::Refused(Status::not_found(SCRIPT_IS_OVER))) {
@@ -114,10 +115,10 @@ impl LightningNode for Script {
     }
 }
 
-fn played(events: Vec<u64>, end: End) -> BoxStream<EventEnvelope> {
+fn played(events: Vec<u64>, end: End) -> BoxStream<Shared<EventEnvelope>> {
     let events = events
         .into_iter()
-        .map(|event_index| Ok(EventEnvelope { event_index, ..EventEnvelope::default() }));
+        .map(|event_index| Ok(EventEnvelope { event_index, ..EventEnvelope::default() }.into()));
     let end = match end {
         End::Status(status) => stream::iter([Err(status)]).boxed(),
         End::Ok => stream::empty().boxed(),

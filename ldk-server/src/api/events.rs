@@ -3,6 +3,7 @@
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use ldk_server_grpc::api::SubscribeEventsRequest;
+use ldk_server_grpc::codec::Shared;
 use ldk_server_grpc::events::EventEnvelope;
 
 use super::dispatcher::Call;
@@ -16,7 +17,7 @@ use crate::store::EventBounds;
 pub(super) async fn subscribe(
     call: Call,
     request: SubscribeEventsRequest,
-) -> Result<Stream<EventEnvelope>, Error> {
+) -> Result<Stream<Shared<EventEnvelope>>, Error> {
     let SubscribeEventsRequest { resume_after_index, consumer } = request;
     let consumer = match consumer.as_str() {
         "" => None,

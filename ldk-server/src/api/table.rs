@@ -3,6 +3,7 @@
 
 #[allow(clippy::wildcard_imports, reason = "the table names the messages of all calls")]
 use ldk_server_grpc::api::*;
+use ldk_server_grpc::codec::Shared;
 use ldk_server_grpc::events::EventEnvelope;
 use ldk_server_grpc::types::BooksEntry;
 
@@ -123,7 +124,7 @@ macro_rules! for_each_rpc {
             force_close_channel ForceCloseChannel(ForceCloseChannelRequest) -> ForceCloseChannelResponse: Channels blocking node Changes channels::force_close;
             connect_peer ConnectPeer(ConnectPeerRequest) -> ConnectPeerResponse: Peers async node Changes peers::connect;
             disconnect_peer DisconnectPeer(DisconnectPeerRequest) -> DisconnectPeerResponse: Peers blocking node Changes peers::disconnect;
-            subscribe_events SubscribeEvents(SubscribeEventsRequest) -> Stream<EventEnvelope>: Events stream node Changes events::subscribe;
+            subscribe_events SubscribeEvents(SubscribeEventsRequest) -> Stream<Shared<EventEnvelope>>: Events stream node Changes events::subscribe;
             ack_events AckEvents(AckEventsRequest) -> AckEventsResponse: Events blocking node Changes consumers::ack;
             list_event_consumers ListEventConsumers(ListEventConsumersRequest) -> ListEventConsumersResponse: Events blocking node Reads consumers::list;
             delete_event_consumer DeleteEventConsumer(DeleteEventConsumerRequest) -> DeleteEventConsumerResponse: Events blocking node Changes consumers::delete;

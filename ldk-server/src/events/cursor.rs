@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use ldk_server_grpc::codec::Shared;
 use ldk_server_grpc::events::EventEnvelope;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
@@ -36,9 +37,9 @@ pub struct EventCursor {
     executor: Executor,
     replaying: Bulkhead,
     /// What is recorded, since before `is_behind` was last known to be false.
-    live: broadcast::Receiver<Arc<EventEnvelope>>,
+    live: broadcast::Receiver<Shared<EventEnvelope>>,
     /// Read from the disk, and next to be sent.
-    page: VecDeque<EventEnvelope>,
+    page: VecDeque<Shared<EventEnvelope>>,
     /// The last event that was sent, or after which to begin.
     last_index: u64,
     /// Whether the disk may have events after the page that `live` has not.
@@ -51,7 +52,7 @@ impl EventCursor {
         store: Arc<Store>,
         executor: Executor,
         replaying: Bulkhead,
-        live: broadcast::Receiver<Arc<EventEnvelope>>,
+        live: broadcast::Receiver<Shared<EventEnvelope>>,
         after: u64,
         head: u64,
     ) -> Self {
@@ -61,7 +62,7 @@ impl EventCursor {
     }
 
     /// The next event, as soon as there is one. OUT_OF_RANGE if it is no longer kept.
-    pub(crate) async fn next(&mut self) -> Result<EventEnvelope, Error> {
+    pub(crate) async fn next(&mut self) -> Result<Shared<EventEnvelope>, Error> {
         let event = loop {
             if let Some(event) = self.page.pop_front() {
                 break event;
@@ -73,7 +74,7 @@ impl EventCursor {
             match self.live.recv().await {
                 Ok(event) if event.event_index <= self.last_index => {},
                 Ok(event) if event.event_index == self.last_index.saturating_add(1) => {
-                    break EventEnvelope::clone(&event);
+                    break event;
                 },
                 Ok(_) | Err(RecvError::Lagged(_)) => self.is_behind = true,
                 Err(RecvError::Closed) => {
@@ -133,7 +134,7 @@ mod tests {
     /// A store, and a broadcast of its events that holds only a few.
     struct Recorder {
         store: Arc<Store>,
-        live: broadcast::Sender<Arc<EventEnvelope>>,
+        live: broadcast::Sender<Shared<EventEnvelope>>,
         _dir: TempDir,
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
+use ldk_server_grpc::codec::Shared;
 use ldk_server_grpc::events::EventEnvelope;
 
 use super::Feeds;
@@ -14,7 +15,7 @@ use crate::events::{JsonEvent, JsonEvents};
 
 /// A subscription that has begun.
 pub(super) struct Subscription {
-    stream: Stream<EventEnvelope>,
+    stream: Stream<Shared<EventEnvelope>>,
     kinds: Kinds,
     events: Arc<JsonEvents>,
 }
@@ -39,7 +40,8 @@ impl Subscription {
     /// The next event of the kinds that are wanted. No event is lost if the future is dropped.
     pub(super) async fn next(&mut self) -> Result<Arc<JsonEvent>, Error> {
         while let Some(envelope) = self.stream.messages.next().await {
-            let event = self.events.of(&envelope?)?;
+            let envelope = envelope?;
+            let event = self.events.of(&envelope)?;
             if self.kinds.has(&event) {
                 return Ok(event);
             }

@@ -17,9 +17,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use ldk_node::lightning::io;
 use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_node::lightning::util::persist::KVStoreSync;
+use ldk_server_grpc::codec::Shared;
 use ldk_server_grpc::events::EventEnvelope;
 use ldk_server_grpc::types::Payment;
-use prost::Message as _;
 use tokio::sync::broadcast;
 
 use super::Store;
@@ -39,7 +39,7 @@ const BROADCAST_CAPACITY: usize = 1024;
 pub(super) struct EventLog(Arc<Inner>);
 
 struct Inner {
-    live: broadcast::Sender<Arc<EventEnvelope>>,
+    live: broadcast::Sender<Shared<EventEnvelope>>,
     /// The event of the library that was recorded and is not acknowledged.
     unacknowledged: Mutex<Option<Digest>>,
     /// Whether an acknowledgement is on its way.
@@ -122,7 +122,7 @@ impl EventLog {
             self.0.metrics.recorded(event);
         }
         // An error means that nobody listens.
-        let _ = self.0.live.send(Arc::new(envelope));
+        let _ = self.0.live.send(envelope.into());
     }
 
     pub(super) fn unacknowledged(&self) -> MutexGuard<'_, Option<Digest>> {
@@ -177,16 +177,19 @@ impl Store {
     }
 
     /// Subscribes to the events that are recorded from now on.
-    pub fn live_events(&self) -> broadcast::Receiver<Arc<EventEnvelope>> {
+    pub fn live_events(&self) -> broadcast::Receiver<Shared<EventEnvelope>> {
         self.event_log.0.live.subscribe()
     }
 
     /// The events after this one, at most `limit`.
-    pub fn events_after(&self, event_index: u64, limit: usize) -> io::Result<Vec<EventEnvelope>> {
+    pub fn events_after(
+        &self,
+        event_index: u64,
+        limit: usize,
+    ) -> io::Result<Vec<Shared<EventEnvelope>>> {
         let records = self.reads.events_after(event_index, limit)?;
-        let events = records.iter().map(|record| {
-            EventEnvelope::decode(record.as_slice())
-                .map_err(|_| invalid_data("an event cannot be read"))
+        let events = records.into_iter().map(|record| {
+            Shared::of_bytes(record.into()).map_err(|_| invalid_data("an event cannot be read"))
         });
         events.collect()
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ldk_server_grpc::codec::Shared;
 use ldk_server_grpc::events::EventEnvelope;
 use tokio::time::timeout;
 
@@ -64,7 +65,7 @@ impl Undelivered {
     }
 
     /// The next event, as soon as there is one. Can be given up at any time.
-    pub(super) async fn next(&mut self) -> Result<EventEnvelope, Error> {
+    pub(super) async fn next(&mut self) -> Result<Shared<EventEnvelope>, Error> {
         loop {
             let next = self.cursor.next();
             let next = if self.passed == 0 {

@@ -54,7 +54,7 @@ pub(super) fn what_is_listened_to_is_what_is_stored<D: TestDatabase>() {
     let mut live = store.live_events();
     record(&store, 2);
     for stored in store.events_after(0, 100).unwrap() {
-        assert_eq!(*live.try_recv().unwrap(), stored);
+        assert_eq!(*live.try_recv().unwrap(), *stored);
     }
     assert!(live.try_recv().is_err());
 }
