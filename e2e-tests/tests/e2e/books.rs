@@ -14,8 +14,9 @@ use ldk_server_client::api::{
     GetSummaryRequest, GetSummaryResponse, ListChannelAccountsRequest, OnchainSendRequest,
     SpliceInRequest, SpliceOutRequest,
 };
-use ldk_server_client::events::ChannelClosureInitiator;
-use ldk_server_client::events::ChannelStateChangeReasonKind as Reason;
+use ldk_server_client::events::{
+    ChannelClosureInitiator, ChannelStateChangeReason, ChannelStateChangeReasonKind as Reason,
+};
 use ldk_server_client::types::{
     BooksAccount as Account, BooksEntry, BooksEntryKind as Kind, PageToken, PaymentStatus,
 };
@@ -343,7 +344,9 @@ async fn all_is_swept(network: &Network, nodes: &[Arc<Node>; 3]) -> Result<()> {
 async fn agreed_closure_is_told(nodes: &[Arc<Node>; 3], id: &str) -> Result<()> {
     let [alice, bob, _] = nodes;
     let (ours, theirs) = (channel(alice, id).await?, channel(bob, id).await?);
-    let reason = |account: &ChannelAccount| account.close_reason.as_ref().map(|told| told.kind());
+    let reason = |account: &ChannelAccount| {
+        account.close_reason.as_ref().map(ChannelStateChangeReason::kind)
+    };
     assert_eq!(reason(&ours), Some(Reason::LocallyInitiatedCooperativeClosure));
     assert_eq!(ours.closure_initiator(), ChannelClosureInitiator::Local);
     assert_eq!(theirs.closure_initiator(), ChannelClosureInitiator::Remote);
@@ -365,7 +368,7 @@ async fn agreed_closure_is_told(nodes: &[Arc<Node>; 3], id: &str) -> Result<()> 
 async fn forced_closure_is_told(nodes: &[Arc<Node>; 3], id: &str) -> Result<()> {
     let [_, bob, carol] = nodes;
     let (ours, theirs) = (channel(bob, id).await?, channel(carol, id).await?);
-    let reason = ours.close_reason.as_ref().map(|told| told.kind());
+    let reason = ours.close_reason.as_ref().map(ChannelStateChangeReason::kind);
     assert_eq!(reason, Some(Reason::HolderForceClosed));
     let (our_cost_sats, their_cost_sats) = (
         ours.close_cost_sats.with_context(|| format!("{ours:?}"))?,

@@ -1,7 +1,7 @@
 //! What channels have to do with the chain: their openings, splices and closures.
 
 use ldk_node::bitcoin::OutPoint;
-use ldk_server_grpc::events::ChannelStateChangeReasonKind as Reason;
+use ldk_server_grpc::events::{ChannelStateChangeReason, ChannelStateChangeReasonKind as Reason};
 use ldk_server_grpc::types::{BooksAccount as Account, BooksEntry, BooksEntryKind as Kind};
 
 use super::chain::{Transaction, Transactions};
@@ -272,7 +272,7 @@ pub(super) fn on_chain(
 
 /// Whether both sides have agreed on the closure.
 pub(super) fn is_by_agreement(closing: &Closing) -> bool {
-    let kind = closing.reason.as_ref().map(|reason| reason.kind());
+    let kind = closing.reason.as_ref().map(ChannelStateChangeReason::kind);
     matches!(
         kind,
         Some(

@@ -106,16 +106,15 @@ pub(super) fn closing_sats(
 
 fn closed_sats(balance: &LightningBalance) -> u64 {
     match balance {
-        LightningBalance::ClaimableAwaitingConfirmations {
-            source: BalanceSource::CoopClose,
-            ..
-        } => 0,
-        LightningBalance::ClaimableOnChannelClose { amount_satoshis, .. }
-        | LightningBalance::ClaimableAwaitingConfirmations { amount_satoshis, .. } => {
+        LightningBalance::ClaimableOnChannelClose { amount_satoshis, .. } => *amount_satoshis,
+        LightningBalance::ClaimableAwaitingConfirmations { amount_satoshis, source, .. }
+            if *source != BalanceSource::CoopClose =>
+        {
             *amount_satoshis
         },
-        // Whose these are is not decided.
-        LightningBalance::ContentiousClaimable { .. }
+        // Whose the others are is not decided.
+        LightningBalance::ClaimableAwaitingConfirmations { .. }
+        | LightningBalance::ContentiousClaimable { .. }
         | LightningBalance::MaybeTimeoutClaimableHTLC { .. }
         | LightningBalance::MaybePreimageClaimableHTLC { .. }
         | LightningBalance::CounterpartyRevokedOutputClaimable { .. } => 0,

@@ -8,7 +8,7 @@ use ldk_node::lightning::ln::types::ChannelId;
 use ldk_node::lightning::util::persist::KVStoreSync;
 use ldk_server_grpc::types::Payment;
 
-use super::model::{Forward, ForwardPlace, Page, PaymentPlace};
+use super::model::{Forward, ForwardPlace, ForwardRow, Page, PaymentPlace, PaymentRow};
 use super::{MONITORS, Store, monitored_channel};
 
 /// The beginning of a span of time, and its end, which is not part of it.
@@ -24,7 +24,7 @@ impl Store {
         page_size: usize,
     ) -> io::Result<Page<Payment>> {
         let rows = self.reads.settled_payments(times, after, page_size.saturating_add(1))?;
-        let payments = rows.into_iter().map(|row| row.payment());
+        let payments = rows.into_iter().map(PaymentRow::payment);
         Ok(Page::of(payments.collect::<io::Result<_>>()?, page_size))
     }
 
@@ -36,7 +36,7 @@ impl Store {
         page_size: usize,
     ) -> io::Result<Page<Forward>> {
         let rows = self.reads.forwards_in_order(times, after, page_size.saturating_add(1))?;
-        let forwards = rows.into_iter().map(|row| row.forward());
+        let forwards = rows.into_iter().map(ForwardRow::forward);
         Ok(Page::of(forwards.collect::<io::Result<_>>()?, page_size))
     }
 
