@@ -58,14 +58,14 @@ pub(super) fn summary(
     let routing_fees_msat = summary.fees_msat(|kind| kind == BooksEntryKind::PaymentSent);
     let onchain_fees_msat = summary
         .fees_msat(|kind| kind != BooksEntryKind::Forward && kind != BooksEntryKind::PaymentSent);
-    let Summary { accounts, kinds, entries_with_unknown_fee } = summary;
+    let Summary { accounts, kinds, unknown_fee_count } = summary;
     Ok(GetSummaryResponse {
         accounts,
         kinds,
         fees_earned_msat,
         routing_fees_msat,
         onchain_fees_msat,
-        entries_with_unknown_fee,
+        unknown_fee_count,
     })
 }
 

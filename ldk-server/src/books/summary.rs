@@ -22,7 +22,7 @@ pub struct Summary {
     /// The sums of each kind.
     pub kinds: Vec<KindSummary>,
     /// How many entries have a fee that is not known.
-    pub entries_with_unknown_fee: u64,
+    pub unknown_fee_count: u64,
 }
 
 impl Summary {
@@ -87,7 +87,7 @@ impl Sums {
         Summary {
             accounts: accounts.collect(),
             kinds: self.kinds.into_values().collect(),
-            entries_with_unknown_fee: self.unknown,
+            unknown_fee_count: self.unknown,
         }
     }
 }
