@@ -382,8 +382,8 @@ async fn forced_closure_is_told(nodes: &[Arc<Node>; 3], id: &str) -> Result<()> 
         swept.iter().map(|entry| entry.fee_msat).collect::<Vec<_>>(),
         [Some(1_000 * their_cost_sats)]
     );
-    assert_eq!(summary(bob).await?.unknown_fee_count, 0);
-    assert_eq!(summary(carol).await?.unknown_fee_count, 0);
+    assert_eq!(summary(bob).await?.not_attributed_count, 0);
+    assert_eq!(summary(carol).await?.not_attributed_count, 0);
     Ok(())
 }
 

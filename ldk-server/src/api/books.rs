@@ -58,14 +58,14 @@ pub(super) fn summary(
     let routing_fees_msat = summary.fees_msat(|kind| kind == BooksEntryKind::PaymentSent);
     let onchain_fees_msat = summary
         .fees_msat(|kind| kind != BooksEntryKind::Forward && kind != BooksEntryKind::PaymentSent);
-    let Summary { accounts, kinds, unknown_fee_count } = summary;
+    let Summary { accounts, kinds, not_attributed_count } = summary;
     Ok(GetSummaryResponse {
         accounts,
         kinds,
         fees_earned_msat,
         routing_fees_msat,
         onchain_fees_msat,
-        unknown_fee_count,
+        not_attributed_count,
     })
 }
 

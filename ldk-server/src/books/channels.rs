@@ -5,7 +5,7 @@ use ldk_server_grpc::events::{ChannelStateChangeReason, ChannelStateChangeReason
 use ldk_server_grpc::types::{BooksAccount as Account, BooksEntry, BooksEntryKind as Kind};
 
 use super::chain::{Transaction, Transactions};
-use super::entries::entry;
+use super::entry::entry;
 use super::record::{ChannelRecord, Closing, Splice};
 
 /// What nobody can spend for less than it costs: so much may be missing of a closing transaction.

@@ -12,32 +12,12 @@ use ldk_server_grpc::types::{
 };
 
 use super::Books;
+use super::entry::{Span, entry};
 use super::reading::Chain;
 use crate::store::{Forward, ForwardPlace, PaymentPlace, Store};
 
 /// How many rows are read at once.
 const PAGE: usize = 500;
-
-/// A span of time, in Unix seconds.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Span {
-    /// Its beginning; no limit if it is `None`.
-    pub from: Option<u64>,
-    /// Its end, which is not part of it; no limit if it is `None`.
-    pub before: Option<u64>,
-}
-
-impl Span {
-    /// Whether this time is in it.
-    pub fn contains(&self, time: u64) -> bool {
-        self.from.is_none_or(|from| from <= time) && self.is_before_end(time)
-    }
-
-    /// Whether this time is before its end.
-    pub fn is_before_end(&self, time: u64) -> bool {
-        self.before.is_none_or(|before| time < before)
-    }
-}
 
 /// The entries of a span of time, a page at a time.
 pub struct Pages {
@@ -151,22 +131,6 @@ fn place_of(payment: &Payment) -> io::Result<PaymentPlace> {
     hex::decode_to_slice(&payment.id, &mut id)
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))?;
     Ok(PaymentPlace { created_at: payment.created_at, id: PaymentId(id) })
-}
-
-/// An entry of which only what has changed is known.
-pub(super) fn entry(
-    account: BooksAccount,
-    kind: BooksEntryKind,
-    credit_sats: u64,
-    debit_sats: u64,
-) -> BooksEntry {
-    BooksEntry {
-        account: account.into(),
-        kind: kind.into(),
-        credit_msat: 1_000 * credit_sats,
-        debit_msat: 1_000 * debit_sats,
-        ..BooksEntry::default()
-    }
 }
 
 fn of_payment(payment: Payment) -> BooksEntry {

@@ -8,7 +8,7 @@ use ldk_server_grpc::types::{BooksAccount, BooksEntry, ForwardedPayment};
 
 use super::chain::Transactions;
 use super::channels::{ChannelOnChain, Tracing, is_by_agreement};
-use super::entries::Span;
+use super::entry::Span;
 use super::record::ChannelRecord;
 use super::wallet::{Traced, others};
 use super::{Books, live};

@@ -8,7 +8,8 @@ use ldk_server_grpc::types::{
 };
 
 use super::Books;
-use super::entries::{Pages, Span};
+use super::entries::Pages;
+use super::entry::Span;
 use super::reading::Chain;
 
 const ACCOUNTS: [BooksAccount; 3] =
@@ -22,7 +23,7 @@ pub struct Summary {
     /// The sums of each kind.
     pub kinds: Vec<KindSummary>,
     /// How many entries have a fee that is not known.
-    pub unknown_fee_count: u64,
+    pub not_attributed_count: u64,
 }
 
 impl Summary {
@@ -87,7 +88,7 @@ impl Sums {
         Summary {
             accounts: accounts.collect(),
             kinds: self.kinds.into_values().collect(),
-            unknown_fee_count: self.unknown,
+            not_attributed_count: self.unknown,
         }
     }
 }

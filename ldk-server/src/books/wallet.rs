@@ -8,7 +8,7 @@ use ldk_server_grpc::types::{BooksAccount as Account, BooksEntry, BooksEntryKind
 
 use super::chain::{Transaction, Transactions};
 use super::channels::{ChannelOnChain, on_chain};
-use super::entries::entry;
+use super::entry::entry;
 use super::record::ChannelRecord;
 
 /// A channel with what it has cost so far.
