@@ -91,6 +91,20 @@ fn json_attributes(
         builder = builder.field_attribute(format!("{path}.scores"), renamed);
     }
     for field in &message.field {
+        // What is told only when it was asked for, or is so.
+        let skipped = match field.name() {
+            "repeated" => Some("std::ops::Not::not"),
+            "outcome" | "failure_reason" => Some("Option::is_none"),
+            _ => None,
+        };
+        if let Some(skipped) = skipped {
+            builder = builder.field_attribute(
+                format!("{path}.{}", field.name()),
+                format!(
+                    "#[cfg_attr(feature = \"serde\", serde(skip_serializing_if = \"{skipped}\"))]"
+                ),
+            );
+        }
         if let Some(function) = json_function(field) {
             builder = builder.field_attribute(
                 format!("{path}.{}", field.name()),

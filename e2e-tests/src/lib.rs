@@ -43,6 +43,7 @@ mod raw;
 mod refusal;
 mod reservation;
 mod socks;
+mod spend;
 mod strace;
 pub mod stress;
 mod tcp_proxy;
@@ -78,6 +79,7 @@ pub use raw::{
 pub use refusal::{invalid, refused};
 pub use reservation::{NODES_AT_ONCE, Reservation};
 pub use socks::{Exit, HOST_UNREACHABLE, SocksProxy, SocksRequest};
+pub use spend::{Spend, Spent};
 pub use strace::{Stall, Strace};
 pub use tcp_proxy::TcpProxy;
 pub use tls::{tls_connect, tls_connect_at, tls_connect_by, tls_connect_trusting, tls_over};

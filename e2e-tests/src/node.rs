@@ -8,9 +8,10 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use ldk_server_client::Client;
 use ldk_server_client::api::{
-    Bolt11ReceiveRequest, Bolt11SendRequest, ConnectPeerRequest, GetBalancesRequest,
-    GetBalancesResponse, GetNodeInfoRequest, GetPaymentDetailsRequest, ListChannelsRequest,
-    OnchainReceiveRequest, SubscribeEventsRequest,
+    Bolt11ReceiveRequest, Bolt11SendRequest, ConnectPeerRequest, DisconnectPeerRequest,
+    GetBalancesRequest, GetBalancesResponse, GetNodeInfoRequest, GetPaymentDetailsRequest,
+    GraphGetChannelRequest, GraphListChannelsRequest, ListChannelsRequest, OnchainReceiveRequest,
+    SubscribeEventsRequest,
 };
 use ldk_server_client::types::{Channel, Payment, PaymentStatus};
 use serde_json::Value;
@@ -258,6 +259,39 @@ impl Node {
             }
         }
         Ok(payment_id)
+    }
+
+    /// Fails unless it knows so many public channels, with the terms of both directions.
+    pub async fn knows_channels(&self, count: usize) -> Result<()> {
+        let request = GraphListChannelsRequest {};
+        let ids = self.client().graph_list_channels(request).await?.short_channel_ids;
+        ensure!(ids.len() == count, "it knows {ids:?}");
+        for short_channel_id in ids {
+            let request = GraphGetChannelRequest { short_channel_id };
+            let channel = self.client().graph_get_channel(request).await?.channel;
+            let channel = channel.context("no channel")?;
+            let has_terms = channel.one_to_two.is_some() && channel.two_to_one.is_some();
+            ensure!(has_terms, "it knows {channel:?}");
+        }
+        Ok(())
+    }
+
+    /// Waits until it knows so many public channels. News comes at once, or a minute later if one of the
+    /// nodes was not ready for it: what was missed comes when they connect anew.
+    pub async fn hears_of_channels(&self, count: usize, from: &Self) -> Result<()> {
+        const PATIENCE: Duration = Duration::from_secs(90);
+        const NEWS_PATIENCE: Duration = Duration::from_secs(3);
+        until("the node has heard of the channels", PATIENCE, async || {
+            let news = until("news", NEWS_PATIENCE, async || self.knows_channels(count).await);
+            let heard = news.await;
+            if heard.is_err() {
+                let node_pubkey = from.id().to_owned();
+                self.client().disconnect_peer(DisconnectPeerRequest { node_pubkey }).await?;
+                self.connect_to(from).await?;
+            }
+            heard
+        })
+        .await
     }
 
     /// What it has written.

@@ -2,12 +2,18 @@
 //!
 //! The groups have no doc comments: clap would take them for the description of the command.
 
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
 use clap::Args;
 use ldk_server_grpc::types::bolt11_invoice_description::Kind;
 use ldk_server_grpc::types::{Bolt11InvoiceDescription, ChannelConfig, RouteParametersConfig};
 
 use crate::amount::Amount;
 use crate::failure::Failure;
+
+/// One call waits no longer; the command makes another.
+const LONGEST_CALL: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Args)]
 pub(crate) struct RouteArgs {
@@ -38,6 +44,71 @@ impl From<RouteArgs> for RouteParametersConfig {
             max_path_count: args.max_path_count,
             max_channel_saturation_power_of_half: args.max_channel_saturation_power_of_half,
         }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OnceArgs {
+    /// Key with which the command can be repeated without doing it twice: at most 64 characters
+    /// without spaces. With auto, a random key is used, and printed on standard error before the call
+    #[arg(long, value_name = "KEY|auto")]
+    idempotency_key: Option<String>,
+}
+
+impl OnceArgs {
+    /// The key; empty if there is none.
+    pub(crate) fn key(self) -> String {
+        match self.idempotency_key {
+            Some(key) if key == "auto" => {
+                let key = hex::encode(rand::random::<[u8; 16]>());
+                // Before the call, so that it is known whatever becomes of that.
+                eprintln!("idempotency key: {key}");
+                key
+            },
+            key => key.unwrap_or_default(),
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WaitArgs {
+    /// Wait for the outcome of the payment, for so many seconds at most [default with --wait: 60].
+    /// What has come of it is in `outcome`; a payment that is not over by then goes on
+    #[arg(
+        long,
+        value_name = "SECS",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "60",
+        value_parser = clap::value_parser!(u32).range(1..=110)
+    )]
+    wait: Option<u32>,
+}
+
+impl WaitArgs {
+    /// How long to wait, in seconds.
+    pub(crate) fn secs(self) -> Option<u32> {
+        self.wait
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Timeout {
+    /// How long to wait, in seconds; then the answer has timed_out [default: as long as it takes]
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) timeout: Option<u32>,
+}
+
+impl Timeout {
+    /// How long the next call may wait, in seconds, and whether it is the last.
+    pub(crate) fn of_next_call(&self, begun: Instant) -> (Option<u32>, bool) {
+        let left = self
+            .timeout
+            .map(|secs| Duration::from_secs(secs.into()).saturating_sub(begun.elapsed()));
+        let is_last = left.is_some_and(|left| left <= LONGEST_CALL);
+        let wait = left.unwrap_or(LONGEST_CALL).min(LONGEST_CALL);
+        // Rather a moment longer than less.
+        (Some(wait.as_secs_f64().ceil() as u32), is_last)
     }
 }
 
@@ -73,6 +144,49 @@ impl DescriptionArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct NoteArgs {
+    /// Label that no other invoice has. The same command with the same label prints the same invoice
+    /// again
+    #[arg(long, value_name = "LABEL")]
+    label: Option<String>,
+
+    /// Your own name for what is sold; several invoices may have the same
+    #[arg(long, value_name = "ID")]
+    external_id: Option<String>,
+
+    /// Anything to keep with it; can be given several times
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_and_value)]
+    metadata: Vec<(String, String)>,
+
+    /// Show it as a QR code, too, on standard error
+    #[arg(long)]
+    pub(crate) qr: bool,
+}
+
+/// What is noted: the label, the external id and the metadata.
+pub(crate) struct Notes {
+    pub(crate) label: String,
+    pub(crate) external_id: String,
+    pub(crate) metadata: BTreeMap<String, String>,
+}
+
+impl NoteArgs {
+    pub(crate) fn notes(self) -> Notes {
+        let Self { label, external_id, metadata, qr: _ } = self;
+        Notes {
+            label: label.unwrap_or_default(),
+            external_id: external_id.unwrap_or_default(),
+            metadata: metadata.into_iter().collect(),
+        }
+    }
+}
+
+fn key_and_value(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("must be KEY=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ChannelConfigArgs {
     /// Fee for forwarding over the channel, in msat per million msat forwarded
     #[arg(long, value_name = "MILLIONTHS")]
@@ -95,5 +209,19 @@ impl From<ChannelConfigArgs> for ChannelConfig {
             cltv_expiry_delta: args.cltv_expiry_delta,
             ..Self::default()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_wait_is_made_of_several_calls() {
+        let now = Instant::now();
+        assert_eq!(Timeout { timeout: None }.of_next_call(now), (Some(60), false));
+        assert_eq!(Timeout { timeout: Some(300) }.of_next_call(now), (Some(60), false));
+        assert_eq!(Timeout { timeout: Some(5) }.of_next_call(now), (Some(5), true));
+        assert_eq!(Timeout { timeout: Some(0) }.of_next_call(now), (Some(0), true));
     }
 }

@@ -8,6 +8,7 @@ mod date;
 mod failure;
 mod output;
 mod pages;
+mod qr;
 
 use std::process::ExitCode;
 
@@ -69,6 +70,12 @@ async fn run(cli: Cli) -> Result<(), Failure> {
             command.run(&cli.connection.client()?, cli.format).await
         },
         Command::ListAuditEntries(command) => {
+            command.run(&cli.connection.client()?, cli.format).await
+        },
+        Command::ListInvoices(command) => command.run(&cli.connection.client()?, cli.format).await,
+        Command::WaitInvoice(command) => command.run(&cli.connection.client()?, cli.format).await,
+        Command::WaitPayment(command) => command.run(&cli.connection.client()?, cli.format).await,
+        Command::WaitAnyInvoice(command) => {
             command.run(&cli.connection.client()?, cli.format).await
         },
         Command::Unary(command) => command.run(&cli.connection.client()?, cli.format).await,

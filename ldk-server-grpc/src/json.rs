@@ -71,10 +71,14 @@ proto_names!(
     crate::types::BooksAccount,
     crate::types::BooksEntryKind,
     crate::types::ChannelDirection,
+    crate::types::InvoiceKind,
+    crate::types::InvoiceState,
     crate::types::Network,
     crate::types::PaymentDirection,
     crate::types::PaymentMethod,
     crate::types::PaymentStatus,
+    crate::types::PaymentOutcomeStatus,
+    crate::types::PaymentFailureReason,
 );
 
 /// [`UnifiedSendResponse`], with the result of the payment in the message itself.
@@ -84,11 +88,15 @@ pub(crate) struct UnifiedSend {
     payment_result: Option<PaymentResult>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     left_out: Vec<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    repeated: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome: Option<crate::types::PaymentOutcome>,
 }
 
 impl From<UnifiedSendResponse> for UnifiedSend {
     fn from(response: UnifiedSendResponse) -> Self {
-        let UnifiedSendResponse { payment_result, left_out } = response;
-        Self { payment_result, left_out }
+        let UnifiedSendResponse { payment_result, left_out, repeated, outcome } = response;
+        Self { payment_result, left_out, repeated, outcome }
     }
 }

@@ -19,6 +19,8 @@ use crate::executor::Executor;
 use crate::gate::PeerGate;
 use crate::hold::HeldPayments;
 use crate::hrn::Names;
+use crate::intents::Intents;
+use crate::locks::KeyLocks;
 use crate::node::channel_settings::ChannelSettings;
 use crate::pathfinding::PathFinder;
 use crate::payment_requests::PaymentRequests;
@@ -32,6 +34,8 @@ const MAX_ORDERING: usize = 8;
 /// Connection attempts at once, apart from the calls, which they would otherwise hold up: each
 /// takes until the peer answers.
 const MAX_CONNECTING: usize = 32;
+/// Reads of the disk at once for all who wait, so that other calls find a free thread.
+const MAX_READING_INVOICES: usize = 4;
 
 /// A started server.
 pub struct App {
@@ -63,6 +67,8 @@ pub struct App {
     pub lsp: Option<LiquidityProvider>,
     /// Payment requests that are being paid in one of several ways.
     pub payment_requests: PaymentRequests,
+    /// Calls under keys that are being carried out.
+    pub intents: Intents,
     /// The resolver of names (BIP 353).
     pub names: Names,
     /// The features that the node announces.
@@ -83,6 +89,12 @@ pub struct App {
     pub connecting: Bulkhead,
     /// Reads of the disk for subscribers who are behind.
     pub replaying: Bulkhead,
+    /// Labels for which an invoice is being made.
+    pub labels: KeyLocks<String>,
+    /// Calls that wait for something to happen.
+    pub waiting: Bulkhead,
+    /// Reads of the disk for those who wait for invoices.
+    pub reading_invoices: Bulkhead,
     /// Backups that are being made.
     pub backing_up: Bulkhead,
     /// URLs that events are posted to.
@@ -110,6 +122,17 @@ impl LiquidityProvider {
 /// The bound of connection attempts.
 pub fn connecting() -> Bulkhead {
     Bulkhead::new(MAX_CONNECTING, &format!("{MAX_CONNECTING} connection attempts are under way"))
+}
+
+/// The bound of calls that wait for something to happen.
+pub fn waiting(max_waiting_calls: usize) -> Bulkhead {
+    let full = format!("limits.max_waiting_calls: {max_waiting_calls} calls wait");
+    Bulkhead::new(max_waiting_calls, &full)
+}
+
+/// The bound of reads of the disk for those who wait.
+pub fn reading_invoices() -> Bulkhead {
+    Bulkhead::new(MAX_READING_INVOICES, "too many invoices are read")
 }
 
 /// The bound of backups.

@@ -12,6 +12,8 @@ use tonic::Status;
 use crate::access::{DemandedBudget, Grant};
 use crate::deadline::Deadline;
 use crate::error::Error;
+use crate::intents::Claim;
+use crate::store::Intent;
 
 /// How long after the deadline the outcome of a committed call may be returned.
 const LATENESS: Duration = Duration::from_secs(10);
@@ -96,6 +98,7 @@ pub struct Caller {
     recheck: Recheck,
     request_id: Option<u64>,
     other_name: Option<&'static str>,
+    claim: Option<Arc<Claim>>,
     state: Arc<State>,
 }
 
@@ -200,6 +203,16 @@ impl Caller {
     pub(crate) fn with_budgets(self, budgets: Vec<DemandedBudget>) -> Self {
         // Most have none, and it is none already.
         if budgets.is_empty() { self } else { Self { budgets: budgets.into(), ..self } }
+    }
+
+    /// The same, for a call under a key. The key is claimed until the last clone of this is dropped.
+    pub(crate) fn with_claim(self, claim: Claim) -> Self {
+        Self { claim: Some(Arc::new(claim)), ..self }
+    }
+
+    /// The call under a key, if it has one.
+    pub(crate) fn intent(&self) -> Option<&Intent> {
+        self.claim.as_deref().map(Claim::intent)
     }
 
     /// The request has this id, and the caller waits until this deadline.

@@ -43,6 +43,12 @@ impl Deadline {
         }
     }
 
+    /// So long before it that an answer still comes in time: a tenth of what is left, at most a second.
+    pub(crate) fn shortly_before(self) -> Instant {
+        let left = self.0.saturating_duration_since(Instant::now());
+        self.0 - (left / 10).min(Duration::from_secs(1))
+    }
+
     /// Whether it lies in the past.
     pub(crate) fn has_passed(self) -> bool {
         self.0 <= Instant::now()

@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
-use ldk_server_client::api::{GraphGetChannelRequest, GraphListChannelsRequest};
+use anyhow::{Context as _, Result};
 
 use super::group::Group;
-use crate::node::Node;
 use crate::wait::until;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -20,7 +18,7 @@ pub(super) async fn until_known(group: &Group) -> Result<()> {
     until("the ends have heard of all channels", PATIENCE, async || {
         let heard = until("news", NEWS_PATIENCE, async || {
             for node in [&group.nodes[0], &group.nodes[channels]] {
-                knows(node, channels).await.with_context(|| node.alias().to_owned())?;
+                node.knows_channels(channels).await.with_context(|| node.alias().to_owned())?;
             }
             Ok(())
         });
@@ -31,17 +29,4 @@ pub(super) async fn until_known(group: &Group) -> Result<()> {
         heard
     })
     .await
-}
-
-async fn knows(node: &Node, channels: usize) -> Result<()> {
-    let request = GraphListChannelsRequest {};
-    let ids = node.client().graph_list_channels(request).await?.short_channel_ids;
-    ensure!(ids.len() == channels, "it knows {ids:?}");
-    for short_channel_id in ids {
-        let request = GraphGetChannelRequest { short_channel_id };
-        let channel = node.client().graph_get_channel(request).await?.channel.context("none")?;
-        let has_terms = channel.one_to_two.is_some() && channel.two_to_one.is_some();
-        ensure!(has_terms, "it knows {channel:?}");
-    }
-    Ok(())
 }

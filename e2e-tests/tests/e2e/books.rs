@@ -211,6 +211,7 @@ async fn splices_are_told(network: &Network, nodes: &[Arc<Node>; 3]) -> Result<(
         user_channel_id: before.user_channel_id.clone(),
         counterparty_node_id: bob.id().to_owned(),
         amount: Some(Amount::SpliceAmountSats(IN_SATS)),
+        ..Default::default()
     };
     alice.client().splice_in(request).await?;
     spliced(network, nodes, before.channel_value_sats).await?;
@@ -222,7 +223,7 @@ async fn splices_are_told(network: &Network, nodes: &[Arc<Node>; 3]) -> Result<(
             counterparty_node_id: bob.id().to_owned(),
             splice_amount_sats: amount_sats,
             address,
-            all_funds: None,
+            ..Default::default()
         };
         alice.client().splice_out(request).await?;
         spliced(network, nodes, before.channel_value_sats).await?;

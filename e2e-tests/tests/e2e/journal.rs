@@ -94,6 +94,7 @@ async fn a_splice_that_nobody_has_seen_goes_on_after_a_kill() -> Result<()> {
         user_channel_id: channel.user_channel_id,
         counterparty_node_id: bob.id().to_owned(),
         amount: Some(SpliceAmount::SpliceAmountSats(CHANNEL_SATS / 2)),
+        ..Default::default()
     };
     alice.client().splice_in(request).await?;
     kill_when_not_taken(&[&alice, &bob]).await?;

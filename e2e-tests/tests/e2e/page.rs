@@ -120,6 +120,7 @@ async fn hostile_invoice(node: &Node) -> Result<String> {
         amount_msat: Some(2_000_000),
         description: Some(description),
         expiry_secs: 3_600,
+        ..Default::default()
     };
     Ok(node.client().bolt11_receive(request).await?.invoice)
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use e2e_tests::{Node, invalid, refused, until};
 use ldk_server_client::api::{
-    EstimateFeeRequest, EstimateFeeResponse, GraphGetChannelRequest, GraphListChannelsRequest,
-    ProbePaymentRequest, QueryRouteRequest, QueryRouteResponse,
+    EstimateFeeRequest, EstimateFeeResponse, GraphListChannelsRequest, ProbePaymentRequest,
+    QueryRouteRequest, QueryRouteResponse,
 };
 use ldk_server_client::types::{PaymentStatus, RouteHop, RouteParametersConfig};
 use ldk_server_client::{Code, Error};
@@ -25,25 +25,11 @@ const STRANGER: &str = "02eec7245d6b7d2ccb30380bfbe2a3648cd7a942653f5aa340edcea1
 
 pub(crate) async fn are_known_before_the_payment(nodes: &[Arc<Node>; 3]) -> Result<()> {
     let [alice, bob, carol] = nodes;
-    the_channel_is_public(alice).await?;
+    alice.hears_of_channels(1, bob).await?;
     the_cost_is_what_is_paid_then(alice, bob, carol).await?;
     what_cannot_be_paid_is_an_answer(alice, carol).await?;
     wrong_questions_are_refused(alice, bob, carol).await?;
     probes_cost_nothing_and_teach(alice, carol).await
-}
-
-/// Waits until the payer has heard of the channel behind its peer, with the terms of both sides.
-async fn the_channel_is_public(payer: &Node) -> Result<()> {
-    until("the payer has heard of the channel", PATIENCE, async || {
-        let known = payer.client().graph_list_channels(GraphListChannelsRequest {}).await?;
-        let short_channel_id = *known.short_channel_ids.first().context("of none")?;
-        let request = GraphGetChannelRequest { short_channel_id };
-        let channel = payer.client().graph_get_channel(request).await?.channel;
-        let channel = channel.context("no channel")?;
-        ensure!(channel.one_to_two.is_some() && channel.two_to_one.is_some(), "{channel:?}");
-        Ok(())
-    })
-    .await
 }
 
 async fn the_cost_is_what_is_paid_then(alice: &Node, bob: &Node, carol: &Node) -> Result<()> {

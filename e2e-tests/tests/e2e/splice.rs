@@ -417,6 +417,7 @@ async fn add(
         user_channel_id: channel.user_channel_id.clone(),
         counterparty_node_id: channel.counterparty_node_id.clone(),
         amount,
+        ..Default::default()
     };
     node.client().splice_in(request).await
 }

@@ -4,11 +4,11 @@ use clap::Args;
 use ldk_server_grpc::api::{Bolt11ReceiveRequest, Bolt11SendRequest, Bolt11SendUnderpayingRequest};
 
 use crate::amount::Amount;
-use crate::args::{DescriptionArgs, RouteArgs};
+use crate::args::{DescriptionArgs, NoteArgs, Notes, OnceArgs, RouteArgs, WaitArgs};
 use crate::failure::Failure;
 
 unary_commands!(ReceiveCommands {
-    Bolt11Receive => bolt11_receive,
+    Bolt11Receive => bolt11_receive shows invoice,
 });
 
 unary_commands!(SendCommands {
@@ -24,16 +24,29 @@ pub(crate) struct Bolt11Receive {
 
     #[command(flatten)]
     description: DescriptionArgs,
+
+    /// Preimage of your choice, as hex; the server claims the payment with it. Other users of this
+    /// machine can see it while the command runs, and shells keep it in their history
+    #[arg(long, value_name = "HEX")]
+    preimage: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) notes: NoteArgs,
 }
 
 impl TryFrom<Bolt11Receive> for Bolt11ReceiveRequest {
     type Error = Failure;
 
     fn try_from(command: Bolt11Receive) -> Result<Self, Failure> {
+        let Notes { label, external_id, metadata } = command.notes.notes();
         Ok(Self {
             amount_msat: command.amount.map(Amount::msat),
             expiry_secs: command.description.expiry_secs,
             description: command.description.description()?,
+            label,
+            external_id,
+            metadata,
+            preimage: command.preimage.unwrap_or_default(),
         })
     }
 }
@@ -56,6 +69,12 @@ pub(crate) struct Bolt11Send {
 
     #[command(flatten)]
     route: RouteArgs,
+
+    #[command(flatten)]
+    once: OnceArgs,
+
+    #[command(flatten)]
+    wait: WaitArgs,
 }
 
 impl From<Bolt11Send> for Bolt11SendRequest {
@@ -65,6 +84,8 @@ impl From<Bolt11Send> for Bolt11SendRequest {
             amount_msat: command.amount.map(Amount::msat),
             route_parameters: Some(command.route.into()),
             allow_overpayment: command.allow_overpayment,
+            idempotency_key: command.once.key(),
+            wait_timeout_secs: command.wait.secs(),
         }
     }
 }
@@ -107,7 +128,7 @@ mod tests {
         let request = request::<Bolt11Receive, Bolt11ReceiveRequest>;
         assert_eq!(
             request(""),
-            Ok(Bolt11ReceiveRequest { amount_msat: None, description: None, expiry_secs: 86_400 })
+            Ok(Bolt11ReceiveRequest { expiry_secs: 86_400, ..Default::default() })
         );
         let described = |kind| Some(Bolt11InvoiceDescription { kind: Some(kind) });
         assert_eq!(
@@ -116,6 +137,22 @@ mod tests {
                 amount_msat: Some(2_000),
                 description: described(Kind::Direct("tea".to_owned())),
                 expiry_secs: 60,
+                ..Default::default()
+            })
+        );
+        let noted =
+            request("--label a --external-id 7 --metadata k=v=w --metadata l= --preimage 0f");
+        assert_eq!(
+            noted,
+            Ok(Bolt11ReceiveRequest {
+                expiry_secs: 86_400,
+                label: "a".to_owned(),
+                external_id: "7".to_owned(),
+                metadata: [("k", "v=w"), ("l", "")]
+                    .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                    .into(),
+                preimage: "0f".to_owned(),
+                ..Default::default()
             })
         );
         assert_eq!(
@@ -139,6 +176,7 @@ mod tests {
                 amount_msat: Some(5),
                 route_parameters: Some(default_route()),
                 allow_overpayment: false,
+                ..Default::default()
             })
         );
         assert!(request("lnbcrt1 5msat --allow-overpayment").unwrap().allow_overpayment);

@@ -4,10 +4,10 @@ use clap::Args;
 use ldk_server_grpc::api::{Bolt12ReceiveRequest, Bolt12SendRequest};
 
 use crate::amount::Amount;
-use crate::args::RouteArgs;
+use crate::args::{NoteArgs, Notes, OnceArgs, RouteArgs, WaitArgs};
 
 unary_commands!(Commands {
-    Bolt12Receive => bolt12_receive,
+    Bolt12Receive => bolt12_receive shows offer,
     Bolt12Send => bolt12_send,
 });
 
@@ -28,15 +28,22 @@ pub(crate) struct Bolt12Receive {
     /// Maximum number of items in one payment; needs an amount [default: one, not counted]
     #[arg(long, value_name = "NUMBER")]
     quantity: Option<u64>,
+
+    #[command(flatten)]
+    pub(crate) notes: NoteArgs,
 }
 
 impl From<Bolt12Receive> for Bolt12ReceiveRequest {
     fn from(command: Bolt12Receive) -> Self {
+        let Notes { label, external_id, metadata } = command.notes.notes();
         Self {
             description: command.description,
             amount_msat: command.amount.map(Amount::msat),
             expiry_secs: command.expiry_secs,
             quantity: command.quantity,
+            label,
+            external_id,
+            metadata,
         }
     }
 }
@@ -67,6 +74,12 @@ pub(crate) struct Bolt12Send {
 
     #[command(flatten)]
     route: RouteArgs,
+
+    #[command(flatten)]
+    once: OnceArgs,
+
+    #[command(flatten)]
+    wait: WaitArgs,
 }
 
 impl From<Bolt12Send> for Bolt12SendRequest {
@@ -78,6 +91,8 @@ impl From<Bolt12Send> for Bolt12SendRequest {
             payer_note: command.payer_note,
             route_parameters: Some(command.route.into()),
             allow_overpayment: command.allow_overpayment,
+            idempotency_key: command.once.key(),
+            wait_timeout_secs: command.wait.secs(),
         }
     }
 }
@@ -95,6 +110,7 @@ mod tests {
             amount_msat: None,
             expiry_secs: None,
             quantity: None,
+            ..Default::default()
         };
         assert_eq!(request("tea"), Ok(plain.clone()));
         assert_eq!(
@@ -128,6 +144,7 @@ mod tests {
             payer_note: None,
             route_parameters: Some(default_route()),
             allow_overpayment: false,
+            ..Default::default()
         };
         assert_eq!(request("lno1"), Ok(plain.clone()));
         assert!(request("lno1 7msat --allow-overpayment").unwrap().allow_overpayment);

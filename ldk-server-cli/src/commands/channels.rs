@@ -10,7 +10,7 @@ use ldk_server_grpc::api::{
 use ldk_server_grpc::types::ChannelConfig;
 
 use crate::amount::{Amount, AmountOrAll};
-use crate::args::ChannelConfigArgs;
+use crate::args::{ChannelConfigArgs, OnceArgs};
 use crate::commands::peers::key_and_address;
 use crate::failure::Failure;
 
@@ -53,6 +53,9 @@ pub(crate) struct OpenChannel {
 
     #[command(flatten)]
     config: ChannelConfigArgs,
+
+    #[command(flatten)]
+    once: OnceArgs,
 }
 
 impl TryFrom<OpenChannel> for OpenChannelRequest {
@@ -79,6 +82,7 @@ impl TryFrom<OpenChannel> for OpenChannelRequest {
             channel_config: (config != ChannelConfig::default()).then_some(config),
             announce_channel: command.announce_channel,
             disable_counterparty_reserve: command.disable_counterparty_reserve,
+            idempotency_key: command.once.key(),
         })
     }
 }
@@ -97,6 +101,9 @@ pub(crate) struct SpliceIn {
 
     /// Amount with its unit (sat, or msat in whole sats), or all for everything that is spendable
     splice_amount: AmountOrAll,
+
+    #[command(flatten)]
+    once: OnceArgs,
 }
 
 impl TryFrom<SpliceIn> for SpliceInRequest {
@@ -111,6 +118,7 @@ impl TryFrom<SpliceIn> for SpliceInRequest {
             user_channel_id: command.user_channel_id,
             counterparty_node_id: command.counterparty_node_id,
             amount: Some(amount),
+            idempotency_key: command.once.key(),
         })
     }
 }
@@ -133,6 +141,9 @@ pub(crate) struct SpliceOut {
     /// Address to send to [default: a new one of the node's on-chain wallet]
     #[arg(short, long)]
     address: Option<String>,
+
+    #[command(flatten)]
+    once: OnceArgs,
 }
 
 impl TryFrom<SpliceOut> for SpliceOutRequest {
@@ -149,6 +160,7 @@ impl TryFrom<SpliceOut> for SpliceOutRequest {
             address: command.address,
             splice_amount_sats,
             all_funds,
+            idempotency_key: command.once.key(),
         })
     }
 }
@@ -279,6 +291,7 @@ mod tests {
                 user_channel_id: "7".to_owned(),
                 counterparty_node_id: "02aa".to_owned(),
                 amount: Some(amount),
+                ..Default::default()
             })
         };
         assert_eq!(request("7 02aa 5000sat"), splice(SpliceInAmount::SpliceAmountSats(5_000)));
@@ -296,6 +309,7 @@ mod tests {
             address: None,
             splice_amount_sats: 5_000,
             all_funds: None,
+            ..Default::default()
         };
         assert_eq!(request("7 02aa 5000sat"), Ok(home.clone()));
         let away = SpliceOutRequest { address: Some("bcrt1q".to_owned()), ..home.clone() };

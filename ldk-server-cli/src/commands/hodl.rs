@@ -6,11 +6,11 @@ use ldk_server_grpc::api::{
 };
 
 use crate::amount::Amount;
-use crate::args::DescriptionArgs;
+use crate::args::{DescriptionArgs, NoteArgs, Notes};
 use crate::failure::Failure;
 
 unary_commands!(Commands {
-    Bolt11ReceiveForHash => bolt11_receive_for_hash,
+    Bolt11ReceiveForHash => bolt11_receive_for_hash shows invoice,
     Bolt11ClaimForHash => bolt11_claim_for_hash,
     Bolt11FailForHash => bolt11_fail_for_hash,
 });
@@ -30,17 +30,24 @@ pub(crate) struct Bolt11ReceiveForHash {
 
     #[command(flatten)]
     description: DescriptionArgs,
+
+    #[command(flatten)]
+    pub(crate) notes: NoteArgs,
 }
 
 impl TryFrom<Bolt11ReceiveForHash> for Bolt11ReceiveForHashRequest {
     type Error = Failure;
 
     fn try_from(command: Bolt11ReceiveForHash) -> Result<Self, Failure> {
+        let Notes { label, external_id, metadata } = command.notes.notes();
         Ok(Self {
             payment_hash: command.payment_hash,
             amount_msat: command.amount.map(Amount::msat),
             expiry_secs: command.description.expiry_secs,
             description: command.description.description()?,
+            label,
+            external_id,
+            metadata,
         })
     }
 }
@@ -103,6 +110,7 @@ mod tests {
                 description: None,
                 expiry_secs: 86_400,
                 payment_hash: payment_hash(),
+                ..Default::default()
             })
         );
         let tea = Bolt11InvoiceDescription { kind: Some(Kind::Direct("tea".to_owned())) };
@@ -113,6 +121,7 @@ mod tests {
                 description: Some(tea),
                 expiry_secs: 60,
                 payment_hash: payment_hash(),
+                ..Default::default()
             })
         );
         let both = request("00ff -d tea --description-hash 00ff").unwrap_err();

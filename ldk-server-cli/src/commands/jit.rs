@@ -6,12 +6,13 @@ use ldk_server_grpc::api::{
 };
 
 use crate::amount::Amount;
-use crate::args::DescriptionArgs;
+use crate::args::{DescriptionArgs, NoteArgs, Notes};
 use crate::failure::Failure;
 
 unary_commands!(Commands {
-    Bolt11ReceiveViaJitChannel => bolt11_receive_via_jit_channel,
-    Bolt11ReceiveVariableAmountViaJitChannel => bolt11_receive_variable_amount_via_jit_channel,
+    Bolt11ReceiveViaJitChannel => bolt11_receive_via_jit_channel shows invoice,
+    Bolt11ReceiveVariableAmountViaJitChannel =>
+        bolt11_receive_variable_amount_via_jit_channel shows invoice,
 });
 
 /// Create an invoice that is paid through a new channel from the liquidity provider
@@ -26,17 +27,24 @@ pub(crate) struct Bolt11ReceiveViaJitChannel {
     /// Maximum fee of the provider, with its unit (sat or msat) [default: no limit]
     #[arg(long, value_name = "AMOUNT")]
     max_total_lsp_fee_limit: Option<Amount>,
+
+    #[command(flatten)]
+    pub(crate) notes: NoteArgs,
 }
 
 impl TryFrom<Bolt11ReceiveViaJitChannel> for Bolt11ReceiveViaJitChannelRequest {
     type Error = Failure;
 
     fn try_from(command: Bolt11ReceiveViaJitChannel) -> Result<Self, Failure> {
+        let Notes { label, external_id, metadata } = command.notes.notes();
         Ok(Self {
             amount_msat: command.amount.msat(),
             expiry_secs: command.description.expiry_secs,
             description: command.description.description()?,
             max_total_lsp_fee_limit_msat: command.max_total_lsp_fee_limit.map(Amount::msat),
+            label,
+            external_id,
+            metadata,
         })
     }
 }
@@ -50,6 +58,9 @@ pub(crate) struct Bolt11ReceiveVariableAmountViaJitChannel {
     /// Maximum fee of the provider, in msat per million msat paid [default: no limit]
     #[arg(long, value_name = "MILLIONTHS")]
     max_proportional_lsp_fee_limit_ppm_msat: Option<u64>,
+
+    #[command(flatten)]
+    pub(crate) notes: NoteArgs,
 }
 
 impl TryFrom<Bolt11ReceiveVariableAmountViaJitChannel>
@@ -58,11 +69,15 @@ impl TryFrom<Bolt11ReceiveVariableAmountViaJitChannel>
     type Error = Failure;
 
     fn try_from(command: Bolt11ReceiveVariableAmountViaJitChannel) -> Result<Self, Failure> {
+        let Notes { label, external_id, metadata } = command.notes.notes();
         Ok(Self {
             expiry_secs: command.description.expiry_secs,
             description: command.description.description()?,
             max_proportional_lsp_fee_limit_ppm_msat: command
                 .max_proportional_lsp_fee_limit_ppm_msat,
+            label,
+            external_id,
+            metadata,
         })
     }
 }
@@ -83,6 +98,7 @@ mod tests {
             description: None,
             expiry_secs: 86_400,
             max_total_lsp_fee_limit_msat: None,
+            ..Default::default()
         };
         assert_eq!(request("7sat"), Ok(plain.clone()));
         assert_eq!(
@@ -106,6 +122,7 @@ mod tests {
                 description: Some(hash),
                 expiry_secs: 86_400,
                 max_proportional_lsp_fee_limit_ppm_msat: Some(20_000),
+                ..Default::default()
             })
         );
     }

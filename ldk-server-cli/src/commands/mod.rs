@@ -1,9 +1,10 @@
 //! The commands, a file for each noun. Most of them are one unary call: their arguments become the
 //! request, and the response is printed. Those are listed in the file of their noun.
 
-/// Declares the commands of a noun that are one unary call, each with the client's method for it.
+/// Declares the commands of a noun that are one unary call, each with the client's method for it, and the
+/// field of the answer that can be shown as a QR code.
 macro_rules! unary_commands {
-    ($commands:ident { $($command:ident => $method:ident,)+ }) => {
+    ($commands:ident { $($command:ident => $method:ident $(shows $shown:ident)?,)+ }) => {
         #[derive(Debug, clap::Subcommand)]
         #[allow(clippy::enum_variant_names, reason = "commands are named after their calls")]
         pub(crate) enum $commands {
@@ -18,7 +19,18 @@ macro_rules! unary_commands {
             ) -> Result<(), $crate::failure::Failure> {
                 match self {
                     $(Self::$command(command) => {
-                        $crate::output::print(&client.$method(command.try_into()?).await?, format)
+                        $(
+                            let _: &str = stringify!($shown);
+                            let shows_qr_code = command.notes.qr;
+                        )?
+                        let answer = client.$method(command.try_into()?).await?;
+                        $crate::output::print(&answer, format)?;
+                        $(
+                            if shows_qr_code {
+                                $crate::qr::print_invoice(&answer.$shown)?;
+                            }
+                        )?
+                        Ok(())
                     })+
                 }
             }
@@ -42,6 +54,7 @@ mod events;
 mod graph;
 mod health;
 mod hodl;
+mod invoices;
 mod jit;
 mod man_pages;
 mod node;
@@ -68,9 +81,10 @@ use books::{Export, ListChannelAccounts};
 use completions::Completions;
 use events::Events;
 use health::Health;
+use invoices::{ListInvoices, WaitAnyInvoice, WaitInvoice};
 use man_pages::ManPages;
 use page::Page;
-use payments::{ListForwardedPayments, ListPayments};
+use payments::{ListForwardedPayments, ListPayments, WaitPayment};
 use runes::{DecodeRune, RestrictRune};
 
 #[derive(Debug, Subcommand)]
@@ -82,6 +96,10 @@ pub(crate) enum Command {
     Export(Export),
     ListChannelAccounts(ListChannelAccounts),
     ListAuditEntries(ListAuditEntries),
+    ListInvoices(ListInvoices),
+    WaitInvoice(WaitInvoice),
+    WaitPayment(WaitPayment),
+    WaitAnyInvoice(WaitAnyInvoice),
     Events(Events),
     Backup(Backup),
     Page(Page),
@@ -128,6 +146,7 @@ nouns! {
     Graph(graph::Commands),
     Payments(payments::Commands),
     Books(books::Commands),
+    Invoices(invoices::Commands),
     Consumers(consumers::Commands),
     Runes(rune_issuing::Commands),
     ApiKeys(api_keys::Commands),

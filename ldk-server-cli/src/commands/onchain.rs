@@ -6,6 +6,7 @@ use ldk_server_grpc::api::{
 };
 
 use crate::amount::AmountOrAll;
+use crate::args::OnceArgs;
 use crate::failure::Failure;
 
 unary_commands!(Commands {
@@ -45,6 +46,9 @@ pub(crate) struct OnchainSend {
     /// Fee rate in sat per virtual byte [default: an estimate]
     #[arg(long, value_name = "SAT_PER_VB")]
     fee_rate_sat_per_vb: Option<u64>,
+
+    #[command(flatten)]
+    once: OnceArgs,
 }
 
 impl TryFrom<OnchainSend> for OnchainSendRequest {
@@ -63,6 +67,7 @@ impl TryFrom<OnchainSend> for OnchainSendRequest {
             fee_rate_sat_per_vb: command.fee_rate_sat_per_vb,
             all_funds,
             force: command.force,
+            idempotency_key: command.once.key(),
         })
     }
 }

@@ -6,12 +6,11 @@ use clap::Args;
 use humantime::Duration;
 use ldk_server_client::Client;
 use ldk_server_grpc::api::{CreateRuneRequest, CreateRuneResponse};
-use qrcode::QrCode;
-use qrcode::render::unicode::Dense1x2;
 use serde::Serialize;
 
 use crate::failure::Failure;
 use crate::output::{self, Format};
+use crate::qr;
 
 /// What the page may do unless a preset is asked for: look at everything, and follow what happens.
 const LOOK: &str = "group=info|group=read|method=SubscribeEvents";
@@ -53,7 +52,7 @@ impl Page {
         let link = Link { url: url(address, &rune), rune_id: id, expires_in_secs };
         output::print(&link, format)?;
         if std::io::stdout().is_terminal() {
-            output::write(qr_code(&link.url)?.as_bytes())?;
+            output::write(qr::code(&link.url)?.as_bytes())?;
         }
         Ok(())
     }
@@ -88,15 +87,6 @@ fn url(address: &str, rune: &str) -> String {
     format!("https://{address}/#rune={rune}")
 }
 
-fn qr_code(text: &str) -> Result<String, Failure> {
-    let code = QrCode::with_error_correction_level(text, qrcode::EcLevel::L)
-        .map_err(|error| Failure::Local(format!("cannot make a QR code: {error}")))?;
-    // Dark on light, whatever the colours of the terminal are.
-    let lines = code.render::<Dense1x2>().build();
-    let lines = lines.lines().map(|line| format!("\x1b[30;107m{line}\x1b[0m\n"));
-    Ok(lines.collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,14 +108,5 @@ mod tests {
         assert_eq!(url("127.0.0.1:3536", "abc="), "https://127.0.0.1:3536/#rune=abc=");
         assert_eq!(url("0.0.0.0:3536", "abc="), "https://localhost:3536/#rune=abc=");
         assert_eq!(url("[::]:3536", "abc="), "https://localhost:3536/#rune=abc=");
-    }
-
-    #[test]
-    fn the_code_has_a_quiet_border_and_its_own_colours() {
-        let code = qr_code("https://127.0.0.1:3536/#rune=abc=").unwrap();
-        assert!(
-            code.lines().all(|line| line.starts_with("\x1b[30;107m ") && line.ends_with("\x1b[0m"))
-        );
-        assert!(code.lines().count() > 12, "{code}");
     }
 }

@@ -1,13 +1,16 @@
 //! The history of payments.
 
+use std::time::Instant;
+
 use clap::{Args, ValueEnum};
 use ldk_server_client::Client;
 use ldk_server_grpc::api::{
     GetPaymentDetailsRequest, ListForwardedPaymentsRequest, ListForwardedPaymentsResponse,
-    ListPaymentsRequest, ListPaymentsResponse,
+    ListPaymentsRequest, ListPaymentsResponse, WaitPaymentRequest,
 };
 use ldk_server_grpc::types::{PaymentDirection, PaymentMethod, PaymentStatus};
 
+use crate::args::Timeout;
 use crate::failure::Failure;
 use crate::output::{self, Format};
 use crate::pages::{self, Page, PageArgs};
@@ -26,6 +29,35 @@ pub(crate) struct GetPaymentDetails {
 impl From<GetPaymentDetails> for GetPaymentDetailsRequest {
     fn from(command: GetPaymentDetails) -> Self {
         Self { payment_id: command.payment_id }
+    }
+}
+
+/// Wait until a payment has succeeded or failed
+///
+/// Prints the payment and its outcome. If the time is over first, `timed_out` is true, and the payment
+/// goes on.
+#[derive(Debug, Args)]
+pub(crate) struct WaitPayment {
+    /// The payment's id, or the txid of an on-chain payment, as hex
+    payment_id: String,
+
+    #[command(flatten)]
+    timeout: Timeout,
+}
+
+impl WaitPayment {
+    pub(crate) async fn run(self, client: &Client, format: Format) -> Result<(), Failure> {
+        let begun = Instant::now();
+        loop {
+            let (timeout_secs, is_last) = self.timeout.of_next_call(begun);
+            let payment_id = self.payment_id.clone();
+            let answer =
+                client.wait_payment(WaitPaymentRequest { payment_id, timeout_secs }).await?;
+            let timed_out = answer.outcome.as_ref().is_some_and(|outcome| outcome.timed_out);
+            if is_last || !timed_out {
+                return output::print(&answer, format);
+            }
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use ldk_server_grpc::api::SpontaneousSendRequest;
 use ldk_server_grpc::types::CustomTlvRecord;
 
 use crate::amount::Amount;
-use crate::args::RouteArgs;
+use crate::args::{OnceArgs, RouteArgs, WaitArgs};
 
 unary_commands!(Commands {
     SpontaneousSend => spontaneous_send,
@@ -45,6 +45,12 @@ pub(crate) struct SpontaneousSend {
 
     #[command(flatten)]
     route: RouteArgs,
+
+    #[command(flatten)]
+    once: OnceArgs,
+
+    #[command(flatten)]
+    wait: WaitArgs,
 }
 
 impl From<SpontaneousSend> for SpontaneousSendRequest {
@@ -55,6 +61,8 @@ impl From<SpontaneousSend> for SpontaneousSendRequest {
             route_parameters: Some(command.route.into()),
             custom_tlvs: command.custom_tlvs.into_iter().map(|record| record.0).collect(),
             preimage: command.preimage,
+            idempotency_key: command.once.key(),
+            wait_timeout_secs: command.wait.secs(),
         }
     }
 }
@@ -127,6 +135,7 @@ mod tests {
             route_parameters: Some(default_route()),
             custom_tlvs: Vec::new(),
             preimage: None,
+            ..Default::default()
         };
         assert_eq!(request("02aa 1sat"), Ok(plain.clone()));
         let record = |type_num, value: &[u8]| CustomTlvRecord { type_num, value: value.to_vec() };

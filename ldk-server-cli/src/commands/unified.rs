@@ -4,7 +4,7 @@ use clap::Args;
 use ldk_server_grpc::api::UnifiedSendRequest;
 
 use crate::amount::Amount;
-use crate::args::RouteArgs;
+use crate::args::{OnceArgs, RouteArgs, WaitArgs};
 
 unary_commands!(Commands {
     Pay => unified_send,
@@ -28,6 +28,12 @@ pub(crate) struct Pay {
 
     #[command(flatten)]
     route: RouteArgs,
+
+    #[command(flatten)]
+    once: OnceArgs,
+
+    #[command(flatten)]
+    wait: WaitArgs,
 }
 
 impl From<Pay> for UnifiedSendRequest {
@@ -37,6 +43,8 @@ impl From<Pay> for UnifiedSendRequest {
             amount_msat: command.amount.map(Amount::msat),
             route_parameters: Some(command.route.into()),
             allow_overpayment: command.allow_overpayment,
+            idempotency_key: command.once.key(),
+            wait_timeout_secs: command.wait.secs(),
         }
     }
 }
@@ -54,6 +62,7 @@ mod tests {
             amount_msat: None,
             route_parameters: Some(default_route()),
             allow_overpayment: false,
+            ..Default::default()
         };
         assert_eq!(request("bitcoin:bcrt1q?amount=1"), Ok(plain.clone()));
         assert_eq!(
@@ -66,6 +75,7 @@ mod tests {
                     ..default_route()
                 }),
                 allow_overpayment: false,
+                ..Default::default()
             })
         );
         assert!(request("lno1 7msat --allow-overpayment").unwrap().allow_overpayment);

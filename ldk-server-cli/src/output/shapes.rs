@@ -51,6 +51,7 @@ fn received_payment() -> Payment {
         created_at: 1_759_999_999,
         expired: false,
         outcome_unknown: false,
+        failure_reason: None,
     }
 }
 
@@ -239,7 +240,7 @@ fn a_channel_has_every_field() {
 #[test]
 fn a_unified_payment_is_flattened_to_its_result() {
     let paid = unified_send_response::PaymentResult::Bolt11PaymentId("00ff".to_owned());
-    let answer = UnifiedSendResponse { payment_result: Some(paid), left_out: vec![] };
+    let answer = UnifiedSendResponse { payment_result: Some(paid), ..Default::default() };
     assert_json(&answer, "{\n  \"bolt11_payment_id\": \"00ff\"\n}");
     let answer = UnifiedSendResponse { left_out: vec!["on chain: dust".to_owned()], ..answer };
     let left_out = "\"left_out\": [\n    \"on chain: dust\"\n  ]";

@@ -2,6 +2,7 @@
 
 use ldk_node::bitcoin::hashes::{Hash as _, sha256};
 use ldk_node::lightning_invoice::{Bolt11InvoiceDescription, Description, Sha256};
+use ldk_node::lightning_types::payment::PaymentPreimage;
 use ldk_server_grpc::api::{
     Bolt11ReceiveRequest, Bolt11ReceiveResponse, Bolt11SendRequest, Bolt11SendResponse,
     Bolt11SendUnderpayingRequest, Bolt11SendUnderpayingResponse,
@@ -9,21 +10,28 @@ use ldk_server_grpc::api::{
 use ldk_server_grpc::types;
 use ldk_server_grpc::types::bolt11_invoice_description::Kind;
 
-use super::{amount, fields, route};
+use super::{amount, fields, notes, route};
 use crate::app::App;
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::ops;
-use crate::ops::bolt11::Terms;
+use crate::ops::terms::Terms;
 
 pub(super) fn receive(
     app: &App,
     _: &Caller,
-    request: Bolt11ReceiveRequest,
+    mut request: Bolt11ReceiveRequest,
 ) -> Result<Bolt11ReceiveResponse, Error> {
-    let Bolt11ReceiveRequest { amount_msat, description, expiry_secs } = request;
+    let noted = notes::take(&mut request)?;
+    let Bolt11ReceiveRequest { amount_msat, description, expiry_secs, preimage, .. } = request;
     let terms = parse_terms(amount_msat, description, expiry_secs)?;
-    let invoice = ops::bolt11::receive(app, &terms)?;
+    let invoice = match preimage.as_str() {
+        "" => ops::bolt11::receive(app, &terms, noted)?,
+        preimage => {
+            let preimage = PaymentPreimage(fields::secret("preimage", preimage)?);
+            ops::bolt11::receive_with_preimage(app, &terms, noted, preimage)?
+        },
+    };
     Ok(Bolt11ReceiveResponse {
         payment_hash: hex::encode(invoice.payment_hash().to_byte_array()),
         payment_secret: hex::encode(invoice.payment_secret().0),
@@ -80,12 +88,19 @@ pub(super) fn send(
     caller: &Caller,
     request: Bolt11SendRequest,
 ) -> Result<Bolt11SendResponse, Error> {
-    let Bolt11SendRequest { invoice, amount_msat, route_parameters, allow_overpayment } = request;
+    let Bolt11SendRequest {
+        invoice,
+        amount_msat,
+        route_parameters,
+        allow_overpayment,
+        idempotency_key: _,
+        wait_timeout_secs: _,
+    } = request;
     let invoice = fields::invoice("invoice", &invoice, app.network)?;
     let amount = amount::parse(amount_msat, allow_overpayment)?;
     let limits = route::limits(app.route_defaults, route_parameters)?;
     let id = ops::bolt11::send(app, caller, &invoice, amount, limits)?;
-    Ok(Bolt11SendResponse { payment_id: hex::encode(id.0) })
+    Ok(Bolt11SendResponse { payment_id: hex::encode(id.0), ..Default::default() })
 }
 
 pub(super) fn send_underpaying(

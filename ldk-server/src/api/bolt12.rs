@@ -5,7 +5,7 @@ use ldk_server_grpc::api::{
     Bolt12ReceiveRequest, Bolt12ReceiveResponse, Bolt12SendRequest, Bolt12SendResponse,
 };
 
-use super::{amount, fields, route};
+use super::{amount, fields, notes, route};
 use crate::app::App;
 use crate::caller::Caller;
 use crate::error::Error;
@@ -20,9 +20,10 @@ const MAX_PAYER_NOTE_BYTES: usize = 512;
 pub(super) fn receive(
     app: &App,
     _: &Caller,
-    request: Bolt12ReceiveRequest,
+    mut request: Bolt12ReceiveRequest,
 ) -> Result<Bolt12ReceiveResponse, Error> {
-    let Bolt12ReceiveRequest { description, amount_msat, expiry_secs, quantity } = request;
+    let noted = notes::take(&mut request)?;
+    let Bolt12ReceiveRequest { description, amount_msat, expiry_secs, quantity, .. } = request;
     at_most_bytes("description", &description, MAX_DESCRIPTION_BYTES)?;
     let amount_msat =
         amount_msat.map(|amount| fields::amount_msat("amount_msat", amount)).transpose()?;
@@ -36,7 +37,7 @@ pub(super) fn receive(
         }
     }
     let items = amount_msat.map(|amount_msat| Items { amount_msat, quantity });
-    let offer = ops::bolt12::receive(app, items, &description, expiry_secs)?;
+    let offer = ops::bolt12::receive(app, items, &description, expiry_secs, noted)?;
     Ok(Bolt12ReceiveResponse { offer: offer.to_string(), offer_id: hex::encode(offer.id().0) })
 }
 
@@ -52,6 +53,8 @@ pub(super) fn send(
         payer_note,
         route_parameters,
         allow_overpayment,
+        idempotency_key: _,
+        wait_timeout_secs: _,
     } = request;
     let offer = fields::offer("offer", &offer, app.network)?;
     let amount = amount::parse(amount_msat, allow_overpayment)?;
@@ -61,7 +64,7 @@ pub(super) fn send(
     }
     let limits = route::limits(app.route_defaults, route_parameters)?;
     let id = ops::bolt12::send(app, caller, &offer, amount, quantity, payer_note, limits)?;
-    Ok(Bolt12SendResponse { payment_id: hex::encode(id.0) })
+    Ok(Bolt12SendResponse { payment_id: hex::encode(id.0), ..Default::default() })
 }
 
 fn check_quantity(offer: &Offer, quantity: Option<u64>) -> Result<(), Error> {

@@ -26,7 +26,7 @@ pub(super) async fn open(
     let app = call.app()?;
     let open = parse_open(&app, request)?;
     let id = ops::channels::open(&app, call.caller, open).await?;
-    Ok(OpenChannelResponse { user_channel_id: id.0.to_string() })
+    Ok(OpenChannelResponse { user_channel_id: id.0.to_string(), repeated: false })
 }
 
 fn parse_open(app: &App, request: OpenChannelRequest) -> Result<Open, Error> {
@@ -38,6 +38,7 @@ fn parse_open(app: &App, request: OpenChannelRequest) -> Result<Open, Error> {
         channel_config,
         announce_channel,
         disable_counterparty_reserve,
+        idempotency_key: _,
     } = request;
     let peer = peers::route(app, &node_pubkey, &address, false)?;
     let amount = match amount {

@@ -2,20 +2,29 @@
 //! state, runs the handler on a thread or as a future, and answers when all that the answer reports is
 //! on disk.
 
+use std::future::ready;
 use std::sync::Arc;
 
+use ldk_node::lightning::ln::channelmanager::PaymentId;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
+use super::once::{self, Once, OnceReply as _};
 use super::{Impact, Kind, Rpc, Stream};
 use crate::access::Access;
 use crate::app::App;
 use crate::audit::{self, Written};
 use crate::caller::Caller;
+use crate::crash_points::{self, CrashPoint};
 use crate::error::Error;
 use crate::executor::Executor;
+use crate::intents::Begun;
+use crate::ops::waits::{self, Waited};
 use crate::permissions::Permissions;
-use crate::store::NewAuditEntry;
+use crate::store::{NewAuditEntry, Payment};
+use crate::wire;
 
 /// Whether the server has started.
 #[derive(Clone)]
@@ -52,9 +61,23 @@ pub(super) struct Call {
 }
 
 impl Call {
+    /// Cancelled when the server stops.
+    pub(super) fn stopping(&self) -> &CancellationToken {
+        &self.dispatcher.stopping
+    }
+
     /// Returns what operations work with, or UNAVAILABLE.
     pub(super) fn app(&self) -> Result<Arc<App>, Error> {
         self.dispatcher.app()
+    }
+
+    /// Waits for this, unless the server begins to stop meanwhile.
+    pub(super) async fn unless_stopping<T>(
+        &self,
+        waiting: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let waited = self.dispatcher.stopping.run_until_cancelled(waiting).await;
+        waited.unwrap_or_else(|| Err(Error::Unavailable("the server is stopping".to_owned())))
     }
 }
 
@@ -147,6 +170,75 @@ impl Dispatcher {
         let_out(&app, answer).await
     }
 
+    /// Carries out a call, unless an earlier one with its key was: then its answer is that of the
+    /// earlier one. Waits for the payment, if the request says so, with neither thread nor place.
+    pub(super) async fn once<Q: Once, F>(
+        &self,
+        method: &'static str,
+        call: Admitted,
+        request: Q,
+        execute: impl FnOnce(Admitted, Q) -> F,
+    ) -> Result<Q::Reply, Error>
+    where
+        F: Future<Output = Result<Q::Reply, Error>>,
+    {
+        let timeout = match once::timeout(&request) {
+            Ok(timeout) => timeout,
+            Err(refusal) => return self.asynchronous(call, (), |_, ()| ready(Err(refusal))).await,
+        };
+        let until = timeout.map(|timeout| waits::until(&call.caller, timeout));
+        let answer = self.execute_once(method, call, request, execute).await?;
+        let Some((id, until)) = answer.payment().zip(until) else { return Ok(answer) };
+        // Whatever comes of waiting, the payment was made: that is what is answered.
+        let waited = self.wait_for_payment(id, until).await;
+        let waited = waited.inspect_err(|error| warn!(%error, "no outcome of a payment"));
+        Ok(match waited {
+            Ok(Some(Waited { latest, timed_out })) => {
+                answer.with_outcome(wire::payment::outcome(&latest, timed_out))
+            },
+            _ => answer,
+        })
+    }
+
+    async fn wait_for_payment(
+        &self,
+        id: PaymentId,
+        until: Instant,
+    ) -> Result<Option<Waited<Payment>>, Error> {
+        waits::payments::payment_made(&self.ready()?, id, until, &self.stopping).await
+    }
+
+    async fn execute_once<Q: Once, F>(
+        &self,
+        method: &'static str,
+        call: Admitted,
+        request: Q,
+        execute: impl FnOnce(Admitted, Q) -> F,
+    ) -> Result<Q::Reply, Error>
+    where
+        F: Future<Output = Result<Q::Reply, Error>>,
+    {
+        if request.key().is_empty() {
+            return execute(call, request).await;
+        }
+        let answer = match self.begin_once(method, &request).await {
+            Ok(Begun::New(claim)) => {
+                let caller = call.caller.with_claim(claim);
+                let answer = execute(Admitted { caller, ..call }, request).await;
+                crash_points::reached(CrashPoint::Answer);
+                return answer;
+            },
+            Ok(Begun::Before(answer)) => once::repeated(&answer),
+            Err(refusal) => Err(refusal),
+        };
+        // It is recorded as any other.
+        self.asynchronous(call, (), |_, ()| ready(answer)).await
+    }
+
+    async fn begin_once<Q: Once>(&self, method: &'static str, request: &Q) -> Result<Begun, Error> {
+        self.app()?.intents.begin(once::intent(method, request)?).await
+    }
+
     /// Runs a handler that needs no node on a blocking thread, while the server starts, too.
     pub(super) async fn blocking_without_node<Q, A>(
         &self,
@@ -203,6 +295,7 @@ impl Dispatcher {
 
 /// Returns the answer when all that it reports is on disk.
 async fn let_out<A>(app: &App, answer: Result<(A, Written), Error>) -> Result<A, Error> {
+    crash_points::reached(CrashPoint::Written);
     app.store.all_durable().await.map_err(|error| Error::Unavailable(error.to_string()))?;
     let (answer, written) = answer?;
     written.on_disk().await?;

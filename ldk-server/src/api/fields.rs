@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::str::FromStr as _;
+use std::time::Duration;
 
 use ldk_node::UserChannelId;
 use ldk_node::bitcoin::address::NetworkUnchecked;
@@ -28,6 +29,20 @@ pub(super) fn hex<const N: usize>(field: &'static str, text: &str) -> Result<[u8
         Error::invalid(field, format!("{} must be {} hex digits", quoted(text), 2 * N))
     })?;
     Ok(bytes)
+}
+
+/// How long to wait for something: a minute if the caller does not say.
+pub(super) fn timeout(timeout_secs: Option<u32>) -> Result<Duration, Error> {
+    secs_to_wait("timeout_secs", timeout_secs.unwrap_or(60))
+}
+
+/// Parses a time to wait for something, at most a day.
+pub(super) fn secs_to_wait(field: &'static str, secs: u32) -> Result<Duration, Error> {
+    const MAX_SECS: u32 = 86_400;
+    if secs > MAX_SECS {
+        return Err(Error::invalid(field, format!("{secs} is more than {MAX_SECS}")));
+    }
+    Ok(Duration::from_secs(secs.into()))
 }
 
 /// Parses a secret of `N` bytes in hexadecimal. Errors never quote it.
@@ -206,6 +221,14 @@ mod tests {
 
     fn reason<T>(result: Result<T, Error>) -> String {
         result.err().map(|error| error.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn a_wait_is_a_day_at_most() {
+        assert_eq!(timeout(None).unwrap(), Duration::from_secs(60));
+        assert_eq!(timeout(Some(0)).unwrap(), Duration::ZERO);
+        let error = timeout(Some(86_401)).unwrap_err().to_string();
+        assert!(error.starts_with("timeout_secs: 86401"), "{error}");
     }
 
     #[test]

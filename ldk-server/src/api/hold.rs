@@ -8,7 +8,7 @@ use ldk_server_grpc::api::{
     Bolt11FailForHashResponse, Bolt11ReceiveForHashRequest, Bolt11ReceiveForHashResponse,
 };
 
-use super::{bolt11, fields};
+use super::{bolt11, fields, notes};
 use crate::app::App;
 use crate::caller::Caller;
 use crate::error::Error;
@@ -17,13 +17,14 @@ use crate::ops;
 pub(super) fn receive(
     app: &App,
     _: &Caller,
-    request: Bolt11ReceiveForHashRequest,
+    mut request: Bolt11ReceiveForHashRequest,
 ) -> Result<Bolt11ReceiveForHashResponse, Error> {
-    let Bolt11ReceiveForHashRequest { amount_msat, description, expiry_secs, payment_hash } =
+    let noted = notes::take(&mut request)?;
+    let Bolt11ReceiveForHashRequest { amount_msat, description, expiry_secs, payment_hash, .. } =
         request;
     let terms = bolt11::parse_terms(amount_msat, description, expiry_secs)?;
     let hash = PaymentHash(fields::hex("payment_hash", &payment_hash)?);
-    let invoice = ops::hold::receive(app, &terms, hash)?.to_string();
+    let invoice = ops::hold::receive(app, &terms, noted, hash)?;
     Ok(Bolt11ReceiveForHashResponse { invoice })
 }
 

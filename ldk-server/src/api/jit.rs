@@ -7,43 +7,47 @@ use ldk_server_grpc::api::{
     Bolt11ReceiveViaJitChannelResponse,
 };
 
-use super::bolt11;
 use super::dispatcher::Call;
+use super::{bolt11, notes};
 use crate::error::Error;
 use crate::ops;
-use crate::ops::bolt11::Terms;
 use crate::ops::jit::{Order, Price};
+use crate::ops::terms::Terms;
 
 pub(super) async fn receive(
     call: Call,
-    request: Bolt11ReceiveViaJitChannelRequest,
+    mut request: Bolt11ReceiveViaJitChannelRequest,
 ) -> Result<Bolt11ReceiveViaJitChannelResponse, Error> {
+    let noted = notes::take(&mut request)?;
     let Bolt11ReceiveViaJitChannelRequest {
         amount_msat,
         description,
         expiry_secs,
         max_total_lsp_fee_limit_msat: max_fee_msat,
+        ..
     } = request;
     let Terms { amount_msat: _, description, expiry_secs } =
         bolt11::parse_terms(Some(amount_msat), description, expiry_secs)?;
-    let order =
-        Order { price: Price::Fixed { amount_msat, max_fee_msat }, description, expiry_secs };
-    let invoice = ops::jit::receive(&call.app()?, order).await?.to_string();
+    let price = Price::Fixed { amount_msat, max_fee_msat };
+    let order = Order { price, description, expiry_secs, noted };
+    let invoice = ops::jit::receive(&call.app()?, order).await?;
     Ok(Bolt11ReceiveViaJitChannelResponse { invoice })
 }
 
 pub(super) async fn receive_variable_amount(
     call: Call,
-    request: Bolt11ReceiveVariableAmountViaJitChannelRequest,
+    mut request: Bolt11ReceiveVariableAmountViaJitChannelRequest,
 ) -> Result<Bolt11ReceiveVariableAmountViaJitChannelResponse, Error> {
+    let noted = notes::take(&mut request)?;
     let Bolt11ReceiveVariableAmountViaJitChannelRequest {
         description,
         expiry_secs,
         max_proportional_lsp_fee_limit_ppm_msat: max_fee_ppm,
+        ..
     } = request;
     let Terms { amount_msat: _, description, expiry_secs } =
         bolt11::parse_terms(None, description, expiry_secs)?;
-    let order = Order { price: Price::Variable { max_fee_ppm }, description, expiry_secs };
-    let invoice = ops::jit::receive(&call.app()?, order).await?.to_string();
+    let order = Order { price: Price::Variable { max_fee_ppm }, description, expiry_secs, noted };
+    let invoice = ops::jit::receive(&call.app()?, order).await?;
     Ok(Bolt11ReceiveVariableAmountViaJitChannelResponse { invoice })
 }

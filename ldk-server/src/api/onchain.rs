@@ -35,7 +35,7 @@ pub(super) fn send(
     let fee_rate = request.fee_rate_sat_per_vb.map(fee_rate).transpose()?;
     let amount = parse_amount(&request, &address)?;
     let txid = ops::onchain::send(app, caller, &address, amount, fee_rate)?;
-    Ok(OnchainSendResponse { txid: txid.to_string() })
+    Ok(OnchainSendResponse { txid: txid.to_string(), repeated: false })
 }
 
 fn parse_amount(request: &OnchainSendRequest, address: &Address) -> Result<Amount, Error> {

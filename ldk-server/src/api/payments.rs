@@ -4,17 +4,21 @@ use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_node::lightning_types::payment::PaymentHash;
 use ldk_server_grpc::api::{
     GetPaymentDetailsRequest, GetPaymentDetailsResponse, ListForwardedPaymentsRequest,
-    ListForwardedPaymentsResponse, ListPaymentsRequest, ListPaymentsResponse,
+    ListForwardedPaymentsResponse, ListPaymentsRequest, ListPaymentsResponse, WaitPaymentRequest,
+    WaitPaymentResponse,
 };
 use ldk_server_grpc::types::PageToken;
 
+use super::dispatcher::Call;
 use super::fields;
 use super::pages::{self, PAGE_TOKEN, as_index, check_times, creation_time, parse_page_size};
 use crate::app::App;
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::ops;
+use crate::ops::waits::{self, Waited};
 use crate::store::{Forward, ForwardFilter, ForwardPlace, Page, PaymentFilter, PaymentPlace};
+use crate::wire;
 
 pub(super) fn get(
     app: &App,
@@ -23,6 +27,20 @@ pub(super) fn get(
 ) -> Result<GetPaymentDetailsResponse, Error> {
     let id = PaymentId(fields::hex("payment_id", &payment_id)?);
     Ok(GetPaymentDetailsResponse { payment: ops::payments::get(app, id)? })
+}
+
+pub(super) async fn wait(
+    call: Call,
+    WaitPaymentRequest { payment_id, timeout_secs }: WaitPaymentRequest,
+) -> Result<WaitPaymentResponse, Error> {
+    let id = PaymentId(fields::hex("payment_id", &payment_id)?);
+    let until = waits::until(&call.caller, fields::timeout(timeout_secs)?);
+    let waited = waits::payments::payment(&call.app()?, id, until, call.stopping()).await?;
+    let Some(Waited { latest: payment, timed_out }) = waited else {
+        return Err(Error::NotFound(format!("payment_id: there is no payment {payment_id}")));
+    };
+    let outcome = Some(wire::payment::outcome(&payment, timed_out));
+    Ok(WaitPaymentResponse { payment: Some(payment), outcome })
 }
 
 pub(super) fn list(

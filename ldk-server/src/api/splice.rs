@@ -17,7 +17,8 @@ pub(super) fn splice_in(
     caller: &Caller,
     request: SpliceInRequest,
 ) -> Result<SpliceInResponse, Error> {
-    let SpliceInRequest { user_channel_id, counterparty_node_id, amount } = request;
+    let SpliceInRequest { user_channel_id, counterparty_node_id, amount, idempotency_key: _ } =
+        request;
     let amount_sats = match amount {
         Some(Amount::SpliceAmountSats(amount)) => {
             Some(fields::amount_sat("splice_amount_sats", amount)?)
@@ -27,7 +28,7 @@ pub(super) fn splice_in(
     };
     let channel = fields::channel(&user_channel_id, &counterparty_node_id)?;
     ops::splice::splice_in(app, caller, channel, amount_sats)?;
-    Ok(SpliceInResponse {})
+    Ok(SpliceInResponse { repeated: false })
 }
 
 pub(super) fn splice_out(
@@ -41,6 +42,7 @@ pub(super) fn splice_out(
         address,
         splice_amount_sats,
         all_funds,
+        idempotency_key: _,
     } = request;
     let address = address.map(|text| segwit_address(app, &text)).transpose()?;
     let amount_sats = match (splice_amount_sats, all_funds) {
@@ -53,7 +55,7 @@ pub(super) fn splice_out(
     };
     let channel = fields::channel(&user_channel_id, &counterparty_node_id)?;
     let address = ops::splice::splice_out(app, caller, channel, address, amount_sats)?;
-    Ok(SpliceOutResponse { address: address.to_string() })
+    Ok(SpliceOutResponse { address: address.to_string(), repeated: false })
 }
 
 /// Parses an address that a splice can pay to; the peer aborts the splice for any other.

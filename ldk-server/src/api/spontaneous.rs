@@ -27,8 +27,15 @@ pub(super) fn send(
     caller: &Caller,
     request: SpontaneousSendRequest,
 ) -> Result<SpontaneousSendResponse, Error> {
-    let SpontaneousSendRequest { amount_msat, node_id, route_parameters, custom_tlvs, preimage } =
-        request;
+    let SpontaneousSendRequest {
+        amount_msat,
+        node_id,
+        route_parameters,
+        custom_tlvs,
+        preimage,
+        idempotency_key: _,
+        wait_timeout_secs: _,
+    } = request;
     let amount_msat = fields::amount_msat("amount_msat", amount_msat)?;
     let node_id = fields::public_key("node_id", &node_id)?;
     if node_id == app.node.node_id() {
@@ -41,7 +48,7 @@ pub(super) fn send(
         preimage.map(|text| fields::secret("preimage", &text).map(PaymentPreimage)).transpose()?;
     let payment = ops::spontaneous::Payment { node_id, amount_msat, records, preimage, limits };
     let id = ops::spontaneous::send(app, caller, payment)?;
-    Ok(SpontaneousSendResponse { payment_id: hex::encode(id.0) })
+    Ok(SpontaneousSendResponse { payment_id: hex::encode(id.0), ..Default::default() })
 }
 
 fn records(custom_tlvs: Vec<types::CustomTlvRecord>) -> Result<Vec<CustomTlvRecord>, Error> {

@@ -9,8 +9,8 @@ use ldk_server_grpc::types::BooksEntry;
 
 use super::{
     Admitted, Dispatcher, Stream, api_keys, audit, backup, bolt11, bolt12, books, channel_config,
-    channels, client_certs, consumers, crypto, decode, events, graph, hold, jit, node, onchain,
-    onchain_fees, payments, peers, routes, runes, splice, spontaneous, unified, webhooks,
+    channels, client_certs, consumers, crypto, decode, events, graph, hold, invoices, jit, node,
+    onchain, onchain_fees, payments, peers, routes, runes, splice, spontaneous, unified, webhooks,
 };
 use crate::access::Access;
 use crate::error::Error;
@@ -74,11 +74,12 @@ pub enum Impact {
 /// Calls the macro that is named with one line for each call:
 /// `method Rpc(Request) -> Reply: group kind when impact handler`.
 ///
-/// `when` is `node` for a call that is answered once the node has started, `always` for one that needs no
-/// node. A handler is, for
-/// - `blocking node`: `fn(&App, &Caller, Request) -> Result<Reply, Error>`
+/// `when` is `node` for a call that is answered once the node has started, `once` for one that needs the
+/// node and is carried out once for each idempotency key, `always` for one that needs no node. A handler
+/// is, for
+/// - `blocking node`, `blocking once`: `fn(&App, &Caller, Request) -> Result<Reply, Error>`
 /// - `blocking always`: `fn(Request) -> Result<Reply, Error>`
-/// - `async node`, `stream node`: `async fn(Call, Request) -> Result<Reply, Error>`
+/// - `async node`, `async once`, `stream node`: `async fn(Call, Request) -> Result<Reply, Error>`
 macro_rules! for_each_rpc {
     ($callback:ident) => {
         $callback! {
@@ -89,6 +90,7 @@ macro_rules! for_each_rpc {
             decode_invoice DecodeInvoice(DecodeInvoiceRequest) -> DecodeInvoiceResponse: Info blocking always Reads decode::invoice;
             decode_offer DecodeOffer(DecodeOfferRequest) -> DecodeOfferResponse: Info blocking always Reads decode::offer;
             get_payment_details GetPaymentDetails(GetPaymentDetailsRequest) -> GetPaymentDetailsResponse: Read blocking node Reads payments::get;
+            wait_payment WaitPayment(WaitPaymentRequest) -> WaitPaymentResponse: Read async node Reads payments::wait;
             list_payments ListPayments(ListPaymentsRequest) -> ListPaymentsResponse: Read blocking node Reads payments::list;
             list_forwarded_payments ListForwardedPayments(ListForwardedPaymentsRequest) -> ListForwardedPaymentsResponse: Read blocking node Reads payments::list_forwarded;
             list_channels ListChannels(ListChannelsRequest) -> ListChannelsResponse: Read blocking node Reads channels::list;
@@ -108,17 +110,24 @@ macro_rules! for_each_rpc {
             bolt11_receive_via_jit_channel Bolt11ReceiveViaJitChannel(Bolt11ReceiveViaJitChannelRequest) -> Bolt11ReceiveViaJitChannelResponse: Invoice async node Changes jit::receive;
             bolt11_receive_variable_amount_via_jit_channel Bolt11ReceiveVariableAmountViaJitChannel(Bolt11ReceiveVariableAmountViaJitChannelRequest) -> Bolt11ReceiveVariableAmountViaJitChannelResponse: Invoice async node Changes jit::receive_variable_amount;
             bolt12_receive Bolt12Receive(Bolt12ReceiveRequest) -> Bolt12ReceiveResponse: Invoice blocking node Changes bolt12::receive;
-            bolt11_send Bolt11Send(Bolt11SendRequest) -> Bolt11SendResponse: Pay blocking node Spends bolt11::send;
+            list_invoices ListInvoices(ListInvoicesRequest) -> ListInvoicesResponse: Read blocking node Reads invoices::list;
+            get_invoice GetInvoice(GetInvoiceRequest) -> GetInvoiceResponse: Read blocking node Reads invoices::get;
+            cancel_invoice CancelInvoice(CancelInvoiceRequest) -> CancelInvoiceResponse: Invoice blocking node Changes invoices::cancel;
+            delete_invoice DeleteInvoice(DeleteInvoiceRequest) -> DeleteInvoiceResponse: Invoice blocking node Changes invoices::delete;
+            delete_expired_invoices DeleteExpiredInvoices(DeleteExpiredInvoicesRequest) -> DeleteExpiredInvoicesResponse: Invoice blocking node Changes invoices::delete_expired;
+            wait_invoice WaitInvoice(WaitInvoiceRequest) -> WaitInvoiceResponse: Read async node Reads invoices::wait;
+            wait_any_invoice WaitAnyInvoice(WaitAnyInvoiceRequest) -> WaitAnyInvoiceResponse: Read async node Reads invoices::wait_any;
+            bolt11_send Bolt11Send(Bolt11SendRequest) -> Bolt11SendResponse: Pay blocking once Spends bolt11::send;
             bolt11_send_underpaying Bolt11SendUnderpaying(Bolt11SendUnderpayingRequest) -> Bolt11SendUnderpayingResponse: Pay blocking node Spends bolt11::send_underpaying;
-            bolt12_send Bolt12Send(Bolt12SendRequest) -> Bolt12SendResponse: Pay blocking node Spends bolt12::send;
-            spontaneous_send SpontaneousSend(SpontaneousSendRequest) -> SpontaneousSendResponse: Pay blocking node Spends spontaneous::send;
-            unified_send UnifiedSend(UnifiedSendRequest) -> UnifiedSendResponse: Pay async node Spends unified::send;
+            bolt12_send Bolt12Send(Bolt12SendRequest) -> Bolt12SendResponse: Pay blocking once Spends bolt12::send;
+            spontaneous_send SpontaneousSend(SpontaneousSendRequest) -> SpontaneousSendResponse: Pay blocking once Spends spontaneous::send;
+            unified_send UnifiedSend(UnifiedSendRequest) -> UnifiedSendResponse: Pay async once Spends unified::send;
             onchain_receive OnchainReceive(OnchainReceiveRequest) -> OnchainReceiveResponse: Onchain blocking node Changes onchain::receive;
-            onchain_send OnchainSend(OnchainSendRequest) -> OnchainSendResponse: Onchain blocking node Spends onchain::send;
+            onchain_send OnchainSend(OnchainSendRequest) -> OnchainSendResponse: Onchain blocking once Spends onchain::send;
             estimate_onchain_fees EstimateOnchainFees(EstimateOnchainFeesRequest) -> EstimateOnchainFeesResponse: Info async node Reads onchain_fees::estimate;
-            open_channel OpenChannel(OpenChannelRequest) -> OpenChannelResponse: Channels async node Spends channels::open;
-            splice_in SpliceIn(SpliceInRequest) -> SpliceInResponse: Channels blocking node Spends splice::splice_in;
-            splice_out SpliceOut(SpliceOutRequest) -> SpliceOutResponse: Channels blocking node Spends splice::splice_out;
+            open_channel OpenChannel(OpenChannelRequest) -> OpenChannelResponse: Channels async once Spends channels::open;
+            splice_in SpliceIn(SpliceInRequest) -> SpliceInResponse: Channels blocking once Spends splice::splice_in;
+            splice_out SpliceOut(SpliceOutRequest) -> SpliceOutResponse: Channels blocking once Spends splice::splice_out;
             update_channel_config UpdateChannelConfig(UpdateChannelConfigRequest) -> UpdateChannelConfigResponse: Channels blocking node Changes channel_config::update;
             close_channel CloseChannel(CloseChannelRequest) -> CloseChannelResponse: Channels blocking node Changes channels::close;
             force_close_channel ForceCloseChannel(ForceCloseChannelRequest) -> ForceCloseChannelResponse: Channels blocking node Changes channels::force_close;
@@ -166,6 +175,15 @@ macro_rules! handle {
     (async node $method:ident $handler:path, $dispatcher:ident $call:ident $request:ident) => {
         $dispatcher.asynchronous($call, $request, $handler).await
     };
+    (blocking once $method:ident $handler:path, $dispatcher:ident $call:ident $request:ident) => {{
+        let handle =
+            |call, request| $dispatcher.blocking(stringify!($method), call, request, $handler);
+        $dispatcher.once(Self::SPEC.name, $call, $request, handle).await
+    }};
+    (async once $method:ident $handler:path, $dispatcher:ident $call:ident $request:ident) => {{
+        let handle = |call, request| $dispatcher.asynchronous(call, request, $handler);
+        $dispatcher.once(Self::SPEC.name, $call, $request, handle).await
+    }};
     (stream node $method:ident $handler:path, $dispatcher:ident $call:ident $request:ident) => {
         $dispatcher.stream($call, $request, $handler).await
     };
@@ -185,6 +203,9 @@ macro_rules! kind {
 
 macro_rules! needs_node {
     (node) => {
+        true
+    };
+    (once) => {
         true
     };
     (always) => {

@@ -32,7 +32,14 @@ pub(super) async fn send(
 
 /// Parses the request. If it names a payee (BIP 353), the name is looked up.
 async fn parse(app: &App, request: UnifiedSendRequest) -> Result<PaymentRequest, Error> {
-    let UnifiedSendRequest { uri, amount_msat, route_parameters, allow_overpayment } = request;
+    let UnifiedSendRequest {
+        uri,
+        amount_msat,
+        route_parameters,
+        allow_overpayment,
+        idempotency_key: _,
+        wait_timeout_secs: _,
+    } = request;
     let amount = amount::parse(amount_msat, allow_overpayment)?;
     let limits = route::limits(app.route_defaults, route_parameters)?;
     let uri = pasted::uri(&uri);
@@ -53,7 +60,11 @@ fn response(paid: &Paid) -> UnifiedSendResponse {
         },
         (PaidBy::Payment(payment), _) => PaymentResult::Bolt11PaymentId(id(payment)),
     };
-    UnifiedSendResponse { payment_result: Some(result), left_out: texts(&paid.left_out) }
+    UnifiedSendResponse {
+        payment_result: Some(result),
+        left_out: texts(&paid.left_out),
+        ..Default::default()
+    }
 }
 
 #[cfg(test)]

@@ -239,6 +239,10 @@ keys! {
         "limits.max_calls_in_flight",
         "Calls that run or wait at once; more are refused",
     ).value("CALLS").default("4096");
+    LIMITS_MAX_WAITING_CALLS: Number(
+        "limits.max_waiting_calls",
+        "Calls at once that wait for something to happen; more are refused",
+    ).value("CALLS").default("16384");
     LIMITS_MAX_CALLS_PER_SECOND_PER_CONNECTION: Number(
         "limits.max_calls_per_second_per_connection",
         "Calls that one connection may make in a second; more are refused; 0 means any number",
@@ -387,6 +391,10 @@ keys! {
         "webhooks.ca_cert_path",
         "PEM certificate of an authority to trust for receivers of events, besides the usual ones",
     ).value("FILE");
+    INVOICES_KEEP_EXPIRED_DAYS: Number(
+        "invoices.keep_expired_days",
+        "Days after which invoices that expired or were cancelled are deleted; 0 means never",
+    ).value("DAYS").default("0");
     AUDIT_KEEP_DAYS: Number(
         "audit.keep_days",
         "Days for which it is recorded who has called what; 0 means for ever",

@@ -98,6 +98,8 @@ pub struct Config {
     pub events: EventsConfig,
     /// Webhooks.
     pub webhooks: WebhooksConfig,
+    /// For how many days invoices are kept that expired or were cancelled; for ever if it is 0.
+    pub keep_invoices_days: u64,
     /// For how many days entries of the audit are kept; for ever if it is 0.
     pub audit_keep_days: u64,
     /// Whether a caller may include the node's keys in a backup.
@@ -207,6 +209,7 @@ impl Config {
             keep_expired_invoices: parse::keep_expired_invoices(values, network)?,
             events: parse::events(values)?,
             webhooks: parse::webhooks(values)?,
+            keep_invoices_days: parse::keep_invoices_days(values)?,
             audit_keep_days: parse::audit_keep_days(values)?,
             allow_keys_in_backups: values.is_on(keys::BACKUP_ALLOW_KEYS),
             hrn: parse::hrn(values)?,

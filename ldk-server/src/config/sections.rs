@@ -105,6 +105,8 @@ pub struct LimitsConfig {
     pub max_streams_per_connection: u32,
     /// Calls that run or wait at once, over all connections; more are refused.
     pub max_calls_in_flight: usize,
+    /// Calls that wait for something to happen, over all connections; more are refused.
+    pub max_waiting_calls: usize,
     /// Calls of one connection per second; `None` for no limit.
     pub max_calls_per_second_per_connection: Option<NonZeroU32>,
     /// How long a new connection may take for its TLS handshake.

@@ -264,6 +264,7 @@ fn callers_are_limited_as_the_file_says() {
         max_connections: 1024,
         max_streams_per_connection: 256,
         max_calls_in_flight: 4096,
+        max_waiting_calls: 16_384,
         max_calls_per_second_per_connection: None,
         handshake_timeout: Duration::from_secs(10),
         header_timeout: Duration::from_secs(10),

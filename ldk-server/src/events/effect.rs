@@ -22,6 +22,8 @@ pub(super) struct Effect {
     pub(super) source_digest: Digest,
     /// The payment that it is about.
     pub(super) payment: Option<PaymentId>,
+    /// Why that failed, if it has.
+    pub(super) failure: Option<types::PaymentFailureReason>,
     /// What the server has to take account of before the event is published.
     pub(super) change: Option<Change>,
     /// By what another event that tells the same is known, if it cannot happen twice.
@@ -40,8 +42,8 @@ impl Effect {
             Repetition::OncePerPayment(hash) => Some(dedup_key(meaning.event, &hash)),
             Repetition::Possible => None,
         };
-        let Meaning { event, payment, change, repetition: _, publication } = meaning;
-        Self { event, source_digest, payment, change, dedup_key, publication }
+        let Meaning { event, payment, failure, change, repetition: _, publication } = meaning;
+        Self { event, source_digest, payment, failure, change, dedup_key, publication }
     }
 
     /// What is published, still without the payment.

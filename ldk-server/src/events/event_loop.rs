@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::effect::Effect;
 use super::meaning::Change;
 use crate::books::Books;
+use crate::crash_points::{self, CrashPoint};
 use crate::hold::{HeldPayments, HoldError};
 use crate::store::Store;
 use crate::wallet::{Spending, Splices};
@@ -94,6 +95,9 @@ impl EventLoop {
     /// The record of the event is written before the acknowledgement, or with it, whoever waits.
     fn handle(&self, event: Event, is_first: bool) -> Result<(), EventError> {
         let effect = Effect::of(event);
+        if effect.payment.is_some() {
+            crash_points::reached(CrashPoint::Event);
+        }
         let event = effect.event;
         if !is_first || !self.store.is_recorded(&effect.source_digest) {
             self.record(effect).map_err(|source| EventError::Record { event, source })?;
@@ -109,8 +113,9 @@ impl EventLoop {
         };
         self.write_down(&effect)?;
         if is_news {
-            let payment = effect.payment;
-            self.store.record_library_event(payment, move |payment| effect.into_row(payment));
+            let (payment, failure) = (effect.payment, effect.failure);
+            let compose = move |payment| effect.into_row(payment);
+            self.store.record_library_event(payment, failure, compose);
         }
         Ok(())
     }

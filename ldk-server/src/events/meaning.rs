@@ -10,7 +10,7 @@ use ldk_server_grpc::events::{
     ChannelState, ChannelStateChanged, PaymentClaimable, PaymentFailed, PaymentForwarded,
     PaymentReceived, PaymentSuccessful, SpliceState, SpliceStateChanged,
 };
-use ldk_server_grpc::types;
+use ldk_server_grpc::types::{self, PaymentFailureReason};
 
 use super::messages::{channel_state, records, splice_state};
 use crate::hold::Held;
@@ -41,6 +41,8 @@ pub(super) struct Meaning {
     pub(super) event: &'static str,
     /// The payment that it is about.
     pub(super) payment: Option<PaymentId>,
+    /// Why that failed, if it has.
+    pub(super) failure: Option<PaymentFailureReason>,
     /// What the server has to take account of.
     pub(super) change: Option<Change>,
     /// Whether another event may tell the same.
@@ -72,7 +74,9 @@ pub(super) fn meaning(event: Event) -> Meaning {
             payment_preimage: _,
             fee_paid_msat: _,
         } => successful(payment_id, payment_hash),
-        Event::PaymentFailed { payment_id, payment_hash: _, reason: _ } => failed(payment_id),
+        Event::PaymentFailed { payment_id, payment_hash: _, reason } => {
+            failed(payment_id, wire::failure::reason(reason))
+        },
         Event::PaymentClaimable {
             payment_id,
             payment_hash,
@@ -195,6 +199,7 @@ fn received(
     Meaning {
         event: "PaymentReceived",
         payment,
+        failure: None,
         change: Some(Change::Received(hash, amount_msat)),
         repetition: Repetition::OncePerPayment(hash),
         publication: Published::PaymentReceived(PaymentReceived { payment: None, custom_records }),
@@ -205,16 +210,18 @@ fn successful(payment: Option<PaymentId>, hash: PaymentHash) -> Meaning {
     Meaning {
         event: "PaymentSuccessful",
         payment,
+        failure: None,
         change: None,
         repetition: Repetition::OncePerPayment(payment.map_or(hash, |id| PaymentHash(id.0))),
         publication: Published::PaymentSuccessful(PaymentSuccessful { payment: None }),
     }
 }
 
-fn failed(payment: Option<PaymentId>) -> Meaning {
+fn failed(payment: Option<PaymentId>, reason: PaymentFailureReason) -> Meaning {
     Meaning {
         event: "PaymentFailed",
         payment,
+        failure: Some(reason),
         change: None,
         repetition: Repetition::Possible,
         publication: Published::PaymentFailed(PaymentFailed { payment: None }),
@@ -231,6 +238,7 @@ fn claimable(payment: PaymentId, held: Held, custom_records: Vec<CustomTlvRecord
     Meaning {
         event: "PaymentClaimable",
         payment: Some(payment),
+        failure: None,
         change: Some(Change::Held(held)),
         repetition: Repetition::None,
         publication: Published::PaymentClaimable(publication),
@@ -242,6 +250,7 @@ fn forwarded(payment: types::ForwardedPayment) -> Meaning {
     Meaning {
         event: "PaymentForwarded",
         payment: None,
+        failure: None,
         change: None,
         repetition: Repetition::Possible,
         publication: Published::PaymentForwarded(publication),
@@ -252,6 +261,7 @@ fn channel(event: &'static str, change: Change, state: ChannelStateChanged) -> M
     Meaning {
         event,
         payment: None,
+        failure: None,
         change: Some(change),
         repetition: Repetition::None,
         publication: Published::ChannelStateChanged(state),
@@ -265,7 +275,7 @@ fn splice(
     state: SpliceStateChanged,
 ) -> Meaning {
     let publication = Published::SpliceStateChanged(state);
-    Meaning { event, payment: None, change: Some(change), repetition, publication }
+    Meaning { event, payment: None, failure: None, change: Some(change), repetition, publication }
 }
 
 fn number(UserChannelId(id): UserChannelId) -> String {

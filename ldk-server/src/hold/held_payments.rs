@@ -86,14 +86,16 @@ impl HeldPayments {
         let known = hold.get().map(|(_, state)| state);
         match (self.status(&held.payment_hash), known) {
             (Some(PaymentStatus::Pending), None | Some(HoldState::Claimable)) => {
-                hold.put(held, HoldState::Claimable)?;
-                Ok(true)
+                self.store.invoice_is_held(held.payment_hash.0);
+                hold.put(held.clone(), HoldState::Claimable)?;
+                Ok(!self.claim_with_own_preimage(&mut hold, (held, HoldState::Claimable))?)
+            },
+            (Some(PaymentStatus::Pending), Some(state @ HoldState::Claiming(_))) => {
+                self.claim_with_own_preimage(&mut hold, (held, state))?;
+                Ok(false)
             },
             // The library tells again of what it told before a crash.
-            (
-                Some(PaymentStatus::Pending),
-                Some(HoldState::Claiming(_) | HoldState::FailingBack(_)),
-            )
+            (Some(PaymentStatus::Pending), Some(HoldState::FailingBack(_)))
             | (Some(PaymentStatus::Succeeded), _) => Ok(false),
             // The library itself does not mind that the invoice was failed.
             (Some(PaymentStatus::Pending), Some(HoldState::FailedBack))
@@ -128,6 +130,21 @@ impl HeldPayments {
             hold.put(held, before)?;
         }
         Ok(claimed)
+    }
+
+    /// Claims a payment whose preimage the caller has left with its invoice; tells whether there is one.
+    /// The library takes a second claim for none, so one that a crash may have cut short is repeated.
+    fn claim_with_own_preimage(
+        &self,
+        hold: &mut LockedHold<'_>,
+        claim: (Held, HoldState),
+    ) -> Result<bool, HoldError> {
+        let payment_hash = hold.payment_hash();
+        let Some(preimage) = self.store.own_preimage(payment_hash.0)? else { return Ok(false) };
+        if let Err(source) = self.claim(hold, claim, PaymentPreimage(preimage))? {
+            tracing::error!(%payment_hash, error = %source, "a payment cannot be claimed");
+        }
+        Ok(true)
     }
 
     /// Sends a held payment back, and tells subscribers. An error means that it is not known whether
@@ -189,6 +206,10 @@ impl HeldPayments {
             (HoldState::FailedBack, Some(_)) => self.tell_library(hash)?,
             (HoldState::Claimable | HoldState::Claiming(_), Some(PaymentStatus::Pending)) => {
                 let amount_msat = held.claimable_amount_msat;
+                self.store.invoice_is_held(hash.0);
+                if self.claim_with_own_preimage(&mut hold, (held, state))? {
+                    return Ok(());
+                }
                 tracing::info!(payment_hash = %hash, amount_msat, "payment held");
             },
         }

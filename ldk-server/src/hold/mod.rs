@@ -2,7 +2,6 @@
 
 pub mod deadline;
 mod held_payments;
-mod locks;
 mod state;
 
 pub use held_payments::{HeldPayments, HoldError};

@@ -7,7 +7,7 @@ use ldk_node::lightning::io;
 use ldk_node::lightning_types::payment::PaymentHash;
 use prost::Message as _;
 
-use super::locks::{HashLock, HashLocks};
+use crate::locks::{KeyLock, KeyLocks};
 use crate::store::Store;
 
 const KIND: &str = "held_payments";
@@ -58,7 +58,7 @@ pub enum FailReason {
 /// The states of all held payments, on disk.
 pub(super) struct HoldStates {
     store: Arc<Store>,
-    locks: HashLocks,
+    locks: KeyLocks<PaymentHash>,
     states: Mutex<HashMap<PaymentHash, (Held, HoldState)>>,
 }
 
@@ -74,7 +74,7 @@ impl HoldStates {
             })?;
             states.insert(held.payment_hash, (held, state));
         }
-        Ok(Self { store, locks: HashLocks::default(), states: Mutex::new(states) })
+        Ok(Self { store, locks: KeyLocks::default(), states: Mutex::new(states) })
     }
 
     /// Locks a payment hash, whether or not its payment is held: while one looks at its state and
@@ -101,13 +101,13 @@ impl HoldStates {
 /// Exclusive access to the state of one payment.
 pub struct LockedHold<'a> {
     states: &'a HoldStates,
-    lock: HashLock<'a>,
+    lock: KeyLock<'a, PaymentHash>,
 }
 
 impl LockedHold<'_> {
     /// The hash of the payment.
     pub fn payment_hash(&self) -> PaymentHash {
-        self.lock.payment_hash()
+        *self.lock.key()
     }
 
     /// The payment and its state, if it is held.

@@ -254,6 +254,7 @@ pub(super) mod tests {
             max_connections: 10,
             max_streams_per_connection: 256,
             max_calls_in_flight: 4096,
+            max_waiting_calls: 16_384,
             max_calls_per_second_per_connection: None,
             handshake_timeout: patience,
             header_timeout: patience,

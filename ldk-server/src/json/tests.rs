@@ -25,9 +25,10 @@ fn random_message(random: &mut StdRng, descriptor: &MessageDescriptor) -> Dynami
 fn random_content(random: &mut StdRng, field: &FieldDescriptor) -> Value {
     let kind = field.kind();
     if let (true, Kind::Message(entry)) = (field.is_map(), &kind) {
+        let key_kind = entry.map_entry_key_field().kind();
         let value_kind = entry.map_entry_value_field().kind();
         let entries = (0..random.random_range(0..4))
-            .map(|_| (MapKey::U32(random.random()), random_value(random, &value_kind)));
+            .map(|_| (random_key(random, &key_kind), random_value(random, &value_kind)));
         return Value::Map(entries.collect());
     }
     if field.is_list() {
@@ -35,6 +36,11 @@ fn random_content(random: &mut StdRng, field: &FieldDescriptor) -> Value {
         return Value::List((0..count).map(|_| random_value(random, &kind)).collect());
     }
     random_value(random, &kind)
+}
+
+fn random_key(random: &mut StdRng, kind: &Kind) -> MapKey {
+    let key = random_value(random, kind).into_map_key();
+    key.expect("keys of maps are numbers or text")
 }
 
 fn random_value(random: &mut StdRng, kind: &Kind) -> Value {
@@ -112,7 +118,12 @@ fn fields_go_by_their_two_names_and_are_answered_by_the_first() {
     let invoice = json!({"invoice": "lnbcrt1", "amountMsat": "5000"});
     assert_eq!(
         normal("Bolt11Send", &invoice),
-        json!({"invoice": "lnbcrt1", "amount_msat": 5000, "allow_overpayment": false})
+        json!({
+            "invoice": "lnbcrt1",
+            "amount_msat": 5000,
+            "allow_overpayment": false,
+            "idempotency_key": ""
+        })
     );
 }
 

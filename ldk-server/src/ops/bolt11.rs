@@ -1,32 +1,46 @@
 //! BOLT 11 invoices.
 
-use ldk_node::bitcoin::hashes::Hash as _;
+use ldk_node::bitcoin::hashes::{Hash as _, sha256};
 use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_node::lightning::routing::router::RouteParametersConfig;
-use ldk_node::lightning_invoice::{Bolt11Invoice, Bolt11InvoiceDescription};
-use ldk_node::lightning_types::payment::PaymentHash;
+use ldk_node::lightning_invoice::Bolt11Invoice;
+use ldk_node::lightning_types::payment::{PaymentHash, PaymentPreimage};
+use ldk_server_grpc::types::InvoiceKind;
 
 use super::amount::{self, Amount};
+use super::labels::{Made, Noted, make_once};
 use super::send::{self, ExistingPayment, SendError};
-use super::{budgets, liquidity, route};
+use super::terms::Terms;
+use super::{budgets, hold, liquidity, route};
 use crate::app::App;
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::payment_requests::PaidBy;
 use crate::store::{PaymentStatus, making_invoice, payment_id};
 
-/// The terms of an invoice.
-pub struct Terms {
-    /// The amount, in millisatoshis; if there is none, the payer chooses.
-    pub amount_msat: Option<u64>,
-    /// The description, or its hash.
-    pub description: Bolt11InvoiceDescription,
-    /// The expiry, in seconds.
-    pub expiry_secs: u32,
+/// Creates an invoice, unless the same request has made one with its label.
+pub fn receive(app: &App, terms: &Terms, noted: Noted) -> Result<Bolt11Invoice, Error> {
+    let invoice =
+        make_once(app, noted, || Ok(Made::invoice(&make(app, terms)?, InvoiceKind::Bolt11)))?;
+    invoice.parse().map_err(Error::internal)
 }
 
-/// Creates an invoice.
-pub fn receive(app: &App, terms: &Terms) -> Result<Bolt11Invoice, Error> {
+/// The same, with a preimage of the caller, by which the server claims the payment.
+pub fn receive_with_preimage(
+    app: &App,
+    terms: &Terms,
+    noted: Noted,
+    preimage: PaymentPreimage,
+) -> Result<Bolt11Invoice, Error> {
+    let hash = PaymentHash(sha256::Hash::hash(&preimage.0).to_byte_array());
+    let invoice = make_once(app, noted, || {
+        let invoice = hold::make(app, terms, hash)?;
+        Ok(Made::invoice(&invoice, InvoiceKind::Bolt11WithPreimage).claimed_with(preimage))
+    })?;
+    invoice.parse().map_err(Error::internal)
+}
+
+fn make(app: &App, terms: &Terms) -> Result<Bolt11Invoice, Error> {
     let Terms { amount_msat, ref description, expiry_secs } = *terms;
     let bolt11 = app.node.bolt11_payment();
     let invoice = making_invoice(expiry_secs, || match amount_msat {
@@ -57,7 +71,7 @@ pub fn send(
     caller.names_amount_msat(pays_msat);
     let cost_msat = budgets::lightning_cost_msat(pays_msat, &limits);
     let reserved = budgets::reserve(app, caller, cost_msat, Some(id))?;
-    let begun = send::hand_over_again(app, id, reserved, || match amount_msat {
+    let begun = send::hand_over_again(app, caller, id, reserved, || match amount_msat {
         Some(amount_msat) => bolt11.send_using_amount(invoice, amount_msat, Some(limits)),
         None => bolt11.send(invoice, Some(limits)),
     });

@@ -6,6 +6,7 @@ use ldk_node::lightning::offers::offer::{Amount as OfferAmount, Offer};
 use ldk_node::lightning::routing::router::RouteParametersConfig;
 
 use super::amount::{self, Amount};
+use super::labels::{Made, Noted, make_once};
 use super::send::{self, ExistingPayment, SendError};
 use super::{bounds, budgets, liquidity, own_offers};
 use crate::app::App;
@@ -21,8 +22,23 @@ pub struct Items {
     pub quantity: Option<u64>,
 }
 
-/// Creates an offer. Without items, the payer chooses the amount.
+/// Creates an offer, unless the same request has made one with its label. Without items, the payer
+/// chooses the amount.
 pub fn receive(
+    app: &App,
+    items: Option<Items>,
+    description: &str,
+    expiry_secs: Option<u32>,
+    noted: Noted,
+) -> Result<Offer, Error> {
+    let offer = make_once(app, noted, || {
+        let offer = make(app, items, description, expiry_secs)?;
+        Ok(Made::offer(&offer, description, items.map(|items| items.amount_msat)))
+    })?;
+    offer.parse().map_err(|error| Error::Internal(format!("{error:?}")))
+}
+
+fn make(
     app: &App,
     items: Option<Items>,
     description: &str,
@@ -78,7 +94,7 @@ pub fn send(
     caller.names_amount_msat(total_msat);
     let cost_msat = budgets::lightning_cost_msat(total_msat, &limits);
     let reserved = budgets::reserve(app, caller, cost_msat, None)?;
-    let begun = send::hand_over(app, reserved, || {
+    let begun = send::hand_over(app, caller, None, reserved, || {
         if amount.msat.is_none() && quantity.is_none() {
             bolt12.send(offer, None, payer_note, Some(limits))
         } else {

@@ -9,10 +9,11 @@ use ldk_node::{ChannelDetails, NodeError, UserChannelId};
 
 use super::budgets::{self, OnChainDraw};
 use super::peers::{self, PeerAddress};
-use super::send::SendError;
+use super::send::{self, SendError};
 use crate::app::App;
 use crate::caller::Caller;
 use crate::error::Error;
+use crate::store::IntentOutcome;
 
 /// The minimum size of a channel that the library opens.
 pub const MIN_CHANNEL_SATS: u64 = 1000;
@@ -90,9 +91,9 @@ fn open_connected(app: &App, caller: &Caller, open: Open) -> Result<UserChannelI
     let opened = app.spending.channel(caller, || {
         draw.begin(|| cost_sats(app, &open))?;
         match open.amount {
-            OpenAmount::Sats(amount_sats) => ask_to_open(app, &open, amount_sats)
+            OpenAmount::Sats(amount_sats) => ask_to_open(app, caller, &open, amount_sats)
                 .map_err(|error| open_refusal(app, &open, amount_sats, error)),
-            OpenAmount::AllFunds => open_with_all_funds(app, &open),
+            OpenAmount::AllFunds => open_with_all_funds(app, caller, &open),
         }
     });
     let id = draw.end(opened, |_| None)?;
@@ -114,20 +115,28 @@ fn cost_sats(app: &App, open: &Open) -> u64 {
     }
 }
 
-fn ask_to_open(app: &App, open: &Open, amount_sats: u64) -> Result<UserChannelId, NodeError> {
+fn ask_to_open(
+    app: &App,
+    caller: &Caller,
+    open: &Open,
+    amount_sats: u64,
+) -> Result<UserChannelId, NodeError> {
     let Open { peer, push_msat, config, announce, amount: _ } = open;
     let PeerAddress { node_id, address, persist: _ } = peer.clone();
     let config = Some(*config);
-    if *announce {
-        app.node.open_announced_channel(node_id, address, amount_sats, *push_msat, config)
-    } else {
-        app.node.open_channel(node_id, address, amount_sats, *push_msat, config)
-    }
+    let ask = || {
+        if *announce {
+            app.node.open_announced_channel(node_id, address, amount_sats, *push_msat, config)
+        } else {
+            app.node.open_channel(node_id, address, amount_sats, *push_msat, config)
+        }
+    };
+    send::ask_peer(app, caller, node_id, ask, |channel| IntentOutcome::Channel(*channel))
 }
 
 /// Opens a channel with all spendable funds of the wallet. If they change before the library reads
 /// them, the amount is computed again.
-fn open_with_all_funds(app: &App, open: &Open) -> Result<UserChannelId, Error> {
+fn open_with_all_funds(app: &App, caller: &Caller, open: &Open) -> Result<UserChannelId, Error> {
     let fee_sats = app.spending.fee_allowance_sats(FUNDING_VBYTES);
     let mut tries = 0;
     loop {
@@ -143,7 +152,7 @@ fn open_with_all_funds(app: &App, open: &Open) -> Result<UserChannelId, Error> {
             )));
         }
         check_push(open.push_msat, amount_sats)?;
-        match ask_to_open(app, open, amount_sats) {
+        match ask_to_open(app, caller, open, amount_sats) {
             Err(NodeError::InsufficientFunds) if tries < MAX_TRIES => {},
             opened => {
                 return opened.map_err(|error| open_refusal(app, open, amount_sats, error));

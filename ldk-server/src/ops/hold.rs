@@ -5,15 +5,25 @@ use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_node::lightning_invoice::Bolt11Invoice;
 use ldk_node::lightning_types::payment::{PaymentHash, PaymentPreimage};
 use ldk_node::payment::{PaymentDetails, PaymentDirection, PaymentKind, PaymentStatus};
+use ldk_server_grpc::types::InvoiceKind;
 
-use super::bolt11::Terms;
+use super::labels::{Made, Noted, make_once};
+use super::terms::Terms;
 use crate::app::App;
 use crate::error::Error;
 use crate::hold::{FailReason, Held, HoldError, HoldState, Process};
 use crate::store::making_invoice;
 
-/// Creates an invoice for a payment hash that was never used.
-pub fn receive(app: &App, terms: &Terms, hash: PaymentHash) -> Result<Bolt11Invoice, Error> {
+/// Creates an invoice for a payment hash that was never used, unless the same request has made one with
+/// its label.
+pub fn receive(app: &App, terms: &Terms, noted: Noted, hash: PaymentHash) -> Result<String, Error> {
+    make_once(app, noted, || {
+        Ok(Made::invoice(&make(app, terms, hash)?, InvoiceKind::Bolt11ForHash))
+    })
+}
+
+/// Makes the invoice.
+pub(super) fn make(app: &App, terms: &Terms, hash: PaymentHash) -> Result<Bolt11Invoice, Error> {
     let Terms { amount_msat, ref description, expiry_secs } = *terms;
     // Of two invoices for one hash, made at once, one must be refused.
     let _alone = app.held.lock(hash);

@@ -9,7 +9,9 @@ use ldk_node::bitcoin::hashes::Hash as _;
 use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_node::lightning_invoice::{Bolt11Invoice, Bolt11InvoiceDescription};
 use ldk_node::payment::{PaymentDetails, PaymentKind};
+use ldk_server_grpc::types::InvoiceKind;
 
+use super::labels::{self, Made, Noted, make_once};
 use super::peers::{self, PeerAddress};
 use crate::app::{App, LiquidityProvider};
 use crate::error::Error;
@@ -30,6 +32,8 @@ pub struct Order {
     pub description: Bolt11InvoiceDescription,
     /// The expiry of the invoice, in seconds.
     pub expiry_secs: u32,
+    /// What the caller notes with it.
+    pub noted: Noted,
 }
 
 /// The amount of an invoice, and the limit on the fee of its channel.
@@ -48,8 +52,13 @@ pub enum Price {
     },
 }
 
-/// Orders a just-in-time channel, and returns the invoice that is paid through it.
-pub async fn receive(app: &Arc<App>, order: Order) -> Result<Bolt11Invoice, Error> {
+/// Orders a just-in-time channel, and returns the invoice that is paid through it, unless the same
+/// request has made one with its label.
+pub async fn receive(app: &Arc<App>, order: Order) -> Result<String, Error> {
+    let (order, made) = made_before(app, order).await?;
+    if let Some(invoice) = made {
+        return Ok(invoice);
+    }
     let LiquidityProvider { node_id, address, ordering } =
         app.lsp.as_ref().ok_or_else(none_configured)?;
     let place = ordering.try_enter()?;
@@ -62,6 +71,16 @@ pub async fn receive(app: &Arc<App>, order: Order) -> Result<Bolt11Invoice, Erro
         order_channel(&working, order)
     });
     joined("order_channel", work).await
+}
+
+/// An invoice that is there already needs no provider.
+async fn made_before(app: &Arc<App>, order: Order) -> Result<(Order, Option<String>), Error> {
+    let of_work = Arc::clone(app);
+    let work = move || {
+        let made = labels::made_before(&of_work, &order.noted)?;
+        Ok((order, made))
+    };
+    app.executor.run("order_channel", work).await
 }
 
 fn none_configured() -> Error {
@@ -83,20 +102,32 @@ fn unreachable(error: Error) -> Error {
 }
 
 /// Makes the invoice, on terms that the LSP is asked for. Blocks until it has answered twice.
-fn order_channel(app: &App, order: Order) -> Result<Bolt11Invoice, Error> {
-    let Order { price, description, expiry_secs } = order;
+fn order_channel(app: &App, order: Order) -> Result<String, Error> {
+    let Order { price, description, expiry_secs, noted } = order;
+    make_once(app, noted, || {
+        let invoice = make(app, &price, &description, expiry_secs)?;
+        Ok(Made::invoice(&invoice, InvoiceKind::Bolt11Jit))
+    })
+}
+
+fn make(
+    app: &App,
+    price: &Price,
+    description: &Bolt11InvoiceDescription,
+    expiry_secs: u32,
+) -> Result<Bolt11Invoice, Error> {
     let bolt11 = app.node.bolt11_payment();
     let started = Instant::now();
-    let invoice = making_wanted_invoice(expiry_secs, is_payable, || match price {
+    let invoice = making_wanted_invoice(expiry_secs, is_payable, || match *price {
         Price::Fixed { amount_msat, max_fee_msat } => {
-            bolt11.receive_via_jit_channel(amount_msat, &description, expiry_secs, max_fee_msat)
+            bolt11.receive_via_jit_channel(amount_msat, description, expiry_secs, max_fee_msat)
         },
         Price::Variable { max_fee_ppm } => {
-            bolt11.receive_variable_amount_via_jit_channel(&description, expiry_secs, max_fee_ppm)
+            bolt11.receive_variable_amount_via_jit_channel(description, expiry_secs, max_fee_ppm)
         },
     })
     .map_err(Error::internal)?;
-    let invoice = invoice.map_err(|error| refusal(error, &price, started.elapsed()))?;
+    let invoice = invoice.map_err(|error| refusal(error, price, started.elapsed()))?;
     if let Price::Variable { .. } = price {
         check_payable(app, &invoice)?;
     }

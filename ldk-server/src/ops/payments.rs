@@ -21,6 +21,15 @@ pub fn get(app: &App, id: PaymentId) -> Result<Option<Payment>, Error> {
     Ok(payment)
 }
 
+/// The same, as it was committed last.
+pub fn as_committed(app: &App, id: PaymentId) -> Result<Option<Payment>, Error> {
+    let find = |id| app.store.durable_payment(id).map_err(Error::internal);
+    match find(id)? {
+        None => Ok(find(reversed(id))?.filter(is_on_chain)),
+        found => Ok(found),
+    }
+}
+
 fn find(app: &App, id: PaymentId) -> Result<Option<Payment>, Error> {
     app.store.payment(id).map_err(Error::internal)
 }

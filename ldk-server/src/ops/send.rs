@@ -1,13 +1,16 @@
 //! Sending money: existing payments, and what a failure means.
 
 use ldk_node::NodeError;
+use ldk_node::bitcoin::secp256k1::PublicKey;
 use ldk_node::lightning::ln::channelmanager::PaymentId;
 
+use super::peers;
 use crate::app::App;
+use crate::caller::Caller;
+use crate::crash_points::{self, CrashPoint};
 use crate::error::Error;
 use crate::executor::WorkError;
-use crate::store::Reserved;
-use crate::store::{PaymentDirection, PaymentStatus};
+use crate::store::{IntentOutcome, PaymentDirection, PaymentStatus, Reserved};
 
 /// Why sending money failed.
 #[derive(Debug)]
@@ -76,30 +79,67 @@ impl From<SendError> for Error {
 
 /// Hands a payment to the library. Its record, what is reserved for it, and the state of the channels that
 /// knows of it are written together.
+///
+/// If the call has a key, its answer is written with the record. `id` is that of the payment, if it is
+/// known before.
 pub fn hand_over(
     app: &App,
+    caller: &Caller,
+    id: Option<PaymentId>,
     reserved: Reserved<'_>,
     send: impl FnOnce() -> Result<PaymentId, NodeError>,
 ) -> Result<PaymentId, NodeError> {
-    let _pin = app.store.pin_send();
-    let sent = send();
-    match &sent {
-        Ok(id) => reserved.is_for(*id),
-        Err(error) if has_sent_nothing(error) => drop(reserved),
-        Err(_) => reserved.stays(),
-    }
-    sent
+    let send = || {
+        let _pin = app.store.pin_send();
+        crash_points::reached(CrashPoint::Intent);
+        let sent = send();
+        crash_points::reached(CrashPoint::Dispatched);
+        match &sent {
+            Ok(id) => reserved.is_for(*id),
+            Err(error) if has_sent_nothing(error) => drop(reserved),
+            Err(_) => reserved.stays(),
+        }
+        sent
+    };
+    let sent = app.store.dispatch(caller.intent(), id, send, has_sent_nothing);
+    // Nothing was sent, and nothing more will be: the database cannot be written.
+    sent.unwrap_or(Err(NodeError::PersistenceFailed))
+}
+
+/// Asks a peer for something of which the library has no record yet. If the call has a key, its answer is
+/// on disk before anything that follows can be.
+pub fn ask_peer<T>(
+    app: &App,
+    caller: &Caller,
+    peer: PublicKey,
+    ask: impl FnOnce() -> Result<T, NodeError>,
+    outcome: impl FnOnce(&T) -> IntentOutcome,
+) -> Result<T, NodeError> {
+    let ask = || {
+        // With a peer that is not there the library may wait, and nothing must be held back so long.
+        let is_there = caller.intent().is_some() && peers::is_connected(app, peer);
+        let _pin = is_there.then(|| app.store.pin_send());
+        crash_points::reached(CrashPoint::Intent);
+        let asked = ask()?;
+        crash_points::reached(CrashPoint::Dispatched);
+        let written = app.store.intent_came_to(caller.intent(), &outcome(&asked));
+        written.map_err(|_| NodeError::PersistenceFailed)?;
+        Ok(asked)
+    };
+    let asked = app.store.dispatch(caller.intent(), None, ask, has_asked_nothing);
+    asked.unwrap_or(Err(NodeError::PersistenceFailed))
 }
 
 /// Hands a payment to the library whose id is known before. If an attempt before was over before the
 /// library had written it down, the library takes it for pending, and the history knows better.
 pub fn hand_over_again(
     app: &App,
+    caller: &Caller,
     id: PaymentId,
     reserved: Reserved<'_>,
     send: impl Fn() -> Result<PaymentId, NodeError>,
 ) -> Result<PaymentId, NodeError> {
-    hand_over(app, reserved, || match send() {
+    hand_over(app, caller, Some(id), reserved, || match send() {
         Err(NodeError::DuplicatePayment) if has_failed(app, id) => {
             app.node.remove_payment(&id)?;
             send()
@@ -109,7 +149,8 @@ pub fn hand_over_again(
 }
 
 fn has_failed(app: &App, id: PaymentId) -> bool {
-    let payment = app.store.payment(id).ok().flatten();
+    // Managers are held back: what is being written cannot be waited for.
+    let payment = app.store.durable_payment(id).ok().flatten();
     payment.is_some_and(|payment| payment.status() == PaymentStatus::Failed)
 }
 
@@ -147,6 +188,11 @@ impl ExistingPayment {
 fn has_sent_nothing(error: &NodeError) -> bool {
     matches!(error, NodeError::DuplicatePayment)
         || matches!(SendError::of_library(*error, ""), SendError::NotSent(_))
+}
+
+/// Whether the library has certainly asked the peer for nothing if it answers with this.
+fn has_asked_nothing(error: &NodeError) -> bool {
+    !matches!(error, NodeError::PersistenceFailed)
 }
 
 #[cfg(test)]

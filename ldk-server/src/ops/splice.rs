@@ -6,11 +6,12 @@ use ldk_node::lightning::io;
 use ldk_node::{ChannelDetails, NodeError, UserChannelId};
 
 use super::budgets::{self, OnChainDraw};
-use super::send::SendError;
+use super::send::{self, SendError};
 use super::{bounds, channels};
 use crate::app::App;
 use crate::caller::Caller;
 use crate::error::Error;
+use crate::store::IntentOutcome;
 
 /// The part that every splice has: the input of the old and the output of the new funding.
 const COMMON_VBYTES: u64 = 11 + 97 + 43;
@@ -47,7 +48,7 @@ pub fn splice_in(
         if app.budgets_count_funding {
             draw.begin(|| budgets::transaction_cost_sats(app, amount_sats, None))?;
         }
-        begin(app, channel.user_channel_id, || match amount_sats {
+        begin(app, caller, &channel, None, || match amount_sats {
             Some(amount_sats) => add(amount_sats),
             None => highest(all_spendable_sats(app), 1, add),
         })
@@ -103,7 +104,7 @@ pub fn splice_out(
     caller.commit()?;
     let mut draw = OnChainDraw::new(app, caller);
     draw.begin(|| out_cost_sats(app, &channel, amount_sats))?;
-    let begun = begin(app, channel.user_channel_id, || match amount_sats {
+    let begun = begin(app, caller, &channel, Some(&address), || match amount_sats {
         Some(amount_sats) => take(amount_sats),
         None => highest(all_removable_sats(app, &channel), dust_sats, take),
     });
@@ -220,16 +221,20 @@ impl From<Refusal> for Error {
     }
 }
 
-/// Begins a splice, unless another is pending.
+/// Begins a splice, unless another is pending. What is taken out is paid to the address.
 fn begin(
     app: &App,
-    channel: UserChannelId,
+    caller: &Caller,
+    channel: &ChannelDetails,
+    address: Option<&Address>,
     splice: impl FnOnce() -> Result<(), NodeError>,
 ) -> Result<(), Refusal> {
+    let (channel, peer) = (channel.user_channel_id, channel.counterparty_node_id);
     if !app.splices.begin(channel) {
         return Err(Refusal::Pending(channel));
     }
-    splice().map_err(|error| {
+    let outcome = |(): &()| IntentOutcome::Splice(address.cloned());
+    send::ask_peer(app, caller, peer, splice, outcome).map_err(|error| {
         app.splices.ended(channel);
         Refusal::Library(error)
     })

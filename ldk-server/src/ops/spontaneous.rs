@@ -45,7 +45,7 @@ pub fn send(app: &App, caller: &Caller, payment: Payment) -> Result<PaymentId, S
             refuse_known(app, preimage)?;
             let id = PaymentId(PaymentHash::from(preimage).0);
             let reserved = budgets::reserve(app, caller, cost_msat, Some(id))?;
-            send::hand_over_again(app, id, reserved, || {
+            send::hand_over_again(app, caller, id, reserved, || {
                 spontaneous.send_with_preimage_and_custom_tlvs(
                     amount_msat,
                     node_id,
@@ -57,7 +57,7 @@ pub fn send(app: &App, caller: &Caller, payment: Payment) -> Result<PaymentId, S
         },
         None => {
             let reserved = budgets::reserve(app, caller, cost_msat, None)?;
-            send::hand_over(app, reserved, || {
+            send::hand_over(app, caller, None, reserved, || {
                 spontaneous.send_with_custom_tlvs(amount_msat, node_id, limits, records)
             })
         },

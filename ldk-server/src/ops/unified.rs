@@ -5,7 +5,7 @@ use ldk_node::lightning::routing::router::RouteParametersConfig;
 
 use super::amount::{self, Amount};
 use super::payment_request::{
-    Instructions, LeftOut, PaymentMethod, PaymentRequest, no_way, of_the_uri,
+    Instructions, LeftOut, PaymentMethod, PaymentRequest, no_way, of_the_uri, texts,
 };
 use super::send::SendError;
 use super::{bolt11, bolt12, bounds, onchain};
@@ -34,6 +34,9 @@ pub fn send(app: &App, caller: &Caller, request: PaymentRequest) -> Result<Paid,
         bolt11::check_unpaid(app, *hash)?;
     }
     for method in methods {
+        if let Some(intent) = caller.intent() {
+            intent.leaves_out(texts(&left_out));
+        }
         match begin(app, caller, &method, asked_msat, amount, limits) {
             Ok(by) => {
                 app.payment_requests.paid(&invoices, by);

@@ -2,4 +2,6 @@
 
 pub(crate) mod audit;
 pub(crate) mod events;
+pub(crate) mod intents;
+pub(crate) mod invoice_rows;
 pub(crate) mod invoices;

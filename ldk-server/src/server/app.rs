@@ -7,7 +7,7 @@ use ldk_node::lightning_types::features::NodeFeatures;
 use tokio_util::sync::CancellationToken;
 
 use super::StartError;
-use crate::app::{App, LiquidityProvider, backing_up, connecting};
+use crate::app::{App, LiquidityProvider, backing_up, connecting, reading_invoices, waiting};
 use crate::audit::Audit;
 use crate::backup::Backups;
 use crate::books::Books;
@@ -18,6 +18,8 @@ use crate::events::{EventLoop, JsonEvents, replaying};
 use crate::executor::Executor;
 use crate::hold::HeldPayments;
 use crate::hrn::Names;
+use crate::intents::Intents;
+use crate::locks::KeyLocks;
 use crate::node::channel_settings::ChannelSettings;
 use crate::node::startup::Started;
 use crate::pathfinding::PathFinder;
@@ -70,6 +72,7 @@ pub(super) async fn assemble(
             books: Arc::new(Books::new(Arc::clone(&node), Arc::clone(&store))),
             channel_settings: settings,
             payment_requests: PaymentRequests::default(),
+            intents: Intents::new(Arc::clone(&store)),
             held,
             lsp: liquidity_provider(&config),
             names: Names::new(&config.hrn),
@@ -82,6 +85,9 @@ pub(super) async fn assemble(
             channel_defaults: config.channels.opened,
             connecting: connecting(),
             replaying: replaying(),
+            labels: KeyLocks::default(),
+            waiting: waiting(config.limits.max_waiting_calls),
+            reading_invoices: reading_invoices(),
             backing_up: backing_up(),
             webhooks,
             spending,

@@ -73,13 +73,9 @@ impl Tasks {
             held: Arc::clone(&app.held),
         };
         self.spawn(ShutdownPhase::Serving, "expired invoices", pruner.run(keep, serving()));
-        let retention = retention::events::run(Arc::clone(store), config.events, serving());
-        self.spawn(ShutdownPhase::Serving, "retention", retention);
+        self.spawn_retention(app, config, stop);
         let webhooks = Arc::clone(&app.webhooks).run();
         self.spawn(ShutdownPhase::Serving, "webhooks", webhooks);
-        let keep_days = config.audit_keep_days;
-        let retention = retention::audit::run(Arc::clone(&app.audit), keep_days, serving());
-        self.spawn(ShutdownPhase::Serving, "retention of the audit", retention);
         let books = books::upkeep::run(Arc::clone(&app.books), serving());
         self.spawn(ShutdownPhase::Serving, "books", books);
         let recording =
@@ -87,6 +83,21 @@ impl Tasks {
         self.spawn(ShutdownPhase::Serving, "rollback record", recording);
         let watch = Arc::clone(gate).watch(Arc::clone(node), serving());
         self.spawn(ShutdownPhase::Serving, "watch of peers", watch);
+    }
+
+    /// Spawns the tasks that remove old records.
+    fn spawn_retention(&mut self, app: &App, config: &Config, stop: &Stop) {
+        let (store, serving) = (&app.store, || stop.serving().clone());
+        let retention = retention::events::run(Arc::clone(store), config.events, serving());
+        self.spawn(ShutdownPhase::Serving, "retention", retention);
+        let deletion =
+            retention::invoice_rows::run(Arc::clone(store), config.keep_invoices_days, serving());
+        self.spawn(ShutdownPhase::Serving, "deletion of invoices", deletion);
+        let keep_days = config.audit_keep_days;
+        let retention = retention::audit::run(Arc::clone(&app.audit), keep_days, serving());
+        self.spawn(ShutdownPhase::Serving, "retention of the audit", retention);
+        let retention = retention::intents::run(Arc::clone(store), serving());
+        self.spawn(ShutdownPhase::Serving, "retention of idempotency keys", retention);
     }
 
     /// Spawns the task that reads the metrics of the node, if they are enabled.

@@ -33,8 +33,9 @@ use super::books::Times;
 use super::change::{Change, Outcome};
 use super::model::{
     AuditEntry, AuditFilter, AuditPlace, Class, Digest, Epoch, EventBounds, ForwardFilter,
-    ForwardPlace, ForwardRow, Lineage, MirrorState, Name, PaymentFilter, PaymentPlace, PaymentRow,
-    QuarantinedMonitor, Reservation, SpaceUsed, Unpaid,
+    ForwardPlace, ForwardRow, IntentRow, InvoiceFilter, InvoiceName, InvoicePlace, InvoiceRow,
+    Lineage, MirrorState, Name, PaymentFilter, PaymentPlace, PaymentRow, QuarantinedMonitor,
+    Reservation, SpaceUsed, Unpaid,
 };
 use crate::compat::channel_state::Id;
 
@@ -136,6 +137,21 @@ pub(super) trait Reads: Send + Sync {
         after: Option<ForwardPlace>,
         limit: usize,
     ) -> io::Result<Vec<ForwardRow>>;
+    /// The invoice of this name.
+    fn invoice(&self, name: &InvoiceName) -> io::Result<Option<InvoiceRow>>;
+    /// The invoices after this place, or from the newest on.
+    fn invoices(
+        &self,
+        filter: &InvoiceFilter,
+        after: Option<InvoicePlace>,
+        limit: usize,
+    ) -> io::Result<Vec<InvoiceRow>>;
+    /// The one that was paid first after that with this index.
+    fn paid_after(&self, pay_index: u64) -> io::Result<Option<InvoiceRow>>;
+    /// The index of the one that was paid last; 0 before the first.
+    fn last_pay_index(&self) -> io::Result<u64>;
+    /// The caller's own preimage of the payment with this hash.
+    fn own_preimage(&self, payment_hash: [u8; 32]) -> io::Result<Option<[u8; 32]>>;
 
     /// Which events there are.
     fn event_bounds(&self) -> io::Result<EventBounds>;
@@ -152,6 +168,9 @@ pub(super) trait Reads: Send + Sync {
 
     /// What was drawn on budgets, in the order of the numbers.
     fn reservations(&self) -> io::Result<Vec<Reservation>>;
+
+    /// What was asked for under this key.
+    fn intent(&self, key: &str) -> io::Result<Option<IntentRow>>;
 
     /// The number of the last entry of the audit; 0 if there is none.
     fn last_audit_number(&self) -> io::Result<u64>;

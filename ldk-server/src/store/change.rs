@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_node::payment::PaymentDetails;
+use ldk_server_grpc::types::PaymentFailureReason;
 
 use super::model::{
-    Ack, AuditChange, Name, NewEvent, PaymentRow, Purpose, RecordedEvent, Removed, Reservation,
-    Settlement, StatusChange, Value,
+    Ack, AuditChange, InvoiceChange, InvoiceNews, Name, NewEvent, NewIntent, PaymentRow, Purpose,
+    RecordedEvent, Removed, Reservation, Settlement, StatusChange, Value,
 };
 
 /// A change of what is stored.
@@ -25,6 +26,8 @@ pub(super) enum Change {
     LibraryEvent {
         /// The payment that it is about.
         payment: Option<PaymentId>,
+        /// Why that failed, if it has.
+        failure: Option<PaymentFailureReason>,
         /// Makes the event, of the payment as it is on record by then.
         compose: Compose,
     },
@@ -74,8 +77,12 @@ pub(super) enum Change {
     },
     /// Settles the reservations that a crash has left, and forgets those that count no more.
     TidyReservations,
+    /// A change of what is known of a call under a key.
+    Intent(IntentChange),
     /// A change of the audit.
     Audit(AuditChange),
+    /// A change of the invoices.
+    Invoice(InvoiceChange),
     /// The library gets back a monitor that was set aside.
     RestoreMonitor(String),
 }
@@ -96,7 +103,7 @@ pub(super) enum PaymentEvent {
     /// The state of a channel was lost while it was on its way.
     StateOutdated,
     /// It is a transaction that the wallet has made.
-    TransactionMade(Box<PaymentDetails>),
+    TransactionMade(Box<MadeTransaction>),
     /// It is a transaction of the wallet that was not accepted.
     TransactionRefused,
     /// It is an invoice that was pruned, and was paid all the same.
@@ -107,6 +114,15 @@ pub(super) enum PaymentEvent {
 }
 
 impl PaymentEvent {
+    /// What is known now of the call under a key that it is the outcome of.
+    pub(super) fn intent(&self) -> Option<&IntentChange> {
+        match self {
+            Self::Written(payment) => payment.intent.as_ref(),
+            Self::TransactionMade(made) => made.intent.as_ref(),
+            _ => None,
+        }
+    }
+
     /// Whether it matters if the library has a record of the payment.
     pub(super) fn asks_for_record(&self) -> bool {
         matches!(self, Self::NotSent | Self::TransactionRefused)
@@ -122,6 +138,29 @@ pub(super) struct WrittenPayment {
     pub(super) created_at: u64,
     /// If it is an invoice that is being made: when it expires, in Unix seconds.
     pub(super) expires_at: Option<u64>,
+    /// The call under a key that it is the outcome of.
+    pub(super) intent: Option<IntentChange>,
+}
+
+/// A transaction that the wallet has made.
+pub(super) struct MadeTransaction {
+    pub(super) details: PaymentDetails,
+    /// The call under a key that it is the outcome of.
+    pub(super) intent: Option<IntentChange>,
+}
+
+/// A change of what is known of calls under keys.
+#[derive(Clone)]
+pub(super) enum IntentChange {
+    /// What is known of one now.
+    Put(Box<NewIntent>),
+    /// Nothing of it was sent: the key is free.
+    Drop(String),
+    /// Forgets the oldest of those that were made before this, in Unix seconds.
+    RemoveOld {
+        /// The time.
+        created_before: u64,
+    },
 }
 
 /// A change of one of the library's records.
@@ -152,8 +191,12 @@ pub(super) enum Meaning {
 pub(super) struct Outcome {
     /// The payments that have another status, or were looked at to see whether they have.
     pub(super) payments: Vec<StatusChange>,
+    /// What became of invoices.
+    pub(super) invoices: Vec<InvoiceNews>,
     /// What became of reservations.
     pub(super) settlements: Vec<Settlement>,
+    /// Payments of which there are news.
+    pub(super) news: Vec<PaymentId>,
     /// The event that is recorded.
     pub(super) event: Option<Box<RecordedEvent>>,
     /// That no event of the library is recorded and not acknowledged.
@@ -178,6 +221,12 @@ pub(super) enum Reply {
     Removed(Removed),
     /// How many entries of the audit were removed.
     AuditEntriesRemoved(u64),
+    /// How many calls under a key were forgotten.
+    IntentsRemoved(u64),
+    /// The number of the invoice; `None` if there is another with its label.
+    InvoiceAdded(Option<u64>),
+    /// How many invoices were removed.
+    InvoicesRemoved(u64),
 }
 
 impl From<Reply> for Outcome {

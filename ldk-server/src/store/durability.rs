@@ -37,9 +37,20 @@ struct Inner {
     /// Monitors wait for managers at all.
     makes_cuts: AtomicBool,
     durable: watch::Sender<Durable>,
+    /// How many transactions are being made.
+    spends: watch::Sender<usize>,
     /// For those who wait on a thread.
     waiting: Mutex<()>,
     changed: Condvar,
+}
+
+/// While this exists, no broadcast is let out.
+pub struct BroadcastPin(Durability);
+
+impl Drop for BroadcastPin {
+    fn drop(&mut self) {
+        self.0.0.spends.send_modify(|spends| *spends -= 1);
+    }
 }
 
 /// Tells how far the store is; the side of the one who writes.
@@ -58,6 +69,7 @@ impl Watermark {
             new_monitor: AtomicU64::new(0),
             makes_cuts: AtomicBool::new(false),
             durable,
+            spends: watch::Sender::new(0),
             waiting: Mutex::new(()),
             changed: Condvar::new(),
         }))
@@ -118,6 +130,20 @@ impl Durability {
     /// The last write that was accepted.
     pub fn accepted(&self) -> Position {
         self.0.accepted.load(Ordering::SeqCst)
+    }
+
+    /// A transaction is being made: holds back all broadcasts until this is dropped, so that it is
+    /// written down before it can leave.
+    pub fn pin_broadcasts(&self) -> BroadcastPin {
+        self.0.spends.send_modify(|spends| *spends += 1);
+        BroadcastPin(self.clone())
+    }
+
+    /// Waits until no transaction is being made.
+    pub async fn no_spend(&self) {
+        let mut spends = self.0.spends.subscribe();
+        // This has the sender, so that it is not gone.
+        let _ = spends.wait_for(|spends| *spends == 0).await;
     }
 
     /// Whether an update of the monitor of one of these channels was accepted after this write, or the

@@ -19,7 +19,7 @@ use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_node::lightning::util::persist::KVStoreSync;
 use ldk_server_grpc::codec::Shared;
 use ldk_server_grpc::events::EventEnvelope;
-use ldk_server_grpc::types::Payment;
+use ldk_server_grpc::types::{Payment, PaymentFailureReason};
 use tokio::sync::broadcast;
 
 use super::Store;
@@ -141,17 +141,18 @@ impl Store {
     }
 
     /// Records what `compose` makes of an event of the library and of the payment that it is about, as
-    /// that is on record then. Returns at once: the event is durable, and sent to those who listen,
+    /// that is on record then; `failure` says why that failed. Returns at once: the event is durable, and sent to those who listen,
     /// before or with whatever is written later.
     pub fn record_library_event(
         &self,
         payment: Option<PaymentId>,
+        failure: Option<PaymentFailureReason>,
         compose: impl FnOnce(Option<Payment>) -> Option<NewEvent> + Send + 'static,
     ) {
         // What cannot be written ends the process.
         let compose: Compose =
             Box::new(move |row| compose(row.zip(payment).and_then(|(row, id)| row.readable(id))));
-        self.writer.submit(Change::LibraryEvent { payment, compose }, Box::new(drop));
+        self.writer.submit(Change::LibraryEvent { payment, failure, compose }, Box::new(drop));
     }
 
     /// Whether this event of the library is the one that was recorded last and not acknowledged.

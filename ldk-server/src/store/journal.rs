@@ -4,7 +4,8 @@
 //!
 //! A transaction is written down when it is read from the library, and nobody waits for that. It is
 //! sent at the next start only if the state on disk is one that it rests on: because it was written
-//! down too that this state was durable, or because the manager of the channels knows of it. Otherwise
+//! down too that this state was durable, or because the manager of the channels or the history of
+//! payments knows of it. Otherwise
 //! it has never left the node, and the channel is in the state before it.
 //!
 //! Commitment transactions are not written down. The library makes them from its monitors, again and
@@ -17,11 +18,12 @@ use ldk_node::bitcoin::consensus::encode::{deserialize, serialize};
 use ldk_node::bitcoin::hashes::Hash as _;
 use ldk_node::bitcoin::{OutPoint, Transaction, Txid};
 use ldk_node::lightning::io;
+use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_node::lightning::ln::types::ChannelId;
 use prost::Message as _;
 
-use super::Store;
 use super::model::{BROADCASTS, invalid_data};
+use super::{PaymentDirection, PaymentStatus, Store};
 use crate::clock::unix_secs;
 use crate::compat::channel_state;
 
@@ -114,10 +116,10 @@ impl Journal {
     }
 
     /// Whether the manager has the transaction as the funding of a channel, or no longer has the
-    /// channel that it closes.
+    /// channel that it closes, or the history has it as a payment of the wallet.
     fn is_known(&self, transaction: &Transaction, manager: &[u8]) -> io::Result<bool> {
         let txid = transaction.compute_txid().to_byte_array();
-        if channel_state::knows_transaction(manager, &txid) {
+        if channel_state::knows_transaction(manager, &txid) || self.was_made(txid)? {
             return Ok(true);
         }
         let [input] = &transaction.input[..] else { return Ok(false) };
@@ -128,6 +130,16 @@ impl Journal {
         let Some(channel) = channel_funded_by(input.previous_output) else { return Ok(false) };
         let is_closed = channel_state::channel_update(manager, &channel.0).is_none();
         Ok(is_closed && !manager.is_empty() && self.store.was_funded(channel)?)
+    }
+
+    /// Whether the history has the transaction as one that is on its way: all that was written before it
+    /// is on disk, and who asked for it may have been told.
+    fn was_made(&self, txid: [u8; 32]) -> io::Result<bool> {
+        let payment = self.store.durable_payment(PaymentId(txid))?;
+        Ok(payment.is_some_and(|payment| {
+            payment.direction() == PaymentDirection::Outbound
+                && payment.status() == PaymentStatus::Pending
+        }))
     }
 
     /// What is left of earlier processes, in the order in which it was broadcast.

@@ -15,6 +15,8 @@ mod dedup;
 mod durability;
 mod events;
 mod forwards;
+mod intents;
+mod invoices;
 mod journal;
 mod kv;
 mod metrics;
@@ -25,6 +27,7 @@ mod sqlite;
 mod upkeep;
 mod writer;
 
+use std::mem;
 use std::path::Path;
 use std::str::FromStr as _;
 
@@ -32,14 +35,17 @@ pub use audit::AuditRecord;
 pub use budgets::{NotReserved, Reserved};
 pub use cuts::CutsRefused;
 pub use dedup::dedup_key;
-pub use durability::{Durability, NeverDurable, Position};
+pub use durability::{BroadcastPin, Durability, NeverDurable, Position};
 #[cfg(test)]
 pub(crate) use durability::{TestDisk, Watermark};
 pub use events::{EVENT_KINDS, NotAcknowledged, event_kind};
+pub use intents::{EncodeAnswer, Intent};
+pub use invoices::{InvoiceLog, Remembered};
 pub use journal::{Answer, Journal, Number, Unanswered};
 use ldk_node::bitcoin::Txid;
 use ldk_node::bitcoin::hashes::Hash as _;
 use ldk_node::lightning::io;
+use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_node::lightning::ln::types::ChannelId;
 use ldk_node::lightning::util::persist::{
     ARCHIVED_CHANNEL_MONITOR_PERSISTENCE_PRIMARY_NAMESPACE,
@@ -47,14 +53,15 @@ use ldk_node::lightning::util::persist::{
 };
 // The history and the consumers are handed out as the messages of the API.
 pub use ldk_server_grpc::types::{
-    EventConsumer, Payment, PaymentDirection, PaymentStatus, payment_kind,
+    EventConsumer, Payment, PaymentDirection, PaymentFailureReason, PaymentStatus, payment_kind,
 };
 pub use metrics::StoreState;
 pub use model::{
     Ack, AuditEntry, AuditFilter, AuditPlace, AuditResult, BudgetId, BudgetLimit, Digest, Epoch,
-    EventBounds, Forward, ForwardFilter, ForwardPlace, Lineage, MAX_EVENT_CONSUMERS, MirrorState,
-    NewAuditEntry, NewEvent, Page, PaymentFilter, PaymentPlace, QuarantinedMonitor, Removed,
-    Unpaid,
+    EventBounds, Forward, ForwardFilter, ForwardPlace, IntentOutcome, IntentRow, InvoiceFilter,
+    InvoiceName, InvoiceNotes, InvoicePlace, InvoiceRow, InvoiceStatus, Lineage, ListedState,
+    MAX_EVENT_CONSUMERS, MirrorState, NewAuditEntry, NewEvent, NewInvoice, Page, PaymentFilter,
+    PaymentPlace, QuarantinedMonitor, Removed, RequestDigest, Unpaid,
 };
 pub use payments::{NotWritten, PaymentCounts, making_invoice, making_wanted_invoice, payment_id};
 pub use retention::EventCounts;
@@ -64,6 +71,7 @@ pub use sqlite::quarantine::OfflineDatabase;
 pub use writer::{SendPin, Waits};
 
 use crate::compat::wallet;
+use crate::waiters::Waiters;
 use audit::AuditNumbers;
 use backend::{OpenDatabase, Reads, Upkeep};
 use budgets::Ledger;
@@ -90,7 +98,9 @@ pub struct Store {
     upkeep: Box<dyn Upkeep>,
     payment_counts: Counts,
     event_log: EventLog,
+    invoice_log: InvoiceLog,
     ledger: Ledger,
+    payment_news: Waiters<PaymentId>,
     audit_numbers: AuditNumbers,
     /// The library's own store, if the two are compared.
     library: Option<Box<dyn LibraryStore>>,
@@ -131,9 +141,13 @@ impl Store {
         let OpenDatabase { writes, reads, upkeep } = database;
         let payment_counts = Counts::load(&*reads)?;
         let event_log = EventLog::load(&*reads)?;
+        let invoice_log = InvoiceLog::load(&*reads)?;
         let audit_numbers = AuditNumbers::load(&*reads)?;
         let ledger = Ledger::default();
-        let observer = observer(payment_counts.clone(), event_log.clone(), ledger.clone());
+        let payment_news = Waiters::default();
+        let noticed =
+            (payment_counts.clone(), event_log.clone(), invoice_log.clone(), ledger.clone());
+        let observer = observer(noticed, payment_news.clone());
         let writer = Writer::start(writes, observer, on_failure)?;
         ledger.load(&*reads, &writer)?;
         let upkeep = upkeep(writer.between_commits());
@@ -144,13 +158,20 @@ impl Store {
             upkeep,
             payment_counts,
             event_log,
+            invoice_log,
             ledger,
+            payment_news,
             audit_numbers,
             library,
             cuts,
         };
         store.event_log.queue_is(&events::stored_queue(&store)?);
         Ok(store)
+    }
+
+    /// Those who wait for news of payments, which are on disk when they are told.
+    pub fn payment_news(&self) -> &Waiters<PaymentId> {
+        &self.payment_news
     }
 
     /// How long the oldest queued write has waited.
@@ -196,11 +217,16 @@ impl Store {
     }
 }
 
-/// Updates the counts in memory after each commit, and publishes its events.
-fn observer(counts: Counts, event_log: EventLog, ledger: Ledger) -> Observer {
+/// Updates the counts in memory after each commit, tells those who wait, and publishes its events.
+fn observer(
+    (counts, event_log, invoice_log, ledger): (Counts, EventLog, InvoiceLog, Ledger),
+    news: Waiters<PaymentId>,
+) -> Observer {
     Box::new(move |outcome| {
         outcome.payments.iter().for_each(|change| counts.changed(*change));
+        invoice_log.changed(mem::take(&mut outcome.invoices));
         outcome.settlements.iter().for_each(|settlement| ledger.settled(*settlement));
+        outcome.news.iter().for_each(|id| news.wake(id));
         if outcome.is_acknowledged {
             event_log.acknowledged();
         }

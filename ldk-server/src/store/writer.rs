@@ -107,6 +107,11 @@ impl Writer {
         self.shared.push(Job::new(change, answer));
     }
 
+    /// Makes a change with the next commit, before all that waits.
+    pub(super) fn submit_first(&self, change: Change, answer: Answer<Outcome>) {
+        self.shared.push_first(Job::new(change, answer));
+    }
+
     /// Makes a change in the commit of the next one that is in a hurry, or soon if there is none.
     pub(super) fn submit_deferred(&self, change: Change, answer: Answer<Outcome>) -> Ticket {
         self.shared.push_deferred(Job::new(change, answer))

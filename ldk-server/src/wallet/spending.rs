@@ -29,6 +29,7 @@ use crate::caller::Caller;
 use crate::chain::bitcoind;
 use crate::compat::fee_rates::{FUNDING_TARGET, LOWEST};
 use crate::config::Config;
+use crate::crash_points::{self, CrashPoint};
 use crate::error::Error;
 use crate::store::Store;
 
@@ -88,10 +89,14 @@ impl Spending {
         make: impl FnOnce() -> Result<Txid, Error>,
     ) -> Result<Txid, Error> {
         let turn = self.turn(caller)?;
+        // It does not leave before it is written down that it was made, and for whom.
+        let _pin = self.store.durability().pin_broadcasts();
+        crash_points::reached(CrashPoint::Intent);
         let txid = make()?;
+        crash_points::reached(CrashPoint::Dispatched);
         self.last.set(Spend::transaction(txid));
         drop(turn);
-        if let Err(error) = self.store.transaction_made(txid, amount_sats) {
+        if let Err(error) = self.store.transaction_made(txid, amount_sats, caller.intent()) {
             // The transaction exists anyway.
             tracing::error!(%txid, %error, "cannot record a transaction in the history");
         }

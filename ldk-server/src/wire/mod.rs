@@ -4,6 +4,7 @@
 pub mod balances;
 pub mod channel;
 pub mod channel_state;
+pub mod failure;
 pub mod faults;
 pub mod features;
 pub mod generation;

@@ -7,7 +7,9 @@ use ldk_node::payment::{
 };
 use ldk_server_grpc::types::confirmation_status::Status;
 use ldk_server_grpc::types::payment_kind::Kind;
-use ldk_server_grpc::types::{self, PaymentMethod};
+use ldk_server_grpc::types::{self, PaymentMethod, PaymentOutcomeStatus};
+
+use super::failure;
 
 /// A payment as the API shows it. `created_at` is in Unix seconds; one that is `put_away` is an
 /// invoice that expired unpaid.
@@ -32,6 +34,7 @@ pub fn payment(details: PaymentDetails, created_at: u64, put_away: bool) -> type
         created_at,
         expired: put_away,
         outcome_unknown: false,
+        failure_reason: None,
     }
 }
 
@@ -105,6 +108,38 @@ fn fee_limits(limits: LSPFeeLimits) -> types::LspFeeLimits {
 
 fn preimage_hex(preimage: PaymentPreimage) -> String {
     hex::encode(preimage.0)
+}
+
+/// What has come of a payment. If it is `timed_out`, it is waited for no longer.
+pub fn outcome(payment: &types::Payment, timed_out: bool) -> types::PaymentOutcome {
+    let status = match payment.status() {
+        _ if payment.outcome_unknown => PaymentOutcomeStatus::Unknown,
+        types::PaymentStatus::Pending => PaymentOutcomeStatus::Pending,
+        types::PaymentStatus::Succeeded => PaymentOutcomeStatus::Succeeded,
+        types::PaymentStatus::Failed => PaymentOutcomeStatus::Failed,
+    };
+    let has_succeeded = status == PaymentOutcomeStatus::Succeeded;
+    let reason = payment.failure_reason.and_then(|reason| reason.try_into().ok());
+    let has_failed = status == PaymentOutcomeStatus::Failed;
+    types::PaymentOutcome {
+        status: status.into(),
+        preimage: preimage(payment).filter(|_| has_succeeded),
+        fee_paid_msat: payment.fee_paid_msat,
+        failure_reason: payment.failure_reason.filter(|_| has_failed),
+        failure_text: if has_failed { failure::text(reason).to_owned() } else { String::new() },
+        timed_out,
+    }
+}
+
+fn preimage(payment: &types::Payment) -> Option<String> {
+    match payment.kind.as_ref()?.kind.as_ref()? {
+        Kind::Onchain(_) => None,
+        Kind::Bolt11(kind) => kind.preimage.clone(),
+        Kind::Bolt11Jit(kind) => kind.preimage.clone(),
+        Kind::Bolt12Offer(kind) => kind.preimage.clone(),
+        Kind::Bolt12Refund(kind) => kind.preimage.clone(),
+        Kind::Spontaneous(kind) => kind.preimage.clone(),
+    }
 }
 
 /// The way a payment is made, as a filter has it.

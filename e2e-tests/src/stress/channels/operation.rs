@@ -119,6 +119,7 @@ async fn splice_in(node: &Node, channel: &Channel) -> Result<(), Error> {
         user_channel_id: channel.user_channel_id.clone(),
         counterparty_node_id: channel.counterparty_node_id.clone(),
         amount: Some(SpliceAmount::SpliceAmountSats(SPLICE_SATS)),
+        ..Default::default()
     };
     node.client().splice_in(request).await.map(drop)
 }

@@ -46,6 +46,8 @@ const INVALID: &[Code] = &[Code::InvalidArgument];
 const REFUSED: &[Code] = &[Code::FailedPrecondition];
 const UNKNOWN: &[Code] = &[Code::NotFound];
 const UNIMPLEMENTED: &[Code] = &[];
+/// A label that the changes of a request make may be that of another.
+const MADE: &[Code] = &[Code::Ok, Code::AlreadyExists];
 /// Names that the changes of a request make may be taken, or too many.
 const TAKEN: &[Code] = &[Code::AlreadyExists, Code::ResourceExhausted];
 
@@ -81,6 +83,13 @@ impl Base {
     fn accepting(mut self, field: &'static str, rule: Rule) -> Self {
         self.accepted.push((field, rule));
         self
+    }
+
+    /// Accepts what is noted with an invoice.
+    fn accepting_notes(self) -> Self {
+        self.accepting("label", |text| rules::shorter_than(text, 256))
+            .accepting("external_id", |text| rules::shorter_than(text, 256))
+            .accepting("metadata", |_| true)
     }
 
     /// A field, or a message with all its fields, which must not be what the rule holds for.
@@ -136,6 +145,7 @@ pub(crate) fn all(network: &Fixture) -> Vec<Base> {
         send(network),
         before_paying(),
         bolt12_receive(),
+        invoices(),
         open_channel(network),
         splice(network),
         change_channel(network),
@@ -182,6 +192,7 @@ fn onchain(network: &Fixture) -> Vec<Base> {
             fee_rate_sat_per_vb: Some(RUINOUS_SAT_PER_VB),
             all_funds: None,
             force: false,
+            ..Default::default()
         },
     );
     let request = api::EstimateOnchainFeesRequest { wallet_inputs: Some(3) };
@@ -197,16 +208,21 @@ fn bolt11_receive() -> Vec<Base> {
         .map(|description| {
             Base::new(
                 "Bolt11Receive",
-                OK,
+                MADE,
                 api::Bolt11ReceiveRequest {
                     amount_msat: Some(1_000),
                     description: Some(description),
                     expiry_secs: 3600,
+                    preimage: FRESH_HASH.to_owned(),
+                    ..Default::default()
                 },
             )
             .accepting("amount_msat", rules::absent_or_money)
             .accepting("description", rules::described)
             .accepting("expiry_secs", |_| true)
+            .accepting("preimage", |preimage| preimage.value.is_none() || rules::hash(preimage))
+            .accepting_notes()
+            .secret(&["preimage"])
         })
         .into()
 }
@@ -215,14 +231,16 @@ fn hodl() -> Vec<Base> {
     let receive = [direct(), hashed()].map(|description| {
         Base::new(
             "Bolt11ReceiveForHash",
-            OK,
+            MADE,
             api::Bolt11ReceiveForHashRequest {
                 amount_msat: Some(1_000),
                 description: Some(description),
                 expiry_secs: 3600,
                 payment_hash: FRESH_HASH.to_owned(),
+                ..Default::default()
             },
         )
+        .accepting_notes()
         .accepting("amount_msat", rules::absent_or_money)
         .accepting("description", rules::described)
         .accepting("expiry_secs", |_| true)
@@ -267,11 +285,13 @@ fn jit() -> Vec<Base> {
                 description: Some(description.clone()),
                 expiry_secs: 3600,
                 max_total_lsp_fee_limit_msat: Some(1_000_000),
+                ..Default::default()
             };
             let variable = api::Bolt11ReceiveVariableAmountViaJitChannelRequest {
                 description: Some(description),
                 expiry_secs: 3600,
                 max_proportional_lsp_fee_limit_ppm_msat: Some(10_000),
+                ..Default::default()
             };
             [
                 Base::new("Bolt11ReceiveViaJitChannel", REFUSED, fixed),
@@ -293,6 +313,7 @@ fn send(network: &Fixture) -> Vec<Base> {
                 amount_msat: Some(FORTUNE_MSAT),
                 route_parameters: Some(route_parameters()),
                 allow_overpayment: true,
+                ..Default::default()
             },
         ),
         Base::new(
@@ -303,6 +324,7 @@ fn send(network: &Fixture) -> Vec<Base> {
                 amount_msat: Some(FORTUNE_MSAT),
                 route_parameters: Some(route_parameters()),
                 allow_overpayment: true,
+                ..Default::default()
             },
         ),
         Base::new(
@@ -325,6 +347,7 @@ fn send(network: &Fixture) -> Vec<Base> {
                 payer_note: Some("coffee".to_owned()),
                 route_parameters: Some(route_parameters()),
                 allow_overpayment: true,
+                ..Default::default()
             },
         )
         .accepting("allow_overpayment", |_| true)
@@ -346,6 +369,7 @@ fn send(network: &Fixture) -> Vec<Base> {
                     value: b"tea".to_vec(),
                 }],
                 preimage: Some(PREIMAGE.to_owned()),
+                ..Default::default()
             },
         )
         .secret(&["preimage"]),
@@ -380,23 +404,26 @@ fn bolt12_receive() -> Vec<Base> {
     vec![
         Base::new(
             "Bolt12Receive",
-            OK,
+            MADE,
             api::Bolt12ReceiveRequest {
                 description: "coffee".to_owned(),
                 amount_msat: Some(1_000),
                 expiry_secs: Some(3600),
                 quantity: Some(2),
+                ..Default::default()
             },
         )
+        .accepting_notes()
         .accepting("description", |text| rules::shorter_than(text, 4096))
         .accepting("amount_msat", rules::absent_or_money)
         .accepting("expiry_secs", |secs| secs.value.is_none() || rules::positive(secs))
         .accepting("quantity", |items| items.value.is_none() || rules::positive(items)),
         Base::new(
             "Bolt12Receive",
-            OK,
+            MADE,
             api::Bolt12ReceiveRequest { description: "tea".to_owned(), ..Default::default() },
         )
+        .accepting_notes()
         .accepting("description", |text| rules::shorter_than(text, 4096))
         .accepting("amount_msat", rules::money)
         .accepting("expiry_secs", rules::positive),
@@ -404,6 +431,73 @@ fn bolt12_receive() -> Vec<Base> {
 }
 
 /// To a peer that is not there, and to one that is for more than there is.
+/// A wait must be over at once.
+fn invoices() -> Vec<Base> {
+    let is_long = |secs: &Difference| secs.number().is_none_or(|secs| (1..=86_400).contains(&secs));
+    let named = [
+        Base::new(
+            "GetInvoice",
+            UNKNOWN,
+            api::GetInvoiceRequest { payment_hash: FRESH_HASH.to_owned(), ..Default::default() },
+        )
+        .accepting("invoice", |_| true)
+        .accepting("external_id", |_| true),
+        Base::new(
+            "CancelInvoice",
+            UNKNOWN,
+            api::CancelInvoiceRequest { payment_hash: FRESH_HASH.to_owned(), ..Default::default() },
+        ),
+        Base::new(
+            "DeleteInvoice",
+            UNKNOWN,
+            api::DeleteInvoiceRequest {
+                payment_hash: FRESH_HASH.to_owned(),
+                state: types::InvoiceState::Cancelled.into(),
+                ..Default::default()
+            },
+        )
+        .accepting("state", |_| true),
+        Base::new(
+            "WaitInvoice",
+            UNKNOWN,
+            api::WaitInvoiceRequest {
+                payment_hash: FRESH_HASH.to_owned(),
+                timeout_secs: Some(0),
+                ..Default::default()
+            },
+        )
+        .sparing("timeout_secs", is_long),
+    ];
+    // Some of the hashes are those of the invoices that were made before.
+    let named =
+        named.map(|base| base.accepting("payment_hash", rules::hash).accepting("label", |_| true));
+    let any = api::WaitAnyInvoiceRequest { last_pay_index: 0, timeout_secs: Some(0) };
+    let any = Base::new("WaitAnyInvoice", OK, any)
+        .accepting("last_pay_index", |_| true)
+        .sparing("timeout_secs", is_long);
+    let expired = api::DeleteExpiredInvoicesRequest { max_expiry: Some(1) };
+    let expired = Base::new("DeleteExpiredInvoices", OK, expired).accepting("max_expiry", |_| true);
+    named.into_iter().chain([any, expired, invoice_list()]).collect()
+}
+
+fn invoice_list() -> Base {
+    let request = api::ListInvoicesRequest {
+        page_token: None,
+        page_size: Some(1),
+        states: vec![types::InvoiceState::Open.into()],
+        kinds: vec![types::InvoiceKind::Bolt11.into()],
+        external_id: "coffee".to_owned(),
+        created_from: Some(SPAN_SECS.start),
+        created_before: Some(SPAN_SECS.end),
+    };
+    let list = Base::new("ListInvoices", OK, request);
+    ["page_token", "page_size", "states", "kinds", "external_id"]
+        .into_iter()
+        .fold(list, |list, field| list.accepting(field, |_| true))
+        .accepting("created_from", |_| true)
+        .accepting("created_before", |_| true)
+}
+
 fn open_channel(network: &Fixture) -> Vec<Base> {
     let request = |node_pubkey: &str, address: &str, sats| api::OpenChannelRequest {
         node_pubkey: node_pubkey.to_owned(),
@@ -413,6 +507,7 @@ fn open_channel(network: &Fixture) -> Vec<Base> {
         channel_config: Some(channel_config()),
         announce_channel: false,
         disable_counterparty_reserve: false,
+        ..Default::default()
     };
     let absent = request(STRANGER, &network.closed_address, 100_000);
     let present = request(network.bob.id(), &network.bob.address(), FORTUNE_SATS);
@@ -435,6 +530,7 @@ fn splice(network: &Fixture) -> Vec<Base> {
                 user_channel_id: network.user_channel_id.clone(),
                 counterparty_node_id: counterparty.to_owned(),
                 amount: Some(api::splice_in_request::Amount::SpliceAmountSats(sats)),
+                ..Default::default()
             };
             let splice_out = api::SpliceOutRequest {
                 user_channel_id: network.user_channel_id.clone(),
@@ -442,6 +538,7 @@ fn splice(network: &Fixture) -> Vec<Base> {
                 address: Some(network.bob_address.clone()),
                 splice_amount_sats: sats,
                 all_funds: None,
+                ..Default::default()
             };
             [Base::new("SpliceIn", codes, splice_in), Base::new("SpliceOut", codes, splice_out)]
                 .map(|base| {
@@ -490,6 +587,11 @@ fn history() -> Vec<Base> {
         "GetPaymentDetails",
         OK,
         api::GetPaymentDetailsRequest { payment_id: FRESH_HASH.to_owned() },
+    );
+    let wait = Base::new(
+        "WaitPayment",
+        UNKNOWN,
+        api::WaitPaymentRequest { payment_id: FRESH_HASH.to_owned(), timeout_secs: Some(0) },
     );
     // That of a payment which this node has not seen, and of such a forwarded one.
     let payments = Base::new(
@@ -556,7 +658,8 @@ fn history() -> Vec<Base> {
         .accepting("method", |method| rules::variant(method, 6))
         .accepting("payment_hash", |hash| hash.value.is_none() || rules::hash(hash))
     });
-    lists.chain([details.accepting("payment_id", rules::hash)]).collect()
+    let of_one = [details, wait].map(|base| base.accepting("payment_id", rules::hash));
+    lists.chain(of_one).collect()
 }
 
 fn peers(network: &Fixture) -> Vec<Base> {

@@ -6,7 +6,9 @@ use prost_reflect::{DynamicMessage, FieldDescriptor, ReflectMessage as _, Value}
 use crate::garbage::bases::Base;
 
 /// What a bad request may be answered with.
-const REFUSALS: [Code; 5] = [
+const REFUSALS: [Code; 6] = [
+    // Of a key that another call has, or a label.
+    Code::AlreadyExists,
     Code::InvalidArgument,
     Code::NotFound,
     Code::FailedPrecondition,
@@ -135,10 +137,12 @@ pub(crate) fn complaint(
     }
     match different {
         [unreadable] if answer.code == Code::InvalidArgument && unreadable.is_unreadable() => {
-            // Or with the message the field is in.
-            let name = message.split(": ").next().unwrap_or_default();
-            let named = unreadable.field.strip_prefix(name);
-            let named = named.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+            // Or with the message the field is in, or the fields of which one must be set.
+            let names = message.split(": ").next().unwrap_or_default();
+            let named = names.split(", ").flat_map(|names| names.split(" or ")).any(|name| {
+                let rest = unreadable.field.strip_prefix(name);
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            });
             (!named).then(|| "its message does not begin with the field".to_owned())
         },
         _ => None,

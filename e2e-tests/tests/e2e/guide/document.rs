@@ -34,8 +34,14 @@ pub(crate) struct Document {
 }
 
 impl Document {
+    /// The guide.
     pub(crate) fn read() -> Result<Self> {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/api-guide.md");
+        Self::read_from("api-guide.md")
+    }
+
+    /// Another document of this name.
+    pub(crate) fn read_from(name: &str) -> Result<Self> {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(name);
         let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
         Ok(Self { path, text })
     }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use ldk_server::json;
+use ldk_server_grpc::RPC_NAMES;
 use prost_reflect::{Kind, MessageDescriptor};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -24,7 +25,7 @@ struct Example {
     answer: Value,
 }
 
-/// In the order in which they were played.
+/// In the order in which they were played; in the file, in that of the calls.
 #[derive(Default)]
 pub(crate) struct Examples(Vec<Example>);
 
@@ -45,9 +46,17 @@ impl Examples {
         Ok(())
     }
 
-    /// Writes the file that the daemon is compiled with.
+    /// Writes the file that the daemon is compiled with. It keeps those of calls that had no success this
+    /// time, because they came too late.
     pub(crate) fn write(&self) -> Result<()> {
-        let text = serde_json::to_string_pretty(&self.0)?;
+        let mut all: Vec<Example> = serde_json::from_slice(&fs::read(file())?)?;
+        let here = by_call(&self.0);
+        all.retain(|example| {
+            !here.contains_key(&*example.call) && RPC_NAMES.contains(&&*example.call)
+        });
+        all.extend(self.0.iter().cloned());
+        all.sort_by_key(|example| RPC_NAMES.iter().position(|name| *name == example.call));
+        let text = serde_json::to_string_pretty(&all)?;
         Ok(fs::write(file(), text + "\n")?)
     }
 

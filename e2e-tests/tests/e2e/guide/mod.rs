@@ -21,14 +21,35 @@ use e2e_tests::{Network, playground};
 use ldk_server_grpc::RPC_NAMES;
 
 use crate::guide::document::Document;
+use crate::guide::examples::Examples;
 use crate::guide::player::Player;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_example_of_the_guide_works() -> Result<()> {
-    let document = Document::read()?;
+    let is_to_be_written = std::env::var_os("GUIDE_WRITE").is_some();
+    let (count, examples) = play(Document::read()?, is_to_be_written).await?;
+    match is_to_be_written {
+        true => examples.write()?,
+        false => examples.check()?,
+    }
+    e2e_tests::print_uncaptured(&format!(
+        "{count} commands and programs of the guide were executed"
+    ));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shop_sells_as_it_is_told_to() -> Result<()> {
+    let is_to_be_written = std::env::var_os("GUIDE_WRITE").is_some();
+    let (count, _) = play(Document::read_from("selling.md")?, is_to_be_written).await?;
+    ensure!(count >= 10, "only {count} commands were executed");
+    Ok(())
+}
+
+/// Executes a document; returns how much was executed, and what the calls consisted of.
+async fn play(document: Document, is_to_be_written: bool) -> Result<(usize, Examples)> {
     let network = Network::start_for(3).await?;
     let nodes = playground::set_up(&network).await?;
-    let is_to_be_written = std::env::var_os("GUIDE_WRITE").is_some();
     let mut player = Player::new(&network, &nodes, is_to_be_written).await?;
     let mut played = Ok(());
     for step in document.steps()? {
@@ -40,15 +61,9 @@ async fn every_example_of_the_guide_works() -> Result<()> {
     }
     document.write(player.corrections())?;
     played?;
-    let (count, examples) = player.finish().await?;
-    match is_to_be_written {
-        true => examples.write()?,
-        false => examples.check()?,
-    }
-    e2e_tests::print_uncaptured(&format!(
-        "{count} commands and programs of the guide were executed"
-    ));
-    network.stop().await
+    let played = player.finish().await?;
+    network.stop().await?;
+    Ok(played)
 }
 
 #[test]

@@ -19,7 +19,7 @@ use crate::guide::words::Words;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Where what is found is to be written into the guide, it need not come to be as it was.
-const WRITING_PATIENCE: Duration = Duration::from_secs(5);
+const WRITING_PATIENCE: Duration = Duration::from_secs(15);
 /// Commands that begin like this change nothing, so they can be asked again until the answer is as
 /// shown.
 const QUESTIONS: [&str; 5] = ["get-", "list-", "graph-", "decode-", "export-"];

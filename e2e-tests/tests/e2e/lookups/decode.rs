@@ -28,6 +28,7 @@ pub(super) async fn an_invoice_of_another_node(node: &Node, payee: &Node) -> Res
         amount_msat: Some(AMOUNT_MSAT),
         description: Some(description),
         expiry_secs: EXPIRY_SECS,
+        ..Default::default()
     };
     let made = payee.client().bolt11_receive(request).await?;
     let answer = decode_invoice(node.client(), &made.invoice).await?;

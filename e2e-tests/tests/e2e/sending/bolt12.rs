@@ -52,6 +52,7 @@ pub(super) async fn both_sides_tell_of_it(payer: &Node, payee: &Node) -> Result<
         amount_msat: Some(AMOUNT_MSAT),
         expiry_secs: Some(3_600),
         quantity: Some(5),
+        ..Default::default()
     };
     let Bolt12ReceiveResponse { offer, offer_id } = self::offer(payee, request).await?;
     assert!(offer.starts_with("lno1"), "{offer}");

@@ -61,9 +61,11 @@ impl Path {
         Ok(path)
     }
 
-    /// Waits until alice has heard of the channel beyond bob: then she can pay.
+    /// Waits until alice has heard of the channel beyond bob: then she can pay. An invoice may also name the
+    /// channel, so that she pays it before.
     async fn is_known(&self) -> Result<()> {
         let (alice, carol) = (&self.alice, &self.carol);
+        alice.hears_of_channels(1, &self.bob).await?;
         let invoice = carol.invoice(AMOUNT_MSAT).await?;
         let send = async || alice.send(&invoice).await;
         let payment_id = until("alice knows the way to carol", PATIENCE, send).await?;

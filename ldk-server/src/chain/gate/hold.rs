@@ -111,6 +111,8 @@ impl Held {
         // It is never closed.
         let turn = Arc::clone(&hold.turns).acquire_owned().await.ok();
         sleep(WRITE_GRACE).await;
+        // What the wallet makes is in the history by then.
+        durability.no_spend().await;
         let reached = durability.reached(durability.accepted()).await;
         reached.map_err(|never| hold.refused(never.into()))?;
         hold.broadcasts.sent(since.elapsed());
@@ -179,6 +181,22 @@ mod tests {
         disk.accept();
         advance(WRITE_GRACE * 1_000).await;
         assert!(released.as_mut().now_or_never().is_none());
+        disk.sync();
+        assert!(released.await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_sent_while_a_transaction_is_being_made() {
+        let disk = TestDisk::new();
+        let hold = hold(&disk);
+        let pin = disk.durability().pin_broadcasts();
+        let mut released = pin!(hold.enter(Vec::new()).unwrap().released());
+        assert!(released.as_mut().now_or_never().is_none());
+        advance(WRITE_GRACE * 1_000).await;
+        assert!(released.as_mut().now_or_never().is_none());
+        disk.accept();
+        drop(pin);
+        assert!(released.as_mut().now_or_never().is_none(), "what was written meanwhile");
         disk.sync();
         assert!(released.await.is_ok());
     }

@@ -14,6 +14,8 @@ const MAX_CONNECTIONS: usize = 65_536;
 /// Each costs memory on every connection.
 const MAX_STREAMS: u32 = 4096;
 const MAX_IN_FLIGHT: usize = 65_536;
+/// Each costs the memory of its connection's stream.
+const MAX_WAITING: usize = 1_048_576;
 const MAX_PER_SECOND: u32 = 1_000_000;
 /// A longer time to begin makes no sense.
 const MAX_OPENING_SECS: u64 = 300;
@@ -37,6 +39,7 @@ pub(in crate::config) fn limits(values: &Values) -> Result<LimitsConfig, ConfigE
             .number(STREAMS, 1..=MAX_STREAMS)?
             .ok_or_else(|| missing(STREAMS))?,
         max_calls_in_flight: count(keys::LIMITS_MAX_CALLS_IN_FLIGHT, MAX_IN_FLIGHT)?,
+        max_waiting_calls: count(keys::LIMITS_MAX_WAITING_CALLS, MAX_WAITING)?,
         max_calls_per_second_per_connection: per_second.and_then(NonZeroU32::new),
         handshake_timeout: secs(keys::LIMITS_HANDSHAKE_TIMEOUT_SECS, 1..=MAX_OPENING_SECS)?,
         header_timeout: secs(keys::LIMITS_HEADER_TIMEOUT_SECS, 1..=MAX_OPENING_SECS)?,

@@ -215,6 +215,11 @@ pub(super) fn events(values: &Values) -> Result<EventsConfig, ConfigError> {
     })
 }
 
+pub(super) fn keep_invoices_days(values: &Values) -> Result<u64, ConfigError> {
+    const KEY: Key<Number> = keys::INVOICES_KEEP_EXPIRED_DAYS;
+    values.number(KEY, 0..)?.ok_or_else(|| missing(KEY))
+}
+
 pub(super) fn audit_keep_days(values: &Values) -> Result<u64, ConfigError> {
     const KEY: Key<Number> = keys::AUDIT_KEEP_DAYS;
     values.number(KEY, 0..)?.ok_or_else(|| missing(KEY))

@@ -109,6 +109,21 @@ pub(super) fn what_rests_on_a_state_that_is_not_on_disk_is_never_sent<D: TestDat
     assert_eq!(left(&database), []);
 }
 
+pub(super) fn the_history_tells_what_the_wallet_has_made<D: TestDatabase>() {
+    let database = D::new();
+    let journal = open(&database);
+    for transaction in [payment(1), payment(2), payment(3)] {
+        journal.add(vec![transaction]).unwrap();
+    }
+    for made in [payment(1), payment(3)] {
+        journal.store.transaction_made(made.compute_txid(), None, None).unwrap();
+    }
+    // The network did not want it.
+    journal.store.transaction_refused(payment(3).compute_txid()).unwrap();
+    drop(journal);
+    assert_eq!(left(&database), [payment(1)]);
+}
+
 pub(super) fn the_manager_tells_what_it_rests_on<D: TestDatabase>() {
     let database = D::new();
     let journal = open(&database);

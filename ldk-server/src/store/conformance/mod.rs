@@ -99,6 +99,8 @@ mod events;
 mod failure;
 mod forwards;
 mod funding;
+mod intents;
+mod invoices;
 pub(super) mod journal;
 mod names;
 mod order;
@@ -158,9 +160,30 @@ on_each!({
         the_wallet_knows_what_the_library_wrote_down,
         a_channel_with_a_monitor_was_funded,
     }
+    intents {
+        an_answer_is_written_with_the_payment,
+        what_is_written_outside_of_a_call_answers_none,
+        a_transaction_is_written_with_its_answer,
+        without_cuts_a_call_that_was_not_heard_of_again_is_remembered,
+        old_keys_are_free_again_some_at_a_time,
+    }
+    invoices {
+        an_invoice_is_read_as_it_was_made,
+        a_label_is_given_once_until_its_invoice_is_deleted,
+        what_arrives_gets_the_next_index_once,
+        what_comes_without_an_invoice_gets_a_receipt,
+        a_held_payment_is_paid_or_cancelled,
+        only_what_waits_for_a_claim_is_cancelled_by_a_failure,
+        pages_of_invoices_follow_one_another_with_any_filter,
+        an_invoice_is_deleted_in_the_state_that_is_named_only,
+        those_that_expired_are_deleted_and_no_others,
+        indices_have_no_gap_whatever_is_killed,
+        who_waits_is_told_what_is_on_disk,
+    }
     journal {
         what_is_not_answered_is_there_after_a_restart_in_its_order,
         what_rests_on_a_state_that_is_not_on_disk_is_never_sent,
+        the_history_tells_what_the_wallet_has_made,
         the_manager_tells_what_it_rests_on,
         a_child_is_kept_until_its_parent_was_taken,
         commitments_are_not_written_down,

@@ -93,7 +93,7 @@ pub(super) fn many_are_removed_in_steps<D: TestDatabase>() {
     let database = D::new();
     let store = database.open();
     for _ in 0..2 * MAX_REMOVED_AT_ONCE + 9 {
-        store.record_library_event(None, |_| Some(event()));
+        store.record_library_event(None, None, |_| Some(event()));
     }
     record(&store, 1);
     for step in [MAX_REMOVED_AT_ONCE, MAX_REMOVED_AT_ONCE, 9, 0] {

@@ -5,6 +5,8 @@ mod database;
 mod epoch;
 mod events;
 mod forwards;
+mod intents;
+mod invoices;
 mod name;
 mod pages;
 pub(super) mod payments;
@@ -22,6 +24,13 @@ pub use events::{Ack, Digest, EventBounds, MAX_EVENT_CONSUMERS, NewEvent, Remove
 pub(super) use events::{MAX_REMOVED_AT_ONCE, RecordedEvent};
 pub(super) use forwards::ForwardRow;
 pub use forwards::{Forward, ForwardFilter, ForwardPlace};
+pub(super) use intents::NewIntent;
+pub use intents::{IntentOutcome, IntentRow, RequestDigest};
+pub(super) use invoices::{InvoiceChange, InvoiceEffect, InvoiceNews, Receipt};
+pub use invoices::{
+    InvoiceFilter, InvoiceName, InvoiceNotes, InvoicePlace, InvoiceRow, InvoiceStatus, ListedState,
+    NewInvoice,
+};
 pub(super) use name::{BROADCASTS, CUTS_MADE, Name, SERVER, Value, check};
 pub use pages::Page;
 pub(super) use payments::{

@@ -71,6 +71,8 @@ pub(in crate::store) struct PaymentRow {
     pub(in crate::store) certainty: Certainty,
     /// When the invoice expires, in Unix seconds.
     pub(in crate::store) expires_at: Option<i64>,
+    /// Why it failed, as the API has it.
+    pub(in crate::store) failure: Option<i32>,
 }
 
 /// What the rules of the history have to know of a payment that is in it.
@@ -124,6 +126,12 @@ impl StatusChange {
     /// Whether the status is another one now.
     pub(in crate::store) fn is_news(&self) -> bool {
         self.before.map(|before| before.status) != Some(self.after.status)
+    }
+
+    /// Whether a payment that had failed is under way again.
+    pub(in crate::store) fn is_tried_again(&self) -> bool {
+        self.before.is_some_and(|before| before.status == PaymentStatus::Failed)
+            && self.after.status == PaymentStatus::Pending
     }
 
     /// What a payment from here has cost in the end, with the fee, as soon as that is known.

@@ -52,11 +52,12 @@ impl PaymentRow {
 
     /// What is handed out of it.
     pub(in crate::store) fn payment(self) -> io::Result<Payment> {
-        let Self { value, created_at, is_pruned, certainty, expires_at: _ } = self;
+        let Self { value, created_at, is_pruned, certainty, expires_at: _, failure } = self;
         let payment = wire::payment::payment(read(&value)?, created_at, is_pruned);
         let outcome_unknown =
             certainty == Certainty::GivenUp && payment.status() == PaymentStatus::Pending;
-        Ok(Payment { outcome_unknown, ..payment })
+        let failed = payment.status() == PaymentStatus::Failed;
+        Ok(Payment { outcome_unknown, failure_reason: failure.filter(|_| failed), ..payment })
     }
 
     /// As it is at this moment.

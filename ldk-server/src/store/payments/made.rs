@@ -10,8 +10,8 @@ use ldk_node::payment::{
 };
 
 use crate::clock::unix_secs;
-use crate::store::Store;
-use crate::store::change::PaymentEvent;
+use crate::store::change::{MadeTransaction, PaymentEvent};
+use crate::store::{Intent, IntentOutcome, Store};
 
 /// The id that the library gives to the payment of a transaction: the bytes of its txid.
 pub fn payment_id(txid: &Txid) -> PaymentId {
@@ -20,8 +20,14 @@ pub fn payment_id(txid: &Txid) -> PaymentId {
 
 impl Store {
     /// Adds a transaction of the wallet to the history, unless the library has recorded it already.
-    /// `amount_sats` is the amount that it pays, if that is known.
-    pub fn transaction_made(&self, txid: Txid, amount_sats: Option<u64>) -> io::Result<()> {
+    /// `amount_sats` is the amount that it pays, if that is known, and `intent` the call that it is the
+    /// outcome of, if that has a key.
+    pub fn transaction_made(
+        &self,
+        txid: Txid,
+        amount_sats: Option<u64>,
+        intent: Option<&Intent>,
+    ) -> io::Result<()> {
         let details = PaymentDetails {
             id: payment_id(&txid),
             kind: PaymentKind::Onchain { txid, status: ConfirmationStatus::Unconfirmed },
@@ -31,7 +37,8 @@ impl Store {
             status: PaymentStatus::Pending,
             latest_update_timestamp: unix_secs(),
         };
-        let event = PaymentEvent::TransactionMade(Box::new(details));
+        let intent = intent.map(|intent| intent.came_to(&IntentOutcome::Transaction(txid)));
+        let event = PaymentEvent::TransactionMade(Box::new(MadeTransaction { details, intent }));
         self.payment_event(payment_id(&txid), event)
     }
 
@@ -85,7 +92,7 @@ mod tests {
     fn a_transaction_is_in_the_history_before_the_library_finds_it() {
         let dir = tempfile::tempdir().unwrap();
         let store = testing::open(dir.path());
-        store.transaction_made(txid(), Some(5)).unwrap();
+        store.transaction_made(txid(), Some(5), None).unwrap();
         let listed = store.payments(&PaymentFilter::default(), None, 10).unwrap().unwrap().rows;
         assert_eq!((listed.len(), listed[0].amount_msat), (1, Some(5_000)));
         assert_eq!(store.transactions_not_found().unwrap(), [txid()]);
@@ -100,7 +107,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let store = testing::open(dir.path());
         library_finds(&store);
-        store.transaction_made(txid(), None).unwrap();
+        store.transaction_made(txid(), None, None).unwrap();
         store.transaction_refused(txid()).unwrap();
         assert_eq!(status_and_fee(&store), (Shown::Pending, Some(140)));
     }
@@ -110,7 +117,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let store = testing::open(dir.path());
         store.transaction_refused(txid()).unwrap();
-        store.transaction_made(txid(), None).unwrap();
+        store.transaction_made(txid(), None, None).unwrap();
         store.transaction_refused(txid()).unwrap();
         assert_eq!(status_and_fee(&store), (Shown::Failed, None));
         assert_eq!(store.transactions_not_found().unwrap(), []);

@@ -14,9 +14,9 @@ use hex::FromHex as _;
 use ldk_node::lightning::io;
 use ldk_node::lightning::ln::channelmanager::PaymentId;
 
-use super::Store;
 use super::change::{Change, Meaning, PaymentEvent, WrittenPayment};
 use super::model::payments::read;
+use super::{Store, intents};
 pub(super) use counts::Counts;
 pub use counts::PaymentCounts;
 pub use expiry::{NotWritten, making_invoice, making_wanted_invoice};
@@ -29,11 +29,13 @@ pub(super) fn meaning(value: &Arc<Vec<u8>>) -> io::Result<Meaning> {
         return Ok(Meaning::None);
     }
     let (id, expires_at) = (details.id, expiry::expires_at(&details));
+    let intent = intents::came_to_payment(&details);
     let payment = WrittenPayment {
         created_at: details.latest_update_timestamp,
         details,
         value: Arc::clone(value),
         expires_at,
+        intent,
     };
     Ok(Meaning::Payment(Box::new((id, PaymentEvent::Written(Box::new(payment))))))
 }

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use ldk_node::lightning::util::ser::Writeable as _;
 use ldk_node::payment::PaymentDirection::Outbound;
 use ldk_node::payment::{PaymentDetails, PaymentKind, PaymentStatus as LibraryStatus};
-use ldk_server_grpc::types::{PaymentDirection, PaymentStatus};
+use ldk_server_grpc::types::{InvoiceKind, PaymentDirection, PaymentStatus};
 
 use crate::store::change::{PaymentEvent, WrittenPayment};
 use crate::store::model::payments::{is_on_its_way_out, read};
-use crate::store::model::{Certainty, Class, PaymentColumns, StatusChange, StoredPayment};
+use crate::store::model::{
+    Certainty, Class, InvoiceEffect, PaymentColumns, Receipt, StatusChange, StoredPayment,
+};
 use crate::wire::payment as wire;
 
 /// What to write after an event.
@@ -22,6 +24,8 @@ pub(in crate::store) struct Decision {
     pub(in crate::store) record: Option<Vec<u8>>,
     /// What to count.
     pub(in crate::store) status: Option<StatusChange>,
+    /// In the invoice that asks for it.
+    pub(in crate::store) invoice: InvoiceEffect,
 }
 
 /// What to do with the row of a payment.
@@ -48,7 +52,7 @@ pub(in crate::store) fn decide(
 ) -> Decision {
     match event {
         PaymentEvent::Written(payment) => written(stored, payment),
-        PaymentEvent::TransactionMade(details) => transaction_made(stored, details),
+        PaymentEvent::TransactionMade(made) => transaction_made(stored, &made.details),
         PaymentEvent::NotSent => stored.map(|stored| not_sent(stored, now)).unwrap_or_default(),
         PaymentEvent::TransactionRefused => {
             stored.map(|stored| transaction_refused(stored, now)).unwrap_or_default()
@@ -93,7 +97,36 @@ fn written(stored: Option<&StoredPayment>, payment: &WrittenPayment) -> Decision
         return Decision { status, ..Decision::certainty(Certainty::GivenUp) };
     }
     let row = RowChange::Put(Box::new(columns(payment, after)));
-    Decision { row, status: became(after.status), record: None }
+    let invoice = invoice_effect(details, before);
+    Decision { row, status: became(after.status), record: None, invoice }
+}
+
+/// What it means to its invoice that a payment has become like this. It arrives once.
+fn invoice_effect(details: &PaymentDetails, before: Option<Class>) -> InvoiceEffect {
+    let status = wire::payment_status(details.status);
+    let is_news = before.map(|before| before.status) != Some(status);
+    if details.direction == Outbound || !is_news {
+        return InvoiceEffect::None;
+    }
+    let hash = wire::payment_hash(&details.kind).map(|hash| hash.0);
+    match status {
+        PaymentStatus::Pending => InvoiceEffect::None,
+        PaymentStatus::Failed => hash.map_or(InvoiceEffect::None, InvoiceEffect::Failed),
+        PaymentStatus::Succeeded => receipt_of(details, hash),
+    }
+}
+
+fn receipt_of(details: &PaymentDetails, payment_hash: Option<[u8; 32]>) -> InvoiceEffect {
+    let (kind, offer_id) = match &details.kind {
+        PaymentKind::Onchain { .. } => return InvoiceEffect::None,
+        PaymentKind::Bolt11 { .. } => (InvoiceKind::Bolt11, None),
+        PaymentKind::Bolt11Jit { .. } => (InvoiceKind::Bolt11Jit, None),
+        PaymentKind::Bolt12Offer { offer_id, .. } => (InvoiceKind::OfferReceipt, Some(offer_id.0)),
+        PaymentKind::Bolt12Refund { .. } => (InvoiceKind::RefundReceipt, None),
+        PaymentKind::Spontaneous { .. } => (InvoiceKind::KeysendReceipt, None),
+    };
+    let (payment_id, amount_msat) = (details.id.0, details.amount_msat.unwrap_or(0));
+    InvoiceEffect::Received(Receipt { kind, payment_id, payment_hash, offer_id, amount_msat })
 }
 
 /// The payment has not left the node. Nothing changes if the record says something else by now.
@@ -146,7 +179,7 @@ fn removed(stored: &StoredPayment) -> Decision {
         amount_msat: 0,
         fee_paid_msat: 0,
     };
-    Decision { row: RowChange::Prune, status: Some(status), record: None }
+    Decision { row: RowChange::Prune, status: Some(status), ..Decision::default() }
 }
 
 /// The state of a channel was lost, so that a failure of what is on its way is not to be believed.
@@ -171,7 +204,7 @@ fn with_status(details: PaymentDetails, status: LibraryStatus, now: u64) -> Paym
 /// A payment as the server writes it, in place of the library.
 fn of_ours(details: PaymentDetails, value: Vec<u8>) -> WrittenPayment {
     let created_at = details.latest_update_timestamp;
-    WrittenPayment { details, value: Arc::new(value), created_at, expires_at: None }
+    WrittenPayment { details, value: Arc::new(value), created_at, expires_at: None, intent: None }
 }
 
 fn class_of(details: &PaymentDetails) -> Class {
@@ -183,7 +216,7 @@ fn class_of(details: &PaymentDetails) -> Class {
 }
 
 fn columns(payment: &WrittenPayment, class: Class) -> PaymentColumns {
-    let WrittenPayment { details, value, created_at, expires_at } = payment;
+    let WrittenPayment { details, value, created_at, expires_at, intent: _ } = payment;
     PaymentColumns {
         created_at: *created_at,
         updated_at: details.latest_update_timestamp,

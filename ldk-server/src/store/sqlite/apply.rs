@@ -3,13 +3,16 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use ldk_node::lightning::ln::channelmanager::PaymentId;
+use ldk_server_grpc::types::PaymentFailureReason;
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::connection::Writing;
 use super::sole_writer::SoleWriter;
-use super::{audit, consumers, epoch, events, payments, quarantine, records, reservations};
+use super::{
+    audit, consumers, epoch, events, intents, invoices, payments, quarantine, records, reservations,
+};
 use crate::store::backend::{Backend, BackendError};
-use crate::store::change::{Change, Meaning, Outcome, PaymentEvent, RecordChange, Reply};
+use crate::store::change::{Change, Compose, Meaning, Outcome, PaymentEvent, RecordChange, Reply};
 use crate::store::model::RecordedEvent;
 
 /// The connection that writes. What is done between two commits shares it, on the same thread.
@@ -70,6 +73,10 @@ impl BatchUnderWay<'_> {
             Change::Audit(change) => audit::make(self.database, change)
                 .map(Reply::AuditEntriesRemoved)
                 .map(Outcome::from),
+            Change::Intent(change) => {
+                intents::make(self.database, change).map(Reply::IntentsRemoved).map(Outcome::from)
+            },
+            Change::Invoice(change) => invoices::make(self.database, change),
             Change::RestoreMonitor(name) => {
                 quarantine::restore(self.database, &name)?;
                 Ok(Outcome::default())
@@ -100,10 +107,8 @@ impl BatchUnderWay<'_> {
         let Self { database, now } = *self;
         let reply = match change {
             Change::Event(event) => return events::record(database, *event, now).map(recorded),
-            Change::LibraryEvent { payment, compose } => {
-                let payment = payment.map(|id| payments::find(database, id)).transpose()?;
-                let Some(event) = compose(payment.flatten()) else { return Ok(recorded(None)) };
-                return events::record(database, event, now).map(recorded);
+            Change::LibraryEvent { payment, failure, compose } => {
+                return self.record_library_event(payment, failure, compose);
             },
             Change::EventAcknowledged => {
                 events::acknowledged(database)?;
@@ -122,6 +127,24 @@ impl BatchUnderWay<'_> {
             _ => Reply::Made,
         };
         Ok(reply.into())
+    }
+
+    fn record_library_event(
+        &self,
+        payment: Option<PaymentId>,
+        failure: Option<PaymentFailureReason>,
+        compose: Compose,
+    ) -> rusqlite::Result<Outcome> {
+        let Self { database, now } = *self;
+        if let Some((id, reason)) = payment.zip(failure) {
+            payments::set_failure(database, id, reason)?;
+        }
+        let row = payment.map(|id| payments::find(database, id)).transpose()?;
+        let event = match compose(row.flatten()) {
+            Some(event) => events::record(database, event, now)?,
+            None => None,
+        };
+        Ok(Outcome { news: payment.into_iter().collect(), ..recorded(event) })
     }
 
     /// Writes down what the change of a record means to the server.
@@ -146,14 +169,21 @@ impl BatchUnderWay<'_> {
     fn write_payments(&self, events: Vec<(PaymentId, PaymentEvent)>) -> rusqlite::Result<Outcome> {
         let mut outcome = Outcome::default();
         for (id, event) in events {
-            let Some(change) = payments::change(self.database, id, &event, self.now)? else {
-                continue;
-            };
+            if let Some(intent) = event.intent() {
+                intents::make(self.database, intent.clone())?;
+            }
+            let (change, invoice) = payments::change(self.database, id, &event, self.now)?;
+            outcome.invoices.extend(invoices::follow(self.database, invoice, self.now)?);
+            let Some(change) = change else { continue };
             // What was reserved for it is corrected with what it has cost.
             if let Some(cost_msat) = change.cost_msat() {
                 let settlements = reservations::settle(self.database, id, cost_msat)?;
                 outcome.settlements.extend(settlements);
             }
+            if matches!(event, PaymentEvent::NotSent) {
+                payments::set_failure(self.database, id, PaymentFailureReason::NotSent)?;
+            }
+            outcome.news.push(id);
             outcome.payments.push(change);
         }
         Ok(outcome)

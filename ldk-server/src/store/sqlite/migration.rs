@@ -6,7 +6,7 @@ use prost::Message as _;
 use rusqlite::{Transaction, params};
 
 use super::forwards::OldRecord;
-use super::{payments, sql_error};
+use super::{invoices, payments, sql_error};
 use crate::store::model::invalid_data;
 
 /// Makes the tables. Versions before had records of their own among the library's: when payments
@@ -139,6 +139,73 @@ pub(in crate::store) fn to_4(database: &Transaction<'_>) -> io::Result<()> {
                  not_recorded INTEGER NOT NULL
              ) STRICT;
              CREATE INDEX ldk_server_audit_all ON ldk_server_audit (created_at, number);",
+        )
+        .map_err(sql_error)
+}
+
+/// The invoices, offers and receipts of payments, as far as the history of payments has them.
+pub(in crate::store) fn to_5(database: &Transaction<'_>) -> io::Result<()> {
+    database
+        .execute_batch(
+            "CREATE TABLE ldk_server_invoices (
+                 number INTEGER PRIMARY KEY AUTOINCREMENT,
+                 created_at INTEGER NOT NULL,
+                 expires_at INTEGER,
+                 kind INTEGER NOT NULL,
+                 payment_hash BLOB,
+                 offer_id BLOB,
+                 label TEXT,
+                 external_id TEXT,
+                 metadata BLOB NOT NULL,
+                 request_digest BLOB,
+                 invoice TEXT NOT NULL,
+                 description TEXT NOT NULL,
+                 amount_msat INTEGER,
+                 state INTEGER NOT NULL,
+                 amount_received_msat INTEGER,
+                 paid_at INTEGER,
+                 pay_index INTEGER,
+                 payment_id BLOB,
+                 preimage BLOB
+             ) STRICT;
+             CREATE INDEX ldk_server_invoices_all ON ldk_server_invoices (created_at, number);
+             CREATE INDEX ldk_server_invoices_state
+                 ON ldk_server_invoices (state, created_at, number);
+             CREATE UNIQUE INDEX ldk_server_invoices_label
+                 ON ldk_server_invoices (label) WHERE label IS NOT NULL;
+             CREATE INDEX ldk_server_invoices_external_id
+                 ON ldk_server_invoices (external_id, created_at, number)
+                 WHERE external_id IS NOT NULL;
+             CREATE INDEX ldk_server_invoices_hash
+                 ON ldk_server_invoices (payment_hash) WHERE payment_hash IS NOT NULL;
+             CREATE INDEX ldk_server_invoices_offer
+                 ON ldk_server_invoices (offer_id) WHERE kind = 5;
+             CREATE UNIQUE INDEX ldk_server_invoices_paid
+                 ON ldk_server_invoices (pay_index) WHERE pay_index IS NOT NULL;
+             CREATE INDEX ldk_server_invoices_expiry
+                 ON ldk_server_invoices (expires_at) WHERE state = 0;
+             CREATE TABLE ldk_server_invoice_state (last_pay_index INTEGER NOT NULL) STRICT;
+             INSERT INTO ldk_server_invoice_state VALUES (0);",
+        )
+        .map_err(sql_error)?;
+    invoices::backfill(database)
+}
+
+/// What was asked for under a key, and why payments have failed.
+pub(in crate::store) fn to_6(database: &Transaction<'_>) -> io::Result<()> {
+    database
+        .execute_batch(
+            "CREATE TABLE ldk_server_intents (
+                 key TEXT NOT NULL PRIMARY KEY,
+                 created_at INTEGER NOT NULL,
+                 method TEXT NOT NULL,
+                 digest BLOB NOT NULL,
+                 answer BLOB,
+                 payment BLOB
+             ) STRICT;
+             CREATE INDEX ldk_server_intents_age ON ldk_server_intents (created_at);
+
+             ALTER TABLE ldk_server_payments ADD COLUMN failure INTEGER;",
         )
         .map_err(sql_error)
 }

@@ -9,6 +9,8 @@ mod consumers;
 pub(super) mod epoch;
 mod events;
 mod forwards;
+mod intents;
+mod invoices;
 pub(super) mod log;
 mod maintenance;
 mod migration;

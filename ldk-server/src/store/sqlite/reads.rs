@@ -8,15 +8,17 @@ use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_server_grpc::types::EventConsumer;
 
 use super::{
-    Readers, audit, consumers, epoch, events, forwards, payments, quarantine, records, reservations,
+    Readers, audit, consumers, epoch, events, forwards, intents, invoices, payments, quarantine,
+    records, reservations,
 };
 use crate::compat::channel_state::Id;
 use crate::store::backend::Reads;
 use crate::store::books::Times;
 use crate::store::model::{
     AuditEntry, AuditFilter, AuditPlace, Class, Digest, Epoch, EventBounds, ForwardFilter,
-    ForwardPlace, ForwardRow, Lineage, Name, PaymentFilter, PaymentPlace, PaymentRow,
-    QuarantinedMonitor, Reservation, Unpaid,
+    ForwardPlace, ForwardRow, IntentRow, InvoiceFilter, InvoiceName, InvoicePlace, InvoiceRow,
+    Lineage, Name, PaymentFilter, PaymentPlace, PaymentRow, QuarantinedMonitor, Reservation,
+    Unpaid,
 };
 
 impl Reads for Readers {
@@ -97,6 +99,31 @@ impl Reads for Readers {
         self.read(|database| forwards::in_order(database, times, after, limit))
     }
 
+    fn invoice(&self, name: &InvoiceName) -> io::Result<Option<InvoiceRow>> {
+        self.read(|database| invoices::find(database, name))
+    }
+
+    fn invoices(
+        &self,
+        filter: &InvoiceFilter,
+        after: Option<InvoicePlace>,
+        limit: usize,
+    ) -> io::Result<Vec<InvoiceRow>> {
+        self.read(|database| invoices::page(database, filter, after, limit))
+    }
+
+    fn paid_after(&self, pay_index: u64) -> io::Result<Option<InvoiceRow>> {
+        self.read(|database| invoices::paid_after(database, pay_index))
+    }
+
+    fn last_pay_index(&self) -> io::Result<u64> {
+        self.read(invoices::last_pay_index)
+    }
+
+    fn own_preimage(&self, payment_hash: [u8; 32]) -> io::Result<Option<[u8; 32]>> {
+        self.read(|database| invoices::own_preimage(database, payment_hash))
+    }
+
     fn event_bounds(&self) -> io::Result<EventBounds> {
         self.read(events::bounds)
     }
@@ -123,6 +150,10 @@ impl Reads for Readers {
 
     fn reservations(&self) -> io::Result<Vec<Reservation>> {
         self.read(reservations::all)
+    }
+
+    fn intent(&self, key: &str) -> io::Result<Option<IntentRow>> {
+        self.read(|database| intents::find(database, key))
     }
 
     fn last_audit_number(&self) -> io::Result<u64> {

@@ -18,14 +18,20 @@ use super::{migration, sql_error};
 use crate::store::model::invalid_data;
 
 /// The steps from each version of the server's tables to the next; 0 is a database without any.
-const STEPS: [fn(&Transaction<'_>) -> io::Result<()>; 4] =
-    [migration::to_1, migration::to_2, migration::to_3, migration::to_4];
+const STEPS: [fn(&Transaction<'_>) -> io::Result<()>; 6] = [
+    migration::to_1,
+    migration::to_2,
+    migration::to_3,
+    migration::to_4,
+    migration::to_5,
+    migration::to_6,
+];
 
 /// How much of the log is kept as a file when it begins anew.
 const LOG_FILE_BYTES: u32 = 8 << 20;
 
 /// How many statements a connection keeps prepared: more than there are.
-pub(in crate::store) const STATEMENT_CACHE_CAPACITY: usize = 64;
+pub(in crate::store) const STATEMENT_CACHE_CAPACITY: usize = 96;
 
 /// How long to wait for another program that has the database for itself.
 pub(in crate::store) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);

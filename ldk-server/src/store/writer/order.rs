@@ -125,6 +125,20 @@ impl<K: Eq + Clone, T> Order<K, T> {
         waits
     }
 
+    /// Adds a write before all others, so that it is in the next cut.
+    pub(super) fn push_first(&mut self, position: Position, payload: T) {
+        self.last = position;
+        let kind = Kind::Plain;
+        self.entries.push_front(Entry {
+            position,
+            kind,
+            wait: None,
+            deferral: None,
+            key: None,
+            payload,
+        });
+    }
+
     /// Adds a write at the end that is in no hurry, and has the position of the one before.
     pub(super) fn push_deferred(&mut self, position: Position, payload: T, now: Instant) -> Ticket {
         self.last_ticket.0 += 1;

@@ -118,6 +118,20 @@ impl Shared {
         self.add(queue, Kind::Plain, None, job);
     }
 
+    /// Adds a change that comes before all that waits. It depends on nothing that does, and is bounded by
+    /// who adds it.
+    pub(super) fn push_first(&self, job: Job) {
+        let mut queue = self.queue();
+        if let Some(failure) = queue.refusal() {
+            drop(queue);
+            return job.fail(&failure);
+        }
+        let position = self.watermark.accept();
+        queue.order.push_first(position, job);
+        drop(queue);
+        self.filled.notify_one();
+    }
+
     /// Adds a change that is in no hurry. It does not count as a write of its own: nobody else waits until
     /// it is durable. It never waits for room, so whoever adds such changes bounds them.
     pub(super) fn push_deferred(&self, job: Job) -> Ticket {

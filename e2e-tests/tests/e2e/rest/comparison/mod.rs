@@ -5,6 +5,7 @@
 mod certificates;
 mod channels;
 mod faces;
+mod invoices;
 mod keys;
 mod payments;
 mod streams;
@@ -54,6 +55,7 @@ async fn every_call_is_answered_the_same_on_every_way() -> Result<()> {
     let rune = rune(&nodes.alice, &["--preset", "admin"]).await?;
     let mut faces = Faces::new(&nodes.alice, rune);
     payments::compare(&mut faces, &nodes).await?;
+    invoices::compare(&mut faces).await?;
     keys::compare(&mut faces).await?;
     certificates::compare(&mut faces).await?;
     webhooks::compare(&mut faces).await?;

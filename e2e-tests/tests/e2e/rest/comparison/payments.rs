@@ -151,6 +151,7 @@ async fn histories(faces: &mut Faces<'_>, Nodes { alice, bob, carol, .. }: &Node
     ensure!(payments["payments"].as_array().is_some_and(|page| page.len() == 7), "{payments}");
     let id = text_of(&payments["payments"][0], "id")?;
     faces.read("GetPaymentDetails", json!({ "payment_id": id }), &[]).await?;
+    faces.read("WaitPayment", json!({ "payment_id": id, "timeout_secs": 0 }), &[]).await?;
     let forwards = faces.read("ListForwardedPayments", json!({}), &[]).await?;
     ensure!(forwards["forwarded_payments"][0].is_object(), "{forwards}");
     Ok(())

@@ -169,5 +169,6 @@ on_each!({
         what_the_library_would_not_read_is_not_written,
         an_outdated_state_is_noticed_while_another_event_is_acknowledged,
         a_failure_after_an_outdated_state_is_not_believed,
+        why_a_payment_failed_is_kept_until_it_is_tried_again,
     }
 });

@@ -3,6 +3,7 @@
 use ldk_node::Event;
 use ldk_node::UserChannelId;
 use ldk_node::lightning::events::ClosureReason;
+use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_node::lightning::ln::types::ChannelId;
 use ldk_node::lightning::util::persist::{KVStore, KVStoreSync};
 use ldk_node::lightning::util::ser::Writeable as _;
@@ -147,4 +148,25 @@ pub(super) fn a_failure_after_an_outdated_state_is_not_believed<D: TestDatabase>
     let payment = library.payment(1);
     assert_eq!(payment.status(), types::PaymentStatus::Succeeded);
     assert!(!payment.outcome_unknown);
+}
+
+pub(super) fn why_a_payment_failed_is_kept_until_it_is_tried_again<D: TestDatabase>() {
+    let database = D::new();
+    let library = Library::open(&database);
+    let reason = types::PaymentFailureReason::RouteNotFound;
+    library.put(&sent(1, PENDING, 10));
+    let told = |library: &Library| {
+        library.store.record_library_event(Some(PaymentId([1; 32])), Some(reason), |_| None);
+        library.store.durability().barrier().unwrap();
+    };
+    told(&library);
+    assert_eq!(library.payment(1).failure_reason, None, "it has not failed");
+    library.put(&sent(1, FAILED, 11));
+    told(&library);
+    drop(library);
+    let library = Library::open(&database);
+    assert_eq!(library.payment(1).failure_reason, Some(reason.into()));
+    library.put(&sent(1, PENDING, 12));
+    library.put(&sent(1, FAILED, 13));
+    assert_eq!(library.payment(1).failure_reason, None, "why it failed again is not told yet");
 }

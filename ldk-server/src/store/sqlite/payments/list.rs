@@ -22,7 +22,7 @@ pub(in crate::store::sqlite) fn find(
     id: PaymentId,
 ) -> rusqlite::Result<Option<PaymentRow>> {
     let mut statement = database.prepare_cached(
-        "SELECT payment, created_at, expired, doubt, expires_at FROM ldk_server_payments
+        "SELECT payment, created_at, expired, doubt, expires_at, failure FROM ldk_server_payments
          WHERE id = ?1",
     )?;
     statement.query_row([id.0], row).optional()
@@ -35,6 +35,7 @@ fn row(row: &Row<'_>) -> rusqlite::Result<PaymentRow> {
         is_pruned: row.get(2)?,
         certainty: row.get(3)?,
         expires_at: row.get(4)?,
+        failure: row.get(5)?,
     })
 }
 
@@ -62,7 +63,8 @@ fn exists(database: &Connection, place: PaymentPlace) -> rusqlite::Result<bool> 
         .exists(params![place.id.0, as_i64(place.created_at)])
 }
 
-const ROWS: &str = "SELECT payment, created_at, expired, doubt, expires_at, newest_first, id
+const ROWS: &str =
+    "SELECT payment, created_at, expired, doubt, expires_at, failure, newest_first, id
      FROM ldk_server_payments";
 
 /// A page is one range of an index, in which the rows are in order. What an index does not begin
@@ -121,9 +123,8 @@ fn query(
     (format!("{rows} ORDER BY newest_first, id LIMIT {limit}"), values)
 }
 
-const SETTLED: &str =
-    "SELECT payment, created_at, expired, doubt, expires_at FROM ldk_server_payments
-     INDEXED BY ldk_server_payments_status
+const SETTLED: &str = "SELECT payment, created_at, expired, doubt, expires_at, failure
+     FROM ldk_server_payments INDEXED BY ldk_server_payments_status
      WHERE status = 1 AND (newest_first, id) < (?1, ?2) AND newest_first > ?3 AND method <> ?4
          AND updated_at >= ?5 AND updated_at < ?6
      ORDER BY newest_first DESC, id DESC LIMIT ?7";

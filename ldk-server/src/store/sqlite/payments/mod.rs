@@ -7,44 +7,50 @@ use std::sync::Arc;
 
 use ldk_node::lightning::io;
 use ldk_node::lightning::ln::channelmanager::PaymentId;
-use ldk_server_grpc::types::{PaymentDirection, PaymentMethod, PaymentStatus};
+use ldk_server_grpc::types::{
+    PaymentDirection, PaymentFailureReason, PaymentMethod, PaymentStatus,
+};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 pub(super) use list::{
     classes, expired, find, on_their_way_out, page, settled, transactions_not_found,
 };
 
-use super::{as_i64, as_u64, records, sql_error};
+use super::{as_i64, as_u64, invoices, records, sql_error};
 use crate::store::change::{PaymentEvent, WrittenPayment};
 use crate::store::model::payments::read;
 use crate::store::model::{
-    Certainty, Class, Name, PAYMENTS, PaymentColumns, StatusChange, StoredPayment,
+    Certainty, Class, InvoiceEffect, Name, PAYMENTS, PaymentColumns, StatusChange, StoredPayment,
 };
 use crate::store::payments::rules::{self, Decision, RowChange};
 
-/// Writes down what has happened to a payment.
+/// Writes down what has happened to a payment. What it means to its invoice is not written yet.
 pub(super) fn change(
     database: &Connection,
     id: PaymentId,
     event: &PaymentEvent,
     now: u64,
-) -> rusqlite::Result<Option<StatusChange>> {
+) -> rusqlite::Result<(Option<StatusChange>, InvoiceEffect)> {
     let name = Name::of_payment(id);
     let stored = stored(database, id)?.map(|stored| {
         let has_record = event.asks_for_record() && records::exists(database, &name)?;
         Ok::<_, rusqlite::Error>(StoredPayment { has_record, ..stored })
     });
-    let Decision { row, record, status } = rules::decide(stored.transpose()?.as_ref(), event, now);
+    let Decision { row, record, status, invoice } =
+        rules::decide(stored.transpose()?.as_ref(), event, now);
     match row {
         RowChange::None => {},
         RowChange::Put(columns) => put(database, id, &columns)?,
         RowChange::Certainty(certainty) => set_certainty(database, id, certainty)?,
         RowChange::Prune => prune(database, id)?,
     }
+    if status.is_some_and(|change| change.is_tried_again()) {
+        forget_failure(database, id)?;
+    }
     if let Some(record) = record {
         records::put(database, &name, &record)?;
     }
-    Ok(status)
+    Ok((status, invoice))
 }
 
 fn stored(database: &Connection, id: PaymentId) -> rusqlite::Result<Option<StoredPayment>> {
@@ -103,6 +109,25 @@ fn set_certainty(
     statement.execute((certainty, id.0)).map(drop)
 }
 
+/// Writes down why a payment failed, if it has.
+pub(super) fn set_failure(
+    database: &Connection,
+    id: PaymentId,
+    reason: PaymentFailureReason,
+) -> rusqlite::Result<()> {
+    let mut statement = database.prepare_cached(
+        "UPDATE ldk_server_payments SET failure = ?1 WHERE id = ?2 AND status = ?3",
+    )?;
+    statement.execute(params![reason as i32, id.0, PaymentStatus::Failed as i32]).map(drop)
+}
+
+/// It is under way again.
+fn forget_failure(database: &Connection, id: PaymentId) -> rusqlite::Result<()> {
+    let mut statement =
+        database.prepare_cached("UPDATE ldk_server_payments SET failure = NULL WHERE id = ?1")?;
+    statement.execute([id.0]).map(drop)
+}
+
 fn prune(database: &Connection, id: PaymentId) -> rusqlite::Result<()> {
     let mut statement = database
         .prepare_cached("UPDATE ldk_server_payments SET status = ?1, expired = 1 WHERE id = ?2")?;
@@ -122,6 +147,7 @@ pub(super) fn take_over(database: &Connection, key: &str, created_at: i64) -> io
         .map_err(sql_error)?;
     // The time was written before the payment, and a crash may have been between.
     let Some(value) = value else { return Ok(()) };
+    // The invoices come in a later step.
     found(database, value, Some(as_u64(created_at)))?;
     Ok(())
 }
@@ -138,7 +164,10 @@ pub(super) fn reconcile(database: &Connection) -> io::Result<()> {
         .map_err(sql_error)?;
     let mut rows = differing.query([PAYMENTS.0, PAYMENTS.1]).map_err(sql_error)?;
     while let Some(row) = rows.next().map_err(sql_error)? {
-        let change = found(database, row.get(0).map_err(sql_error)?, None)?;
+        let value: Vec<u8> = row.get(0).map_err(sql_error)?;
+        let written_at = read(&value)?.latest_update_timestamp;
+        let (change, invoice) = found(database, value, None)?;
+        invoices::follow(database, invoice, written_at).map_err(sql_error)?;
         changed += u64::from(change.is_some_and(|change| change.is_news()));
     }
     if changed > 0 {
@@ -152,7 +181,7 @@ fn found(
     database: &Connection,
     value: Vec<u8>,
     created_at: Option<u64>,
-) -> io::Result<Option<StatusChange>> {
+) -> io::Result<(Option<StatusChange>, InvoiceEffect)> {
     let details = read(&value)?;
     let (id, updated_at) = (details.id, details.latest_update_timestamp);
     let payment = WrittenPayment {
@@ -160,6 +189,7 @@ fn found(
         value: Arc::new(value),
         created_at: created_at.unwrap_or(updated_at),
         expires_at: None,
+        intent: None,
     };
     let event = PaymentEvent::Written(Box::new(payment));
     // What was written says when.

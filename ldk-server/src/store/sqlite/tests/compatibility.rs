@@ -127,10 +127,13 @@ fn we_open_what_the_library_began_to_make() {
 fn later_versions_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     drop(testing::open(dir.path()));
+    let newest: i64 = database(dir.path())
+        .query_row("SELECT version FROM ldk_server_schema", [], |row| row.get(0))
+        .unwrap();
     database(dir.path()).execute("UPDATE ldk_server_schema SET version = 99", []).unwrap();
     let reason = refusal(dir.path());
     assert!(reason.contains("the database has version 99 of the server's tables"), "{reason}");
-    database(dir.path()).execute("UPDATE ldk_server_schema SET version = 4", []).unwrap();
+    database(dir.path()).execute("UPDATE ldk_server_schema SET version = ?1", [newest]).unwrap();
     drop(testing::open(dir.path()));
 
     database(dir.path()).pragma_update(None, "user_version", 3).unwrap();

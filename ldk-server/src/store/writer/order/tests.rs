@@ -442,3 +442,24 @@ fn what_is_in_no_hurry_is_not_before_what_it_was_put_behind() {
     order.push(2, Kind::Manager(serialize(&manager)), None, 4, later);
     assert_eq!(cut_of(&mut order, later), (vec![2, 3, 4], 2));
 }
+
+#[test]
+fn what_comes_first_is_in_the_cut_of_the_monitor_that_follows_from_it() {
+    let (mut order, now) = (Order::new(), Instant::now());
+    order.begin_with([(channel_id(1), 1)].into(), None);
+    let pin = order.pin();
+    let monitor =
+        |channel, is_first| Kind::Monitor { channel: channel_id(channel), update: 2, is_first };
+    order.push(1, monitor(0, true), None, 1, now);
+    // A manager that has the new channel and not yet what comes to another one.
+    let manager = Manager { channels: [(0, 2)].into(), ..Manager::default() };
+    order.push(2, Kind::Manager(serialize(&manager)), None, 2, now);
+    order.push(3, monitor(1, false), None, 3, now);
+    assert!(!order.has_cut(now));
+    order.push_first(4, 9);
+    assert!(order.has_cut(now));
+    order.unpin(pin, now);
+    let (cut, durable) = cut_of(&mut order, now);
+    assert_eq!(cut.first(), Some(&9), "{cut:?}");
+    assert!(durable < 3, "the other monitor waits");
+}

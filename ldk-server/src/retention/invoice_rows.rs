@@ -1,0 +1,108 @@
+//! The task that deletes invoices which expired or were cancelled long ago.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ldk_node::lightning::io;
+use tokio::task::spawn_blocking;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::{Ticks, unix_secs};
+use crate::store::Store;
+
+/// From one look at the invoices to the next.
+const INTERVAL: Duration = Duration::from_secs(60);
+
+const SECS_PER_DAY: u64 = 86_400;
+
+/// Looks at once and then at intervals, until `stop` is cancelled. Invoices are kept for `keep_days`, or
+/// for ever if that is 0.
+pub(crate) async fn run(store: Arc<Store>, keep_days: u64, stop: CancellationToken) {
+    if keep_days == 0 {
+        return;
+    }
+    let mut ticks = Ticks::after(Duration::ZERO, INTERVAL, stop.clone());
+    while ticks.next().await {
+        let (store, stop) = (Arc::clone(&store), stop.clone());
+        match spawn_blocking(move || look(&store, keep_days, &stop)).await {
+            Ok(Ok(0)) => {},
+            Ok(Ok(invoices)) => tracing::info!(invoices, "deleted old invoices"),
+            Ok(Err(error)) => tracing::error!(%error, "cannot delete old invoices"),
+            Err(error) => tracing::error!(%error, "cannot delete old invoices"),
+        }
+    }
+}
+
+/// Returns how many were deleted.
+fn look(store: &Store, keep_days: u64, stop: &CancellationToken) -> io::Result<u64> {
+    let until = unix_secs().saturating_sub(keep_days.saturating_mul(SECS_PER_DAY));
+    let expired = all(|| store.delete_expired_invoices(until), stop)?;
+    let cancelled = all(|| store.delete_cancelled_invoices(until), stop)?;
+    Ok(expired + cancelled)
+}
+
+/// Some at a time: others write between.
+fn all(mut delete: impl FnMut() -> io::Result<u64>, stop: &CancellationToken) -> io::Result<u64> {
+    let mut deleted = 0;
+    while !stop.is_cancelled() {
+        match delete()? {
+            0 => break,
+            some => deleted += some,
+        }
+    }
+    Ok(deleted)
+}
+
+#[cfg(test)]
+mod tests {
+    use ldk_server_grpc::types::InvoiceKind;
+
+    use super::*;
+    use crate::store::{InvoiceName, InvoiceNotes, NewInvoice, testing};
+
+    fn made(label: &str, created_at: u64, expires_at: Option<u64>) -> NewInvoice {
+        NewInvoice {
+            created_at,
+            expires_at,
+            kind: InvoiceKind::Bolt11ForHash,
+            payment_hash: None,
+            offer_id: None,
+            notes: InvoiceNotes { label: Some(label.to_owned()), ..InvoiceNotes::default() },
+            request_digest: [0; 32],
+            text: "lnbcrt1".to_owned(),
+            description: String::new(),
+            amount_msat: None,
+            preimage: None,
+        }
+    }
+
+    #[test]
+    fn what_expired_or_was_cancelled_long_ago_is_deleted() {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, now) = (testing::open(dir.path()), unix_secs());
+        let (long_ago, lately) = (now - 3 * SECS_PER_DAY, now - SECS_PER_DAY);
+        let add = |label, created_at, expires_at| {
+            store.add_invoice(made(label, created_at, expires_at)).unwrap().unwrap()
+        };
+        add("expired long ago", long_ago, Some(long_ago + 1));
+        add("expired lately", long_ago, Some(lately));
+        add("open", long_ago, None);
+        for (label, at) in [("cancelled long ago", long_ago), ("cancelled lately", lately)] {
+            let number = add(label, at, Some(long_ago));
+            assert!(store.cancel_invoice(number).unwrap());
+        }
+        let stop = CancellationToken::new();
+        assert_eq!(look(&store, 2, &stop).unwrap(), 2);
+        assert_eq!(look(&store, 2, &stop).unwrap(), 0);
+        for (label, is_there) in [
+            ("expired long ago", false),
+            ("expired lately", true),
+            ("open", true),
+            ("cancelled long ago", false),
+            ("cancelled lately", true),
+        ] {
+            let found = store.invoice(&InvoiceName::Label(label.to_owned())).unwrap();
+            assert_eq!(found.is_some(), is_there, "{label}");
+        }
+    }
+}
