@@ -4,6 +4,7 @@ mod amount;
 mod args;
 mod commands;
 mod connection;
+mod date;
 mod failure;
 mod output;
 mod pages;
@@ -59,6 +60,10 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Completions(command) => command.run(),
         Command::ManPages(command) => command.run(),
         Command::Events(command) => command.run(&cli.connection.client()?).await,
+        Command::Export(command) => command.run(&cli.connection.client()?).await,
+        Command::ListChannelAccounts(command) => {
+            command.run(&cli.connection.client()?, cli.format).await
+        },
         Command::Backup(command) => command.run(&cli.connection.client()?, cli.format).await,
         Command::ListPayments(command) => command.run(&cli.connection.client()?, cli.format).await,
         Command::ListForwardedPayments(command) => {

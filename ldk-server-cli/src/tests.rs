@@ -67,6 +67,7 @@ fn the_commands_have_the_names_of_the_contract() {
         "graph-list-nodes",
         "graph-get-node",
         "get-payment-details",
+        "get-summary",
         "get-invoice",
         "cancel-invoice",
         "delete-invoice",
@@ -93,6 +94,8 @@ fn the_commands_have_the_names_of_the_contract() {
         "delete-webhook",
         "list-payments",
         "list-forwarded-payments",
+        "export",
+        "list-channel-accounts",
         "list-audit-entries",
         "list-invoices",
         "wait-invoice",
@@ -125,7 +128,8 @@ macro_rules! client_methods {
 fn every_rpc_has_a_method_and_a_command() {
     let _ = ldk_server_client::Client::subscribe_events;
     let _ = ldk_server_client::Client::create_backup;
-    let streams = ["SubscribeEvents", "CreateBackup"];
+    let _ = ldk_server_client::Client::export_payments;
+    let streams = ["SubscribeEvents", "CreateBackup", "ExportPayments"];
     let methods = ldk_server_grpc::for_each_unary_rpc!(client_methods);
     let program = Cli::command();
     let mut missing = Vec::new();
@@ -143,12 +147,13 @@ fn every_rpc_has_a_method_and_a_command() {
     assert_eq!(RPC_NAMES.len(), methods.len() + streams.len());
 }
 
-/// The name of the command that makes this call: the same in lower case with hyphens, but for three.
+/// The name of the command that makes this call: the same in lower case with hyphens, but for four.
 fn command_of(rpc: &str) -> String {
     match rpc {
         "UnifiedSend" => "pay".to_owned(),
         "SubscribeEvents" => "events".to_owned(),
         "CreateBackup" => "backup".to_owned(),
+        "ExportPayments" => "export".to_owned(),
         rpc => {
             let mut name = String::new();
             for character in rpc.chars() {

@@ -4,8 +4,11 @@ use std::fmt;
 use std::time::Duration;
 
 use http::uri::PathAndQuery;
-use ldk_server_grpc::api::{CreateBackupRequest, CreateBackupResponse, SubscribeEventsRequest};
+use ldk_server_grpc::api::{
+    CreateBackupRequest, CreateBackupResponse, ExportPaymentsRequest, SubscribeEventsRequest,
+};
 use ldk_server_grpc::events::EventEnvelope;
+use ldk_server_grpc::types::BooksEntry;
 use prost::Message;
 use tonic::client::Grpc;
 use tonic::transport::Channel;
@@ -15,6 +18,7 @@ use tonic_prost::ProstCodec;
 use crate::backup::BackupStream;
 use crate::error::Error;
 use crate::event_stream::EventStream;
+use crate::export_stream::ExportStream;
 use crate::health;
 use crate::signed::{Credential, Signed};
 
@@ -85,6 +89,22 @@ impl Client {
             grpc.server_streaming(Request::new(request), path!("CreateBackup"), codec).await
         });
         Ok(BackupStream::new(accepted.await?.into_inner()))
+    }
+
+    /// Streams the entries of the books. Without an error at its end, the stream was complete.
+    ///
+    /// The stream has no time limit.
+    pub async fn export_payments(
+        &self,
+        request: ExportPaymentsRequest,
+    ) -> Result<ExportStream, Error> {
+        let mut grpc = self.grpc.clone();
+        let codec = ProstCodec::<ExportPaymentsRequest, BooksEntry>::default();
+        let accepted = self.in_time(async move {
+            grpc.ready().await.map_err(Status::from_error)?;
+            grpc.server_streaming(Request::new(request), path!("ExportPayments"), codec).await
+        });
+        Ok(ExportStream::new(accepted.await?.into_inner()))
     }
 
     /// Whether the server's process serves, as its page `/livez` tells. One that does not should be

@@ -68,6 +68,8 @@ proto_names!(
     crate::events::PaymentFailedBackReason,
     crate::events::SpliceState,
     crate::types::BalanceSource,
+    crate::types::BooksAccount,
+    crate::types::BooksEntryKind,
     crate::types::ChannelDirection,
     crate::types::ChannelProgress,
     crate::types::InboundChannelOrderState,

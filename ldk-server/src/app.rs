@@ -12,6 +12,7 @@ use ldk_node::lightning_types::features::NodeFeatures;
 
 use crate::audit::Audit;
 use crate::backup::Backups;
+use crate::books::Books;
 use crate::bulkhead::Bulkhead;
 use crate::chain::fee_rates::FeeRates;
 use crate::executor::Executor;
@@ -55,6 +56,8 @@ pub struct App {
     pub(crate) fee_rates: FeeRates,
     /// Channels that are being spliced.
     pub splices: Arc<Splices>,
+    /// What is written down of channels.
+    pub books: Arc<Books>,
     /// The settings of the channels.
     pub channel_settings: Arc<ChannelSettings>,
     /// The database.

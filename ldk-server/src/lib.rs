@@ -6,6 +6,7 @@ pub mod api;
 pub mod app;
 pub mod audit;
 pub mod backup;
+pub mod books;
 pub mod bulkhead;
 pub mod caller;
 pub mod certificate;

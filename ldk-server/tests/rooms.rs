@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 /// From the top to the bottom. A module may name those that stand below it, and no other.
-const FLOORS: [&str; 61] = [
+const FLOORS: [&str; 62] = [
     "main",
     "fuzzing",
     "commands",
@@ -29,6 +29,7 @@ const FLOORS: [&str; 61] = [
     "lnurl",
     "events",
     "retention",
+    "books",
     "wallet",
     "hold",
     "node",

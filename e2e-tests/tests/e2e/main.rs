@@ -4,6 +4,7 @@ mod async_receive;
 mod audit;
 mod auth;
 mod backup;
+mod books;
 mod calls_of_others;
 mod certificate;
 mod chain_source;

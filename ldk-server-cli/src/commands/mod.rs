@@ -44,6 +44,7 @@ mod audit;
 mod backup;
 mod bolt11;
 mod bolt12;
+mod books;
 mod channel_waits;
 mod channels;
 mod client_certs;
@@ -81,6 +82,7 @@ use crate::output::Format;
 
 use audit::ListAuditEntries;
 use backup::Backup;
+use books::{Export, ListChannelAccounts};
 use channel_waits::WaitChannel;
 use completions::Completions;
 use events::Events;
@@ -97,6 +99,8 @@ pub(crate) enum Command {
     Unary(UnaryCommand),
     ListPayments(ListPayments),
     ListForwardedPayments(ListForwardedPayments),
+    Export(Export),
+    ListChannelAccounts(ListChannelAccounts),
     ListAuditEntries(ListAuditEntries),
     ListInvoices(ListInvoices),
     WaitInvoice(WaitInvoice),
@@ -152,6 +156,7 @@ nouns! {
     Crypto(crypto::Commands),
     Graph(graph::Commands),
     Payments(payments::Commands),
+    Books(books::Commands),
     Invoices(invoices::Commands),
     Consumers(consumers::Commands),
     Runes(rune_issuing::Commands),

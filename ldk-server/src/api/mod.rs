@@ -9,6 +9,7 @@ mod audit;
 mod backup;
 mod bolt11;
 mod bolt12;
+mod books;
 mod channel_config;
 mod channels;
 mod client_certs;

@@ -5,9 +5,10 @@
 use ldk_server_grpc::api::*;
 use ldk_server_grpc::codec::Shared;
 use ldk_server_grpc::events::EventEnvelope;
+use ldk_server_grpc::types::BooksEntry;
 
 use super::{
-    Admitted, Dispatcher, Stream, api_keys, async_receive, audit, backup, bolt11, bolt12,
+    Admitted, Dispatcher, Stream, api_keys, async_receive, audit, backup, bolt11, bolt12, books,
     channel_config, channels, client_certs, consumers, crypto, decode, events, graph, hold,
     inbound_channels, invoices, jit, lnurl, node, onchain, onchain_fees, payments, peers, refunds,
     routes, runes, splice, spontaneous, unified, webhooks,
@@ -166,6 +167,9 @@ macro_rules! for_each_rpc {
             resume_webhook ResumeWebhook(ResumeWebhookRequest) -> ResumeWebhookResponse: Admin blocking node Changes webhooks::resume;
             delete_webhook DeleteWebhook(DeleteWebhookRequest) -> DeleteWebhookResponse: Admin blocking node Changes webhooks::delete;
             list_audit_entries ListAuditEntries(ListAuditEntriesRequest) -> ListAuditEntriesResponse: Admin blocking node Reads audit::list;
+            export_payments ExportPayments(ExportPaymentsRequest) -> Stream<BooksEntry>: Read stream node Reads books::export;
+            get_summary GetSummary(GetSummaryRequest) -> GetSummaryResponse: Read blocking node Reads books::summary;
+            list_channel_accounts ListChannelAccounts(ListChannelAccountsRequest) -> ListChannelAccountsResponse: Read blocking node Reads books::channels;
             create_backup CreateBackup(CreateBackupRequest) -> Stream<CreateBackupResponse>: Admin stream node Changes backup::create;
         }
     };

@@ -7,12 +7,16 @@ pub(crate) mod channel_state;
 pub(crate) mod event_queue;
 pub(crate) mod fee_rates;
 pub(crate) mod lsps1;
+pub(crate) mod monitor;
 pub(crate) mod node_features;
 pub(crate) mod panics;
 pub(crate) mod peer_record;
 pub(crate) mod records;
 pub(crate) mod splice_signed;
+pub(crate) mod sweeper;
+mod tlv;
 pub(crate) mod wallet;
+pub(crate) mod wallet_records;
 
 #[cfg(test)]
 pub(crate) mod testing;

@@ -46,6 +46,11 @@ impl Effect {
         Self { event, source_digest, payment, failure, change, dedup_key, publication }
     }
 
+    /// What is published, still without the payment.
+    pub(super) fn published(&self) -> &Published {
+        &self.publication
+    }
+
     /// The channel of this event was closed before it was funded. The reasons of the library do not
     /// all tell such a channel from one that was closed.
     pub(super) fn has_failed_to_open(&mut self) {

@@ -8,11 +8,13 @@ use ldk_node::lightning::io;
 use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_node::lightning_types::payment::PaymentHash;
 use ldk_node::{Event, Node};
+use ldk_server_grpc::events::event_envelope::Event as Published;
 use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 
 use super::effect::Effect;
 use super::meaning::Change;
+use crate::books::Books;
 use crate::crash_points::{self, CrashPoint};
 use crate::hold::{HeldPayments, HoldError};
 use crate::store::Store;
@@ -30,6 +32,8 @@ pub struct EventLoop {
     pub spending: Arc<Spending>,
     /// Channels that are being spliced.
     pub splices: Arc<Splices>,
+    /// What is written down of channels.
+    pub books: Arc<Books>,
 }
 
 /// Why no more events are taken.
@@ -107,12 +111,22 @@ impl EventLoop {
             Some(change) => self.apply(change, &mut effect)?,
             None => true,
         };
+        self.write_down(&effect)?;
         if is_news {
             let (payment, failure) = (effect.payment, effect.failure);
             let compose = move |payment| effect.into_row(payment);
             self.store.record_library_event(payment, failure, compose);
         }
         Ok(())
+    }
+
+    /// Writes down what happens to channels.
+    fn write_down(&self, effect: &Effect) -> io::Result<()> {
+        match effect.published() {
+            Published::ChannelStateChanged(change) => self.books.channel_changed(change),
+            Published::SpliceStateChanged(change) => self.books.splice_changed(change),
+            _ => Ok(()),
+        }
     }
 
     /// Tells whether there is something to publish.

@@ -8,6 +8,7 @@ pub mod audit;
 pub mod backup;
 pub mod bolt11;
 pub mod bolt12;
+pub mod books;
 pub mod bounds;
 pub mod budgets;
 pub mod channels;

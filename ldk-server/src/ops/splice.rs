@@ -2,6 +2,7 @@
 
 use ldk_node::bitcoin::secp256k1::PublicKey;
 use ldk_node::bitcoin::{Address, ScriptBuf, WitnessVersion};
+use ldk_node::lightning::io;
 use ldk_node::{ChannelDetails, NodeError, UserChannelId};
 
 use super::budgets::{self, OnChainDraw};
@@ -38,7 +39,9 @@ pub fn splice_in(
 ) -> Result<(), SendError> {
     let channel = ready(app, channel)?;
     let add = |amount_sats| {
-        app.node.splice_in(&channel.user_channel_id, channel.counterparty_node_id, amount_sats)
+        written_down(app, &channel, signed(amount_sats), || {
+            app.node.splice_in(&channel.user_channel_id, channel.counterparty_node_id, amount_sats)
+        })
     };
     let mut draw = OnChainDraw::new(app, caller);
     let begun = app.spending.splice(caller, channel.user_channel_id, || {
@@ -93,7 +96,9 @@ pub fn splice_out(
     };
     let take = |amount_sats| {
         let (id, counterparty) = (&channel.user_channel_id, channel.counterparty_node_id);
-        app.node.splice_out(id, counterparty, &address, amount_sats)
+        written_down(app, &channel, -signed(amount_sats), || {
+            app.node.splice_out(id, counterparty, &address, amount_sats)
+        })
     };
     let dust_sats = address.script_pubkey().minimal_non_dust().to_sat();
     caller.commit()?;
@@ -233,6 +238,32 @@ fn begin(
         app.splices.ended(channel);
         Refusal::Library(error)
     })
+}
+
+/// Asks the library for a splice, which the books know by then: so much goes in, or, if it is negative,
+/// comes out.
+fn written_down(
+    app: &App,
+    channel: &ChannelDetails,
+    amount_sats: i64,
+    splice: impl FnOnce() -> Result<(), NodeError>,
+) -> Result<(), NodeError> {
+    let id = channel.channel_id;
+    app.books.splice_begins(id, amount_sats).map_err(|error| unwritten(&error))?;
+    splice().inspect_err(|_| {
+        if let Err(error) = app.books.splice_refused(id) {
+            unwritten(&error);
+        }
+    })
+}
+
+fn unwritten(error: &io::Error) -> NodeError {
+    tracing::error!(%error, "a splice cannot be written down");
+    NodeError::PersistenceFailed
+}
+
+fn signed(sats: u64) -> i64 {
+    i64::try_from(sats).unwrap_or(i64::MAX)
 }
 
 /// Splices the highest amount that the library takes, beginning with `amount_sats`, if it is not

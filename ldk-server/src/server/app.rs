@@ -14,6 +14,7 @@ use crate::app::{
 };
 use crate::audit::Audit;
 use crate::backup::Backups;
+use crate::books::Books;
 use crate::chain::fee_rates::FeeRates;
 use crate::compat::node_features;
 use crate::config::{Config, LspConfig};
@@ -41,6 +42,7 @@ pub(super) fn event_loop(app: &App) -> EventLoop {
         held: Arc::clone(&app.held),
         spending: Arc::clone(&app.spending),
         splices: Arc::clone(&app.splices),
+        books: Arc::clone(&app.books),
     }
 }
 
@@ -74,6 +76,7 @@ pub(super) async fn assemble(
             audit: Arc::new(Audit::new(Arc::clone(&store))),
             fee_rates: FeeRates::new(config.chain_source.clone()),
             splices: Arc::default(),
+            books: Arc::new(Books::new(Arc::clone(&node), Arc::clone(&store))),
             channel_settings: settings,
             payment_requests: PaymentRequests::default(),
             intents: Intents::new(Arc::clone(&store)),

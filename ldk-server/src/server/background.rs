@@ -15,7 +15,7 @@ use crate::node::startup::Started;
 use crate::readiness::{Probe, Readiness};
 use crate::retention::invoices::InvoicePruner;
 use crate::webhooks::Webhooks;
-use crate::{logging, memory, metrics, retention, rollback, systemd};
+use crate::{books, logging, memory, metrics, retention, rollback, systemd};
 
 impl Tasks {
     /// Spawns the listener, which accepts callers, and the tasks that need no node.
@@ -76,6 +76,8 @@ impl Tasks {
         self.spawn_retention(app, config, stop);
         let webhooks = Arc::clone(&app.webhooks).run();
         self.spawn(ShutdownPhase::Serving, "webhooks", webhooks);
+        let books = books::upkeep::run(Arc::clone(&app.books), serving());
+        self.spawn(ShutdownPhase::Serving, "books", books);
         let recording =
             rollback::record_periodically(Arc::clone(store), Arc::clone(config), serving());
         self.spawn(ShutdownPhase::Serving, "rollback record", recording);

@@ -30,6 +30,7 @@ use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_server_grpc::events::ChannelStateChanged;
 use ldk_server_grpc::types::EventConsumer;
 
+use super::books::Times;
 use super::change::{Change, Outcome};
 use super::model::{
     AuditEntry, AuditFilter, AuditPlace, Class, Digest, Epoch, EventBounds, ForwardFilter,
@@ -122,6 +123,21 @@ pub(super) trait Reads: Send + Sync {
         limit: usize,
     ) -> io::Result<Option<Vec<ForwardRow>>>;
 
+    /// The Lightning payments that have succeeded in this span of time, those after this place, the first
+    /// that began first.
+    fn settled_payments(
+        &self,
+        times: Times,
+        after: Option<PaymentPlace>,
+        limit: usize,
+    ) -> io::Result<Vec<PaymentRow>>;
+    /// The forwards of this span of time, those after this place, the first first.
+    fn forwards_in_order(
+        &self,
+        times: Times,
+        after: Option<ForwardPlace>,
+        limit: usize,
+    ) -> io::Result<Vec<ForwardRow>>;
     /// The invoice of this name.
     fn invoice(&self, name: &InvoiceName) -> io::Result<Option<InvoiceRow>>;
     /// The invoices after this place, or from the newest on.

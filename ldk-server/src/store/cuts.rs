@@ -162,7 +162,7 @@ impl Store {
     }
 
     /// Changes one of the server's records in the order of all writes. Nobody waits for it.
-    pub(super) fn change_in_order(
+    pub(crate) fn change_in_order(
         &self,
         kind: &str,
         key: &str,

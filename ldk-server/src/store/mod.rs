@@ -6,6 +6,7 @@
 
 mod audit;
 mod backend;
+mod books;
 mod budgets;
 mod change;
 mod channels;
@@ -84,6 +85,12 @@ use kv::LibraryStore;
 use payments::Counts;
 use sqlite::SyncMode;
 use writer::{Observer, Writer};
+
+/// The namespaces of monitors, and of those that the library has archived.
+const MONITORS: [&str; 2] = [
+    CHANNEL_MONITOR_PERSISTENCE_PRIMARY_NAMESPACE,
+    ARCHIVED_CHANNEL_MONITOR_PERSISTENCE_PRIMARY_NAMESPACE,
+];
 
 /// The library's store, with the tables that the server adds to it.
 pub struct Store {
@@ -202,10 +209,7 @@ impl Store {
     /// it or has archived one. A monitor is named by its funding outpoint, from which the id of the
     /// channel follows, or by the id itself.
     pub fn was_funded(&self, channel: ChannelId) -> io::Result<bool> {
-        for namespace in [
-            CHANNEL_MONITOR_PERSISTENCE_PRIMARY_NAMESPACE,
-            ARCHIVED_CHANNEL_MONITOR_PERSISTENCE_PRIMARY_NAMESPACE,
-        ] {
+        for namespace in MONITORS {
             let monitors = KVStoreSync::list(self, namespace, "")?;
             if monitors.iter().any(|monitor| monitored_channel(monitor) == Some(channel)) {
                 return Ok(true);

@@ -161,6 +161,7 @@ pub(crate) fn all(network: &Fixture) -> Vec<Base> {
         permissions(),
         webhooks(),
         backup(),
+        books(),
         audit(),
     ]
     .into_iter()
@@ -922,6 +923,34 @@ fn backup() -> Vec<Base> {
         .sparing("include_keys", |_| true)
         .secret(&["passphrase"]);
     vec![base]
+}
+
+/// A token is a place, whether or not there is a channel.
+fn books() -> Vec<Base> {
+    let (from, before) = (Some(SPAN_SECS.start), Some(SPAN_SECS.end));
+    let token = types::PageToken { token: FRESH_HASH.to_owned(), index: 1_700_000_000 };
+    let channels = api::ListChannelAccountsRequest {
+        page_token: Some(token),
+        page_size: Some(1),
+        closed_only: true,
+        from,
+        before,
+    };
+    let bases = [
+        Base::new("ExportPayments", OK, api::ExportPaymentsRequest { from, before }),
+        Base::new("GetSummary", OK, api::GetSummaryRequest { from, before }),
+        Base::new("ListChannelAccounts", OK, channels)
+            .accepting("page_token", rules::place_by_id)
+            .accepting("page_size", |size| {
+                size.number().is_none_or(|size| (1..=1_000).contains(&size))
+            })
+            .accepting("closed_only", |_| true),
+    ];
+    let bases = bases.into_iter().map(|base| {
+        base.accepting("from", |time| time.number().is_none_or(|from| from < SPAN_SECS.end))
+            .accepting("before", |time| time.number().is_none_or(|before| before > SPAN_SECS.start))
+    });
+    bases.collect()
 }
 
 /// A token is a place, whether or not there is an entry.

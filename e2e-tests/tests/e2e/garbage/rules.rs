@@ -26,9 +26,18 @@ pub(crate) fn no_token(difference: &Difference) -> bool {
 
 /// The first page, or a place in a list whose items have numbers.
 pub(crate) fn numbered_place(difference: &Difference) -> bool {
+    place(difference, 16)
+}
+
+/// The first page, or a place in a list whose items have ids of 32 bytes.
+pub(crate) fn place_by_id(difference: &Difference) -> bool {
+    place(difference, 64)
+}
+
+fn place(difference: &Difference, digits: usize) -> bool {
     match difference.field.as_str() {
         "page_token.token" => {
-            difference.text().is_some_and(|text| text.len() == 16 && is_hex(text))
+            difference.text().is_some_and(|text| text.len() == digits && is_hex(text))
         },
         "page_token.index" => difference
             .value

@@ -34,11 +34,12 @@ async fn streams_have_the_same_messages_in_json_as_in_grpc() -> Result<()> {
     // A stream that is not tried here is one too many.
     let streams = specs().iter().filter(|spec| spec.kind == Kind::Stream);
     let names: Vec<_> = streams.map(|spec| spec.name).collect();
-    assert_eq!(names, ["SubscribeEvents", "CreateBackup"]);
+    assert_eq!(names, ["SubscribeEvents", "ExportPayments", "CreateBackup"]);
     events_are_the_same(&alice, &rune).await?;
     ends_are_the_same(&alice, &rune).await?;
     what_has_begun_ends_with_the_reason(&alice, &rune).await?;
     a_backup_is_whole(&alice, &rune).await?;
+    the_books_end_without_an_error(&alice, &rune).await?;
     calls_are_answered_over_http_1(&alice, &rune).await?;
     network.stop().await
 }
@@ -143,6 +144,7 @@ async fn ends_are_the_same(node: &Node, rune: &str) -> Result<()> {
         (rune, "SubscribeEvents", json!({"resume_after_index": 999_999})),
         (rune, "SubscribeEvents", json!({"consumer": "a b"})),
         (rune, "CreateBackup", json!({})),
+        (rune, "ExportPayments", json!({"from": 2, "before": 1})),
         ("forged", "SubscribeEvents", json!({})),
     ] {
         let grpc = grpc_request(node.config(), name).header("rune", rune);
@@ -180,6 +182,21 @@ async fn what_has_begun_ends_with_the_reason(node: &Node, rune: &str) -> Result<
     node.cli(&["revoke-rune", "1"]).await?;
     let (is_last, told) = stream.next_json().await?;
     ensure!(is_last && told["error"]["code"] == "permission_denied", "{told}");
+    Ok(())
+}
+
+async fn the_books_end_without_an_error(node: &Node, rune: &str) -> Result<()> {
+    let mut json = envelopes(in_json(node, rune, "ExportPayments", &json!({})).await?);
+    let mut kinds = Vec::new();
+    loop {
+        let (is_last, message) = json.next_json().await?;
+        if is_last {
+            assert_eq!(message, json!({}));
+            break;
+        }
+        kinds.push(message["kind"].clone());
+    }
+    assert!(kinds.contains(&json!("BOOKS_ENTRY_KIND_PAYMENT_SENT")), "{kinds:?}");
     Ok(())
 }
 

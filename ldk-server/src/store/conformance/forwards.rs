@@ -130,3 +130,30 @@ pub(super) fn a_span_of_time_is_listed_from_any_place<D: TestDatabase>() {
         }
     }
 }
+
+pub(super) fn a_span_of_time_is_read_in_order<D: TestDatabase>() {
+    let database = D::new();
+    let forwards = Forwards::open(&database);
+    let store = &forwards.store;
+    (0..20).for_each(|amount| forwards.put(amount, 100 + amount / 3));
+    for (from, before) in
+        [(None, None), (Some(102), None), (None, Some(104)), (Some(101), Some(105))]
+    {
+        let in_span =
+            |at: u64| from.is_none_or(|from| at >= from) && before.is_none_or(|before| at < before);
+        let expected: Vec<_> = (0..20).filter(|amount| in_span(100 + amount / 3)).collect();
+        for size in [1, 3, 20, 21] {
+            let (mut found, mut after) = (Vec::new(), None);
+            loop {
+                let page = store.forwards_in_order((from, before), after, size).unwrap();
+                after = page.rows.last().map(|row| row.place);
+                let amount = |row: &Forward| row.payment.outbound_amount_forwarded_msat.unwrap();
+                found.extend(page.rows.iter().map(amount));
+                if !page.has_more {
+                    break;
+                }
+            }
+            assert_eq!(found, expected, "{from:?} {before:?} by {size}");
+        }
+    }
+}

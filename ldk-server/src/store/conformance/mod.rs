@@ -155,6 +155,7 @@ on_each!({
         a_page_is_not_disturbed_by_what_is_added,
         a_page_that_begins_after_no_forward_is_refused,
         a_span_of_time_is_listed_from_any_place,
+        a_span_of_time_is_read_in_order,
     }
     funding {
         the_wallet_knows_what_the_library_wrote_down,

@@ -51,7 +51,7 @@ impl PaymentRow {
     }
 
     /// What is handed out of it.
-    fn payment(self) -> io::Result<Payment> {
+    pub(in crate::store) fn payment(self) -> io::Result<Payment> {
         let Self { value, created_at, is_pruned, certainty, expires_at: _, failure } = self;
         let payment = wire::payment::payment(read(&value)?, created_at, is_pruned);
         let outcome_unknown =

@@ -3,9 +3,10 @@
 use ldk_server_grpc::types::ForwardedPayment;
 use prost::Message;
 use rusqlite::types::Value;
-use rusqlite::{Connection, params, params_from_iter};
+use rusqlite::{Connection, Row, params, params_from_iter};
 
 use super::{as_i64, as_u64};
+use crate::store::books::Times;
 use crate::store::model::{ForwardFilter, ForwardPlace, ForwardRow};
 
 /// A forward as the first versions wrote it, among the library's records.
@@ -31,12 +32,14 @@ pub(super) fn page(
     }
     let (sql, values) = query(filter, after, limit);
     let mut statement = database.prepare_cached(&sql)?;
-    let rows = statement.query_map(params_from_iter(values), |row| {
-        let (number, created_at): (i64, i64) = (row.get(0)?, row.get(1)?);
-        let (number, created_at) = (as_u64(number), as_u64(created_at));
-        Ok(ForwardRow { place: ForwardPlace { created_at, number }, value: row.get(2)? })
-    })?;
+    let rows = statement.query_map(params_from_iter(values), row)?;
     rows.collect::<rusqlite::Result<_>>().map(Some)
+}
+
+fn row(row: &Row<'_>) -> rusqlite::Result<ForwardRow> {
+    let (number, created_at): (i64, i64) = (row.get(0)?, row.get(1)?);
+    let (number, created_at) = (as_u64(number), as_u64(created_at));
+    Ok(ForwardRow { place: ForwardPlace { created_at, number }, value: row.get(2)? })
 }
 
 fn exists(database: &Connection, place: ForwardPlace) -> rusqlite::Result<bool> {
@@ -75,6 +78,27 @@ fn query(
     (sql, values)
 }
 
+const IN_ORDER: &str = "SELECT number, created_at, payment FROM ldk_server_forwards
+     WHERE (created_at, number) > (?1, ?2) AND created_at < ?3
+     ORDER BY created_at, number LIMIT ?4";
+
+/// The forwards of this span of time, those after this place, the first first.
+pub(super) fn in_order(
+    database: &Connection,
+    (from, before): Times,
+    after: Option<ForwardPlace>,
+    limit: usize,
+) -> rusqlite::Result<Vec<ForwardRow>> {
+    let place = after
+        .map_or((as_i64(from.unwrap_or_default()), 0), |ForwardPlace { created_at, number }| {
+            (as_i64(created_at), as_i64(number))
+        });
+    let before = before.map_or(i64::MAX, as_i64);
+    let mut statement = database.prepare_cached(IN_ORDER)?;
+    let rows = statement.query_map(params![place.0, place.1, before, as_i64(limit as u64)], row)?;
+    rows.collect()
+}
+
 /// Adds a forward.
 pub(super) fn add(
     database: &Connection,
@@ -94,6 +118,18 @@ mod tests {
 
     use super::*;
     use crate::store::testing;
+
+    #[test]
+    fn what_is_read_in_order_is_a_range_of_the_index() {
+        let dir = TempDir::new().unwrap();
+        drop(testing::open(dir.path()));
+        let database = Connection::open(dir.path().join(SQLITE_DB_FILE_NAME)).unwrap();
+        let mut plan = database.prepare(&format!("EXPLAIN QUERY PLAN {IN_ORDER}")).unwrap();
+        let steps = plan.query_map(params![1, 2, 3, 4], |row| row.get::<_, String>(3)).unwrap();
+        let steps: Vec<_> = steps.map(Result::unwrap).collect();
+        let [step] = &steps[..] else { panic!("{steps:?}") };
+        assert!(step.starts_with("SEARCH ldk_server_forwards USING INDEX"), "{step}");
+    }
 
     #[test]
     fn no_page_is_read_by_scanning_the_table_or_by_sorting() {

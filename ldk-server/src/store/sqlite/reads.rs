@@ -14,6 +14,7 @@ use super::{
 };
 use crate::compat::channel_state::Id;
 use crate::store::backend::Reads;
+use crate::store::books::Times;
 use crate::store::model::{
     AuditEntry, AuditFilter, AuditPlace, Class, Digest, Epoch, EventBounds, ForwardFilter,
     ForwardPlace, ForwardRow, IntentRow, InvoiceFilter, InvoiceName, InvoicePlace, InvoiceRow,
@@ -79,6 +80,24 @@ impl Reads for Readers {
         limit: usize,
     ) -> io::Result<Option<Vec<ForwardRow>>> {
         self.read(|database| forwards::page(database, filter, after, limit))
+    }
+
+    fn settled_payments(
+        &self,
+        times: Times,
+        after: Option<PaymentPlace>,
+        limit: usize,
+    ) -> io::Result<Vec<PaymentRow>> {
+        self.read(|database| payments::settled(database, times, after, limit))
+    }
+
+    fn forwards_in_order(
+        &self,
+        times: Times,
+        after: Option<ForwardPlace>,
+        limit: usize,
+    ) -> io::Result<Vec<ForwardRow>> {
+        self.read(|database| forwards::in_order(database, times, after, limit))
     }
 
     fn invoice(&self, name: &InvoiceName) -> io::Result<Option<InvoiceRow>> {

@@ -21,6 +21,7 @@ const BACKUP_MILLIS: u64 = 60_000;
 pub(super) async fn compare(faces: &mut Faces<'_>) -> Result<()> {
     events(faces).await?;
     consumers(faces).await?;
+    books(faces).await?;
     backup(faces).await
 }
 
@@ -64,6 +65,20 @@ async fn consumers(faces: &mut Faces<'_>) -> Result<()> {
     let listed = faces.read("ListEventConsumers", json!({}), &[]).await?;
     ensure!(listed["consumers"].as_array().is_some_and(|all| all.len() == 3), "{listed}");
     faces.each("DeleteEventConsumer", named, &[]).await?;
+    Ok(())
+}
+
+async fn books(faces: &mut Faces<'_>) -> Result<()> {
+    faces.has_compared("ExportPayments");
+    until("the same books are sent", PATIENCE, async || {
+        let [grpc, connect] = both(faces, "ExportPayments", &json!({}), EVENTS_MILLIS).await?;
+        ensure!(grpc.len() > 5, "{grpc:?}");
+        ensure_alike("ExportPayments", &grpc.into(), &connect.into(), &[])
+    })
+    .await?;
+    for name in ["GetSummary", "ListChannelAccounts"] {
+        faces.read(name, json!({}), &[]).await?;
+    }
     Ok(())
 }
 

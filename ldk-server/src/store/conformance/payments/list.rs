@@ -193,3 +193,37 @@ pub(super) fn a_place_is_good_with_any_filter<D: TestDatabase>() {
         }
     }
 }
+
+pub(super) fn what_has_succeeded_is_read_in_order<D: TestDatabase>() {
+    let database = D::new();
+    let library = Library::open(&database);
+    // Begun in tens of seconds, in the order of their ids, and settled at other times.
+    let settled_at = |id: u8| 1_000 + u64::from(id) * 7 % 30;
+    for id in 1..=30 {
+        library.write(id, PENDING, u64::from(id / 10) * 10);
+        library.write(id, if id % 5 == 0 { FAILED } else { SUCCEEDED }, settled_at(id));
+    }
+    library.put(&onchain(40, SUCCEEDED, 1_000));
+    for (from, before) in
+        [(None, None), (Some(1_010), None), (None, Some(1_020)), (Some(1_005), Some(1_015))]
+    {
+        let in_span =
+            |at: u64| from.is_none_or(|from| at >= from) && before.is_none_or(|before| at < before);
+        let mut expected: Vec<u8> =
+            (1..=30).filter(|id| id % 5 > 0 && in_span(settled_at(*id))).collect();
+        // The other way round among those of one second.
+        expected.sort_by_key(|id| (id / 10, Reverse(*id)));
+        for size in [1, 4, 30] {
+            let (mut found, mut after) = (Vec::new(), None);
+            loop {
+                let page = library.store.settled_payments((from, before), after, size).unwrap();
+                after = page.rows.last().map(place_of);
+                found.extend(page.rows.iter().map(first_byte));
+                if !page.has_more {
+                    break;
+                }
+            }
+            assert_eq!(found, expected, "{from:?} {before:?} by {size}");
+        }
+    }
+}

@@ -160,6 +160,7 @@ on_each!({
         a_page_that_begins_after_no_payment_is_refused,
         every_filter_and_pair_of_filters_leaves_what_passes,
         a_place_is_good_with_any_filter,
+        what_has_succeeded_is_read_in_order,
     }
     status {
         every_change_of_status_is_counted_once,

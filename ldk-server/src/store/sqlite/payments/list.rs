@@ -13,6 +13,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter
 use super::super::{as_i64, as_u64};
 use super::class_from_row;
 use crate::compat::channel_state::Id;
+use crate::store::books::Times;
 use crate::store::model::{Class, PAYMENTS, PaymentFilter, PaymentPlace, PaymentRow, Unpaid};
 
 /// The payment with this id.
@@ -120,6 +121,33 @@ fn query(
     };
     let limit = bind(as_i64(limit as u64).into());
     (format!("{rows} ORDER BY newest_first, id LIMIT {limit}"), values)
+}
+
+const SETTLED: &str = "SELECT payment, created_at, expired, doubt, expires_at, failure
+     FROM ldk_server_payments INDEXED BY ldk_server_payments_status
+     WHERE status = 1 AND (newest_first, id) < (?1, ?2) AND newest_first > ?3 AND method <> ?4
+         AND updated_at >= ?5 AND updated_at < ?6
+     ORDER BY newest_first DESC, id DESC LIMIT ?7";
+
+/// The Lightning payments that have succeeded in this span of time, those after this place, the first that
+/// began first. None was settled before it began.
+pub(in crate::store::sqlite) fn settled(
+    database: &Connection,
+    (from, before): Times,
+    after: Option<PaymentPlace>,
+    limit: usize,
+) -> rusqlite::Result<Vec<PaymentRow>> {
+    let (newest_first, id) = match after {
+        Some(PaymentPlace { created_at, id }) => (-as_i64(created_at), id.0),
+        None => (i64::MAX, [0; 32]),
+    };
+    let before = before.map_or(i64::MAX, as_i64);
+    let from = as_i64(from.unwrap_or_default());
+    let (method, limit) = (PaymentMethod::Onchain as i32, as_i64(limit as u64));
+    let mut statement = database.prepare_cached(SETTLED)?;
+    let rows = statement
+        .query_map(params![newest_first, id, -before, method, from, before, limit], row)?;
+    rows.collect()
 }
 
 /// How many of each class are stored. Counted here, because SQLite would sort them first, which

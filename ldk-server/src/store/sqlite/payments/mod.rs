@@ -12,7 +12,9 @@ use ldk_server_grpc::types::{
 };
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-pub(super) use list::{classes, expired, find, on_their_way_out, page, transactions_not_found};
+pub(super) use list::{
+    classes, expired, find, on_their_way_out, page, settled, transactions_not_found,
+};
 
 use super::{as_i64, as_u64, invoices, records, sql_error};
 use crate::store::change::{PaymentEvent, WrittenPayment};
