@@ -19,7 +19,7 @@ pub(crate) struct RequestInboundChannel {
     /// What the provider has in the channel, with its unit (sat, or msat in whole sats)
     lsp_balance: Amount,
 
-    /// What this node has in it, with its unit; it is paid with the fee [default: nothing]
+    /// What this node has in it, with its unit (sat or msat); it is paid with the fee [default: nothing]
     #[arg(long, value_name = "AMOUNT")]
     client_balance: Option<Amount>,
 

@@ -49,6 +49,8 @@ const UNIMPLEMENTED: &[Code] = &[];
 /// A label that the changes of a request make may be that of another.
 const MADE: &[Code] = &[Code::Ok, Code::AlreadyExists];
 /// Names that the changes of a request make may be taken, or too many.
+/// Few may read the books at once.
+const READ: &[Code] = &[Code::Ok, Code::ResourceExhausted];
 const TAKEN: &[Code] = &[Code::AlreadyExists, Code::ResourceExhausted];
 
 /// A sound request.
@@ -937,9 +939,9 @@ fn books() -> Vec<Base> {
         before,
     };
     let bases = [
-        Base::new("ExportPayments", OK, api::ExportPaymentsRequest { from, before }),
-        Base::new("GetSummary", OK, api::GetSummaryRequest { from, before }),
-        Base::new("ListChannelAccounts", OK, channels)
+        Base::new("ExportPayments", READ, api::ExportPaymentsRequest { from, before }),
+        Base::new("GetSummary", READ, api::GetSummaryRequest { from, before }),
+        Base::new("ListChannelAccounts", READ, channels)
             .accepting("page_token", rules::place_by_id)
             .accepting("page_size", |size| {
                 size.number().is_none_or(|size| (1..=1_000).contains(&size))
