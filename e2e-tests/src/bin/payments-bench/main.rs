@@ -37,8 +37,9 @@ const WARM_UP_PAYMENTS: usize = 20;
 #[derive(Parser)]
 #[command(name = "payments-bench")]
 struct Cli {
-    /// The stores to compare, of `ours`, `uncut`, which is ours without consistent cuts, `ungated`,
-    /// which has no gate for peers either, and `library`.
+    /// The stores to compare, of `ours`, `keyed`, which is ours with an idempotency key for each
+    /// payment, `uncut`, which is ours without consistent cuts, `ungated`, which has no gate for peers
+    /// either, and `library`.
     #[arg(long, value_delimiter = ',', default_value = "ours,uncut,ungated,library")]
     stores: Vec<Store>,
     /// Keep the daemons' data below this directory, on the file system to be measured [default: that

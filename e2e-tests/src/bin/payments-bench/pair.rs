@@ -19,6 +19,8 @@ const RESERVE_SATS: u64 = 200_000;
 pub(crate) enum Store {
     /// In the store of this project.
     Ours,
+    /// There too, and each payment has an idempotency key.
+    Keyed,
     /// There too, through the gate for peers, and without consistent cuts.
     Uncut,
     /// There too, and it lets the library listen and connect to its peers itself.
@@ -89,7 +91,7 @@ impl Side {
         // What is measured is not to be the writing of the log.
         config.log_level = "Info";
         let flag = match store {
-            Store::Ours | Store::Uncut => None,
+            Store::Ours | Store::Keyed | Store::Uncut => None,
             Store::Ungated => Some("--without-peer-gate"),
             Store::Library => Some("--library-store"),
         };
@@ -115,6 +117,7 @@ impl fmt::Display for Store {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Ours => "ours",
+            Self::Keyed => "keyed",
             Self::Uncut => "uncut",
             Self::Ungated => "ungated",
             Self::Library => "library",

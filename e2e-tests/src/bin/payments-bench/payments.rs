@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use crate::case::{Case, Kind};
 use crate::figures::Millis;
-use crate::pair::Pair;
+use crate::pair::{Pair, Store};
 use crate::settlements::{Settled, Settlements};
 use crate::slots::Slots;
 use crate::usage::Usage;
@@ -54,6 +54,7 @@ pub(crate) async fn measure(
         client: payer.node.client().clone(),
         queue,
         amount_msat,
+        has_keys: pair.store == Store::Keyed,
         payments,
         slots: Slots::of(&payer.node, &payee.node, amount_msat).await?,
         begun: AtomicUsize::new(0),
@@ -106,6 +107,8 @@ struct Till {
     client: Client,
     queue: Queue,
     amount_msat: u64,
+    /// Whether each call has an idempotency key.
+    has_keys: bool,
     payments: usize,
     slots: Slots,
     begun: AtomicUsize,
@@ -161,6 +164,11 @@ impl Till {
         }
     }
 
+    /// Another key each time: what failed is begun anew, not told again.
+    fn key(&self) -> String {
+        if self.has_keys { format!("{:032x}", rand::random::<u128>()) } else { String::new() }
+    }
+
     /// Begins a payment, and returns its id.
     async fn send(&self, number: usize) -> Result<String, Error> {
         match &self.queue {
@@ -168,13 +176,15 @@ impl Till {
                 let request = SpontaneousSendRequest {
                     amount_msat: self.amount_msat,
                     node_id: node_id.clone(),
+                    idempotency_key: self.key(),
                     ..Default::default()
                 };
                 Ok(self.client.spontaneous_send(request).await?.payment_id)
             },
             Queue::Invoices(invoices) => {
                 let invoice = invoices.get(number).cloned().unwrap_or_default();
-                let request = Bolt11SendRequest { invoice, ..Default::default() };
+                let idempotency_key = self.key();
+                let request = Bolt11SendRequest { invoice, idempotency_key, ..Default::default() };
                 Ok(self.client.bolt11_send(request).await?.payment_id)
             },
         }
