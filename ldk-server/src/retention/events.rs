@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ldk_node::lightning::io;
-use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::{Ticks, unix_secs};
+use super::repeat;
+use crate::clock::unix_secs;
 use crate::config::EventsConfig;
 use crate::store::{Removed, Store};
 
@@ -16,15 +16,8 @@ const INTERVAL: Duration = Duration::from_secs(5);
 
 /// Removes old events at once and then at intervals, until `stop` is cancelled.
 pub(crate) async fn run(store: Arc<Store>, config: EventsConfig, stop: CancellationToken) {
-    let mut ticks = Ticks::after(Duration::ZERO, INTERVAL, stop.clone());
-    while ticks.next().await {
-        let (store, stop) = (Arc::clone(&store), stop.clone());
-        match spawn_blocking(move || remove(&store, config, &stop)).await {
-            Ok(Ok(removed)) => report(&removed),
-            Ok(Err(error)) => tracing::error!(%error, "cannot remove old events"),
-            Err(error) => tracing::error!(%error, "cannot remove old events"),
-        }
-    }
+    let remove = move |stop: &CancellationToken| remove(&store, config, stop);
+    repeat(INTERVAL, "old events", stop, remove, |removed| report(&removed)).await;
 }
 
 fn remove(

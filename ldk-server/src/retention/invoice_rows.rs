@@ -4,33 +4,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ldk_node::lightning::io;
-use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::{Ticks, unix_secs};
+use super::{SECS_PER_DAY, all, repeat, report_count};
+use crate::clock::unix_secs;
 use crate::store::Store;
 
 /// From one look at the invoices to the next.
 const INTERVAL: Duration = Duration::from_secs(60);
 
-const SECS_PER_DAY: u64 = 86_400;
-
 /// Looks at once and then at intervals, until `stop` is cancelled. Invoices are kept for `keep_days`, or
 /// for ever if that is 0.
 pub(crate) async fn run(store: Arc<Store>, keep_days: u64, stop: CancellationToken) {
+    const INVOICES: &str = "old invoices";
     if keep_days == 0 {
         return;
     }
-    let mut ticks = Ticks::after(Duration::ZERO, INTERVAL, stop.clone());
-    while ticks.next().await {
-        let (store, stop) = (Arc::clone(&store), stop.clone());
-        match spawn_blocking(move || look(&store, keep_days, &stop)).await {
-            Ok(Ok(0)) => {},
-            Ok(Ok(invoices)) => tracing::info!(invoices, "deleted old invoices"),
-            Ok(Err(error)) => tracing::error!(%error, "cannot delete old invoices"),
-            Err(error) => tracing::error!(%error, "cannot delete old invoices"),
-        }
-    }
+    let remove = move |stop: &CancellationToken| look(&store, keep_days, stop);
+    repeat(INTERVAL, INVOICES, stop, remove, report_count(INVOICES)).await;
 }
 
 /// Returns how many were deleted.
@@ -39,18 +30,6 @@ fn look(store: &Store, keep_days: u64, stop: &CancellationToken) -> io::Result<u
     let expired = all(|| store.delete_expired_invoices(until), stop)?;
     let cancelled = all(|| store.delete_cancelled_invoices(until), stop)?;
     Ok(expired + cancelled)
-}
-
-/// Some at a time: others write between.
-fn all(mut delete: impl FnMut() -> io::Result<u64>, stop: &CancellationToken) -> io::Result<u64> {
-    let mut deleted = 0;
-    while !stop.is_cancelled() {
-        match delete()? {
-            0 => break,
-            some => deleted += some,
-        }
-    }
-    Ok(deleted)
 }
 
 #[cfg(test)]
