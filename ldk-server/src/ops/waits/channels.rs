@@ -6,11 +6,10 @@ use std::time::Duration;
 use ldk_node::{ChannelDetails, UserChannelId};
 use ldk_server_grpc::types::ChannelProgress;
 
-use super::{Waited, until};
+use super::{Waited, read, until};
 use crate::app::App;
 use crate::caller::Caller;
 use crate::error::Error;
-use crate::executor::joined;
 use crate::ops;
 use crate::store::ChannelStep;
 
@@ -82,20 +81,6 @@ async fn details(app: &Arc<App>, id: UserChannelId) -> Result<Option<ChannelDeta
 
 fn find(app: &App, id: UserChannelId) -> Option<ChannelDetails> {
     ops::channels::list(app).into_iter().find(|channel| channel.user_channel_id == id)
-}
-
-/// Asks the library or the disk on a blocking thread, of which those who wait have a few together.
-async fn read<T: Send + 'static>(
-    app: &Arc<App>,
-    read: impl FnOnce(&App) -> Result<T, Error> + Send + 'static,
-) -> Result<T, Error> {
-    let place = app.reading_for_waiters.enter().await?;
-    let working = Arc::clone(app);
-    let work = app.executor.spawn("read_channel", move || {
-        let _place = place;
-        read(&working)
-    });
-    joined("read_channel", work).await
 }
 
 #[cfg(test)]

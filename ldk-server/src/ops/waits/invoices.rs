@@ -7,12 +7,11 @@ use ldk_node::lightning::io;
 use ldk_server_grpc::types::InvoiceKind;
 use tokio::time::Instant;
 
-use super::{Waited, until};
+use super::{Waited, read, until};
 use crate::app::App;
 use crate::caller::Caller;
 use crate::clock::unix_secs;
 use crate::error::Error;
-use crate::executor::joined;
 use crate::ops::invoices::not_found;
 use crate::store::{InvoiceName, InvoiceRow, InvoiceStatus, Remembered, Store};
 
@@ -25,7 +24,7 @@ pub async fn invoice(
 ) -> Result<Waited<Arc<InvoiceRow>>, Error> {
     let _place = app.waiting.try_enter()?;
     let deadline = until(caller, timeout);
-    let found = read(app, move |store| store.invoice(&name)).await?.ok_or_else(not_found)?;
+    let found = find(app, move |store| store.invoice(&name)).await?.ok_or_else(not_found)?;
     if found.kind == InvoiceKind::Bolt12Offer {
         return Err(Error::FailedPrecondition(
             "an offer can be paid again and again; WaitAnyInvoice tells of each payment".to_owned(),
@@ -77,7 +76,7 @@ async fn latest(app: &Arc<App>, number: u64) -> Result<Arc<InvoiceRow>, Error> {
     if let Remembered::Known(invoice) = app.store.invoice_log().invoice(number) {
         return Ok(invoice);
     }
-    let found = read(app, move |store| store.invoice(&InvoiceName::Number(number))).await?;
+    let found = find(app, move |store| store.invoice(&InvoiceName::Number(number))).await?;
     found.map(Arc::new).ok_or_else(not_found)
 }
 
@@ -85,21 +84,14 @@ async fn paid_after(app: &Arc<App>, pay_index: u64) -> Result<Option<Arc<Invoice
     match app.store.invoice_log().paid_after(pay_index) {
         Remembered::Known(invoice) => Ok(invoice),
         Remembered::OnDisk => {
-            Ok(read(app, move |store| store.paid_after(pay_index)).await?.map(Arc::new))
+            Ok(find(app, move |store| store.paid_after(pay_index)).await?.map(Arc::new))
         },
     }
 }
 
-/// Reads the disk on a blocking thread, of which those who wait have a few together.
-async fn read<T: Send + 'static>(
+async fn find<T: Send + 'static>(
     app: &Arc<App>,
-    read: impl FnOnce(&Store) -> io::Result<T> + Send + 'static,
+    find: impl FnOnce(&Store) -> io::Result<T> + Send + 'static,
 ) -> Result<T, Error> {
-    let place = app.reading_for_waiters.enter().await?;
-    let store = Arc::clone(&app.store);
-    let work = app.executor.spawn("read_invoice", move || {
-        let _place = place;
-        read(&store).map_err(Error::internal)
-    });
-    joined("read_invoice", work).await
+    read(app, move |app| find(&app.store).map_err(Error::internal)).await
 }

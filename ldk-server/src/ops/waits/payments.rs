@@ -4,11 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ldk_node::lightning::ln::channelmanager::PaymentId;
-use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::Waited;
+use super::{Waited, read};
 use crate::app::App;
 use crate::error::Error;
 use crate::ops::payments;
@@ -83,8 +82,7 @@ async fn until(
 }
 
 async fn look(app: &Arc<App>, id: PaymentId) -> Result<Option<Payment>, Error> {
-    let app = Arc::clone(app);
-    spawn_blocking(move || payments::as_committed(&app, id)).await.map_err(Error::internal)?
+    read(app, move |app| payments::as_committed(app, id)).await
 }
 
 fn is_over(payment: &Payment) -> bool {
