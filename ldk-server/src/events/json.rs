@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use bytes::Bytes;
+use ldk_server_grpc::codec::Shared;
 use ldk_server_grpc::events::EventEnvelope;
-use prost::Message as _;
 use prost_reflect::MessageDescriptor;
 
 use crate::error::Error;
@@ -30,9 +30,9 @@ pub struct JsonEvent {
 
 impl JsonEvent {
     /// Writes an event.
-    pub fn of(envelope: &EventEnvelope) -> Result<Self, Error> {
+    pub fn of(envelope: &Shared<EventEnvelope>) -> Result<Self, Error> {
         let descriptor = ENVELOPE.ok_or_else(|| Error::internal("events have no descriptor"))?;
-        let json = json::encode(descriptor, &envelope.encode_to_vec()).map_err(Error::internal)?;
+        let json = json::encode(descriptor, envelope.bytes()).map_err(Error::internal)?;
         let mut server_sent = format!("id: {}\ndata: ", envelope.event_index).into_bytes();
         let begin = server_sent.len();
         server_sent.extend_from_slice(&json);
@@ -68,7 +68,7 @@ pub struct JsonEvents {
 
 impl JsonEvents {
     /// The event as JSON. Of all who ask at once, one writes it.
-    pub fn of(&self, envelope: &EventEnvelope) -> Result<Arc<JsonEvent>, Error> {
+    pub fn of(&self, envelope: &Shared<EventEnvelope>) -> Result<Arc<JsonEvent>, Error> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(event) = kept.get(&envelope.event_index) {
             return Ok(Arc::clone(event));
@@ -92,9 +92,9 @@ mod tests {
     use super::*;
     use crate::store::EVENT_KINDS;
 
-    fn envelope(event_index: u64) -> EventEnvelope {
+    fn envelope(event_index: u64) -> Shared<EventEnvelope> {
         let event = Some(Content::PaymentFailed(PaymentFailed::default()));
-        EventEnvelope { event_index, event, created_at: 7 }
+        EventEnvelope { event_index, event, created_at: 7 }.into()
     }
 
     #[test]
@@ -102,7 +102,7 @@ mod tests {
         let oneof = ENVELOPE.unwrap().oneofs().next().unwrap();
         let fields: BTreeSet<_> = oneof.fields().map(|field| field.name().to_owned()).collect();
         assert_eq!(fields, EVENT_KINDS.map(str::to_owned).into());
-        assert!(EVENT_KINDS.contains(&event_kind(&envelope(1).event.unwrap())));
+        assert!(EVENT_KINDS.contains(&event_kind(envelope(1).event.as_ref().unwrap())));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What is posted: an event as JSON, and the id by which a receiver knows a repetition.
 
 use bytes::Bytes;
+use ldk_server_grpc::codec::Shared;
 use ldk_server_grpc::events::EventEnvelope;
 
 use crate::clock::unix_secs;
@@ -20,10 +21,10 @@ impl Message {
     /// backup gives the same numbers to other events.
     pub(super) fn of(
         webhook: &str,
-        event: &EventEnvelope,
+        event: &Shared<EventEnvelope>,
         events: &JsonEvents,
     ) -> Result<Self, Error> {
-        let EventEnvelope { event_index, created_at, .. } = event;
+        let EventEnvelope { event_index, created_at, .. } = &**event;
         let id = format!("msg_{}_{event_index}_{created_at}", name(webhook));
         Ok(Self { id, body: events.of(event)?.json() })
     }
@@ -32,7 +33,7 @@ impl Message {
     pub(super) fn test(webhook: &str) -> Result<Self, Error> {
         let id = format!("msg_{}_test_{:016x}", name(webhook), rand::random::<u64>());
         let event = EventEnvelope { event_index: 0, created_at: unix_secs(), event: None };
-        Ok(Self { id, body: JsonEvent::of(&event)?.json() })
+        Ok(Self { id, body: JsonEvent::of(&event.into())?.json() })
     }
 }
 
@@ -59,7 +60,7 @@ mod tests {
     fn an_event_has_the_same_id_each_time_and_another_one_each_event_and_webhook() {
         let id = |webhook, event_index, created_at| {
             let event = EventEnvelope { event_index, created_at, event: None };
-            Message::of(webhook, &event, &JsonEvents::default()).unwrap().id
+            Message::of(webhook, &event.into(), &JsonEvents::default()).unwrap().id
         };
         assert_eq!(id("wh_01", 7, 1_800_000_000), "msg_01_7_1800000000");
         let ids = [id("wh_01", 7, 8), id("wh_02", 7, 8), id("wh_01", 8, 8), id("wh_01", 7, 9)];
@@ -75,7 +76,7 @@ mod tests {
             created_at: 8,
             event: Some(Event::PaymentReceived(received)),
         };
-        let body = Message::of("wh_01", &event, &JsonEvents::default()).unwrap().body;
+        let body = Message::of("wh_01", &event.into(), &JsonEvents::default()).unwrap().body;
         let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
         assert_eq!((body["event_index"].as_u64(), body["created_at"].as_u64()), (Some(7), Some(8)));
         assert_eq!(body["payment_received"]["payment"]["id"], "01");
