@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use ldk_server_client::Error;
 use ldk_server_grpc::types::bolt11_invoice_description::Kind;
 use ldk_server_grpc::types::{Bolt11InvoiceDescription, ChannelConfig, RouteParametersConfig};
 
@@ -96,12 +97,28 @@ impl WaitArgs {
 pub(crate) struct Timeout {
     /// How long to wait, in seconds; then the answer has timed_out [default: as long as it takes]
     #[arg(long, value_name = "SECONDS")]
-    pub(crate) timeout: Option<u32>,
+    timeout: Option<u32>,
 }
 
 impl Timeout {
+    /// Makes calls, each with the seconds that it may wait, until one has not timed out or there is no time
+    /// left. They return their answer, and whether it timed out.
+    pub(crate) async fn wait<A>(
+        &self,
+        mut call: impl AsyncFnMut(Option<u32>) -> Result<(A, bool), Error>,
+    ) -> Result<A, Error> {
+        let begun = Instant::now();
+        loop {
+            let (timeout_secs, is_last) = self.of_next_call(begun);
+            let (answer, timed_out) = call(timeout_secs).await?;
+            if is_last || !timed_out {
+                return Ok(answer);
+            }
+        }
+    }
+
     /// How long the next call may wait, in seconds, and whether it is the last.
-    pub(crate) fn of_next_call(&self, begun: Instant) -> (Option<u32>, bool) {
+    fn of_next_call(&self, begun: Instant) -> (Option<u32>, bool) {
         let left = self
             .timeout
             .map(|secs| Duration::from_secs(secs.into()).saturating_sub(begun.elapsed()));

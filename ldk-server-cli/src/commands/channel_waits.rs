@@ -1,7 +1,5 @@
 //! Waiting for channels.
 
-use std::time::Instant;
-
 use clap::{Args, ValueEnum};
 use ldk_server_client::Client;
 use ldk_server_grpc::api::WaitChannelRequest;
@@ -48,15 +46,13 @@ impl From<State> for ChannelProgress {
 impl WaitChannel {
     pub(crate) async fn run(self, client: &Client, format: Format) -> Result<(), Failure> {
         let state = ChannelProgress::from(self.state).into();
-        let begun = Instant::now();
-        loop {
-            let (timeout_secs, is_last) = self.timeout.of_next_call(begun);
+        let answer = self.timeout.wait(async |timeout_secs| {
             let user_channel_id = self.user_channel_id.clone();
             let request = WaitChannelRequest { user_channel_id, state, timeout_secs };
             let answer = client.wait_channel(request).await?;
-            if is_last || !answer.timed_out {
-                return output::print(&answer, format);
-            }
-        }
+            let timed_out = answer.timed_out;
+            Ok((answer, timed_out))
+        });
+        output::print(&answer.await?, format)
     }
 }

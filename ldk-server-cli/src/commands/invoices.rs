@@ -1,7 +1,5 @@
 //! Invoices, offers and receipts as objects.
 
-use std::time::Instant;
-
 use clap::{Args, ValueEnum};
 use ldk_server_client::Client;
 use ldk_server_grpc::api::{
@@ -267,15 +265,13 @@ impl WaitInvoice {
             payment_hash: payment_hash.unwrap_or_default(),
             timeout_secs: None,
         };
-        let begun = Instant::now();
-        loop {
-            let (timeout_secs, is_last) = self.timeout.of_next_call(begun);
+        let answer = self.timeout.wait(async |timeout_secs| {
             let request = WaitInvoiceRequest { timeout_secs, ..first.clone() };
             let answer = client.wait_invoice(request).await?;
-            if is_last || !answer.timed_out {
-                return output::print(&answer, format);
-            }
-        }
+            let timed_out = answer.timed_out;
+            Ok((answer, timed_out))
+        });
+        output::print(&answer.await?, format)
     }
 }
 
@@ -295,17 +291,16 @@ pub(crate) struct WaitAnyInvoice {
 
 impl WaitAnyInvoice {
     pub(crate) async fn run(self, client: &Client, format: Format) -> Result<(), Failure> {
-        let (begun, mut last_pay_index) = (Instant::now(), self.last_pay_index);
-        loop {
-            let (timeout_secs, is_last) = self.timeout.of_next_call(begun);
+        let mut last_pay_index = self.last_pay_index;
+        let answer = self.timeout.wait(async |timeout_secs| {
             let request = WaitAnyInvoiceRequest { last_pay_index, timeout_secs };
             let answer = client.wait_any_invoice(request).await?;
-            if is_last || !answer.timed_out {
-                return output::print(&answer, format);
-            }
             // One beyond the last waits for the next.
             last_pay_index = last_pay_index.min(answer.last_pay_index);
-        }
+            let timed_out = answer.timed_out;
+            Ok((answer, timed_out))
+        });
+        output::print(&answer.await?, format)
     }
 }
 

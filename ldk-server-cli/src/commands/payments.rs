@@ -1,7 +1,5 @@
 //! The history of payments.
 
-use std::time::Instant;
-
 use clap::{Args, ValueEnum};
 use ldk_server_client::Client;
 use ldk_server_grpc::api::{
@@ -47,17 +45,14 @@ pub(crate) struct WaitPayment {
 
 impl WaitPayment {
     pub(crate) async fn run(self, client: &Client, format: Format) -> Result<(), Failure> {
-        let begun = Instant::now();
-        loop {
-            let (timeout_secs, is_last) = self.timeout.of_next_call(begun);
+        let answer = self.timeout.wait(async |timeout_secs| {
             let payment_id = self.payment_id.clone();
             let answer =
                 client.wait_payment(WaitPaymentRequest { payment_id, timeout_secs }).await?;
             let timed_out = answer.outcome.as_ref().is_some_and(|outcome| outcome.timed_out);
-            if is_last || !timed_out {
-                return output::print(&answer, format);
-            }
-        }
+            Ok((answer, timed_out))
+        });
+        output::print(&answer.await?, format)
     }
 }
 
