@@ -105,7 +105,7 @@ impl Conversation {
         };
         if let End::Refused(status) = end {
             // Whoever does not read it knows as much as without.
-            let _ = timeout(CLOSE_PATIENCE, self.close(&status)).await;
+            let _ = timeout(CLOSE_PATIENCE, Box::pin(self.close(&status))).await;
         }
     }
 
@@ -123,7 +123,8 @@ impl Conversation {
 
     async fn take(&mut self, step: Step) -> Result<(), End> {
         match step {
-            Step::Received(Some(Ok(message))) => self.receive(message).await,
+            // On the heap while it lasts: what answers is large, and most strangers send nothing.
+            Step::Received(Some(Ok(message))) => Box::pin(self.receive(message)).await,
             Step::Received(_) => Err(End::Gone),
             Step::Happened(event) => {
                 let json = event.map_err(refused)?.json();
@@ -246,5 +247,21 @@ async fn next(subscription: &mut Option<Subscription>) -> Result<Arc<JsonEvent>,
     match subscription {
         Some(subscription) => subscription.next().await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The size of what a function returns.
+    const fn size_of_result<A, R>(_: &impl Fn(A) -> R) -> usize {
+        size_of::<R>()
+    }
+
+    #[test]
+    fn a_client_that_says_nothing_takes_little() {
+        let bytes = size_of_result(&Conversation::run);
+        assert!(bytes <= 4 * 1024, "{bytes}");
     }
 }
