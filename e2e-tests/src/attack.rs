@@ -64,11 +64,19 @@ const GET_NODE_INFO: &str = "/api.LightningNode/GetNodeInfo";
 /// What is for everybody.
 const PATHS: [&str; 4] = ["/openapi.json", "/docs", "/", "/docs/swagger-ui-bundle.js"];
 
-/// A connection of an attack that has begun.
+/// A connection of an attack that has begun. Dropping it ends the connection.
 pub struct Held {
     /// Answers of which nothing is taken.
     pub answers: Vec<Response<Incoming>>,
+    /// The connection would end with the last of them.
+    _sender: http2::SendRequest<AnyBody>,
     connection: JoinHandle<hyper::Result<()>>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.connection.abort();
+    }
 }
 
 impl Attack {
@@ -79,7 +87,8 @@ impl Attack {
             Self::PagesByHttp1 => unread(node, &PATHS).await,
             Self::Flood => self.flood(node).await,
             _ => {
-                self.begin(node, streams).await?.connection.await?.context("the connection failed")
+                let mut held = self.begin(node, streams).await?;
+                (&mut held.connection).await?.context("the connection failed")
             },
         }
     }
@@ -100,12 +109,7 @@ impl Attack {
         }
         // Those that were reset are errors.
         let answers = streams.join_all().await.into_iter().flatten().flatten().collect();
-        // The connection ends with the last of them.
-        tokio::spawn(async move {
-            let _sender = sender;
-            std::future::pending::<()>().await;
-        });
-        Ok(Held { answers, connection })
+        Ok(Held { answers, _sender: sender, connection })
     }
 
     async fn flood(self, node: &NodeConfig) -> Result<()> {

@@ -24,7 +24,7 @@ use crate::api::Dispatcher;
 use crate::events::JsonEvents;
 
 pub use refusal::refuse;
-pub use session::{Ended, RuneCheck, Session};
+pub use session::{Ended, Ending, RuneCheck, Session};
 pub use writes::Writes;
 
 /// How often something is sent when there are no events, so that no proxy takes the stream for dead.

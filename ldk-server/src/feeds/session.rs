@@ -14,7 +14,16 @@ use crate::caller::Caller;
 pub type RuneCheck = Arc<dyn Fn(&str) -> BoxFuture<'static, Result<Caller, Status>> + Send + Sync>;
 
 /// Waits until the connection, or the stream that the request came on, has to end.
-pub type Ended = Arc<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
+pub type Ended = Arc<dyn Fn() -> BoxFuture<'static, Ending> + Send + Sync>;
+
+/// How a session ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The client can be told.
+    Told,
+    /// What it was answered on is gone.
+    Silent,
+}
 
 /// A request for events, in the extensions of the request.
 #[derive(Clone)]
@@ -52,7 +61,7 @@ impl Session {
     pub(super) async fn show(&mut self, rune: &str) -> Result<(), Status> {
         let caller = tokio::select! {
             caller = (self.runes)(rune) => caller?,
-            () = (self.ended)() => return Err(ending()),
+            _ = (self.ended)() => return Err(ending()),
         };
         self.caller = Some(caller);
         Ok(())
@@ -65,8 +74,8 @@ impl Session {
     }
 
     /// Waits until the connection has to end.
-    pub(super) async fn ended(&self) {
-        (self.ended)().await;
+    pub(super) async fn ended(&self) -> Ending {
+        (self.ended)().await
     }
 }
 

@@ -19,7 +19,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
 use tonic::{Code, Status};
 
 use super::refusal::error;
-use super::session::{Session, ending};
+use super::session::{Ending, Session, ending};
 use super::subscription::Subscription;
 use super::{Feeds, HEARTBEAT};
 use crate::api::rpc;
@@ -29,8 +29,9 @@ use message::{Asked, Subscribe};
 
 /// The largest message of a client. None of them needs more than a rune does.
 const MAX_MESSAGE_BYTES: usize = 16 * 1024;
-/// The buffer of what a client sends, which each WebSocket has from its beginning to its end.
-const READ_BUFFER_BYTES: usize = 4 * 1024;
+/// The buffer of what a client sends, which each WebSocket has from its beginning to its end. Longer
+/// messages are read in parts.
+const READ_BUFFER_BYTES: usize = 1024;
 /// How much is buffered for a client that does not read.
 const MAX_UNSENT_BYTES: usize = 256 * 1024;
 /// How long a stranger has for its rune.
@@ -84,7 +85,7 @@ enum Step {
     Happened(Result<Arc<JsonEvent>, Error>),
     Ping,
     Late,
-    Ended,
+    Ended(Ending),
 }
 
 impl Conversation {
@@ -113,7 +114,7 @@ impl Conversation {
     async fn step(&mut self, late: Instant) -> Step {
         let is_stranger = !self.session.is_known();
         tokio::select! {
-            () = self.session.ended() => Step::Ended,
+            ending = self.session.ended() => Step::Ended(ending),
             () = tokio::time::sleep_until(late), if is_stranger => Step::Late,
             received = self.socket.recv() => Step::Received(received),
             _ = self.pings.tick() => Step::Ping,
@@ -140,7 +141,8 @@ impl Conversation {
                 let reason = format!("no message {{\"rune\":\"...\"}} within {seconds} seconds");
                 Err(End::Refused(Status::unauthenticated(reason)))
             },
-            Step::Ended => Err(End::Refused(ending())),
+            Step::Ended(Ending::Told) => Err(End::Refused(ending())),
+            Step::Ended(Ending::Silent) => Err(End::Gone),
         }
     }
 

@@ -51,7 +51,7 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub(super) struct Connections {
     slots: Arc<Slots>,
     budget: Budget,
-    limits: LimitsConfig,
+    limits: Arc<LimitsConfig>,
     router: Router,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -61,7 +61,7 @@ pub(super) struct Connections {
 pub(super) struct Connection {
     slot: Arc<Slot>,
     budget: Budget,
-    limits: LimitsConfig,
+    limits: Arc<LimitsConfig>,
     router: Router,
     stop: CancellationToken,
 }
@@ -71,7 +71,7 @@ impl Connections {
     pub(super) fn new(router: Router, limits: LimitsConfig, stop: CancellationToken) -> Self {
         let slots = Slots::new(limits.max_connections);
         let (budget, tasks) = (Budget::new(limits.max_auth_failure_delay), TaskTracker::new());
-        Self { slots, budget, limits, router, stop, tasks }
+        Self { slots, budget, limits: Arc::new(limits), router, stop, tasks }
     }
 
     /// Takes a slot for a new connection. `None` if there is none.
@@ -79,7 +79,7 @@ impl Connections {
         Some(Connection {
             slot: Arc::new(self.slots.take()?),
             budget: self.budget.clone(),
-            limits: self.limits,
+            limits: Arc::clone(&self.limits),
             router: self.router.clone(),
             stop: self.stop.clone(),
         })
@@ -130,14 +130,14 @@ impl Connection {
         stream.set_nodelay(true)?;
         let address = stream.peer_addr()?.ip();
         let handshake = Box::pin(handshake(stream, certificate.acceptor()));
-        let (stream, client) = tokio::select! {
+        let stream = tokio::select! {
             () = self.stop.cancelled() => return Ok(()),
             done = timeout(self.limits.handshake_timeout, handshake) => {
-                let stream = done.map_err(|_| "no TLS handshake in time")??;
-                let client = client_certificate(&stream)?;
-                (with_timeout(stream, self.limits.write_timeout), client)
+                done.map_err(|_| "no TLS handshake in time")??
             },
         };
+        let client = client_certificate(&stream)?;
+        let stream = with_timeout(stream, self.limits.write_timeout);
         let Some(client) = client else { return self.serve(stream, Some(address), None).await };
         let identity = ConnectionIdentity::ClientCertificate(client.clone());
         // In this order: no request is read once the certificate is withdrawn.
@@ -176,7 +176,7 @@ impl Connection {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let LimitsConfig { write_timeout, header_timeout, .. } = self.limits;
+        let LimitsConfig { write_timeout, header_timeout, .. } = *self.limits;
         let (stream, has_begun) = PrefaceTimeout::new(stream);
         let is_late = async {
             if timeout(header_timeout, has_begun).await.is_ok() {
@@ -214,7 +214,7 @@ impl Connection {
             let extensions = request.extensions_mut();
             extensions.insert(Arc::clone(&of_requests));
             identity.iter().for_each(|identity| drop(extensions.insert(Arc::clone(identity))));
-            router.clone().answer(request)
+            router.answer(request)
         });
         let http = self.http();
         let stream = Watched::new(stream, client.writes().clone(), client.ended());

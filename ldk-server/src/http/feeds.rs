@@ -18,7 +18,7 @@ use super::layers::rate::CheckRate;
 use super::layers::{Access, Authenticate, ReadCredential, rune_or_bearer_token};
 use super::stream::{Stream, TrackedBody};
 use crate::caller::Caller;
-use crate::feeds::{Ended, RuneCheck, Session, WEBSOCKET_PATH, refuse};
+use crate::feeds::{Ended, Ending, RuneCheck, Session, WEBSOCKET_PATH, refuse};
 use crate::rest::Credentials;
 
 /// Finds out who asks, as the checks of calls do.
@@ -79,8 +79,8 @@ fn ended(client: &Client) -> Ended {
         let (ended, stream) = (ended.clone(), Arc::clone(&stream));
         Box::pin(async move {
             tokio::select! {
-                () = ended.cancelled() => {},
-                () = stream.was_reset() => {},
+                () = ended.cancelled() => Ending::Told,
+                () = stream.was_reset() => Ending::Silent,
             }
         })
     })

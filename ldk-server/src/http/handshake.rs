@@ -11,16 +11,18 @@ use tokio_rustls::server::TlsStream;
 const TLS_HANDSHAKE_RECORD: u8 = 22;
 
 /// Speaks TLS on a connection that was accepted; tells a client that does not that it must.
+///
+/// The stream is on the heap, because each future that takes it by value would have room for it once more.
 pub(super) async fn handshake(
     mut stream: TcpStream,
     tls: TlsAcceptor,
-) -> io::Result<TlsStream<TcpStream>> {
+) -> io::Result<Box<TlsStream<TcpStream>>> {
     let mut first = [0];
     if stream.peek(&mut first).await? == 1 && first[0] != TLS_HANDSHAKE_RECORD {
         refuse_plain_text(&mut stream).await?;
         return Err(io::Error::new(io::ErrorKind::InvalidData, "plain text on the TLS port"));
     }
-    tls.accept(stream).await
+    tls.accept(stream).await.map(Box::new)
 }
 
 /// Answers in HTTP, which is what clients speak that were configured without TLS.

@@ -17,6 +17,7 @@ use axum::handler::Handler as _;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::any;
+use futures_util::future::BoxFuture;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Method, StatusCode, Version};
 use hyper::body::Incoming;
@@ -101,21 +102,22 @@ impl Router {
     }
 
     /// Answers a request, which has the [`Client`](super::client::Client) in its extensions.
-    pub(super) async fn answer(
-        mut self,
+    ///
+    /// The request is moved once and the answer is on the heap, because each stream of a stranger has room
+    /// for both.
+    pub(super) fn answer(
+        &self,
         request: http::Request<Incoming>,
-    ) -> Result<Response, Infallible> {
+    ) -> BoxFuture<'static, Result<Response, Infallible>> {
         let is_grpc_web = self.has_grpc_web && in_json::is_grpc_web(&request);
-        if is_grpc_call(&request) && !is_grpc_web {
-            if request.version() == Version::HTTP_2
-                && request.uri().path().starts_with(lightning::PATH)
-            {
-                return (self.lightning)(request.map(axum::body::Body::new)).await;
-            }
-            answer_call(self.calls, request).await
-        } else {
-            self.pages.call(request).await
+        if !is_grpc_call(&request) || is_grpc_web {
+            return Box::pin(self.pages.clone().call(request));
         }
+        if request.version() == Version::HTTP_2 && request.uri().path().starts_with(lightning::PATH)
+        {
+            return (self.lightning)(request.map(axum::body::Body::new));
+        }
+        Box::pin(answer_call(self.calls.clone(), request))
     }
 }
 

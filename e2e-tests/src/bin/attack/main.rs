@@ -10,14 +10,16 @@ use e2e_tests::{Attack, Network, Node, RawConnection, grpc_frame, resident_bytes
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, interval, sleep, timeout};
+use tokio::time::{Instant, interval, sleep, sleep_until, timeout};
 
 const MIB: f64 = 1024.0 * 1024.0;
 /// How often an honest caller comes, and the memory is looked at.
 const EVERY: Duration = Duration::from_millis(50);
 /// How long a connection is not made again after it was closed.
 const PAUSE: Duration = Duration::from_millis(500);
-const AFTERWARDS: Duration = Duration::from_secs(10);
+/// When the memory is looked at once the attackers have left: when what they had is freed, and when the
+/// node has returned it to the system.
+const AFTERWARDS: [Duration; 2] = [Duration::from_secs(10), Duration::from_secs(70)];
 
 /// Attacks a node, with an honest caller beside, who makes a new connection for each call.
 #[derive(Parser)]
@@ -77,9 +79,11 @@ async fn main() -> Result<()> {
     let besieged = honest(&node, pid, Duration::from_secs(args.secs)).await?;
     println!("{:?} on {} connections: {besieged}", args.attack, args.connections);
     attackers.shutdown().await;
-    sleep(AFTERWARDS).await;
-    let left = resident_bytes(pid)?;
-    println!("{AFTERWARDS:?} later: {:.1} MiB", mib(left));
+    let left = Instant::now();
+    for after in AFTERWARDS {
+        sleep_until(left + after).await;
+        println!("{after:?} later: {:.1} MiB", mib(resident_bytes(pid)?));
+    }
     node.ensure_running().await?;
     network.stop().await
 }
