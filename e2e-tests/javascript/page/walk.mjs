@@ -65,6 +65,34 @@ const WALKS = {
     expectOnly(errors);
   },
 
+  // A Lightning address is paid, with a comment, and what the service pays out is withdrawn.
+  async lnurl(browser) {
+    const { page, errors } = await signedIn(browser, task.runes.admin);
+    const dialog = page.locator('dialog');
+    const look = async (text) => {
+      await part(page, 'overview');
+      await part(page, 'pay');
+      await page.getByLabel('Invoice, offer or address').fill(text);
+      await page.getByRole('button', { name: 'Look at it' }).click();
+      await dialog.getByText('localhost').first().waitFor();
+    };
+    await look(task.lightningAddress);
+    check((await dialog.textContent()).includes('green tea'), 'it does not say what for');
+    await dialog.getByLabel('Amount').fill('5000');
+    await dialog.getByLabel('Comment').fill('with lemon');
+    await checkAccess(page, 'the confirmation of a Lightning address');
+    await dialog.getByRole('button', { name: 'Pay' }).click();
+    await page.locator('.outcome .state.good').waitFor();
+    await page.getByText('your tea is on its way').waitFor();
+    await look(task.payout);
+    check((await dialog.textContent()).includes('a prize'), 'it does not say what is paid out');
+    await dialog.getByLabel('Amount').fill('3000');
+    await dialog.getByRole('button', { name: 'Withdraw' }).click();
+    await page.locator('.outcome .state.good').waitFor();
+    await page.locator('.outcome').getByText('3,000').waitFor();
+    expectOnly(errors);
+  },
+
   // An offer is made and paid by the other node, and one of its own is paid.
   async offers(browser) {
     const { page, errors } = await signedIn(browser, task.runes.pay);

@@ -315,9 +315,9 @@ async fn who_takes_no_answer_takes_little_memory(node: &Node) -> Result<()> {
     answered(node, &mut caller, CALLS, || false).await?;
 
     // They are not kept, either.
-    let few = Attack::Reflection.begin(node.config(), 16).await?;
+    let mut few = Attack::Reflection.begin(node.config(), 16).await?;
     ensure!(few.answers.len() == 16, "{}", few.answers.len());
-    for answer in few.answers {
+    for answer in std::mem::take(&mut few.answers) {
         let body = timeout(PATIENCE, answer.into_body().collect()).await.context("it is kept")?;
         ensure!(body.is_err(), "it was not reset");
     }

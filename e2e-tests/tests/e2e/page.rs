@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use e2e_tests::{
-    Browser, Group, Log, Network, Node, Process, other_languages, print_uncaptured, until,
+    Authority, Browser, Group, LnurlService, Log, Network, Node, Process, other_languages,
+    print_uncaptured, until,
 };
 use ldk_server_client::api::{Bolt11ReceiveRequest, Bolt12ReceiveRequest, Bolt12SendRequest};
 use ldk_server_client::types::Bolt11InvoiceDescription;
@@ -31,11 +32,15 @@ struct Fixture {
 
 impl Fixture {
     async fn set_up() -> Result<Self> {
+        let network = Network::start().await?;
+        let [alice, bob] = network.funded_pair(CHANNEL_SATS).await?;
+        Self::of(network, alice, bob).await
+    }
+
+    async fn of(network: Network, alice: Arc<Node>, bob: Arc<Node>) -> Result<Self> {
         let tmp = Path::new(env!("CARGO_TARGET_TMPDIR"));
         let packages = other_languages::node_packages(tmp).await?;
         let chromium = Browser::chromium().await?;
-        let network = Network::start().await?;
-        let [alice, bob] = network.funded_pair(CHANNEL_SATS).await?;
         let screenshots = tmp.join("page");
         fs::create_dir_all(&screenshots)?;
         let task = json!({
@@ -140,6 +145,28 @@ async fn people_are_paid_and_pay() -> Result<()> {
     for walk in ["receive", "keyboard", "pay", "offers", "looking", "still", "look"] {
         fixture.walk(walk).await?;
     }
+    fixture.network.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_pay_lightning_addresses_and_withdraw() -> Result<()> {
+    let network = Network::start().await?;
+    let authority = Authority::new("localhost")?;
+    let lnurl = format!(
+        "[lnurl]\nenabled = true\nallow_private = true\nca_cert_path = \"{}\"\n",
+        authority.ca_cert_path().display()
+    );
+    let (alice, bob) = tokio::try_join!(network.node_with("alice", lnurl), network.node("bob"))?;
+    network.fund(&[&alice, &bob], 2 * CHANNEL_SATS).await?;
+    network.open_channel(&alice, &bob, CHANNEL_SATS, CHANNEL_SATS / 2).await?;
+    let service = LnurlService::start(&bob, &authority).await?;
+    let mut fixture = Fixture::of(network, alice, bob).await?;
+    fixture.task["lightningAddress"] = service.address().into();
+    fixture.task["payout"] = service.link("lnurlw", "withdraw").into();
+    fixture.walk("lnurl").await?;
+    let asked = service.asked();
+    let comment = "/callback?amount=5000000&comment=with+lemon";
+    ensure!(asked.iter().any(|path| path == comment), "{asked:?}");
     fixture.network.stop().await
 }
 

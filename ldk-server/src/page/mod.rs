@@ -57,6 +57,7 @@ assets! {
     "/page/format.js" SCRIPT "format.js",
     "/page/forms.js" SCRIPT "forms.js",
     "/page/overview.js" SCRIPT "overview.js",
+    "/page/lnurl.js" SCRIPT "lnurl.js",
     "/page/pay.js" SCRIPT "pay.js",
     "/page/payment-row.js" SCRIPT "payment-row.js",
     "/page/payments.js" SCRIPT "payments.js",

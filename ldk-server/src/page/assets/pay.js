@@ -1,10 +1,11 @@
-// Paying an invoice, an offer or an address: it is read first, and paid after a confirmation.
+// Paying an invoice, an offer, an address or an LNURL: it is read first, and paid after a confirmation.
 
 import { call, may } from './api.js';
 import { code, foreign, h, list } from './dom.js';
 import { amountField, dialog, field, form, wire } from './forms.js';
 import { estimates, feeHint, feeRow } from './fees.js';
 import { amount, amountText, integer, time } from './format.js';
+import { isLnurl, readLnurl, successShown } from './lnurl.js';
 import { refresh, watch, watchEvents } from './store.js';
 import { stateOf } from './words.js';
 
@@ -13,7 +14,7 @@ const FEE_SHARE = 100n;
 const FEE_BASE_MSAT = 50_000n;
 
 export function show(root) {
-  const text = field('Invoice, offer or address', { element: h('textarea', { rows: 4, autocomplete: 'off', autocapitalize: 'off', spellcheck: 'false' }), hint: 'Paste what you were given. Nothing is paid before you have confirmed it.' });
+  const text = field('Invoice, offer or address', { element: h('textarea', { rows: 4, autocomplete: 'off', autocapitalize: 'off', spellcheck: 'false' }), hint: 'Paste what you were given; a Lightning address or an LNURL will do, too. Nothing is paid before you have confirmed it.' });
   const outcome = h('div', {});
   let ended = () => {};
   const look = form([text.root], 'Look at it', async () => {
@@ -35,10 +36,11 @@ function bare(text) {
   return text.trim().replace(/^["'<]+|[>"']+$/g, '').replace(/^lightning:/i, '').trim();
 }
 
-// What is to be paid: { title, rows, msat, needsAmount, send(msat, feeLimit) }.
+// What is to be paid, or withdrawn: { msat, payee or payer, description, rows, fields, send(amounts) … }.
 async function read(text) {
   const lower = text.toLowerCase();
   if (lower.startsWith('lno1')) return readOffer(text);
+  if (isLnurl(text)) return readLnurl(text);
   if (/^ln(bc|tb|sb)/.test(lower)) return readInvoice(text);
   return readOther(text);
 }
@@ -96,18 +98,20 @@ export function defaultFee(msat) {
 
 // Asks, and begins to pay. Resolves with what was begun, or `null`.
 async function confirm(bill) {
-  const sum = bill.msat === undefined && amountField('Amount', { optional: bill.mayBeWithout, hint: bill.mayBeWithout ? 'Leave it empty if it names an amount itself.' : 'It is left to you.' });
+  const sum = bill.msat === undefined && amountField('Amount', { optional: bill.mayBeWithout, hint: bill.mayBeWithout ? bill.without ?? 'Leave it empty if it names an amount itself.' : 'It is left to you.' });
   const fee = bill.fee && amountField('Pay at most this much in fees', { value: bill.msat === undefined ? '' : String(defaultFee(bill.msat) / 1000n), optional: true, hint: 'The usual limit is 1 % and 50 sat. What is not needed is not paid.' });
   fee && (fee.input.placeholder = 'the usual limit');
+  const verb = bill.verb ?? 'Pay';
   let begun = null;
   await dialog({
-    title: 'Pay this?',
-    confirm: bill.msat === undefined ? 'Pay' : `Pay ${amountText(bill.msat)}`,
+    title: bill.title ?? 'Pay this?',
+    confirm: bill.msat === undefined ? verb : `${verb} ${amountText(bill.msat)}`,
     content: [
       bill.msat !== undefined && h('p', { class: 'total' }, amount(bill.msat)),
-      list([['To', bill.payee], !bill.onchain && ['For', bill.description ? foreign(bill.description) : h('span', { class: 'muted' }, 'it does not say')], ...bill.rows]),
+      list([bill.payer ? ['From', bill.payer] : ['To', bill.payee], !bill.onchain && ['For', bill.description ? foreign(bill.description) : h('span', { class: 'muted' }, 'it does not say')], ...bill.rows]),
       sum && sum.root,
       fee && fee.root,
+      ...(bill.fields ?? []),
       bill.hint,
       bill.onchain && h('p', { class: 'muted' }, 'A payment on chain cannot be taken back.'),
     ],
@@ -154,13 +158,14 @@ function showOutcome(root, answer) {
     const { text, tone, hint } = stateOf(payment);
     state.className = `state ${tone}`;
     state.textContent = text;
-    details.replaceChildren(list([['Amount', amount(payment.amount_msat ?? 0)], payment.fee_paid_msat !== undefined && ['Fee', amount(payment.fee_paid_msat)]]), h('p', { class: 'muted' }, hint));
+    const said = tone === 'good' ? successShown(answer.success_action) : null;
+    details.replaceChildren(list([['Amount', amount(payment.amount_msat ?? 0)], payment.fee_paid_msat !== undefined && ['Fee', amount(payment.fee_paid_msat)]]), h('p', { class: 'muted' }, hint), ...(said ? [said] : []));
   };
   const matches = (payment) => payment && (payment.id === id || (answer.txid && payment.kind?.onchain?.txid === answer.txid));
   refresh('payments', 'balances');
   const ends = [
     watchEvents((event) => {
-      const payment = (event.payment_successful ?? event.payment_failed)?.payment;
+      const payment = (event.payment_successful ?? event.payment_failed ?? event.payment_received)?.payment;
       if (matches(payment)) update(payment);
     }),
     may('ListPayments') && watch('payments', (page) => { const payment = page?.payments.find(matches); if (payment) update(payment); }),
