@@ -223,13 +223,14 @@ fn leave(left: Jobs) {
 fn commit(backend: &mut dyn Backend, jobs: &mut Jobs) -> Result<(), BackendError> {
     let is_manager = |kind: &Kind| matches!(kind, Kind::Manager(_));
     let last_manager = jobs.iter().rposition(|entry| is_manager(&entry.kind));
-    let is_made = |(index, entry): &(usize, &mut Entry)| {
-        !is_manager(&entry.kind) || last_manager == Some(*index)
-    };
-    let made = jobs.iter_mut().enumerate().filter(is_made);
-    let (batch, mut made): (Vec<_>, Vec<_>) = made
-        .filter_map(|(_, entry)| Some((entry.payload.take_change()?, &mut entry.payload)))
-        .unzip();
+    let (mut batch, mut made) = (Vec::with_capacity(jobs.len()), Vec::with_capacity(jobs.len()));
+    for (index, Entry { kind, payload, .. }) in jobs.iter_mut().enumerate() {
+        let is_made = !is_manager(kind) || last_manager == Some(index);
+        if let Some(change) = is_made.then(|| payload.take_change()).flatten() {
+            batch.push(change);
+            made.push(payload);
+        }
+    }
     let outcomes = backend.apply(batch, unix_secs())?;
     made.iter_mut().zip(outcomes).for_each(|(job, outcome)| job.came_to(outcome));
     Ok(())

@@ -40,7 +40,8 @@ pub struct Waits {
     pub manager: Duration,
 }
 
-pub(super) type Entry = order::Entry<Name, Job>;
+/// Jobs are on the heap: a change is large, and entries are moved from the queue to the batch.
+pub(super) type Entry = order::Entry<Name, Box<Job>>;
 pub(super) type Jobs = Vec<Entry>;
 
 /// What to do next.
@@ -127,7 +128,7 @@ impl Shared {
             return job.fail(&failure);
         }
         let position = self.watermark.accept();
-        queue.order.push_first(position, job);
+        queue.order.push_first(position, Box::new(job));
         drop(queue);
         self.filled.notify_one();
     }
@@ -142,7 +143,7 @@ impl Shared {
             return Ticket::default();
         }
         let position = self.watermark.durability().accepted();
-        let ticket = queue.order.push_deferred(position, job, Instant::now());
+        let ticket = queue.order.push_deferred(position, Box::new(job), Instant::now());
         drop(queue);
         self.filled.notify_one();
         ticket
@@ -181,7 +182,7 @@ impl Shared {
         });
         let now = Instant::now();
         let monitored = kind.monitored();
-        let waits = queue.order.push(position, kind, key, job, now);
+        let waits = queue.order.push(position, kind, key, Box::new(job), now);
         if let Some((channel, is_new)) = monitored.filter(|_| waits) {
             self.watermark.monitored(channel, position, is_new);
         }
@@ -205,7 +206,7 @@ impl Shared {
             let (id, position) = (PaymentId(payment), self.watermark.accept());
             let change = Change::Payments(vec![(id, PaymentEvent::NotSent)]);
             let job = Job::new(change, Box::new(drop));
-            queue.order.push(position, Kind::Plain, Some(Name::of_payment(id)), job, now);
+            queue.order.push(position, Kind::Plain, Some(Name::of_payment(id)), Box::new(job), now);
         }
         self.metrics.cut(queue.order.take_counts());
         drop(queue);

@@ -64,16 +64,18 @@ impl<K: Eq + Clone, T> Order<K, T> {
             self.release(u64::MAX, now);
             return Cut { entries: self.entries.drain(..).collect(), watermark: self.last };
         }
-        let rest = self.entries.split_off(self.end());
-        let before = std::mem::take(&mut self.entries);
-        let (free, waiting): (Vec<_>, Vec<_>) =
-            before.into_iter().partition(|entry| entry.is_free(now));
+        let end = self.end();
+        let (mut free, mut waiting) = (Vec::with_capacity(end), Vec::new());
+        // The queue keeps its room for what comes next.
+        for entry in self.entries.drain(..end) {
+            if entry.is_free(now) { free.push(entry) } else { waiting.push(entry) }
+        }
         for entry in free.iter().filter(|entry| entry.wait.is_some()) {
             if let Kind::Outbound(payment) = entry.kind {
                 self.unproven.insert(payment);
             }
         }
-        self.entries.extend(waiting.into_iter().chain(rest));
+        waiting.into_iter().rev().for_each(|entry| self.entries.push_front(entry));
         Cut { entries: free, watermark: self.watermark() }
     }
 

@@ -20,7 +20,7 @@ const CAPACITY_BYTES: usize = 256 << 20;
 const UNUSUAL_WAIT: Duration = Duration::from_secs(1);
 
 pub(super) struct Queue {
-    pub(super) order: Order<Name, Job>,
+    pub(super) order: Order<Name, Box<Job>>,
     /// The library's values that are not committed.
     pub(super) overlay: HashMap<Name, (Position, Value)>,
     overlay_bytes: usize,
