@@ -1,14 +1,16 @@
-//! What waiting costs: 10,000 callers of WaitInvoice and WaitAnyInvoice over 50 connections, how long it
-//! takes until the last of them is told of a payment, and the memory of the daemon meanwhile.
+//! What waiting costs: 10,000 callers of WaitInvoice and WaitAnyInvoice over 50 connections; the memory,
+//! the threads and the processor time of the daemon meanwhile, and how long it takes until the last
+//! of them is told of a payment. Needs Linux.
 //!
 //! `cargo bench --workspace --bench waits`
 
 use std::fs;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
-use e2e_tests::{Network, Node, until};
-use ldk_server_client::{Client, Code, Error};
+use anyhow::{Context as _, Result, bail, ensure};
+
+use e2e_tests::{Network, Node, RawConnection, until};
+use ldk_server_client::{Client, Error};
 use ldk_server_grpc::api::{Bolt11ReceiveRequest, WaitAnyInvoiceRequest, WaitInvoiceRequest};
 use tokio::task::JoinSet;
 
@@ -16,8 +18,13 @@ const CONNECTIONS: usize = 50;
 const ON_A_CONNECTION: usize = 200;
 const WAITERS: usize = CONNECTIONS * ON_A_CONNECTION;
 const CHANNEL_SATS: u64 = 1_000_000;
-const LABEL: &str = "awaited";
-const PATIENCE: Duration = Duration::from_secs(120);
+const ROUNDS: usize = 3;
+/// Less than the callers wait.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// For how long nothing happens while all wait.
+const WATCHED: Duration = Duration::from_secs(5);
+/// The unit of `/proc/PID/stat`, which is the same on every architecture of Linux.
+const TICK_MS: f64 = 10.0;
 
 /// What the callers wait for.
 #[derive(Clone, Copy, Debug)]
@@ -29,44 +36,56 @@ enum Kind {
 #[tokio::main]
 async fn main() -> Result<()> {
     let network = Network::start().await?;
-    let limits = format!("[limits]\nmax_waiting_calls = {WAITERS}\n");
+    let limits = format!("[limits]\nmax_waiting_calls = {WAITERS}\n[metrics]\nenabled = true\n");
     let (alice, bob) = tokio::try_join!(network.node("alice"), network.node_with("bob", limits))?;
     network.fund(&[&alice, &bob], 2 * CHANNEL_SATS).await?;
     network.open_channel(&alice, &bob, CHANNEL_SATS, CHANNEL_SATS / 2).await?;
     println!(
-        "{:>8} {:>16} {:>10} {:>10} {:>10} {:>10}",
-        "", "waiters", "ms p50", "ms p99", "ms max", "RSS MiB"
+        "{:>8} {:>8} {:>10} {:>8} {:>8} {:>8} {:>10} {:>8} {:>8} {:>10}",
+        "kind",
+        "waiters",
+        "all wait s",
+        "CPU ms/s",
+        "threads",
+        "RSS MiB",
+        "ms first",
+        "p50",
+        "p99",
+        "max"
     );
-    for kind in [Kind::Any, Kind::Invoice] {
-        measure(&alice, &bob, kind).await?;
+    for _ in 0..ROUNDS {
+        for kind in [Kind::Any, Kind::Invoice] {
+            measure(&alice, &bob, kind).await?;
+        }
     }
     network.stop().await
 }
 
 async fn measure(payer: &Node, payee: &Node, kind: Kind) -> Result<()> {
+    let last = wait_any(payee.client(), u64::MAX, 0).await?.last_pay_index;
     let request = Bolt11ReceiveRequest {
         amount_msat: Some(1_000_000),
         expiry_secs: 3_600,
-        label: format!("{LABEL} {kind:?}"),
+        label: format!("awaited {last}"),
         ..Default::default()
     };
     let made = payee.client().bolt11_receive(request.clone()).await?;
-    let last = wait_any(payee.client(), u64::MAX, 0).await?.last_pay_index;
+    let began = Instant::now();
     let mut waiting = JoinSet::new();
     for _ in 0..CONNECTIONS {
         let client = Client::from_config_file(payee.config_file())?;
+        // The connection is a stranger's before: of their calls, the server resets those beyond 512.
+        wait_any(&client, last, 0).await?;
         for _ in 0..ON_A_CONNECTION {
             waiting.spawn(waiter(client.clone(), kind, request.label.clone(), last));
         }
     }
-    until("all wait", PATIENCE, async || {
-        let refused = wait_any(payee.client(), 0, 0).await.err();
-        let code = refused.as_ref().and_then(Error::code);
-        ensure!(code == Some(Code::ResourceExhausted), "{refused:?}");
-        Ok(())
-    })
-    .await?;
-    let resident_mib = resident_kib(payee.pid().await?)? / 1024;
+    all_wait(payee, &mut waiting).await?;
+    let all_wait_secs = began.elapsed().as_secs_f64();
+    let process = Process(payee.pid().await?);
+    let idle_ms_per_sec = process.cpu_ms_per_sec(WATCHED).await?;
+    let (resident_kib, threads) = (process.status("VmRSS")?, process.status("Threads")?);
+    let paid = Instant::now();
     let payment_id = payer.send(&made.invoice).await?;
     payer.settled(&payment_id).await?;
     let mut told = Vec::new();
@@ -75,19 +94,44 @@ async fn measure(payer: &Node, payee: &Node, kind: Kind) -> Result<()> {
     }
     told.sort_unstable();
     let first = *told.first().context("nobody was told")?;
-    let after = |share: usize| {
-        let at = told[(told.len() - 1) * share / 100];
-        at.duration_since(first).as_secs_f64() * 1_000.0
-    };
+    let ms = |from: Instant, to: Instant| to.duration_since(from).as_secs_f64() * 1_000.0;
+    let after = |share: usize| ms(first, told[(told.len() - 1) * share / 100]);
     println!(
-        "{:>8} {:>16} {:>10.0} {:>10.0} {:>10.0} {resident_mib:>10}",
+        "{:>8} {:>8} {all_wait_secs:>10.1} {idle_ms_per_sec:>8.0} {threads:>8} {:>8} {:>10.0} {:>8.0} \
+         {:>8.0} {:>10.0}",
         format!("{kind:?}"),
         told.len(),
+        resident_kib / 1024,
+        ms(paid, first),
         after(50),
         after(99),
         after(100),
     );
     Ok(())
+}
+
+/// Until the payee says that all wait. Fails when one of them is answered before.
+async fn all_wait(payee: &Node, waiting: &mut JoinSet<Result<Instant>>) -> Result<()> {
+    let counted = until("all wait", PATIENCE, async || {
+        let wait = waiting_calls(payee).await?;
+        ensure!(wait == WAITERS, "{wait} of {WAITERS} wait");
+        Ok(())
+    });
+    tokio::select! {
+        counted = counted => counted,
+        Some(answered) = waiting.join_next() => {
+            let waited = answered?.context("the first waiter that failed");
+            waited.and_then(|_| bail!("a waiter was told before the payment"))
+        },
+    }
+}
+
+async fn waiting_calls(payee: &Node) -> Result<usize> {
+    let answer = RawConnection::get(payee.config(), "/metrics").await?;
+    let text = String::from_utf8_lossy(&answer.body);
+    let value = text.lines().find_map(|line| line.strip_prefix("ldk_server_waiting_calls "));
+    let value = value.with_context(|| format!("no number of those who wait: {answer:?}"))?;
+    Ok(value.parse()?)
 }
 
 /// Waits, and returns when it was told.
@@ -115,9 +159,31 @@ async fn wait_any(
     client.wait_any_invoice(request).await
 }
 
-fn resident_kib(pid: u32) -> Result<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
-    Ok(kib.context("no VmRSS")?.trim().parse()?)
+/// The daemon, as the system sees it.
+struct Process(u32);
+
+impl Process {
+    /// A number of `/proc/PID/status`.
+    fn status(&self, name: &str) -> Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.0))?;
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        let number = line.and_then(|line| line.split_whitespace().next());
+        Ok(number.with_context(|| format!("no {name}"))?.parse()?)
+    }
+
+    /// The processor time that it takes while nothing happens.
+    async fn cpu_ms_per_sec(&self, watched: Duration) -> Result<f64> {
+        let before = self.cpu_ticks()?;
+        tokio::time::sleep(watched).await;
+        let ticks = self.cpu_ticks()?.saturating_sub(before);
+        Ok(f64::from(u32::try_from(ticks)?) * TICK_MS / watched.as_secs_f64())
+    }
+
+    /// User and system time (proc_pid_stat(5)).
+    fn cpu_ticks(&self) -> Result<u64> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.0))?;
+        let after_name = stat.rsplit_once(") ").context("no name")?.1;
+        let times = after_name.split(' ').skip(11).take(2).map(str::parse::<u64>);
+        Ok(times.sum::<Result<u64, _>>()?)
+    }
 }

@@ -10,6 +10,7 @@ use crate::error::Error;
 #[derive(Clone, Debug)]
 pub struct Bulkhead {
     places: Arc<Semaphore>,
+    number: usize,
     refusal: Arc<str>,
 }
 
@@ -23,7 +24,7 @@ impl Bulkhead {
     /// A bulkhead with so many places. `full` describes the work under way when none is free.
     pub fn new(places: usize, full: &str) -> Self {
         let refusal = format!("{full}; try again later").into();
-        Self { places: Arc::new(Semaphore::new(places)), refusal }
+        Self { places: Arc::new(Semaphore::new(places)), number: places, refusal }
     }
 
     /// Takes a place, or returns RESOURCE_EXHAUSTED if none is free.
@@ -38,6 +39,11 @@ impl Bulkhead {
         let permit = Arc::clone(&self.places).acquire_owned().await;
         let permit = permit.map_err(|_| Error::Unavailable("the server is stopping".to_owned()))?;
         Ok(Place { _permit: permit })
+    }
+
+    /// The number of places that are taken.
+    pub fn taken(&self) -> usize {
+        self.number.saturating_sub(self.places.available_permits())
     }
 
     /// The number of free places.
@@ -64,7 +70,9 @@ mod tests {
         assert_eq!(reason, "1 backup is being made; try again later");
         assert!(timeout(Duration::from_secs(1), bulkhead.enter()).await.is_err());
         drop(place);
-        bulkhead.enter().await.unwrap();
-        assert_eq!(bulkhead.free(), 1);
+        let place = bulkhead.enter().await.unwrap();
+        assert_eq!((bulkhead.free(), bulkhead.taken()), (0, 1));
+        drop(place);
+        assert_eq!((bulkhead.free(), bulkhead.taken()), (1, 0));
     }
 }

@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use requests::Counted;
 pub use requests::Requests;
 
+use crate::bulkhead::Bulkhead;
 use crate::certificate::Certificate;
 use crate::chain::gate::Broadcasts;
 use crate::clock::Ticks;
@@ -55,6 +56,8 @@ pub struct Sources {
     pub certificate: Certificate,
     /// The webhooks.
     pub webhooks: Arc<Webhooks>,
+    /// The calls that wait for something to happen.
+    pub waiting: Bulkhead,
 }
 
 /// Reads the node at once and then every `poll_interval`, until `stop` is cancelled.
@@ -83,7 +86,7 @@ impl Metrics {
     /// Renders all metrics in the text format of Prometheus. Blocks: it reads sizes from the file
     /// system.
     pub fn text(&self, requests: &Requests, is_ready: bool) -> prometheus::Result<String> {
-        let Sources { store, gate, broadcasts, certificate, webhooks } = &self.sources;
+        let Sources { store, gate, broadcasts, certificate, webhooks, waiting } = &self.sources;
         let page = Page::default();
         self.reading.add(&page)?;
         add_payments(&page, store.payment_counts())?;
@@ -93,6 +96,11 @@ impl Metrics {
         for collector in counted.chain(requests.collectors()) {
             page.counted(collector)?;
         }
+        page.gauge(
+            "ldk_server_waiting_calls",
+            "Calls that wait for something to happen.",
+            signed(waiting.taken()),
+        )?;
         page.gauge(
             "ldk_server_ready",
             "1 if the node can be relied on, as /readyz tells, otherwise 0.",

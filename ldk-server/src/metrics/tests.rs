@@ -171,10 +171,12 @@ fn eventful(dir: &TempDir) -> String {
         gate: Arc::new(gate()),
         broadcasts: Broadcasts::new().unwrap(),
         certificate,
+        waiting: Bulkhead::new(2, "2 calls wait"),
     };
+    let waits = sources.waiting.try_enter().unwrap();
     let metrics = Metrics { reading: Arc::new(reading()), sources };
     let text = metrics.text(&requests, true).unwrap();
-    drop((listener, under_way));
+    drop((listener, under_way, waits));
     text
 }
 
@@ -246,6 +248,7 @@ fn every_metric_has_its_help_and_its_value() {
         "rpc_total{code=\"OK\",method=\"other\"} 1",
         "rpc_in_flight{method=\"ListPeers\"} 0",
         "rpc_in_flight{method=\"SubscribeEvents\"} 1",
+        "waiting_calls 1",
         "rpc_duration_seconds_bucket{method=\"ListPeers\",le=\"0.01\"} 0",
         "rpc_duration_seconds_bucket{method=\"ListPeers\",le=\"0.025\"} 2",
         "store_queued_writes 0",

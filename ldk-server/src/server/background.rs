@@ -14,7 +14,6 @@ use crate::http::{Listener, Router};
 use crate::node::startup::Started;
 use crate::readiness::{Probe, Readiness};
 use crate::retention::invoices::InvoicePruner;
-use crate::webhooks::Webhooks;
 use crate::{books, logging, memory, metrics, retention, rollback, systemd};
 
 impl Tasks {
@@ -104,7 +103,7 @@ impl Tasks {
     pub(super) fn spawn_metrics(
         &mut self,
         Started { node, store, gate, chain_gate, .. }: &Started,
-        webhooks: &Arc<Webhooks>,
+        App { webhooks, waiting, .. }: &App,
         config: &Config,
         latest: watch::Sender<Option<metrics::Metrics>>,
         certificate: &Certificate,
@@ -119,6 +118,7 @@ impl Tasks {
             broadcasts: chain_gate.broadcasts().clone(),
             certificate: certificate.clone(),
             webhooks: Arc::clone(webhooks),
+            waiting: waiting.clone(),
         };
         let (node, interval) = (Arc::clone(node), config.metrics.poll_interval);
         let reading = metrics::watch_node(node, sources, interval, latest, stop.serving().clone());

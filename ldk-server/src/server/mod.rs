@@ -104,7 +104,7 @@ impl Server {
             Err(error) => return Err(running.give_up(error).await),
         };
         tasks.spawn_with_node(&app, &started, &config, &stop);
-        tasks.spawn_metrics(&started, &app.webhooks, &config, latest_metrics, &certificate, &stop);
+        tasks.spawn_metrics(&started, &app, &config, latest_metrics, &certificate, &stop);
         tasks.spawn_probe(&started, &config, certificate, started_at_secs, &readiness, &stop);
         log_node_uris(&running);
         progress.send_replace(api::Phase::Ready(app));
