@@ -34,6 +34,7 @@ pub mod intents;
 mod ip;
 pub mod json;
 pub mod lnurl;
+pub mod local_socket;
 pub mod locks;
 pub mod logging;
 pub mod man;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 /// From the top to the bottom. A module may name those that stand below it, and no other.
-const FLOORS: [&str; 62] = [
+const FLOORS: [&str; 63] = [
     "main",
     "fuzzing",
     "commands",
@@ -55,6 +55,7 @@ const FLOORS: [&str; 62] = [
     "man",
     "logging",
     "secrets",
+    "local_socket",
     "descriptors",
     "storage",
     "json",
