@@ -11,6 +11,7 @@ pub mod bulkhead;
 pub mod caller;
 pub mod certificate;
 pub mod chain;
+mod cln;
 mod clock;
 pub mod commands;
 mod compat;
