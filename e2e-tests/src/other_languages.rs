@@ -27,6 +27,11 @@ pub async fn python_for_openapi(tmp: &Path) -> Result<PathBuf> {
     python_in(&tmp.join("python-openapi"), "openapi/requirements.txt").await
 }
 
+/// As [`python`], with Core Lightning's own client.
+pub async fn python_for_cln(tmp: &Path) -> Result<PathBuf> {
+    python_in(&tmp.join("python-cln"), "cln/requirements.txt").await
+}
+
 /// A Python in `environment` that has the packages of this file.
 async fn python_in(environment: &Path, requirements: &str) -> Result<PathBuf> {
     let python = environment.join("bin/python");

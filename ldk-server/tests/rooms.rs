@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 /// From the top to the bottom. A module may name those that stand below it, and no other.
-const FLOORS: [&str; 62] = [
+const FLOORS: [&str; 64] = [
     "main",
     "fuzzing",
     "commands",
     "server",
     "systemd",
     "http",
+    "cln",
     "page",
     "openapi",
     "feeds",
@@ -55,6 +56,7 @@ const FLOORS: [&str; 62] = [
     "man",
     "logging",
     "secrets",
+    "local_socket",
     "descriptors",
     "storage",
     "json",

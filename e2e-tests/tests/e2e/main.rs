@@ -11,6 +11,8 @@ mod chain_source;
 mod channel_states;
 mod channel_waits;
 mod channels;
+#[cfg(unix)]
+mod cln;
 mod configuration;
 mod connections;
 mod crash;

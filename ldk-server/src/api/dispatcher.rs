@@ -121,7 +121,8 @@ impl Dispatcher {
         R::serve(self, Admitted { caller, entry, changes_files }, request).await
     }
 
-    fn app(&self) -> Result<Arc<App>, Error> {
+    /// What operations work with, or UNAVAILABLE.
+    pub(crate) fn app(&self) -> Result<Arc<App>, Error> {
         self.not_stopping()?;
         self.ready()
     }

@@ -419,6 +419,10 @@ keys! {
         "lnurl.ca_cert_path",
         "PEM certificate of an authority to trust for LNURL services, besides the usual ones",
     ).value("FILE");
+    CLN_RPC_FILE: Text(
+        "cln.rpc_file",
+        "Unix socket for clients of Core Lightning; a name without a directory is one in the directory of the network, such as lightning-rpc [default: none]",
+    ).value("FILE");
     INVOICES_KEEP_EXPIRED_DAYS: Number(
         "invoices.keep_expired_days",
         "Days after which invoices that expired or were cancelled are deleted; 0 means never",

@@ -52,6 +52,8 @@ pub struct Config {
     pub grpc_address: SocketAddr,
     /// The Unix socket of the service, for programs on this machine.
     pub unix_socket: Option<UnixSocketConfig>,
+    /// The Unix socket for clients of Core Lightning.
+    pub cln_socket: Option<UnixSocketConfig>,
     /// The addresses where Lightning peers connect.
     pub listening_addresses: Vec<SocketAddress>,
     /// The addresses that are announced; empty for the listening addresses.
@@ -186,6 +188,7 @@ impl Config {
             backup_directory: parse::backup_directory(values)?,
             grpc_address: parse::grpc_address(values)?,
             unix_socket: parse::unix_socket(values)?,
+            cln_socket: parse::cln_socket(values, &storage_dir, network)?,
             async_payments_role: parse::async_payments_role(values, identity.is_announceable())?,
             listening_addresses: identity.listening_addresses,
             announcement_addresses: identity.announcement_addresses,

@@ -24,15 +24,15 @@ use tokio_util::task::TaskTracker;
 use super::Router;
 use super::client::{Budget, Client};
 use super::handshake::handshake;
-use super::identity::{ConnectionIdentity, LocalUser};
-use super::local_socket::{AccessRule, LocalStream};
+use super::identity::ConnectionIdentity;
 use super::preface_timeout::PrefaceTimeout;
 use super::slots::{Slot, Slots};
 use super::stream::{Stream, StreamExecutor};
 use super::watched::Watched;
 use crate::certificate::Certificate;
 use crate::clock::LogThrottle;
-use crate::config::LimitsConfig;
+use crate::config::{LimitsConfig, keys};
+use crate::local_socket::{self, AccessRule, LocalStream};
 use crate::secrets::{ClientCertificate, ClientCertificateError};
 
 /// The largest headers of one request.
@@ -159,7 +159,7 @@ impl Connection {
         let judging = spawn_blocking(move || rule.judge(&stream).map(|judged| (judged, stream)));
         let ((user, has_access), stream) = judging.await??;
         if !has_access {
-            log_refusal(user);
+            local_socket::log_refusal(keys::NODE_UNIX_SOCKET.name(), user);
             return Ok(());
         }
         let stream = with_timeout(stream, self.limits.write_timeout);
@@ -285,14 +285,6 @@ fn log_seldom(peer: &impl Display, error: &BoxError) {
     match ENDED.count() {
         Some(failures) => tracing::debug!(%peer, %error, failures, "a connection has failed"),
         None => tracing::trace!(%peer, %error, "a connection has failed"),
-    }
-}
-
-/// Logs that a process without access has used the Unix socket, for the first in each minute.
-fn log_refusal(LocalUser { uid, gid, .. }: LocalUser) {
-    static REFUSED: LogThrottle = LogThrottle::new();
-    if let Some(refused) = REFUSED.count() {
-        tracing::warn!(uid, gid, refused, "node.unix_socket: refused a process of another user");
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::local_socket::LocalUser;
 use crate::secrets::ClientCertificate;
 
 /// Who is at the other side of a connection. Each of its requests has this in its extensions, in an
@@ -12,17 +13,6 @@ pub enum ConnectionIdentity {
     ClientCertificate(ClientCertificate),
     /// A process on this machine, which may use the Unix socket.
     LocalUser(LocalUser),
-}
-
-/// A process at the other side of a Unix socket, as it was when it connected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LocalUser {
-    /// The number of its user.
-    pub uid: u32,
-    /// The number of its first group.
-    pub gid: u32,
-    /// Its own number, if the system tells.
-    pub pid: Option<i32>,
 }
 
 /// As the log has it.

@@ -9,11 +9,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::Router;
 use super::connection::{Connection, Connections};
-use super::local_socket::{AccessRule, LocalSocket, LocalSocketError, LocalStream};
 use crate::certificate::Certificate;
 use crate::clock::LogThrottle;
-use crate::config::{LimitsConfig, UnixSocketConfig};
+use crate::config::{LimitsConfig, UnixSocketConfig, keys};
 use crate::descriptors;
+use crate::local_socket::{AccessRule, LocalSocket, LocalSocketError, LocalStream};
 
 /// The pause after accepting failed, which it does when the process is out of file descriptors.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
@@ -39,7 +39,7 @@ impl Listener {
 
     /// Binds a Unix socket as well.
     pub fn with_unix_socket(self, config: &UnixSocketConfig) -> Result<Self, LocalSocketError> {
-        Ok(Self { local: Some(LocalSocket::bind(config)?), ..self })
+        Ok(Self { local: Some(LocalSocket::bind(keys::NODE_UNIX_SOCKET.name(), config)?), ..self })
     }
 
     /// The address that was bound.

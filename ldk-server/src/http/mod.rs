@@ -13,8 +13,6 @@ mod in_json;
 mod layers;
 mod lightning;
 mod listener;
-#[cfg_attr(not(unix), path = "no_local_socket.rs")]
-mod local_socket;
 mod metrics;
 mod page;
 mod people;
@@ -29,10 +27,9 @@ mod watched;
 mod web;
 
 pub use health::{HealthPages, keep_reported};
-pub use identity::{ConnectionIdentity, LocalUser};
+pub use identity::ConnectionIdentity;
 pub use layers::{AcceptedForms, Access};
 pub use listener::Listener;
-pub use local_socket::LocalSocketError;
 pub use metrics::MetricsEndpoint;
 pub use router::{MAX_PUBLIC_MESSAGE_BYTES, Router};
 

@@ -8,6 +8,7 @@ use super::app::event_loop;
 use super::{ShutdownPhase, Stop, Tasks};
 use crate::app::App;
 use crate::certificate::{Certificate, CertificateReloader};
+use crate::cln::{Cln, ClnSocket};
 use crate::config::Config;
 use crate::hold::deadline;
 use crate::http::{Listener, Router};
@@ -40,6 +41,14 @@ impl Tasks {
         self.spawn(ShutdownPhase::Serving, "certificate", certificate.keep(stop()));
         self.spawn(ShutdownPhase::Serving, "lost lines", logging::report_lost_lines(stop()));
         self.spawn(ShutdownPhase::Serving, "memory", memory::release_periodically(stop()));
+    }
+
+    /// Spawns the socket for clients of Core Lightning, if there is one.
+    pub(super) fn spawn_cln_socket(&mut self, socket: Option<ClnSocket>, cln: Cln, stop: &Stop) {
+        if let Some(socket) = socket {
+            let serving = socket.serve(cln, stop.serving().clone());
+            self.spawn(ShutdownPhase::Connections, "Core Lightning's socket", serving);
+        }
     }
 
     /// Spawns the tasks that need a node.

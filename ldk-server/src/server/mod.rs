@@ -78,14 +78,23 @@ impl Server {
             (Readiness::starting(), Stop::default(), Tasks::default());
         let prepared = Prepared::new(&config).await?;
         let Prepared {
-            lock, entropy, permissions, certificate, sockets, listener, address, ..
+            lock,
+            entropy,
+            permissions,
+            certificate,
+            sockets,
+            listener,
+            address,
+            cln_socket,
+            ..
         } = prepared;
         let config = Arc::new(config);
         let signed_since = (permissions.clone(), started_at_secs);
         let services = Services::new(&config, signed_since, &readiness, &stop, &mut tasks).await?;
-        let Services { router, calls, events, progress, latest_metrics } = services;
+        let Services { router, calls, cln, events, progress, latest_metrics } = services;
         let reloader = prepared.certificate_reloader;
         tasks.spawn_listener((listener, router), reloader, &readiness, &stop);
+        tasks.spawn_cln_socket(cln_socket, cln, &stop);
         tracing::info!("gRPC service listening on {address}");
 
         let report = |phase| report_phase(phase, &readiness, &progress);

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use super::{StartError, exposure, upstream};
 use crate::api;
 use crate::certificate::{Certificate, CertificateReloader, ClientCertificates};
+use crate::cln::ClnSocket;
 use crate::config::{Config, LimitsConfig};
 use crate::descriptors::Shares;
 use crate::gate::{self, ListeningSockets};
@@ -27,6 +28,8 @@ pub(super) struct Prepared {
     /// The listener that callers connect to.
     pub(super) listener: Listener,
     pub(super) address: SocketAddr,
+    /// The socket for clients of Core Lightning.
+    pub(super) cln_socket: Option<ClnSocket>,
 }
 
 impl Prepared {
@@ -43,6 +46,9 @@ impl Prepared {
         gate::check(config)?;
         let sockets = ListeningSockets::bind(&config.listening_addresses)?;
         let (listener, address) = listen(config, &certificate).await?;
+        let write_timeout = config.limits.write_timeout;
+        let bind = |socket| ClnSocket::bind(socket, write_timeout);
+        let cln_socket = config.cln_socket.as_ref().map(bind).transpose()?;
         Ok(Self {
             lock,
             entropy,
@@ -52,6 +58,7 @@ impl Prepared {
             sockets,
             listener,
             address,
+            cln_socket,
         })
     }
 }

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use super::{ShutdownPhase, StartError, Stop, Tasks};
 use crate::api::{self, Dispatcher};
+use crate::cln::Cln;
 use crate::config::Config;
 use crate::events::JsonEvents;
 use crate::executor::Executor;
@@ -26,6 +27,8 @@ use crate::readiness::Readiness;
 pub(super) struct Services {
     pub(super) router: Router,
     pub(super) calls: Executor,
+    /// The methods of Core Lightning.
+    pub(super) cln: Cln,
     /// Events as they are sent in JSON.
     pub(super) events: Arc<JsonEvents>,
     /// Sets the phase of the start that calls see.
@@ -48,6 +51,7 @@ impl Services {
         let calls = Executor::new(config.limits.max_calls_in_flight);
         let stopping = stop.serving().clone();
         let dispatcher = Dispatcher::new(phase, calls.clone(), stopping, permissions.clone());
+        let cln = Cln::new(dispatcher.clone(), config.network, config.network_dir());
         let events = Arc::<JsonEvents>::default();
         let feeds = Feeds::new(dispatcher.clone(), Arc::clone(&events));
         let service = grpc::Service::new(dispatcher);
@@ -69,6 +73,6 @@ impl Services {
         let health = health.max_decoding_message_size(MAX_PUBLIC_MESSAGE_BYTES);
         let pages = HealthPages::new(readiness.subscribe());
         let router = Router::new(service, access, health, pages, metrics, &config.http, feeds)?;
-        Ok(Self { router, calls, events, progress, latest_metrics })
+        Ok(Self { router, calls, cln, events, progress, latest_metrics })
     }
 }

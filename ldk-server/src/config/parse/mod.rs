@@ -31,7 +31,7 @@ pub(super) use node::{async_payments_role, grpc_address, identity};
 pub(super) use routing::{channels, routing};
 use rustls_pki_types::DnsName;
 pub(super) use tls::{client_auth, tls};
-pub(super) use unix_socket::unix_socket;
+pub(super) use unix_socket::{cln_socket, unix_socket};
 pub(super) use webhooks::webhooks;
 
 use super::keys::{self, Key, Number, Text};

@@ -2,6 +2,9 @@
 
 use std::path::Path;
 
+use ldk_node::bitcoin::Network;
+use ldk_server_grpc::places;
+
 use crate::config::keys::{self, Key, Text};
 use crate::config::values::Values;
 use crate::config::{ConfigError, UnixSocketConfig};
@@ -19,20 +22,43 @@ pub(in crate::config) fn unix_socket(
         let alone = |_| Err(ConfigError::new(GROUP, "needs node.unix_socket to be set too"));
         return group.map_or(Ok(None), alone);
     };
+    check(PATH, &path)?;
+    let group = group.map(|group| group_id(&group)).transpose()?;
+    Ok(Some(UnixSocketConfig { path, group }))
+}
+
+/// The socket for clients of Core Lightning, where only the user of the daemon is let in.
+pub(in crate::config) fn cln_socket(
+    values: &Values,
+    storage_dir: &Path,
+    network: Network,
+) -> Result<Option<UnixSocketConfig>, ConfigError> {
+    const KEY: Key<Text> = keys::CLN_RPC_FILE;
+    let Some(given) = values.path(KEY) else { return Ok(None) };
+    let is_name = given.components().count() == 1 && given.is_relative();
+    let path = match is_name {
+        true => places::network_dir(storage_dir, &network.to_string()).join(&given),
+        false => given.clone(),
+    };
+    check(KEY, if given.as_os_str().is_empty() { &given } else { &path })?;
+    Ok(Some(UnixSocketConfig { path, group: None }))
+}
+
+/// Checks that a socket can have this path.
+fn check(key: Key<Text>, path: &Path) -> Result<(), ConfigError> {
     if !cfg!(unix) {
-        return Err(ConfigError::new(PATH, "this system has no Unix sockets; remove the key"));
+        return Err(ConfigError::new(key, "this system has no Unix sockets; remove the key"));
     }
     let bytes = path.as_os_str().len();
     if bytes == 0 {
-        return Err(ConfigError::new(PATH, "must not be empty; remove the key for no socket"));
+        return Err(ConfigError::new(key, "must not be empty; remove the key for no socket"));
     }
     if bytes > MAX_PATH_BYTES {
         let shown = path.display();
         let reason = format!("\"{shown}\" has {bytes} bytes; at most {MAX_PATH_BYTES}");
-        return Err(ConfigError::new(PATH, reason));
+        return Err(ConfigError::new(key, reason));
     }
-    let group = group.map(|group| group_id(&group)).transpose()?;
-    Ok(Some(UnixSocketConfig { path, group }))
+    Ok(())
 }
 
 /// The number of a group that is given by its name or its number.

@@ -12,11 +12,12 @@ use ldk_server_grpc::rune::{self, Restriction};
 use tonic::Status;
 
 use super::super::client::UnverifiedCall;
-use super::super::identity::{ConnectionIdentity, LocalUser};
+use super::super::identity::ConnectionIdentity;
 use super::check::Check;
 use crate::access::Grant;
 use crate::caller::{Caller, Identity};
 use crate::clock::{LogThrottle, unix_secs};
+use crate::local_socket::LocalUser;
 use crate::permissions::{ApiKeys, Genuine, Refusal, Runes, Signed};
 use crate::rest;
 use crate::secrets::ClientCertificate;

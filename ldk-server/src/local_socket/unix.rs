@@ -1,4 +1,4 @@
-//! The Unix socket: where it is, and whose processes may use it.
+//! A Unix socket: where it is, and whose processes may use it.
 //!
 //! The mode of the file decides who can connect. Whoever has connected is looked at once more, so that a
 //! mode which somebody has changed lets nobody else in.
@@ -12,25 +12,25 @@ use std::sync::Arc;
 
 use tokio::net::{UnixListener, UnixStream};
 
-use super::identity::LocalUser;
+use super::LocalUser;
 use crate::config::UnixSocketConfig;
 
 /// A connection to the socket.
-pub(super) type LocalStream = UnixStream;
+pub(crate) type LocalStream = UnixStream;
 
 const OWN_MODE: u32 = 0o600;
 const GROUP_MODE: u32 = 0o660;
 const ROOT: u32 = 0;
 
 /// The socket, whose file is removed when this is dropped.
-pub(super) struct LocalSocket {
+pub(crate) struct LocalSocket {
     listener: UnixListener,
     access_rule: AccessRule,
 }
 
 /// Whose processes may use the socket.
 #[derive(Clone)]
-pub(super) struct AccessRule {
+pub(crate) struct AccessRule {
     uid: u32,
     group: Option<u32>,
     file: Arc<SocketFile>,
@@ -38,6 +38,8 @@ pub(super) struct AccessRule {
 
 /// The file of a socket that was bound here.
 struct SocketFile {
+    /// The key of the configuration that names it.
+    key: &'static str,
     path: PathBuf,
     /// Its file system and number, which tell it from one that another daemon has put there since.
     id: (u64, u64),
@@ -45,8 +47,9 @@ struct SocketFile {
 
 /// Why there is no socket.
 #[derive(Debug, thiserror::Error)]
-#[error("node.unix_socket: {}: {reason}", path.display())]
+#[error("{key}: {}: {reason}", path.display())]
 pub struct LocalSocketError {
+    key: &'static str,
     path: PathBuf,
     reason: Reason,
 }
@@ -64,16 +67,23 @@ enum Reason {
 }
 
 impl LocalSocket {
-    /// Binds the socket, in place of one that nobody listens at any more.
-    pub(super) fn bind(config: &UnixSocketConfig) -> Result<Self, LocalSocketError> {
-        let path = &config.path;
-        Self::try_bind(config).map_err(|reason| LocalSocketError { path: path.clone(), reason })
+    /// Binds the socket that this key of the configuration names, in place of one that nobody listens at
+    /// any more.
+    pub(crate) fn bind(
+        key: &'static str,
+        config: &UnixSocketConfig,
+    ) -> Result<Self, LocalSocketError> {
+        let path = config.path.clone();
+        Self::try_bind(key, config).map_err(|reason| LocalSocketError { key, path, reason })
     }
 
-    fn try_bind(UnixSocketConfig { path, group }: &UnixSocketConfig) -> Result<Self, Reason> {
+    fn try_bind(
+        key: &'static str,
+        UnixSocketConfig { path, group }: &UnixSocketConfig,
+    ) -> Result<Self, Reason> {
         remove_stale(path)?;
         let listener = UnixListener::bind(path)?;
-        let file = SocketFile::at(path)?;
+        let file = SocketFile::at(key, path)?;
         let mode = if group.is_some() { GROUP_MODE } else { OWN_MODE };
         if let Some(group) = *group {
             chown(path, None, Some(group)).map_err(|error| Reason::Group(group, error))?;
@@ -85,12 +95,12 @@ impl LocalSocket {
     }
 
     /// Waits for a connection.
-    pub(super) async fn accept(&self) -> io::Result<LocalStream> {
+    pub(crate) async fn accept(&self) -> io::Result<LocalStream> {
         self.listener.accept().await.map(|(stream, _)| stream)
     }
 
     /// Whose processes may use it.
-    pub(super) fn access_rule(&self) -> AccessRule {
+    pub(crate) fn access_rule(&self) -> AccessRule {
         self.access_rule.clone()
     }
 }
@@ -113,9 +123,9 @@ fn remove_stale(path: &Path) -> Result<(), Reason> {
 }
 
 impl SocketFile {
-    fn at(path: &Path) -> io::Result<Self> {
+    fn at(key: &'static str, path: &Path) -> io::Result<Self> {
         let id = id(&fs::symlink_metadata(path)?);
-        Ok(Self { path: path.to_owned(), id })
+        Ok(Self { key, path: path.to_owned(), id })
     }
 
     /// What the file is now, if it is there still.
@@ -136,7 +146,7 @@ impl Drop for SocketFile {
         if self.now().is_some()
             && let Err(error) = fs::remove_file(&self.path)
         {
-            tracing::warn!("node.unix_socket: {} stays: {error}", self.path.display());
+            tracing::warn!("{}: {} stays: {error}", self.key, self.path.display());
         }
     }
 }
@@ -147,7 +157,7 @@ fn id(there: &Metadata) -> (u64, u64) {
 
 impl AccessRule {
     /// The process at the other side of a connection, and whether it may use the socket.
-    pub(super) fn judge(&self, stream: &LocalStream) -> io::Result<(LocalUser, bool)> {
+    pub(crate) fn judge(&self, stream: &LocalStream) -> io::Result<(LocalUser, bool)> {
         let credentials = stream.peer_cred()?;
         let user =
             LocalUser { uid: credentials.uid(), gid: credentials.gid(), pid: credentials.pid() };
@@ -185,19 +195,21 @@ fn has_group(status: &str, group: u32) -> bool {
 mod tests {
     use super::*;
 
+    const KEY: &str = "node.unix_socket";
+
     fn config(path: &Path) -> UnixSocketConfig {
         UnixSocketConfig { path: path.to_owned(), group: None }
     }
 
     fn refusal(path: &Path) -> String {
-        LocalSocket::bind(&config(path)).map(|_| ()).unwrap_err().to_string()
+        LocalSocket::bind(KEY, &config(path)).map(|_| ()).unwrap_err().to_string()
     }
 
     #[tokio::test]
     async fn the_socket_is_private_and_gone_at_the_end() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("node.sock");
-        let socket = LocalSocket::bind(&config(&path)).unwrap();
+        let socket = LocalSocket::bind(KEY, &config(&path)).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert!(refusal(&path).contains("another process listens there"));
         drop(socket);
@@ -209,7 +221,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("node.sock");
         let group = Some(rustix::process::getegid().as_raw());
-        let _socket = LocalSocket::bind(&UnixSocketConfig { group, ..config(&path) }).unwrap();
+        let _socket = LocalSocket::bind(KEY, &UnixSocketConfig { group, ..config(&path) }).unwrap();
         let there = fs::metadata(&path).unwrap();
         assert_eq!((there.permissions().mode() & 0o777, Some(there.gid())), (0o660, group));
     }
@@ -220,10 +232,10 @@ mod tests {
         let path = dir.path().join("node.sock");
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
         assert!(path.exists());
-        let first = LocalSocket::bind(&config(&path)).unwrap();
+        let first = LocalSocket::bind(KEY, &config(&path)).unwrap();
         // Another daemon has taken the place, and its file is not ours to remove.
         fs::remove_file(&path).unwrap();
-        let _second = LocalSocket::bind(&config(&path)).unwrap();
+        let _second = LocalSocket::bind(KEY, &config(&path)).unwrap();
         drop(first);
         assert!(path.exists());
     }
@@ -242,7 +254,7 @@ mod tests {
     async fn the_other_side_is_known() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("node.sock");
-        let socket = LocalSocket::bind(&config(&path)).unwrap();
+        let socket = LocalSocket::bind(KEY, &config(&path)).unwrap();
         let (accepted, connected) = tokio::join!(socket.accept(), UnixStream::connect(&path));
         let _connected = connected.unwrap();
         let (user, is_admitted) = socket.access_rule().judge(&accepted.unwrap()).unwrap();
@@ -257,7 +269,7 @@ mod tests {
         let path = dir.path().join("node.sock");
         let gid = rustix::process::getegid().as_raw();
         let config = UnixSocketConfig { group: Some(gid), ..config(&path) };
-        let socket = LocalSocket::bind(&config).unwrap();
+        let socket = LocalSocket::bind(KEY, &config).unwrap();
         let with_group = AccessRule { uid: 1000, ..socket.access_rule() };
         let own = AccessRule { group: None, ..with_group.clone() };
         let admitted = |uid, gid| {

@@ -1,0 +1,129 @@
+//! One connection to the socket: its requests in the order in which they come, and the answers in the
+//! order in which there are any.
+
+use std::io;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt as _;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::Cln;
+use super::error::{RpcError, code};
+use super::framing::Framing;
+use super::request::{self, Request};
+use crate::caller::Identity;
+
+/// The calls of one connection at once; what more it sends is not read until one has ended.
+const MAX_CALLS: usize = 32;
+
+/// A connection. Answers are written one after the other; a client that does not read them is not read
+/// either.
+pub(super) struct Connection<S> {
+    stream: S,
+    cln: Cln,
+    identity: Identity,
+    framing: Framing,
+    calls: FuturesUnordered<BoxFuture<'static, Vec<u8>>>,
+    /// Since when nothing is read any more.
+    closed_at: Option<Instant>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    pub(super) fn new(stream: S, cln: Cln, identity: Identity) -> Self {
+        let (framing, calls) = (Framing::default(), FuturesUnordered::new());
+        Self { stream, cln, identity, framing, calls, closed_at: None }
+    }
+
+    /// Answers requests until the client is gone or `stop` is cancelled. Calls that are under way then may
+    /// take `grace` more.
+    pub(super) async fn serve(
+        mut self,
+        stop: CancellationToken,
+        grace: Duration,
+    ) -> io::Result<()> {
+        loop {
+            self.begin_calls();
+            let is_open = self.closed_at.is_none();
+            if !is_open && self.calls.is_empty() {
+                return self.stream.shutdown().await;
+            }
+            let may_read = is_open && self.calls.len() < MAX_CALLS;
+            let last = self.closed_at.map(|closed_at| closed_at + grace);
+            tokio::select! {
+                biased;
+                Some(answer) = self.calls.next() => {
+                    self.stream.write_all(&answer).await?;
+                    self.stream.flush().await?;
+                },
+                () = stop.cancelled(), if is_open => self.close(),
+                read = self.stream.read_buf(self.framing.buffer()), if may_read => {
+                    if read? == 0 {
+                        self.close();
+                    }
+                },
+                () = reached(last), if !is_open => return Ok(()),
+            }
+        }
+    }
+
+    fn close(&mut self) {
+        self.closed_at = Some(Instant::now());
+    }
+
+    /// Begins the calls whose requests are there.
+    fn begin_calls(&mut self) {
+        while self.closed_at.is_none() && self.calls.len() < MAX_CALLS {
+            match self.framing.next() {
+                Ok(Some(text)) => self.begin_call(&text),
+                Ok(None) => return,
+                Err(refusal) => {
+                    let refusal = RpcError::new(code::INVALID_REQUEST, refusal.to_string());
+                    self.refuse(Value::Null, refusal);
+                    self.close();
+                },
+            }
+        }
+        // What is left of a stream that nobody reads any more.
+        if self.closed_at.is_some() {
+            *self.framing.buffer() = BytesMut::new();
+        }
+    }
+
+    fn begin_call(&mut self, text: &Bytes) {
+        match Request::parse(text) {
+            Ok(request) => {
+                let (cln, identity) = (self.cln.clone(), self.identity.clone());
+                self.calls.push(Box::pin(async move {
+                    let Request { id, method, params, filter } = request;
+                    let answer = cln.answer(identity, &method, params, filter.as_ref()).await;
+                    request::reply(&id, answer)
+                }));
+            },
+            Err(malformed) => {
+                self.refuse(malformed.id, malformed.error);
+                if malformed.is_last {
+                    self.close();
+                }
+            },
+        }
+    }
+
+    fn refuse(&self, id: Value, refusal: RpcError) {
+        let reply = request::reply(&id, Err(refusal));
+        self.calls.push(Box::pin(async move { reply }));
+    }
+}
+
+/// Waits until this time, or for ever.
+async fn reached(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => std::future::pending().await,
+    }
+}
