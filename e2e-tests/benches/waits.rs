@@ -23,6 +23,8 @@ const ROUNDS: usize = 3;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// For how long nothing happens while all wait.
 const WATCHED: Duration = Duration::from_secs(5);
+/// More than what the daemon does by itself.
+const REST_MS_PER_SEC: f64 = 20.0;
 /// The unit of `/proc/PID/stat`, which is the same on every architecture of Linux.
 const TICK_MS: f64 = 10.0;
 
@@ -83,6 +85,7 @@ async fn measure(payer: &Node, payee: &Node, kind: Kind) -> Result<()> {
     all_wait(payee, &mut waiting).await?;
     let all_wait_secs = began.elapsed().as_secs_f64();
     let process = Process(payee.pid().await?);
+    process.at_rest().await?;
     let idle_ms_per_sec = process.cpu_ms_per_sec(WATCHED).await?;
     let (resident_kib, threads) = (process.status("VmRSS")?, process.status("Threads")?);
     let paid = Instant::now();
@@ -169,6 +172,16 @@ impl Process {
         let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
         let number = line.and_then(|line| line.split_whitespace().next());
         Ok(number.with_context(|| format!("no {name}"))?.parse()?)
+    }
+
+    /// Who waits for an invoice has a place before its row has been looked up.
+    async fn at_rest(&self) -> Result<()> {
+        until("the daemon is at rest", PATIENCE, async || {
+            let busy_ms_per_sec = self.cpu_ms_per_sec(Duration::from_secs(1)).await?;
+            ensure!(busy_ms_per_sec <= REST_MS_PER_SEC, "{busy_ms_per_sec} ms/s");
+            Ok(())
+        })
+        .await
     }
 
     /// The processor time that it takes while nothing happens.

@@ -126,7 +126,7 @@ impl Conversation {
         match step {
             // On the heap while it lasts: what answers is large, and most strangers send nothing.
             Step::Received(Some(Ok(message))) => Box::pin(self.receive(message)).await,
-            Step::Received(_) => Err(End::Gone),
+            Step::Received(_) | Step::Ended(Ending::Silent) => Err(End::Gone),
             Step::Happened(event) => {
                 let json = event.map_err(refused)?.json();
                 self.send_text(json).await
@@ -142,7 +142,6 @@ impl Conversation {
                 Err(End::Refused(Status::unauthenticated(reason)))
             },
             Step::Ended(Ending::Told) => Err(End::Refused(ending())),
-            Step::Ended(Ending::Silent) => Err(End::Gone),
         }
     }
 

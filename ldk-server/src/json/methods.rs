@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use ldk_server_grpc::{DESCRIPTOR_SET, SERVICE_NAME};
+use prost::Message as _;
 use prost_reflect::{DescriptorPool, MessageDescriptor, MethodDescriptor};
+use prost_types::FileDescriptorSet;
 
 /// A call of the API.
 #[derive(Clone, Debug)]
@@ -35,12 +37,21 @@ impl From<MethodDescriptor> for Method {
 
 /// All calls, in the order of the proto file.
 static METHODS: LazyLock<Vec<Method>> = LazyLock::new(|| {
-    // What was compiled in can be decoded; a test makes sure of it.
-    let pool = DescriptorPool::decode(DESCRIPTOR_SET).unwrap_or_default();
+    let pool = pool();
     let service = pool.get_service_by_name(SERVICE_NAME);
     let methods = service.iter().flat_map(|service| service.methods().collect::<Vec<_>>());
     methods.map(Method::from).collect()
 });
+
+/// The descriptors without the comments, which nobody reads here and which would take megabytes.
+fn pool() -> DescriptorPool {
+    // What was compiled in can be decoded; a test makes sure of it.
+    let mut files = FileDescriptorSet::decode(DESCRIPTOR_SET).unwrap_or_default();
+    for file in &mut files.file {
+        file.source_code_info = None;
+    }
+    DescriptorPool::from_file_descriptor_set(files).unwrap_or_default()
+}
 
 /// The calls by each of their two names.
 static BY_NAME: LazyLock<HashMap<&str, &Method>> = LazyLock::new(|| {

@@ -84,6 +84,7 @@ fn what_is_different_is_named() {
     assert!(found.contains(&"id is missing".to_owned()), "{found:?}");
     assert!(found.contains(&"type is not in Core Lightning's answers".to_owned()), "{found:?}");
     let address = serde_json::json!({"id": "02", "features": 7, "direction": "out", "address": {}});
-    let found = differences("connect", &address);
+    let mut found = differences("connect", &address);
+    found.sort();
     assert_eq!(found, ["address.type is missing", "features is number and not string"]);
 }

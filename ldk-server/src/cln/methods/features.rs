@@ -16,7 +16,6 @@ pub(super) fn bits<T>(features: &BTreeMap<u32, T>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
 
     #[test]
     fn features_are_bits() {
