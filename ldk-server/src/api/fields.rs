@@ -32,6 +32,9 @@ pub(super) fn hex<const N: usize>(field: &'static str, text: &str) -> Result<[u8
     Ok(bytes)
 }
 
+/// The longest that a call waits for something.
+pub const MAX_WAIT_SECS: u32 = 86_400;
+
 /// How long to wait for something: a minute if the caller does not say.
 pub(super) fn timeout(timeout_secs: Option<u32>) -> Result<Duration, Error> {
     secs_to_wait("timeout_secs", timeout_secs.unwrap_or(60))
@@ -39,9 +42,8 @@ pub(super) fn timeout(timeout_secs: Option<u32>) -> Result<Duration, Error> {
 
 /// Parses a time to wait for something, at most a day.
 pub(super) fn secs_to_wait(field: &'static str, secs: u32) -> Result<Duration, Error> {
-    const MAX_SECS: u32 = 86_400;
-    if secs > MAX_SECS {
-        return Err(Error::invalid(field, format!("{secs} is more than {MAX_SECS}")));
+    if secs > MAX_WAIT_SECS {
+        return Err(Error::invalid(field, format!("{secs} is more than {MAX_WAIT_SECS}")));
     }
     Ok(Duration::from_secs(secs.into()))
 }

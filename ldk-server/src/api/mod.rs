@@ -47,6 +47,7 @@ mod uri;
 mod webhooks;
 
 pub use dispatcher::{Admitted, Dispatcher, Phase};
+pub use fields::MAX_WAIT_SECS;
 pub(crate) use payments::page_token_bytes;
 pub use stream::Stream;
 pub use table::{Impact, Kind, Rpc, RpcSpec, group_of, rpc, specs};

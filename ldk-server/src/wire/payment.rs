@@ -131,7 +131,8 @@ pub fn outcome(payment: &types::Payment, timed_out: bool) -> types::PaymentOutco
     }
 }
 
-fn preimage(payment: &types::Payment) -> Option<String> {
+/// The preimage of a Lightning payment, as far as it is known.
+pub fn preimage(payment: &types::Payment) -> Option<String> {
     match payment.kind.as_ref()?.kind.as_ref()? {
         Kind::Onchain(_) => None,
         Kind::Bolt11(kind) => kind.preimage.clone(),

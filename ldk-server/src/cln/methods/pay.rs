@@ -12,15 +12,12 @@ use serde_json::Value;
 
 use super::listpays::sent;
 use super::{Method, payment};
-use crate::api::rpc;
+use crate::api::{MAX_WAIT_SECS, rpc};
 use crate::cln::Call;
 use crate::cln::args::{Args, Msat, Param};
 use crate::cln::error::{RpcError, code};
 use crate::clock::unix_secs;
 use crate::error::Error;
-
-/// The API waits at most this long at a time.
-const LONGEST_SECS: u32 = 86_400;
 
 /// A parameter that is read so that it may be given, and that the library has no use for.
 struct Unused;
@@ -184,7 +181,7 @@ fn is_paid_otherwise(call: &Call, invoice: &DecodeInvoiceResponse) -> Result<boo
 /// Waits until a payment is over. While the server stops, what comes of it is not known.
 async fn outcome(call: &Call, payment_id: String) -> Result<Payment, RpcError> {
     loop {
-        let (payment_id, timeout_secs) = (payment_id.clone(), Some(LONGEST_SECS));
+        let (payment_id, timeout_secs) = (payment_id.clone(), Some(MAX_WAIT_SECS));
         let request = WaitPaymentRequest { payment_id, timeout_secs };
         let waited = call.ask(rpc::WaitPayment, request).await?;
         let outcome = waited.outcome.unwrap_or_default();

@@ -3,6 +3,8 @@
 use ldk_server_grpc::types::payment_kind::Kind;
 use ldk_server_grpc::types::{self, PaymentStatus};
 
+use crate::wire;
+
 /// The hash of a Lightning payment.
 pub(super) fn hash(payment: &types::Payment) -> Option<String> {
     match payment.kind.as_ref()?.kind.as_ref()? {
@@ -17,17 +19,7 @@ pub(super) fn hash(payment: &types::Payment) -> Option<String> {
 
 /// The preimage of a Lightning payment that has succeeded.
 pub(super) fn preimage(payment: &types::Payment) -> Option<String> {
-    if payment.status() != PaymentStatus::Succeeded {
-        return None;
-    }
-    match payment.kind.as_ref()?.kind.as_ref()? {
-        Kind::Onchain(_) => None,
-        Kind::Bolt11(kind) => kind.preimage.clone(),
-        Kind::Bolt11Jit(kind) => kind.preimage.clone(),
-        Kind::Bolt12Offer(kind) => kind.preimage.clone(),
-        Kind::Bolt12Refund(kind) => kind.preimage.clone(),
-        Kind::Spontaneous(kind) => kind.preimage.clone(),
-    }
+    wire::payment::preimage(payment).filter(|_| payment.status() == PaymentStatus::Succeeded)
 }
 
 /// What was sent, with its fee.

@@ -5,14 +5,11 @@ use ldk_server_grpc::types::InvoiceState;
 
 use super::Method;
 use super::invoices::{Row, labelled};
-use crate::api::rpc;
+use crate::api::{MAX_WAIT_SECS, rpc};
 use crate::cln::Call;
 use crate::cln::args::{Args, Label};
 use crate::cln::error::{RpcError, code};
 use crate::error::Error;
-
-/// The API waits at most this long at a time.
-const LONGEST_SECS: u32 = 86_400;
 
 /// `waitinvoice`: until an invoice is paid, or cannot be any more.
 pub(super) struct WaitInvoice {
@@ -36,7 +33,7 @@ impl Method for WaitInvoice {
         let found = labelled(&call, &self.label).await.map_err(unknown)?;
         let payment_hash = found.payment_hash.unwrap_or_default();
         loop {
-            let (label, timeout_secs) = (String::new(), Some(LONGEST_SECS));
+            let (label, timeout_secs) = (String::new(), Some(MAX_WAIT_SECS));
             let payment_hash = payment_hash.clone();
             let request = WaitInvoiceRequest { label, payment_hash, timeout_secs };
             let waited = call.ask(rpc::WaitInvoice, request).await.map_err(unknown)?;
@@ -75,7 +72,7 @@ impl Method for WaitAnyInvoice {
         let (mut last_pay_index, mut left) = (self.lastpay_index, self.timeout_secs);
         loop {
             let span = left.and_then(|left| u32::try_from(left).ok());
-            let span = span.unwrap_or(LONGEST_SECS).min(LONGEST_SECS);
+            let span = span.unwrap_or(MAX_WAIT_SECS).min(MAX_WAIT_SECS);
             let request = WaitAnyInvoiceRequest { last_pay_index, timeout_secs: Some(span) };
             let waited = call.ask(rpc::WaitAnyInvoice, request).await?;
             if let Some(invoice) = waited.invoice {
