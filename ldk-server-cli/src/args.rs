@@ -23,6 +23,11 @@ pub(crate) struct RouteArgs {
     #[arg(long, value_name = "AMOUNT")]
     max_total_routing_fee: Option<Amount>,
 
+    /// The same limit as a share of the amount, in parts per million: 10000 is 1%. With both, the
+    /// lower one applies
+    #[arg(long, value_name = "PPM", value_parser = clap::value_parser!(u32).range(..=1_000_000))]
+    max_total_routing_fee_ppm: Option<u32>,
+
     /// Maximum total time lock of the route, in blocks
     #[arg(long, value_name = "BLOCKS", default_value_t = 1_008)]
     max_total_cltv_expiry_delta: u32,
@@ -44,6 +49,7 @@ impl From<RouteArgs> for RouteParametersConfig {
             max_total_cltv_expiry_delta: args.max_total_cltv_expiry_delta,
             max_path_count: args.max_path_count,
             max_channel_saturation_power_of_half: args.max_channel_saturation_power_of_half,
+            max_total_routing_fee_ppm: args.max_total_routing_fee_ppm,
         }
     }
 }

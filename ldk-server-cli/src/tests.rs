@@ -207,7 +207,7 @@ fn every_quantity_names_its_unit() {
         value_parser!(u64).into(),
     ];
     let quantities = quantities.map(|parser| parser.type_id());
-    let units = ["sat", "block", "second", "number", "power"];
+    let units = ["sat", "block", "second", "number", "parts per million", "power"];
     let mut checked = 0;
     for command in all_commands(Cli::command()) {
         for arg in command.get_arguments() {

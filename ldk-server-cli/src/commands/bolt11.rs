@@ -181,7 +181,8 @@ mod tests {
         );
         assert!(request("lnbcrt1 5msat --allow-overpayment").unwrap().allow_overpayment);
         let line = "lnbcrt1 --max-total-routing-fee 4sat --max-total-cltv-expiry-delta 3 \
-                --max-path-count 2 --max-channel-saturation-power-of-half 1";
+                --max-path-count 2 --max-channel-saturation-power-of-half 1 \
+                --max-total-routing-fee-ppm 5000";
         assert_eq!(
             request(line).unwrap().route_parameters,
             Some(RouteParametersConfig {
@@ -189,6 +190,7 @@ mod tests {
                 max_total_cltv_expiry_delta: 3,
                 max_path_count: 2,
                 max_channel_saturation_power_of_half: 1,
+                max_total_routing_fee_ppm: Some(5_000),
             })
         );
     }

@@ -185,6 +185,7 @@ pub(crate) mod testing {
             max_total_cltv_expiry_delta: 1_008,
             max_path_count: 10,
             max_channel_saturation_power_of_half: 2,
+            max_total_routing_fee_ppm: None,
         }
     }
 

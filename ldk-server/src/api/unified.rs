@@ -75,10 +75,11 @@ mod tests {
     use super::*;
     use crate::api::uri::examples::{ADDRESS, expired_invoice, invoice, offer};
     use crate::ops::amount::Amount;
+    use crate::ops::route::RouteLimits;
 
     fn led_to(uri: &str, msat: Option<u64>) -> Result<PaymentRequest, String> {
         let amount = Amount { msat, allow_overpayment: false };
-        let limits = RouteParametersConfig::default();
+        let limits = RouteLimits::new(RouteParametersConfig::default(), None);
         let instructions = uri::read(uri, Network::Regtest);
         instructions
             .and_then(|instructions| PaymentRequest::new(instructions, amount, limits))

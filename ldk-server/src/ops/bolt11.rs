@@ -2,16 +2,16 @@
 
 use ldk_node::bitcoin::hashes::{Hash as _, sha256};
 use ldk_node::lightning::ln::channelmanager::PaymentId;
-use ldk_node::lightning::routing::router::RouteParametersConfig;
 use ldk_node::lightning_invoice::Bolt11Invoice;
 use ldk_node::lightning_types::payment::{PaymentHash, PaymentPreimage};
 use ldk_server_grpc::types::InvoiceKind;
 
 use super::amount::{self, Amount};
 use super::labels::{Made, Noted, make_once};
+use super::route::{self, RouteLimits};
 use super::send::{self, ExistingPayment, SendError};
 use super::terms::Terms;
-use super::{budgets, hold, liquidity, route};
+use super::{budgets, hold, liquidity};
 use crate::app::App;
 use crate::caller::Caller;
 use crate::error::Error;
@@ -57,7 +57,7 @@ pub fn send(
     caller: &Caller,
     invoice: &Bolt11Invoice,
     amount: Amount,
-    limits: RouteParametersConfig,
+    limits: RouteLimits,
 ) -> Result<PaymentId, SendError> {
     let amount_msat = amount_to_send(invoice, amount)?;
     route::leave_blocks(limits, invoice.min_final_cltv_expiry_delta())?;
@@ -69,6 +69,7 @@ pub fn send(
     let bolt11 = app.node.bolt11_payment();
     let pays_msat = amount_msat.or(invoice.amount_milli_satoshis()).unwrap_or_default();
     caller.names_amount_msat(pays_msat);
+    let limits = limits.for_amount(pays_msat);
     let cost_msat = budgets::lightning_cost_msat(pays_msat, &limits);
     let reserved = budgets::reserve(app, caller, cost_msat, Some(id))?;
     let begun = send::hand_over_again(app, caller, id, reserved, || match amount_msat {

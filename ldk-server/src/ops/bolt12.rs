@@ -3,10 +3,10 @@
 use ldk_node::NodeError;
 use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_node::lightning::offers::offer::{Amount as OfferAmount, Offer};
-use ldk_node::lightning::routing::router::RouteParametersConfig;
 
 use super::amount::{self, Amount};
 use super::labels::{Made, Noted, make_once};
+use super::route::RouteLimits;
 use super::send::{self, ExistingPayment, SendError};
 use super::{bounds, budgets, liquidity, own_offers};
 use crate::app::App;
@@ -76,7 +76,7 @@ pub fn send(
     amount: Amount,
     quantity: Option<u64>,
     payer_note: Option<String>,
-    limits: RouteParametersConfig,
+    limits: RouteLimits,
 ) -> Result<PaymentId, SendError> {
     let total_msat = amount_to_send(offer, amount, quantity)?;
     let unpayable = |reason: &str| Err(Error::FailedPrecondition(reason.to_owned()).into());
@@ -92,6 +92,7 @@ pub fn send(
     liquidity::check(app, total_msat)?;
     let bolt12 = app.node.bolt12_payment();
     caller.names_amount_msat(total_msat);
+    let limits = limits.for_amount(total_msat);
     let cost_msat = budgets::lightning_cost_msat(total_msat, &limits);
     let reserved = budgets::reserve(app, caller, cost_msat, None)?;
     let begun = send::hand_over(app, caller, None, reserved, || {

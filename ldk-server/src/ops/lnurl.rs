@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use ldk_node::bitcoin::hashes::Hash as _;
 use ldk_node::lightning::ln::channelmanager::PaymentId;
-use ldk_node::lightning::routing::router::RouteParametersConfig;
 use ldk_node::lightning_invoice::Bolt11Invoice;
 
 use super::amount::{self, Amount};
 use super::bolt11;
 use super::labels::Noted;
+use super::route::RouteLimits;
 use super::terms::Terms;
 use crate::app::App;
 use crate::caller::Caller;
@@ -85,7 +85,7 @@ pub async fn pay(
     terms: &PayTerms,
     invoice: Bolt11Invoice,
     amount_msat: u64,
-    limits: RouteParametersConfig,
+    limits: RouteLimits,
 ) -> Result<PaymentId, Error> {
     if let Some(fault) = terms.fault_of(&invoice, amount_msat) {
         let reason = format!("nothing was paid to the LNURL service: {fault}");

@@ -32,7 +32,7 @@ pub mod payment_request;
 pub mod payments;
 pub mod peers;
 pub mod refunds;
-mod route;
+pub mod route;
 pub mod routes;
 pub mod send;
 pub mod splice;

@@ -3,11 +3,11 @@
 use ldk_node::bitcoin::Address;
 use ldk_node::bitcoin::hashes::Hash as _;
 use ldk_node::lightning::offers::offer::{Amount as OfferAmount, Offer};
-use ldk_node::lightning::routing::router::RouteParametersConfig;
 use ldk_node::lightning_invoice::Bolt11Invoice;
 use ldk_node::lightning_types::payment::PaymentHash;
 
 use super::amount::{self, Amount};
+use super::route::RouteLimits;
 use crate::error::Error;
 
 /// The argument that names what to pay.
@@ -97,7 +97,7 @@ pub struct Instructions {
 pub struct PaymentRequest {
     pub(super) instructions: Instructions,
     pub(super) amount: Amount,
-    pub(super) limits: RouteParametersConfig,
+    pub(super) limits: RouteLimits,
 }
 
 impl PaymentRequest {
@@ -105,7 +105,7 @@ impl PaymentRequest {
     pub fn new(
         instructions: Instructions,
         amount: Amount,
-        limits: RouteParametersConfig,
+        limits: RouteLimits,
     ) -> Result<Self, Error> {
         match (amount.msat, instructions.asked_msat) {
             _ if instructions.methods.is_empty() => return Err(no_way(instructions.left_out)),

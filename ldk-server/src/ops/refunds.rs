@@ -5,6 +5,7 @@ use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_node::lightning::offers::refund::Refund;
 use ldk_node::lightning::routing::router::RouteParametersConfig;
 
+use super::route::RouteLimits;
 use super::send::{self, SendError};
 use super::{budgets, liquidity, own_offers};
 use crate::app::App;
@@ -32,9 +33,10 @@ pub fn create(
     app: &App,
     caller: &Caller,
     terms: Terms,
-    limits: RouteParametersConfig,
+    limits: RouteLimits,
 ) -> Result<(Refund, PaymentId), SendError> {
     caller.names_amount_msat(terms.amount_msat);
+    let limits = limits.for_amount(terms.amount_msat);
     let cost_msat = budgets::lightning_cost_msat(terms.amount_msat, &limits);
     let reserved = budgets::reserve(app, caller, cost_msat, None)?;
     let mut refund = None;

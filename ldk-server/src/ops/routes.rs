@@ -1,14 +1,13 @@
 //! What a payment would cost, before it is made.
 
 use ldk_node::bitcoin::secp256k1::PublicKey;
-use ldk_node::lightning::routing::router::{
-    PaymentParameters, RouteParameters, RouteParametersConfig,
-};
+use ldk_node::lightning::routing::router::{PaymentParameters, RouteParameters};
 use ldk_node::lightning_invoice::Bolt11Invoice;
 use ldk_node::{ChannelDetails, NodeError};
 
 use super::amount::{self, Amount};
-use super::{bolt11, graph, liquidity, route};
+use super::route::{self, RouteLimits};
+use super::{bolt11, graph, liquidity};
 use crate::app::App;
 use crate::caller::Caller;
 use crate::compat::blocks::KEYSEND_FINAL_CLTV_DELTA;
@@ -30,7 +29,7 @@ pub struct Payment {
     /// How much.
     pub amount: Amount,
     /// The limits of the route.
-    pub limits: RouteParametersConfig,
+    pub limits: RouteLimits,
 }
 
 /// What a payment would cost, and what the channels can send.
@@ -67,7 +66,7 @@ pub fn probe(app: &App, caller: &Caller, payment: &Payment) -> Result<(), Error>
     caller.names_amount_msat(amount_msat);
     let sent = match &payment.payee {
         Payee::Invoice(invoice) => {
-            let limits = Some(payment.limits);
+            let limits = Some(payment.limits.for_amount(amount_msat));
             let bolt11 = app.node.bolt11_payment();
             bolt11.send_probes_using_amount(invoice, amount_msat, limits)
         },
@@ -124,7 +123,7 @@ fn parameters(payment: &Payment, amount_msat: u64) -> RouteParameters {
         Payee::Invoice(invoice) => PaymentParameters::from_bolt11_invoice(invoice),
         Payee::Node(node_id) => PaymentParameters::from_node_id(*node_id, KEYSEND_FINAL_CLTV_DELTA),
     };
-    let limits = payment.limits;
+    let limits = payment.limits.for_amount(amount_msat);
     let payee = PaymentParameters {
         max_total_cltv_expiry_delta: limits.max_total_cltv_expiry_delta,
         max_path_count: limits.max_path_count,

@@ -3,11 +3,11 @@
 use ldk_node::CustomTlvRecord;
 use ldk_node::bitcoin::secp256k1::PublicKey;
 use ldk_node::lightning::ln::channelmanager::PaymentId;
-use ldk_node::lightning::routing::router::RouteParametersConfig;
 use ldk_node::lightning_types::payment::{PaymentHash, PaymentPreimage};
 
+use super::route::{self, RouteLimits};
 use super::send::{self, ExistingPayment, SendError};
-use super::{budgets, liquidity, route};
+use super::{budgets, liquidity};
 use crate::app::App;
 use crate::caller::Caller;
 use crate::compat::blocks::KEYSEND_FINAL_CLTV_DELTA;
@@ -24,11 +24,11 @@ pub struct Payment {
     /// The preimage, if it is not to be a random one.
     pub preimage: Option<PaymentPreimage>,
     /// The limits of the route.
-    pub limits: RouteParametersConfig,
+    pub limits: RouteLimits,
 }
 
 /// Refuses limits that no route can be within.
-pub fn check_limits(limits: RouteParametersConfig) -> Result<(), Error> {
+pub fn check_limits(limits: RouteLimits) -> Result<(), Error> {
     route::leave_blocks(limits, KEYSEND_FINAL_CLTV_DELTA.into())
 }
 
@@ -36,6 +36,7 @@ pub fn check_limits(limits: RouteParametersConfig) -> Result<(), Error> {
 pub fn send(app: &App, caller: &Caller, payment: Payment) -> Result<PaymentId, SendError> {
     let Payment { node_id, amount_msat, records, preimage, limits } = payment;
     check_limits(limits)?;
+    let limits = limits.for_amount(amount_msat);
     let limits = route::with_fee_limit(limits, node_id, KEYSEND_FINAL_CLTV_DELTA, amount_msat);
     let cost_msat = budgets::lightning_cost_msat(amount_msat, &limits);
     let limits = Some(limits);

@@ -1,12 +1,12 @@
 //! Pays a request by the first of its payment methods that works.
 
 use ldk_node::bitcoin::Address;
-use ldk_node::lightning::routing::router::RouteParametersConfig;
 
 use super::amount::{self, Amount};
 use super::payment_request::{
     Instructions, LeftOut, PaymentMethod, PaymentRequest, no_way, of_the_uri, texts,
 };
+use super::route::RouteLimits;
 use super::send::SendError;
 use super::{bolt11, bolt12, bounds, onchain};
 use crate::app::App;
@@ -59,7 +59,7 @@ fn begin(
     method: &PaymentMethod,
     asked_msat: Option<u64>,
     amount: Amount,
-    limits: RouteParametersConfig,
+    limits: RouteLimits,
 ) -> Result<PaidBy, SendError> {
     // What asks for nothing itself is paid what the other parts ask for.
     let other_msat = asked_msat.filter(|_| method.asked_msat().is_none());

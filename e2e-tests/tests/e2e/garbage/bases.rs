@@ -1003,6 +1003,7 @@ fn route_parameters() -> types::RouteParametersConfig {
         max_total_cltv_expiry_delta: 1008,
         max_path_count: 3,
         max_channel_saturation_power_of_half: 1,
+        max_total_routing_fee_ppm: Some(10_000),
     }
 }
 

@@ -160,6 +160,9 @@ pub(crate) fn routable(difference: &Difference) -> bool {
         | "route_parameters.max_channel_saturation_power_of_half" => {
             difference.number().is_none_or(|number| number <= 255)
         },
+        "route_parameters.max_total_routing_fee_ppm" => {
+            difference.number().is_none_or(|ppm| ppm <= 1_000_000)
+        },
         _ => true,
     }
 }

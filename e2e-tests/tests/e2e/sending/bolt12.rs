@@ -108,6 +108,7 @@ pub(super) async fn the_payer_chooses_within_the_offer(payer: &Node, payee: &Nod
             max_total_cltv_expiry_delta: 500,
             max_path_count: 1,
             max_channel_saturation_power_of_half: 1,
+            max_total_routing_fee_ppm: Some(0),
         });
         let offer = fixed.clone();
         let request =

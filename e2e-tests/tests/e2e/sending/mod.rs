@@ -87,6 +87,7 @@ async fn payments_go_over_two_hops() -> Result<()> {
     path.an_offer_is_paid().await?;
     path.a_node_is_paid().await?;
     path.the_configured_fee_is_the_limit_of_requests_without_one().await?;
+    path.the_fee_can_be_limited_by_the_amount().await?;
     path.no_fee_means_no_fee().await?;
     network.stop().await
 }
@@ -95,6 +96,12 @@ async fn payments_go_over_two_hops() -> Result<()> {
 fn fee_limit(max_msat: u64) -> Option<RouteParametersConfig> {
     let max_total_routing_fee_msat = Some(max_msat);
     Some(RouteParametersConfig { max_total_routing_fee_msat, ..Default::default() })
+}
+
+/// A limit for the fee in millionths of the amount, and none else.
+fn fee_limit_ppm(ppm: u64) -> Result<Option<RouteParametersConfig>> {
+    let max_total_routing_fee_ppm = Some(ppm.try_into()?);
+    Ok(Some(RouteParametersConfig { max_total_routing_fee_ppm, ..Default::default() }))
 }
 
 /// The next payment that arrives, and what came with it.

@@ -13,7 +13,9 @@ use ldk_server_client::events::event_envelope::Event;
 use ldk_server_client::types::payment_kind::Kind;
 use ldk_server_client::types::{Payment, PaymentStatus};
 
-use crate::sending::{AMOUNT_MSAT, CHANNEL_SATS, bolt12, failed, fee_limit, kind, spontaneous};
+use crate::sending::{
+    AMOUNT_MSAT, CHANNEL_SATS, bolt12, failed, fee_limit, fee_limit_ppm, kind, spontaneous,
+};
 
 const PATIENCE: Duration = Duration::from_secs(90);
 
@@ -144,6 +146,34 @@ impl Path {
         let request = Bolt11SendRequest { route_parameters: fee_limit(3_000), ..request };
         let sent = client.bolt11_send(request).await?.payment_id;
         assert_eq!(sending.payment_successful(&sent).await?.fee_paid_msat, Some(3_000));
+        Ok(())
+    }
+
+    pub(super) async fn the_fee_can_be_limited_by_the_amount(&self) -> Result<()> {
+        const FEE_MSAT: u64 = 3_000;
+        let amount_msat = 2 * AMOUNT_MSAT;
+        let ppm = (FEE_MSAT * 1_000_000).div_ceil(amount_msat);
+        let client = self.alice.client();
+        let invoice = self.carol.invoice(amount_msat).await?;
+        let with = |invoice: &str, ppm| {
+            let route_parameters = fee_limit_ppm(ppm)?;
+            let invoice = invoice.to_owned();
+            anyhow::Ok(Bolt11SendRequest { invoice, route_parameters, ..Default::default() })
+        };
+        let too_low = with(&invoice, ppm - 1)?;
+        refused(client.bolt11_send(too_low).await, Code::FailedPrecondition, &["no route"]);
+        let mut sending = self.alice.events().await?;
+        // The configured limit is lower, and does not apply.
+        let sent = client.bolt11_send(with(&invoice, ppm)?).await?.payment_id;
+        assert_eq!(sending.payment_successful(&sent).await?.fee_paid_msat, Some(FEE_MSAT));
+
+        let to_carol = SpontaneousSendRequest { amount_msat, ..spontaneous::to(&self.carol) };
+        let route_parameters = fee_limit_ppm(ppm - 1)?;
+        let too_low = SpontaneousSendRequest { route_parameters, ..to_carol.clone() };
+        refused(client.spontaneous_send(too_low).await, Code::FailedPrecondition, &["no route"]);
+        let route_parameters = fee_limit_ppm(ppm)?;
+        let sent = self.keysend(SpontaneousSendRequest { route_parameters, ..to_carol }).await?;
+        sending.payment_successful(&sent).await?;
         Ok(())
     }
 
