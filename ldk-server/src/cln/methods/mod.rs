@@ -67,7 +67,7 @@ const fn entry<M: Method>() -> Entry {
     }
 }
 
-static METHODS: [Entry; 18] = [
+static METHODS: &[Entry] = &[
     entry::<help::Check>(),
     entry::<checkmessage::CheckMessage>(),
     entry::<connect::Connect>(),
@@ -98,7 +98,7 @@ const NO_MESSAGES: &str =
     "the node library has no custom messages; use the node's own API, with runes";
 
 /// The methods of Core Lightning that the node library makes impossible, why, and what to do instead.
-const IMPOSSIBLE: [(&str, &str); 21] = [
+const IMPOSSIBLE: &[(&str, &str)] = &[
     (
         "fetchinvoice",
         "the node library asks for the invoice of an offer and pays it in one step; use Bolt12Send of the \
@@ -162,7 +162,7 @@ mod tests {
         let names: Vec<_> = METHODS.iter().map(|method| method.name).collect();
         assert!(names.is_sorted_by(|one, next| one < next), "{names:?}");
         for (name, _) in IMPOSSIBLE {
-            assert!(!names.contains(&name), "{name}");
+            assert!(!names.contains(name), "{name}");
         }
     }
 
