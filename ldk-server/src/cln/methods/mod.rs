@@ -1,6 +1,8 @@
 //! The methods: one list, from which calls, `help`, `check` and the refusals follow.
 
 mod address;
+mod bolt11;
+mod bolt12;
 mod channels;
 mod checkmessage;
 mod connect;
@@ -10,11 +12,17 @@ mod help;
 mod info;
 mod invoice;
 mod invoices;
+mod keysend;
+mod limits;
 mod listpays;
 mod messages;
 mod newaddr;
+mod order;
 mod pay;
 mod payment;
+mod preimages;
+mod runes;
+mod sending;
 mod waits;
 
 use futures_util::future::BoxFuture;
@@ -72,19 +80,24 @@ static METHODS: &[Entry] = &[
     entry::<checkmessage::CheckMessage>(),
     entry::<connect::Connect>(),
     entry::<decode::Decode>(),
+    entry::<decode::DecodePay>(),
     entry::<invoices::DelInvoice>(),
     entry::<info::GetInfo>(),
     entry::<help::Help>(),
     entry::<invoice::Invoice>(),
+    entry::<keysend::Keysend>(),
     entry::<invoices::ListInvoices>(),
     entry::<listpays::ListPays>(),
     entry::<channels::ListPeerChannels>(),
+    entry::<listpays::ListSendPays>(),
     entry::<newaddr::NewAddr>(),
     entry::<help::Notifications>(),
     entry::<pay::Pay>(),
+    entry::<pay::Renepay>(),
     entry::<messages::SignMessage>(),
     entry::<waits::WaitAnyInvoice>(),
     entry::<waits::WaitInvoice>(),
+    entry::<keysend::Xkeysend>(),
     entry::<pay::Xpay>(),
 ];
 
