@@ -8,6 +8,7 @@ use ldk_server_grpc::types::Bolt11RouteHint;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::scid::scid;
 use super::{Method, bolt11, bolt12, features, runes};
 use crate::cln::Call;
 use crate::cln::args::Args;
@@ -183,20 +184,4 @@ fn hops(hint: Bolt11RouteHint) -> Vec<Hop> {
         cltv_expiry_delta: hop.cltv_expiry_delta,
     });
     hops.collect()
-}
-
-/// The number of a channel as block, transaction and output (BOLT 7).
-pub(super) fn scid(number: u64) -> String {
-    format!("{}x{}x{}", number >> 40, (number >> 16) & 0xff_ffff, number & 0xffff)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_number_of_a_channel_has_three_parts() {
-        assert_eq!(scid((450 << 40) | (1 << 16)), "450x1x0");
-        assert_eq!(scid(u64::MAX), "16777215x16777215x65535");
-    }
 }

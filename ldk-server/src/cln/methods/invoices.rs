@@ -217,21 +217,28 @@ impl ListInvoices {
 
     /// All but offers, or the receipts of one offer.
     async fn all(&self, call: &Call) -> Result<Vec<Invoice>, RpcError> {
-        let (mut invoices, mut page_token) = (Vec::new(), None);
-        loop {
-            let request =
-                ListInvoicesRequest { page_token, page_size: Some(1_000), ..without_offers() };
-            let page = call.ask(rpc::ListInvoices, request).await?;
-            invoices.extend(page.invoices);
-            page_token = page.next_page_token;
-            if page_token.is_none() {
-                break;
-            }
-        }
+        let mut invoices = all(call, without_offers()).await?;
         if self.offer_id.is_some() {
             invoices.retain(|invoice| invoice.offer_id == self.offer_id);
         }
         Ok(invoices)
+    }
+}
+
+/// All invoices that a request filters, the newest first.
+pub(super) async fn all(
+    call: &Call,
+    filter: ListInvoicesRequest,
+) -> Result<Vec<Invoice>, RpcError> {
+    let (mut invoices, mut page_token) = (Vec::new(), None);
+    loop {
+        let request = ListInvoicesRequest { page_token, page_size: Some(1_000), ..filter.clone() };
+        let page = call.ask(rpc::ListInvoices, request).await?;
+        invoices.extend(page.invoices);
+        page_token = page.next_page_token;
+        if page_token.is_none() {
+            return Ok(invoices);
+        }
     }
 }
 

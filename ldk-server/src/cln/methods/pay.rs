@@ -11,7 +11,7 @@ use crate::cln::args::{Args, Label, Msat, Param};
 use crate::cln::error::RpcError;
 
 /// A parameter that is read so that it may be given, and that the library has no use for.
-struct Unused;
+pub(super) struct Unused;
 
 impl Param for Unused {
     const EXPECTED: &'static str = "a value";

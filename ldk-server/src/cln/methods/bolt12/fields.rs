@@ -62,7 +62,7 @@ pub(super) fn add(records: &[Record<'_>], members: &mut Map<String, Value>) -> O
         let Some((_, name, form)) = field else { continue };
         // An amount in another currency is in units of that.
         let name = if *type_num == OFFER_AMOUNT && has_currency { "offer_amount" } else { name };
-        let value = match (*name, prices) {
+        let value = match (name, prices) {
             ("invoice_paths", Some(prices)) => with_prices(value, prices.value)?,
             _ => form.read(value)?,
         };

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::tlv::Reader;
-use crate::cln::methods::decode::scid;
+use crate::cln::methods::scid::scid;
 
 const KEY_BYTES: usize = 33;
 
