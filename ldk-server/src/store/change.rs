@@ -86,8 +86,8 @@ pub(super) enum Change {
     Invoice(InvoiceChange),
     /// A change of what callers keep under keys of their own.
     Datastore(DatastoreChange),
-    /// What a caller has said of a payment.
-    PayOrder(PaymentId, Box<PayOrder>),
+    /// What a caller has said of a payment; `None` to forget it.
+    PayOrder(PaymentId, Option<Box<PayOrder>>),
     /// The library gets back a monitor that was set aside.
     RestoreMonitor(String),
 }

@@ -41,7 +41,12 @@ impl Store {
 
     /// Keeps what a caller has said of a payment; on disk once this returns.
     pub fn keep_pay_order(&self, id: PaymentId, order: PayOrder) -> io::Result<()> {
-        self.writer.write(Change::PayOrder(id, Box::new(order))).map(drop)
+        self.writer.write(Change::PayOrder(id, Some(Box::new(order)))).map(drop)
+    }
+
+    /// Forgets what a caller has said of a payment that there is not.
+    pub fn forget_pay_order(&self, id: PaymentId) -> io::Result<()> {
+        self.writer.write(Change::PayOrder(id, None)).map(drop)
     }
 
     /// What callers have said of these payments, in the same order.

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::limits::{FeeLimit, Limits};
 use super::pay::{FINDS_ROUTES, XpayAnswer};
-use super::sending::{Attempts, Paid, keep_order, no_route, outcome};
+use super::sending::{Attempts, Paid, forget_order, keep_order, no_route, outcome};
 use super::{Method, payment};
 use crate::api::rpc;
 use crate::cln::Call;
@@ -86,11 +86,17 @@ impl Gift {
             preimage: Some(hex::encode(preimage)),
             ..Default::default()
         };
-        let begun = call.ask(rpc::SpontaneousSend, request).await.map_err(|error| match error {
+        let refused = match call.ask(rpc::SpontaneousSend, request).await {
+            Ok(begun) => return Ok(begun.payment_id),
+            Err(refused) => refused,
+        };
+        if matches!(refused, Error::FailedPrecondition(_) | Error::InvalidArgument { .. }) {
+            forget_order(call, &payment_hash).await?;
+        }
+        Err(match refused {
             Error::FailedPrecondition(reason) => no_route(&reason),
             other => in_their_words(other).into(),
-        })?;
-        Ok(begun.payment_id)
+        })
     }
 }
 

@@ -9,7 +9,7 @@ use ldk_server_grpc::types::{Payment, PaymentStatus};
 
 use super::limits::Limits;
 use super::listpays::sent;
-use super::sending::{Attempts, Paid, id_of, keep_order, no_route, outcome};
+use super::sending::{Attempts, Paid, forget_order, id_of, keep_order, no_route, outcome};
 use super::{bolt11, bolt12};
 use crate::api::rpc;
 use crate::cln::Call;
@@ -148,11 +148,15 @@ impl Order {
         let Error::FailedPrecondition(reason) = refused else { return Err(refused.into()) };
         // Somebody may have begun to pay it meanwhile: then nothing has failed.
         let now = sent(call, &invoice.payment_hash).await?;
-        let under_way = now.into_iter().find(|payment| payment.status() != PaymentStatus::Failed);
-        match under_way {
-            Some(payment) => Ok(payment.id),
+        match now.iter().find(|payment| payment.status() != PaymentStatus::Failed) {
+            Some(under_way) => Ok(under_way.id.clone()),
             None if is_paid_otherwise(call, invoice)? => Err(RpcError::generic(reason)),
-            None => Err(no_route(&reason)),
+            None => {
+                if now.is_empty() {
+                    forget_order(call, &invoice.payment_hash).await?;
+                }
+                Err(no_route(&reason))
+            },
         }
     }
 

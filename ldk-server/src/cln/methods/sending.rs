@@ -8,6 +8,7 @@ use ldk_server_grpc::types::{Payment, PaymentFailureReason, PaymentOutcomeStatus
 
 use super::payment;
 use crate::api::{MAX_WAIT_SECS, rpc};
+use crate::app::App;
 use crate::cln::Call;
 use crate::cln::error::{RpcError, code};
 use crate::error::Error;
@@ -129,9 +130,15 @@ pub(super) async fn keep_order(
     order: PayOrder,
 ) -> Result<(), RpcError> {
     let id = id_of(payment_id).ok_or_else(|| RpcError::internal(&"a payment has no id"))?;
-    let keep =
-        move |app: &crate::app::App| app.store.keep_pay_order(id, order).map_err(Error::internal);
+    let keep = move |app: &App| app.store.keep_pay_order(id, order).map_err(Error::internal);
     call.work("keep_pay_order", keep).await
+}
+
+/// Forgets what was said of a payment that was refused before anything was sent.
+pub(super) async fn forget_order(call: &Call, payment_id: &str) -> Result<(), RpcError> {
+    let Some(id) = id_of(payment_id) else { return Ok(()) };
+    let forget = move |app: &App| app.store.forget_pay_order(id).map_err(Error::internal);
+    call.work("forget_pay_order", forget).await
 }
 
 /// The id of a payment in its text.

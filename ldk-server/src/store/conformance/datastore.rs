@@ -92,4 +92,6 @@ pub(super) fn what_was_said_of_a_payment_is_told_again<D: TestDatabase>() {
     store.keep_pay_order(one, order("second")).unwrap();
     assert_eq!(store.pay_orders(&[one]).unwrap(), [Some(order("second"))]);
     assert_eq!(store.pay_orders(&[]).unwrap(), []);
+    store.forget_pay_order(one).unwrap();
+    assert_eq!(store.pay_orders(&[one]).unwrap(), [None]);
 }

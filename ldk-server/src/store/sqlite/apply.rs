@@ -82,7 +82,10 @@ impl BatchUnderWay<'_> {
                 .map(|outcome| Reply::Datastore(Box::new(outcome)))
                 .map(Outcome::from),
             Change::PayOrder(id, order) => {
-                orders::put(self.database, id, &order)?;
+                match order {
+                    Some(order) => orders::put(self.database, id, &order)?,
+                    None => orders::forget(self.database, id)?,
+                }
                 Ok(Outcome::default())
             },
             Change::RestoreMonitor(name) => {

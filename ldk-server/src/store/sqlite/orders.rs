@@ -18,6 +18,12 @@ pub(super) fn put(
     Ok(())
 }
 
+/// Forgets what was said of a payment.
+pub(super) fn forget(database: &Connection, PaymentId(id): PaymentId) -> rusqlite::Result<()> {
+    database.prepare_cached("DELETE FROM ldk_server_pay_orders WHERE id = ?1")?.execute([id])?;
+    Ok(())
+}
+
 /// What was said of these payments.
 pub(super) fn find(
     database: &Connection,
