@@ -76,6 +76,9 @@ pub(super) async fn who_waits_for_a_number_is_told(pyln: &Pyln, bob: &Node) -> R
     assert_eq!((&told["id"], &told["result"]["updated"]), (&json!(2), &json!(updated)));
     assert_eq!(told["result"]["invoices"]["status"], "paid", "{told}");
     assert_eq!(pyln.error("wait", wait("deleted", 0)).await?.0, -32602);
+    let forwards = json!({"subsystem": "forwards", "indexname": "created", "nextvalue": 0});
+    let none = json!({"subsystem": "forwards", "created": 0});
+    assert_eq!(pyln.result("wait", forwards).await?, none);
     Ok(())
 }
 

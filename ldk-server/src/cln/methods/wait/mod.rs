@@ -1,5 +1,7 @@
 //! `wait`: until something has a number. One who waits costs no thread.
 
+mod forwards;
+
 use std::time::Duration;
 
 use ldk_server_grpc::api::{ListInvoicesRequest, WaitAnyInvoiceRequest};
@@ -14,13 +16,15 @@ use crate::cln::args::Args;
 use crate::cln::error::RpcError;
 use crate::ops::waits;
 
-/// What numbers of invoices there are.
+/// What has numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Index {
-    /// Each has one, in the order in which they are made.
-    Created,
+    /// Each invoice has one, in the order in which they are made.
+    InvoiceCreated,
     /// Those that are paid have one, in the order in which they are.
-    Updated,
+    InvoiceUpdated,
+    /// Each forward that is settled has one.
+    ForwardCreated,
 }
 
 /// `wait`: until the highest number is this one, or higher.
@@ -62,41 +66,39 @@ impl Details {
     }
 }
 
-const SUBSYSTEM: &str = "invoices";
-
 impl Waited {
     fn of(index: Index, value: u64, invoices: Option<Details>) -> Self {
-        let (created, updated) = match index {
-            Index::Created => (Some(value), None),
-            Index::Updated => (None, Some(value)),
+        let (subsystem, created, updated) = match index {
+            Index::InvoiceCreated => ("invoices", Some(value), None),
+            Index::InvoiceUpdated => ("invoices", None, Some(value)),
+            Index::ForwardCreated => ("forwards", Some(value), None),
         };
-        Self { subsystem: SUBSYSTEM, created, updated, invoices }
+        Self { subsystem, created, updated, invoices }
     }
 }
 
 impl Index {
-    fn read(name: &str) -> Result<Self, RpcError> {
-        match name {
-            "created" => Ok(Self::Created),
-            "updated" => Ok(Self::Updated),
-            "deleted" => {
-                let reason = "indexname: is not supported: deletions have no numbers on this node";
-                Err(RpcError::params(reason))
+    fn read(subsystem: &str, name: &str) -> Result<Self, RpcError> {
+        let refused = |reason| Err(RpcError::params(reason));
+        match (subsystem, name) {
+            ("invoices", "created") => Ok(Self::InvoiceCreated),
+            ("invoices", "updated") => Ok(Self::InvoiceUpdated),
+            ("forwards", "created") => Ok(Self::ForwardCreated),
+            ("forwards", "updated") => refused(
+                "indexname: is not supported: a forward is told of once, when it is settled",
+            ),
+            ("invoices" | "forwards", "deleted") => {
+                refused("indexname: is not supported: deletions have no numbers on this node")
             },
-            _ => Err(RpcError::params("indexname: should be 'created', 'updated' or 'deleted'")),
+            ("invoices" | "forwards", _) => {
+                refused("indexname: should be 'created', 'updated' or 'deleted'")
+            },
+            ("sendpays" | "htlcs" | "chainmoves" | "channelmoves" | "networkevents", _) => refused(
+                "subsystem: is not supported: only invoices and forwards have numbers on this node; \
+                 SubscribeEvents of its own API tells of everything else",
+            ),
+            _ => refused("subsystem: unknown subsystem"),
         }
-    }
-}
-
-fn check_subsystem(subsystem: &str) -> Result<(), RpcError> {
-    match subsystem {
-        SUBSYSTEM => Ok(()),
-        "sendpays" | "forwards" | "htlcs" | "chainmoves" | "channelmoves" | "networkevents" => {
-            let reason = "subsystem: is not supported: only invoices have numbers on this node; \
-                          SubscribeEvents of its own API tells of everything else";
-            Err(RpcError::params(reason))
-        },
-        _ => Err(RpcError::params("subsystem: unknown subsystem")),
     }
 }
 
@@ -106,17 +108,19 @@ impl Method for Wait {
     type Answer = Waited;
 
     fn read(args: &Args) -> Result<Self, RpcError> {
-        check_subsystem(&args.required::<String>("subsystem")?)?;
-        Ok(Self {
-            index: Index::read(&args.required::<String>("indexname")?)?,
-            next_value: args.required("nextvalue")?,
-        })
+        let subsystem: String = args.required("subsystem")?;
+        let index = Index::read(&subsystem, &args.required::<String>("indexname")?)?;
+        Ok(Self { index, next_value: args.required("nextvalue")? })
     }
 
     async fn run(self, call: Call) -> Result<Waited, RpcError> {
         match self.index {
-            Index::Created => self.until_created(&call).await,
-            Index::Updated => self.until_updated(&call).await,
+            Index::InvoiceCreated => self.until_created(&call).await,
+            Index::InvoiceUpdated => self.until_updated(&call).await,
+            Index::ForwardCreated => {
+                let latest = forwards::until_created(&call, self.next_value).await?;
+                Ok(Waited::of(self.index, latest, None))
+            },
         }
     }
 }
@@ -170,13 +174,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_invoices_have_numbers() {
+    fn some_things_have_numbers() {
         let read = |params| Wait::read(&Args::of(Wait::USAGE, Some(params)).unwrap());
         let wait = read(json!(["invoices", "updated", 7])).unwrap();
-        assert_eq!((wait.index, wait.next_value), (Index::Updated, 7));
+        assert_eq!((wait.index, wait.next_value), (Index::InvoiceUpdated, 7));
         for (params, reason) in [
-            (json!(["sendpays", "created", 0]), "only invoices have numbers"),
+            (json!(["sendpays", "created", 0]), "only invoices and forwards"),
             (json!(["invoices", "deleted", 0]), "deletions have no numbers"),
+            (json!(["forwards", "updated", 0]), "told of once"),
             (json!(["nosuch", "created", 0]), "unknown subsystem"),
             (json!(["invoices", "nosuch", 0]), "should be 'created'"),
         ] {
@@ -188,7 +193,7 @@ mod tests {
 
     #[test]
     fn what_is_there_already_has_no_details() {
-        let waited = serde_json::to_value(Waited::of(Index::Created, 24, None)).unwrap();
+        let waited = serde_json::to_value(Waited::of(Index::InvoiceCreated, 24, None)).unwrap();
         assert_eq!(waited, json!({"subsystem": "invoices", "created": 24}));
     }
 }
