@@ -22,7 +22,7 @@ pub(super) struct Decode {
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(super) enum Decoded {
-    Bolt11(DecodedInvoice),
+    Bolt11(Box<DecodedInvoice>),
     Other(Value),
 }
 
@@ -97,7 +97,8 @@ impl Method for Decode {
         let text = text.to_lowercase();
         let decoded = bolt11::decode(&call, &text, "string: Unparsable string").await?;
         let invoice = shown(decoded, signature(&text)?);
-        Ok(Decoded::Bolt11(DecodedInvoice { kind: "bolt11 invoice", valid: true, invoice }))
+        let decoded = DecodedInvoice { kind: "bolt11 invoice", valid: true, invoice };
+        Ok(Decoded::Bolt11(Box::new(decoded)))
     }
 }
 
