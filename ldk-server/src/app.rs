@@ -26,6 +26,7 @@ use crate::node::channel_settings::ChannelSettings;
 use crate::pathfinding::PathFinder;
 use crate::payment_requests::PaymentRequests;
 use crate::permissions::Permissions;
+use crate::secrets::DerivedSecrets;
 use crate::store::Store;
 use crate::wallet::{Spending, Splices};
 use crate::webhooks::Webhooks;
@@ -62,6 +63,8 @@ pub struct App {
     pub channel_settings: Arc<ChannelSettings>,
     /// The database.
     pub store: Arc<Store>,
+    /// What the secrets of callers are derived from.
+    pub derived_secrets: DerivedSecrets,
     /// Held payments.
     pub held: Arc<HeldPayments>,
     /// The provider of just-in-time channels, if one is configured.

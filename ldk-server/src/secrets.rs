@@ -24,6 +24,7 @@ pub use authority::{
 pub(crate) use authority::{client_verifier, issue, list, prepare_authority, revoke};
 pub(crate) use certificate::read_identity;
 pub use certificate::{Identity, Renewed, identity, renew_certificate};
+pub use derived::DerivedSecrets;
 use files::{create_once, exists, read, replace};
 
 const API_KEY_BYTES: usize = 32;

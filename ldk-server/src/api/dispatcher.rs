@@ -76,8 +76,7 @@ impl Call {
         &self,
         waiting: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
-        let waited = self.dispatcher.stopping.run_until_cancelled(waiting).await;
-        waited.unwrap_or_else(|| Err(Error::Unavailable("the server is stopping".to_owned())))
+        self.dispatcher.unless_stopping(waiting).await
     }
 }
 
@@ -125,6 +124,15 @@ impl Dispatcher {
     pub(crate) fn app(&self) -> Result<Arc<App>, Error> {
         self.not_stopping()?;
         self.ready()
+    }
+
+    /// Waits for this, unless the server begins to stop meanwhile.
+    pub(crate) async fn unless_stopping<T>(
+        &self,
+        waiting: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let waited = self.stopping.run_until_cancelled(waiting).await;
+        waited.unwrap_or_else(|| Err(Error::Unavailable("the server is stopping".to_owned())))
     }
 
     fn ready(&self) -> Result<Arc<App>, Error> {

@@ -27,6 +27,14 @@ pub(super) mod code {
     pub(crate) const INVOICE_WAIT_TIMED_OUT: i64 = 904;
     pub(crate) const INVOICE_NOT_FOUND: i64 = 905;
     pub(crate) const INVOICE_STATUS_UNEXPECTED: i64 = 906;
+    pub(crate) const OFFER_TIMEOUT: i64 = 1005;
+    pub(crate) const DATASTORE_DEL_DOES_NOT_EXIST: i64 = 1200;
+    pub(crate) const DATASTORE_DEL_WRONG_GENERATION: i64 = 1201;
+    pub(crate) const DATASTORE_UPDATE_ALREADY_EXISTS: i64 = 1202;
+    pub(crate) const DATASTORE_UPDATE_DOES_NOT_EXIST: i64 = 1203;
+    pub(crate) const DATASTORE_UPDATE_WRONG_GENERATION: i64 = 1204;
+    pub(crate) const DATASTORE_UPDATE_HAS_CHILDREN: i64 = 1205;
+    pub(crate) const DATASTORE_UPDATE_NO_CHILDREN: i64 = 1206;
     pub(crate) const SIGNMESSAGE_PUBKEY_NOT_FOUND: i64 = 1301;
     pub(crate) const RUNE_NOT_PERMITTED: i64 = 1502;
 }

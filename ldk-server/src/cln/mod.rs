@@ -27,6 +27,7 @@ use self::error::RpcError;
 use self::methods::FeesCollected;
 use crate::access::Grant;
 use crate::api::{Dispatcher, Rpc};
+use crate::app::App;
 use crate::caller::{Caller, Identity};
 use crate::error::Error;
 
@@ -82,5 +83,16 @@ impl Call {
     /// Makes a call of the API for whoever has called the method.
     async fn ask<R: Rpc>(&self, rpc: R, request: R::Request) -> Result<R::Reply, Error> {
         self.cln.0.dispatcher.call(rpc, self.caller.clone(), request).await
+    }
+
+    /// Works with what the server keeps for these methods only, and no call of the API tells or changes.
+    async fn work<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        work: impl FnOnce(&App) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, RpcError> {
+        let app = self.cln.0.dispatcher.app()?;
+        let working = Arc::clone(&app);
+        Ok(app.executor.run(name, move || work(&working)).await?)
     }
 }

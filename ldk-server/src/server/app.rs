@@ -30,6 +30,7 @@ use crate::node::startup::Started;
 use crate::pathfinding::PathFinder;
 use crate::payment_requests::PaymentRequests;
 use crate::permissions::Permissions;
+use crate::secrets::DerivedSecrets;
 use crate::store::{ChannelStep, Store};
 use crate::wallet::Spending;
 use crate::webhooks::Webhooks;
@@ -50,6 +51,7 @@ pub(super) fn event_loop(app: &App) -> EventLoop {
 pub(super) async fn assemble(
     config: &Arc<Config>,
     started: &Started,
+    derived_secrets: DerivedSecrets,
     permissions: &Permissions,
     executor: &Executor,
     events: &Arc<JsonEvents>,
@@ -77,6 +79,7 @@ pub(super) async fn assemble(
             fee_rates: FeeRates::new(config.chain_source.clone()),
             splices: Arc::default(),
             books: Arc::new(Books::new(Arc::clone(&node), Arc::clone(&store))),
+            derived_secrets,
             channel_settings: settings,
             payment_requests: PaymentRequests::default(),
             intents: Intents::new(Arc::clone(&store)),

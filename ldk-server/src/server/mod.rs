@@ -99,6 +99,7 @@ impl Server {
 
         let report = |phase| report_phase(phase, &readiness, &progress);
         let on_store_failure = on_store_failure(&readiness, &stop);
+        let secrets = entropy.derived_secrets();
         let starting =
             startup::start(Arc::clone(&config), entropy, sockets, &report, on_store_failure);
         let started = tokio::select! {
@@ -106,8 +107,15 @@ impl Server {
             () = interrupt => return Err(StartError::Interrupted),
         };
         let running = RunningNode::of(&started, lock);
-        let assembling =
-            app::assemble(&config, &started, &permissions, &calls, &events, stop.serving());
+        let assembling = app::assemble(
+            &config,
+            &started,
+            secrets,
+            &permissions,
+            &calls,
+            &events,
+            stop.serving(),
+        );
         let app = match assembling.await {
             Ok(app) => app,
             Err(error) => return Err(running.give_up(error).await),

@@ -33,10 +33,10 @@ use ldk_server_grpc::types::EventConsumer;
 use super::books::Times;
 use super::change::{Change, Outcome};
 use super::model::{
-    AuditEntry, AuditFilter, AuditPlace, Class, Digest, Epoch, EventBounds, ForwardFilter,
-    ForwardPlace, ForwardRow, IntentRow, InvoiceFilter, InvoiceName, InvoicePlace, InvoiceRow,
-    Lineage, MirrorState, Name, PaymentFilter, PaymentPlace, PaymentRow, QuarantinedMonitor,
-    Reservation, SpaceUsed, Unpaid,
+    AuditEntry, AuditFilter, AuditPlace, Class, DatastoreKey, DatastoreRow, Digest, Epoch,
+    EventBounds, ForwardFilter, ForwardPlace, ForwardRow, IntentRow, InvoiceFilter, InvoiceName,
+    InvoicePlace, InvoiceRow, Lineage, MirrorState, Name, PayOrder, PaymentFilter, PaymentPlace,
+    PaymentRow, QuarantinedMonitor, Reservation, SpaceUsed, Unpaid,
 };
 use crate::compat::channel_state::Id;
 
@@ -174,6 +174,12 @@ pub(super) trait Reads: Send + Sync {
 
     /// What was asked for under this key.
     fn intent(&self, key: &str) -> io::Result<Option<IntentRow>>;
+
+    /// What callers keep at this key and under it, or at all keys, in the order of the keys. Those further
+    /// below than one name have no value here.
+    fn data(&self, key: Option<&DatastoreKey>) -> io::Result<Vec<DatastoreRow>>;
+    /// What callers have said of these payments, in the same order.
+    fn pay_orders(&self, ids: &[PaymentId]) -> io::Result<Vec<Option<PayOrder>>>;
 
     /// The number of the last entry of the audit; 0 if there is none.
     fn last_audit_number(&self) -> io::Result<u64>;

@@ -8,8 +8,9 @@ use ldk_node::payment::PaymentDetails;
 use ldk_server_grpc::types::PaymentFailureReason;
 
 use super::model::{
-    Ack, AuditChange, InvoiceChange, InvoiceNews, Name, NewEvent, NewIntent, NotesChange,
-    PaymentRow, Purpose, RecordedEvent, Removed, Reservation, Settlement, StatusChange, Value,
+    Ack, AuditChange, DatastoreChange, DatastoreRefusal, DatastoreRow, InvoiceChange, InvoiceNews,
+    Name, NewEvent, NewIntent, NotesChange, PayOrder, PaymentRow, Purpose, RecordedEvent, Removed,
+    Reservation, Settlement, StatusChange, Value,
 };
 
 /// A change of what is stored.
@@ -90,6 +91,10 @@ pub(super) enum Change {
     Audit(AuditChange),
     /// A change of the invoices.
     Invoice(InvoiceChange),
+    /// A change of what callers keep under keys of their own.
+    Datastore(DatastoreChange),
+    /// What a caller has said of a payment; `None` to forget it.
+    PayOrder(PaymentId, Option<Box<PayOrder>>),
     /// The library gets back a monitor that was set aside.
     RestoreMonitor(String),
 }
@@ -245,6 +250,8 @@ pub(super) enum Reply {
     IntentsRemoved(u64),
     /// The number of the invoice; `None` if there is another with its label.
     InvoiceAdded(Option<u64>),
+    /// The value that is there now, or was, or why nothing has changed.
+    Datastore(Box<Result<DatastoreRow, DatastoreRefusal>>),
     /// How many invoices were removed.
     InvoicesRemoved(u64),
 }

@@ -12,6 +12,7 @@ mod change;
 mod channels;
 mod consumers;
 mod cuts;
+mod datastore;
 mod dedup;
 mod durability;
 mod events;
@@ -59,11 +60,13 @@ pub use ldk_server_grpc::types::{
 };
 pub use metrics::StoreState;
 pub use model::{
-    Ack, AuditEntry, AuditFilter, AuditPlace, AuditResult, BudgetId, BudgetLimit, Digest, Epoch,
-    EventBounds, Forward, ForwardFilter, ForwardPlace, IntentOutcome, IntentRow, InvoiceFilter,
-    InvoiceName, InvoiceNotes, InvoicePlace, InvoiceRow, InvoiceStatus, Lineage, ListedState,
-    MAX_EVENT_CONSUMERS, MirrorState, NewAuditEntry, NewEvent, NewInvoice, NotesChange, Page,
-    PaymentFilter, PaymentNotes, PaymentPlace, QuarantinedMonitor, Removed, RequestDigest, Unpaid,
+    Ack, AuditEntry, AuditFilter, AuditPlace, AuditResult, BudgetId, BudgetLimit, DatastoreKey,
+    DatastoreMode, DatastoreRefusal, DatastoreRow, Digest, Epoch, EventBounds, Forward,
+    ForwardFilter, ForwardPlace, IntentOutcome, IntentRow, InvoiceFilter, InvoiceName,
+    InvoiceNotes, InvoicePlace, InvoiceRow, InvoiceStatus, Lineage, ListedState,
+    MAX_EVENT_CONSUMERS, MAX_VALUE_BYTES, MirrorState, NewAuditEntry, NewEvent, NewInvoice,
+    NotesChange, Page, PayOrder, PaymentFilter, PaymentNotes, PaymentPlace, QuarantinedMonitor,
+    Removed, RequestDigest, Unpaid,
 };
 pub use payments::{
     NotWritten, PaymentCounts, making_invoice, making_wanted_invoice, noting_payment, payment_id,

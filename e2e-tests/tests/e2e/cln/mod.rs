@@ -2,7 +2,9 @@
 
 mod client;
 mod framing;
+mod own_data;
 mod payments;
+mod sending;
 mod shape;
 
 use std::path::PathBuf;
@@ -41,6 +43,24 @@ async fn clients_of_core_lightning_are_paid_and_pay() -> Result<()> {
     payments::payments_fail_with_their_numbers(&pyln, &alice).await?;
     payments::messages_are_signed_and_checked(&pyln, &alice, &bob).await?;
     payments::peers_are_connected(&pyln, &bob).await?;
+    network.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_of_core_lightning_pay_nodes_and_offers() -> Result<()> {
+    let network = Network::start().await?;
+    let [alice, bob] = pair(&network).await?;
+    let pyln = Pyln::new(socket(&alice)).await?;
+    sending::a_node_is_paid_without_an_invoice(&pyln, &bob).await?;
+    sending::a_node_that_cannot_be_paid_is_told(&pyln, &alice).await?;
+    sending::what_was_said_of_a_payment_is_told_again(&pyln, &bob).await?;
+    sending::an_offer_of_another_is_paid(&pyln, &bob).await?;
+    sending::an_offer_is_made_and_paid(&pyln, &bob).await?;
+    sending::refunds_go_both_ways(&pyln, &bob).await?;
+    own_data::who_waits_for_a_number_is_told(&pyln, &bob).await?;
+    own_data::old_invoices_are_cleaned(&pyln).await?;
+    own_data::values_are_kept_as_core_lightning_keeps_them(&pyln).await?;
+    own_data::they_are_there_after_a_restart(&pyln, &alice).await?;
     network.stop().await
 }
 

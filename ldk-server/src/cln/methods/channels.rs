@@ -8,7 +8,7 @@ use ldk_server_grpc::types;
 use serde::Serialize;
 
 use super::Method;
-use super::decode::scid;
+use super::scid::scid;
 use crate::api::rpc;
 use crate::cln::Call;
 use crate::cln::args::{Args, Hash, NodeId};

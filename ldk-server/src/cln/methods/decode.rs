@@ -1,29 +1,42 @@
-//! `decode`: BOLT 11 invoices.
+//! `decode` and `decodepay`: what a text says.
 
 use ldk_node::bitcoin::address::NetworkUnchecked;
 use ldk_node::bitcoin::{Address, AddressType};
 use ldk_node::lightning_invoice::Bolt11Invoice;
-use ldk_server_grpc::api::{DecodeInvoiceRequest, DecodeInvoiceResponse};
+use ldk_server_grpc::api::DecodeInvoiceResponse;
 use ldk_server_grpc::types::Bolt11RouteHint;
 use serde::Serialize;
+use serde_json::Value;
 
-use super::{Method, features};
-use crate::api::rpc;
+use super::scid::scid;
+use super::{Method, bolt11, bolt12, features, runes};
 use crate::cln::Call;
 use crate::cln::args::Args;
 use crate::cln::error::RpcError;
-use crate::error::Error;
 
-/// `decode`: what an invoice says.
+/// `decode`: what an invoice, a text of BOLT 12 or a rune says.
 pub(super) struct Decode {
     string: String,
 }
 
 #[derive(Serialize)]
-pub(super) struct Decoded {
+#[serde(untagged)]
+pub(super) enum Decoded {
+    Bolt11(Box<DecodedInvoice>),
+    Other(Value),
+}
+
+#[derive(Serialize)]
+pub(super) struct DecodedInvoice {
     #[serde(rename = "type")]
     kind: &'static str,
     valid: bool,
+    #[serde(flatten)]
+    invoice: Invoice,
+}
+
+#[derive(Serialize)]
+pub(super) struct Invoice {
     currency: String,
     created_at: u64,
     expiry: u64,
@@ -74,28 +87,46 @@ impl Method for Decode {
     }
 
     async fn run(self, call: Call) -> Result<Decoded, RpcError> {
-        let text = self.string.strip_prefix("lightning:").unwrap_or(&self.string).to_lowercase();
-        if text.starts_with("lno") || text.starts_with("lni") || text.starts_with("lnr") {
-            let reason =
-                "string: BOLT 12 is not supported yet; use DecodeOffer of the node's own API";
-            return Err(RpcError::params(reason));
+        let text = bolt12::without_scheme(&self.string);
+        if let Some(kind) = bolt12::Kind::of(text) {
+            return bolt12::decode(kind, text).map(Decoded::Other);
         }
-        let request = DecodeInvoiceRequest { invoice: text.clone() };
-        let decoded = call.ask(rpc::DecodeInvoice, request).await;
-        let decoded = decoded.map_err(|error| match error {
-            Error::InvalidArgument { reason, .. } => {
-                RpcError::params(format!("Unparsable string: {reason}"))
-            },
-            other => other.into(),
-        })?;
+        if let Some(rune) = runes::decode(text) {
+            return Ok(Decoded::Other(rune));
+        }
+        let text = text.to_lowercase();
+        let decoded = bolt11::decode(&call, &text, "string: Unparsable string").await?;
+        let invoice = shown(decoded, signature(&text)?);
+        let decoded = DecodedInvoice { kind: "bolt11 invoice", valid: true, invoice };
+        Ok(Decoded::Bolt11(Box::new(decoded)))
+    }
+}
+
+/// `decodepay`: what an invoice says, as Core Lightning before 26.06 tells it.
+pub(super) struct DecodePay {
+    bolt11: String,
+    description: Option<String>,
+}
+
+impl Method for DecodePay {
+    const NAME: &'static str = "decodepay";
+    const USAGE: &'static str = "bolt11 [description]";
+    type Answer = Invoice;
+
+    fn read(args: &Args) -> Result<Self, RpcError> {
+        Ok(Self { bolt11: args.required("bolt11")?, description: args.optional("description")? })
+    }
+
+    async fn run(self, call: Call) -> Result<Invoice, RpcError> {
+        let text = bolt12::without_scheme(&self.bolt11).to_lowercase();
+        let decoded = bolt11::decode(&call, &text, "Invalid bolt11").await?;
+        bolt11::check_description(&decoded, self.description.as_deref())?;
         Ok(shown(decoded, signature(&text)?))
     }
 }
 
-fn shown(invoice: DecodeInvoiceResponse, signature: String) -> Decoded {
-    Decoded {
-        kind: "bolt11 invoice",
-        valid: true,
+fn shown(invoice: DecodeInvoiceResponse, signature: String) -> Invoice {
+    Invoice {
         currency: hrp(&invoice.currency).to_owned(),
         created_at: invoice.timestamp,
         expiry: invoice.expiry,
@@ -154,20 +185,4 @@ fn hops(hint: Bolt11RouteHint) -> Vec<Hop> {
         cltv_expiry_delta: hop.cltv_expiry_delta,
     });
     hops.collect()
-}
-
-/// The number of a channel as block, transaction and output (BOLT 7).
-pub(super) fn scid(number: u64) -> String {
-    format!("{}x{}x{}", number >> 40, (number >> 16) & 0xff_ffff, number & 0xffff)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_number_of_a_channel_has_three_parts() {
-        assert_eq!(scid((450 << 40) | (1 << 16)), "450x1x0");
-        assert_eq!(scid(u64::MAX), "16777215x16777215x65535");
-    }
 }

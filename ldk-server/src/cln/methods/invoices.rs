@@ -1,15 +1,16 @@
 //! Invoices as rows: `listinvoices` and `delinvoice`, and how a row is shown.
 
+use std::slice;
+
 use ldk_server_grpc::api::{
-    CancelInvoiceRequest, DecodeInvoiceRequest, DeleteInvoiceRequest, GetInvoiceRequest,
-    GetPaymentDetailsRequest, ListInvoicesRequest,
+    CancelInvoiceRequest, DeleteInvoiceRequest, GetInvoiceRequest, ListInvoicesRequest,
 };
 use ldk_server_grpc::types::{Invoice, InvoiceKind, InvoiceState};
 use serde::Serialize;
 use serde_json::json;
 
-use super::Method;
-use super::payment::preimage;
+use super::preimages::Preimages;
+use super::{Method, bolt11};
 use crate::api::rpc;
 use crate::cln::Call;
 use crate::cln::args::{Args, Hash, Label};
@@ -53,18 +54,18 @@ pub(super) fn status(state: InvoiceState) -> &'static str {
 }
 
 impl Row {
-    /// Shows an invoice. One that was made without a label has its payment hash as its label.
+    /// Shows an invoice.
     pub(super) async fn of(call: &Call, invoice: Invoice) -> Result<Self, RpcError> {
-        let payment_preimage = match &invoice.payment_id {
-            Some(payment_id) if invoice.state() == InvoiceState::Paid => {
-                let request = GetPaymentDetailsRequest { payment_id: payment_id.clone() };
-                let details = call.ask(rpc::GetPaymentDetails, request).await?;
-                details.payment.as_ref().and_then(preimage)
-            },
-            _ => None,
-        };
+        let preimages = Preimages::of(call, slice::from_ref(&invoice)).await?;
+        Ok(Self::with(&preimages, invoice))
+    }
+
+    /// Shows an invoice whose preimage is here, if it is paid. One that was made without a label has its
+    /// payment hash as its label.
+    fn with(preimages: &Preimages, invoice: Invoice) -> Self {
+        let payment_preimage = preimages.get(&invoice);
         let (state, payment_hash) = (invoice.state(), invoice.payment_hash.unwrap_or_default());
-        Ok(Self {
+        Self {
             label: invoice.label.unwrap_or_else(|| payment_hash.clone()),
             bolt11: Some(invoice.invoice).filter(|text| !text.is_empty()),
             payment_hash,
@@ -80,7 +81,7 @@ impl Row {
             created_index: invoice.number,
             updated_index: invoice.pay_index,
             local_offer_id: invoice.offer_id,
-        })
+        }
     }
 }
 
@@ -175,11 +176,10 @@ impl Method for ListInvoices {
         let is_listed = |invoice: &Invoice| self.place(invoice).is_some_and(|at| at >= self.start);
         invoices.retain(is_listed);
         invoices.sort_by_key(|invoice| self.place(invoice));
-        let mut rows = Vec::new();
-        for invoice in invoices.into_iter().take(self.limit) {
-            rows.push(Row::of(&call, invoice).await?);
-        }
-        Ok(Listed { invoices: rows })
+        invoices.truncate(self.limit);
+        let preimages = Preimages::of(&call, &invoices).await?;
+        let rows = invoices.into_iter().map(|invoice| Row::with(&preimages, invoice));
+        Ok(Listed { invoices: rows.collect() })
     }
 }
 
@@ -198,9 +198,7 @@ impl ListInvoices {
         let found = if let Some(label) = &self.label {
             labelled(call, label).await
         } else if let Some(text) = &self.invstring {
-            let request = DecodeInvoiceRequest { invoice: text.clone() };
-            let decoded = call.ask(rpc::DecodeInvoice, request).await;
-            let decoded = decoded.map_err(|_| RpcError::params("invstring: Invalid invstring"))?;
+            let decoded = bolt11::decode(call, text, "invstring: Invalid invstring").await?;
             let found = call.ask(rpc::GetInvoice, by_hash(decoded.payment_hash)).await;
             found.map(|found| found.invoice.unwrap_or_default())
         } else if let Some(payment_hash) = &self.payment_hash {
@@ -219,21 +217,28 @@ impl ListInvoices {
 
     /// All but offers, or the receipts of one offer.
     async fn all(&self, call: &Call) -> Result<Vec<Invoice>, RpcError> {
-        let (mut invoices, mut page_token) = (Vec::new(), None);
-        loop {
-            let request =
-                ListInvoicesRequest { page_token, page_size: Some(1_000), ..without_offers() };
-            let page = call.ask(rpc::ListInvoices, request).await?;
-            invoices.extend(page.invoices);
-            page_token = page.next_page_token;
-            if page_token.is_none() {
-                break;
-            }
-        }
+        let mut invoices = all(call, without_offers()).await?;
         if self.offer_id.is_some() {
             invoices.retain(|invoice| invoice.offer_id == self.offer_id);
         }
         Ok(invoices)
+    }
+}
+
+/// All invoices that a request filters, the newest first.
+pub(super) async fn all(
+    call: &Call,
+    filter: ListInvoicesRequest,
+) -> Result<Vec<Invoice>, RpcError> {
+    let (mut invoices, mut page_token) = (Vec::new(), None);
+    loop {
+        let request = ListInvoicesRequest { page_token, page_size: Some(1_000), ..filter.clone() };
+        let page = call.ask(rpc::ListInvoices, request).await?;
+        invoices.extend(page.invoices);
+        page_token = page.next_page_token;
+        if page_token.is_none() {
+            return Ok(invoices);
+        }
     }
 }
 

@@ -1,20 +1,36 @@
 //! The methods: one list, from which calls, `help`, `check` and the refusals follow.
 
 mod address;
+mod autoclean;
+mod bolt11;
+mod bolt12;
 mod channels;
 mod checkmessage;
 mod connect;
+mod datastore;
 mod decode;
+mod expiry;
 mod features;
 mod help;
 mod info;
 mod invoice;
 mod invoices;
+mod keysend;
+mod limits;
 mod listpays;
+mod makesecret;
 mod messages;
 mod newaddr;
+mod offers;
+mod order;
 mod pay;
 mod payment;
+mod preimages;
+mod refunds;
+mod runes;
+mod scid;
+mod sending;
+mod wait;
 mod waits;
 
 use futures_util::future::BoxFuture;
@@ -68,23 +84,39 @@ const fn entry<M: Method>() -> Entry {
 }
 
 static METHODS: &[Entry] = &[
+    entry::<autoclean::AutocleanOnce>(),
     entry::<help::Check>(),
     entry::<checkmessage::CheckMessage>(),
     entry::<connect::Connect>(),
+    entry::<datastore::Datastore>(),
     entry::<decode::Decode>(),
+    entry::<decode::DecodePay>(),
+    entry::<datastore::DelDatastore>(),
+    entry::<autoclean::DelExpiredInvoice>(),
     entry::<invoices::DelInvoice>(),
     entry::<info::GetInfo>(),
     entry::<help::Help>(),
     entry::<invoice::Invoice>(),
+    entry::<refunds::InvoiceRequest>(),
+    entry::<keysend::Keysend>(),
+    entry::<datastore::ListDatastore>(),
     entry::<invoices::ListInvoices>(),
+    entry::<offers::ListOffers>(),
     entry::<listpays::ListPays>(),
     entry::<channels::ListPeerChannels>(),
+    entry::<listpays::ListSendPays>(),
+    entry::<makesecret::MakeSecret>(),
     entry::<newaddr::NewAddr>(),
     entry::<help::Notifications>(),
+    entry::<offers::Offer>(),
     entry::<pay::Pay>(),
+    entry::<pay::Renepay>(),
+    entry::<refunds::SendInvoice>(),
     entry::<messages::SignMessage>(),
+    entry::<wait::Wait>(),
     entry::<waits::WaitAnyInvoice>(),
     entry::<waits::WaitInvoice>(),
+    entry::<keysend::Xkeysend>(),
     entry::<pay::Xpay>(),
 ];
 
@@ -123,6 +155,11 @@ const IMPOSSIBLE: &[(&str, &str)] = &[
     ("reserveinputs", NO_PSBT),
     ("unreserveinputs", NO_PSBT),
     ("funderupdate", "the node library has no dual funding"),
+    (
+        "autoclean-status",
+        "what was ever deleted is not counted; invoices.keep_expired_days of the configuration says how \
+         long invoices are kept that have expired",
+    ),
     ("plugin", "plugins cannot be started while the node runs"),
 ];
 

@@ -59,6 +59,19 @@ pub async fn any_invoice(
     Ok(Waited { latest: invoice, timed_out })
 }
 
+/// Waits until an invoice, offer or receipt has this number, or a higher one.
+pub async fn made(
+    app: &Arc<App>,
+    caller: &Caller,
+    number: u64,
+    timeout: Duration,
+) -> Result<Waited<u64>, Error> {
+    let _place = app.waiting.try_enter()?;
+    let log = app.store.invoice_log();
+    let timed_out = !log.until_number(number, until(caller, timeout)).await;
+    Ok(Waited { latest: log.last_number(), timed_out })
+}
+
 /// When the invoice expires, or so late that nobody waits as long.
 fn expiry(invoice: &InvoiceRow) -> Instant {
     const LATE: Duration = Duration::from_secs(1 << 30);

@@ -95,6 +95,7 @@ mod budgets;
 mod clock;
 mod consumers;
 pub(super) mod cuts;
+mod datastore;
 mod events;
 mod failure;
 mod forwards;
@@ -133,6 +134,12 @@ on_each!({
         acknowledgements_only_go_forward_and_not_beyond_what_there_is,
         consumers_are_listed_by_name_until_they_are_deleted,
         there_are_so_many_consumers_and_no_more,
+    }
+    datastore {
+        what_is_kept_is_there_after_a_crash,
+        a_value_is_written_only_as_its_caller_expects_it,
+        keys_are_a_tree_with_values_at_its_leaves,
+        what_was_said_of_a_payment_is_told_again,
     }
     events {
         events_are_numbered_from_1_without_gap_also_over_a_restart,

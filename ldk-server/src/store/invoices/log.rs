@@ -2,13 +2,14 @@
 //! however many wait for the same payment, none of them reads the disk for it.
 
 use std::collections::{HashMap, VecDeque};
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ldk_node::lightning::io;
 use tokio::time::Instant;
 
 use crate::store::backend::Reads;
-use crate::store::model::{InvoiceNews, InvoiceRow};
+use crate::store::model::{InvoiceFilter, InvoiceNews, InvoiceRow};
 use crate::waiters::Waiters;
 
 /// How many rows are kept that changed, and how many that were paid.
@@ -26,6 +27,8 @@ pub struct InvoiceLog {
 enum Awaited {
     /// Any payment.
     Any,
+    /// A new invoice, offer or receipt.
+    Added,
     /// News of the invoice with this number.
     Invoice(u64),
 }
@@ -40,6 +43,8 @@ pub enum Remembered<T> {
 }
 
 struct Recent {
+    /// The number of the one that was made last.
+    last_number: u64,
     /// The index of the one that was paid last.
     last_pay_index: u64,
     /// Those that were paid after the one with this index are in `paid`, unless they were deleted.
@@ -53,7 +58,9 @@ struct Recent {
 impl InvoiceLog {
     pub(in crate::store) fn load(reads: &dyn Reads) -> io::Result<Self> {
         let last_pay_index = reads.last_pay_index()?;
+        let newest = reads.invoices(&InvoiceFilter::default(), None, 1)?;
         let recent = Recent {
+            last_number: newest.first().map_or(0, |newest| newest.number),
             last_pay_index,
             complete_after: last_pay_index,
             paid: VecDeque::new(),
@@ -66,6 +73,9 @@ impl InvoiceLog {
     /// This is on disk: tells those who wait for it.
     pub(in crate::store) fn changed(&self, news: Vec<InvoiceNews>) {
         for news in news {
+            if self.recent().is_new(&news) {
+                self.waiters.wake(&Awaited::Added);
+            }
             let (number, is_paid) = self.recent().note(news);
             self.waiters.wake(&Awaited::Invoice(number));
             if is_paid {
@@ -77,6 +87,11 @@ impl InvoiceLog {
     /// The index of the one that was paid last; 0 before the first.
     pub fn last_pay_index(&self) -> u64 {
         self.recent().last_pay_index
+    }
+
+    /// The number of the invoice, offer or receipt that was made last; 0 before the first.
+    pub fn last_number(&self) -> u64 {
+        self.recent().last_number
     }
 
     /// The one that was paid first after that with this index, if there is one.
@@ -103,6 +118,13 @@ impl InvoiceLog {
         self.waiters.until(Awaited::Any, deadline, ask).await
     }
 
+    /// Waits until there is one with this number or a higher one; tells whether there is in time.
+    pub async fn until_number(&self, number: u64, deadline: Instant) -> bool {
+        let ask = || async { Ok::<_, Infallible>((self.last_number() >= number).then_some(())) };
+        let Ok(found) = self.waiters.until(Awaited::Added, deadline, ask).await;
+        found.is_some()
+    }
+
     /// Asks again after all news of an invoice, until there is an answer; `None` if it does not come in
     /// time.
     pub async fn until_invoice<T, E, F>(
@@ -123,9 +145,22 @@ impl InvoiceLog {
 }
 
 impl Recent {
+    /// Whether this is of one that was not there before.
+    fn is_new(&mut self, news: &InvoiceNews) -> bool {
+        let number = match news {
+            InvoiceNews::Added(number) => *number,
+            InvoiceNews::Changed(row) => row.number,
+            InvoiceNews::Deleted(_) => return false,
+        };
+        let is_new = number > self.last_number;
+        self.last_number = self.last_number.max(number);
+        is_new
+    }
+
     /// Returns the number of the invoice, and whether it was paid just now.
     fn note(&mut self, news: InvoiceNews) -> (u64, bool) {
         match news {
+            InvoiceNews::Added(number) => (number, false),
             InvoiceNews::Deleted(number) => {
                 self.paid.retain(|row| row.number != number);
                 self.changed.remove(&number);
@@ -214,6 +249,7 @@ mod tests {
 
     fn recent() -> Recent {
         Recent {
+            last_number: 0,
             last_pay_index: 10,
             complete_after: 10,
             paid: VecDeque::new(),
@@ -268,5 +304,15 @@ mod tests {
         let kept: BTreeSet<_> = recent.changed.keys().copied().collect();
         assert_eq!(kept, (1_000 - KEPT as u64..1_000).collect());
         assert_eq!(recent.order.len(), KEPT);
+    }
+
+    #[test]
+    fn what_is_new_is_told_once() {
+        let mut recent = recent();
+        assert!(recent.is_new(&InvoiceNews::Added(3)));
+        assert!(!recent.is_new(&changed(3, None)));
+        assert!(!recent.is_new(&InvoiceNews::Deleted(9)));
+        assert!(recent.is_new(&changed(4, Some(11))));
+        assert_eq!(recent.last_number, 4);
     }
 }

@@ -202,6 +202,8 @@ pub(in crate::store) struct Receipt {
 /// What became of an invoice.
 #[derive(Clone, Debug)]
 pub(in crate::store) enum InvoiceNews {
+    /// The one with this number was made.
+    Added(u64),
     /// It is like this now.
     Changed(Arc<InvoiceRow>),
     /// There is none of this number any more.

@@ -2,12 +2,14 @@
 
 mod audit;
 mod database;
+mod datastore;
 mod epoch;
 mod events;
 mod forwards;
 mod intents;
 mod invoices;
 mod name;
+mod orders;
 mod pages;
 pub(super) mod payments;
 mod reservations;
@@ -19,6 +21,8 @@ pub(super) use audit::AuditChange;
 pub use audit::{AuditEntry, AuditFilter, AuditPlace, AuditResult, NewAuditEntry};
 pub use database::MirrorState;
 pub(super) use database::SpaceUsed;
+pub(super) use datastore::{DatastoreChange, DatastoreFound, is_of_generation};
+pub use datastore::{DatastoreKey, DatastoreMode, DatastoreRefusal, DatastoreRow, MAX_VALUE_BYTES};
 pub use epoch::{Epoch, Lineage};
 pub use events::{Ack, Digest, EventBounds, MAX_EVENT_CONSUMERS, NewEvent, Removed};
 pub(super) use events::{MAX_REMOVED_AT_ONCE, RecordedEvent};
@@ -32,6 +36,7 @@ pub use invoices::{
     NewInvoice,
 };
 pub(super) use name::{BROADCASTS, CUTS_MADE, Name, SERVER, Value, check};
+pub use orders::PayOrder;
 pub use pages::Page;
 pub(super) use payments::{
     Certainty, Class, PaymentColumns, PaymentRow, StatusChange, StoredPayment,

@@ -9,7 +9,8 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::connection::Writing;
 use super::sole_writer::SoleWriter;
 use super::{
-    audit, consumers, epoch, events, intents, invoices, payments, quarantine, records, reservations,
+    audit, consumers, datastore, epoch, events, intents, invoices, orders, payments, quarantine,
+    records, reservations,
 };
 use crate::store::backend::{Backend, BackendError};
 use crate::store::change::{Change, Compose, Meaning, Outcome, PaymentEvent, RecordChange, Reply};
@@ -82,6 +83,16 @@ impl BatchUnderWay<'_> {
                 intents::make(self.database, change).map(Reply::IntentsRemoved).map(Outcome::from)
             },
             Change::Invoice(change) => invoices::make(self.database, change),
+            Change::Datastore(change) => datastore::make(self.database, change)
+                .map(|outcome| Reply::Datastore(Box::new(outcome)))
+                .map(Outcome::from),
+            Change::PayOrder(id, order) => {
+                match order {
+                    Some(order) => orders::put(self.database, id, &order)?,
+                    None => orders::forget(self.database, id)?,
+                }
+                Ok(Outcome::default())
+            },
             Change::RestoreMonitor(name) => {
                 quarantine::restore(self.database, &name)?;
                 Ok(Outcome::default())

@@ -220,6 +220,27 @@ pub(in crate::store) fn to_7(database: &Transaction<'_>) -> io::Result<()> {
         .map_err(sql_error)
 }
 
+/// Makes the tables of what callers keep under keys of their own, and have said of payments.
+pub(in crate::store) fn to_8(database: &Transaction<'_>) -> io::Result<()> {
+    database
+        .execute_batch(
+            "CREATE TABLE ldk_server_datastore (
+                 key BLOB NOT NULL PRIMARY KEY,
+                 value BLOB NOT NULL,
+                 generation INTEGER NOT NULL
+             ) STRICT;
+
+             CREATE TABLE ldk_server_pay_orders (
+                 id BLOB NOT NULL PRIMARY KEY,
+                 invstring TEXT,
+                 label TEXT,
+                 description TEXT,
+                 destination TEXT
+             ) STRICT;",
+        )
+        .map_err(sql_error)
+}
+
 fn take_over_forwards(database: &Transaction<'_>) -> io::Result<()> {
     for (key, value) in records(database, "forward")? {
         let number = bytes(&key).map(u64::from_be_bytes)?;

@@ -9,17 +9,17 @@ use ldk_server_grpc::events::ChannelStateChanged;
 use ldk_server_grpc::types::EventConsumer;
 
 use super::{
-    Readers, audit, consumers, epoch, events, forwards, intents, invoices, payments, quarantine,
-    records, reservations,
+    Readers, audit, consumers, datastore, epoch, events, forwards, intents, invoices, orders,
+    payments, quarantine, records, reservations,
 };
 use crate::compat::channel_state::Id;
 use crate::store::backend::Reads;
 use crate::store::books::Times;
 use crate::store::model::{
-    AuditEntry, AuditFilter, AuditPlace, Class, Digest, Epoch, EventBounds, ForwardFilter,
-    ForwardPlace, ForwardRow, IntentRow, InvoiceFilter, InvoiceName, InvoicePlace, InvoiceRow,
-    Lineage, Name, PaymentFilter, PaymentPlace, PaymentRow, QuarantinedMonitor, Reservation,
-    Unpaid,
+    AuditEntry, AuditFilter, AuditPlace, Class, DatastoreKey, DatastoreRow, Digest, Epoch,
+    EventBounds, ForwardFilter, ForwardPlace, ForwardRow, IntentRow, InvoiceFilter, InvoiceName,
+    InvoicePlace, InvoiceRow, Lineage, Name, PayOrder, PaymentFilter, PaymentPlace, PaymentRow,
+    QuarantinedMonitor, Reservation, Unpaid,
 };
 
 impl Reads for Readers {
@@ -159,6 +159,14 @@ impl Reads for Readers {
 
     fn intent(&self, key: &str) -> io::Result<Option<IntentRow>> {
         self.read(|database| intents::find(database, key))
+    }
+
+    fn data(&self, key: Option<&DatastoreKey>) -> io::Result<Vec<DatastoreRow>> {
+        self.read(|database| datastore::list(database, key))
+    }
+
+    fn pay_orders(&self, ids: &[PaymentId]) -> io::Result<Vec<Option<PayOrder>>> {
+        self.read(|database| orders::find(database, ids))
     }
 
     fn last_audit_number(&self) -> io::Result<u64> {

@@ -26,6 +26,7 @@ const STEPS: [fn(&Transaction<'_>) -> io::Result<()>; 7] = [
     migration::to_5,
     migration::to_6,
     migration::to_7,
+    migration::to_8,
 ];
 
 /// How much of the log is kept as a file when it begins anew.

@@ -24,7 +24,9 @@ use crate::store::model::{
 pub(super) fn make(database: &Connection, change: InvoiceChange) -> rusqlite::Result<Outcome> {
     match change {
         InvoiceChange::Add(invoice) => {
-            add(database, &invoice).map(Reply::InvoiceAdded).map(Outcome::from)
+            let number = add(database, &invoice)?;
+            let invoices = number.into_iter().map(InvoiceNews::Added).collect();
+            Ok(Outcome { invoices, ..Outcome::from(Reply::InvoiceAdded(number)) })
         },
         InvoiceChange::Held(hash) => hold(database, hash),
         InvoiceChange::Cancel(number) => cancel(database, Some(number)),

@@ -17,6 +17,8 @@ fn without_invoices(directory: &Directory) {
             "DROP TABLE ldk_server_invoices;
              DROP TABLE ldk_server_invoice_state;
              DROP TABLE ldk_server_intents;
+             DROP TABLE ldk_server_datastore;
+             DROP TABLE ldk_server_pay_orders;
              ALTER TABLE ldk_server_payments DROP COLUMN failure;
              ALTER TABLE ldk_server_payments DROP COLUMN label;
              ALTER TABLE ldk_server_payments DROP COLUMN metadata;
