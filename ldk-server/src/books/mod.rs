@@ -11,6 +11,7 @@
 
 mod chain;
 mod channels;
+mod coins;
 mod entries;
 mod entry;
 mod live;
@@ -25,8 +26,10 @@ mod wallet;
 mod tests;
 
 pub use channels::ChannelOnChain;
+pub use coins::{Coin, Coins, KnownTransactions, Position, WalletTransaction};
 pub use entries::Pages;
 pub use entry::Span;
+pub use live::balance_msat;
 pub use reading::{Chain, ChannelTurnover, turnovers};
 pub use record::{ChannelRecord, Closing};
 pub use recorder::Books;

@@ -92,6 +92,16 @@ pub fn channels(
     Ok(Page { rows: books, has_more })
 }
 
+/// The channels that are closed, by id, the last that was opened first.
+pub fn closed_channels(app: &App) -> Result<Vec<(String, ChannelRecord, ChannelOnChain)>, Error> {
+    let channels = chain(app)?.channels.into_iter();
+    let closed = channels.filter(|(_, (record, _))| record.closing.is_some());
+    let mut closed: Vec<_> =
+        closed.map(|(id, (record, on_chain))| (id, record, on_chain)).collect();
+    closed.sort_by_key(|(_, record, _)| std::cmp::Reverse(record.opened_at));
+    Ok(closed)
+}
+
 impl ChannelBook {
     /// Where it stands in the list.
     pub fn place(&self) -> ChannelPlace {

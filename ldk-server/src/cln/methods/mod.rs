@@ -1,25 +1,45 @@
 //! The methods: one list, from which calls, `help`, `check` and the refusals follow.
 
 mod address;
+mod bkpr;
+mod bkpr_events;
+mod bkpr_income;
 mod channels;
 mod checkmessage;
+mod close;
+mod closed;
 mod connect;
 mod decode;
 mod features;
+mod feerates;
+mod forwards;
+mod fundchannel;
+mod getroute;
+mod graph;
 mod help;
 mod info;
 mod invoice;
 mod invoices;
+mod listfunds;
 mod listpays;
 mod messages;
 mod newaddr;
+mod open_channels;
 mod pay;
 mod payment;
+mod peers;
+mod server;
+mod setchannel;
+mod splice;
+mod transactions;
 mod waits;
+mod wallet;
+mod withdraw;
 
 use futures_util::future::BoxFuture;
 use serde::Serialize;
 use serde_json::Value;
+use tokio::task::spawn_blocking;
 
 use super::Call;
 use super::args::Args;
@@ -35,8 +55,10 @@ trait Method: Sized + Send + 'static {
     const NAME: &'static str;
     /// Its parameters in their order, those in brackets optional.
     const USAGE: &'static str;
+    /// Whether the answer may be so long that it must not be written on a thread that serves others.
+    const IS_LONG: bool = false;
     /// What it answers.
-    type Answer: Serialize;
+    type Answer: Serialize + Send + 'static;
 
     /// Reads the parameters.
     fn read(args: &Args) -> Result<Self, RpcError>;
@@ -61,30 +83,59 @@ const fn entry<M: Method>() -> Entry {
         run: |call, args| {
             Box::pin(async move {
                 let answer = M::read(&args)?.run(call).await?;
-                serde_json::to_value(answer).map_err(|error| RpcError::internal(&error))
+                let written = if M::IS_LONG {
+                    let writing = spawn_blocking(move || serde_json::to_value(answer));
+                    writing.await.map_err(|error| RpcError::internal(&error))?
+                } else {
+                    serde_json::to_value(answer)
+                };
+                written.map_err(|error| RpcError::internal(&error))
             })
         },
     }
 }
 
 static METHODS: &[Entry] = &[
+    entry::<bkpr::ListAccountEvents>(),
+    entry::<bkpr::ListBalances>(),
+    entry::<bkpr::ListIncome>(),
     entry::<help::Check>(),
     entry::<checkmessage::CheckMessage>(),
+    entry::<close::Close>(),
     entry::<connect::Connect>(),
     entry::<decode::Decode>(),
     entry::<invoices::DelInvoice>(),
+    entry::<peers::Disconnect>(),
+    entry::<feerates::FeeRates>(),
+    entry::<fundchannel::FundChannel>(),
     entry::<info::GetInfo>(),
+    entry::<getroute::GetRoute>(),
     entry::<help::Help>(),
     entry::<invoice::Invoice>(),
+    entry::<graph::ListChannels>(),
+    entry::<closed::ListClosedChannels>(),
+    entry::<server::ListConfigs>(),
+    entry::<forwards::ListForwards>(),
+    entry::<listfunds::ListFunds>(),
     entry::<invoices::ListInvoices>(),
+    entry::<graph::ListNodes>(),
     entry::<listpays::ListPays>(),
     entry::<channels::ListPeerChannels>(),
+    entry::<peers::ListPeers>(),
+    entry::<transactions::ListTransactions>(),
     entry::<newaddr::NewAddr>(),
     entry::<help::Notifications>(),
+    entry::<feerates::ParseFeeRate>(),
     entry::<pay::Pay>(),
+    entry::<setchannel::SetChannel>(),
     entry::<messages::SignMessage>(),
+    entry::<splice::SpliceIn>(),
+    entry::<splice::SpliceOut>(),
+    entry::<server::Stop>(),
     entry::<waits::WaitAnyInvoice>(),
+    entry::<server::WaitBlockHeight>(),
     entry::<waits::WaitInvoice>(),
+    entry::<withdraw::Withdraw>(),
     entry::<pay::Xpay>(),
 ];
 
@@ -123,6 +174,11 @@ const IMPOSSIBLE: &[(&str, &str)] = &[
     ("reserveinputs", NO_PSBT),
     ("unreserveinputs", NO_PSBT),
     ("funderupdate", "the node library has no dual funding"),
+    (
+        "getlog",
+        "the log is not kept in memory; read the file that log.file names, or standard error",
+    ),
+    ("ping", "the node library pings its peers by itself, and has no call for it"),
     ("plugin", "plugins cannot be started while the node runs"),
 ];
 
