@@ -19,6 +19,7 @@ mod reading;
 mod record;
 mod recorder;
 mod summary;
+mod turnovers;
 pub(crate) mod upkeep;
 mod wallet;
 
@@ -30,7 +31,8 @@ pub use coins::{Coin, Coins, KnownTransactions, Position, WalletTransaction};
 pub use entries::Pages;
 pub use entry::Span;
 pub use live::balance_msat;
-pub use reading::{Chain, ChannelTurnover, turnovers};
+pub use reading::Chain;
 pub use record::{ChannelRecord, Closing};
 pub use recorder::Books;
 pub use summary::{Summary, summary};
+pub use turnovers::ChannelTurnover;

@@ -12,6 +12,7 @@ use prost::Message as _;
 
 use super::live;
 use super::record::{BegunSplice, ChannelRecord, ClosedOutput, Closing, RECORDS, Splice};
+use super::turnovers::Turnovers;
 use crate::bulkhead::Bulkhead;
 use crate::clock::unix_secs;
 use crate::compat::{monitor, sweeper};
@@ -29,13 +30,15 @@ pub struct Books {
     /// The bound of those who read.
     pub reading: Bulkhead,
     writing: Mutex<()>,
+    pub(super) turnovers: Turnovers,
 }
 
 impl Books {
     /// The records in this store.
     pub fn new(node: Arc<Node>, store: Arc<Store>) -> Self {
         let reading = Bulkhead::new(MAX_READING, &format!("{MAX_READING} books are being read"));
-        Self { node, store, reading, writing: Mutex::new(()) }
+        let turnovers = Turnovers::default();
+        Self { node, store, reading, writing: Mutex::new(()), turnovers }
     }
 
     /// The record of each channel, by id.

@@ -9,10 +9,10 @@ use ldk_node::bitcoin::Network;
 use ldk_server_grpc::api::{
     ChannelAccount, ExportPaymentsRequest, ListChannelAccountsRequest, ListChannelAccountsResponse,
 };
-use ldk_server_grpc::types::{BooksAccount as Account, BooksEntry, BooksEntryKind as Kind};
+use ldk_server_grpc::types::BooksEntry;
 use serde::Serialize;
 
-use super::bkpr_events::Event;
+use super::bkpr_events::{Event, WALLET};
 use super::bkpr_income::{Income, income};
 use super::{Method, wallet};
 use crate::api::rpc;
@@ -22,26 +22,8 @@ use crate::cln::error::RpcError;
 
 const MSAT: u64 = 1_000;
 const MAX_ROWS: usize = 500_000;
-/// The account of the wallet.
-pub(super) const WALLET: &str = "wallet";
-/// The account of payments of our own.
-const CHANNELS: &str = "channels";
-
-/// The account of an entry.
-pub(super) fn account(entry: &BooksEntry) -> String {
-    match entry.account() {
-        Account::Wallet => WALLET.to_owned(),
-        Account::Channels | Account::Closing | Account::Unspecified
-            if entry.channel_id.is_empty() =>
-        {
-            CHANNELS.to_owned()
-        },
-        Account::Channels | Account::Closing | Account::Unspecified => entry.channel_id.clone(),
-    }
-}
-
 /// The name of the coin, as invoices have it.
-pub(super) fn currency(network: Network) -> &'static str {
+fn currency(network: Network) -> &'static str {
     match network {
         Network::Bitcoin => "bc",
         Network::Testnet | Network::Testnet4 => "tb",
@@ -230,22 +212,6 @@ async fn channel_accounts(call: &Call) -> Result<Vec<ChannelAccount>, RpcError> 
             return Ok(all);
         }
         page_token = next_page_token;
-    }
-}
-
-/// Core Lightning's name of what an entry tells of.
-pub(super) fn tag(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Deposit | Kind::Sweep => "deposit",
-        Kind::Withdrawal => "withdrawal",
-        Kind::ChannelOpen => "channel_open",
-        Kind::Push => "pushed",
-        Kind::Splice => "splice",
-        Kind::ChannelClose => "channel_close",
-        Kind::CloseFeeBump => "onchain_fee",
-        Kind::PaymentReceived | Kind::PaymentSent => "invoice",
-        Kind::Forward => "routed",
-        Kind::Unspecified => "journal_entry",
     }
 }
 

@@ -3,10 +3,27 @@
 use ldk_server_grpc::types::{BooksAccount as Account, BooksEntry, BooksEntryKind as Kind};
 use serde::Serialize;
 
-use super::bkpr::{WALLET, account, tag};
 use crate::books::{Coin, Coins, Position, WalletTransaction};
 
 const MSAT: u64 = 1_000;
+
+/// The account of the wallet.
+pub(super) const WALLET: &str = "wallet";
+/// The account of payments of our own.
+const CHANNELS: &str = "channels";
+
+/// The account of an entry.
+pub(super) fn account(entry: &BooksEntry) -> String {
+    match entry.account() {
+        Account::Wallet => WALLET.to_owned(),
+        Account::Channels | Account::Closing | Account::Unspecified
+            if entry.channel_id.is_empty() =>
+        {
+            CHANNELS.to_owned()
+        },
+        Account::Channels | Account::Closing | Account::Unspecified => entry.channel_id.clone(),
+    }
+}
 
 /// What has changed an account.
 #[derive(Debug, Default, PartialEq, Serialize)]
@@ -136,6 +153,22 @@ fn forwarded(entry: &BooksEntry, event: Event) -> Vec<Event> {
     };
     let went = Event { credit_msat: 0, debit_msat: out_msat, ..event };
     vec![came, went]
+}
+
+/// Core Lightning's name of what an entry tells of.
+fn tag(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Deposit | Kind::Sweep => "deposit",
+        Kind::Withdrawal => "withdrawal",
+        Kind::ChannelOpen => "channel_open",
+        Kind::Push => "pushed",
+        Kind::Splice => "splice",
+        Kind::ChannelClose => "channel_close",
+        Kind::CloseFeeBump => "onchain_fee",
+        Kind::PaymentReceived | Kind::PaymentSent => "invoice",
+        Kind::Forward => "routed",
+        Kind::Unspecified => "journal_entry",
+    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use ldk_server_grpc::types::{BooksAccount as Account, BooksEntry, BooksEntryKind as Kind};
 use serde::Serialize;
 
-use super::bkpr::account;
+use super::bkpr_events::account;
 
 /// An amount that was earned or spent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
