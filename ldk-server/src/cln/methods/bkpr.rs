@@ -21,7 +21,9 @@ use crate::cln::args::Args;
 use crate::cln::error::RpcError;
 
 const MSAT: u64 = 1_000;
+/// More entries than that are not written in one answer.
 const MAX_ROWS: usize = 500_000;
+
 /// The name of the coin, as invoices have it.
 fn currency(network: Network) -> &'static str {
     match network {
