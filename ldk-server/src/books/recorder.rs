@@ -122,6 +122,11 @@ impl Books {
         })
     }
 
+    /// Whether the closing transactions of the channel with this id have anchors, if that is known.
+    pub fn has_anchors(&self, id: &str) -> io::Result<Option<bool>> {
+        Ok(self.get(id)?.and_then(|record| record.has_anchors))
+    }
+
     /// The numbers of channels on the chain, by id: of those that are closed, if they were written down.
     pub fn channel_numbers(&self) -> io::Result<BTreeMap<String, u64>> {
         let written = self.records()?.into_iter();

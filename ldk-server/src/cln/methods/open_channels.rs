@@ -12,6 +12,7 @@ use crate::books::balance_msat;
 use crate::cln::Call;
 use crate::cln::args::{Hash, NodeId, Param};
 use crate::cln::error::RpcError;
+use crate::error::Error;
 
 /// A channel.
 pub(super) struct OpenChannel {
@@ -29,16 +30,19 @@ pub(super) async fn open_channels(call: &Call) -> Result<Vec<OpenChannel>, RpcEr
     let connected = peers.into_iter().filter(|peer| peer.is_connected);
     let connected: HashSet<_> = connected.map(|peer| peer.node_id).collect();
     let channels = call.read("list_channels", |app| {
-        let has_anchors = app.node.config().anchor_channels_config.is_some();
-        Ok((app.node.list_channels(), has_anchors))
+        let channels = app.node.list_channels().into_iter();
+        let with_anchors = channels.map(|channel| {
+            let known = app.books.has_anchors(&channel.channel_id.to_string());
+            Ok((channel, known.map_err(Error::internal)?.unwrap_or(true)))
+        });
+        with_anchors.collect::<Result<Vec<_>, Error>>()
     });
-    let (channels, has_anchors) = channels.await?;
-    let channel = |details: ChannelDetails| OpenChannel {
+    let channel = |(details, has_anchors): (ChannelDetails, bool)| OpenChannel {
         is_connected: connected.contains(&details.counterparty_node_id.to_string()),
         details,
         has_anchors,
     };
-    Ok(channels.into_iter().map(channel).collect())
+    Ok(channels.await?.into_iter().map(channel).collect())
 }
 
 impl OpenChannel {

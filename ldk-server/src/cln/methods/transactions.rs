@@ -26,7 +26,7 @@ struct Row {
     /// The wallet does not know its place in the block.
     txindex: u32,
     locktime: u32,
-    version: i32,
+    version: u32,
     inputs: Vec<Input>,
     outputs: Vec<Output>,
 }
@@ -81,7 +81,7 @@ impl Row {
             blockheight: of.position.height.unwrap_or_default(),
             txindex: 0,
             locktime: transaction.lock_time.to_consensus_u32(),
-            version: transaction.version.0,
+            version: transaction.version.0.cast_unsigned(),
             inputs: inputs.collect(),
             outputs: outputs.collect(),
         }
