@@ -18,7 +18,7 @@ const WEIGHT_PER_VBYTE: u64 = 4;
 const COMMITMENT_WEIGHT: u64 = 1_124;
 const HTLC_TIMEOUT_WEIGHT: u64 = 666;
 const HTLC_SUCCESS_WEIGHT: u64 = 706;
-/// The targets of fees that are paid to close a channel in time, and of those without hurry, in blocks.
+/// The target of fees that are paid to close a channel in time, in blocks.
 const URGENT: u32 = 6;
 
 /// `feerates`: the fee rates that the node would use.

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use ldk_node::bitcoin::consensus::encode::serialize_hex;
 use ldk_node::bitcoin::psbt::Psbt;
-use ldk_node::bitcoin::{OutPoint, Transaction, TxOut, Txid};
+use ldk_node::bitcoin::{OutPoint, ScriptBuf, Transaction, TxOut, Txid};
 use ldk_server_grpc::api::{GetBalancesRequest, GetBalancesResponse};
 use tokio::time::{Instant, sleep};
 
@@ -55,10 +57,9 @@ impl Shown {
 
     /// The transaction as a PSBT with all signatures.
     pub(super) fn psbt(&self) -> Result<String, RpcError> {
-        use base64::Engine as _;
         let mut unsigned = Transaction::clone(&self.transaction);
         for input in &mut unsigned.input {
-            input.script_sig.clone_from(&<_>::default());
+            input.script_sig = ScriptBuf::new();
             input.witness.clear();
         }
         let psbt = Psbt::from_unsigned_tx(unsigned);
@@ -71,7 +72,7 @@ impl Shown {
             input.final_script_sig =
                 (!signed.script_sig.is_empty()).then(|| signed.script_sig.clone());
         }
-        Ok(base64::engine::general_purpose::STANDARD.encode(psbt.serialize()))
+        Ok(STANDARD.encode(psbt.serialize()))
     }
 }
 
@@ -124,8 +125,7 @@ mod tests {
             "09ed8d864c4b5a8b02a7022d94147077820312e5564464bc675139b8ef5c23a8"
         );
         assert_eq!(shown.hex(), hex);
-        use base64::Engine as _;
-        let psbt = base64::engine::general_purpose::STANDARD.decode(shown.psbt().unwrap()).unwrap();
+        let psbt = STANDARD.decode(shown.psbt().unwrap()).unwrap();
         let psbt = Psbt::deserialize(&psbt).unwrap();
         assert_eq!(serialize_hex(&psbt.extract_tx_unchecked_fee_rate()), hex);
     }
