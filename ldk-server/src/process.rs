@@ -196,6 +196,17 @@ impl Signals {
     }
 }
 
+/// Sends the signal that stops the daemon to the daemon itself.
+pub(crate) fn ask_to_stop() -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Signal, getpid, kill_process};
+        Ok(kill_process(getpid(), Signal::TERM)?)
+    }
+    #[cfg(not(unix))]
+    Err(io::Error::other("there are no signals; end the process"))
+}
+
 #[cfg(unix)]
 struct TerminationSignals {
     interrupt: tokio::signal::unix::Signal,

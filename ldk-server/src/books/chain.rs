@@ -1,11 +1,12 @@
 //! The transactions of the on-chain wallet, as the library keeps them. The wallet is made anew from its
 //! public records, and forgotten after they are read: the library has no call that hands them out.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use bdk_wallet::chain::ChainPosition;
 use bdk_wallet::{ChangeSet, Wallet, WalletTx};
-use ldk_node::bitcoin::{Network, OutPoint, Txid};
+use ldk_node::bitcoin::{self, Network, OutPoint, Txid};
 use ldk_node::lightning::io;
 use ldk_node::lightning::ln::msgs::DecodeError;
 
@@ -90,10 +91,16 @@ impl Transactions {
 }
 
 /// The wallet; `None` if there is none yet.
-fn wallet(store: &Store, network: Network) -> io::Result<Option<Wallet>> {
+pub(super) fn wallet(store: &Store, network: Network) -> io::Result<Option<Wallet>> {
     let Some(records) = change_set(store, network)? else { return Ok(None) };
     let loaded = Wallet::load().load_wallet_no_persist(records);
     loaded.map_err(|error| damaged(&error.to_string()))
+}
+
+/// The transactions in the record, as they were sent.
+pub(super) fn known_transactions(store: &Store) -> io::Result<BTreeSet<Arc<bitcoin::Transaction>>> {
+    let record = record(store, TRANSACTIONS)?;
+    Ok(parsed(record, wallet_records::transactions)?.txs)
 }
 
 /// The library writes addresses, transactions and blocks in this order. Read the other way round, no

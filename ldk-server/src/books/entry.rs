@@ -3,7 +3,7 @@
 use ldk_server_grpc::types::{BooksAccount, BooksEntry, BooksEntryKind};
 
 /// A span of time, in Unix seconds.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Span {
     /// Its beginning; no limit if it is `None`.
     pub from: Option<u64>,

@@ -75,7 +75,7 @@ fn channel_of(balance: &LightningBalance) -> String {
 
 /// What we have in an open channel, in millisatoshis, without what is on its way. `None` if it cannot be
 /// told, because both sides have less than they must keep.
-pub(super) fn balance_msat(channel: &ChannelDetails, has_anchors: bool) -> Option<u64> {
+pub fn balance_msat(channel: &ChannelDetails, has_anchors: bool) -> Option<u64> {
     let anchors_sats = if has_anchors { 2 * ANCHOR_SATS } else { 0 };
     let (ours_sats, theirs_sats) =
         if channel.is_outbound { (anchors_sats, 0) } else { (0, anchors_sats) };

@@ -11,6 +11,7 @@
 
 mod chain;
 mod channels;
+mod coins;
 mod entries;
 mod entry;
 mod live;
@@ -18,6 +19,7 @@ mod reading;
 mod record;
 mod recorder;
 mod summary;
+mod turnovers;
 pub(crate) mod upkeep;
 mod wallet;
 
@@ -25,9 +27,12 @@ mod wallet;
 mod tests;
 
 pub use channels::ChannelOnChain;
+pub use coins::{Coin, Coins, KnownTransactions, Position, WalletTransaction};
 pub use entries::Pages;
 pub use entry::Span;
-pub use reading::{Chain, ChannelTurnover, turnovers};
+pub use live::balance_msat;
+pub use reading::Chain;
 pub use record::{ChannelRecord, Closing};
 pub use recorder::Books;
 pub use summary::{Summary, summary};
+pub use turnovers::ChannelTurnover;

@@ -1,21 +1,19 @@
 //! Reading the books.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
 
 use ldk_node::bitcoin::Network;
 use ldk_node::lightning::io;
-use ldk_server_grpc::types::{BooksAccount, BooksEntry, ForwardedPayment};
+use ldk_server_grpc::types::{BooksAccount, BooksEntry};
 
 use super::chain::Transactions;
 use super::channels::{ChannelOnChain, Tracing, is_by_agreement};
 use super::entry::Span;
 use super::record::ChannelRecord;
+use super::turnovers::ChannelTurnover;
 use super::wallet::{Traced, others};
 use super::{Books, live};
-use crate::store::Store;
-
-/// How many rows are read at once.
-const PAGE: usize = 1_000;
 
 /// What is known of channels and of the wallet's transactions.
 pub struct Chain {
@@ -27,7 +25,16 @@ pub struct Chain {
     txids: BTreeSet<String>,
 }
 
+/// How many rows are read at once.
+const PAGE: usize = 1_000;
+
 impl Books {
+    /// What each channel has to do with the forwards of a span of time, by id.
+    pub fn turnovers(&self, span: Span) -> io::Result<BTreeMap<String, ChannelTurnover>> {
+        let read = |last| self.store.forwards_in_order((span.from, span.before), last, PAGE);
+        self.turnovers.of(span, Instant::now(), read)
+    }
+
     /// Reads what is known of channels and of the wallet's transactions.
     pub fn chain(&self, network: Network) -> io::Result<Chain> {
         self.catch_up()?;
@@ -88,55 +95,4 @@ impl Chain {
             !is_by_agreement(closing) || record.is_some_and(|record| !record.outputs.is_empty())
         })
     }
-}
-
-/// What a channel has to do with forwards.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ChannelTurnover {
-    /// How many came in.
-    pub in_count: u64,
-    /// What they were about, with our fees, in millisatoshis.
-    pub in_msat: u64,
-    /// The fees of these, in millisatoshis.
-    pub in_fees_msat: u64,
-    /// How many went out.
-    pub out_count: u64,
-    /// What they were about, in millisatoshis.
-    pub out_msat: u64,
-    /// The fees of these, in millisatoshis.
-    pub out_fees_msat: u64,
-    /// How many have an amount or a fee that is not known.
-    pub unknown: u64,
-}
-
-/// What each channel has to do with the forwards of a span of time, by id.
-pub fn turnovers(store: &Store, span: Span) -> io::Result<BTreeMap<String, ChannelTurnover>> {
-    let mut channels = BTreeMap::new();
-    let mut after = None;
-    loop {
-        let page = store.forwards_in_order((span.from, span.before), after, PAGE)?;
-        after = page.rows.last().map(|row| row.place);
-        for row in &page.rows {
-            count(&mut channels, &row.payment);
-        }
-        if !page.has_more {
-            return Ok(channels);
-        }
-    }
-}
-
-fn count(channels: &mut BTreeMap<String, ChannelTurnover>, forward: &ForwardedPayment) {
-    let known = forward.outbound_amount_forwarded_msat.zip(forward.total_fee_earned_msat);
-    let (amount_msat, fee_msat) = known.unwrap_or_default();
-    let unknown = u64::from(known.is_none());
-    let from = channels.entry(forward.prev_channel_id.clone()).or_default();
-    from.in_count += 1;
-    from.in_msat += amount_msat + fee_msat;
-    from.in_fees_msat += fee_msat;
-    from.unknown += unknown;
-    let to = channels.entry(forward.next_channel_id.clone()).or_default();
-    to.out_count += 1;
-    to.out_msat += amount_msat;
-    to.out_fees_msat += fee_msat;
-    to.unknown += unknown;
 }

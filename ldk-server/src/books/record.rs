@@ -45,6 +45,12 @@ pub struct ChannelRecord {
     /// What was swept, or is to be, after it was closed.
     #[prost(message, repeated, tag = "12")]
     pub outputs: Vec<ClosedOutput>,
+    /// Whether it was announced to the network, or was to be.
+    #[prost(bool, optional, tag = "13")]
+    pub is_announced: Option<bool>,
+    /// Its number on the chain, the last one that it had.
+    #[prost(uint64, optional, tag = "14")]
+    pub short_channel_id: Option<u64>,
 }
 
 /// A splice.

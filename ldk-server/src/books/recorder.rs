@@ -1,5 +1,6 @@
 //! Writes down what happens to channels.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ldk_node::bitcoin::OutPoint;
@@ -11,6 +12,7 @@ use prost::Message as _;
 
 use super::live;
 use super::record::{BegunSplice, ChannelRecord, ClosedOutput, Closing, RECORDS, Splice};
+use super::turnovers::Turnovers;
 use crate::bulkhead::Bulkhead;
 use crate::clock::unix_secs;
 use crate::compat::{monitor, sweeper};
@@ -28,13 +30,15 @@ pub struct Books {
     /// The bound of those who read.
     pub reading: Bulkhead,
     writing: Mutex<()>,
+    pub(super) turnovers: Turnovers,
 }
 
 impl Books {
     /// The records in this store.
     pub fn new(node: Arc<Node>, store: Arc<Store>) -> Self {
         let reading = Bulkhead::new(MAX_READING, &format!("{MAX_READING} books are being read"));
-        Self { node, store, reading, writing: Mutex::new(()) }
+        let turnovers = Turnovers::default();
+        Self { node, store, reading, writing: Mutex::new(()), turnovers }
     }
 
     /// The record of each channel, by id.
@@ -76,6 +80,7 @@ impl Books {
         for channel in self.node.list_channels() {
             if channel.funding_txo.is_some() {
                 self.add(&channel, None)?;
+                self.add_number(&channel)?;
             }
         }
         self.add_outputs()
@@ -107,6 +112,28 @@ impl Books {
                 }
             });
         })
+    }
+
+    /// Writes down what tells channels apart in the graph, which a splice changes.
+    fn add_number(&self, channel: &ChannelDetails) -> io::Result<()> {
+        self.change(&channel.channel_id.to_string(), |record| {
+            record.is_announced = Some(channel.is_announced);
+            record.short_channel_id = channel.short_channel_id.or(record.short_channel_id);
+        })
+    }
+
+    /// Whether the closing transactions of the channel with this id have anchors, if that is known.
+    pub fn has_anchors(&self, id: &str) -> io::Result<Option<bool>> {
+        Ok(self.get(id)?.and_then(|record| record.has_anchors))
+    }
+
+    /// The numbers of channels on the chain, by id: of those that are closed, if they were written down.
+    pub fn channel_numbers(&self) -> io::Result<BTreeMap<String, u64>> {
+        let written = self.records()?.into_iter();
+        let written = written.filter_map(|(id, record)| Some((id, record.short_channel_id?)));
+        let open = self.node.list_channels().into_iter();
+        let open = open.filter_map(|of| Some((of.channel_id.to_string(), of.short_channel_id?)));
+        Ok(written.chain(open).collect())
     }
 
     fn opening(&self, channel: ChannelId) -> Option<monitor::Opening> {
@@ -149,6 +176,7 @@ impl Books {
     fn ready(&self, id: &str) -> io::Result<()> {
         let Some(channel) = self.channel(id) else { return Ok(()) };
         self.add(&channel, None)?;
+        self.add_number(&channel)?;
         let funding = channel.funding_txo.map(|funding| funding.to_string());
         self.change(id, |record| {
             let spliced =

@@ -10,6 +10,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -102,7 +103,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.calls.push(Box::pin(async move {
                     let Request { id, method, params, filter } = request;
                     let answer = cln.answer(identity, &method, params, filter.as_ref()).await;
-                    request::reply(&id, answer)
+                    written(id, answer).await
                 }));
             },
             Err(malformed) => {
@@ -117,6 +118,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     fn refuse(&self, id: Value, refusal: RpcError) {
         let reply = request::reply(&id, Err(refusal));
         self.calls.push(Box::pin(async move { reply }));
+    }
+}
+
+/// The reply as bytes. A long one is written where nobody else waits for the thread.
+async fn written(id: Value, answer: Result<Value, RpcError>) -> Vec<u8> {
+    const LONG_LIST: usize = 1_000;
+    let is_long = |member: &Value| member.as_array().is_some_and(|items| items.len() > LONG_LIST);
+    let members = answer.as_ref().ok().and_then(Value::as_object);
+    if !members.is_some_and(|members| members.values().any(is_long)) {
+        return request::reply(&id, answer);
+    }
+    let writing = spawn_blocking(move || request::reply(&id, answer));
+    match writing.await {
+        Ok(reply) => reply,
+        Err(error) => request::reply(&Value::Null, Err(RpcError::internal(&error))),
     }
 }
 

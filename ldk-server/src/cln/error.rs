@@ -19,6 +19,7 @@ pub(super) mod code {
     pub(crate) const PAY_UNSPECIFIED_ERROR: i64 = 209;
     pub(crate) const PAY_STOPPED_RETRYING: i64 = 210;
     pub(crate) const PAY_INJECTPAYMENTONION_ALREADY_PAID: i64 = 219;
+    pub(crate) const FUND_CANNOT_AFFORD: i64 = 301;
     pub(crate) const CONNECT_NO_KNOWN_ADDRESS: i64 = 400;
     pub(crate) const CONNECT_ALL_ADDRESSES_FAILED: i64 = 401;
     pub(crate) const INVOICE_LABEL_ALREADY_EXISTS: i64 = 900;
@@ -37,6 +38,7 @@ pub(super) mod code {
     pub(crate) const DATASTORE_UPDATE_NO_CHILDREN: i64 = 1206;
     pub(crate) const SIGNMESSAGE_PUBKEY_NOT_FOUND: i64 = 1301;
     pub(crate) const RUNE_NOT_PERMITTED: i64 = 1502;
+    pub(crate) const WAIT_TIMEOUT: i64 = 2000;
 }
 
 /// Why a call failed, as the member `error` of the answer has it.

@@ -11,6 +11,7 @@ mod error;
 mod filter;
 mod framing;
 mod methods;
+mod onchain_args;
 mod request;
 mod socket;
 
@@ -28,8 +29,12 @@ use self::methods::FeesCollected;
 use crate::access::Grant;
 use crate::api::{Dispatcher, Rpc};
 use crate::app::App;
+use crate::bulkhead::Bulkhead;
 use crate::caller::{Caller, Identity};
 use crate::error::Error;
+
+/// How many read long lists at once; others wait.
+const MAX_READING: usize = 2;
 
 /// What methods work with. Clones share their state.
 #[derive(Clone)]
@@ -41,6 +46,8 @@ struct Shared {
     network: Network,
     network_dir: PathBuf,
     fees_collected: FeesCollected,
+    /// The bound of those who read what is long.
+    reading: Bulkhead,
 }
 
 /// A call of a method.
@@ -53,7 +60,8 @@ impl Cln {
     /// Methods that call through this dispatcher.
     pub(crate) fn new(dispatcher: Dispatcher, network: Network, network_dir: PathBuf) -> Self {
         let fees_collected = FeesCollected::default();
-        Self(Arc::new(Shared { dispatcher, network, network_dir, fees_collected }))
+        let reading = Bulkhead::new(MAX_READING, "too much is being read");
+        Self(Arc::new(Shared { dispatcher, network, network_dir, fees_collected, reading }))
     }
 
     /// Answers a call of somebody who may do everything. What has not been begun when this is dropped is
@@ -80,6 +88,23 @@ impl Cln {
 }
 
 impl Call {
+    /// Reads what the API does not tell, on a blocking thread, bounded with all who read long lists. The
+    /// API must have been asked first whether the caller may know of it.
+    async fn read<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        read: impl FnOnce(&App) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let app = self.cln.0.dispatcher.app()?;
+        let place = self.cln.0.reading.enter().await?;
+        let working = Arc::clone(&app);
+        let work = move || {
+            let _place = place;
+            read(&working)
+        };
+        app.executor.run(name, work).await
+    }
+
     /// Makes a call of the API for whoever has called the method.
     async fn ask<R: Rpc>(&self, rpc: R, request: R::Request) -> Result<R::Reply, Error> {
         self.cln.0.dispatcher.call(rpc, self.caller.clone(), request).await

@@ -19,14 +19,30 @@ pub(crate) struct Opening {
     pub(crate) has_anchors: bool,
 }
 
-/// Reads it from a monitor as the library's persister writes it. The keys are not those of the node, and
-/// nothing is signed with them.
-pub(crate) fn opening(monitor: &[u8]) -> Result<Option<Opening>, DecodeError> {
+/// Reads a monitor as the library's persister writes it. The keys are not those of the node, and nothing
+/// is signed with them.
+fn read(monitor: &[u8]) -> Result<ChannelMonitor<InMemorySigner>, DecodeError> {
     let mut bytes =
         monitor.strip_prefix(MONITOR_UPDATING_PERSISTER_PREPEND_SENTINEL).unwrap_or(monitor);
     let keys = KeysManager::new(&[1; 32], 0, 0, true);
     let (_, monitor) =
         <(BlockHash, ChannelMonitor<InMemorySigner>)>::read(&mut bytes, (&keys, &keys))?;
+    Ok(monitor)
+}
+
+/// The feature bits of the type of the channel, the lowest first.
+pub(crate) fn channel_type(monitor: &[u8]) -> Result<Vec<u32>, DecodeError> {
+    let features = read(monitor)?.channel_type_features();
+    let bytes = (0_u32..).zip(features.le_flags().iter().copied());
+    let bits = bytes.flat_map(|(at, byte)| {
+        (0..8).filter(move |bit| byte & (1 << bit) != 0).map(move |bit| at * 8 + bit)
+    });
+    Ok(bits.collect())
+}
+
+/// Reads what was agreed on from a monitor.
+pub(crate) fn opening(monitor: &[u8]) -> Result<Option<Opening>, DecodeError> {
+    let monitor = read(monitor)?;
     let channel_type = monitor.channel_type_features();
     let has_anchors = channel_type.supports_anchors_zero_fee_htlc_tx();
     Ok(monitor.initial_counterparty_commitment_tx().map(|commitment| Opening {
@@ -46,6 +62,12 @@ mod tests {
         let payee = opening(include_bytes!("testdata/payee_monitor")).unwrap().unwrap();
         assert!(payer.has_anchors && payee.has_anchors);
         assert_eq!(payer.peer_sats, payee.our_sats);
+    }
+
+    #[test]
+    fn the_type_of_the_recorded_channel_has_anchors() {
+        let bits = channel_type(include_bytes!("testdata/payer_monitor")).unwrap();
+        assert!(bits.contains(&12) && bits.contains(&22), "{bits:?}");
     }
 
     #[test]

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use ldk_server_grpc::types::BooksEntry;
 
 use crate::app::App;
+use crate::books::summary as sums;
 use crate::books::{Chain, ChannelOnChain, ChannelRecord, ChannelTurnover, Pages, Span, Summary};
-use crate::books::{summary as sums, turnovers};
 use crate::bulkhead::Place;
 use crate::error::Error;
 use crate::store::Page;
@@ -72,7 +72,7 @@ pub fn channels(
 ) -> Result<Page<ChannelBook>, Error> {
     let _place = app.books.reading.try_enter()?;
     let chain = chain(app)?;
-    let turnovers = turnovers(&app.store, span).map_err(Error::internal)?;
+    let turnovers = app.books.turnovers(span).map_err(Error::internal)?;
     let balances = app.books.channel_balances(&chain);
     let is_listed = |record: &ChannelRecord| !closed_only || record.closing.is_some();
     let channels = chain.channels.into_iter().filter(|(_, (record, _))| is_listed(record));
@@ -90,6 +90,16 @@ pub fn channels(
     let has_more = books.len() > page_size;
     books.truncate(page_size);
     Ok(Page { rows: books, has_more })
+}
+
+/// The channels that are closed, by id, the last that was opened first.
+pub fn closed_channels(app: &App) -> Result<Vec<(String, ChannelRecord, ChannelOnChain)>, Error> {
+    let channels = chain(app)?.channels.into_iter();
+    let closed = channels.filter(|(_, (record, _))| record.closing.is_some());
+    let mut closed: Vec<_> =
+        closed.map(|(id, (record, on_chain))| (id, record, on_chain)).collect();
+    closed.sort_by_key(|(_, record, _)| std::cmp::Reverse(record.opened_at));
+    Ok(closed)
 }
 
 impl ChannelBook {

@@ -6,6 +6,7 @@ use ldk_node::bitcoin::{Address, FeeRate, Txid};
 use super::budgets::{self, OnChainDraw};
 use super::send::SendError;
 use crate::app::App;
+use crate::books::{Coins, KnownTransactions};
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::store::payment_id;
@@ -83,4 +84,14 @@ fn refusal(app: &App, error: NodeError) -> Error {
         },
         other => other.into(),
     }
+}
+
+/// Reads the coins and the transactions of the wallet. The wallet is made anew for that.
+pub fn coins(app: &App) -> Result<Coins, Error> {
+    Coins::read(&app.store, app.network).map_err(Error::internal)
+}
+
+/// Reads the transactions that the wallet knows.
+pub fn known_transactions(app: &App) -> Result<KnownTransactions, Error> {
+    KnownTransactions::read(&app.store).map_err(Error::internal)
 }

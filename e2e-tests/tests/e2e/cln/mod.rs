@@ -1,9 +1,11 @@
 //! Core Lightning's interface: its own Python client, and whatever else comes in at the socket.
 
+mod channels;
 mod client;
 mod framing;
 mod own_data;
 mod payments;
+mod routing;
 mod sending;
 mod shape;
 
@@ -61,6 +63,54 @@ async fn clients_of_core_lightning_pay_nodes_and_offers() -> Result<()> {
     own_data::old_invoices_are_cleaned(&pyln).await?;
     own_data::values_are_kept_as_core_lightning_keeps_them(&pyln).await?;
     own_data::they_are_there_after_a_restart(&pyln, &alice).await?;
+    network.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_of_core_lightning_have_a_wallet_and_channels() -> Result<()> {
+    let network = Network::start().await?;
+    let (alice, bob) = tokio::try_join!(network.node_with("alice", SECTION), network.node("bob"))?;
+    network.fund(&[&alice], 2 * CHANNEL_SATS).await?;
+    let pyln = Pyln::new(socket(&alice)).await?;
+    channels::fees_are_estimated(&pyln).await?;
+    channels::coins_are_paid_out(&pyln, &network, &bob).await?;
+    channels::a_channel_is_opened(&pyln, &network, &alice, &bob).await?;
+    channels::a_channel_has_another_price(&pyln, &bob).await?;
+    channels::peers_are_listed_and_kept(&pyln, &bob).await?;
+    channels::a_channel_is_spliced(&pyln, &network, &alice, &bob).await?;
+    channels::a_channel_is_closed(&pyln, &network, &alice).await?;
+    channels::the_books_agree(&pyln).await?;
+    network.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_of_core_lightning_close_without_the_peer() -> Result<()> {
+    let network = Network::start().await?;
+    let [alice, bob] = pair(&network).await?;
+    let pyln = Pyln::new(socket(&alice)).await?;
+    channels::a_channel_is_closed_by_force(&pyln, &network, &bob).await?;
+    network.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_of_core_lightning_see_the_network() -> Result<()> {
+    let network = Network::start_for(3).await?;
+    let (alice, bob, carol) = tokio::try_join!(
+        network.node("alice"),
+        network.node_with("bob", SECTION),
+        network.node("carol")
+    )?;
+    network.fund(&[&alice, &bob], 2 * CHANNEL_SATS).await?;
+    network.open_announced_channel(&alice, &bob, CHANNEL_SATS, 0).await?;
+    network.open_announced_channel(&bob, &carol, CHANNEL_SATS, 0).await?;
+    bob.hears_of_channels(2, &carol).await?;
+    alice.hears_of_channels(2, &bob).await?;
+    let pyln = Pyln::new(socket(&bob)).await?;
+    routing::the_graph_is_listed(&pyln, &alice, &bob).await?;
+    routing::a_forward_is_listed(&pyln, &alice, &carol).await?;
+    routing::blocks_are_waited_for(&pyln, &network).await?;
+    routing::settings_are_listed(&pyln).await?;
+    routing::the_daemon_is_stopped(&pyln, &bob).await?;
     network.stop().await
 }
 

@@ -1,15 +1,11 @@
 //! `listpeerchannels`.
 
-use std::collections::{HashMap, HashSet};
-
 use ldk_node::ChannelDetails;
-use ldk_server_grpc::api::{ListChannelsRequest, ListPeersRequest};
-use ldk_server_grpc::types;
 use serde::Serialize;
 
 use super::Method;
+use super::open_channels::{OpenChannel, open_channels};
 use super::scid::scid;
-use crate::api::rpc;
 use crate::cln::Call;
 use crate::cln::args::{Args, Hash, NodeId};
 use crate::cln::error::RpcError;
@@ -42,7 +38,9 @@ struct Row {
     opener: &'static str,
     /// Which ones the channel has is not known.
     features: Vec<String>,
-    to_us_msat: u64,
+    /// If it can be told: both sides may have less than their reserves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to_us_msat: Option<u64>,
     total_msat: u64,
     spendable_msat: u64,
     receivable_msat: u64,
@@ -53,8 +51,7 @@ struct Row {
     feerate: FeeRate,
     #[serde(skip_serializing_if = "Option::is_none")]
     alias: Option<Alias>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    updates: Option<Updates>,
+    updates: Updates,
     status: Vec<String>,
 }
 
@@ -100,18 +97,8 @@ impl Method for ListPeerChannels {
     }
 
     async fn run(self, call: Call) -> Result<Listed, RpcError> {
-        let channels = call.ask(rpc::ListChannels, ListChannelsRequest {}).await?.channels;
-        let peers = call.ask(rpc::ListPeers, ListPeersRequest {}).await?.peers;
-        let connected = peers.into_iter().filter(|peer| peer.is_connected);
-        let connected: HashSet<_> = connected.map(|peer| peer.node_id).collect();
-        // The API does not tell the numbers that channels have on the chain.
-        let details = call.cln.0.dispatcher.app()?.node.list_channels();
-        let details: HashMap<_, _> =
-            details.into_iter().map(|channel| (channel.channel_id.to_string(), channel)).collect();
-        let rows = channels.into_iter().map(|channel| {
-            let details = details.get(&channel.channel_id);
-            Row::of(channel, details, &connected)
-        });
+        let open = open_channels(&call).await?;
+        let rows = open.iter().map(Row::of);
         Ok(Listed { channels: rows.filter(|row| self.wants(row)).collect() })
     }
 }
@@ -128,54 +115,48 @@ impl ListPeerChannels {
 }
 
 impl Row {
-    fn of(
-        channel: types::Channel,
-        details: Option<&ChannelDetails>,
-        connected: &HashSet<String>,
-    ) -> Self {
+    fn of(channel: &OpenChannel) -> Self {
         const MSAT: u64 = 1_000;
-        let our_reserve_msat = channel.unspendable_punishment_reserve.unwrap_or_default() * MSAT;
-        let config = channel.channel_config.unwrap_or_default();
-        let fee_base_msat = config.forwarding_fee_base_msat.unwrap_or_default();
-        let fee_proportional_millionths =
-            config.forwarding_fee_proportional_millionths.unwrap_or_default();
-        let update = |details: &ChannelDetails| {
-            Some(Update {
-                htlc_minimum_msat: details.inbound_htlc_minimum_msat,
-                htlc_maximum_msat: details.inbound_htlc_maximum_msat?,
-                cltv_expiry_delta: config.cltv_expiry_delta.unwrap_or_default(),
-                fee_base_msat,
-                fee_proportional_millionths,
-            })
+        let details = &channel.details;
+        let (fee_base_msat, fee_proportional_millionths) = (
+            details.config.forwarding_fee_base_msat,
+            details.config.forwarding_fee_proportional_millionths,
+        );
+        let (htlc_minimum_msat, htlc_maximum_msat) = channel.htlc_limits_msat();
+        let local = Update {
+            htlc_minimum_msat,
+            htlc_maximum_msat,
+            cltv_expiry_delta: details.config.cltv_expiry_delta.into(),
+            fee_base_msat,
+            fee_proportional_millionths,
         };
         let (funding_txid, funding_outnum) =
-            channel.funding_txo.map(|funding| (funding.txid, funding.vout)).unzip();
-        let is_ready = channel.is_channel_ready;
-        let status = status(is_ready, channel.confirmations_required, channel.confirmations);
-        let perkw = channel.feerate_sat_per_1000_weight;
+            details.funding_txo.map(|funding| (funding.txid.to_string(), funding.vout)).unzip();
+        let is_ready = details.is_channel_ready;
+        let perkw = details.feerate_sat_per_1000_weight;
         Self {
-            peer_connected: connected.contains(&channel.counterparty_node_id),
-            peer_id: channel.counterparty_node_id,
-            state: if is_ready { "CHANNELD_NORMAL" } else { "CHANNELD_AWAITING_LOCKIN" },
-            channel_id: channel.channel_id,
-            short_channel_id: details.and_then(|details| details.short_channel_id).map(scid),
+            peer_id: channel.peer_id(),
+            peer_connected: channel.is_connected,
+            state: channel.state(),
+            channel_id: channel.id(),
+            short_channel_id: channel.short_channel_id(),
             funding_txid,
             funding_outnum,
-            private: !channel.is_announced,
-            opener: if channel.is_outbound { "local" } else { "remote" },
+            private: !details.is_announced,
+            opener: if details.is_outbound { "local" } else { "remote" },
             features: Vec::new(),
-            to_us_msat: channel.outbound_capacity_msat.saturating_add(our_reserve_msat),
-            total_msat: channel.channel_value_sats.saturating_mul(MSAT),
-            spendable_msat: channel.next_outbound_htlc_limit_msat,
-            receivable_msat: channel.inbound_capacity_msat,
-            our_reserve_msat,
-            their_reserve_msat: channel.counterparty_unspendable_punishment_reserve * MSAT,
+            to_us_msat: channel.to_us_msat(),
+            total_msat: details.channel_value_sats.saturating_mul(MSAT),
+            spendable_msat: details.next_outbound_htlc_limit_msat,
+            receivable_msat: details.inbound_capacity_msat,
+            our_reserve_msat: details.unspendable_punishment_reserve.unwrap_or_default() * MSAT,
+            their_reserve_msat: details.counterparty_unspendable_punishment_reserve * MSAT,
             fee_base_msat,
             fee_proportional_millionths,
             feerate: FeeRate { perkw, perkb: perkw.saturating_mul(4) },
-            alias: details.and_then(alias),
-            updates: details.and_then(update).map(|local| Updates { local }),
-            status,
+            alias: alias(details),
+            updates: Updates { local },
+            status: status(is_ready, details.confirmations_required, details.confirmations),
         }
     }
 }

@@ -16,7 +16,7 @@ const DEFAULT_PORT: u16 = 9735;
 
 /// `connect`: connects to a peer, at the address that is given or known.
 pub(super) struct Connect {
-    id: String,
+    pub(super) id: String,
     address: Option<String>,
 }
 
@@ -36,14 +36,35 @@ impl Method for Connect {
 
     fn read(args: &Args) -> Result<Self, RpcError> {
         let target: String = args.required("id")?;
+        Self::to(&target, args.optional("host")?, args.optional("port")?)
+    }
+
+    async fn run(self, call: Call) -> Result<Connected, RpcError> {
+        let announced = announcement(&call, &self.id).await?;
+        let address = self.reach(&call, announced.as_ref()).await?;
+        let unreadable = || RpcError::internal(&"an address cannot be read");
+        Ok(Connected {
+            features: announced.map(|of| features::bits(&of.features)).unwrap_or_default(),
+            direction: "out",
+            address: Address::parse(&address).ok_or_else(unreadable)?,
+            id: self.id,
+        })
+    }
+}
+
+impl Connect {
+    /// To a node, whose address may be part of the target or beside it.
+    pub(super) fn to(
+        target: &str,
+        host: Option<String>,
+        port: Option<u16>,
+    ) -> Result<Self, RpcError> {
         let (id, place) = match target.split_once('@') {
             Some((id, place)) => (id, Some(place.to_owned())),
-            None => (target.as_str(), None),
+            None => (target, None),
         };
         let is_id = NodeId::read(&id.into()).map(|id| id.0);
         let id = is_id.ok_or_else(|| RpcError::params("id: should be a node id"))?;
-        let host: Option<String> = args.optional("host")?;
-        let port: Option<u16> = args.optional("port")?;
         let address = match (place, host) {
             (Some(_), Some(_)) => {
                 return Err(RpcError::params(
@@ -60,28 +81,23 @@ impl Method for Connect {
         Ok(Self { id, address })
     }
 
-    async fn run(self, call: Call) -> Result<Connected, RpcError> {
-        let announced = announcement(&call, &self.id).await?;
+    /// Connects, and returns the address.
+    pub(super) async fn reach(
+        &self,
+        call: &Call,
+        announced: Option<&GraphNodeAnnouncement>,
+    ) -> Result<String, RpcError> {
         let addresses = match self.address.clone() {
             Some(address) => vec![address],
-            None => self.known_addresses(&call, announced.as_ref()).await?,
+            None => self.known_addresses(call, announced).await?,
         };
         if addresses.is_empty() {
             let reason = "Unable to connect, no address known for peer";
             return Err(RpcError::new(code::CONNECT_NO_KNOWN_ADDRESS, reason));
         }
-        let address = self.connect(&call, addresses).await?;
-        let unreadable = || RpcError::internal(&"an address cannot be read");
-        Ok(Connected {
-            features: announced.map(|of| features::bits(&of.features)).unwrap_or_default(),
-            direction: "out",
-            address: Address::parse(&address).ok_or_else(unreadable)?,
-            id: self.id,
-        })
+        self.connect(call, addresses).await
     }
-}
 
-impl Connect {
     /// Where the peer was, and where it says that it is.
     async fn known_addresses(
         &self,
@@ -131,7 +147,10 @@ fn is_bare_ipv6(host: &str) -> bool {
 }
 
 /// What the node has announced of itself, if that is known.
-async fn announcement(call: &Call, id: &str) -> Result<Option<GraphNodeAnnouncement>, RpcError> {
+pub(super) async fn announcement(
+    call: &Call,
+    id: &str,
+) -> Result<Option<GraphNodeAnnouncement>, RpcError> {
     let request = GraphGetNodeRequest { node_id: id.to_owned() };
     match call.ask(rpc::GraphGetNode, request).await {
         Ok(found) => Ok(found.node.and_then(|node| node.announcement_info)),

@@ -2,40 +2,60 @@
 
 mod address;
 mod autoclean;
+mod bkpr;
+mod bkpr_events;
+mod bkpr_income;
 mod bolt11;
 mod bolt12;
 mod channels;
 mod checkmessage;
+mod close;
+mod closed;
 mod connect;
 mod datastore;
 mod decode;
 mod expiry;
 mod features;
+mod feerates;
+mod forwards;
+mod fundchannel;
+mod getroute;
+mod graph;
 mod help;
 mod info;
 mod invoice;
 mod invoices;
 mod keysend;
 mod limits;
+mod listfunds;
 mod listpays;
 mod makesecret;
 mod messages;
 mod newaddr;
 mod offers;
+mod open_channels;
 mod order;
 mod pay;
 mod payment;
+mod peers;
 mod preimages;
 mod refunds;
 mod runes;
 mod scid;
 mod sending;
+mod server;
+mod setchannel;
+mod splice;
+mod transactions;
 mod wait;
 mod waits;
+mod wallet;
+mod withdraw;
 
 use futures_util::future::BoxFuture;
 use serde::Serialize;
 use serde_json::Value;
+use tokio::task::spawn_blocking;
 
 use super::Call;
 use super::args::Args;
@@ -51,8 +71,10 @@ trait Method: Sized + Send + 'static {
     const NAME: &'static str;
     /// Its parameters in their order, those in brackets optional.
     const USAGE: &'static str;
+    /// Whether the answer may be so long that it must not be written on a thread that serves others.
+    const IS_LONG: bool = false;
     /// What it answers.
-    type Answer: Serialize;
+    type Answer: Serialize + Send + 'static;
 
     /// Reads the parameters.
     fn read(args: &Args) -> Result<Self, RpcError>;
@@ -77,7 +99,13 @@ const fn entry<M: Method>() -> Entry {
         run: |call, args| {
             Box::pin(async move {
                 let answer = M::read(&args)?.run(call).await?;
-                serde_json::to_value(answer).map_err(|error| RpcError::internal(&error))
+                let written = if M::IS_LONG {
+                    let writing = spawn_blocking(move || serde_json::to_value(answer));
+                    writing.await.map_err(|error| RpcError::internal(&error))?
+                } else {
+                    serde_json::to_value(answer)
+                };
+                written.map_err(|error| RpcError::internal(&error))
             })
         },
     }
@@ -85,8 +113,12 @@ const fn entry<M: Method>() -> Entry {
 
 static METHODS: &[Entry] = &[
     entry::<autoclean::AutocleanOnce>(),
+    entry::<bkpr::ListAccountEvents>(),
+    entry::<bkpr::ListBalances>(),
+    entry::<bkpr::ListIncome>(),
     entry::<help::Check>(),
     entry::<checkmessage::CheckMessage>(),
+    entry::<close::Close>(),
     entry::<connect::Connect>(),
     entry::<datastore::Datastore>(),
     entry::<decode::Decode>(),
@@ -94,28 +126,47 @@ static METHODS: &[Entry] = &[
     entry::<datastore::DelDatastore>(),
     entry::<autoclean::DelExpiredInvoice>(),
     entry::<invoices::DelInvoice>(),
+    entry::<peers::Disconnect>(),
+    entry::<feerates::FeeRates>(),
+    entry::<fundchannel::FundChannel>(),
     entry::<info::GetInfo>(),
+    entry::<getroute::GetRoute>(),
     entry::<help::Help>(),
     entry::<invoice::Invoice>(),
     entry::<refunds::InvoiceRequest>(),
     entry::<keysend::Keysend>(),
+    entry::<graph::ListChannels>(),
+    entry::<closed::ListClosedChannels>(),
+    entry::<server::ListConfigs>(),
     entry::<datastore::ListDatastore>(),
+    entry::<forwards::ListForwards>(),
+    entry::<listfunds::ListFunds>(),
     entry::<invoices::ListInvoices>(),
+    entry::<graph::ListNodes>(),
     entry::<offers::ListOffers>(),
     entry::<listpays::ListPays>(),
     entry::<channels::ListPeerChannels>(),
+    entry::<peers::ListPeers>(),
     entry::<listpays::ListSendPays>(),
+    entry::<transactions::ListTransactions>(),
     entry::<makesecret::MakeSecret>(),
     entry::<newaddr::NewAddr>(),
     entry::<help::Notifications>(),
     entry::<offers::Offer>(),
+    entry::<feerates::ParseFeeRate>(),
     entry::<pay::Pay>(),
     entry::<pay::Renepay>(),
     entry::<refunds::SendInvoice>(),
+    entry::<setchannel::SetChannel>(),
     entry::<messages::SignMessage>(),
+    entry::<splice::SpliceIn>(),
+    entry::<splice::SpliceOut>(),
+    entry::<server::Stop>(),
     entry::<wait::Wait>(),
     entry::<waits::WaitAnyInvoice>(),
+    entry::<server::WaitBlockHeight>(),
     entry::<waits::WaitInvoice>(),
+    entry::<withdraw::Withdraw>(),
     entry::<keysend::Xkeysend>(),
     entry::<pay::Xpay>(),
 ];
@@ -160,6 +211,9 @@ const IMPOSSIBLE: &[(&str, &str)] = &[
         "what was ever deleted is not counted; invoices.keep_expired_days of the configuration says how \
          long invoices are kept that have expired",
     ),
+    "getlog",
+    "the log is not kept in memory; read the file that log.file names, or standard error",
+    ("ping", "the node library pings its peers by itself, and has no call for it"),
     ("plugin", "plugins cannot be started while the node runs"),
 ];
 
