@@ -3,6 +3,7 @@
 mod client;
 mod framing;
 mod payments;
+mod runes;
 mod shape;
 
 use std::path::PathBuf;
@@ -41,6 +42,7 @@ async fn clients_of_core_lightning_are_paid_and_pay() -> Result<()> {
     payments::payments_fail_with_their_numbers(&pyln, &alice).await?;
     payments::messages_are_signed_and_checked(&pyln, &alice, &bob).await?;
     payments::peers_are_connected(&pyln, &bob).await?;
+    runes::runes_are_made_shown_and_revoked(&pyln).await?;
     network.stop().await
 }
 

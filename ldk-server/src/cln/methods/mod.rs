@@ -15,6 +15,7 @@ mod messages;
 mod newaddr;
 mod pay;
 mod payment;
+mod runes;
 mod waits;
 
 use futures_util::future::BoxFuture;
@@ -26,8 +27,10 @@ use super::args::Args;
 use super::error::{RpcError, code};
 use crate::error::quoted;
 
+pub(super) use decode::scid;
 pub(super) use help::arguments;
 pub(super) use info::FeesCollected;
+pub(super) use payment::{hash as payment_hash, preimage as payment_preimage};
 
 /// A method: its parameters, once they are read.
 trait Method: Sized + Send + 'static {
@@ -47,8 +50,8 @@ trait Method: Sized + Send + 'static {
 
 /// A line of the list of methods.
 pub(super) struct Entry {
-    name: &'static str,
-    usage: &'static str,
+    pub(super) name: &'static str,
+    pub(super) usage: &'static str,
     check: fn(&Args) -> Result<(), RpcError>,
     pub(super) run: fn(Call, Args) -> BoxFuture<'static, Result<Value, RpcError>>,
 }
@@ -68,9 +71,12 @@ const fn entry<M: Method>() -> Entry {
 }
 
 static METHODS: &[Entry] = &[
+    entry::<runes::BlacklistRune>(),
     entry::<help::Check>(),
     entry::<checkmessage::CheckMessage>(),
+    entry::<runes::CheckRune>(),
     entry::<connect::Connect>(),
+    entry::<runes::CreateRune>(),
     entry::<decode::Decode>(),
     entry::<invoices::DelInvoice>(),
     entry::<info::GetInfo>(),
@@ -82,6 +88,7 @@ static METHODS: &[Entry] = &[
     entry::<newaddr::NewAddr>(),
     entry::<help::Notifications>(),
     entry::<pay::Pay>(),
+    entry::<runes::ShowRunes>(),
     entry::<messages::SignMessage>(),
     entry::<waits::WaitAnyInvoice>(),
     entry::<waits::WaitInvoice>(),
@@ -125,6 +132,11 @@ const IMPOSSIBLE: &[(&str, &str)] = &[
     ("funderupdate", "the node library has no dual funding"),
     ("plugin", "plugins cannot be started while the node runs"),
 ];
+
+/// The names and usages of all methods.
+pub(crate) fn usages() -> impl Iterator<Item = (&'static str, &'static str)> {
+    METHODS.iter().map(|method| (method.name, method.usage))
+}
 
 /// The method with this name, or why there is none.
 pub(super) fn find(name: &str) -> Result<&'static Entry, RpcError> {
