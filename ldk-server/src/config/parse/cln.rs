@@ -44,7 +44,7 @@ mod tests {
         let config = rest("rest_address = \"0.0.0.0:3010\"").unwrap().unwrap();
         assert_eq!((config.address.port(), config.has_tls), (3010, true));
         let refused = rest("rest_address = \"localhost:3010\"").unwrap_err();
-        assert!(refused.starts_with("cln.rest_address: "), "{refused}");
+        assert!(refused.contains("cln.rest_address: "), "{refused}");
     }
 
     #[test]
@@ -53,6 +53,6 @@ mod tests {
         assert!(!at("127.0.0.1:3010").unwrap().unwrap().has_tls);
         assert!(!at("[::1]:3010").unwrap().unwrap().has_tls);
         let refused = at("0.0.0.0:3010").unwrap_err();
-        assert!(refused.starts_with("cln.rest_tls: must be true"), "{refused}");
+        assert!(refused.contains("cln.rest_tls: must be true"), "{refused}");
     }
 }
