@@ -25,7 +25,8 @@ use crate::feeds::Notifications;
 #[derive(Serialize)]
 struct InvoicePayment {
     label: String,
-    preimage: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    preimage: Option<String>,
     msat: u64,
 }
 
@@ -72,11 +73,10 @@ async fn told(cln: &Cln, event: &JsonEvent) -> Result<Option<Value>, Error> {
 
 async fn invoice_payment(call: &Call, received: &PaymentReceived) -> Result<Option<Value>, Error> {
     let Some(payment) = &received.payment else { return Ok(None) };
-    let (Some(payment_hash), Some(preimage), Some(msat)) =
-        (payment_hash(payment), payment_preimage(payment), payment.amount_msat)
-    else {
+    let (Some(payment_hash), Some(msat)) = (payment_hash(payment), payment.amount_msat) else {
         return Ok(None);
     };
+    let preimage = payment_preimage(payment);
     let request = GetInvoiceRequest { payment_hash: payment_hash.clone(), ..Default::default() };
     let label = match call.ask(rpc::GetInvoice, request).await {
         Ok(found) => found.invoice.and_then(|invoice| invoice.label),
