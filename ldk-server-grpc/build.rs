@@ -92,9 +92,11 @@ fn json_attributes(
     }
     for field in &message.field {
         // What is told only when it was asked for, or is so.
-        let skipped = match field.name() {
-            "repeated" => Some("std::ops::Not::not"),
-            "outcome" | "failure_reason" => Some("Option::is_none"),
+        let skipped = match (message.name(), field.name()) {
+            (_, "repeated") => Some("std::ops::Not::not"),
+            (_, "outcome" | "failure_reason") => Some("Option::is_none"),
+            ("Payment" | "BooksEntry", "label") => Some("String::is_empty"),
+            ("Payment" | "BooksEntry", "metadata") => Some("std::collections::BTreeMap::is_empty"),
             _ => None,
         };
         if let Some(skipped) = skipped {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use e2e_tests::{Network, Node, RawConnection, until};
+use e2e_tests::{Network, Node, until};
 use ldk_server_client::{Client, Error};
 use ldk_server_grpc::api::{Bolt11ReceiveRequest, WaitAnyInvoiceRequest, WaitInvoiceRequest};
 use tokio::task::JoinSet;
@@ -116,7 +116,7 @@ async fn measure(payer: &Node, payee: &Node, kind: Kind) -> Result<()> {
 /// Until the payee says that all wait. Fails when one of them is answered before.
 async fn all_wait(payee: &Node, waiting: &mut JoinSet<Result<Instant>>) -> Result<()> {
     let counted = until("all wait", PATIENCE, async || {
-        let wait = waiting_calls(payee).await?;
+        let wait = payee.waiting_calls().await?;
         ensure!(wait == WAITERS, "{wait} of {WAITERS} wait");
         Ok(())
     });
@@ -127,14 +127,6 @@ async fn all_wait(payee: &Node, waiting: &mut JoinSet<Result<Instant>>) -> Resul
             waited.and_then(|_| bail!("a waiter was told before the payment"))
         },
     }
-}
-
-async fn waiting_calls(payee: &Node) -> Result<usize> {
-    let answer = RawConnection::get(payee.config(), "/metrics").await?;
-    let text = String::from_utf8_lossy(&answer.body);
-    let value = text.lines().find_map(|line| line.strip_prefix("ldk_server_waiting_calls "));
-    let value = value.with_context(|| format!("no number of those who wait: {answer:?}"))?;
-    Ok(value.parse()?)
 }
 
 /// Waits, and returns when it was told.

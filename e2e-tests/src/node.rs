@@ -22,6 +22,7 @@ use crate::command_output::{CommandOutput, run};
 use crate::events::Events;
 use crate::node_config::NodeConfig;
 use crate::process::{Group, Log, Process};
+use crate::raw::RawConnection;
 use crate::tools::Tools;
 use crate::wait::until;
 
@@ -259,6 +260,14 @@ impl Node {
             }
         }
         Ok(payment_id)
+    }
+
+    /// The number of calls that wait for something to happen. Needs `metrics.enabled`.
+    pub async fn waiting_calls(&self) -> Result<usize> {
+        let answer = RawConnection::get(&self.config, "/metrics").await?;
+        let text = String::from_utf8_lossy(&answer.body);
+        let number = text.lines().find_map(|line| line.strip_prefix("ldk_server_waiting_calls "));
+        Ok(number.with_context(|| format!("no number of those who wait: {answer:?}"))?.parse()?)
     }
 
     /// Fails unless it knows so many public channels, with the terms of both directions.

@@ -204,6 +204,24 @@ impl NoteArgs {
     }
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct PaymentNoteArgs {
+    /// Your own name for the payment; several may have the same
+    #[arg(long, value_name = "LABEL")]
+    label: Option<String>,
+
+    /// Anything to keep with the payment; can be given several times
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_and_value)]
+    metadata: Vec<(String, String)>,
+}
+
+impl PaymentNoteArgs {
+    /// The label, if one is given, and the metadata.
+    pub(crate) fn notes(self) -> (Option<String>, BTreeMap<String, String>) {
+        (self.label, self.metadata.into_iter().collect())
+    }
+}
+
 fn key_and_value(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("must be KEY=VALUE")?;
     Ok((key.to_owned(), value.to_owned()))

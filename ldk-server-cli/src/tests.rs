@@ -67,6 +67,7 @@ fn the_commands_have_the_names_of_the_contract() {
         "graph-list-nodes",
         "graph-get-node",
         "get-payment-details",
+        "update-payment",
         "get-summary",
         "get-invoice",
         "cancel-invoice",

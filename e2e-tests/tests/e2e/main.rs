@@ -46,6 +46,7 @@ mod onchain;
 mod onchain_fees;
 mod openapi;
 mod page;
+mod payment_notes;
 mod payments;
 mod permissions;
 mod python;

@@ -4,7 +4,9 @@ use clap::Args;
 use ldk_server_grpc::api::{Bolt11ReceiveRequest, Bolt11SendRequest, Bolt11SendUnderpayingRequest};
 
 use crate::amount::Amount;
-use crate::args::{DescriptionArgs, NoteArgs, Notes, OnceArgs, RouteArgs, WaitArgs};
+use crate::args::{
+    DescriptionArgs, NoteArgs, Notes, OnceArgs, PaymentNoteArgs, RouteArgs, WaitArgs,
+};
 use crate::failure::Failure;
 
 unary_commands!(ReceiveCommands {
@@ -75,10 +77,14 @@ pub(crate) struct Bolt11Send {
 
     #[command(flatten)]
     wait: WaitArgs,
+
+    #[command(flatten)]
+    notes: PaymentNoteArgs,
 }
 
 impl From<Bolt11Send> for Bolt11SendRequest {
     fn from(command: Bolt11Send) -> Self {
+        let (label, metadata) = command.notes.notes();
         Self {
             invoice: command.invoice,
             amount_msat: command.amount.map(Amount::msat),
@@ -86,6 +92,8 @@ impl From<Bolt11Send> for Bolt11SendRequest {
             allow_overpayment: command.allow_overpayment,
             idempotency_key: command.once.key(),
             wait_timeout_secs: command.wait.secs(),
+            label: label.unwrap_or_default(),
+            metadata,
         }
     }
 }
@@ -180,6 +188,10 @@ mod tests {
             })
         );
         assert!(request("lnbcrt1 5msat --allow-overpayment").unwrap().allow_overpayment);
+        let noted = request("lnbcrt1 --label a --metadata k=v=w --metadata l=").unwrap();
+        let entries = [("k", "v=w"), ("l", "")];
+        let entries = entries.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        assert_eq!((&*noted.label, noted.metadata), ("a", entries.into()));
         let line = "lnbcrt1 --max-total-routing-fee 4sat --max-total-cltv-expiry-delta 3 \
                 --max-path-count 2 --max-channel-saturation-power-of-half 1 \
                 --max-total-routing-fee-ppm 5000";

@@ -4,7 +4,7 @@ use clap::Args;
 use ldk_server_grpc::api::{Bolt12ReceiveRequest, Bolt12SendRequest};
 
 use crate::amount::Amount;
-use crate::args::{NoteArgs, Notes, OnceArgs, RouteArgs, WaitArgs};
+use crate::args::{NoteArgs, Notes, OnceArgs, PaymentNoteArgs, RouteArgs, WaitArgs};
 
 unary_commands!(Commands {
     Bolt12Receive => bolt12_receive shows offer,
@@ -80,10 +80,14 @@ pub(crate) struct Bolt12Send {
 
     #[command(flatten)]
     wait: WaitArgs,
+
+    #[command(flatten)]
+    notes: PaymentNoteArgs,
 }
 
 impl From<Bolt12Send> for Bolt12SendRequest {
     fn from(command: Bolt12Send) -> Self {
+        let (label, metadata) = command.notes.notes();
         Self {
             offer: command.offer,
             amount_msat: command.amount.map(Amount::msat),
@@ -93,6 +97,8 @@ impl From<Bolt12Send> for Bolt12SendRequest {
             allow_overpayment: command.allow_overpayment,
             idempotency_key: command.once.key(),
             wait_timeout_secs: command.wait.secs(),
+            label: label.unwrap_or_default(),
+            metadata,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The books.
 
+use std::collections::BTreeMap;
+
 use clap::Args;
 use futures_util::StreamExt as _;
 use ldk_server_client::Client;
@@ -71,9 +73,9 @@ impl Export {
 
 const HEADER: &str = "time,date,account,kind,credit_msat,debit_msat,fee_msat,channel_id,\
      counterparty_node_id,prev_channel_id,prev_node_id,txid,block_height,payment_id,payment_hash,\
-     method,forwarded_msat";
+     method,forwarded_msat,label,metadata";
 
-/// The columns of [`HEADER`]. No value has a comma or a quote: they are numbers, hex and names.
+/// The columns of [`HEADER`]. Only the last two, which are what callers have noted, may need quotes.
 fn line(entry: &BooksEntry) -> String {
     let number = |number: Option<u64>| number.map(|number| number.to_string()).unwrap_or_default();
     let method = match entry.method() {
@@ -98,8 +100,24 @@ fn line(entry: &BooksEntry) -> String {
         word(&entry.payment_hash),
         method,
         number(entry.forwarded_msat),
+        quoted(&entry.label),
+        metadata(&entry.metadata),
     ]
     .join(",")
+}
+
+/// Metadata as an object in JSON.
+fn metadata(entries: &BTreeMap<String, String>) -> String {
+    if entries.is_empty() {
+        return String::new();
+    }
+    serde_json::to_string(entries).map(|json| quoted(&json)).unwrap_or_default()
+}
+
+/// A text as a value in CSV (RFC 4180), in one line.
+fn quoted(text: &str) -> String {
+    let text = text.replace(char::is_control, " ");
+    if text.contains([',', '"']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
 }
 
 /// The name of an enum value, without what all of them begin with.
@@ -214,8 +232,13 @@ mod tests {
         entry.set_kind(BooksEntryKind::Forward);
         assert_eq!(
             line(&entry),
-            "86400,1970-01-02T00:00:00Z,channels,forward,1001,0,1,,,,,abcd,,,,,"
+            "86400,1970-01-02T00:00:00Z,channels,forward,1001,0,1,,,,,abcd,,,,,,,"
         );
         assert_eq!(line(&entry).split(',').count(), HEADER.split(',').count());
+        entry.label = "tea, \"black\"\n".to_owned();
+        entry.metadata = [("order".to_owned(), "17".to_owned())].into();
+        let noted = line(&entry);
+        let expected = r#","tea, ""black"" ","{""order"":""17""}""#;
+        assert!(noted.ends_with(&expected), "{noted}");
     }
 }

@@ -4,7 +4,7 @@ use clap::Args;
 use ldk_server_grpc::api::{LnurlPayRequest, LnurlWithdrawRequest, ResolveLnurlRequest};
 
 use crate::amount::Amount;
-use crate::args::RouteArgs;
+use crate::args::{PaymentNoteArgs, RouteArgs};
 
 unary_commands!(Commands {
     ResolveLnurl => resolve_lnurl,
@@ -43,15 +43,21 @@ pub(crate) struct LnurlPay {
 
     #[command(flatten)]
     route: RouteArgs,
+
+    #[command(flatten)]
+    notes: PaymentNoteArgs,
 }
 
 impl From<LnurlPay> for LnurlPayRequest {
     fn from(command: LnurlPay) -> Self {
+        let (label, metadata) = command.notes.notes();
         Self {
             lnurl: command.lnurl,
             amount_msat: command.amount.map(Amount::msat),
             comment: command.comment,
             route_parameters: Some(command.route.into()),
+            label: label.unwrap_or_default(),
+            metadata,
         }
     }
 }
@@ -104,6 +110,7 @@ mod tests {
             amount_msat: None,
             comment: None,
             route_parameters: Some(default_route()),
+            ..Default::default()
         };
         assert_eq!(request("lnurl1"), Ok(plain.clone()));
         let full = LnurlPayRequest {

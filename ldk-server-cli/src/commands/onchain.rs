@@ -6,7 +6,7 @@ use ldk_server_grpc::api::{
 };
 
 use crate::amount::AmountOrAll;
-use crate::args::OnceArgs;
+use crate::args::{OnceArgs, PaymentNoteArgs};
 use crate::failure::Failure;
 
 unary_commands!(Commands {
@@ -49,6 +49,9 @@ pub(crate) struct OnchainSend {
 
     #[command(flatten)]
     once: OnceArgs,
+
+    #[command(flatten)]
+    notes: PaymentNoteArgs,
 }
 
 impl TryFrom<OnchainSend> for OnchainSendRequest {
@@ -60,6 +63,7 @@ impl TryFrom<OnchainSend> for OnchainSendRequest {
             Some(AmountOrAll::Amount(amount)) => (Some(amount.sat()?), None),
             Some(AmountOrAll::All) => (None, Some(AllFunds {})),
         };
+        let (label, metadata) = command.notes.notes();
         Ok(Self {
             address: command.address,
             amount_sats,
@@ -68,6 +72,8 @@ impl TryFrom<OnchainSend> for OnchainSendRequest {
             all_funds,
             force: command.force,
             idempotency_key: command.once.key(),
+            label: label.unwrap_or_default(),
+            metadata,
         })
     }
 }

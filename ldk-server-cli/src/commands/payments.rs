@@ -4,17 +4,18 @@ use clap::{Args, ValueEnum};
 use ldk_server_client::Client;
 use ldk_server_grpc::api::{
     GetPaymentDetailsRequest, ListForwardedPaymentsRequest, ListForwardedPaymentsResponse,
-    ListPaymentsRequest, ListPaymentsResponse, WaitPaymentRequest,
+    ListPaymentsRequest, ListPaymentsResponse, UpdatePaymentRequest, WaitPaymentRequest,
 };
 use ldk_server_grpc::types::{PaymentDirection, PaymentMethod, PaymentStatus};
 
-use crate::args::Timeout;
+use crate::args::{PaymentNoteArgs, Timeout};
 use crate::failure::Failure;
 use crate::output::{self, Format};
 use crate::pages::{self, Page, PageArgs};
 
 unary_commands!(Commands {
     GetPaymentDetails => get_payment_details,
+    UpdatePayment => update_payment,
 });
 
 /// Show one payment, or null if there is none with this id
@@ -27,6 +28,30 @@ pub(crate) struct GetPaymentDetails {
 impl From<GetPaymentDetails> for GetPaymentDetailsRequest {
     fn from(command: GetPaymentDetails) -> Self {
         Self { payment_id: command.payment_id }
+    }
+}
+
+/// Change your notes of a payment: its label and its metadata
+///
+/// Nothing else of the payment changes. Prints the payment.
+#[derive(Debug, Args)]
+pub(crate) struct UpdatePayment {
+    /// The payment's id, or the txid of an on-chain payment, as hex
+    payment_id: String,
+
+    #[command(flatten)]
+    notes: PaymentNoteArgs,
+
+    /// Remove all metadata; an empty label removes the label
+    #[arg(long, conflicts_with = "metadata")]
+    clear_metadata: bool,
+}
+
+impl From<UpdatePayment> for UpdatePaymentRequest {
+    fn from(command: UpdatePayment) -> Self {
+        let UpdatePayment { payment_id, notes, clear_metadata } = command;
+        let (label, metadata) = notes.notes();
+        Self { payment_id, label, metadata, clear_metadata }
     }
 }
 
@@ -216,6 +241,22 @@ mod tests {
 
     fn filtered(arguments: &str) -> ListPaymentsRequest {
         request::<Filters, _>(arguments).unwrap()
+    }
+
+    #[test]
+    fn what_is_not_given_of_the_notes_stays() {
+        let request = request::<UpdatePayment, UpdatePaymentRequest>;
+        let plain = UpdatePaymentRequest { payment_id: "00ff".to_owned(), ..Default::default() };
+        let cleared = UpdatePaymentRequest {
+            label: Some(String::new()),
+            clear_metadata: true,
+            ..plain.clone()
+        };
+        assert_eq!(request("00ff --label= --clear-metadata"), Ok(cleared));
+        let metadata = [("k".to_owned(), "v".to_owned())].into();
+        assert_eq!(request("00ff --metadata k=v"), Ok(UpdatePaymentRequest { metadata, ..plain }));
+        let both = usage_error::<UpdatePayment>("00ff --metadata k=v --clear-metadata");
+        assert!(both.contains("--clear-metadata"), "{both}");
     }
 
     #[test]

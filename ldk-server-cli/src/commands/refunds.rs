@@ -4,7 +4,7 @@ use clap::Args;
 use ldk_server_grpc::api::{ClaimRefundRequest, CreateRefundRequest};
 
 use crate::amount::Amount;
-use crate::args::RouteArgs;
+use crate::args::{PaymentNoteArgs, RouteArgs};
 
 unary_commands!(Commands {
     CreateRefund => create_refund,
@@ -33,16 +33,22 @@ pub(crate) struct CreateRefund {
 
     #[command(flatten)]
     route: RouteArgs,
+
+    #[command(flatten)]
+    notes: PaymentNoteArgs,
 }
 
 impl From<CreateRefund> for CreateRefundRequest {
     fn from(command: CreateRefund) -> Self {
+        let (label, metadata) = command.notes.notes();
         Self {
             amount_msat: command.amount.msat(),
             expiry_secs: command.expiry_secs,
             quantity: command.quantity,
             payer_note: command.payer_note,
             route_parameters: Some(command.route.into()),
+            label: label.unwrap_or_default(),
+            metadata,
         }
     }
 }
@@ -76,6 +82,7 @@ mod tests {
             quantity: None,
             payer_note: None,
             route_parameters: Some(default_route()),
+            ..Default::default()
         };
         assert_eq!(request("3sat"), Ok(plain.clone()));
         let full = CreateRefundRequest {

@@ -10,7 +10,7 @@ use ldk_server_grpc::api::SpontaneousSendRequest;
 use ldk_server_grpc::types::CustomTlvRecord;
 
 use crate::amount::Amount;
-use crate::args::{OnceArgs, RouteArgs, WaitArgs};
+use crate::args::{OnceArgs, PaymentNoteArgs, RouteArgs, WaitArgs};
 
 unary_commands!(Commands {
     SpontaneousSend => spontaneous_send,
@@ -51,10 +51,14 @@ pub(crate) struct SpontaneousSend {
 
     #[command(flatten)]
     wait: WaitArgs,
+
+    #[command(flatten)]
+    notes: PaymentNoteArgs,
 }
 
 impl From<SpontaneousSend> for SpontaneousSendRequest {
     fn from(command: SpontaneousSend) -> Self {
+        let (label, metadata) = command.notes.notes();
         Self {
             amount_msat: command.amount.msat(),
             node_id: command.node_id,
@@ -63,6 +67,8 @@ impl From<SpontaneousSend> for SpontaneousSendRequest {
             preimage: command.preimage,
             idempotency_key: command.once.key(),
             wait_timeout_secs: command.wait.secs(),
+            label: label.unwrap_or_default(),
+            metadata,
         }
     }
 }

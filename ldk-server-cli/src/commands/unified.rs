@@ -4,7 +4,7 @@ use clap::Args;
 use ldk_server_grpc::api::UnifiedSendRequest;
 
 use crate::amount::Amount;
-use crate::args::{OnceArgs, RouteArgs, WaitArgs};
+use crate::args::{OnceArgs, PaymentNoteArgs, RouteArgs, WaitArgs};
 
 unary_commands!(Commands {
     Pay => unified_send,
@@ -34,10 +34,14 @@ pub(crate) struct Pay {
 
     #[command(flatten)]
     wait: WaitArgs,
+
+    #[command(flatten)]
+    notes: PaymentNoteArgs,
 }
 
 impl From<Pay> for UnifiedSendRequest {
     fn from(command: Pay) -> Self {
+        let (label, metadata) = command.notes.notes();
         Self {
             uri: command.uri,
             amount_msat: command.amount.map(Amount::msat),
@@ -45,6 +49,8 @@ impl From<Pay> for UnifiedSendRequest {
             allow_overpayment: command.allow_overpayment,
             idempotency_key: command.once.key(),
             wait_timeout_secs: command.wait.secs(),
+            label: label.unwrap_or_default(),
+            metadata,
         }
     }
 }

@@ -52,6 +52,8 @@ fn received_payment() -> Payment {
         expired: false,
         outcome_unknown: false,
         failure_reason: None,
+        label: String::new(),
+        metadata: Default::default(),
     }
 }
 

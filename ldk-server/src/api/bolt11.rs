@@ -16,6 +16,7 @@ use crate::caller::Caller;
 use crate::error::Error;
 use crate::ops;
 use crate::ops::terms::Terms;
+use crate::store::with_notes;
 
 pub(super) fn receive(
     app: &App,
@@ -95,11 +96,15 @@ pub(super) fn send(
         allow_overpayment,
         idempotency_key: _,
         wait_timeout_secs: _,
+        label,
+        metadata,
     } = request;
+    let notes = notes::of_payment(label, metadata)?;
     let invoice = fields::invoice("invoice", &invoice, app.network)?;
     let amount = amount::parse(amount_msat, allow_overpayment)?;
     let limits = route::limits(app.route_defaults, route_parameters)?;
-    let id = ops::bolt11::send(app, caller, &invoice, amount, limits)?;
+    let send = || ops::bolt11::send(app, caller, &invoice, amount, limits);
+    let id = with_notes(&notes, send)?;
     Ok(Bolt11SendResponse { payment_id: hex::encode(id.0), ..Default::default() })
 }
 

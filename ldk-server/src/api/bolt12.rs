@@ -11,6 +11,7 @@ use crate::caller::Caller;
 use crate::error::Error;
 use crate::ops;
 use crate::ops::bolt12::Items;
+use crate::store::with_notes;
 
 /// The request for an invoice and the invoice repeat it, and each has to fit one onion message.
 const MAX_DESCRIPTION_BYTES: usize = 4096;
@@ -55,7 +56,10 @@ pub(super) fn send(
         allow_overpayment,
         idempotency_key: _,
         wait_timeout_secs: _,
+        label,
+        metadata,
     } = request;
+    let notes = notes::of_payment(label, metadata)?;
     let offer = fields::offer("offer", &offer, app.network)?;
     let amount = amount::parse(amount_msat, allow_overpayment)?;
     check_quantity(&offer, quantity)?;
@@ -63,7 +67,8 @@ pub(super) fn send(
         at_most_bytes("payer_note", note, MAX_PAYER_NOTE_BYTES)?;
     }
     let limits = route::limits(app.route_defaults, route_parameters)?;
-    let id = ops::bolt12::send(app, caller, &offer, amount, quantity, payer_note, limits)?;
+    let send = || ops::bolt12::send(app, caller, &offer, amount, quantity, payer_note, limits);
+    let id = with_notes(&notes, send)?;
     Ok(Bolt12SendResponse { payment_id: hex::encode(id.0), ..Default::default() })
 }
 

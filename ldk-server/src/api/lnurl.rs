@@ -12,7 +12,7 @@ use ldk_server_grpc::types::bolt11_invoice_description::Kind;
 use ldk_server_grpc::types::lnurl_success_action::Action;
 
 use super::dispatcher::Call;
-use super::{bolt11, bolt12, fields, pasted, route};
+use super::{bolt11, bolt12, fields, notes, pasted, route};
 use crate::app::App;
 use crate::error::Error;
 use crate::lnurl::{Asked, Link, Offered, PayTerms, SuccessAction, WithdrawTerms};
@@ -67,7 +67,9 @@ fn pay_terms(terms: PayTerms) -> types::LnurlPayTerms {
 
 pub(super) async fn pay(call: Call, request: LnurlPayRequest) -> Result<LnurlPayResponse, Error> {
     let app = call.app()?;
-    let LnurlPayRequest { lnurl, amount_msat, comment, route_parameters } = request;
+    let LnurlPayRequest { lnurl, amount_msat, comment, route_parameters, label, metadata } =
+        request;
+    let notes = notes::of_payment(label, metadata)?;
     let amount_msat = checked_amount(amount_msat)?;
     let limits = route::limits(app.route_defaults, route_parameters)?;
     let link = link(&app, &lnurl)?;
@@ -79,7 +81,8 @@ pub(super) async fn pay(call: Call, request: LnurlPayRequest) -> Result<LnurlPay
     let invoice = invoice(&asked, app.network)?;
     // The service takes its time: the server may be stopping by now.
     let app = call.app()?;
-    let id = ops::lnurl::pay(&app, call.caller, &terms, invoice, amount_msat, limits).await?;
+    let payment = ops::lnurl::Payment { invoice, amount_msat, limits, notes };
+    let id = ops::lnurl::pay(&app, call.caller, &terms, payment).await?;
     Ok(LnurlPayResponse {
         payment_id: hex::encode(id.0),
         amount_msat,

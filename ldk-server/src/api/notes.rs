@@ -1,4 +1,4 @@
-//! What callers note with an invoice.
+//! What callers note with an invoice or a payment.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use prost::Message;
 
 use crate::error::Error;
 use crate::ops::labels::Noted;
-use crate::store::InvoiceNotes;
+use crate::store::{InvoiceNotes, PaymentNotes};
 
 /// Labels and external ids are no longer.
 const MAX_NAME_BYTES: usize = 256;
@@ -60,6 +60,15 @@ pub(super) fn take<R: NotedRequest>(request: &mut R) -> Result<Noted, Error> {
     };
     check_metadata(&notes.metadata)?;
     Ok(Noted { notes, request_digest })
+}
+
+/// Parses what the caller notes with a payment.
+pub(super) fn of_payment(
+    label: String,
+    metadata: BTreeMap<String, String>,
+) -> Result<PaymentNotes, Error> {
+    check_metadata(&metadata)?;
+    Ok(PaymentNotes { label: name("label", label)?, metadata })
 }
 
 /// The maps of a message are encoded in the order of their keys.

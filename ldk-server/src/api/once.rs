@@ -203,7 +203,9 @@ fn key(text: &str) -> Result<String, Error> {
     Err(Error::invalid(KEY, reason))
 }
 
-/// Equal requests have equal bytes: no message of these calls has a map.
+/// Equal requests have equal bytes: maps are encoded in the order of their keys. What is noted with the payment
+/// is part of the request: a caller who gives the same key another label means another payment, or has made a
+/// mistake, and in both cases an answer that names the first would mislead.
 fn digest<Q: Once>(method: &'static str, request: &Q) -> [u8; 32] {
     let bytes = request.clone().bare().encode_to_vec();
     Sha256::new().chain_update(method).chain_update([0]).chain_update(bytes).finalize().into()

@@ -6,12 +6,13 @@ use ldk_server_grpc::api::{
     OnchainSendResponse,
 };
 
-use super::fields;
+use super::{fields, notes};
 use crate::app::App;
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::ops;
 use crate::ops::onchain::Amount;
+use crate::store::with_notes;
 
 /// Far beyond what was ever paid, and half of what Bitcoin Core takes for a mistake: it would refuse
 /// the transaction, and the library would not tell.
@@ -34,7 +35,9 @@ pub(super) fn send(
     let address = fields::address("address", &request.address, app.network)?;
     let fee_rate = request.fee_rate_sat_per_vb.map(fee_rate).transpose()?;
     let amount = parse_amount(&request, &address)?;
-    let txid = ops::onchain::send(app, caller, &address, amount, fee_rate)?;
+    let notes = notes::of_payment(request.label, request.metadata)?;
+    let send = || ops::onchain::send(app, caller, &address, amount, fee_rate);
+    let txid = with_notes(&notes, send)?;
     Ok(OnchainSendResponse { txid: txid.to_string(), repeated: false })
 }
 

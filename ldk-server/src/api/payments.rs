@@ -4,20 +4,22 @@ use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_node::lightning_types::payment::PaymentHash;
 use ldk_server_grpc::api::{
     GetPaymentDetailsRequest, GetPaymentDetailsResponse, ListForwardedPaymentsRequest,
-    ListForwardedPaymentsResponse, ListPaymentsRequest, ListPaymentsResponse, WaitPaymentRequest,
-    WaitPaymentResponse,
+    ListForwardedPaymentsResponse, ListPaymentsRequest, ListPaymentsResponse, UpdatePaymentRequest,
+    UpdatePaymentResponse, WaitPaymentRequest, WaitPaymentResponse,
 };
 use ldk_server_grpc::types::PageToken;
 
 use super::dispatcher::Call;
-use super::fields;
 use super::pages::{self, PAGE_TOKEN, as_index, check_times, creation_time, parse_page_size};
+use super::{fields, notes};
 use crate::app::App;
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::ops;
 use crate::ops::waits::{self, Waited};
-use crate::store::{Forward, ForwardFilter, ForwardPlace, Page, PaymentFilter, PaymentPlace};
+use crate::store::{
+    Forward, ForwardFilter, ForwardPlace, NotesChange, Page, PaymentFilter, PaymentPlace,
+};
 use crate::wire;
 
 pub(super) fn get(
@@ -37,10 +39,45 @@ pub(super) async fn wait(
     let until = waits::until(&call.caller, fields::timeout(timeout_secs)?);
     let waited = waits::payments::payment(&call.app()?, id, until, call.stopping()).await?;
     let Some(Waited { latest: payment, timed_out }) = waited else {
-        return Err(Error::NotFound(format!("payment_id: there is no payment {payment_id}")));
+        return Err(not_found(&payment_id));
     };
     let outcome = Some(wire::payment::outcome(&payment, timed_out));
     Ok(WaitPaymentResponse { payment: Some(payment), outcome })
+}
+
+fn not_found(payment_id: &str) -> Error {
+    Error::NotFound(format!("payment_id: there is no payment {payment_id}"))
+}
+
+pub(super) fn update(
+    app: &App,
+    _: &Caller,
+    request: UpdatePaymentRequest,
+) -> Result<UpdatePaymentResponse, Error> {
+    let id = PaymentId(fields::hex("payment_id", &request.payment_id)?);
+    let payment_id = request.payment_id.clone();
+    match ops::payments::update(app, id, changed_notes(request)?)? {
+        Some(payment) => Ok(UpdatePaymentResponse { payment: Some(payment) }),
+        None => Err(not_found(&payment_id)),
+    }
+}
+
+fn changed_notes(request: UpdatePaymentRequest) -> Result<NotesChange, Error> {
+    let UpdatePaymentRequest { payment_id: _, label, metadata, clear_metadata } = request;
+    if clear_metadata && !metadata.is_empty() {
+        return Err(Error::invalid("clear_metadata", "must not be set together with metadata"));
+    }
+    let changes_label = label.is_some();
+    let notes = notes::of_payment(label.unwrap_or_default(), metadata)?;
+    let changes_metadata = clear_metadata || !notes.metadata.is_empty();
+    let change = NotesChange {
+        label: changes_label.then_some(notes.label),
+        metadata: changes_metadata.then_some(notes.metadata),
+    };
+    if change.is_empty() {
+        return Err(Error::invalid("label", "must be set, or else metadata or clear_metadata"));
+    }
+    Ok(change)
 }
 
 pub(super) fn list(
@@ -132,6 +169,35 @@ fn unknown_token() -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_left_out_of_an_update_stays() {
+        let changed = |label: Option<&str>, entries: usize, clear_metadata| {
+            let entry = |n: usize| (n.to_string(), String::new());
+            let label = label.map(str::to_owned);
+            let metadata = (0..entries).map(entry).collect();
+            changed_notes(UpdatePaymentRequest {
+                label,
+                metadata,
+                clear_metadata,
+                ..Default::default()
+            })
+            .map(|NotesChange { label, metadata }| (label, metadata.map(|all| all.len())))
+            .map_err(|error| error.to_string())
+        };
+        assert_eq!(changed(Some("a"), 0, false), Ok((Some(Some("a".to_owned())), None)));
+        assert_eq!(changed(Some(""), 2, false), Ok((Some(None), Some(2))));
+        assert_eq!(changed(None, 0, true), Ok((None, Some(0))));
+        for (refused, field) in [
+            (changed(None, 0, false), "label: must be set"),
+            (changed(None, 1, true), "clear_metadata: "),
+            (changed(None, 17, false), "metadata: has 17 entries"),
+            (changed(Some(&"x".repeat(257)), 0, true), "label: has 257 bytes"),
+        ] {
+            let refused = refused.unwrap_err();
+            assert!(refused.starts_with(field), "{refused}");
+        }
+    }
 
     fn token(token: &str, index: i64) -> PageToken {
         PageToken { token: token.to_owned(), index }

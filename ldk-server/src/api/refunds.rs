@@ -5,12 +5,13 @@ use ldk_server_grpc::api::{
 };
 
 use super::bolt12::{MAX_PAYER_NOTE_BYTES, at_most_bytes};
-use super::{fields, route};
+use super::{fields, notes, route};
 use crate::app::App;
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::ops;
 use crate::ops::refunds::Terms;
+use crate::store::with_notes;
 
 const DEFAULT_EXPIRY_SECS: u32 = 86_400;
 
@@ -19,12 +20,21 @@ pub(super) fn create(
     caller: &Caller,
     request: CreateRefundRequest,
 ) -> Result<CreateRefundResponse, Error> {
-    let CreateRefundRequest { amount_msat, expiry_secs, quantity, payer_note, route_parameters } =
-        request;
+    let CreateRefundRequest {
+        amount_msat,
+        expiry_secs,
+        quantity,
+        payer_note,
+        route_parameters,
+        label,
+        metadata,
+    } = request;
+    let notes = notes::of_payment(label, metadata)?;
     let amount_msat = fields::amount_msat("amount_msat", amount_msat)?;
     let limits = route::limits(app.route_defaults, route_parameters)?;
     let terms = terms(amount_msat, expiry_secs, quantity, payer_note)?;
-    let (refund, id) = ops::refunds::create(app, caller, terms, limits)?;
+    let create = || ops::refunds::create(app, caller, terms, limits);
+    let (refund, id) = with_notes(&notes, create)?;
     Ok(CreateRefundResponse { refund: refund.to_string(), payment_id: hex::encode(id.0) })
 }
 

@@ -7,11 +7,12 @@ use ldk_node::lightning_types::payment::PaymentPreimage;
 use ldk_server_grpc::api::{SpontaneousSendRequest, SpontaneousSendResponse};
 use ldk_server_grpc::types;
 
-use super::{fields, route};
+use super::{fields, notes, route};
 use crate::app::App;
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::ops;
+use crate::store::with_notes;
 
 /// Lower types belong to the protocol.
 const FIRST_CUSTOM_TYPE: u64 = 1 << 16;
@@ -35,7 +36,10 @@ pub(super) fn send(
         preimage,
         idempotency_key: _,
         wait_timeout_secs: _,
+        label,
+        metadata,
     } = request;
+    let notes = notes::of_payment(label, metadata)?;
     let amount_msat = fields::amount_msat("amount_msat", amount_msat)?;
     let node_id = fields::public_key("node_id", &node_id)?;
     if node_id == app.node.node_id() {
@@ -47,7 +51,7 @@ pub(super) fn send(
     let preimage =
         preimage.map(|text| fields::secret("preimage", &text).map(PaymentPreimage)).transpose()?;
     let payment = ops::spontaneous::Payment { node_id, amount_msat, records, preimage, limits };
-    let id = ops::spontaneous::send(app, caller, payment)?;
+    let id = with_notes(&notes, || ops::spontaneous::send(app, caller, payment))?;
     Ok(SpontaneousSendResponse { payment_id: hex::encode(id.0), ..Default::default() })
 }
 

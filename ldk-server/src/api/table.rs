@@ -92,6 +92,7 @@ macro_rules! for_each_rpc {
             decode_offer DecodeOffer(DecodeOfferRequest) -> DecodeOfferResponse: Info blocking always Reads decode::offer;
             get_payment_details GetPaymentDetails(GetPaymentDetailsRequest) -> GetPaymentDetailsResponse: Read blocking node Reads payments::get;
             wait_payment WaitPayment(WaitPaymentRequest) -> WaitPaymentResponse: Read async node Reads payments::wait;
+            update_payment UpdatePayment(UpdatePaymentRequest) -> UpdatePaymentResponse: Pay blocking node Changes payments::update;
             list_payments ListPayments(ListPaymentsRequest) -> ListPaymentsResponse: Read blocking node Reads payments::list;
             list_forwarded_payments ListForwardedPayments(ListForwardedPaymentsRequest) -> ListForwardedPaymentsResponse: Read blocking node Reads payments::list_forwarded;
             list_channels ListChannels(ListChannelsRequest) -> ListChannelsResponse: Read blocking node Reads channels::list;

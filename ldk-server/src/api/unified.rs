@@ -1,11 +1,13 @@
 //! UnifiedSend: pays by the first of the payment methods in a URI that works.
 
+use std::mem::take;
+
 use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_server_grpc::api::unified_send_response::PaymentResult;
 use ldk_server_grpc::api::{UnifiedSendRequest, UnifiedSendResponse};
 
 use super::dispatcher::Call;
-use super::{amount, pasted, route, uri};
+use super::{amount, notes, pasted, route, uri};
 use crate::app::App;
 use crate::error::Error;
 use crate::hrn;
@@ -13,18 +15,22 @@ use crate::ops;
 use crate::ops::payment_request::{PaymentMethod, PaymentRequest, texts};
 use crate::ops::unified::Paid;
 use crate::payment_requests::PaidBy;
+use crate::store::with_notes;
 
 pub(super) async fn send(
     call: Call,
     request: UnifiedSendRequest,
 ) -> Result<UnifiedSendResponse, Error> {
-    let request = parse(&*call.app()?, request).await?;
+    let (mut request, app) = (request, call.app()?);
+    let (label, metadata) = (take(&mut request.label), take(&mut request.metadata));
+    let notes = notes::of_payment(label, metadata)?;
+    let request = parse(&app, request).await?;
     // A name takes its time: the server may be stopping by now.
     let app = call.app()?;
     let (working, caller) = (app.clone(), call.caller);
     let work = move || {
         caller.still_waits()?;
-        ops::unified::send(&working, &caller, request)
+        with_notes(&notes, || ops::unified::send(&working, &caller, request))
     };
     let paid = app.executor.run("unified_send", work).await?;
     Ok(response(&paid))
@@ -39,6 +45,8 @@ async fn parse(app: &App, request: UnifiedSendRequest) -> Result<PaymentRequest,
         allow_overpayment,
         idempotency_key: _,
         wait_timeout_secs: _,
+        label: _,
+        metadata: _,
     } = request;
     let amount = amount::parse(amount_msat, allow_overpayment)?;
     let limits = route::limits(app.route_defaults, route_parameters)?;

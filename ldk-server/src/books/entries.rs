@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use ldk_node::bitcoin::Txid;
 use ldk_node::lightning::io;
 use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_server_grpc::types::payment_kind::Kind;
@@ -14,7 +15,7 @@ use ldk_server_grpc::types::{
 use super::Books;
 use super::entry::{Span, entry};
 use super::reading::Chain;
-use crate::store::{Forward, ForwardPlace, PaymentPlace, Store};
+use crate::store::{Forward, ForwardPlace, PaymentPlace, Store, payment_id};
 
 /// How many rows are read at once.
 const PAGE: usize = 500;
@@ -86,10 +87,19 @@ impl Pages {
         ];
         let earliest = times.iter().flatten().min();
         Ok(match times.iter().position(|time| time.is_some() && time.as_ref() == earliest) {
-            Some(0) => self.chain.pop_front(),
+            Some(0) => self.chain.pop_front().map(|entry| self.noted(entry)).transpose()?,
             Some(1) => self.payments.read.pop_front().map(|(_, payment)| of_payment(payment)),
             Some(_) => self.forwards.read.pop_front().map(|(_, forward)| of_forward(forward)),
             None => None,
+        })
+    }
+
+    /// The entry of a transaction, with what is noted with its payment.
+    fn noted(&self, entry: BooksEntry) -> io::Result<BooksEntry> {
+        let Ok(txid) = entry.txid.parse::<Txid>() else { return Ok(entry) };
+        Ok(match self.store.durable_payment(payment_id(&txid))? {
+            Some(Payment { label, metadata, .. }) => BooksEntry { label, metadata, ..entry },
+            None => entry,
         })
     }
 
@@ -151,6 +161,8 @@ fn of_payment(payment: Payment) -> BooksEntry {
         payment_id: payment.id,
         payment_hash,
         method: method.into(),
+        label: payment.label,
+        metadata: payment.metadata,
         ..entry(BooksAccount::Channels, kind, 0, 0)
     }
 }

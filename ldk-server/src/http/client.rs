@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use http::Request;
+use http::{HeaderMap, Request};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tonic::{Code, Status};
 
+use super::connection::MAX_HEADER_BYTES;
 use super::failures::Failures;
 use super::rate::Rate;
 use super::slots::{ActiveCall, Slot};
@@ -22,8 +23,12 @@ use crate::feeds::Writes;
 
 /// Requests at once on the connection of a stranger.
 const MAX_STRANGER_REQUESTS: usize = 16;
-/// Calls of all strangers at once whose signature is not verified yet.
-const MAX_CALLS: usize = 512;
+/// The memory of calls of all strangers at once whose signature is not verified yet: 512 of them with as
+/// many headers as there may be, or about 1,300 with few, which is what known callers send on several new
+/// connections at the same time.
+const MAX_CALL_BYTES: usize = 512 * (MAX_HEADER_BYTES as usize + CALL_BYTES);
+/// The memory of such a call beside its headers.
+const CALL_BYTES: usize = 4096;
 /// Small public answers to all strangers at once.
 const MAX_SMALL_ANSWERS: usize = 512;
 /// Large public answers to all strangers that are made at once, or are in memory until they are read.
@@ -45,7 +50,7 @@ impl Budget {
     /// Nothing is under way. The refusal of a wrong credential waits for `max_failure_delay` at most.
     pub(super) fn new(max_failure_delay: Duration) -> Self {
         Self {
-            calls: Strangers::new(MAX_CALLS),
+            calls: Strangers::new(MAX_CALL_BYTES),
             small_answers: Strangers::new(MAX_SMALL_ANSWERS),
             large_requests: Strangers::new(MAX_LARGE_REQUESTS),
             large_answers: Arc::new(Semaphore::new(MAX_LARGE_ANSWERS)),
@@ -164,9 +169,9 @@ impl Client {
         }
         let Budget { small_answers, large_requests, large_answers, .. } = &self.budget;
         let (stranger, large) = match size {
-            AnswerSize::Small => (small_answers.enter(), None),
+            AnswerSize::Small => (small_answers.enter(1), None),
             AnswerSize::Large => {
-                let stranger = large_requests.enter();
+                let stranger = large_requests.enter(1);
                 // Earlier ones end when their answers are read, or are reset when further ones arrive.
                 let large =
                     timeout(self.wait_timeout, Arc::clone(large_answers).acquire_owned()).await;
@@ -178,11 +183,14 @@ impl Client {
 
     /// Admits a call that needs the key. The call of a stranger waits while the connection has too many
     /// requests.
-    pub(super) async fn admit_call(self: &Arc<Self>) -> Result<UnverifiedCall, Status> {
+    pub(super) async fn admit_call(
+        self: &Arc<Self>,
+        headers: &HeaderMap,
+    ) -> Result<UnverifiedCall, Status> {
         let held = if self.slot.is_known() {
             None
         } else {
-            let stranger = self.budget.calls.enter();
+            let stranger = self.budget.calls.enter(CALL_BYTES + size(headers));
             let permit =
                 timeout(self.wait_timeout, Arc::clone(&self.requests).acquire_owned()).await;
             let permit = permit.map_err(|_| too_many())?.map_err(|_| too_many())?;
@@ -191,6 +199,11 @@ impl Client {
         };
         Ok(UnverifiedCall { client: Arc::clone(self), held })
     }
+}
+
+/// The size of headers, as HTTP/2 counts it (RFC 9113, section 6.5.2).
+fn size(headers: &HeaderMap) -> usize {
+    headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 32).sum()
 }
 
 fn too_many() -> Status {
@@ -238,6 +251,7 @@ pub(super) mod tests {
     use tokio::time::Instant;
 
     use super::super::slots::Slots;
+    use super::super::stream::Stream;
     use super::*;
 
     const MAX_FAILURE_DELAY: Duration = Duration::from_secs(3);
@@ -276,27 +290,44 @@ pub(super) mod tests {
         );
         let open = open.await.unwrap();
         // One that may be signed waits, but not for ever.
-        let refused = client.admit_call().await.err().unwrap();
+        let refused = client.admit_call(&HeaderMap::new()).await.err().unwrap();
         assert_eq!(refused.code(), Code::ResourceExhausted);
         assert!(client.slot.evicted().now_or_never().is_none());
         let refused = client.admit_public(AnswerSize::Large).await.err().unwrap();
         assert_eq!(refused.code(), Code::ResourceExhausted);
         assert!(client.slot.evicted().now_or_never().is_some());
         drop(open);
-        assert!(client.admit_call().await.is_ok());
+        assert!(client.admit_call(&HeaderMap::new()).await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_client_with_the_key_is_no_stranger() {
-        let client = client();
-        client.admit_call().await.unwrap().mark_verified();
+        let (client, none) = (client(), HeaderMap::new());
+        client.admit_call(&none).await.unwrap().mark_verified();
         let calls: Vec<_> =
-            futures_util::future::join_all((0..200).map(|_| client.admit_call())).await;
+            futures_util::future::join_all((0..200).map(|_| client.admit_call(&none))).await;
         assert!(calls.iter().all(Result::is_ok));
         let open = (0..200).map(|_| client.admit_public(AnswerSize::Large));
         assert!(futures_util::future::try_join_all(open).await.is_ok());
         assert_eq!(client.budget.calls.number(), 0);
         assert_eq!(client.budget.small_answers.number(), 0);
+    }
+
+    /// What known callers send on new connections before the first call of each is verified.
+    #[tokio::test(start_paused = true)]
+    async fn small_calls_on_several_connections_wait_for_their_turn() {
+        let budget = Budget::new(MAX_FAILURE_DELAY);
+        let stream = Arc::new(Stream::default());
+        let first = stream.run(async { client_in(&budget).admit_call(&HeaderMap::new()).await });
+        let _first = first.await.unwrap();
+        let clients: Vec<_> = (0..4).map(|_| client_in(&budget)).collect();
+        let calls = clients.iter().flat_map(|client| std::iter::repeat_n(client, 256));
+        let headers =
+            HeaderMap::from_iter([(http::header::COOKIE, "c".repeat(600).parse().unwrap())]);
+        let waiting =
+            futures_util::future::join_all(calls.map(|client| client.admit_call(&headers)));
+        assert!(waiting.now_or_never().is_none());
+        assert!(stream.was_reset().now_or_never().is_none());
     }
 
     #[tokio::test(start_paused = true)]
@@ -331,12 +362,14 @@ pub(super) mod tests {
     #[tokio::test]
     async fn an_unverified_call_counts_until_its_end() {
         let client = client();
-        let call = client.admit_call().await.unwrap();
+        let call = client.admit_call(&HeaderMap::new()).await.unwrap();
         assert_eq!(client.budget.calls.number(), 1);
         drop(call);
         assert_eq!(client.budget.calls.number(), 0);
-        let (_first, second) =
-            (client.admit_call().await.unwrap(), client.admit_call().await.unwrap());
+        let (_first, second) = (
+            client.admit_call(&HeaderMap::new()).await.unwrap(),
+            client.admit_call(&HeaderMap::new()).await.unwrap(),
+        );
         let answers = tokio::try_join!(
             client.admit_public(AnswerSize::Small),
             client.admit_public(AnswerSize::Large)

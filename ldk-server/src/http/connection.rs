@@ -36,7 +36,7 @@ use crate::local_socket::{self, AccessRule, LocalStream};
 use crate::secrets::{ClientCertificate, ClientCertificateError};
 
 /// The largest headers of one request.
-const MAX_HEADER_BYTES: u32 = 8 * 1024;
+pub(super) const MAX_HEADER_BYTES: u32 = 8 * 1024;
 /// The buffer of an HTTP/1 connection in each direction.
 const HTTP_1_BUFFER_BYTES: usize = 16 * 1024;
 /// How much a client may send before it is read, on all streams together. The protocol allows no less

@@ -126,7 +126,7 @@ pub(super) async fn identify(
 async fn admit(head: &mut http::Request<Bytes>) -> Result<UnverifiedCall, Status> {
     CheckRate.check(head)?;
     let client = Arc::clone(Client::of(head)?);
-    let call = client.admit_call().await?;
+    let call = client.admit_call(head.headers()).await?;
     head.extensions_mut().insert(call.clone());
     Ok(call)
 }
@@ -170,7 +170,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_wrong_rune_in_a_message_is_a_failure_like_one_in_a_header() {
         let client = client();
-        let call = client.admit_call().await.unwrap();
+        let call = client.admit_call(&http::HeaderMap::new()).await.unwrap();
         let check = identify().rune_check(client, call);
         let begun = Instant::now();
         for _ in 0..150 {

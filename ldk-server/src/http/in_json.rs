@@ -61,7 +61,7 @@ pub(super) async fn answer_grpc_web(lightning: Lightning, mut request: Request) 
 /// until the end of which it counts as under way.
 async fn admitted(request: &mut Request) -> Option<UnverifiedCall> {
     let client = Arc::clone(Client::of(request).ok()?);
-    let admitted = client.admit_call().await.ok()?;
+    let admitted = client.admit_call(request.headers()).await.ok()?;
     request.extensions_mut().insert(admitted.clone());
     Some(admitted)
 }

@@ -1,4 +1,4 @@
-//! The limit on requests of all strangers together: above it, the oldest request is reset. An honest
+//! The limit on requests of all strangers together: above it, the oldest requests are reset. An honest
 //! request has ended long before it is the oldest.
 //!
 //! Its connection stays open, because accepting a new one would cost more.
@@ -10,14 +10,20 @@ use super::stream::Stream;
 
 /// The requests of strangers, the oldest first.
 pub(super) struct Strangers {
-    most: usize,
+    room: usize,
     entered: Mutex<Entered>,
 }
 
 #[derive(Default)]
 struct Entered {
     last_id: u64,
-    streams: BTreeMap<u64, Arc<Stream>>,
+    taken: usize,
+    requests: BTreeMap<u64, Entry>,
+}
+
+struct Entry {
+    stream: Arc<Stream>,
+    takes: usize,
 }
 
 /// A request of a stranger. Dropping it ends the count.
@@ -27,23 +33,30 @@ pub(super) struct Stranger {
 }
 
 impl Strangers {
-    /// Allows `most` requests at once.
-    pub(super) fn new(most: usize) -> Arc<Self> {
-        Arc::new(Self { most, entered: Mutex::default() })
+    /// Has room for requests that take this much together.
+    pub(super) fn new(room: usize) -> Arc<Self> {
+        Arc::new(Self { room, entered: Mutex::default() })
     }
 
-    /// Counts the request on the current stream, and resets the oldest one if there are too many.
-    pub(super) fn enter(self: &Arc<Self>) -> Stranger {
+    /// Counts the request on the current stream, which takes so much of the room, and resets the oldest
+    /// ones if there is too little.
+    pub(super) fn enter(self: &Arc<Self>, takes: usize) -> Stranger {
         let stream = Stream::current();
         let mut entered = self.entered();
-        let is_full = entered.streams.len() >= self.most;
-        let oldest = if is_full { entered.streams.pop_first() } else { None };
+        let mut removed = Vec::new();
+        while entered.taken + takes > self.room
+            && let Some((_, oldest)) = entered.requests.pop_first()
+        {
+            entered.taken -= oldest.takes;
+            removed.push(oldest.stream);
+        }
+        entered.taken += takes;
         entered.last_id += 1;
         let id = entered.last_id;
-        entered.streams.insert(id, stream);
+        entered.requests.insert(id, Entry { stream, takes });
         drop(entered);
-        if let Some((_, oldest)) = oldest {
-            oldest.reset();
+        for stream in removed {
+            stream.reset();
         }
         Stranger { strangers: Arc::clone(self), id }
     }
@@ -51,7 +64,7 @@ impl Strangers {
     /// The number of requests.
     #[cfg(test)]
     pub(super) fn number(&self) -> usize {
-        self.entered().streams.len()
+        self.entered().requests.len()
     }
 
     fn entered(&self) -> MutexGuard<'_, Entered> {
@@ -61,7 +74,10 @@ impl Strangers {
 
 impl Drop for Stranger {
     fn drop(&mut self) {
-        self.strangers.entered().streams.remove(&self.id);
+        let mut entered = self.strangers.entered();
+        if let Some(entry) = entered.requests.remove(&self.id) {
+            entered.taken -= entry.takes;
+        }
     }
 }
 
@@ -71,19 +87,38 @@ mod tests {
 
     use super::*;
 
+    /// The streams of requests, and those of them that were reset.
+    async fn resets(strangers: &Arc<Strangers>, takes: &[usize]) -> (Vec<Stranger>, Vec<bool>) {
+        let streams: Vec<_> = takes.iter().map(|_| Arc::new(Stream::default())).collect();
+        let mut entered = Vec::new();
+        for (stream, takes) in streams.iter().zip(takes) {
+            entered.push(stream.run(async { strangers.enter(*takes) }).await);
+        }
+        let reset = streams.iter().map(|stream| stream.was_reset().now_or_never().is_some());
+        (entered, reset.collect())
+    }
+
     #[tokio::test(start_paused = true)]
     async fn the_oldest_request_is_reset() {
         let strangers = Strangers::new(2);
-        let streams: Vec<_> = (0..4).map(|_| Arc::new(Stream::default())).collect();
-        let enter = async |stream: &Arc<Stream>| stream.run(async { strangers.enter() }).await;
-        let (first, second) = (enter(&streams[0]).await, enter(&streams[1]).await);
         // It ends by itself.
-        drop(second);
-        let later = [enter(&streams[2]).await, enter(&streams[3]).await];
-        let reset: Vec<_> =
-            streams.iter().map(|stream| stream.was_reset().now_or_never().is_some()).collect();
-        assert_eq!(reset, [true, false, false, false]);
-        drop((first, later));
+        let ended = resets(&strangers, &[1]).await;
+        drop(ended);
+        let (entered, reset) = resets(&strangers, &[1, 1, 1]).await;
+        assert_eq!(reset, [true, false, false]);
+        drop(entered);
         assert_eq!(strangers.number(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn large_requests_take_the_room_of_several() {
+        let strangers = Strangers::new(10);
+        let (entered, reset) = resets(&strangers, &[2, 2, 2, 2, 5]).await;
+        assert_eq!(reset, [true, true, false, false, false]);
+        assert_eq!(strangers.number(), 3);
+        drop(entered);
+        // One that takes more than there is has it all.
+        let (_entered, reset) = resets(&strangers, &[1, 11, 1]).await;
+        assert_eq!(reset, [true, true, false]);
     }
 }

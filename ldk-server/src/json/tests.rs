@@ -122,7 +122,9 @@ fn fields_go_by_their_two_names_and_are_answered_by_the_first() {
             "invoice": "lnbcrt1",
             "amount_msat": 5000,
             "allow_overpayment": false,
-            "idempotency_key": ""
+            "idempotency_key": "",
+            "label": "",
+            "metadata": {}
         })
     );
 }

@@ -15,6 +15,7 @@ use crate::app::App;
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::lnurl::{Asked, Failed, Link, Offered, PayTerms, WithdrawTerms};
+use crate::store::{PaymentNotes, with_notes};
 
 /// An invoice that was handed to a service.
 pub struct Withdrawn {
@@ -24,6 +25,18 @@ pub struct Withdrawn {
     pub invoice: String,
     /// Why it is not known whether the service has accepted it, if so.
     pub unconfirmed_reason: Option<String>,
+}
+
+/// An invoice of a service that is to be paid.
+pub struct Payment {
+    /// The invoice.
+    pub invoice: Bolt11Invoice,
+    /// What it must ask for, in millisatoshis.
+    pub amount_msat: u64,
+    /// The limits of the route.
+    pub limits: RouteLimits,
+    /// What the caller notes with the payment.
+    pub notes: PaymentNotes,
 }
 
 /// Asks what an LNURL is for.
@@ -83,10 +96,9 @@ pub async fn pay(
     app: &Arc<App>,
     caller: Caller,
     terms: &PayTerms,
-    invoice: Bolt11Invoice,
-    amount_msat: u64,
-    limits: RouteLimits,
+    payment: Payment,
 ) -> Result<PaymentId, Error> {
+    let Payment { invoice, amount_msat, limits, notes } = payment;
     if let Some(fault) = terms.fault_of(&invoice, amount_msat) {
         let reason = format!("nothing was paid to the LNURL service: {fault}");
         return Err(Error::FailedPrecondition(reason));
@@ -95,7 +107,7 @@ pub async fn pay(
     let asked = Amount { msat: None, allow_overpayment: false };
     let work = move || {
         caller.still_waits()?;
-        bolt11::send(&working, &caller, &invoice, asked, limits)
+        with_notes(&notes, || bolt11::send(&working, &caller, &invoice, asked, limits))
     };
     Ok(app.executor.run("lnurl_pay", work).await?)
 }

@@ -7,7 +7,7 @@ use crate::app::App;
 use crate::error::Error;
 use crate::hold::HeldPayments;
 use crate::store::{
-    Forward, ForwardFilter, ForwardPlace, Page, Payment, PaymentFilter, PaymentPlace,
+    Forward, ForwardFilter, ForwardPlace, NotesChange, Page, Payment, PaymentFilter, PaymentPlace,
     PaymentStatus, payment_kind,
 };
 
@@ -28,6 +28,17 @@ pub fn as_committed(app: &App, id: PaymentId) -> Result<Option<Payment>, Error> 
         None => Ok(find(reversed(id))?.filter(is_on_chain)),
         found => Ok(found),
     }
+}
+
+/// Changes what is noted with a payment, and returns it. For one on chain, the id may be its txid as it is
+/// displayed. `None` if there is no such payment.
+pub fn update(app: &App, id: PaymentId, change: NotesChange) -> Result<Option<Payment>, Error> {
+    let Some(payment) = get(app, id)? else { return Ok(None) };
+    let mut id = [0; 32];
+    hex::decode_to_slice(&payment.id, &mut id).map_err(Error::internal)?;
+    let id = PaymentId(id);
+    app.store.change_notes(id, change).map_err(Error::internal)?;
+    get(app, id)
 }
 
 fn find(app: &App, id: PaymentId) -> Result<Option<Payment>, Error> {

@@ -8,8 +8,8 @@ use ldk_node::payment::PaymentDetails;
 use ldk_server_grpc::types::PaymentFailureReason;
 
 use super::model::{
-    Ack, AuditChange, InvoiceChange, InvoiceNews, Name, NewEvent, NewIntent, PaymentRow, Purpose,
-    RecordedEvent, Removed, Reservation, Settlement, StatusChange, Value,
+    Ack, AuditChange, InvoiceChange, InvoiceNews, Name, NewEvent, NewIntent, NotesChange,
+    PaymentRow, Purpose, RecordedEvent, Removed, Reservation, Settlement, StatusChange, Value,
 };
 
 /// A change of what is stored.
@@ -20,6 +20,13 @@ pub(super) enum Change {
     Meaning(RecordChange),
     /// What has happened to payments, one after the other.
     Payments(Vec<(PaymentId, PaymentEvent)>),
+    /// The notes of a payment change, if there is one with this id.
+    Notes {
+        /// Its id.
+        payment: PaymentId,
+        /// What changes.
+        change: NotesChange,
+    },
     /// An event.
     Event(Box<NewEvent>),
     /// An event of the library.
@@ -123,6 +130,15 @@ impl PaymentEvent {
         }
     }
 
+    /// The notes that the payment gets with it.
+    pub(super) fn notes(&self) -> Option<&NotesChange> {
+        match self {
+            Self::Written(payment) => payment.notes.as_ref(),
+            Self::TransactionMade(made) => made.notes.as_ref(),
+            _ => None,
+        }
+    }
+
     /// Whether it matters if the library has a record of the payment.
     pub(super) fn asks_for_record(&self) -> bool {
         matches!(self, Self::NotSent | Self::TransactionRefused)
@@ -140,6 +156,8 @@ pub(super) struct WrittenPayment {
     pub(super) expires_at: Option<u64>,
     /// The call under a key that it is the outcome of.
     pub(super) intent: Option<IntentChange>,
+    /// What the caller notes with it.
+    pub(super) notes: Option<NotesChange>,
 }
 
 /// A transaction that the wallet has made.
@@ -147,6 +165,8 @@ pub(super) struct MadeTransaction {
     pub(super) details: PaymentDetails,
     /// The call under a key that it is the outcome of.
     pub(super) intent: Option<IntentChange>,
+    /// What the caller notes with it.
+    pub(super) notes: Option<NotesChange>,
 }
 
 /// A change of what is known of calls under keys.

@@ -62,11 +62,12 @@ pub use model::{
     Ack, AuditEntry, AuditFilter, AuditPlace, AuditResult, BudgetId, BudgetLimit, Digest, Epoch,
     EventBounds, Forward, ForwardFilter, ForwardPlace, IntentOutcome, IntentRow, InvoiceFilter,
     InvoiceName, InvoiceNotes, InvoicePlace, InvoiceRow, InvoiceStatus, Lineage, ListedState,
-    MAX_EVENT_CONSUMERS, MirrorState, NewAuditEntry, NewEvent, NewInvoice, Page, PaymentFilter,
-    PaymentPlace, QuarantinedMonitor, Removed, RequestDigest, Unpaid,
+    MAX_EVENT_CONSUMERS, MirrorState, NewAuditEntry, NewEvent, NewInvoice, NotesChange, Page,
+    PaymentFilter, PaymentNotes, PaymentPlace, QuarantinedMonitor, Removed, RequestDigest, Unpaid,
 };
 pub use payments::{
     NotWritten, PaymentCounts, making_invoice, making_wanted_invoice, noting_payment, payment_id,
+    with_notes,
 };
 pub use retention::EventCounts;
 pub use sqlite::epoch::epoch_of;

@@ -1,5 +1,7 @@
 //! Payments.
 
+use std::collections::BTreeMap;
+
 use ldk_node::bitcoin::Txid;
 use ldk_node::lightning_types::payment::{PaymentHash, PaymentPreimage};
 use ldk_node::payment::{
@@ -35,6 +37,8 @@ pub fn payment(details: PaymentDetails, created_at: u64, put_away: bool) -> type
         expired: put_away,
         outcome_unknown: false,
         failure_reason: None,
+        label: String::new(),
+        metadata: BTreeMap::new(),
     }
 }
 

@@ -94,6 +94,12 @@ impl Base {
             .accepting("metadata", |_| true)
     }
 
+    /// Accepts what is noted with a payment.
+    fn accepting_payment_notes(self) -> Self {
+        self.accepting("label", |text| rules::shorter_than(text, 256))
+            .accepting("metadata", |_| true)
+    }
+
     /// A field, or a message with all its fields, which must not be what the rule holds for.
     fn sparing(mut self, field: &'static str, rule: Rule) -> Self {
         self.spared.push((field, rule));
@@ -463,10 +469,12 @@ fn refunds(network: &Fixture) -> Vec<Base> {
         quantity: Some(2),
         payer_note: Some("sorry".to_owned()),
         route_parameters: Some(route_parameters()),
+        ..Default::default()
     };
     let claim = api::ClaimRefundRequest { refund: network.unpayable_refund.clone() };
     vec![
         Base::new("CreateRefund", OK, create)
+            .accepting_payment_notes()
             .accepting("amount_msat", rules::money)
             .accepting("expiry_secs", |secs| secs.value.is_none() || rules::positive(secs))
             .accepting("quantity", |items| items.value.is_none() || rules::positive(items))
@@ -484,6 +492,7 @@ fn lnurl() -> Vec<Base> {
         amount_msat: Some(1_000),
         comment: Some("tea".to_owned()),
         route_parameters: Some(route_parameters()),
+        ..Default::default()
     };
     let withdraw = api::LnurlWithdrawRequest {
         lnurl: lnurl(),
@@ -683,6 +692,17 @@ fn history() -> Vec<Base> {
         UNKNOWN,
         api::WaitPaymentRequest { payment_id: FRESH_HASH.to_owned(), timeout_secs: Some(0) },
     );
+    let update = Base::new(
+        "UpdatePayment",
+        UNKNOWN,
+        api::UpdatePaymentRequest {
+            payment_id: FRESH_HASH.to_owned(),
+            label: Some("tea".to_owned()),
+            metadata: [("order".to_owned(), "17".to_owned())].into(),
+            clear_metadata: false,
+        },
+    )
+    .accepting_payment_notes();
     // That of a payment which this node has not seen, and of such a forwarded one.
     let payments = Base::new(
         "ListPayments",
@@ -748,7 +768,7 @@ fn history() -> Vec<Base> {
         .accepting("method", |method| rules::variant(method, 6))
         .accepting("payment_hash", |hash| hash.value.is_none() || rules::hash(hash))
     });
-    let of_one = [details, wait].map(|base| base.accepting("payment_id", rules::hash));
+    let of_one = [details, wait, update].map(|base| base.accepting("payment_id", rules::hash));
     lists.chain(of_one).collect()
 }
 

@@ -47,7 +47,7 @@ impl Story {
         ensure!(answer.is_err(), "answered {answer:?}");
         self.comes_back().await?;
 
-        let first = self.told(&spend, &key).await?;
+        let (first, before) = spends.told(name, (&spend, &key), before).await?;
         let again = spend.make(alice.client(), &key).await?;
         ensure!(again == Spent { repeated: true, ..first.clone() }, "{first:?}, then {again:?}");
         if point == "Intent" {
@@ -70,14 +70,6 @@ impl Story {
         until("the two are connected", PATIENCE, async || {
             self.alice.connect_to(&self.bob).await?;
             self.alice.usable_channel(&self.bob).await.map(drop)
-        })
-        .await
-    }
-
-    /// What is answered to the call that is made again. The wallet may have to look at the chain first.
-    async fn told(&self, spend: &e2e_tests::Spend, key: &str) -> Result<Spent> {
-        until("the call is answered", PATIENCE, async || {
-            Ok(spend.make(self.alice.client(), key).await?)
         })
         .await
     }

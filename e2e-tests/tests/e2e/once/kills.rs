@@ -56,10 +56,7 @@ async fn kill_during(
         alice.usable_channel(bob).await.map(drop)
     })
     .await?;
-    let told = until("the call is answered", PATIENCE, async || {
-        Ok(spend.make(alice.client(), &key).await?)
-    })
-    .await?;
+    let (told, before) = spends.told(name, (&spend, &key), before).await?;
     if let Some(answer) = answer {
         ensure!(told == Spent { repeated: true, ..answer.clone() }, "{answer:?}, then {told:?}");
     }

@@ -1,9 +1,11 @@
 //! The eight calls, and what is seen of them elsewhere.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use e2e_tests::{Network, Node, Spend, until};
+use e2e_tests::{Network, Node, Spend, Spent, until};
+use ldk_server_client::Code;
 use ldk_server_client::api::open_channel_request::Amount;
 use ldk_server_client::api::splice_in_request::Amount as SpliceAmount;
 use ldk_server_client::api::{
@@ -127,6 +129,29 @@ impl Spends<'_> {
                 channels: channels.len(),
                 capacity_sats: channels.iter().map(|channel| channel.channel_value_sats).sum(),
             })
+        })
+        .await
+    }
+
+    /// What is answered to the call that is made again after a crash, and what there was before it. The
+    /// wallet may have to look at the chain first.
+    pub(super) async fn told(
+        &self,
+        name: &str,
+        (spend, key): (&Spend, &str),
+        before: Seen,
+    ) -> Result<(Spent, Seen)> {
+        let before = Cell::new(before);
+        until("the call is answered", PATIENCE, async || {
+            let refused = match spend.make(self.alice.client(), key).await {
+                Ok(told) => return Ok((told, before.get())),
+                Err(refused) => refused,
+            };
+            if !is_lightning(name) && refused.code() == Some(Code::FailedPrecondition) {
+                // The splice of an earlier call has gone on after a crash, later than it was looked for.
+                before.set(self.seen(name).await?);
+            }
+            Err(refused.into())
         })
         .await
     }

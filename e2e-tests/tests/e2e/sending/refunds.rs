@@ -41,6 +41,7 @@ pub(super) async fn both_sides_tell_of_it(payer: &Node, payee: &Node) -> Result<
         quantity: Some(2),
         payer_note: Some(NOTE.to_owned()),
         route_parameters: fee_limit(0),
+        ..Default::default()
     };
     let made = payer.client().create_refund(request).await?;
     assert!(made.refund.starts_with("lnr1"), "{}", made.refund);

@@ -95,7 +95,7 @@ where
             let client = Arc::clone(Client::of(&request)?);
             let unverified = match request.extensions().get::<UnverifiedCall>() {
                 Some(admitted) => admitted.clone(),
-                None => client.admit_call().await?,
+                None => client.admit_call(request.headers()).await?,
             };
             request.extensions_mut().insert(unverified.clone());
             let answer = inner.call(request).await;

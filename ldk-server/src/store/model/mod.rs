@@ -36,7 +36,7 @@ pub use pages::Page;
 pub(super) use payments::{
     Certainty, Class, PaymentColumns, PaymentRow, StatusChange, StoredPayment,
 };
-pub use payments::{PaymentFilter, PaymentPlace, Unpaid};
+pub use payments::{NotesChange, PaymentFilter, PaymentNotes, PaymentPlace, Unpaid};
 pub use reservations::{BudgetId, BudgetLimit};
 pub(super) use reservations::{Purpose, Reservation, Settlement};
 

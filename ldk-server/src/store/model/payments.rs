@@ -1,5 +1,6 @@
 //! The history of payments.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ldk_node::lightning::io;
@@ -39,6 +40,40 @@ pub struct PaymentFilter {
     pub payment_hash: Option<PaymentHash>,
 }
 
+/// What a caller notes with a payment. It says nothing of what becomes of the payment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PaymentNotes {
+    /// A name of the caller's choice; several may have the same.
+    pub label: Option<String>,
+    /// Anything else.
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// A change of the notes of a payment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NotesChange {
+    /// The new label, `None` for none, if it is to change.
+    pub label: Option<Option<String>>,
+    /// The new metadata, if it is to change.
+    pub metadata: Option<BTreeMap<String, String>>,
+}
+
+impl NotesChange {
+    /// What a payment that is sent gets. One that is tried again keeps what it is not given anew.
+    pub(in crate::store) fn of_sending(notes: &PaymentNotes) -> Self {
+        let PaymentNotes { label, metadata } = notes;
+        Self {
+            label: label.clone().map(Some),
+            metadata: Some(metadata.clone()).filter(|metadata| !metadata.is_empty()),
+        }
+    }
+
+    /// Whether it changes nothing.
+    pub fn is_empty(&self) -> bool {
+        self.label.is_none() && self.metadata.is_none()
+    }
+}
+
 /// An invoice that is not paid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unpaid {
@@ -73,6 +108,7 @@ pub(in crate::store) struct PaymentRow {
     pub(in crate::store) expires_at: Option<i64>,
     /// Why it failed, as the API has it.
     pub(in crate::store) failure: Option<i32>,
+    pub(in crate::store) notes: PaymentNotes,
 }
 
 /// What the rules of the history have to know of a payment that is in it.

@@ -52,12 +52,18 @@ impl PaymentRow {
 
     /// What is handed out of it.
     pub(in crate::store) fn payment(self) -> io::Result<Payment> {
-        let Self { value, created_at, is_pruned, certainty, expires_at: _, failure } = self;
+        let Self { value, created_at, is_pruned, certainty, expires_at: _, failure, notes } = self;
         let payment = wire::payment::payment(read(&value)?, created_at, is_pruned);
         let outcome_unknown =
             certainty == Certainty::GivenUp && payment.status() == PaymentStatus::Pending;
         let failed = payment.status() == PaymentStatus::Failed;
-        Ok(Payment { outcome_unknown, failure_reason: failure.filter(|_| failed), ..payment })
+        Ok(Payment {
+            outcome_unknown,
+            failure_reason: failure.filter(|_| failed),
+            label: notes.label.unwrap_or_default(),
+            metadata: notes.metadata,
+            ..payment
+        })
     }
 
     /// As it is at this moment.

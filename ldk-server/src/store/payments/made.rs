@@ -9,6 +9,7 @@ use ldk_node::payment::{
     ConfirmationStatus, PaymentDetails, PaymentDirection, PaymentKind, PaymentStatus,
 };
 
+use super::notes;
 use crate::clock::unix_secs;
 use crate::store::change::{MadeTransaction, PaymentEvent};
 use crate::store::{Intent, IntentOutcome, Store};
@@ -38,7 +39,9 @@ impl Store {
             latest_update_timestamp: unix_secs(),
         };
         let intent = intent.map(|intent| intent.came_to(&IntentOutcome::Transaction(txid)));
-        let event = PaymentEvent::TransactionMade(Box::new(MadeTransaction { details, intent }));
+        let notes = notes::of_call();
+        let event =
+            PaymentEvent::TransactionMade(Box::new(MadeTransaction { details, intent, notes }));
         self.payment_event(payment_id(&txid), event)
     }
 

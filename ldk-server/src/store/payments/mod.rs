@@ -7,6 +7,7 @@ mod list;
 mod made;
 mod metrics;
 mod noted;
+mod notes;
 pub(super) mod rules;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ pub use counts::PaymentCounts;
 pub use expiry::{NotWritten, making_invoice, making_wanted_invoice};
 pub use made::payment_id;
 pub use noted::noting_payment;
+pub use notes::with_notes;
 
 /// What it means to the history that the library writes a payment like this.
 pub(super) fn meaning(value: &Arc<Vec<u8>>) -> io::Result<Meaning> {
@@ -32,13 +34,14 @@ pub(super) fn meaning(value: &Arc<Vec<u8>>) -> io::Result<Meaning> {
         return Ok(Meaning::None);
     }
     let (id, expires_at) = (details.id, expiry::expires_at(&details));
-    let intent = intents::came_to_payment(&details);
+    let (intent, notes) = (intents::came_to_payment(&details), notes::of_payment(&details));
     let payment = WrittenPayment {
         created_at: details.latest_update_timestamp,
         details,
         value: Arc::clone(value),
         expires_at,
         intent,
+        notes,
     };
     Ok(Meaning::Payment(Box::new((id, PaymentEvent::Written(Box::new(payment))))))
 }

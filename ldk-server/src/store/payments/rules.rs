@@ -204,7 +204,14 @@ fn with_status(details: PaymentDetails, status: LibraryStatus, now: u64) -> Paym
 /// A payment as the server writes it, in place of the library.
 fn of_ours(details: PaymentDetails, value: Vec<u8>) -> WrittenPayment {
     let created_at = details.latest_update_timestamp;
-    WrittenPayment { details, value: Arc::new(value), created_at, expires_at: None, intent: None }
+    WrittenPayment {
+        details,
+        value: Arc::new(value),
+        created_at,
+        expires_at: None,
+        intent: None,
+        notes: None,
+    }
 }
 
 fn class_of(details: &PaymentDetails) -> Class {
@@ -216,7 +223,7 @@ fn class_of(details: &PaymentDetails) -> Class {
 }
 
 fn columns(payment: &WrittenPayment, class: Class) -> PaymentColumns {
-    let WrittenPayment { details, value, created_at, expires_at, intent: _ } = payment;
+    let WrittenPayment { details, value, created_at, expires_at, .. } = payment;
     PaymentColumns {
         created_at: *created_at,
         updated_at: details.latest_update_timestamp,

@@ -70,6 +70,11 @@ impl BatchUnderWay<'_> {
             },
             Change::Meaning(change) => self.write_meaning(change.meaning),
             Change::Payments(events) => self.write_payments(events),
+            Change::Notes { payment, change } => {
+                payments::change_notes(self.database, payment, &change)
+                    .map(Reply::IsChanged)
+                    .map(Outcome::from)
+            },
             Change::Audit(change) => audit::make(self.database, change)
                 .map(Reply::AuditEntriesRemoved)
                 .map(Outcome::from),
@@ -173,6 +178,9 @@ impl BatchUnderWay<'_> {
                 intents::make(self.database, intent.clone())?;
             }
             let (change, invoice) = payments::change(self.database, id, &event, self.now)?;
+            if let Some(notes) = event.notes() {
+                payments::change_notes(self.database, id, notes)?;
+            }
             outcome.invoices.extend(invoices::follow(self.database, invoice, self.now)?);
             let Some(change) = change else { continue };
             // What was reserved for it is corrected with what it has cost.

@@ -210,6 +210,16 @@ pub(in crate::store) fn to_6(database: &Transaction<'_>) -> io::Result<()> {
         .map_err(sql_error)
 }
 
+/// What callers note with payments.
+pub(in crate::store) fn to_7(database: &Transaction<'_>) -> io::Result<()> {
+    database
+        .execute_batch(
+            "ALTER TABLE ldk_server_payments ADD COLUMN label TEXT;
+             ALTER TABLE ldk_server_payments ADD COLUMN metadata BLOB;",
+        )
+        .map_err(sql_error)
+}
+
 fn take_over_forwards(database: &Transaction<'_>) -> io::Result<()> {
     for (key, value) in records(database, "forward")? {
         let number = bytes(&key).map(u64::from_be_bytes)?;

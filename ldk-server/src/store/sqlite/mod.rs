@@ -13,6 +13,7 @@ mod intents;
 mod invoices;
 pub(super) mod log;
 mod maintenance;
+mod metadata;
 mod migration;
 mod payments;
 pub(super) mod quarantine;

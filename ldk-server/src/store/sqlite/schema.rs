@@ -18,13 +18,14 @@ use super::{migration, sql_error};
 use crate::store::model::invalid_data;
 
 /// The steps from each version of the server's tables to the next; 0 is a database without any.
-const STEPS: [fn(&Transaction<'_>) -> io::Result<()>; 6] = [
+const STEPS: [fn(&Transaction<'_>) -> io::Result<()>; 7] = [
     migration::to_1,
     migration::to_2,
     migration::to_3,
     migration::to_4,
     migration::to_5,
     migration::to_6,
+    migration::to_7,
 ];
 
 /// How much of the log is kept as a file when it begins anew.

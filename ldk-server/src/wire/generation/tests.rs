@@ -64,6 +64,7 @@ fn the_answers_that_differ_are_known() {
     let expected = [
         "GetPaymentDetails",
         "WaitPayment",
+        "UpdatePayment",
         "ListPayments",
         "ListForwardedPayments",
         "DecodeOffer",

@@ -167,6 +167,9 @@ async fn histories(faces: &mut Faces<'_>, Nodes { alice, bob, carol, .. }: &Node
     let id = text_of(&payments["payments"][0], "id")?;
     faces.read("GetPaymentDetails", json!({ "payment_id": id }), &[]).await?;
     faces.read("WaitPayment", json!({ "payment_id": id, "timeout_secs": 0 }), &[]).await?;
+    let notes = |_| json!({ "payment_id": id, "label": "tea", "metadata": { "order": "17" } });
+    let [updated, ..] = faces.each("UpdatePayment", notes, &[]).await?;
+    ensure!(updated["payment"]["metadata"]["order"] == "17", "{updated}");
     let forwards = faces.read("ListForwardedPayments", json!({}), &[]).await?;
     ensure!(forwards["forwarded_payments"][0].is_object(), "{forwards}");
     Ok(())

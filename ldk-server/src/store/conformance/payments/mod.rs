@@ -2,6 +2,7 @@
 
 pub(in crate::store) mod invoices;
 pub(in crate::store) mod list;
+mod notes;
 mod status;
 
 use ldk_node::bitcoin::Txid;
@@ -161,6 +162,12 @@ on_each!({
         every_filter_and_pair_of_filters_leaves_what_passes,
         a_place_is_good_with_any_filter,
         what_has_succeeded_is_read_in_order,
+    }
+    notes {
+        notes_are_written_with_the_payment_that_is_sent,
+        notes_stay_whatever_becomes_of_the_payment,
+        a_transaction_gets_the_notes_of_its_call,
+        notes_are_changed_and_nothing_else,
     }
     status {
         every_change_of_status_is_counted_once,

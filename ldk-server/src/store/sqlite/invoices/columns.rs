@@ -1,12 +1,9 @@
 //! The columns of a row.
 
-use std::collections::BTreeMap;
-
 use ldk_server_grpc::types::InvoiceKind;
-use prost::Message as _;
 use rusqlite::Row;
 
-use super::super::as_u64;
+use super::super::{as_u64, metadata};
 use crate::store::model::{InvoiceNotes, InvoiceRow, InvoiceStatus};
 
 /// What [`invoice`] reads, of the table `i` and of `o`, the offer that was paid.
@@ -22,26 +19,15 @@ pub(super) const TABLES: &str = "ldk_server_invoices AS i LEFT JOIN ldk_server_i
          SELECT max(number) FROM ldk_server_invoices
          WHERE offer_id = i.offer_id AND kind = 5)";
 
-/// The metadata as it is stored.
-#[derive(Clone, PartialEq, prost::Message)]
-struct Metadata {
-    #[prost(btree_map = "string, string", tag = "1")]
-    entries: BTreeMap<String, String>,
-}
-
-pub(super) fn metadata_bytes(entries: &BTreeMap<String, String>) -> Vec<u8> {
-    Metadata { entries: entries.clone() }.encode_to_vec()
-}
-
 /// Reads a row with [`COLUMNS`].
 pub(super) fn invoice(row: &Row<'_>) -> rusqlite::Result<InvoiceRow> {
     let number = |at| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(at)?.map(as_u64));
     let metadata: Vec<u8> = row.get(8)?;
-    let metadata = Metadata::decode(metadata.as_slice()).map_err(|error| {
-        rusqlite::Error::FromSqlConversionFailure(8, rusqlite::types::Type::Blob, error.into())
-    })?;
-    let notes =
-        InvoiceNotes { label: row.get(6)?, external_id: row.get(7)?, metadata: metadata.entries };
+    let notes = InvoiceNotes {
+        label: row.get(6)?,
+        external_id: row.get(7)?,
+        metadata: metadata::decode(8, &metadata)?,
+    };
     Ok(InvoiceRow {
         number: as_u64(row.get(0)?),
         created_at: as_u64(row.get(1)?),

@@ -13,7 +13,7 @@ pub(super) use backfill::backfill;
 use columns::{kind_number, status_number};
 pub(super) use list::{find, last_pay_index, own_preimage, page, paid_after};
 
-use super::{as_i64, as_u64};
+use super::{as_i64, as_u64, metadata};
 use crate::store::change::{Outcome, Reply};
 use crate::store::model::{
     InvoiceChange, InvoiceEffect, InvoiceName, InvoiceNews, InvoiceNotes, InvoiceStatus,
@@ -58,7 +58,7 @@ pub(super) fn follow(
 }
 
 fn add(database: &Connection, invoice: &NewInvoice) -> rusqlite::Result<Option<u64>> {
-    let InvoiceNotes { label, external_id, metadata } = &invoice.notes;
+    let InvoiceNotes { label, external_id, metadata: entries } = &invoice.notes;
     let mut statement = database.prepare_cached(
         "INSERT INTO ldk_server_invoices (created_at, expires_at, kind, payment_hash, offer_id,
              label, external_id, metadata, request_digest, invoice, description, amount_msat, state,
@@ -75,7 +75,7 @@ fn add(database: &Connection, invoice: &NewInvoice) -> rusqlite::Result<Option<u
             invoice.offer_id,
             label,
             external_id,
-            columns::metadata_bytes(metadata),
+            metadata::encode(entries),
             invoice.request_digest,
             invoice.text,
             invoice.description,

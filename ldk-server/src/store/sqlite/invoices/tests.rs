@@ -18,6 +18,8 @@ fn without_invoices(directory: &Directory) {
              DROP TABLE ldk_server_invoice_state;
              DROP TABLE ldk_server_intents;
              ALTER TABLE ldk_server_payments DROP COLUMN failure;
+             ALTER TABLE ldk_server_payments DROP COLUMN label;
+             ALTER TABLE ldk_server_payments DROP COLUMN metadata;
              UPDATE ldk_server_schema SET version = 4;",
         )
         .unwrap();

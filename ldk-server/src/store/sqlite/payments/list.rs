@@ -10,11 +10,13 @@ use ldk_server_grpc::types::PaymentMethod;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter};
 
-use super::super::{as_i64, as_u64};
+use super::super::{as_i64, as_u64, metadata};
 use super::class_from_row;
 use crate::compat::channel_state::Id;
 use crate::store::books::Times;
-use crate::store::model::{Class, PAYMENTS, PaymentFilter, PaymentPlace, PaymentRow, Unpaid};
+use crate::store::model::{
+    Class, PAYMENTS, PaymentFilter, PaymentNotes, PaymentPlace, PaymentRow, Unpaid,
+};
 
 /// The payment with this id.
 pub(in crate::store::sqlite) fn find(
@@ -22,8 +24,8 @@ pub(in crate::store::sqlite) fn find(
     id: PaymentId,
 ) -> rusqlite::Result<Option<PaymentRow>> {
     let mut statement = database.prepare_cached(
-        "SELECT payment, created_at, expired, doubt, expires_at, failure FROM ldk_server_payments
-         WHERE id = ?1",
+        "SELECT payment, created_at, expired, doubt, expires_at, failure, label, metadata
+         FROM ldk_server_payments WHERE id = ?1",
     )?;
     statement.query_row([id.0], row).optional()
 }
@@ -36,7 +38,14 @@ fn row(row: &Row<'_>) -> rusqlite::Result<PaymentRow> {
         certainty: row.get(3)?,
         expires_at: row.get(4)?,
         failure: row.get(5)?,
+        notes: notes(row)?,
     })
+}
+
+fn notes(row: &Row<'_>) -> rusqlite::Result<PaymentNotes> {
+    let entries = row.get::<_, Option<Vec<u8>>>(7)?;
+    let entries = entries.map(|bytes| metadata::decode(7, &bytes)).transpose()?;
+    Ok(PaymentNotes { label: row.get(6)?, metadata: entries.unwrap_or_default() })
 }
 
 /// The payments after this place; `None` if there is none at this place.
@@ -64,7 +73,7 @@ fn exists(database: &Connection, place: PaymentPlace) -> rusqlite::Result<bool> 
 }
 
 const ROWS: &str =
-    "SELECT payment, created_at, expired, doubt, expires_at, failure, newest_first, id
+    "SELECT payment, created_at, expired, doubt, expires_at, failure, label, metadata, newest_first, id
      FROM ldk_server_payments";
 
 /// A page is one range of an index, in which the rows are in order. What an index does not begin
@@ -123,7 +132,8 @@ fn query(
     (format!("{rows} ORDER BY newest_first, id LIMIT {limit}"), values)
 }
 
-const SETTLED: &str = "SELECT payment, created_at, expired, doubt, expires_at, failure
+const SETTLED: &str =
+    "SELECT payment, created_at, expired, doubt, expires_at, failure, label, metadata
      FROM ldk_server_payments INDEXED BY ldk_server_payments_status
      WHERE status = 1 AND (newest_first, id) < (?1, ?2) AND newest_first > ?3 AND method <> ?4
          AND updated_at >= ?5 AND updated_at < ?6

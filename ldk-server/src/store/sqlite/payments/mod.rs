@@ -16,11 +16,12 @@ pub(super) use list::{
     classes, expired, find, on_their_way_out, page, settled, transactions_not_found,
 };
 
-use super::{as_i64, as_u64, invoices, records, sql_error};
+use super::{as_i64, as_u64, invoices, metadata, records, sql_error};
 use crate::store::change::{PaymentEvent, WrittenPayment};
 use crate::store::model::payments::read;
 use crate::store::model::{
-    Certainty, Class, InvoiceEffect, Name, PAYMENTS, PaymentColumns, StatusChange, StoredPayment,
+    Certainty, Class, InvoiceEffect, Name, NotesChange, PAYMENTS, PaymentColumns, StatusChange,
+    StoredPayment,
 };
 use crate::store::payments::rules::{self, Decision, RowChange};
 
@@ -121,6 +122,29 @@ pub(super) fn set_failure(
     statement.execute(params![reason as i32, id.0, PaymentStatus::Failed as i32]).map(drop)
 }
 
+/// Changes what is noted with a payment. Returns whether there is such a payment.
+pub(super) fn change_notes(
+    database: &Connection,
+    id: PaymentId,
+    NotesChange { label, metadata: entries }: &NotesChange,
+) -> rusqlite::Result<bool> {
+    let metadata = entries
+        .as_ref()
+        .map(|entries| if entries.is_empty() { None } else { Some(metadata::encode(entries)) });
+    let mut statement = database.prepare_cached(
+        "UPDATE ldk_server_payments SET label = iif(?2, ?3, label), metadata = iif(?4, ?5, metadata)
+         WHERE id = ?1",
+    )?;
+    let changed = statement.execute(params![
+        id.0,
+        label.is_some(),
+        label.as_ref().and_then(Option::as_ref),
+        metadata.is_some(),
+        metadata.flatten(),
+    ])?;
+    Ok(changed > 0)
+}
+
 /// It is under way again.
 fn forget_failure(database: &Connection, id: PaymentId) -> rusqlite::Result<()> {
     let mut statement =
@@ -190,6 +214,7 @@ fn found(
         created_at: created_at.unwrap_or(updated_at),
         expires_at: None,
         intent: None,
+        notes: None,
     };
     let event = PaymentEvent::Written(Box::new(payment));
     // What was written says when.
