@@ -91,7 +91,7 @@ pub(super) async fn answer(State(door): State<Door>, request: Request) -> Respon
     let Ok(client) = Client::of(&head).map(Arc::clone) else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
-    let Ok(admitted) = client.admit_call().await else {
+    let Ok(admitted) = client.admit_call(head.headers()).await else {
         return StatusCode::TOO_MANY_REQUESTS.into_response();
     };
     match caller(&door.runes, head.method(), head.headers()) {
