@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tonic::Status;
 
-use crate::access::{DemandedBudget, Grant};
+use crate::access::{DemandedBudget, ForeignCall, Grant};
 use crate::deadline::Deadline;
 use crate::error::Error;
 use crate::intents::Claim;
@@ -98,6 +98,7 @@ pub struct Caller {
     recheck: Recheck,
     request_id: Option<u64>,
     other_name: Option<&'static str>,
+    foreign_call: Option<Arc<ForeignCall>>,
     claim: Option<Arc<Claim>>,
     state: Arc<State>,
 }
@@ -177,6 +178,16 @@ impl Caller {
     /// Another name of the call.
     pub(crate) fn other_name(&self) -> Option<&'static str> {
         self.other_name
+    }
+
+    /// The same, whose calls are parts of one that other software makes.
+    pub(crate) fn with_foreign_call(self, call: ForeignCall) -> Self {
+        Self { foreign_call: Some(Arc::new(call)), ..self }
+    }
+
+    /// The call of other software that the call is part of.
+    pub(crate) fn foreign_call(&self) -> Option<&ForeignCall> {
+        self.foreign_call.as_deref()
     }
 
     /// The id of the request.

@@ -13,6 +13,7 @@ mod channel_waits;
 mod channels;
 #[cfg(unix)]
 mod cln;
+mod cln_rest;
 mod configuration;
 mod connections;
 mod crash;

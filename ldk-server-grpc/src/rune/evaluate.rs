@@ -23,6 +23,8 @@ pub enum Fact<'a> {
     Unknown,
     /// This call has no value of it: every operator but `!` denies.
     Missing,
+    /// It is not known yet, and is asked for again when it is: every operator holds until then.
+    Open,
     /// One value, in each of its spellings: `=`, `^`, `$`, `~`, `<`, `>`, `{`, `}` hold if they do for one of
     /// them, and `/` if it does for all.
     Spellings(Vec<Cow<'a, str>>),
@@ -45,6 +47,7 @@ impl<'a> Fact<'a> {
         let is = |actual: &Cow<'_, str>| compare(operator, actual, value);
         match self {
             Self::Unknown => false,
+            Self::Open => true,
             Self::Missing => operator == Operator::Missing,
             Self::Spellings(all) | Self::List(all) if all.is_empty() => {
                 operator == Operator::Missing
@@ -56,7 +59,7 @@ impl<'a> Fact<'a> {
 
     fn values(&self) -> &[Cow<'a, str>] {
         match self {
-            Self::Unknown | Self::Missing => &[],
+            Self::Unknown | Self::Missing | Self::Open => &[],
             Self::Spellings(all) | Self::List(all) => all,
         }
     }

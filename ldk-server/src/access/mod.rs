@@ -1,7 +1,9 @@
 //! Permissions of callers.
 
+mod foreign;
 mod grant;
 
+pub use foreign::ForeignCall;
 pub use grant::{DemandedBudget, Grant, Restricted};
 
 /// An access group: calls that are permitted together.

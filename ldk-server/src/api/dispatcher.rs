@@ -120,6 +120,21 @@ impl Dispatcher {
         R::serve(self, Admitted { caller, entry, changes_files }, request).await
     }
 
+    /// Lets a call of other software pass, which is made of calls of the API, if the caller may make it.
+    pub(crate) fn admit_foreign(
+        &self,
+        method: &'static str,
+        caller: Caller,
+    ) -> Result<Caller, Error> {
+        if let Err(refusal) = self.permissions.admit_foreign(&caller) {
+            if let Phase::Ready(app) = &*self.phase.borrow() {
+                app.audit.refused(&caller, method, &(), &refusal);
+            }
+            return Err(refusal);
+        }
+        Ok(self.permissions.watch_foreign(caller))
+    }
+
     /// What operations work with, or UNAVAILABLE.
     pub(crate) fn app(&self) -> Result<Arc<App>, Error> {
         self.not_stopping()?;

@@ -1,5 +1,6 @@
 //! The parameters of a call: by name or by position, as its usage names them.
 
+use ldk_server_grpc::rune::Fact;
 use serde_json::Value;
 
 use super::amount::parse_msat;
@@ -84,12 +85,28 @@ impl Args {
         self.optional(name)?.ok_or_else(missing)
     }
 
+    /// What restrictions can ask about the parameters of a call with this usage.
+    pub(super) fn facts(&self, usage: &'static str) -> Vec<(String, Fact<'static>)> {
+        let fact = |name| self.given(name).map_or(Fact::Missing, fact);
+        parameters(usage).map(|(name, _)| (name.to_owned(), fact(name))).collect()
+    }
+
     /// Refuses these parameters: what they ask for cannot be done, and must not be passed over.
     pub(super) fn refuse(&self, names: &[&'static str], reason: &str) -> Result<(), RpcError> {
         match names.iter().find(|name| self.given(name).is_some()) {
             Some(name) => Err(RpcError::params(format!("{name}: is not supported: {reason}"))),
             None => Ok(()),
         }
+    }
+}
+
+/// What restrictions can ask about a value: its text, if it is no list and no object.
+pub(super) fn fact(value: &Value) -> Fact<'static> {
+    match value {
+        Value::Null => Fact::Missing,
+        Value::String(text) => Fact::text(text.clone()),
+        Value::Bool(_) | Value::Number(_) => Fact::text(value.to_string()),
+        Value::Array(_) | Value::Object(_) => Fact::Unknown,
     }
 }
 

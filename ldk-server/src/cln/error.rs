@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::error::Error;
 
 /// The numbers, by the names that Core Lightning's `common/jsonrpc_errors.h` has for them.
-pub(super) mod code {
+pub(crate) mod code {
     pub(crate) const INVALID_REQUEST: i64 = -32600;
     pub(crate) const METHOD_NOT_FOUND: i64 = -32601;
     pub(crate) const INVALID_PARAMS: i64 = -32602;
@@ -37,7 +37,9 @@ pub(super) mod code {
     pub(crate) const DATASTORE_UPDATE_HAS_CHILDREN: i64 = 1205;
     pub(crate) const DATASTORE_UPDATE_NO_CHILDREN: i64 = 1206;
     pub(crate) const SIGNMESSAGE_PUBKEY_NOT_FOUND: i64 = 1301;
+    pub(crate) const RUNE_NOT_AUTHORIZED: i64 = 1501;
     pub(crate) const RUNE_NOT_PERMITTED: i64 = 1502;
+    pub(crate) const RUNE_BLACKLISTED: i64 = 1503;
     pub(crate) const WAIT_TIMEOUT: i64 = 2000;
 }
 
@@ -51,7 +53,8 @@ pub(crate) struct RpcError {
 }
 
 impl RpcError {
-    pub(super) fn new(code: i64, message: impl Into<String>) -> Self {
+    /// An error with this number.
+    pub(crate) fn new(code: i64, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), data: None }
     }
 
@@ -63,6 +66,16 @@ impl RpcError {
     /// A failure that has no number of its own.
     pub(super) fn generic(message: impl Into<String>) -> Self {
         Self::new(code::GENERIC, message)
+    }
+
+    /// Its number.
+    pub(crate) fn code(&self) -> i64 {
+        self.code
+    }
+
+    /// Its text.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
     }
 
     pub(super) fn with_data(self, data: Value) -> Self {

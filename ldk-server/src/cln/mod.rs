@@ -11,8 +11,10 @@ mod error;
 mod filter;
 mod framing;
 mod methods;
+mod notifications;
 mod onchain_args;
 mod request;
+mod runes;
 mod socket;
 
 use std::path::PathBuf;
@@ -22,11 +24,15 @@ use ldk_node::bitcoin::Network;
 use serde_json::Value;
 use tonic::Status;
 
+pub(crate) use error::{RpcError, code};
+pub(crate) use methods::usages;
+pub(crate) use notifications::notifications;
+pub(crate) use runes::holder;
 pub(crate) use socket::ClnSocket;
 
-use self::error::RpcError;
-use self::methods::FeesCollected;
-use crate::access::Grant;
+use self::args::Args;
+use self::methods::{Entry, FeesCollected};
+use crate::access::{ForeignCall, Grant};
 use crate::api::{Dispatcher, Rpc};
 use crate::app::App;
 use crate::bulkhead::Bulkhead;
@@ -73,10 +79,52 @@ impl Cln {
         params: Option<Value>,
         filter: Option<&Value>,
     ) -> Result<Value, RpcError> {
-        let method = methods::find(method)?;
-        let args = methods::arguments(method, params)?;
+        let (method, args) = understood(method, params)?;
         let caller = Caller::known(identity, Grant::Everything);
-        let call = Call { cln: self.clone(), caller: caller.clone() };
+        Understood { cln: self.clone(), caller, method, args }.answer(filter).await
+    }
+
+    /// Lets somebody call a method, if that is allowed with these parameters. The calls of the API that the
+    /// method makes must be allowed, too.
+    pub(crate) fn admit(
+        &self,
+        caller: Caller,
+        name: &str,
+        params: Option<Value>,
+    ) -> Result<Understood, RpcError> {
+        let call = understood(name, params);
+        let (method, parameters) = match &call {
+            Ok((method, args)) => (method.name, args.facts(method.usage)),
+            // Whether it is allowed is told before what is wrong with it.
+            Err(_) => ("(unknown)", Vec::new()),
+        };
+        let caller = caller.with_foreign_call(ForeignCall::new(name.to_owned(), parameters));
+        let caller = self.0.dispatcher.admit_foreign(method, caller)?;
+        let (method, args) = call?;
+        Ok(Understood { cln: self.clone(), caller, method, args })
+    }
+}
+
+/// A call of a method, with its parameters, that may be made.
+pub(crate) struct Understood {
+    cln: Cln,
+    caller: Caller,
+    method: &'static Entry,
+    args: Args,
+}
+
+/// The method of this name, and its parameters.
+fn understood(name: &str, params: Option<Value>) -> Result<(&'static Entry, Args), RpcError> {
+    let method = methods::find(name)?;
+    Ok((method, methods::arguments(method, params)?))
+}
+
+impl Understood {
+    /// Answers the call with what the filter leaves of the answer. What has not been begun when this is
+    /// dropped is not begun any more.
+    pub(crate) async fn answer(self, filter: Option<&Value>) -> Result<Value, RpcError> {
+        let Self { cln, caller, method, args } = self;
+        let call = Call { cln, caller: caller.clone() };
         let work = async { Ok::<_, Status>((method.run)(call, args).await) };
         let answered = caller.answer(work).await;
         let answer = answered.map_err(|status| RpcError::generic(status.message()))??;
@@ -119,5 +167,63 @@ impl Call {
         let app = self.cln.0.dispatcher.app()?;
         let working = Arc::clone(&app);
         Ok(app.executor.run(name, move || work(&working)).await?)
+    }
+
+    /// The same for a call that waits, perhaps for long: until the caller may not make it any more.
+    async fn ask_while_permitted<R: Rpc>(
+        &self,
+        rpc: R,
+        request: R::Request,
+    ) -> Result<R::Reply, Error> {
+        tokio::select! {
+            biased;
+            answered = self.ask(rpc, request) => answered,
+            withdrawn = self.caller.permission_withdrawn() => Err(withdrawn),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ldk_server_grpc::rune::Restriction;
+    use serde_json::json;
+    use tokio::sync::watch;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::api::Phase;
+    use crate::executor::Executor;
+    use crate::permissions::Permissions;
+
+    fn cln() -> Cln {
+        let (_, phase) = watch::channel(Phase::Starting("loading".to_owned()));
+        let permissions = Permissions::with_api_key("aa");
+        let stopping = CancellationToken::new();
+        let dispatcher = Dispatcher::new(phase, Executor::new(1), stopping, permissions);
+        Cln::new(dispatcher, Network::Regtest, PathBuf::new())
+    }
+
+    #[tokio::test]
+    async fn whether_a_call_is_allowed_is_told_before_what_is_wrong_with_it() {
+        let cln = cln();
+        let code = |restriction: &str, method: &str, params: Value| {
+            let restrictions = Restriction::parse_list(restriction).unwrap();
+            let grant = Grant::named("shop".to_owned(), restrictions);
+            let caller = Caller::known(Identity::ApiKey("shop".into()), grant);
+            cln.admit(caller, method, Some(params)).err().map(|refusal| refusal.code)
+        };
+        let invoice = || json!({"amount_msat": 1000, "label": "a", "description": "b"});
+        for (restriction, method, params, expected) in [
+            ("method=invoice", "invoice", invoice(), None),
+            ("method=invoice&parr0<1001", "invoice", json!(["1000", "a", "b"]), None),
+            ("method=invoice&pnum=3", "invoice", invoice(), None),
+            ("method=pay", "invoice", invoice(), Some(code::RUNE_NOT_PERMITTED)),
+            ("method=pay", "invoice", json!({}), Some(code::RUNE_NOT_PERMITTED)),
+            ("method=pay", "nosuch", json!({}), Some(code::RUNE_NOT_PERMITTED)),
+            ("method^no", "nosuch", json!({}), Some(code::METHOD_NOT_FOUND)),
+            ("method=invoice", "invoice", json!({}), Some(code::INVALID_PARAMS)),
+        ] {
+            assert_eq!(code(restriction, method, params), expected, "{restriction} {method}");
+        }
     }
 }

@@ -419,6 +419,14 @@ keys! {
         "lnurl.ca_cert_path",
         "PEM certificate of an authority to trust for LNURL services, besides the usual ones",
     ).value("FILE");
+    CLN_REST_ADDRESS: Text(
+        "cln.rest_address",
+        "Address of CLNRest, which is port 3010 in Core Lightning [default: none]",
+    ).value("IP:PORT");
+    CLN_REST_TLS: Boolean(
+        "cln.rest_tls",
+        "Whether CLNRest has TLS; without it, the address must be one of this machine only",
+    ).default("true");
     CLN_RPC_FILE: Text(
         "cln.rpc_file",
         "Unix socket for clients of Core Lightning; a name without a directory is one in the directory of the network, such as lightning-rpc [default: none]",

@@ -1,6 +1,6 @@
 //! The sections of the configuration, as the daemon works with them.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -94,6 +94,15 @@ pub struct UnixSocketConfig {
     pub path: PathBuf,
     /// The number of the group whose members may use it, besides the user of the daemon.
     pub group: Option<u32>,
+}
+
+/// CLNRest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClnRestConfig {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Whether it has TLS.
+    pub has_tls: bool,
 }
 
 /// The limits for callers.

@@ -24,6 +24,7 @@ static ENVELOPE: LazyLock<Option<&MessageDescriptor>> =
 pub struct JsonEvent {
     /// The name of its kind; empty for one that tells of nothing.
     pub kind: &'static str,
+    envelope: Shared<EventEnvelope>,
     server_sent: Bytes,
     json: Bytes,
 }
@@ -41,7 +42,12 @@ impl JsonEvent {
         let server_sent = Bytes::from(server_sent);
         let json = server_sent.slice(begin..end);
         let kind = envelope.event.as_ref().map_or("", event_kind);
-        Ok(Self { kind, server_sent, json })
+        Ok(Self { kind, envelope: envelope.clone(), server_sent, json })
+    }
+
+    /// As a message.
+    pub fn envelope(&self) -> &EventEnvelope {
+        &self.envelope
     }
 
     /// As a server-sent event.

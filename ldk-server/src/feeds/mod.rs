@@ -25,6 +25,7 @@ use crate::events::JsonEvents;
 
 pub use refusal::refuse;
 pub use session::{Ended, Ending, RuneCheck, Session};
+pub use socket_io::Notifications;
 pub use writes::Writes;
 
 /// How often something is sent when there are no events, so that no proxy takes the stream for dead.
@@ -49,14 +50,21 @@ impl Feeds {
 
     /// The routes. Each request has a [`Session`] in its extensions.
     pub fn routes(self) -> Router {
-        let socket_io = socket_io::protocol().route_layer(from_fn_with_state(
-            socket_io::Sockets::new(self.clone()),
-            socket_io::open,
-        ));
+        let socket_io = self.socket_io(None);
         Router::new()
             .route(EVENTS_PATH, get(sse::serve))
             .route(WEBSOCKET_PATH, any(websocket::serve))
             .with_state(self)
             .merge(socket_io)
+    }
+
+    /// The route of Socket.IO, where sessions are sent what events are notified as in this form.
+    pub fn notifications(self, notifications: Notifications) -> Router {
+        self.socket_io(Some(notifications))
+    }
+
+    fn socket_io(&self, notifications: Option<Notifications>) -> Router {
+        let sockets = socket_io::Sockets::new(self.clone(), notifications);
+        socket_io::protocol().route_layer(from_fn_with_state(sockets, socket_io::open))
     }
 }

@@ -7,6 +7,7 @@
 //! The library keeps a session for whoever begins one. So who has no rune is refused before the library
 //! sees the request, and so is who has one that does not allow events: the subscription begins first.
 
+mod form;
 mod packet;
 mod reads;
 mod session;
@@ -36,7 +37,9 @@ use super::subscription::Subscription;
 use super::{Feeds, HEARTBEAT};
 use crate::caller::{Caller, Identity};
 use crate::error::Error;
-use crate::events::JsonEvent;
+pub use form::Notifications;
+
+use form::Form;
 use reads::{Readers, Reads};
 use session::{Client, Said, Session, hear};
 
@@ -58,7 +61,7 @@ pub(super) struct Sockets {
     feeds: Feeds,
     places: Arc<Semaphore>,
     readers: Readers,
-    newest: Arc<NewestPacket>,
+    form: Arc<Form>,
 }
 
 /// A subscription that waits for its client, in the extensions of the request that began the session.
@@ -71,33 +74,16 @@ struct Opened {
     readers: Readers,
     /// Is told of what is sent on the connection on which the session begins.
     at_first: Arc<Notify>,
-    newest: Arc<NewestPacket>,
+    form: Arc<Form>,
     _place: Arc<OwnedSemaphorePermit>,
 }
 
-/// The newest event as a packet, which all sessions send.
-#[derive(Default)]
-struct NewestPacket(Mutex<Option<(Arc<JsonEvent>, Str)>>);
-
-impl NewestPacket {
-    /// The packet of an event. Of all who ask at once, one writes it.
-    fn of(&self, event: &Arc<JsonEvent>) -> Str {
-        let mut newest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*newest {
-            Some((same, packet)) if Arc::ptr_eq(same, event) => packet.clone(),
-            _ => {
-                let packet = Str::from(packet::message(&event.text()));
-                *newest = Some((Arc::clone(event), packet.clone()));
-                packet
-            },
-        }
-    }
-}
-
 impl Sockets {
-    pub(super) fn new(feeds: Feeds) -> Self {
+    /// Sessions that are sent events, or what these are notified as in another form.
+    pub(super) fn new(feeds: Feeds, notifications: Option<Notifications>) -> Self {
         let places = Arc::new(Semaphore::new(MAX_SESSIONS));
-        Self { feeds, places, readers: Readers::new(), newest: Arc::default() }
+        let form = Arc::new(Form::new(notifications));
+        Self { feeds, places, readers: Readers::new(), form }
     }
 
     /// Subscribes for a session that is about to begin.
@@ -116,7 +102,7 @@ impl Sockets {
             subscription: Arc::new(Mutex::new(Some(subscription))),
             readers: self.readers.clone(),
             at_first: Arc::default(),
-            newest: Arc::clone(&self.newest),
+            form: Arc::clone(&self.form),
             _place: Arc::new(place),
         })
     }

@@ -13,7 +13,6 @@ use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tonic::{Code, Status};
 
-use super::connection::MAX_HEADER_BYTES;
 use super::failures::Failures;
 use super::rate::Rate;
 use super::slots::{ActiveCall, Slot};
@@ -21,6 +20,8 @@ use super::strangers::{Stranger, Strangers};
 use crate::config::LimitsConfig;
 use crate::feeds::Writes;
 
+/// The largest headers of one request.
+pub(super) const MAX_HEADER_BYTES: u32 = 8 * 1024;
 /// Requests at once on the connection of a stranger.
 const MAX_STRANGER_REQUESTS: usize = 16;
 /// The memory of calls of all strangers at once whose signature is not verified yet: 512 of them with as

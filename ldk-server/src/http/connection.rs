@@ -21,8 +21,8 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::Router;
-use super::client::{Budget, Client};
+use super::Answerer;
+use super::client::{Budget, Client, MAX_HEADER_BYTES};
 use super::handshake::handshake;
 use super::identity::ConnectionIdentity;
 use super::preface_timeout::PrefaceTimeout;
@@ -35,8 +35,6 @@ use crate::config::{LimitsConfig, keys};
 use crate::local_socket::{self, AccessRule, LocalStream};
 use crate::secrets::{ClientCertificate, ClientCertificateError};
 
-/// The largest headers of one request.
-pub(super) const MAX_HEADER_BYTES: u32 = 8 * 1024;
 /// The buffer of an HTTP/1 connection in each direction.
 const HTTP_1_BUFFER_BYTES: usize = 16 * 1024;
 /// How much a client may send before it is read, on all streams together. The protocol allows no less
@@ -52,7 +50,7 @@ pub(super) struct Connections {
     slots: Arc<Slots>,
     budget: Budget,
     limits: Arc<LimitsConfig>,
-    router: Router,
+    answerer: Answerer,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -62,16 +60,16 @@ pub(super) struct Connection {
     slot: Arc<Slot>,
     budget: Budget,
     limits: Arc<LimitsConfig>,
-    router: Router,
+    answerer: Answerer,
     stop: CancellationToken,
 }
 
 impl Connections {
-    /// Answers with `router` until `stop` is cancelled.
-    pub(super) fn new(router: Router, limits: LimitsConfig, stop: CancellationToken) -> Self {
+    /// Answers with `answerer` until `stop` is cancelled.
+    pub(super) fn new(answerer: Answerer, limits: LimitsConfig, stop: CancellationToken) -> Self {
         let slots = Slots::new(limits.max_connections);
         let (budget, tasks) = (Budget::new(limits.max_auth_failure_delay), TaskTracker::new());
-        Self { slots, budget, limits: Arc::new(limits), router, stop, tasks }
+        Self { slots, budget, limits: Arc::new(limits), answerer, stop, tasks }
     }
 
     /// Takes a slot for a new connection. `None` if there is none.
@@ -80,7 +78,7 @@ impl Connections {
             slot: Arc::new(self.slots.take()?),
             budget: self.budget.clone(),
             limits: Arc::clone(&self.limits),
-            router: self.router.clone(),
+            answerer: self.answerer.clone(),
             stop: self.stop.clone(),
         })
     }
@@ -148,6 +146,18 @@ impl Connection {
         }
     }
 
+    /// Serves HTTP without TLS, on a connection that does not leave this machine, until it ends or a stranger
+    /// must make room for another.
+    pub(super) async fn serve_plain(self, stream: TcpStream) -> Result<(), BoxError> {
+        stream.set_nodelay(true)?;
+        let (slot, address) = (Arc::clone(&self.slot), stream.peer_addr()?.ip());
+        let stream = with_timeout(stream, self.limits.write_timeout);
+        tokio::select! {
+            done = self.serve(stream, Some(address), None) => done,
+            () = evicted_as_stranger(&slot) => Err("another connection needed its slot".into()),
+        }
+    }
+
     /// Serves HTTP on a connection to the Unix socket, unless the rule denies access to the process that
     /// has made it.
     pub(super) async fn serve_local(
@@ -209,12 +219,12 @@ impl Connection {
         }
         let (client, identity) = (Arc::new(client), identity.map(Arc::new));
         let _ended = client.ended().drop_guard();
-        let (router, of_requests) = (self.router.clone(), Arc::clone(&client));
+        let (answerer, of_requests) = (self.answerer.clone(), Arc::clone(&client));
         let service = service_fn(move |mut request: Request<Incoming>| {
             let extensions = request.extensions_mut();
             extensions.insert(Arc::clone(&of_requests));
             identity.iter().for_each(|identity| drop(extensions.insert(Arc::clone(identity))));
-            router.answer(request)
+            answerer.answer(request)
         });
         let http = self.http();
         let stream = Watched::new(stream, client.writes().clone(), client.ended());

@@ -15,10 +15,11 @@ use super::client::{Client, UnverifiedCall};
 use super::identity::ConnectionIdentity;
 use super::layers::check::Check as _;
 use super::layers::rate::CheckRate;
-use super::layers::{Access, Authenticate, ReadCredential, rune_or_bearer_token};
+use super::layers::{AcceptedForms, Access, Authenticate, ReadCredential, rune_or_bearer_token};
 use super::stream::{Stream, TrackedBody};
 use crate::caller::Caller;
 use crate::feeds::{Ended, Ending, RuneCheck, Session, WEBSOCKET_PATH, refuse};
+use crate::permissions::Permissions;
 use crate::rest::Credentials;
 
 /// Finds out who asks, as the checks of calls do.
@@ -33,6 +34,13 @@ impl Identify {
         let read = ReadCredential::new(permissions.runes.clone());
         let authenticate = Authenticate::new(permissions.api_keys.clone(), *accepted);
         Self { read, authenticate }
+    }
+
+    /// As far as runes tell it.
+    pub(super) fn of_runes(permissions: &Permissions) -> Self {
+        let read = ReadCredential::new(permissions.runes.clone());
+        let none = AcceptedForms { timestamp_only: false, body_bound: false };
+        Self { read, authenticate: Authenticate::new(permissions.api_keys.clone(), none) }
     }
 
     /// The session of a request with this head.
@@ -148,9 +156,7 @@ mod tests {
     use tonic::Code;
 
     use super::super::client::tests::client;
-    use super::super::layers::AcceptedForms;
     use super::*;
-    use crate::permissions::Permissions;
 
     fn identify() -> Identify {
         Identify::new(&Access {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-use super::Router;
+use super::Answerer;
 use super::connection::{Connection, Connections};
 use crate::certificate::Certificate;
 use crate::clock::LogThrottle;
@@ -18,19 +18,20 @@ use crate::local_socket::{AccessRule, LocalSocket, LocalSocketError, LocalStream
 /// The pause after accepting failed, which it does when the process is out of file descriptors.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
-/// A bound TCP socket, with the certificate for TLS on its connections, and perhaps a Unix socket.
+/// A bound TCP socket, with the certificate for TLS on its connections if there is TLS, and perhaps a Unix
+/// socket.
 pub struct Listener {
     socket: TcpListener,
     local: Option<LocalSocket>,
-    certificate: Certificate,
+    certificate: Option<Certificate>,
     limits: LimitsConfig,
 }
 
 impl Listener {
-    /// Binds `address`, without accepting connections yet.
+    /// Binds `address`, without accepting connections yet. Without a certificate there is no TLS.
     pub async fn bind(
         address: SocketAddr,
-        certificate: Certificate,
+        certificate: Option<Certificate>,
         limits: LimitsConfig,
     ) -> io::Result<Self> {
         let socket = TcpListener::bind(address).await?;
@@ -47,9 +48,9 @@ impl Listener {
         self.socket.local_addr()
     }
 
-    /// Answers with `router` until `stop` is cancelled, then waits for the calls under way.
-    pub async fn serve(self, router: Router, stop: CancellationToken) {
-        let connections = Connections::new(router, self.limits, stop.clone());
+    /// Answers with `answerer` until `stop` is cancelled, then waits for the calls under way.
+    pub async fn serve(self, answerer: impl Into<Answerer>, stop: CancellationToken) {
+        let connections = Connections::new(answerer.into(), self.limits, stop.clone());
         loop {
             let accepted = tokio::select! {
                 () = stop.cancelled() => break,
@@ -71,7 +72,12 @@ impl Listener {
 
     fn serve_remote(&self, connections: &Connections, stream: TcpStream, peer: SocketAddr) {
         if let Some(connection) = self.admit(connections, descriptors::are_scarce(&stream)) {
-            connections.spawn(peer, connection.serve_tls(stream, self.certificate.clone()));
+            match self.certificate.clone() {
+                Some(certificate) => {
+                    connections.spawn(peer, connection.serve_tls(stream, certificate));
+                },
+                None => connections.spawn(peer, connection.serve_plain(stream)),
+            }
         }
     }
 

@@ -10,7 +10,7 @@ use prost_reflect::{
 };
 
 use super::messages;
-use crate::access::Access;
+use crate::access::{Access, ForeignCall};
 
 /// A call, as restrictions see it.
 pub(super) struct CallFacts<'a, M> {
@@ -20,6 +20,7 @@ pub(super) struct CallFacts<'a, M> {
     pub(super) caller_id: Option<&'a str>,
     pub(super) now_secs: u64,
     other_name: Option<&'static str>,
+    foreign_call: Option<&'a ForeignCall>,
     request: &'a M,
     /// The request, by the names of its fields. Most restrictions do not ask for it.
     fields: OnceCell<Option<DynamicMessage>>,
@@ -32,13 +33,18 @@ impl<'a, M: Message> CallFacts<'a, M> {
         caller_id: Option<&'a str>,
         now_secs: u64,
     ) -> Self {
-        let (other_name, fields) = (None, OnceCell::new());
-        Self { method, group, caller_id, now_secs, other_name, request, fields }
+        let (other_name, foreign_call, fields) = (None, None, OnceCell::new());
+        Self { method, group, caller_id, now_secs, other_name, foreign_call, request, fields }
     }
 
     /// The same call, which other software has this name for.
     pub(super) fn also_called(self, other_name: Option<&'static str>) -> Self {
         Self { other_name, ..self }
+    }
+
+    /// The same call, as a part of one of other software, which has the parameters.
+    pub(super) fn part_of(self, foreign_call: Option<&'a ForeignCall>) -> Self {
+        Self { foreign_call, ..self }
     }
 
     fn fields(&self) -> Option<&DynamicMessage> {
@@ -56,10 +62,14 @@ impl<'a, M: Message> CallFacts<'a, M> {
 
 impl<M: Message> Facts for CallFacts<'_, M> {
     fn fact(&self, field: Field<'_>) -> Fact<'_> {
+        if let Some(parameter) = self.foreign_call.and_then(|call| call.parameter(field)) {
+            return parameter;
+        }
         match field {
             Field::Method => {
                 let mut names = spellings(self.method);
                 names.extend(self.other_name.map(Cow::Borrowed));
+                names.extend(self.foreign_call.map(|call| Cow::Borrowed(call.method())));
                 Fact::Spellings(names)
             },
             Field::Group => Fact::text(self.group.name()),

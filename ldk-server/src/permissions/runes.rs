@@ -106,6 +106,12 @@ impl Runes {
         Ok(Genuine { label: record.label.clone(), rune, id })
     }
 
+    /// The rune that was made when this was recorded. The secret makes the same of the same restrictions.
+    pub fn recorded(&self, record: &RuneRecord) -> Result<Rune, RuneError> {
+        let restrictions = record.restrictions.iter().map(|text| text.parse());
+        self.0.secret.issue(record.id, restrictions.collect::<Result<_, _>>()?)
+    }
+
     /// Makes a rune. It is known once this returns, and on disk.
     pub fn create(&self, restrictions: Vec<Restriction>, label: String) -> Result<Genuine, Error> {
         let kept = self.kept()?;

@@ -11,7 +11,7 @@ use crate::certificate::{Certificate, CertificateReloader};
 use crate::cln::{Cln, ClnSocket};
 use crate::config::Config;
 use crate::hold::deadline;
-use crate::http::{Listener, Router};
+use crate::http::{Answerer, Listener, Router};
 use crate::node::startup::Started;
 use crate::readiness::{Probe, Readiness};
 use crate::retention::invoices::InvoicePruner;
@@ -41,6 +41,19 @@ impl Tasks {
         self.spawn(ShutdownPhase::Serving, "certificate", certificate.keep(stop()));
         self.spawn(ShutdownPhase::Serving, "lost lines", logging::report_lost_lines(stop()));
         self.spawn(ShutdownPhase::Serving, "memory", memory::release_periodically(stop()));
+    }
+
+    /// Spawns CLNRest, if there is one.
+    pub(super) fn spawn_cln_rest(
+        &mut self,
+        listener: Option<Listener>,
+        answerer: Answerer,
+        stop: &Stop,
+    ) {
+        if let Some(listener) = listener {
+            let serving = listener.serve(answerer, stop.serving().clone());
+            self.spawn(ShutdownPhase::Connections, "CLNRest", serving);
+        }
     }
 
     /// Spawns the socket for clients of Core Lightning, if there is one.

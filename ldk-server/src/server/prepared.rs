@@ -7,7 +7,7 @@ use super::{StartError, exposure, upstream};
 use crate::api;
 use crate::certificate::{Certificate, CertificateReloader, ClientCertificates};
 use crate::cln::ClnSocket;
-use crate::config::{Config, LimitsConfig};
+use crate::config::{ClnRestConfig, Config, LimitsConfig};
 use crate::descriptors::Shares;
 use crate::gate::{self, ListeningSockets};
 use crate::http::Listener;
@@ -28,6 +28,8 @@ pub(super) struct Prepared {
     /// The listener that callers connect to.
     pub(super) listener: Listener,
     pub(super) address: SocketAddr,
+    /// The listener of CLNRest.
+    pub(super) cln_rest: Option<Listener>,
     /// The socket for clients of Core Lightning.
     pub(super) cln_socket: Option<ClnSocket>,
 }
@@ -46,6 +48,7 @@ impl Prepared {
         gate::check(config)?;
         let sockets = ListeningSockets::bind(&config.listening_addresses)?;
         let (listener, address) = listen(config, &certificate).await?;
+        let cln_rest = listen_for_cln(config, &certificate).await?;
         let write_timeout = config.limits.write_timeout;
         let bind = |socket| ClnSocket::bind(socket, write_timeout);
         let cln_socket = config.cln_socket.as_ref().map(bind).transpose()?;
@@ -58,6 +61,7 @@ impl Prepared {
             sockets,
             listener,
             address,
+            cln_rest,
             cln_socket,
         })
     }
@@ -81,11 +85,26 @@ async fn listen(
     let limits = LimitsConfig { max_connections: shares.callers, ..config.limits };
     let address = config.grpc_address;
     let unusable = |source| StartError::Listen { address, source };
-    let listener = Listener::bind(address, certificate.clone(), limits).await.map_err(unusable)?;
+    let listener = Listener::bind(address, Some(certificate.clone()), limits);
+    let listener = listener.await.map_err(unusable)?;
     let listener = match &config.unix_socket {
         Some(unix_socket) => listener.with_unix_socket(unix_socket)?,
         None => listener,
     };
     let address = listener.address().map_err(unusable)?;
     Ok((listener, address))
+}
+
+async fn listen_for_cln(
+    config: &Config,
+    certificate: &Certificate,
+) -> Result<Option<Listener>, StartError> {
+    /// More are closed.
+    const MAX_CONNECTIONS: usize = 256;
+    let Some(ClnRestConfig { address, has_tls }) = config.cln_rest else { return Ok(None) };
+    let max_connections = Shares::of(config).callers.min(MAX_CONNECTIONS);
+    let limits = LimitsConfig { max_connections, ..config.limits };
+    let certificate = has_tls.then(|| certificate.clone());
+    let listener = Listener::bind(address, certificate, limits).await;
+    listener.map(Some).map_err(|source| StartError::Listen { address, source })
 }

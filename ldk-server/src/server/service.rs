@@ -15,8 +15,8 @@ use crate::executor::Executor;
 use crate::feeds::Feeds;
 use crate::grpc;
 use crate::http::{
-    AcceptedForms, Access, HealthPages, MAX_PUBLIC_MESSAGE_BYTES, MetricsEndpoint, Router,
-    keep_reported,
+    AcceptedForms, Access, Answerer, ClnRest, HealthPages, MAX_PUBLIC_MESSAGE_BYTES,
+    MetricsEndpoint, Router, keep_reported,
 };
 use crate::metrics::{self, Metrics};
 use crate::node::startup::StartPhase;
@@ -29,6 +29,8 @@ pub(super) struct Services {
     pub(super) calls: Executor,
     /// The methods of Core Lightning.
     pub(super) cln: Cln,
+    /// The answers of CLNRest.
+    pub(super) cln_rest: Answerer,
     /// Events as they are sent in JSON.
     pub(super) events: Arc<JsonEvents>,
     /// Sets the phase of the start that calls see.
@@ -54,6 +56,13 @@ impl Services {
         let cln = Cln::new(dispatcher.clone(), config.network, config.network_dir());
         let events = Arc::<JsonEvents>::default();
         let feeds = Feeds::new(dispatcher.clone(), Arc::clone(&events));
+        let rest = ClnRest {
+            cln: cln.clone(),
+            permissions: permissions.clone(),
+            feeds: feeds.clone(),
+            body_timeout: config.limits.request_timeout,
+        };
+        let cln_rest = rest.answerer(&config.http);
         let service = grpc::Service::new(dispatcher);
         let service =
             LightningNodeServer::new(service).max_decoding_message_size(MAX_MESSAGE_BYTES);
@@ -73,6 +82,6 @@ impl Services {
         let health = health.max_decoding_message_size(MAX_PUBLIC_MESSAGE_BYTES);
         let pages = HealthPages::new(readiness.subscribe());
         let router = Router::new(service, access, health, pages, metrics, &config.http, feeds)?;
-        Ok(Self { router, calls, cln, events, progress, latest_metrics })
+        Ok(Self { router, calls, cln, cln_rest, events, progress, latest_metrics })
     }
 }

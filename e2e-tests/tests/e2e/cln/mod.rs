@@ -6,6 +6,7 @@ mod framing;
 mod own_data;
 mod payments;
 mod routing;
+mod runes;
 mod sending;
 mod shape;
 
@@ -45,6 +46,7 @@ async fn clients_of_core_lightning_are_paid_and_pay() -> Result<()> {
     payments::payments_fail_with_their_numbers(&pyln, &alice).await?;
     payments::messages_are_signed_and_checked(&pyln, &alice, &bob).await?;
     payments::peers_are_connected(&pyln, &bob).await?;
+    runes::runes_are_made_shown_and_revoked(&pyln).await?;
     network.stop().await
 }
 

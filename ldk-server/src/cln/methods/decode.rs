@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::scid::scid;
-use super::{Method, bolt11, bolt12, features, runes};
+use super::{Method, bolt11, bolt12, features, rune_text};
 use crate::cln::Call;
 use crate::cln::args::Args;
 use crate::cln::error::RpcError;
@@ -91,7 +91,7 @@ impl Method for Decode {
         if let Some(kind) = bolt12::Kind::of(text) {
             return bolt12::decode(kind, text).map(Decoded::Other);
         }
-        if let Some(rune) = runes::decode(text) {
+        if let Some(rune) = rune_text::decode(text) {
             return Ok(Decoded::Other(rune));
         }
         let text = text.to_lowercase();

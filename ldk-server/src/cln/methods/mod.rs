@@ -40,6 +40,7 @@ mod payment;
 mod peers;
 mod preimages;
 mod refunds;
+mod rune_text;
 mod runes;
 mod scid;
 mod sending;
@@ -64,6 +65,8 @@ use crate::error::quoted;
 
 pub(super) use help::arguments;
 pub(super) use info::FeesCollected;
+pub(super) use payment::{hash as payment_hash, preimage as payment_preimage};
+pub(super) use scid::scid;
 
 /// A method: its parameters, once they are read.
 trait Method: Sized + Send + 'static {
@@ -85,8 +88,8 @@ trait Method: Sized + Send + 'static {
 
 /// A line of the list of methods.
 pub(super) struct Entry {
-    name: &'static str,
-    usage: &'static str,
+    pub(super) name: &'static str,
+    pub(super) usage: &'static str,
     check: fn(&Args) -> Result<(), RpcError>,
     pub(super) run: fn(Call, Args) -> BoxFuture<'static, Result<Value, RpcError>>,
 }
@@ -116,10 +119,13 @@ static METHODS: &[Entry] = &[
     entry::<bkpr::ListAccountEvents>(),
     entry::<bkpr::ListBalances>(),
     entry::<bkpr::ListIncome>(),
+    entry::<runes::BlacklistRune>(),
     entry::<help::Check>(),
     entry::<checkmessage::CheckMessage>(),
+    entry::<runes::CheckRune>(),
     entry::<close::Close>(),
     entry::<connect::Connect>(),
+    entry::<runes::CreateRune>(),
     entry::<datastore::Datastore>(),
     entry::<decode::Decode>(),
     entry::<decode::DecodePay>(),
@@ -158,6 +164,7 @@ static METHODS: &[Entry] = &[
     entry::<pay::Renepay>(),
     entry::<refunds::SendInvoice>(),
     entry::<setchannel::SetChannel>(),
+    entry::<runes::ShowRunes>(),
     entry::<messages::SignMessage>(),
     entry::<splice::SpliceIn>(),
     entry::<splice::SpliceOut>(),
@@ -216,6 +223,11 @@ const IMPOSSIBLE: &[(&str, &str)] = &[
     ("ping", "the node library pings its peers by itself, and has no call for it"),
     ("plugin", "plugins cannot be started while the node runs"),
 ];
+
+/// The names and usages of all methods.
+pub(crate) fn usages() -> impl Iterator<Item = (&'static str, &'static str)> {
+    METHODS.iter().map(|method| (method.name, method.usage))
+}
 
 /// The method with this name, or why there is none.
 pub(super) fn find(name: &str) -> Result<&'static Entry, RpcError> {

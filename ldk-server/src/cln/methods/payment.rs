@@ -6,7 +6,7 @@ use ldk_server_grpc::types::{self, PaymentStatus};
 use crate::wire;
 
 /// The hash of a Lightning payment.
-pub(super) fn hash(payment: &types::Payment) -> Option<String> {
+pub(in crate::cln) fn hash(payment: &types::Payment) -> Option<String> {
     match payment.kind.as_ref()?.kind.as_ref()? {
         Kind::Onchain(_) => None,
         Kind::Bolt11(kind) => Some(kind.hash.clone()),
@@ -18,7 +18,7 @@ pub(super) fn hash(payment: &types::Payment) -> Option<String> {
 }
 
 /// The preimage of a Lightning payment that has succeeded.
-pub(super) fn preimage(payment: &types::Payment) -> Option<String> {
+pub(in crate::cln) fn preimage(payment: &types::Payment) -> Option<String> {
     wire::payment::preimage(payment).filter(|_| payment.status() == PaymentStatus::Succeeded)
 }
 

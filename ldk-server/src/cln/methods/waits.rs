@@ -36,7 +36,8 @@ impl Method for WaitInvoice {
             let (label, timeout_secs) = (String::new(), Some(MAX_WAIT_SECS));
             let payment_hash = payment_hash.clone();
             let request = WaitInvoiceRequest { label, payment_hash, timeout_secs };
-            let waited = call.ask(rpc::WaitInvoice, request).await.map_err(unknown)?;
+            let waited =
+                call.ask_while_permitted(rpc::WaitInvoice, request).await.map_err(unknown)?;
             if waited.timed_out {
                 continue;
             }
@@ -74,7 +75,7 @@ impl Method for WaitAnyInvoice {
             let span = left.and_then(|left| u32::try_from(left).ok());
             let span = span.unwrap_or(MAX_WAIT_SECS).min(MAX_WAIT_SECS);
             let request = WaitAnyInvoiceRequest { last_pay_index, timeout_secs: Some(span) };
-            let waited = call.ask(rpc::WaitAnyInvoice, request).await?;
+            let waited = call.ask_while_permitted(rpc::WaitAnyInvoice, request).await?;
             if let Some(invoice) = waited.invoice {
                 return Row::of(&call, invoice).await;
             }

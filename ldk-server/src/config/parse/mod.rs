@@ -1,6 +1,7 @@
 //! Converts the values of keys to the parts of a `Config`. Errors name the key.
 
 mod chain;
+mod cln;
 mod http;
 mod limits;
 mod liquidity;
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 pub(super) use self::log::log;
 pub(super) use chain::{chain_source, choose_bitcoind_login, force_wallet_full_scan, sync};
+pub(super) use cln::cln_rest;
 pub(super) use http::http;
 use ldk_node::bitcoin::Network;
 use ldk_node::bitcoin::secp256k1::PublicKey;

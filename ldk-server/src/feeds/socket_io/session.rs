@@ -106,7 +106,7 @@ impl Session {
 
     /// Sends an event, as soon as there is room for it.
     async fn has_sent(&self, event: &Arc<JsonEvent>, room: &mut Room<'_>) -> bool {
-        let packet = self.opened.newest.of(event);
+        let Some(packet) = self.opened.form.packet(event).await else { return true };
         let sending = async {
             loop {
                 if room.is_left() {

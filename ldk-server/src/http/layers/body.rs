@@ -38,7 +38,7 @@ impl BodyLayer {
     }
 
     /// Collects a body within the time limit.
-    async fn read<B>(&self, body: B) -> Result<Bytes, Status>
+    pub(in crate::http) async fn read<B>(&self, body: B) -> Result<Bytes, Status>
     where
         B: Body,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,

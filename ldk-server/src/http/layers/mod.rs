@@ -29,7 +29,7 @@ use tower::{Service, ServiceBuilder};
 
 pub use authenticate::AcceptedForms;
 pub(super) use authenticate::{Authenticate, ReadCredential, rune_or_bearer_token};
-use body::BodyLayer;
+pub(super) use body::BodyLayer;
 use check::CheckLayer;
 use deadline::{DeadlineLayer, ReadTimeout};
 use generation::{DetectGeneration, TranslateLayer};
