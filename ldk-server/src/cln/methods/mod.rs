@@ -218,8 +218,10 @@ const IMPOSSIBLE: &[(&str, &str)] = &[
         "what was ever deleted is not counted; invoices.keep_expired_days of the configuration says how \
          long invoices are kept that have expired",
     ),
-    "getlog",
-    "the log is not kept in memory; read the file that log.file names, or standard error",
+    (
+        "getlog",
+        "the log is not kept in memory; read the file that log.file names, or standard error",
+    ),
     ("ping", "the node library pings its peers by itself, and has no call for it"),
     ("plugin", "plugins cannot be started while the node runs"),
 ];

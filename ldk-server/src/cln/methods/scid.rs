@@ -1,7 +1,7 @@
 //! The numbers that channels have on the chain.
 
 /// The number of a channel as block, transaction and output (BOLT 7).
-pub(super) fn scid(number: u64) -> String {
+pub(in crate::cln) fn scid(number: u64) -> String {
     format!("{}x{}x{}", number >> 40, (number >> 16) & 0xff_ffff, number & 0xffff)
 }
 
