@@ -1,4 +1,5 @@
-//! Core Lightning's interface: its methods over the calls of the API, and its Unix socket.
+//! Core Lightning's interface: its methods over the calls of the API, its Unix socket,
+//! and its gRPC service.
 //!
 //! A method reads its parameters, makes calls through the dispatcher, so that permissions, limits and the
 //! audit hold as for every other caller, and answers in Core Lightning's form. It knows nothing of
@@ -10,6 +11,7 @@ mod connection;
 mod error;
 mod filter;
 mod framing;
+mod grpc;
 mod methods;
 mod request;
 mod socket;
@@ -21,6 +23,7 @@ use ldk_node::bitcoin::Network;
 use serde_json::Value;
 use tonic::Status;
 
+pub(crate) use grpc::{ClnService, name_at as grpc_call_at};
 pub(crate) use socket::ClnSocket;
 
 use self::error::RpcError;
@@ -64,17 +67,26 @@ impl Cln {
         params: Option<Value>,
         filter: Option<&Value>,
     ) -> Result<Value, RpcError> {
-        let method = methods::find(method)?;
-        let args = methods::arguments(method, params)?;
         let caller = Caller::known(identity, Grant::Everything);
-        let call = Call { cln: self.clone(), caller: caller.clone() };
-        let work = async { Ok::<_, Status>((method.run)(call, args).await) };
+        let work = async { Ok::<_, Status>(self.run(caller.clone(), method, params).await) };
         let answered = caller.answer(work).await;
         let answer = answered.map_err(|status| RpcError::generic(status.message()))??;
         Ok(match filter {
             Some(filter) => filter::apply(filter, answer),
             None => answer,
         })
+    }
+
+    /// Runs a method for a caller who is answered elsewhere.
+    async fn run(
+        &self,
+        caller: Caller,
+        method: &str,
+        params: Option<Value>,
+    ) -> Result<Value, RpcError> {
+        let method = methods::find(method)?;
+        let args = methods::arguments(method, params)?;
+        (method.run)(Call { cln: self.clone(), caller }, args).await
     }
 }
 

@@ -32,9 +32,9 @@ use ldk_node::lightning::routing::router::RouteParametersConfig;
 use ldk_node::liquidity::LSPS2ServiceConfig;
 use ldk_server_grpc::places;
 pub use sections::{
-    ChannelsConfig, ClientAuthConfig, EventsConfig, HrnConfig, HttpConfig, LimitsConfig,
-    LnurlConfig, LogConfig, LogFormat, LogRotation, LspConfig, MetricsConfig, MetricsLogin,
-    PeerLimitsConfig, TlsConfig, UnixSocketConfig, WebhooksConfig,
+    ChannelsConfig, ClientAuthConfig, ClnGrpcConfig, EventsConfig, HrnConfig, HttpConfig,
+    LimitsConfig, LnurlConfig, LogConfig, LogFormat, LogRotation, LspConfig, MetricsConfig,
+    MetricsLogin, PeerLimitsConfig, TlsConfig, UnixSocketConfig, WebhooksConfig,
 };
 use values::Values;
 
@@ -54,6 +54,8 @@ pub struct Config {
     pub unix_socket: Option<UnixSocketConfig>,
     /// The Unix socket for clients of Core Lightning.
     pub cln_socket: Option<UnixSocketConfig>,
+    /// The gRPC service for clients of Core Lightning.
+    pub cln_grpc: Option<ClnGrpcConfig>,
     /// The addresses where Lightning peers connect.
     pub listening_addresses: Vec<SocketAddress>,
     /// The addresses that are announced; empty for the listening addresses.
@@ -188,6 +190,7 @@ impl Config {
             backup_directory: parse::backup_directory(values)?,
             grpc_address: parse::grpc_address(values)?,
             unix_socket: parse::unix_socket(values)?,
+            cln_grpc: parse::cln_grpc(values, &storage_dir, network)?,
             cln_socket: parse::cln_socket(values, &storage_dir, network)?,
             async_payments_role: parse::async_payments_role(values, identity.is_announceable())?,
             listening_addresses: identity.listening_addresses,

@@ -1,6 +1,6 @@
 //! The sections of the configuration, as the daemon works with them.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -85,6 +85,15 @@ pub struct ClientAuthConfig {
     pub is_required: bool,
     /// The directory of the authority's files.
     pub dir: PathBuf,
+}
+
+/// The gRPC service for clients of Core Lightning.
+#[derive(Clone)]
+pub struct ClnGrpcConfig {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Its certificate, which the server's own authority has issued, as those of its clients.
+    pub tls: TlsConfig,
 }
 
 /// The Unix socket of the service.

@@ -21,7 +21,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::Router;
+use super::answer::Answering;
 use super::client::{Budget, Client};
 use super::handshake::handshake;
 use super::identity::ConnectionIdentity;
@@ -52,7 +52,7 @@ pub(super) struct Connections {
     slots: Arc<Slots>,
     budget: Budget,
     limits: Arc<LimitsConfig>,
-    router: Router,
+    router: Answering,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -62,13 +62,13 @@ pub(super) struct Connection {
     slot: Arc<Slot>,
     budget: Budget,
     limits: Arc<LimitsConfig>,
-    router: Router,
+    router: Answering,
     stop: CancellationToken,
 }
 
 impl Connections {
     /// Answers with `router` until `stop` is cancelled.
-    pub(super) fn new(router: Router, limits: LimitsConfig, stop: CancellationToken) -> Self {
+    pub(super) fn new(router: Answering, limits: LimitsConfig, stop: CancellationToken) -> Self {
         let slots = Slots::new(limits.max_connections);
         let (budget, tasks) = (Budget::new(limits.max_auth_failure_delay), TaskTracker::new());
         Self { slots, budget, limits: Arc::new(limits), router, stop, tasks }
@@ -80,7 +80,7 @@ impl Connections {
             slot: Arc::new(self.slots.take()?),
             budget: self.budget.clone(),
             limits: Arc::clone(&self.limits),
-            router: self.router.clone(),
+            router: Arc::clone(&self.router),
             stop: self.stop.clone(),
         })
     }
@@ -209,7 +209,7 @@ impl Connection {
         }
         let (client, identity) = (Arc::new(client), identity.map(Arc::new));
         let _ended = client.ended().drop_guard();
-        let (router, of_requests) = (self.router.clone(), Arc::clone(&client));
+        let (router, of_requests) = (Arc::clone(&self.router), Arc::clone(&client));
         let service = service_fn(move |mut request: Request<Incoming>| {
             let extensions = request.extensions_mut();
             extensions.insert(Arc::clone(&of_requests));

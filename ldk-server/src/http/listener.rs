@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-use super::Router;
+use super::answer::Answering;
 use super::connection::{Connection, Connections};
 use crate::certificate::Certificate;
 use crate::clock::LogThrottle;
@@ -48,7 +48,7 @@ impl Listener {
     }
 
     /// Answers with `router` until `stop` is cancelled, then waits for the calls under way.
-    pub async fn serve(self, router: Router, stop: CancellationToken) {
+    pub async fn serve(self, router: Answering, stop: CancellationToken) {
         let connections = Connections::new(router, self.limits, stop.clone());
         loop {
             let accepted = tokio::select! {

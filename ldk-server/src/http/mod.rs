@@ -1,6 +1,8 @@
 //! The listener: TLS, then HTTP, then the page or service that a request is for.
 
+mod answer;
 mod client;
+mod cln;
 mod connection;
 mod documentation;
 mod failures;
@@ -26,6 +28,8 @@ mod stream;
 mod watched;
 mod web;
 
+pub use answer::Answer;
+pub(crate) use cln::ClnRouter;
 pub use health::{HealthPages, keep_reported};
 pub use identity::ConnectionIdentity;
 pub use layers::{AcceptedForms, Access};

@@ -3,7 +3,7 @@
 //! A gRPC call is answered with a gRPC status even at the path of a page. So there are two routers, for
 //! calls and for pages, and the content type of the request selects one of them; a request for no page
 //! falls back to the calls. The routers of further HTTP interfaces belong to the pages, by `merge` or
-//! `nest`. Every listener, with TLS or without, answers with [`Router::answer`].
+//! `nest`. The listener answers with [`Router::answer`], with TLS and without.
 //!
 //! The Lightning service is the fallback of the calls instead of a route, because a stranger must not
 //! learn whether a service exists: its checks come first. A call of its own path passes no router, which
@@ -30,6 +30,7 @@ use tower::util::MapErrLayer;
 use tower::{Layer as _, Service, ServiceBuilder};
 use tower_http::set_header::SetResponseHeaderLayer;
 
+use super::answer::Answer;
 use super::client::AnswerSize;
 use super::feeds::{Identify, identify as identify_subscriber};
 use super::layers::admission::{AdmitCall, AdmitPublic};
@@ -50,6 +51,9 @@ use crate::rest::{self, SHORT_PREFIX};
 const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/grpc+proto");
 const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
+
+/// What is told over HTTP/1.
+pub(super) const GRPC_NEEDS_HTTP_2: &str = "gRPC needs HTTP/2\n";
 
 /// The largest request message to a service that needs no key: it contains nothing but names.
 pub const MAX_PUBLIC_MESSAGE_BYTES: usize = 16 * 1024;
@@ -100,12 +104,10 @@ impl Router {
         let Others { lightning, calls, is_json_enabled: has_grpc_web } = others;
         Ok(Self { lightning, calls, pages, has_grpc_web })
     }
+}
 
-    /// Answers a request, which has the [`Client`](super::client::Client) in its extensions.
-    ///
-    /// The request is moved once and the answer is on the heap, because each stream of a stranger has room
-    /// for both.
-    pub(super) fn answer(
+impl Answer for Router {
+    fn answer(
         &self,
         request: http::Request<Incoming>,
     ) -> BoxFuture<'static, Result<Response, Infallible>> {
@@ -192,7 +194,7 @@ where
     if request.version() == Version::HTTP_2 {
         return calls.call(request).await;
     }
-    let refused = (StatusCode::HTTP_VERSION_NOT_SUPPORTED, "gRPC needs HTTP/2\n");
+    let refused = (StatusCode::HTTP_VERSION_NOT_SUPPORTED, GRPC_NEEDS_HTTP_2);
     Ok(refused.into_response())
 }
 
@@ -235,7 +237,7 @@ where
 }
 
 /// Adds the layers that all calls have in common.
-fn call<S>(
+pub(super) fn call<S>(
     requests: Requests,
     service: S,
 ) -> impl Service<Request, Response = Response, Error = Infallible, Future: Send>

@@ -8,15 +8,15 @@ use tokio::sync::watch;
 
 use super::{ShutdownPhase, StartError, Stop, Tasks};
 use crate::api::{self, Dispatcher};
-use crate::cln::Cln;
+use crate::cln::{Cln, ClnService};
 use crate::config::Config;
 use crate::events::JsonEvents;
 use crate::executor::Executor;
 use crate::feeds::Feeds;
 use crate::grpc;
 use crate::http::{
-    AcceptedForms, Access, HealthPages, MAX_PUBLIC_MESSAGE_BYTES, MetricsEndpoint, Router,
-    keep_reported,
+    AcceptedForms, Access, ClnRouter, HealthPages, MAX_PUBLIC_MESSAGE_BYTES, MetricsEndpoint,
+    Router, keep_reported,
 };
 use crate::metrics::{self, Metrics};
 use crate::node::startup::StartPhase;
@@ -29,6 +29,8 @@ pub(super) struct Services {
     pub(super) calls: Executor,
     /// The methods of Core Lightning.
     pub(super) cln: Cln,
+    /// Answers calls of Core Lightning's gRPC interface.
+    pub(super) cln_router: ClnRouter,
     /// Events as they are sent in JSON.
     pub(super) events: Arc<JsonEvents>,
     /// Sets the phase of the start that calls see.
@@ -68,11 +70,13 @@ impl Services {
         let access = Access { permissions, accepted, body_timeout, started_at_secs };
         let (latest_metrics, latest) = watch::channel(None);
         let requests = metrics::Requests::new()?;
+        let cln_service = ClnService::new(cln.clone());
+        let cln_router = ClnRouter::new(cln_service, requests.clone(), body_timeout);
         let metrics =
             MetricsEndpoint::new(&config.metrics, latest, requests, readiness.subscribe());
         let health = health.max_decoding_message_size(MAX_PUBLIC_MESSAGE_BYTES);
         let pages = HealthPages::new(readiness.subscribe());
         let router = Router::new(service, access, health, pages, metrics, &config.http, feeds)?;
-        Ok(Self { router, calls, cln, events, progress, latest_metrics })
+        Ok(Self { router, calls, cln, cln_router, events, progress, latest_metrics })
     }
 }

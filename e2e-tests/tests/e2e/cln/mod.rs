@@ -2,6 +2,7 @@
 
 mod client;
 mod framing;
+mod grpc;
 mod payments;
 mod shape;
 

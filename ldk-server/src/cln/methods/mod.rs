@@ -1,6 +1,6 @@
 //! The methods: one list, from which calls, `help`, `check` and the refusals follow.
 
-mod address;
+pub(super) mod address;
 mod channels;
 mod checkmessage;
 mod connect;
@@ -28,6 +28,8 @@ use crate::error::quoted;
 
 pub(super) use help::arguments;
 pub(super) use info::FeesCollected;
+pub(super) use pay::failure_code as payment_failure_code;
+pub(super) use payment::hash as payment_hash;
 
 /// A method: its parameters, once they are read.
 trait Method: Sized + Send + 'static {

@@ -203,7 +203,8 @@ fn unknown_outcome() -> RpcError {
     RpcError::generic("the outcome of the payment is unknown; ask listpays for it")
 }
 
-fn failure_code(reason: PaymentFailureReason) -> i64 {
+/// The number of a failure.
+pub(in crate::cln) fn failure_code(reason: PaymentFailureReason) -> i64 {
     match reason {
         PaymentFailureReason::RecipientRejected | PaymentFailureReason::InvoiceRequestRejected => {
             code::PAY_DESTINATION_PERM_FAIL

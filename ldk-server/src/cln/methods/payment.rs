@@ -6,7 +6,7 @@ use ldk_server_grpc::types::{self, PaymentStatus};
 use crate::wire;
 
 /// The hash of a Lightning payment.
-pub(super) fn hash(payment: &types::Payment) -> Option<String> {
+pub(in crate::cln) fn hash(payment: &types::Payment) -> Option<String> {
     match payment.kind.as_ref()?.kind.as_ref()? {
         Kind::Onchain(_) => None,
         Kind::Bolt11(kind) => Some(kind.hash.clone()),
