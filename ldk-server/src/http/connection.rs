@@ -21,7 +21,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::answer::Answering;
+use super::Answerer;
 use super::client::{Budget, Client};
 use super::handshake::handshake;
 use super::identity::ConnectionIdentity;
@@ -52,7 +52,7 @@ pub(super) struct Connections {
     slots: Arc<Slots>,
     budget: Budget,
     limits: Arc<LimitsConfig>,
-    router: Answering,
+    answerer: Answerer,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -62,16 +62,16 @@ pub(super) struct Connection {
     slot: Arc<Slot>,
     budget: Budget,
     limits: Arc<LimitsConfig>,
-    router: Answering,
+    answerer: Answerer,
     stop: CancellationToken,
 }
 
 impl Connections {
-    /// Answers with `router` until `stop` is cancelled.
-    pub(super) fn new(router: Answering, limits: LimitsConfig, stop: CancellationToken) -> Self {
+    /// Answers with `answerer` until `stop` is cancelled.
+    pub(super) fn new(answerer: Answerer, limits: LimitsConfig, stop: CancellationToken) -> Self {
         let slots = Slots::new(limits.max_connections);
         let (budget, tasks) = (Budget::new(limits.max_auth_failure_delay), TaskTracker::new());
-        Self { slots, budget, limits: Arc::new(limits), router, stop, tasks }
+        Self { slots, budget, limits: Arc::new(limits), answerer, stop, tasks }
     }
 
     /// Takes a slot for a new connection. `None` if there is none.
@@ -80,7 +80,7 @@ impl Connections {
             slot: Arc::new(self.slots.take()?),
             budget: self.budget.clone(),
             limits: Arc::clone(&self.limits),
-            router: Arc::clone(&self.router),
+            answerer: self.answerer.clone(),
             stop: self.stop.clone(),
         })
     }
@@ -209,12 +209,12 @@ impl Connection {
         }
         let (client, identity) = (Arc::new(client), identity.map(Arc::new));
         let _ended = client.ended().drop_guard();
-        let (router, of_requests) = (Arc::clone(&self.router), Arc::clone(&client));
+        let (answerer, of_requests) = (self.answerer.clone(), Arc::clone(&client));
         let service = service_fn(move |mut request: Request<Incoming>| {
             let extensions = request.extensions_mut();
             extensions.insert(Arc::clone(&of_requests));
             identity.iter().for_each(|identity| drop(extensions.insert(Arc::clone(identity))));
-            router.answer(request)
+            answerer.answer(request)
         });
         let http = self.http();
         let stream = Watched::new(stream, client.writes().clone(), client.ended());

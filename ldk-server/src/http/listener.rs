@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-use super::answer::Answering;
+use super::Answerer;
 use super::connection::{Connection, Connections};
 use crate::certificate::Certificate;
 use crate::clock::LogThrottle;
@@ -47,9 +47,9 @@ impl Listener {
         self.socket.local_addr()
     }
 
-    /// Answers with `router` until `stop` is cancelled, then waits for the calls under way.
-    pub async fn serve(self, router: Answering, stop: CancellationToken) {
-        let connections = Connections::new(router, self.limits, stop.clone());
+    /// Answers with `answerer` until `stop` is cancelled, then waits for the calls under way.
+    pub async fn serve(self, answerer: impl Into<Answerer>, stop: CancellationToken) {
+        let connections = Connections::new(answerer.into(), self.limits, stop.clone());
         loop {
             let accepted = tokio::select! {
                 () = stop.cancelled() => break,

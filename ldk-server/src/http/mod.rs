@@ -1,8 +1,8 @@
 //! The listener: TLS, then HTTP, then the page or service that a request is for.
 
-mod answer;
+mod answerer;
 mod client;
-mod cln;
+mod cln_grpc;
 mod connection;
 mod documentation;
 mod failures;
@@ -28,8 +28,8 @@ mod stream;
 mod watched;
 mod web;
 
-pub use answer::Answer;
-pub(crate) use cln::ClnRouter;
+pub use answerer::Answerer;
+pub(crate) use cln_grpc::routes as cln_grpc_routes;
 pub use health::{HealthPages, keep_reported};
 pub use identity::ConnectionIdentity;
 pub use layers::{AcceptedForms, Access};

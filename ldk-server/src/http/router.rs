@@ -3,7 +3,7 @@
 //! A gRPC call is answered with a gRPC status even at the path of a page. So there are two routers, for
 //! calls and for pages, and the content type of the request selects one of them; a request for no page
 //! falls back to the calls. The routers of further HTTP interfaces belong to the pages, by `merge` or
-//! `nest`. The listener answers with [`Router::answer`], with TLS and without.
+//! `nest`. Every listener, with TLS or without, answers with [`Router::answer`].
 //!
 //! The Lightning service is the fallback of the calls instead of a route, because a stranger must not
 //! learn whether a service exists: its checks come first. A call of its own path passes no router, which
@@ -30,7 +30,6 @@ use tower::util::MapErrLayer;
 use tower::{Layer as _, Service, ServiceBuilder};
 use tower_http::set_header::SetResponseHeaderLayer;
 
-use super::answer::Answer;
 use super::client::AnswerSize;
 use super::feeds::{Identify, identify as identify_subscriber};
 use super::layers::admission::{AdmitCall, AdmitPublic};
@@ -104,10 +103,12 @@ impl Router {
         let Others { lightning, calls, is_json_enabled: has_grpc_web } = others;
         Ok(Self { lightning, calls, pages, has_grpc_web })
     }
-}
 
-impl Answer for Router {
-    fn answer(
+    /// Answers a request, which has the [`Client`](super::client::Client) in its extensions.
+    ///
+    /// The request is moved once and the answer is on the heap, because each stream of a stranger has room
+    /// for both.
+    pub(super) fn answer(
         &self,
         request: http::Request<Incoming>,
     ) -> BoxFuture<'static, Result<Response, Infallible>> {

@@ -11,7 +11,7 @@ use crate::certificate::{Certificate, CertificateReloader};
 use crate::cln::{Cln, ClnSocket};
 use crate::config::Config;
 use crate::hold::deadline;
-use crate::http::{ClnRouter, Listener, Router};
+use crate::http::{Answerer, Listener, Router};
 use crate::node::startup::Started;
 use crate::readiness::{Probe, Readiness};
 use crate::retention::invoices::InvoicePruner;
@@ -27,7 +27,7 @@ impl Tasks {
         stop: &Stop,
     ) {
         let stop = || stop.serving().clone();
-        let serving = listener.serve(Arc::new(router), stop());
+        let serving = listener.serve(router, stop());
         let serving = async move {
             serving.await;
             Ok::<_, std::convert::Infallible>(())
@@ -55,12 +55,12 @@ impl Tasks {
     pub(super) fn spawn_cln_grpc(
         &mut self,
         listening: Option<(Listener, CertificateReloader)>,
-        router: ClnRouter,
+        answerer: Answerer,
         stop: &Stop,
     ) {
         if let Some((listener, certificate)) = listening {
             let stop = || stop.serving().clone();
-            let serving = listener.serve(Arc::new(router), stop());
+            let serving = listener.serve(answerer, stop());
             self.spawn(ShutdownPhase::Connections, "Core Lightning's gRPC service", serving);
             let keeping = certificate.keep(stop());
             self.spawn(ShutdownPhase::Serving, "certificate for Core Lightning's clients", keeping);

@@ -61,7 +61,7 @@ impl Prepared {
         let (listener, address) = listen(config, &certificate).await?;
         let cln_grpc = match (&config.cln_grpc, cln_certificate) {
             (Some(cln), Some((certificate, reloader))) => {
-                Some((listen_for_cln(config, cln.address, certificate).await?, reloader))
+                Some((listen_for_cln_grpc(config, cln.address, certificate).await?, reloader))
             },
             _ => None,
         };
@@ -113,7 +113,7 @@ async fn listen(
     Ok((listener, address))
 }
 
-async fn listen_for_cln(
+async fn listen_for_cln_grpc(
     config: &Config,
     address: SocketAddr,
     certificate: Certificate,

@@ -15,8 +15,8 @@ use crate::executor::Executor;
 use crate::feeds::Feeds;
 use crate::grpc;
 use crate::http::{
-    AcceptedForms, Access, ClnRouter, HealthPages, MAX_PUBLIC_MESSAGE_BYTES, MetricsEndpoint,
-    Router, keep_reported,
+    AcceptedForms, Access, Answerer, HealthPages, MAX_PUBLIC_MESSAGE_BYTES, MetricsEndpoint,
+    Router, cln_grpc_routes, keep_reported,
 };
 use crate::metrics::{self, Metrics};
 use crate::node::startup::StartPhase;
@@ -30,7 +30,7 @@ pub(super) struct Services {
     /// The methods of Core Lightning.
     pub(super) cln: Cln,
     /// Answers calls of Core Lightning's gRPC interface.
-    pub(super) cln_router: ClnRouter,
+    pub(super) cln_grpc: Answerer,
     /// Events as they are sent in JSON.
     pub(super) events: Arc<JsonEvents>,
     /// Sets the phase of the start that calls see.
@@ -71,12 +71,12 @@ impl Services {
         let (latest_metrics, latest) = watch::channel(None);
         let requests = metrics::Requests::new()?;
         let cln_service = ClnService::new(cln.clone());
-        let cln_router = ClnRouter::new(cln_service, requests.clone(), body_timeout);
+        let cln_grpc = cln_grpc_routes(cln_service, requests.clone(), body_timeout).into();
         let metrics =
             MetricsEndpoint::new(&config.metrics, latest, requests, readiness.subscribe());
         let health = health.max_decoding_message_size(MAX_PUBLIC_MESSAGE_BYTES);
         let pages = HealthPages::new(readiness.subscribe());
         let router = Router::new(service, access, health, pages, metrics, &config.http, feeds)?;
-        Ok(Self { router, calls, cln, cln_router, events, progress, latest_metrics })
+        Ok(Self { router, calls, cln, cln_grpc, events, progress, latest_metrics })
     }
 }

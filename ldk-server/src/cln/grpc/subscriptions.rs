@@ -78,16 +78,18 @@ impl Subscriptions {
                 rpc.name
             )));
         };
-        let events = self.events(caller.clone()).await?;
+        // The call is answered when the subscription has begun; what is asked for later are calls of their own.
+        let asking = Caller::known(caller.identity().clone(), caller.grant().clone());
+        let events = self.events(caller).await?;
         let notices: BoxStream<'static, Result<Json, Status>> = match source {
             Source::Nothing => ends_only(events),
-            Source::Events(topic) => notices(events, Notices::new(self.cln.clone(), caller, topic)),
+            Source::Events(topic) => notices(events, Notices::new(self.cln.clone(), asking, topic)),
             Source::Polled(polled) => {
                 let place = Arc::clone(&self.polling).try_acquire_owned().map_err(|_| {
                     let name = &rpc.name;
                     Status::resource_exhausted(format!("{name}: {MAX_POLLING} have subscribed"))
                 })?;
-                Watch::new(self.cln.clone(), caller, polled, place).notices(events).await?
+                Watch::new(self.cln.clone(), asking, polled, place).notices(events).await?
             },
         };
         let message = |notice: Json| answers::message(&rpc.response, &notice).map_err(unfit);

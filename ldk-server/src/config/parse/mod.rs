@@ -1,7 +1,7 @@
 //! Converts the values of keys to the parts of a `Config`. Errors name the key.
 
 mod chain;
-mod cln;
+mod cln_grpc;
 mod http;
 mod limits;
 mod liquidity;
@@ -20,7 +20,7 @@ use std::time::Duration;
 
 pub(super) use self::log::log;
 pub(super) use chain::{chain_source, choose_bitcoind_login, force_wallet_full_scan, sync};
-pub(super) use cln::cln_grpc;
+pub(super) use cln_grpc::cln_grpc;
 pub(super) use http::http;
 use ldk_node::bitcoin::Network;
 use ldk_node::bitcoin::secp256k1::PublicKey;

@@ -98,12 +98,14 @@ pub(in crate::config) fn async_payments_role(
 
 pub(in crate::config) fn grpc_address(values: &Values) -> Result<SocketAddr, ConfigError> {
     const KEY: Key<Text> = keys::NODE_GRPC_SERVICE_ADDRESS;
-    let text = values.text(KEY).ok_or_else(|| missing(KEY))?;
-    socket_address(KEY, &text)
+    socket_address(KEY, &values.text(KEY).ok_or_else(|| missing(KEY))?)
 }
 
-/// The address in the text of a key.
-pub(super) fn socket_address(key: Key<Text>, text: &str) -> Result<SocketAddr, ConfigError> {
+/// The address to listen at that a key has.
+pub(in crate::config) fn socket_address(
+    key: Key<Text>,
+    text: &str,
+) -> Result<SocketAddr, ConfigError> {
     text.parse().map_err(|_| {
         let accepted = "accepted are ipv4:port and [ipv6]:port, not host names";
         ConfigError::new(key, format!("\"{text}\"; {accepted}"))

@@ -1,6 +1,5 @@
 //! The gRPC service for clients of Core Lightning.
 
-use std::net::SocketAddr;
 use std::path::Path;
 
 use ldk_node::bitcoin::Network;
@@ -17,7 +16,7 @@ pub(in crate::config) fn cln_grpc(
     network: Network,
 ) -> Result<Option<ClnGrpcConfig>, ConfigError> {
     let Some(text) = values.text(keys::CLN_GRPC_ADDRESS) else { return Ok(None) };
-    let address: SocketAddr = socket_address(keys::CLN_GRPC_ADDRESS, &text)?;
+    let address = socket_address(keys::CLN_GRPC_ADDRESS, &text)?;
     let dir = places::network_dir(storage_dir, &network.to_string());
     let AuthorityFiles { server_cert, server_key, .. } = AuthorityFiles::in_dir(&dir);
     let tls = TlsConfig {
