@@ -166,7 +166,7 @@ fn answers_are_messages() {
 
     let hop = json!({"pubkey": "02", "short_channel_id": "1x1x1", "fee_base_msat": 1});
     let decoded = message("Decode", &json!({"type": "bolt11 invoice", "routes": [[hop, hop]]}));
-    assert_eq!(field(&decoded, "item_type"), Value::EnumNumber(2));
+    assert_eq!(field(&decoded, "item_type"), Value::EnumNumber(3));
     let routes = field(&decoded, "routes");
     let hints = field(routes.as_message().unwrap(), "hints");
     let hops = field(hints.as_list().unwrap()[0].as_message().unwrap(), "hops");
