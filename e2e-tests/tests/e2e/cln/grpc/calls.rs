@@ -62,7 +62,7 @@ pub(super) async fn an_invoice_is_paid_and_told_of(grpc: &Grpc, bob: &Node) -> R
                     'till 1'\", data: None }";
     assert_eq!((code.as_str(), details.as_str()), ("UNKNOWN", expected));
     let bolt11 = text(&made, "bolt11")?;
-    let decoded = grpc.pyln("Decode", json!({"string": bolt11})).await?;
+    let decoded = grpc.own("Decode", json!({"string": bolt11})).await?;
     assert_eq!(
         (&decoded["item_type"], &decoded["valid"]),
         (&json!("BOLT11_INVOICE"), &json!(true))
