@@ -2,8 +2,8 @@
 
 use ldk_server_grpc::events::event_envelope::Event;
 use ldk_server_grpc::events::{
-    ChannelClosureInitiator, ChannelState, ChannelStateChangeReasonKind as Reason,
-    ChannelStateChanged, EventEnvelope, PaymentForwarded,
+    ChannelClosureInitiator, ChannelState, ChannelStateChangeReason,
+    ChannelStateChangeReasonKind as Reason, ChannelStateChanged, EventEnvelope, PaymentForwarded,
 };
 use ldk_server_grpc::types::Payment;
 use serde_json::{Map, Value as Json, json};
@@ -162,7 +162,7 @@ impl Notices {
         at_secs: u64,
     ) -> Result<Option<Json>, RpcError> {
         let reason = changed.reason.as_ref();
-        let kind = reason.map_or(Reason::Unspecified, |reason| reason.kind());
+        let kind = reason.map_or(Reason::Unspecified, ChannelStateChangeReason::kind);
         let Some(new_state) = state(changed.state(), kind) else { return Ok(None) };
         let message = reason.map(|reason| &reason.message).filter(|text| !text.is_empty());
         let mut notice = json!({
