@@ -14,6 +14,9 @@ use protox::prost_reflect::prost_types::{
 
 const PROTO_DIR: &str = "src/proto";
 const PROTOS: [&str; 4] = ["api.proto", "events.proto", "types.proto", "error.proto"];
+/// Core Lightning's service, whose messages have no types: they are read by their descriptors.
+const CLN_PROTO: &str = "node.proto";
+const CLN_PROTO_DIR: &str = "src/proto/cln";
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed={PROTO_DIR}");
@@ -25,6 +28,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         .file_descriptor_set();
     std::fs::write(out_dir.join("descriptor_set.bin"), descriptors.encode_to_vec())?;
     std::fs::write(out_dir.join("rpcs.rs"), rpc_table(&descriptors)?)?;
+    let cln = protox::compile([CLN_PROTO], [CLN_PROTO_DIR])?;
+    std::fs::write(out_dir.join("cln_descriptor_set.bin"), cln.encode_to_vec())?;
 
     write_server(descriptors.clone(), out_dir.join("server"))?;
     let mut builder = tonic_prost_build::configure()

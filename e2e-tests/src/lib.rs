@@ -84,7 +84,9 @@ pub use socks::{Exit, HOST_UNREACHABLE, SocksProxy, SocksRequest};
 pub use spend::{Spend, Spent};
 pub use strace::{Stall, Strace};
 pub use tcp_proxy::TcpProxy;
-pub use tls::{tls_connect, tls_connect_at, tls_connect_by, tls_connect_trusting, tls_over};
+pub use tls::{
+    tls_as_client, tls_connect, tls_connect_at, tls_connect_by, tls_connect_trusting, tls_over,
+};
 pub use tools::{Tools, example};
 pub use wait::until;
 pub use webhook_receiver::{Posted, Reaction, WebhookReceiver};

@@ -13,6 +13,7 @@ use ldk_server_client::Code;
 use ldk_server_grpc::places::Places;
 use ldk_server_grpc::{SERVICE_NAME, auth};
 use prost::Message as _;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
@@ -84,6 +85,21 @@ impl RawConnection {
     /// As [`open`](Self::open); of each answer so many bytes are taken before it is read.
     pub async fn open_with_window(node: &NodeConfig, window_bytes: u32) -> Result<Self> {
         let stream = tls_connect(node, rustls::DEFAULT_VERSIONS, &["h2"]).await?;
+        Self::over_with_window(stream, window_bytes).await
+    }
+
+    /// Speaks HTTP/2 on this stream.
+    pub async fn over<S>(stream: S) -> Result<Self>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        Self::over_with_window(stream, DEFAULT_WINDOW_BYTES).await
+    }
+
+    async fn over_with_window<S>(stream: S, window_bytes: u32) -> Result<Self>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
         let (sender, connection) = http2::Builder::new(TokioExecutor::new())
             .initial_stream_window_size(window_bytes)
             .handshake(TokioIo::new(stream))

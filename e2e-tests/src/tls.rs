@@ -7,7 +7,7 @@ use anyhow::Result;
 use ldk_server_grpc::places;
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, ServerName};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
@@ -88,6 +88,35 @@ pub async fn tls_connect_trusting(
     let tcp = TcpStream::connect(node.grpc.address()).await?;
     tcp.set_nodelay(true)?;
     Ok(connector.connect(ServerName::try_from("localhost")?, tcp).await?)
+}
+
+/// Connects to this address, trusting the authority in this file for the server with this name, shows the
+/// certificate with its key (both in PEM), if there is one, and offers this application protocol.
+pub async fn tls_as_client(
+    address: &str,
+    ca_cert: &Path,
+    server_name: &str,
+    client: Option<&(String, String)>,
+    protocol: &str,
+) -> Result<TlsStream<TcpStream>> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(ca_cert)?)?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(rustls::DEFAULT_VERSIONS)?
+        .with_root_certificates(roots);
+    let mut config = match client {
+        Some((certificate, key)) => builder.with_client_auth_cert(
+            vec![CertificateDer::from_pem_slice(certificate.as_bytes())?],
+            PrivateKeyDer::from_pem_slice(key.as_bytes())?,
+        )?,
+        None => builder.with_no_client_auth(),
+    };
+    config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
+    let tcp = TcpStream::connect(address).await?;
+    tcp.set_nodelay(true)?;
+    let server_name = ServerName::try_from(server_name.to_owned())?;
+    Ok(TlsConnector::from(Arc::new(config)).connect(server_name, tcp).await?)
 }
 
 fn config(

@@ -45,5 +45,12 @@ pub const SERVICE_NAME: &str = "api.LightningNode";
 /// The encoded `google.protobuf.FileDescriptorSet` of every proto file, imports included.
 pub const DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptor_set.bin"));
 
+/// The full name of the service for clients of Core Lightning.
+pub const CLN_SERVICE_NAME: &str = "cln.Node";
+
+/// The encoded `google.protobuf.FileDescriptorSet` of [`CLN_SERVICE_NAME`], without comments.
+pub const CLN_DESCRIPTOR_SET: &[u8] =
+    include_bytes!(concat!(env!("OUT_DIR"), "/cln_descriptor_set.bin"));
+
 /// The largest request body, and the largest unary response, in bytes.
 pub const MAX_MESSAGE_BYTES: usize = 10 * 1024 * 1024;

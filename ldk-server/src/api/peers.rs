@@ -65,7 +65,7 @@ pub(super) fn list(
 /// A peer as the API shows it.
 fn shown(peer: KnownPeer) -> types::Peer {
     let is_connected = peer.is_connected();
-    let KnownPeer { node_id, address, connected_address, is_persisted } = peer;
+    let KnownPeer { node_id, address, connected_address, is_persisted, .. } = peer;
     let elsewhere = connected_address.filter(|connected| *connected != address);
     types::Peer {
         node_id: node_id.to_string(),

@@ -1,4 +1,5 @@
-//! Core Lightning's interface: its methods over the calls of the API, and its Unix socket.
+//! Core Lightning's interface: its methods over the calls of the API, its Unix socket,
+//! and its gRPC service.
 //!
 //! A method reads its parameters, makes calls through the dispatcher, so that permissions, limits and the
 //! audit hold as for every other caller, and answers in Core Lightning's form. It knows nothing of
@@ -10,6 +11,7 @@ mod connection;
 mod error;
 mod filter;
 mod framing;
+mod grpc;
 mod methods;
 mod notifications;
 mod onchain_args;
@@ -25,6 +27,7 @@ use serde_json::Value;
 use tonic::Status;
 
 pub(crate) use error::{RpcError, code};
+pub(crate) use grpc::{ClnService, name_at as grpc_call_at};
 pub(crate) use methods::usages;
 pub(crate) use notifications::notifications;
 pub(crate) use runes::holder;
@@ -102,6 +105,17 @@ impl Cln {
         let caller = self.0.dispatcher.admit_foreign(method, caller)?;
         let (method, args) = call?;
         Ok(Understood { cln: self.clone(), caller, method, args })
+    }
+
+    /// Runs a method for a caller who is answered elsewhere, if that is allowed.
+    async fn run(
+        &self,
+        caller: Caller,
+        method: &str,
+        params: Option<Value>,
+    ) -> Result<Value, RpcError> {
+        let Understood { cln, caller, method, args } = self.admit(caller, method, params)?;
+        (method.run)(Call { cln, caller }, args).await
     }
 }
 

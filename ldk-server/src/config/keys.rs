@@ -427,6 +427,10 @@ keys! {
         "cln.rest_tls",
         "Whether CLNRest has TLS; without it, the address must be one of this machine only",
     ).default("true");
+    CLN_GRPC_ADDRESS: Text(
+        "cln.grpc_address",
+        "Address of the gRPC service for clients of Core Lightning, such as 127.0.0.1:9736 [default: none]",
+    ).value("ADDR:PORT");
     CLN_RPC_FILE: Text(
         "cln.rpc_file",
         "Unix socket for clients of Core Lightning; a name without a directory is one in the directory of the network, such as lightning-rpc [default: none]",

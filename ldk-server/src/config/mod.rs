@@ -32,9 +32,9 @@ use ldk_node::lightning::routing::router::RouteParametersConfig;
 use ldk_node::liquidity::LSPS2ServiceConfig;
 use ldk_server_grpc::places;
 pub use sections::{
-    ChannelsConfig, ClientAuthConfig, ClnRestConfig, EventsConfig, HrnConfig, HttpConfig,
-    LimitsConfig, LnurlConfig, LogConfig, LogFormat, LogRotation, LspConfig, MetricsConfig,
-    MetricsLogin, PeerLimitsConfig, TlsConfig, UnixSocketConfig, WebhooksConfig,
+    ChannelsConfig, ClientAuthConfig, ClnGrpcConfig, ClnRestConfig, EventsConfig, HrnConfig,
+    HttpConfig, LimitsConfig, LnurlConfig, LogConfig, LogFormat, LogRotation, LspConfig,
+    MetricsConfig, MetricsLogin, PeerLimitsConfig, TlsConfig, UnixSocketConfig, WebhooksConfig,
 };
 use values::Values;
 
@@ -56,6 +56,8 @@ pub struct Config {
     pub cln_rest: Option<ClnRestConfig>,
     /// The Unix socket for clients of Core Lightning.
     pub cln_socket: Option<UnixSocketConfig>,
+    /// The gRPC service for clients of Core Lightning.
+    pub cln_grpc: Option<ClnGrpcConfig>,
     /// The addresses where Lightning peers connect.
     pub listening_addresses: Vec<SocketAddress>,
     /// The addresses that are announced; empty for the listening addresses.
@@ -191,6 +193,7 @@ impl Config {
             grpc_address: parse::grpc_address(values)?,
             unix_socket: parse::unix_socket(values)?,
             cln_rest: parse::cln_rest(values)?,
+            cln_grpc: parse::cln_grpc(values, &storage_dir, network)?,
             cln_socket: parse::cln_socket(values, &storage_dir, network)?,
             async_payments_role: parse::async_payments_role(values, identity.is_announceable())?,
             listening_addresses: identity.listening_addresses,

@@ -87,6 +87,15 @@ pub struct ClientAuthConfig {
     pub dir: PathBuf,
 }
 
+/// The gRPC service for clients of Core Lightning.
+#[derive(Clone)]
+pub struct ClnGrpcConfig {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Its certificate, which the server's own authority has issued, as those of its clients.
+    pub tls: TlsConfig,
+}
+
 /// The Unix socket of the service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnixSocketConfig {

@@ -675,6 +675,21 @@ fn clients_have_certificates_if_they_are_to_have_some() {
     assert!(refused.contains("tls.client_auth: \"on\"; accepted are off, optional"), "{refused}");
 }
 
+#[test]
+fn the_grpc_service_for_core_lightnings_clients_wants_certificates() {
+    assert!(load(MINIMAL, &[]).unwrap().cln_grpc.is_none());
+    let config = load(MINIMAL, &["--cln-grpc-address", "10.1.2.3:9736"]).unwrap();
+    let dir = config.network_dir();
+    let ClnGrpcConfig { address, tls } = config.cln_grpc.unwrap();
+    assert_eq!(address.to_string(), "10.1.2.3:9736");
+    assert_eq!(tls.listening, Some(address.ip()));
+    assert_eq!(tls.cert_path, dir.join("server.pem"));
+    assert_eq!(tls.client_auth, Some(ClientAuthConfig { is_required: true, dir }));
+    assert!(config.tls.client_auth.is_none(), "the node's own port is as it was");
+    let refused = refusal(MINIMAL, &["--cln-grpc-address", "localhost:9736"]);
+    assert!(refused.contains("cln.grpc_address: \"localhost:9736\"; accepted are"), "{refused}");
+}
+
 #[cfg(unix)]
 #[test]
 fn the_unix_socket_has_a_path_that_fits() {

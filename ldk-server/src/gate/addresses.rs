@@ -79,6 +79,11 @@ impl Known {
         self.exits.get(address).or_else(|| self.inbound.get(address))
     }
 
+    /// Whether the library has this address from a peer that has connected to the gate.
+    pub(super) fn is_inbound(&self, address: &SocketAddress) -> bool {
+        self.inbound.contains_key(address)
+    }
+
     /// The latest address of a stored peer, if the library has another one.
     pub(super) fn moved_from(
         &self,

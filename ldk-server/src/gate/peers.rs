@@ -16,6 +16,8 @@ pub struct KnownPeer {
     pub address: SocketAddress,
     /// The address of the connection, if there is one.
     pub connected_address: Option<SocketAddress>,
+    /// Whether the peer has made the connection.
+    pub is_inbound: bool,
     /// Whether this node reconnects to it.
     pub is_persisted: bool,
 }
@@ -23,11 +25,13 @@ pub struct KnownPeer {
 impl KnownPeer {
     fn of_library(peer: PeerDetails, known: &Known) -> Self {
         let PeerDetails { node_id, address, is_persisted, is_connected } = peer;
+        let is_inbound = known.is_inbound(&address);
         let address = known.real(&address).unwrap_or(&address).clone();
         let stored = known.stored.get(&node_id).filter(|_| is_persisted);
         Self {
             node_id,
             connected_address: is_connected.then(|| address.clone()),
+            is_inbound: is_connected && is_inbound,
             address: stored.cloned().unwrap_or(address),
             is_persisted,
         }
@@ -55,6 +59,7 @@ impl PeerGate {
                     node_id: *node_id,
                     address: pending.address.clone(),
                     connected_address: None,
+                    is_inbound: false,
                     is_persisted: true,
                 }),
             }

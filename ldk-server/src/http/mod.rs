@@ -2,6 +2,7 @@
 
 mod answerer;
 mod client;
+mod cln_grpc;
 mod cln_rest;
 mod connection;
 mod documentation;
@@ -29,6 +30,7 @@ mod watched;
 mod web;
 
 pub use answerer::Answerer;
+pub(crate) use cln_grpc::routes as cln_grpc_routes;
 pub(crate) use cln_rest::ClnRest;
 pub use health::{HealthPages, keep_reported};
 pub use identity::ConnectionIdentity;

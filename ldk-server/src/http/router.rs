@@ -51,6 +51,9 @@ const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/grpc+pro
 const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 
+/// What is told over HTTP/1.
+pub(super) const GRPC_NEEDS_HTTP_2: &str = "gRPC needs HTTP/2\n";
+
 /// The largest request message to a service that needs no key: it contains nothing but names.
 pub const MAX_PUBLIC_MESSAGE_BYTES: usize = 16 * 1024;
 
@@ -192,7 +195,7 @@ where
     if request.version() == Version::HTTP_2 {
         return calls.call(request).await;
     }
-    let refused = (StatusCode::HTTP_VERSION_NOT_SUPPORTED, "gRPC needs HTTP/2\n");
+    let refused = (StatusCode::HTTP_VERSION_NOT_SUPPORTED, GRPC_NEEDS_HTTP_2);
     Ok(refused.into_response())
 }
 
@@ -235,7 +238,7 @@ where
 }
 
 /// Adds the layers that all calls have in common.
-fn call<S>(
+pub(super) fn call<S>(
     requests: Requests,
     service: S,
 ) -> impl Service<Request, Response = Response, Error = Infallible, Future: Send>

@@ -64,6 +64,22 @@ impl Tasks {
         }
     }
 
+    /// Spawns the listener for clients of Core Lightning's gRPC interface, if there is one.
+    pub(super) fn spawn_cln_grpc(
+        &mut self,
+        listening: Option<(Listener, CertificateReloader)>,
+        answerer: Answerer,
+        stop: &Stop,
+    ) {
+        if let Some((listener, certificate)) = listening {
+            let stop = || stop.serving().clone();
+            let serving = listener.serve(answerer, stop());
+            self.spawn(ShutdownPhase::Connections, "Core Lightning's gRPC service", serving);
+            let keeping = certificate.keep(stop());
+            self.spawn(ShutdownPhase::Serving, "certificate for Core Lightning's clients", keeping);
+        }
+    }
+
     /// Spawns the tasks that need a node.
     pub(super) fn spawn_with_node(
         &mut self,

@@ -34,9 +34,11 @@ pub enum StartError {
     /// A partial backup cannot be removed.
     #[error("cannot remove a partial backup: {0}")]
     PartialBackup(#[source] std::io::Error),
-    /// The gRPC service cannot listen.
-    #[error("cannot listen on node.grpc_service_address {address}: {source}")]
+    /// A gRPC service cannot listen.
+    #[error("cannot listen on {key} {address}: {source}")]
     Listen {
+        /// The key of the address.
+        key: &'static str,
         /// The address.
         address: SocketAddr,
         /// The cause.

@@ -33,7 +33,9 @@ fn of(config: &Config) -> Vec<Private> {
     let state = "contains the state of the node, with preimages and keys";
     let mirror = config.mirror_dir().map(|dir| (dir, state));
     let log = config.log.file.clone().map(|file| (file, "names all payments"));
-    let authority = config.tls.client_auth.iter().flat_map(|client_auth| {
+    let of_cln = config.cln_grpc.as_ref().and_then(|cln| cln.tls.client_auth.as_ref());
+    let client_auth = config.tls.client_auth.as_ref().or(of_cln);
+    let authority = client_auth.into_iter().flat_map(|client_auth| {
         let AuthorityFiles { ca_key, client_key, .. } = AuthorityFiles::in_dir(&client_auth.dir);
         [(ca_key, "issues certificates to clients"), (client_key, "gives full access to the node")]
     });

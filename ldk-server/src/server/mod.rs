@@ -86,18 +86,28 @@ impl Server {
             listener,
             address,
             cln_rest,
+            cln_grpc,
             cln_socket,
             ..
         } = prepared;
         let config = Arc::new(config);
         let signed_since = (permissions.clone(), started_at_secs);
         let services = Services::new(&config, signed_since, &readiness, &stop, &mut tasks).await?;
-        let Services { router, calls, cln, cln_rest: of_cln, events, progress, latest_metrics } =
-            services;
+        let Services {
+            router,
+            calls,
+            cln,
+            cln_rest: of_cln_rest,
+            cln_grpc: of_cln_grpc,
+            events,
+            progress,
+            latest_metrics,
+        } = services;
         let reloader = prepared.certificate_reloader;
         tasks.spawn_listener((listener, router), reloader, &readiness, &stop);
-        tasks.spawn_cln_rest(cln_rest, of_cln, &stop);
+        tasks.spawn_cln_rest(cln_rest, of_cln_rest, &stop);
         tasks.spawn_cln_socket(cln_socket, cln, &stop);
+        tasks.spawn_cln_grpc(cln_grpc, of_cln_grpc, &stop);
         tracing::info!("gRPC service listening on {address}");
 
         let report = |phase| report_phase(phase, &readiness, &progress);

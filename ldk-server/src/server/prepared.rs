@@ -7,13 +7,16 @@ use super::{StartError, exposure, upstream};
 use crate::api;
 use crate::certificate::{Certificate, CertificateReloader, ClientCertificates};
 use crate::cln::ClnSocket;
-use crate::config::{ClnRestConfig, Config, LimitsConfig};
+use crate::config::{ClnRestConfig, Config, LimitsConfig, keys};
 use crate::descriptors::Shares;
 use crate::gate::{self, ListeningSockets};
 use crate::http::Listener;
 use crate::permissions::{ApiKeys, Permissions, Runes};
 use crate::secrets::{Entropy, SecretError};
 use crate::{backup, secrets, storage};
+
+/// The most connections of clients of Core Lightning.
+const MAX_CLN_CONNECTIONS: usize = 256;
 
 /// The result of the preparation.
 pub(super) struct Prepared {
@@ -30,6 +33,8 @@ pub(super) struct Prepared {
     pub(super) address: SocketAddr,
     /// The listener of CLNRest.
     pub(super) cln_rest: Option<Listener>,
+    /// The listener and the certificate for clients of Core Lightning.
+    pub(super) cln_grpc: Option<(Listener, CertificateReloader)>,
     /// The socket for clients of Core Lightning.
     pub(super) cln_socket: Option<ClnSocket>,
 }
@@ -43,12 +48,32 @@ impl Prepared {
         backup::remove_partial(&network_dir).map_err(StartError::PartialBackup)?;
         let entropy = secrets::entropy(&config.storage_dir)?;
         let (certificate, certificate_reloader) = Certificate::open(config.tls.clone())?;
-        let permissions = permissions(config, &certificate)?;
+        let cln_certificate =
+            config.cln_grpc.as_ref().map(|cln| Certificate::open(cln.tls.clone()));
+        let cln_certificate = cln_certificate.transpose()?;
+        let of_clients = ClientCertificates::of(&certificate).or_else(|| {
+            cln_certificate
+                .as_ref()
+                .and_then(|(certificate, _)| ClientCertificates::of(certificate))
+        });
+        let permissions = permissions(config, of_clients)?;
         exposure::warn(config);
         gate::check(config)?;
         let sockets = ListeningSockets::bind(&config.listening_addresses)?;
         let (listener, address) = listen(config, &certificate).await?;
-        let cln_rest = listen_for_cln(config, &certificate).await?;
+        let cln_rest = listen_for_cln_rest(config, &certificate).await?;
+        let cln_grpc = match (&config.cln_grpc, cln_certificate) {
+            (Some(cln), Some((certificate, reloader))) => Some((
+                listen_for_cln(
+                    config,
+                    (keys::CLN_GRPC_ADDRESS.name(), cln.address),
+                    Some(certificate),
+                )
+                .await?,
+                reloader,
+            )),
+            _ => None,
+        };
         let write_timeout = config.limits.write_timeout;
         let bind = |socket| ClnSocket::bind(socket, write_timeout);
         let cln_socket = config.cln_socket.as_ref().map(bind).transpose()?;
@@ -62,17 +87,20 @@ impl Prepared {
             listener,
             address,
             cln_rest,
+            cln_grpc,
             cln_socket,
         })
     }
 }
 
-fn permissions(config: &Config, certificate: &Certificate) -> Result<Permissions, SecretError> {
+fn permissions(
+    config: &Config,
+    client_certificates: Option<ClientCertificates>,
+) -> Result<Permissions, SecretError> {
     let api_keys = ApiKeys::open(config.storage_dir.clone(), config.network)?;
     let secret = secrets::rune_secret(&config.storage_dir, &config.network.to_string())?;
     let runes =
         Runes::new(&secret).map_err(|error| SecretError::new(&config.storage_dir, error))?;
-    let client_certificates = ClientCertificates::of(certificate);
     Ok(Permissions::new(api_keys, runes, client_certificates, api::group_of))
 }
 
@@ -84,7 +112,8 @@ async fn listen(
     shares.tell(config);
     let limits = LimitsConfig { max_connections: shares.callers, ..config.limits };
     let address = config.grpc_address;
-    let unusable = |source| StartError::Listen { address, source };
+    let key = keys::NODE_GRPC_SERVICE_ADDRESS.name();
+    let unusable = |source| StartError::Listen { key, address, source };
     let listener = Listener::bind(address, Some(certificate.clone()), limits);
     let listener = listener.await.map_err(unusable)?;
     let listener = match &config.unix_socket {
@@ -95,16 +124,23 @@ async fn listen(
     Ok((listener, address))
 }
 
-async fn listen_for_cln(
+async fn listen_for_cln_rest(
     config: &Config,
     certificate: &Certificate,
 ) -> Result<Option<Listener>, StartError> {
-    /// More are closed.
-    const MAX_CONNECTIONS: usize = 256;
     let Some(ClnRestConfig { address, has_tls }) = config.cln_rest else { return Ok(None) };
-    let max_connections = Shares::of(config).callers.min(MAX_CONNECTIONS);
-    let limits = LimitsConfig { max_connections, ..config.limits };
     let certificate = has_tls.then(|| certificate.clone());
+    listen_for_cln(config, (keys::CLN_REST_ADDRESS.name(), address), certificate).await.map(Some)
+}
+
+/// A listener for clients of Core Lightning.
+async fn listen_for_cln(
+    config: &Config,
+    (key, address): (&'static str, SocketAddr),
+    certificate: Option<Certificate>,
+) -> Result<Listener, StartError> {
+    let max_connections = Shares::of(config).callers.min(MAX_CLN_CONNECTIONS);
+    let limits = LimitsConfig { max_connections, ..config.limits };
     let listener = Listener::bind(address, certificate, limits).await;
-    listener.map(Some).map_err(|source| StartError::Listen { address, source })
+    listener.map_err(|source| StartError::Listen { key, address, source })
 }

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::{ShutdownPhase, StartError, Stop, Tasks};
 use crate::api::{self, Dispatcher};
-use crate::cln::Cln;
+use crate::cln::{Cln, ClnService};
 use crate::config::Config;
 use crate::events::JsonEvents;
 use crate::executor::Executor;
@@ -16,7 +16,7 @@ use crate::feeds::Feeds;
 use crate::grpc;
 use crate::http::{
     AcceptedForms, Access, Answerer, ClnRest, HealthPages, MAX_PUBLIC_MESSAGE_BYTES,
-    MetricsEndpoint, Router, keep_reported,
+    MetricsEndpoint, Router, cln_grpc_routes, keep_reported,
 };
 use crate::metrics::{self, Metrics};
 use crate::node::startup::StartPhase;
@@ -31,6 +31,8 @@ pub(super) struct Services {
     pub(super) cln: Cln,
     /// The answers of CLNRest.
     pub(super) cln_rest: Answerer,
+    /// Answers calls of Core Lightning's gRPC interface.
+    pub(super) cln_grpc: Answerer,
     /// Events as they are sent in JSON.
     pub(super) events: Arc<JsonEvents>,
     /// Sets the phase of the start that calls see.
@@ -77,11 +79,13 @@ impl Services {
         let access = Access { permissions, accepted, body_timeout, started_at_secs };
         let (latest_metrics, latest) = watch::channel(None);
         let requests = metrics::Requests::new()?;
+        let cln_service = ClnService::new(cln.clone());
+        let cln_grpc = cln_grpc_routes(cln_service, requests.clone(), body_timeout).into();
         let metrics =
             MetricsEndpoint::new(&config.metrics, latest, requests, readiness.subscribe());
         let health = health.max_decoding_message_size(MAX_PUBLIC_MESSAGE_BYTES);
         let pages = HealthPages::new(readiness.subscribe());
         let router = Router::new(service, access, health, pages, metrics, &config.http, feeds)?;
-        Ok(Self { router, calls, cln, cln_rest, events, progress, latest_metrics })
+        Ok(Self { router, calls, cln, cln_rest, cln_grpc, events, progress, latest_metrics })
     }
 }

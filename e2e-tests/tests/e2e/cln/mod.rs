@@ -3,6 +3,7 @@
 mod channels;
 mod client;
 mod framing;
+mod grpc;
 mod own_data;
 mod payments;
 mod routing;

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use serde::Serialize;
+use serde_json::Value;
 
 /// A network address.
 #[derive(Debug, PartialEq, Serialize)]
@@ -26,6 +27,11 @@ impl Address {
         };
         Some(Self { kind, address: host.to_owned(), port: port.parse().ok()? })
     }
+}
+
+/// The address in such a text, as JSON; nothing if there is none.
+pub(in crate::cln) fn json(text: &str) -> Value {
+    Address::parse(text).and_then(|address| serde_json::to_value(address).ok()).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -75,7 +75,7 @@ impl Method for ListClosedChannels {
             ..Default::default()
         };
         call.ask(rpc::ListChannelAccounts, request).await?;
-        let closed = call.read("list_closed_channels", |app| ops::books::closed_channels(app));
+        let closed = call.read("list_closed_channels", ops::books::closed_channels);
         let closed = closed.await?;
         let rows = closed.iter().filter_map(|(id, record, on_chain)| Row::of(id, record, on_chain));
         let wants = |row: &Row| self.id.as_ref().is_none_or(|id| *id == row.peer_id);

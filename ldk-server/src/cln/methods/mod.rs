@@ -1,6 +1,6 @@
 //! The methods: one list, from which calls, `help`, `check` and the refusals follow.
 
-mod address;
+pub(super) mod address;
 mod autoclean;
 mod bkpr;
 mod bkpr_events;
@@ -67,6 +67,7 @@ pub(super) use help::arguments;
 pub(super) use info::FeesCollected;
 pub(super) use payment::{hash as payment_hash, preimage as payment_preimage};
 pub(super) use scid::scid;
+pub(super) use sending::failure_code as payment_failure_code;
 
 /// A method: its parameters, once they are read.
 trait Method: Sized + Send + 'static {

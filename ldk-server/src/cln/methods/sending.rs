@@ -102,7 +102,7 @@ pub(super) fn no_route(reason: &str) -> RpcError {
     RpcError::new(code::PAY_ROUTE_NOT_FOUND, format!("Failed: {reason}"))
 }
 
-fn failure_code(reason: PaymentFailureReason) -> i64 {
+pub(in crate::cln) fn failure_code(reason: PaymentFailureReason) -> i64 {
     match reason {
         PaymentFailureReason::RecipientRejected | PaymentFailureReason::InvoiceRequestRejected => {
             code::PAY_DESTINATION_PERM_FAIL

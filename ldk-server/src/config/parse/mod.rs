@@ -2,6 +2,7 @@
 
 mod chain;
 mod cln;
+mod cln_grpc;
 mod http;
 mod limits;
 mod liquidity;
@@ -21,6 +22,7 @@ use std::time::Duration;
 pub(super) use self::log::log;
 pub(super) use chain::{chain_source, choose_bitcoind_login, force_wallet_full_scan, sync};
 pub(super) use cln::cln_rest;
+pub(super) use cln_grpc::cln_grpc;
 pub(super) use http::http;
 use ldk_node::bitcoin::Network;
 use ldk_node::bitcoin::secp256k1::PublicKey;
@@ -35,6 +37,8 @@ use rustls_pki_types::DnsName;
 pub(super) use tls::{client_auth, tls};
 pub(super) use unix_socket::{cln_socket, unix_socket};
 pub(super) use webhooks::webhooks;
+
+use node::socket_address;
 
 use super::keys::{self, Key, Number, Text};
 use super::values::Values;

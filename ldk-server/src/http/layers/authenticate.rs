@@ -37,6 +37,11 @@ pub(in crate::http) struct Authenticate {
     accepted: AcceptedForms,
 }
 
+/// Puts the [`Caller`] that the connection tells of into the extensions; whatever else tells of one is not
+/// read.
+#[derive(Clone, Copy)]
+pub(in crate::http) struct CallerOfConnection;
+
 /// Which of the older forms of `x-auth` are accepted.
 #[derive(Clone, Copy, Debug)]
 pub struct AcceptedForms {
@@ -137,14 +142,30 @@ impl Authenticate {
 impl Check<Bytes> for Authenticate {
     fn check(&self, request: &mut Request<Bytes>) -> Result<(), Status> {
         self.identify(request)?;
-        let extensions = request.extensions_mut();
-        if let Some(call) = extensions.remove::<UnverifiedCall>() {
-            call.mark_verified();
-        }
-        if let Some(caller) = extensions.get::<Caller>() {
-            tracing::Span::current().record("caller", tracing::field::display(caller.identity()));
-        }
+        record_known(request);
         Ok(())
+    }
+}
+
+impl<B> Check<B> for CallerOfConnection {
+    fn check(&self, request: &mut Request<B>) -> Result<(), Status> {
+        let identity = connection_identity(request);
+        let identity = identity.ok_or_else(|| unauthenticated("no certificate"))?;
+        let caller = caller_of(identity);
+        request.extensions_mut().insert(caller);
+        record_known(request);
+        Ok(())
+    }
+}
+
+/// The client is no stranger any more, and the log names the caller.
+fn record_known<B>(request: &mut Request<B>) {
+    let extensions = request.extensions_mut();
+    if let Some(call) = extensions.remove::<UnverifiedCall>() {
+        call.mark_verified();
+    }
+    if let Some(caller) = extensions.get::<Caller>() {
+        tracing::Span::current().record("caller", tracing::field::display(caller.identity()));
     }
 }
 

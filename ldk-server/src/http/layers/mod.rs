@@ -28,6 +28,7 @@ use tower::util::{MapErrLayer, MapRequestLayer};
 use tower::{Service, ServiceBuilder};
 
 pub use authenticate::AcceptedForms;
+use authenticate::CallerOfConnection;
 pub(super) use authenticate::{Authenticate, ReadCredential, rune_or_bearer_token};
 pub(super) use body::BodyLayer;
 use check::CheckLayer;
@@ -79,6 +80,30 @@ where
         .layer(MessageLayer)
         .layer(TranslateLayer)
         .layer(CheckLayer(ReplayCheck::new(started_at_secs)))
+        .layer(DeadlineLayer)
+        .layer(MapRequestLayer::new(with_body as fn(_) -> _))
+        .layer(MapErrLayer::new(impossible as fn(_) -> _))
+        .service(inner)
+}
+
+/// Puts checks before a service whose connections tell who calls. Each body has this time to arrive.
+pub(super) fn of_known<S, B>(
+    inner: S,
+    body_timeout: Duration,
+) -> impl Service<Request<B>, Response = Response<Body>, Error = Status, Future: Send> + Clone
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+    S: Clone + Send + Sync + 'static,
+    S::Future: Send,
+    B: http_body::Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
+    B: Send + 'static,
+{
+    ServiceBuilder::new()
+        .layer(CheckLayer(Envelope))
+        .layer(CheckLayer(CallerOfConnection))
+        .layer(BodyLayer::new(body_timeout))
+        .layer(CheckLayer(ReadTimeout))
+        .layer(MessageLayer)
         .layer(DeadlineLayer)
         .layer(MapRequestLayer::new(with_body as fn(_) -> _))
         .layer(MapErrLayer::new(impossible as fn(_) -> _))

@@ -22,6 +22,7 @@ use tracing::Span;
 use tracing::field::Empty;
 
 use super::super::request_id::RequestId;
+use crate::cln;
 use crate::clock::LogThrottle;
 use crate::error::code_name;
 use crate::metrics::{Counted, Requests};
@@ -29,8 +30,8 @@ use crate::rest;
 
 /// Methods of other services, which need no key.
 const OPEN_METHODS: [&str; 3] = ["Check", "Watch", "ServerReflectionInfo"];
-/// Methods whose answer is a stream.
-const STREAMS: [&str; 3] = ["SubscribeEvents", "Watch", "ServerReflectionInfo"];
+/// Methods whose answer is a stream, besides subscriptions.
+const STREAMS: [&str; 2] = ["Watch", "ServerReflectionInfo"];
 
 /// Logs `GetNodeInfo OK in 97 µs` in the span of the call when it ends, and counts it. Dropping it before
 /// means that the caller has disconnected.
@@ -62,7 +63,7 @@ impl RequestLine {
         self.counted.answered(self.begun.elapsed());
         match Status::from_header_map(response.headers()) {
             Some(status) => self.end(&status),
-            None if STREAMS.contains(&self.method) => {
+            None if self.is_stream() => {
                 self.span.in_scope(|| self.log_begin());
                 return response.map(|body| Body::new(LoggedBody { body, line: self }));
             },
@@ -95,6 +96,10 @@ impl RequestLine {
         } else {
             tracing::debug!("{ended}");
         }
+    }
+
+    fn is_stream(&self) -> bool {
+        self.method.starts_with("Subscribe") || STREAMS.contains(&self.method)
     }
 
     /// Whether the method needs no key.
@@ -142,6 +147,9 @@ impl Drop for RequestLine {
 
 /// The method of a path, or a placeholder, because any other text does not belong into the log.
 fn known_method(path: &str) -> &'static str {
+    if let Some(of_cln) = cln::grpc_call_at(path) {
+        return of_cln;
+    }
     let method = path.rsplit('/').next().unwrap_or_default();
     let known = RPC_NAMES.iter().chain(&OPEN_METHODS).find(|known| **known == method);
     known.copied().or_else(|| rest::name_in(path)).unwrap_or("(unknown method)")
