@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use e2e_tests::{Network, Node, until};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::client::{Pyln, Raw};
 
@@ -59,8 +59,7 @@ pub(super) async fn a_forward_is_listed(pyln: &Pyln, alice: &Node, carol: &Node)
         (&row["in_channel"], &row["out_channel"]),
         (&number(alice.id())?, &number(carol.id())?)
     );
-    let amounts =
-        [&row["in_msat"], &row["out_msat"], &row["fee_msat"]].map(|amount| amount.as_u64());
+    let amounts = [&row["in_msat"], &row["out_msat"], &row["fee_msat"]].map(Value::as_u64);
     assert_eq!(amounts, [Some(1_001_000), Some(1_000_000), Some(1_000)]);
     let failed = pyln.result("listforwards", json!({"status": "failed"})).await?;
     assert_eq!(failed, json!({"forwards": []}));

@@ -97,11 +97,10 @@ async fn together(
         };
         if !is_begun {
             is_begun = match call.ask(rpc::CloseChannel, request).await {
-                Ok(_) => true,
+                // It is refused like this if the channel was closed a moment ago.
+                Ok(_) | Err(Error::InvalidArgument { .. }) => true,
                 // The peer is away, or it has begun by itself.
                 Err(Error::FailedPrecondition(_)) => false,
-                // It was closed a moment ago.
-                Err(Error::InvalidArgument { .. }) => true,
                 Err(error) => return Err(error.into()),
             };
         }

@@ -19,6 +19,7 @@ use crate::store::{
     InvoiceFilter, InvoiceName, InvoiceNotes, InvoicePlace, InvoiceRow, InvoiceStatus, ListedState,
     NewInvoice, Page, Remembered, Store,
 };
+use crate::wire;
 
 const OFFER: [u8; 32] = [77; 32];
 
@@ -235,6 +236,13 @@ pub(super) fn a_held_payment_is_paid_or_cancelled<D: TestDatabase>() {
     assert_eq!(with_hash(&store, 1).status, InvoiceStatus::Paid);
     assert_eq!(with_hash(&store, 2).status, InvoiceStatus::Cancelled);
     assert_eq!(store.own_preimage([2; 32]).unwrap(), None);
+    // The library has not written it down.
+    let preimage = |id: u8| {
+        let payment = store.payment(PaymentId([id; 32])).unwrap();
+        payment.as_ref().and_then(wire::payment::preimage)
+    };
+    assert_eq!(preimage(1), Some("09".repeat(32)));
+    assert_eq!(preimage(2), None);
 }
 
 pub(super) fn only_what_waits_for_a_claim_is_cancelled_by_a_failure<D: TestDatabase>() {

@@ -109,6 +109,8 @@ pub(in crate::store) struct PaymentRow {
     /// Why it failed, as the API has it.
     pub(in crate::store) failure: Option<i32>,
     pub(in crate::store) notes: PaymentNotes,
+    /// The preimage that the caller left with the invoice. The library forgets it.
+    pub(in crate::store) own_preimage: Option<[u8; 32]>,
 }
 
 /// What the rules of the history have to know of a payment that is in it.

@@ -2,6 +2,8 @@
 
 use ldk_node::lightning::io;
 use ldk_node::lightning::ln::channelmanager::PaymentId;
+use ldk_node::lightning_types::payment::PaymentPreimage;
+use ldk_node::payment::{PaymentDetails, PaymentDirection, PaymentKind};
 use ldk_server_grpc::types::{Payment, PaymentStatus};
 
 use crate::clock::unix_secs;
@@ -52,8 +54,10 @@ impl PaymentRow {
 
     /// What is handed out of it.
     pub(in crate::store) fn payment(self) -> io::Result<Payment> {
-        let Self { value, created_at, is_pruned, certainty, expires_at: _, failure, notes } = self;
-        let payment = wire::payment::payment(read(&value)?, created_at, is_pruned);
+        let Self { value, created_at, is_pruned, certainty, failure, notes, own_preimage, .. } =
+            self;
+        let details = with_preimage(read(&value)?, own_preimage);
+        let payment = wire::payment::payment(details, created_at, is_pruned);
         let outcome_unknown =
             certainty == Certainty::GivenUp && payment.status() == PaymentStatus::Pending;
         let failed = payment.status() == PaymentStatus::Failed;
@@ -74,4 +78,32 @@ impl PaymentRow {
         let has_expired = is_over && payment.status() == PaymentStatus::Pending;
         Ok(Payment { expired: payment.expired || has_expired, ..payment })
     }
+}
+
+/// A payment that was received, with the preimage that it was claimed with. The library writes none down
+/// for an invoice that it has not made the preimage of (ldk-node 0.7.1).
+fn with_preimage(details: PaymentDetails, own: Option<[u8; 32]>) -> PaymentDetails {
+    let is_received = details.direction == PaymentDirection::Inbound
+        && details.status == ldk_node::payment::PaymentStatus::Succeeded;
+    let own = own.filter(|_| is_received).map(PaymentPreimage);
+    let kind = match details.kind {
+        PaymentKind::Bolt11 { hash, preimage, secret } => {
+            PaymentKind::Bolt11 { hash, preimage: preimage.or(own), secret }
+        },
+        PaymentKind::Bolt11Jit {
+            hash,
+            preimage,
+            secret,
+            counterparty_skimmed_fee_msat,
+            lsp_fee_limits,
+        } => PaymentKind::Bolt11Jit {
+            hash,
+            preimage: preimage.or(own),
+            secret,
+            counterparty_skimmed_fee_msat,
+            lsp_fee_limits,
+        },
+        other => other,
+    };
+    PaymentDetails { kind, ..details }
 }

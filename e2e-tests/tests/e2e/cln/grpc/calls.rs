@@ -79,7 +79,7 @@ pub(super) async fn an_invoice_is_paid_and_told_of(grpc: &Grpc, bob: &Node) -> R
     let waiting = grpc.pyln("WaitInvoice", json!({"label": "till 1"}));
     let (told, paid) = tokio::try_join!(waiting, paying)?;
     assert_eq!(paid.amount_msat, Some(2_000_000));
-    assert_eq!(hex(&told["payment_hash"])?, HASH);
+    assert_eq!(hex(&told["payment_preimage"])?, PREIMAGE);
     assert_eq!(told["amount_received_msat"], json!({"msat": "2000000"}));
     let next = grpc.pyln("WaitAnyInvoice", json!({"lastpay_index": 0})).await?;
     assert_eq!(next, told);

@@ -24,7 +24,10 @@ pub(in crate::store::sqlite) fn find(
     id: PaymentId,
 ) -> rusqlite::Result<Option<PaymentRow>> {
     let mut statement = database.prepare_cached(
-        "SELECT payment, created_at, expired, doubt, expires_at, failure, label, metadata
+        "SELECT payment, created_at, expired, doubt, expires_at, failure, label, metadata,
+             (SELECT preimage FROM ldk_server_invoices AS made
+              WHERE made.payment_hash = ldk_server_payments.payment_hash
+                  AND made.preimage IS NOT NULL) AS own_preimage
          FROM ldk_server_payments WHERE id = ?1",
     )?;
     statement.query_row([id.0], row).optional()
@@ -39,6 +42,7 @@ fn row(row: &Row<'_>) -> rusqlite::Result<PaymentRow> {
         expires_at: row.get(4)?,
         failure: row.get(5)?,
         notes: notes(row)?,
+        own_preimage: row.get("own_preimage")?,
     })
 }
 
@@ -73,7 +77,10 @@ fn exists(database: &Connection, place: PaymentPlace) -> rusqlite::Result<bool> 
 }
 
 const ROWS: &str =
-    "SELECT payment, created_at, expired, doubt, expires_at, failure, label, metadata, newest_first, id
+    "SELECT payment, created_at, expired, doubt, expires_at, failure, label, metadata, newest_first, id,
+         (SELECT preimage FROM ldk_server_invoices AS made
+          WHERE made.payment_hash = ldk_server_payments.payment_hash
+              AND made.preimage IS NOT NULL) AS own_preimage
      FROM ldk_server_payments";
 
 /// A page is one range of an index, in which the rows are in order. What an index does not begin
