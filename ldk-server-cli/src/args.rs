@@ -80,7 +80,8 @@ impl OnceArgs {
 #[derive(Debug, Args)]
 pub(crate) struct WaitArgs {
     /// Wait for the outcome of the payment, for so many seconds at most [default with --wait: 60].
-    /// What has come of it is in `outcome`; a payment that is not over by then goes on
+    /// What has come of it is in `outcome`; a payment that is not over by then goes on. On a terminal, a
+    /// line shows how far it has come
     #[arg(
         long,
         value_name = "SECS",
@@ -93,6 +94,11 @@ pub(crate) struct WaitArgs {
 }
 
 impl WaitArgs {
+    /// How long to wait, in seconds, which whoever takes it does. The call then waits for nothing.
+    pub(crate) fn take(&mut self) -> Option<u32> {
+        self.wait.take()
+    }
+
     /// How long to wait, in seconds.
     pub(crate) fn secs(self) -> Option<u32> {
         self.wait

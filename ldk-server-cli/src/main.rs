@@ -8,6 +8,7 @@ mod date;
 mod failure;
 mod output;
 mod pages;
+mod progress;
 mod qr;
 
 use std::process::ExitCode;

@@ -5,6 +5,7 @@ mod audit;
 mod auth;
 mod backup;
 mod books;
+mod books_pending;
 mod calls_of_others;
 mod certificate;
 mod chain_source;

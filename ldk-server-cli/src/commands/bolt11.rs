@@ -14,7 +14,7 @@ unary_commands!(ReceiveCommands {
 });
 
 unary_commands!(SendCommands {
-    Bolt11Send => bolt11_send,
+    Bolt11Send => bolt11_send as waiting,
     Bolt11SendUnderpaying => bolt11_send_underpaying,
 });
 

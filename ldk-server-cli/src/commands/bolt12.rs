@@ -8,7 +8,7 @@ use crate::args::{NoteArgs, Notes, OnceArgs, PaymentNoteArgs, RouteArgs, WaitArg
 
 unary_commands!(Commands {
     Bolt12Receive => bolt12_receive shows offer,
-    Bolt12Send => bolt12_send,
+    Bolt12Send => bolt12_send as waiting,
 });
 
 /// Create an offer, which can be paid more than once

@@ -4,7 +4,7 @@ use clap::Args;
 use ldk_server_grpc::api::{LnurlPayRequest, LnurlWithdrawRequest, ResolveLnurlRequest};
 
 use crate::amount::Amount;
-use crate::args::{PaymentNoteArgs, RouteArgs};
+use crate::args::{OnceArgs, PaymentNoteArgs, RouteArgs};
 
 unary_commands!(Commands {
     ResolveLnurl => resolve_lnurl,
@@ -28,7 +28,7 @@ impl From<ResolveLnurl> for ResolveLnurlRequest {
 /// Pay an LNURL service or a Lightning address
 ///
 /// Prints the payment's id as soon as it is begun. `get-payment-details` and `events` show the
-/// outcome. Each call is a new payment.
+/// outcome. Each call is a new payment, unless it has an idempotency key.
 #[derive(Debug, Args)]
 pub(crate) struct LnurlPay {
     /// LNURL, or address such as user@example.org
@@ -45,6 +45,9 @@ pub(crate) struct LnurlPay {
     route: RouteArgs,
 
     #[command(flatten)]
+    once: OnceArgs,
+
+    #[command(flatten)]
     notes: PaymentNoteArgs,
 }
 
@@ -56,6 +59,7 @@ impl From<LnurlPay> for LnurlPayRequest {
             amount_msat: command.amount.map(Amount::msat),
             comment: command.comment,
             route_parameters: Some(command.route.into()),
+            idempotency_key: command.once.key(),
             label: label.unwrap_or_default(),
             metadata,
         }

@@ -2,9 +2,19 @@
 //! request, and the response is printed. Those are listed in the file of their noun.
 
 /// Declares the commands of a noun that are one unary call, each with the client's method for it, and the
-/// field of the answer that can be shown as a QR code.
+/// field of the answer that can be shown as a QR code. Those of payments can wait for what comes of them.
 macro_rules! unary_commands {
-    ($commands:ident { $($command:ident => $method:ident $(shows $shown:ident)?,)+ }) => {
+    (@call $client:ident $method:ident $command:ident) => {
+        $client.$method($command.try_into()?).await?
+    };
+    (@call $client:ident $method:ident $command:ident waiting) => {{
+        let mut command = $command;
+        let progress = $crate::progress::Progress::begin(&mut command.wait);
+        let mut answer = $client.$method(command.try_into()?).await?;
+        progress.wait($client, &mut answer).await;
+        answer
+    }};
+    ($commands:ident { $($command:ident => $method:ident $(shows $shown:ident)? $(as $waits:ident)?,)+ }) => {
         #[derive(Debug, clap::Subcommand)]
         #[allow(clippy::enum_variant_names, reason = "commands are named after their calls")]
         pub(crate) enum $commands {
@@ -23,7 +33,7 @@ macro_rules! unary_commands {
                             let _: &str = stringify!($shown);
                             let shows_qr_code = command.notes.qr;
                         )?
-                        let answer = client.$method(command.try_into()?).await?;
+                        let answer = unary_commands!(@call client $method command $($waits)?);
                         $crate::output::print(&answer, format)?;
                         $(
                             if shows_qr_code {

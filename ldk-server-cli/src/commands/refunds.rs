@@ -4,7 +4,7 @@ use clap::Args;
 use ldk_server_grpc::api::{ClaimRefundRequest, CreateRefundRequest};
 
 use crate::amount::Amount;
-use crate::args::{PaymentNoteArgs, RouteArgs};
+use crate::args::{OnceArgs, PaymentNoteArgs, RouteArgs};
 
 unary_commands!(Commands {
     CreateRefund => create_refund,
@@ -35,6 +35,9 @@ pub(crate) struct CreateRefund {
     route: RouteArgs,
 
     #[command(flatten)]
+    once: OnceArgs,
+
+    #[command(flatten)]
     notes: PaymentNoteArgs,
 }
 
@@ -47,6 +50,7 @@ impl From<CreateRefund> for CreateRefundRequest {
             quantity: command.quantity,
             payer_note: command.payer_note,
             route_parameters: Some(command.route.into()),
+            idempotency_key: command.once.key(),
             label: label.unwrap_or_default(),
             metadata,
         }

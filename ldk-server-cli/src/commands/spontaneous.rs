@@ -13,7 +13,7 @@ use crate::amount::Amount;
 use crate::args::{OnceArgs, PaymentNoteArgs, RouteArgs, WaitArgs};
 
 unary_commands!(Commands {
-    SpontaneousSend => spontaneous_send,
+    SpontaneousSend => spontaneous_send as waiting,
 });
 
 /// Smaller types belong to the protocol.

@@ -7,7 +7,7 @@ use crate::amount::Amount;
 use crate::args::{OnceArgs, PaymentNoteArgs, RouteArgs, WaitArgs};
 
 unary_commands!(Commands {
-    Pay => unified_send,
+    Pay => unified_send as waiting,
 });
 
 /// Pay a payment URI, name, offer, invoice or address

@@ -41,7 +41,7 @@ pub(super) fn receive(
 }
 
 /// The expiry if the request does not set it, or sets 0: a day.
-const DEFAULT_EXPIRY_SECS: u32 = 86_400;
+pub(super) const DEFAULT_EXPIRY_SECS: u32 = 86_400;
 
 pub(super) fn parse_terms(
     amount_msat: Option<u64>,

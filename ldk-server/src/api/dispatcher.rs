@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use super::canonical::Defaults;
 use super::once::{self, Once, OnceReply as _};
 use super::{Impact, Kind, Rpc, Stream};
 use crate::access::Access;
@@ -260,7 +261,8 @@ impl Dispatcher {
     }
 
     async fn begin_once<Q: Once>(&self, method: &'static str, request: &Q) -> Result<Begun, Error> {
-        self.app()?.intents.begin(once::intent(method, request)?).await
+        let app = self.app()?;
+        app.intents.begin(once::intent(method, request, &Defaults::of(&app))?).await
     }
 
     /// Runs a handler that needs no node on a blocking thread, while the server starts, too.

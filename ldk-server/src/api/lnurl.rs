@@ -10,6 +10,7 @@ use ldk_server_grpc::api::{
 use ldk_server_grpc::types;
 use ldk_server_grpc::types::bolt11_invoice_description::Kind;
 use ldk_server_grpc::types::lnurl_success_action::Action;
+use prost::Message as _;
 
 use super::dispatcher::Call;
 use super::{bolt11, bolt12, fields, notes, pasted, route};
@@ -67,8 +68,15 @@ fn pay_terms(terms: PayTerms) -> types::LnurlPayTerms {
 
 pub(super) async fn pay(call: Call, request: LnurlPayRequest) -> Result<LnurlPayResponse, Error> {
     let app = call.app()?;
-    let LnurlPayRequest { lnurl, amount_msat, comment, route_parameters, label, metadata } =
-        request;
+    let LnurlPayRequest {
+        lnurl,
+        amount_msat,
+        comment,
+        route_parameters,
+        idempotency_key: _,
+        label,
+        metadata,
+    } = request;
     let notes = notes::of_payment(label, metadata)?;
     let amount_msat = checked_amount(amount_msat)?;
     let limits = route::limits(app.route_defaults, route_parameters)?;
@@ -81,15 +89,19 @@ pub(super) async fn pay(call: Call, request: LnurlPayRequest) -> Result<LnurlPay
     let invoice = invoice(&asked, app.network)?;
     // The service takes its time: the server may be stopping by now.
     let app = call.app()?;
-    let payment = ops::lnurl::Payment { invoice, amount_msat, limits, notes };
-    let id = ops::lnurl::pay(&app, call.caller, &terms, payment).await?;
-    Ok(LnurlPayResponse {
-        payment_id: hex::encode(id.0),
+    let answer = LnurlPayResponse {
         amount_msat,
         invoice: asked.invoice,
-        description: terms.metadata.description,
+        description: terms.metadata.description.clone(),
         success_action: asked.success_action.map(success_action),
-    })
+        ..Default::default()
+    };
+    if let Some(intent) = call.caller.intent() {
+        intent.answers_with(answer.encode_to_vec());
+    }
+    let payment = ops::lnurl::Payment { invoice, amount_msat, limits, notes };
+    let id = ops::lnurl::pay(&app, call.caller, &terms, payment).await?;
+    Ok(LnurlPayResponse { payment_id: hex::encode(id.0), ..answer })
 }
 
 fn checked_amount(amount_msat: Option<u64>) -> Result<Option<u64>, Error> {

@@ -10,6 +10,7 @@ mod backup;
 mod bolt11;
 mod bolt12;
 mod books;
+mod canonical;
 mod channel_config;
 mod channels;
 mod client_certs;

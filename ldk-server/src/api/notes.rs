@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use ldk_node::bitcoin::hashes::{Hash as _, sha256};
 use prost::Message;
 
+use super::canonical::CanonicalInvoice;
 use crate::error::Error;
 use crate::ops::labels::Noted;
 use crate::store::{InvoiceNotes, PaymentNotes};
@@ -16,7 +17,7 @@ const MAX_KEY_BYTES: usize = 64;
 const MAX_VALUE_BYTES: usize = 512;
 
 /// A request that makes an invoice.
-pub(super) trait NotedRequest: Message {
+pub(super) trait NotedRequest: Message + Clone + CanonicalInvoice {
     /// The name of the call.
     const NAME: &'static str;
 
@@ -71,8 +72,11 @@ pub(super) fn of_payment(
     Ok(PaymentNotes { label: name("label", label)?, metadata })
 }
 
-/// The maps of a message are encoded in the order of their keys.
+/// The maps of a message are encoded in the order of their keys. What names a default is the same as what leaves
+/// it out.
 fn digest<R: NotedRequest>(request: &R) -> [u8; 32] {
+    let mut request = request.clone();
+    request.leave_out_defaults();
     let mut bytes = R::NAME.as_bytes().to_vec();
     bytes.push(0);
     bytes.extend(request.encode_to_vec());
@@ -159,6 +163,8 @@ mod tests {
             let digest = |request: &_| noted(request).unwrap().request_digest;
             prop_assert_eq!(digest(&one), digest(&one.clone()));
             prop_assert_eq!(digest(&one) == digest(&other), one == other);
+            let for_a_day = Bolt11ReceiveRequest { expiry_secs: 86_400, ..one.clone() };
+            prop_assert_eq!(digest(&one), digest(&for_a_day), "it is the default");
             let for_hash = Bolt11ReceiveForHashRequest {
                 amount_msat: one.amount_msat,
                 label: one.label.clone(),

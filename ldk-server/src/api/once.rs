@@ -7,6 +7,7 @@ use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_server_grpc::api::unified_send_response::PaymentResult;
 use ldk_server_grpc::api::{
     Bolt11SendRequest, Bolt11SendResponse, Bolt12SendRequest, Bolt12SendResponse,
+    CreateRefundRequest, CreateRefundResponse, LnurlPayRequest, LnurlPayResponse,
     OnchainSendRequest, OnchainSendResponse, OpenChannelRequest, OpenChannelResponse,
     SpliceInRequest, SpliceInResponse, SpliceOutRequest, SpliceOutResponse, SpontaneousSendRequest,
     SpontaneousSendResponse, UnifiedSendRequest, UnifiedSendResponse,
@@ -15,16 +16,17 @@ use ldk_server_grpc::types::{PaymentMethod, PaymentOutcome};
 use prost::Message;
 use sha2::{Digest as _, Sha256};
 
+use super::canonical::{CanonicalSpend, Defaults};
 use super::fields;
 use crate::clock::unix_secs;
 use crate::error::{Error, quoted};
-use crate::store::{self, Intent, IntentOutcome};
+use crate::store::{self, AnswerDraft, Intent, IntentOutcome};
 
 const KEY: &str = "idempotency_key";
 const MAX_KEY_CHARS: usize = 64;
 
 /// The request of such a call.
-pub(super) trait Once: Message + Clone {
+pub(super) trait Once: Message + Clone + CanonicalSpend {
     /// What is answered.
     type Reply: OnceReply;
     /// The key; empty if there is none.
@@ -40,7 +42,7 @@ pub(super) trait Once: Message + Clone {
 /// The answer of such a call.
 pub(super) trait OnceReply: Message + Default {
     /// The answer to a call that has led to this.
-    fn of(outcome: &IntentOutcome, left_out: &[String]) -> Self;
+    fn of(outcome: &IntentOutcome, draft: &AnswerDraft) -> Self;
     /// The same, told again.
     fn repeated(self) -> Self;
     /// The payment that it names.
@@ -94,9 +96,9 @@ macro_rules! once {
         }
 
         impl OnceReply for $reply {
-            fn of(outcome: &IntentOutcome, left_out: &[String]) -> Self {
-                let of: fn(&IntentOutcome, &[String]) -> Self = $of;
-                of(outcome, left_out)
+            fn of(outcome: &IntentOutcome, draft: &AnswerDraft) -> Self {
+                let of: fn(&IntentOutcome, &AnswerDraft) -> Self = $of;
+                of(outcome, draft)
             }
 
             fn repeated(mut self) -> Self {
@@ -119,13 +121,26 @@ once! {
     SpontaneousSendRequest -> SpontaneousSendResponse waits {
         |outcome, _| Self { payment_id: payment_id(outcome), ..Self::default() }
     }
+    CreateRefundRequest -> CreateRefundResponse at_once {
+        |outcome, _| Self {
+            refund: refund(outcome),
+            payment_id: payment_id(outcome),
+            repeated: false,
+        }
+    }
+    LnurlPayRequest -> LnurlPayResponse at_once {
+        |outcome, draft| Self {
+            payment_id: payment_id(outcome),
+            ..Self::decode(&*draft.rest).unwrap_or_default()
+        }
+    }
     OnchainSendRequest -> OnchainSendResponse at_once {
         |outcome, _| Self { txid: txid(outcome), repeated: false }
     }
     UnifiedSendRequest -> UnifiedSendResponse waits {
-        |outcome, left_out| Self {
+        |outcome, draft| Self {
             payment_result: payment_result(outcome),
-            left_out: left_out.to_vec(),
+            left_out: draft.left_out.clone(),
             ..Self::default()
         }
     }
@@ -177,9 +192,14 @@ pub(super) fn timeout<Q: Once>(request: &Q) -> Result<Option<Duration>, Error> {
 }
 
 /// The call with this request, if its key is one.
-pub(super) fn intent<Q: Once>(method: &'static str, request: &Q) -> Result<Intent, Error> {
+pub(super) fn intent<Q: Once>(
+    method: &'static str,
+    request: &Q,
+    defaults: &Defaults,
+) -> Result<Intent, Error> {
     let key = key(request.key())?;
-    Ok(Intent::new(key, (method, digest(method, request)), unix_secs(), encode::<Q::Reply>))
+    let digest = digest(method, request, defaults);
+    Ok(Intent::new(key, (method, digest), unix_secs(), encode::<Q::Reply>))
 }
 
 /// An answer as it was given before.
@@ -187,8 +207,8 @@ pub(super) fn repeated<A: OnceReply>(answer: &[u8]) -> Result<A, Error> {
     A::decode(answer).map(A::repeated).map_err(Error::internal)
 }
 
-fn encode<A: OnceReply>(outcome: &IntentOutcome, left_out: &[String]) -> Vec<u8> {
-    A::of(outcome, left_out).encode_to_vec()
+fn encode<A: OnceReply>(outcome: &IntentOutcome, draft: &AnswerDraft) -> Vec<u8> {
+    A::of(outcome, draft).encode_to_vec()
 }
 
 fn key(text: &str) -> Result<String, Error> {
@@ -206,14 +226,27 @@ fn key(text: &str) -> Result<String, Error> {
 /// Equal requests have equal bytes: maps are encoded in the order of their keys. What is noted with the payment
 /// is part of the request: a caller who gives the same key another label means another payment, or has made a
 /// mistake, and in both cases an answer that names the first would mislead.
-fn digest<Q: Once>(method: &'static str, request: &Q) -> [u8; 32] {
-    let bytes = request.clone().bare().encode_to_vec();
+///
+/// What names a default is the same as what leaves it out.
+fn digest<Q: Once>(method: &'static str, request: &Q, defaults: &Defaults) -> [u8; 32] {
+    let mut request = request.clone().bare();
+    request.leave_out_defaults(defaults);
+    let bytes = request.encode_to_vec();
     Sha256::new().chain_update(method).chain_update([0]).chain_update(bytes).finalize().into()
 }
 
 fn payment_id(outcome: &IntentOutcome) -> String {
     match outcome {
-        IntentOutcome::Payment(PaymentId(id), _) => hex::encode(id),
+        IntentOutcome::Payment(PaymentId(id), _) | IntentOutcome::Refund(PaymentId(id), _) => {
+            hex::encode(id)
+        },
+        _ => String::new(),
+    }
+}
+
+fn refund(outcome: &IntentOutcome) -> String {
+    match outcome {
+        IntentOutcome::Refund(_, refund) => refund.clone(),
         _ => String::new(),
     }
 }
@@ -234,7 +267,7 @@ fn payment_result(outcome: &IntentOutcome) -> Option<PaymentResult> {
             Some(PaymentResult::Bolt11PaymentId(hex::encode(id)))
         },
         IntentOutcome::Transaction(txid) => Some(PaymentResult::Txid(txid.to_string())),
-        IntentOutcome::Channel(_) | IntentOutcome::Splice(_) => None,
+        IntentOutcome::Refund(..) | IntentOutcome::Channel(_) | IntentOutcome::Splice(_) => None,
     }
 }
 
@@ -260,6 +293,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::api::canonical::tests::defaults;
 
     fn request(invoice: &str, amount_msat: Option<u64>, key: &str) -> Bolt11SendRequest {
         let (invoice, idempotency_key) = (invoice.to_owned(), key.to_owned());
@@ -278,11 +312,18 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_only_names_a_default_is_another() {
+    fn a_request_that_only_names_defaults_is_the_same() {
+        let digest = |method, request: &_| digest(method, request, &defaults());
         let bare = request("lnbc1", None, "k");
-        let route_parameters = Some(RouteParametersConfig::default());
-        let limited = Bolt11SendRequest { route_parameters, ..bare.clone() };
-        assert_ne!(digest("Bolt11Send", &bare), digest("Bolt11Send", &limited));
+        let limited = |max_path_count| {
+            let route_parameters =
+                Some(RouteParametersConfig { max_path_count, ..Default::default() });
+            Bolt11SendRequest { route_parameters, ..bare.clone() }
+        };
+        for same in [limited(0), limited(10)] {
+            assert_eq!(digest("Bolt11Send", &bare), digest("Bolt11Send", &same));
+        }
+        assert_ne!(digest("Bolt11Send", &bare), digest("Bolt11Send", &limited(9)));
         assert_ne!(digest("Bolt11Send", &bare), digest("Bolt12Send", &bare), "another call");
     }
 
@@ -291,14 +332,26 @@ mod tests {
         let id = PaymentId([7; 32]);
         let left_out = ["by offer: it has expired".to_owned()];
         let paid = IntentOutcome::Payment(id, PaymentMethod::Bolt12Offer);
+        let draft = AnswerDraft { left_out: left_out.to_vec(), ..AnswerDraft::default() };
         let told: UnifiedSendResponse =
-            repeated(&encode::<UnifiedSendResponse>(&paid, &left_out)).unwrap();
+            repeated(&encode::<UnifiedSendResponse>(&paid, &draft)).unwrap();
         assert_eq!(told.payment_result, Some(PaymentResult::Bolt12PaymentId("07".repeat(32))));
         assert_eq!((told.left_out, told.repeated), (left_out.to_vec(), true));
         let txid = Txid::from_byte_array([8; 32]);
-        let sent = encode::<OnchainSendResponse>(&IntentOutcome::Transaction(txid), &[]);
+        let sent = encode::<OnchainSendResponse>(
+            &IntentOutcome::Transaction(txid),
+            &AnswerDraft::default(),
+        );
         let told: OnchainSendResponse = repeated(&sent).unwrap();
         assert_eq!((told.txid, told.repeated), (txid.to_string(), true));
+        let asked = LnurlPayResponse { amount_msat: 5, ..Default::default() };
+        let draft = AnswerDraft { rest: asked.encode_to_vec(), ..AnswerDraft::default() };
+        let told: LnurlPayResponse = repeated(&encode::<LnurlPayResponse>(&paid, &draft)).unwrap();
+        assert_eq!((told.payment_id, told.amount_msat), ("07".repeat(32), 5));
+        let made = IntentOutcome::Refund(id, "lnr1".to_owned());
+        let made = encode::<CreateRefundResponse>(&made, &AnswerDraft::default());
+        let told: CreateRefundResponse = repeated(&made).unwrap();
+        assert_eq!((&*told.refund, told.payment_id), ("lnr1", "07".repeat(32)));
     }
 
     proptest! {
@@ -309,12 +362,13 @@ mod tests {
             keys in ["[!-~]{0,64}", "[!-~]{0,64}"],
         ) {
             let digest_of = |at: usize| {
-                digest("Bolt11Send", &request(&invoices[at], amounts[at], &keys[at]))
+                let request = request(&invoices[at], amounts[at], &keys[at]);
+                digest("Bolt11Send", &request, &defaults())
             };
             let is_same = invoices[0] == invoices[1] && amounts[0] == amounts[1];
             prop_assert_eq!(digest_of(0) == digest_of(1), is_same);
             let again = request(&invoices[0], amounts[0], &keys[1]);
-            prop_assert_eq!(digest_of(0), digest("Bolt11Send", &again));
+            prop_assert_eq!(digest_of(0), digest("Bolt11Send", &again, &defaults()));
         }
     }
 }

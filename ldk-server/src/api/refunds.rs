@@ -4,6 +4,7 @@ use ldk_server_grpc::api::{
     ClaimRefundRequest, ClaimRefundResponse, CreateRefundRequest, CreateRefundResponse,
 };
 
+use super::bolt11::DEFAULT_EXPIRY_SECS;
 use super::bolt12::{MAX_PAYER_NOTE_BYTES, at_most_bytes};
 use super::{fields, notes, route};
 use crate::app::App;
@@ -12,8 +13,6 @@ use crate::error::Error;
 use crate::ops;
 use crate::ops::refunds::Terms;
 use crate::store::with_notes;
-
-const DEFAULT_EXPIRY_SECS: u32 = 86_400;
 
 pub(super) fn create(
     app: &App,
@@ -26,6 +25,7 @@ pub(super) fn create(
         quantity,
         payer_note,
         route_parameters,
+        idempotency_key: _,
         label,
         metadata,
     } = request;
@@ -35,7 +35,11 @@ pub(super) fn create(
     let terms = terms(amount_msat, expiry_secs, quantity, payer_note)?;
     let create = || ops::refunds::create(app, caller, terms, limits);
     let (refund, id) = with_notes(&notes, create)?;
-    Ok(CreateRefundResponse { refund: refund.to_string(), payment_id: hex::encode(id.0) })
+    Ok(CreateRefundResponse {
+        refund: refund.to_string(),
+        payment_id: hex::encode(id.0),
+        repeated: false,
+    })
 }
 
 fn terms(

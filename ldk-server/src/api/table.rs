@@ -128,10 +128,10 @@ macro_rules! for_each_rpc {
             bolt11_send Bolt11Send(Bolt11SendRequest) -> Bolt11SendResponse: Pay blocking once Spends bolt11::send;
             bolt11_send_underpaying Bolt11SendUnderpaying(Bolt11SendUnderpayingRequest) -> Bolt11SendUnderpayingResponse: Pay blocking node Spends bolt11::send_underpaying;
             bolt12_send Bolt12Send(Bolt12SendRequest) -> Bolt12SendResponse: Pay blocking once Spends bolt12::send;
-            create_refund CreateRefund(CreateRefundRequest) -> CreateRefundResponse: Pay blocking node Spends refunds::create;
+            create_refund CreateRefund(CreateRefundRequest) -> CreateRefundResponse: Pay blocking once Spends refunds::create;
             claim_refund ClaimRefund(ClaimRefundRequest) -> ClaimRefundResponse: Invoice blocking node Changes refunds::claim;
             resolve_lnurl ResolveLnurl(ResolveLnurlRequest) -> ResolveLnurlResponse: Pay async node Reads lnurl::resolve;
-            lnurl_pay LnurlPay(LnurlPayRequest) -> LnurlPayResponse: Pay async node Spends lnurl::pay;
+            lnurl_pay LnurlPay(LnurlPayRequest) -> LnurlPayResponse: Pay async once Spends lnurl::pay;
             lnurl_withdraw LnurlWithdraw(LnurlWithdrawRequest) -> LnurlWithdrawResponse: Invoice async node Changes lnurl::withdraw;
             spontaneous_send SpontaneousSend(SpontaneousSendRequest) -> SpontaneousSendResponse: Pay blocking once Spends spontaneous::send;
             unified_send UnifiedSend(UnifiedSendRequest) -> UnifiedSendResponse: Pay async once Spends unified::send;

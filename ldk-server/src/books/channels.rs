@@ -236,14 +236,29 @@ impl<'a> Tracing<'a> {
 
     /// What the commitment transaction pays to us goes to an account of its own, until it is swept.
     fn closed_by_force(&mut self, closing: &Closing) {
-        self.found.final_balance_sats = closing.balance_sats;
         let Some(claimable_sats) = closing.claimable_sats else { return };
+        let later_sats = self.came_back_sats(claimable_sats);
+        self.found.final_balance_sats = closing.balance_sats.map(|sats| sats + later_sats);
         let debit_sats = closing.balance_sats.unwrap_or(claimable_sats);
         let fee_msat = closing.balance_sats.map(|sats| 1_000 * sats.saturating_sub(claimable_sats));
         let left = entry(Account::Channels, Kind::ChannelClose, 0, debit_sats);
         self.add(BooksEntry { time: closing.at, fee_msat, ..left });
         let owed = entry(Account::Closing, Kind::ChannelClose, claimable_sats, 0);
         self.add(BooksEntry { time: closing.at, fee_msat: Some(0), ..owed });
+        if later_sats > 0 {
+            let left = entry(Account::Channels, Kind::ChannelClose, 0, later_sats);
+            let owed = entry(Account::Closing, Kind::ChannelClose, later_sats, 0);
+            for entry in [left, owed] {
+                self.add(BooksEntry { time: closing.at, fee_msat: Some(0), ..entry });
+            }
+        }
+    }
+
+    /// What was on its way when the channel was closed, and has become ours by a transaction of its own: a
+    /// payment of ours that came to nothing, or one to us that was claimed on chain.
+    fn came_back_sats(&self, claimable_sats: u64) -> u64 {
+        let found_sats: u64 = self.record.outputs.iter().map(|output| output.value_sats).sum();
+        found_sats.saturating_sub(claimable_sats)
     }
 
     fn add(&mut self, entry: BooksEntry) {

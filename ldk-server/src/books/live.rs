@@ -20,44 +20,93 @@ pub(super) struct Owed {
 }
 
 /// What the channel with this id owes to us; `None` if the library does not say.
+///
+/// What is on its way has a balance of its own for each HTLC, and becomes ours, or not, later.
 pub(super) fn owed(balances: &BalanceDetails, id: &str, record: &ChannelRecord) -> Option<Owed> {
-    let mut of_channel = balances.lightning_balances.iter().filter(|each| channel_of(each) == id);
-    let (first, others) = (of_channel.next()?, of_channel.count());
-    // With payments on their way, what we had depends on what becomes of them.
-    let is_at_rest = others == 0;
-    match first {
-        LightningBalance::ClaimableOnChannelClose {
-            amount_satoshis,
-            transaction_fee_satoshis,
-            ..
-        } => {
-            let kept_sats = || kept_sats(record, *amount_satoshis, *transaction_fee_satoshis);
-            let kept_sats = is_at_rest.then(kept_sats).flatten();
+    let of_channel = || balances.lightning_balances.iter().filter(|each| channel_of(each) == id);
+    let htlcs = of_channel().filter(|each| is_of_htlc(each)).count();
+    let mut whole = of_channel().filter(|each| !is_of_htlc(each));
+    match (whole.next()?, whole.next()) {
+        (
+            LightningBalance::ClaimableOnChannelClose {
+                amount_satoshis,
+                transaction_fee_satoshis,
+                outbound_payment_htlc_rounded_msat,
+                outbound_forwarded_htlc_rounded_msat,
+                inbound_claiming_htlc_rounded_msat,
+                inbound_htlc_rounded_msat,
+                ..
+            },
+            None,
+        ) => {
+            let lost = Lost {
+                fee_sats: *transaction_fee_satoshis,
+                ours_msat: outbound_payment_htlc_rounded_msat
+                    + outbound_forwarded_htlc_rounded_msat
+                    + inbound_claiming_htlc_rounded_msat,
+                theirs_msat: *inbound_htlc_rounded_msat,
+            };
+            let kept_sats = kept_sats(record, *amount_satoshis, &lost, htlcs > 0);
             Some(Owed {
                 claimable_sats: *amount_satoshis,
                 balance_sats: kept_sats.map(|kept_sats| amount_satoshis + kept_sats),
             })
         },
-        LightningBalance::ClaimableAwaitingConfirmations { amount_satoshis, .. } => Some(Owed {
-            claimable_sats: *amount_satoshis,
-            // Who has not opened the channel pays none of its fees.
-            balance_sats: (is_at_rest && !record.is_outbound).then_some(*amount_satoshis),
-        }),
+        (LightningBalance::ClaimableAwaitingConfirmations { amount_satoshis, .. }, None) => {
+            Some(Owed {
+                claimable_sats: *amount_satoshis,
+                // Who has not opened the channel pays none of its fees.
+                balance_sats: (htlcs == 0 && !record.is_outbound).then_some(*amount_satoshis),
+            })
+        },
         _ => None,
     }
 }
 
-/// What the opener pays of the commitment transaction: its fee, and the anchors that it has.
-fn kept_sats(record: &ChannelRecord, amount_sats: u64, fee_sats: u64) -> Option<u64> {
+/// What a commitment transaction takes from both sides.
+struct Lost {
+    /// Its fee, if we opened the channel, with HTLCs that are too small for an output, and what others have
+    /// beyond whole satoshis.
+    fee_sats: u64,
+    /// What of HTLCs is in that, or would be, and was ours.
+    ours_msat: u64,
+    /// What of HTLCs is in that, or would be, and was not ours.
+    theirs_msat: u64,
+}
+
+/// What we lose by the commitment transaction: as the opener its fee, and the anchors that it has.
+fn kept_sats(
+    record: &ChannelRecord,
+    amount_sats: u64,
+    lost: &Lost,
+    has_htlcs: bool,
+) -> Option<u64> {
     if !record.is_outbound {
-        return Some(0);
+        return Some(lost.ours_msat.div_ceil(1_000));
     }
+    let fee_sats = lost.fee_sats.checked_sub(lost.theirs_msat / 1_000)?;
     if !record.has_anchors? {
         return Some(fee_sats);
     }
+    if has_htlcs {
+        return Some(fee_sats + 2 * ANCHOR_SATS);
+    }
     // A side that has nothing has no anchor.
-    let others_sats = record.current_value_sats()?.checked_sub(amount_sats + fee_sats)?;
+    let others_sats = record.current_value_sats()?.checked_sub(amount_sats + lost.fee_sats)?;
     Some(fee_sats + others_sats.min(2 * ANCHOR_SATS))
+}
+
+fn is_of_htlc(balance: &LightningBalance) -> bool {
+    match balance {
+        LightningBalance::ContentiousClaimable { .. }
+        | LightningBalance::MaybeTimeoutClaimableHTLC { .. }
+        | LightningBalance::MaybePreimageClaimableHTLC { .. } => true,
+        LightningBalance::ClaimableAwaitingConfirmations { source, .. } => {
+            *source == BalanceSource::Htlc
+        },
+        LightningBalance::ClaimableOnChannelClose { .. }
+        | LightningBalance::CounterpartyRevokedOutputClaimable { .. } => false,
+    }
 }
 
 fn channel_of(balance: &LightningBalance) -> String {

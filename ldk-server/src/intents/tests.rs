@@ -6,7 +6,7 @@ use tempfile::TempDir;
 use tokio::runtime::Builder;
 
 use super::*;
-use crate::store::testing;
+use crate::store::{AnswerDraft, testing};
 
 fn intents() -> (TempDir, Intents) {
     let dir = tempfile::tempdir().unwrap();
@@ -14,7 +14,7 @@ fn intents() -> (TempDir, Intents) {
     (dir, Intents::new(store))
 }
 
-fn encode(outcome: &IntentOutcome, _: &[String]) -> Vec<u8> {
+fn encode(outcome: &IntentOutcome, _: &AnswerDraft) -> Vec<u8> {
     format!("{outcome:?}").into_bytes()
 }
 

@@ -11,7 +11,7 @@ use super::{budgets, liquidity, own_offers};
 use crate::app::App;
 use crate::caller::Caller;
 use crate::error::Error;
-use crate::store::{making_invoice, noting_payment};
+use crate::store::{IntentOutcome, making_invoice, noting_payment};
 
 /// For how long the invoice of who claims a refund can be paid (BOLT 12). The library sets nothing else.
 const INVOICE_EXPIRY_SECS: u32 = 7_200;
@@ -42,6 +42,11 @@ pub fn create(
     let mut refund = None;
     let begun = send::hand_over(app, caller, None, reserved, || {
         let (made, id) = begin(app, terms, limits)?;
+        // Nobody has the text yet: if a crash comes first, nobody can claim the refund, and the same call
+        // makes another.
+        let outcome = IntentOutcome::Refund(id, made.to_string());
+        let written = app.store.intent_came_to(caller.intent(), &outcome);
+        written.map_err(|_| NodeError::PersistenceFailed)?;
         refund = Some(made);
         Ok(id)
     });

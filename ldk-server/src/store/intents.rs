@@ -11,11 +11,11 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ldk_node::lightning::io;
 use ldk_node::lightning::ln::channelmanager::PaymentId;
-use ldk_node::payment::PaymentDetails;
+use ldk_node::payment::{PaymentDetails, PaymentKind};
 
 use super::Store;
 use super::change::{Change, IntentChange, Reply};
@@ -24,8 +24,17 @@ use super::model::{IntentOutcome, IntentRow, NewIntent, RequestDigest};
 use super::writer::unexpected;
 use crate::wire;
 
-/// Encodes the answer to a call by what it has led to, and the ways to pay that it has left out.
-pub type EncodeAnswer = fn(&IntentOutcome, &[String]) -> Vec<u8>;
+/// Encodes the answer to a call by what it has led to, and what was known of the answer before.
+pub type EncodeAnswer = fn(&IntentOutcome, &AnswerDraft) -> Vec<u8>;
+
+/// What is known of an answer before the call is carried out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AnswerDraft {
+    /// The ways to pay that were left out before the one that is tried now.
+    pub left_out: Vec<String>,
+    /// All of the answer but what the call has led to, encoded.
+    pub rest: Vec<u8>,
+}
 
 /// A call under a key that is being carried out. Clones are the same.
 #[derive(Clone)]
@@ -37,7 +46,7 @@ struct Inner {
     digest: RequestDigest,
     created_at: u64,
     encode: EncodeAnswer,
-    left_out: Mutex<Vec<String>>,
+    draft: Mutex<AnswerDraft>,
 }
 
 thread_local! {
@@ -59,8 +68,8 @@ impl Intent {
         created_at: u64,
         encode: EncodeAnswer,
     ) -> Self {
-        let left_out = Mutex::default();
-        Self(Arc::new(Inner { key, method, digest, created_at, encode, left_out }))
+        let draft = Mutex::default();
+        Self(Arc::new(Inner { key, method, digest, created_at, encode, draft }))
     }
 
     /// Its key.
@@ -80,13 +89,21 @@ impl Intent {
 
     /// What is answered if it has led to this.
     pub fn answer(&self, outcome: &IntentOutcome) -> Vec<u8> {
-        let left_out = self.0.left_out.lock().unwrap_or_else(PoisonError::into_inner);
-        (self.0.encode)(outcome, &left_out)
+        (self.0.encode)(outcome, &self.draft())
     }
 
     /// The ways to pay that were left out before the one that is tried now.
     pub fn leaves_out(&self, left_out: Vec<String>) {
-        *self.0.left_out.lock().unwrap_or_else(PoisonError::into_inner) = left_out;
+        self.draft().left_out = left_out;
+    }
+
+    /// What is answered beside what the call leads to, encoded.
+    pub fn answers_with(&self, rest: Vec<u8>) {
+        self.draft().rest = rest;
+    }
+
+    fn draft(&self) -> MutexGuard<'_, AnswerDraft> {
+        self.0.draft.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is written when it has led to this.
@@ -105,7 +122,9 @@ impl Intent {
 /// What is known of the call that is being carried out on this thread, if it has a key, when the library
 /// writes this payment. One that it writes down as failed was not sent.
 pub(super) fn came_to_payment(details: &PaymentDetails) -> Option<IntentChange> {
-    if !is_on_its_way_out(details) {
+    // The answer to a call that makes a refund has the text of it, which the record has not.
+    let is_refund = matches!(details.kind, PaymentKind::Bolt12Refund { .. });
+    if is_refund || !is_on_its_way_out(details) {
         return None;
     }
     let method = wire::payment::payment_method(&details.kind);

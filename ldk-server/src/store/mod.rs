@@ -42,7 +42,7 @@ pub use durability::{BroadcastPin, Durability, NeverDurable, Position};
 #[cfg(test)]
 pub(crate) use durability::{TestDisk, Watermark};
 pub use events::{EVENT_KINDS, NotAcknowledged, event_kind};
-pub use intents::{EncodeAnswer, Intent};
+pub use intents::{AnswerDraft, EncodeAnswer, Intent};
 pub use invoices::{InvoiceLog, Remembered};
 pub use journal::{Answer, Journal, Number, Unanswered};
 use ldk_node::bitcoin::Txid;

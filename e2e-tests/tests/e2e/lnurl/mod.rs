@@ -128,6 +128,26 @@ async fn a_service_is_paid(alice: &Node, bob: &Node, service: &LnurlService) -> 
     assert!(matches!(action, Some(Action::Url(link)) if link.url.ends_with("/ticket")));
     alice.settled(&paid.payment_id).await?;
     service.accepts(LnurlReaction::Honest);
+    a_key_pays_once(alice, service).await
+}
+
+/// The answer is told again, whatever the service says by then.
+async fn a_key_pays_once(alice: &Node, service: &LnurlService) -> Result<()> {
+    let request = LnurlPayRequest {
+        lnurl: service.address(),
+        amount_msat: Some(9_000),
+        idempotency_key: "tea-17".to_owned(),
+        label: "tea".to_owned(),
+        ..Default::default()
+    };
+    let first = alice.client().lnurl_pay(request.clone()).await?;
+    assert_eq!(alice.settled(&first.payment_id).await?.label, "tea");
+    let _ = service.asked();
+    let again = alice.client().lnurl_pay(request.clone()).await?;
+    assert_eq!(again, LnurlPayResponse { repeated: true, ..first });
+    assert_eq!(service.asked().len(), 0, "the service is not asked");
+    let other = LnurlPayRequest { amount_msat: Some(9_001), ..request };
+    refused(alice.client().lnurl_pay(other).await, Code::AlreadyExists, &["tea-17"]);
     Ok(())
 }
 

@@ -12,6 +12,8 @@ use super::CHANNEL_SATS;
 use super::spends::{Spends, is_lightning};
 
 const PATIENCE: Duration = Duration::from_secs(60);
+/// What a kill has not undone has happened after that.
+const AFTERWARDS: Duration = Duration::from_secs(10);
 /// A call is over after that.
 const LONGEST_MILLIS: u64 = 250;
 
@@ -63,8 +65,13 @@ async fn kill_during(
     if is_lightning(name) {
         spends.as_told(name, before, &told.outcome).await?;
     } else if told.repeated {
-        // Before there is a transaction, a kill may undo it.
-        let happened = spends.happened(name, before).await?;
+        // Before there is a transaction, a kill may undo it. If it does not, the next call must not meet it.
+        let happened = until("it has happened", AFTERWARDS, async || {
+            let happened = spends.happened(name, before).await?;
+            ensure!(happened > 0, "nothing has happened");
+            Ok(happened)
+        });
+        let happened = happened.await.unwrap_or(0);
         ensure!(happened <= 1, "it has happened {happened} times");
     } else {
         spends.once_since(name, before).await?;

@@ -4,6 +4,7 @@
 mod crash;
 mod kills;
 mod paying;
+mod progress;
 mod spends;
 mod waiting;
 

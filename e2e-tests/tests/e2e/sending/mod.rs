@@ -54,6 +54,7 @@ async fn everything_is_paid_over_one_channel_and_on_chain() -> Result<()> {
     refunds::both_sides_tell_of_it(&alice, &bob).await?;
     refunds::one_claim_is_paid(&alice, &bob).await?;
     refunds::a_crash_does_not_take_it_back(&alice, &bob).await?;
+    refunds::a_key_makes_one_refund(&alice, &bob).await?;
     let unclaimed = refunds::unclaimed(&alice).await?;
     refunds_refused::unusable_to_make(&alice, &carol).await?;
     refunds_refused::unusable_to_claim(&alice, &bob, &carol).await?;

@@ -120,6 +120,30 @@ pub(super) async fn a_crash_does_not_take_it_back(payer: &Node, payee: &Node) ->
     Ok(())
 }
 
+/// Under one key, one refund is made, also over a kill.
+pub(super) async fn a_key_makes_one_refund(payer: &Node, payee: &Node) -> Result<()> {
+    let request = CreateRefundRequest {
+        amount_msat: AMOUNT_MSAT,
+        idempotency_key: "refund-17".to_owned(),
+        ..Default::default()
+    };
+    let made = payer.client().create_refund(request.clone()).await?;
+    payer.kill().await?;
+    payer.start_again().await?;
+    payer.connect_to(payee).await?;
+    until("the channel can be used again", PATIENCE, async || {
+        payer.usable_channel(payee).await?;
+        payee.usable_channel(payer).await
+    })
+    .await?;
+    let named = CreateRefundRequest { expiry_secs: Some(86_400), ..request };
+    let again = payer.client().create_refund(named).await?;
+    assert_eq!((again.refund, again.repeated), (made.refund, true));
+    assert_eq!(again.payment_id, made.payment_id);
+    assert_eq!(payer.payment(&again.payment_id).await?.status(), PaymentStatus::Pending);
+    Ok(())
+}
+
 /// A refund that expires at once; returns the id of its payment.
 pub(super) async fn unclaimed(payer: &Node) -> Result<String> {
     let request = CreateRefundRequest {

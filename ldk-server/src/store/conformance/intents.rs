@@ -11,13 +11,13 @@ use ldk_node::payment::{PaymentDetails, PaymentDirection, PaymentKind, PaymentSt
 
 use super::TestDatabase;
 use crate::store::model::MAX_REMOVED_AT_ONCE;
-use crate::store::{Intent, IntentOutcome, Store, payment_id};
+use crate::store::{AnswerDraft, Intent, IntentOutcome, Store, payment_id};
 
 const ID: PaymentId = PaymentId([9; 32]);
 
 fn intent(key: &str, created_at: u64) -> Intent {
-    let encode = |outcome: &IntentOutcome, left_out: &[String]| {
-        format!("{outcome:?} {left_out:?}").into_bytes()
+    let encode = |outcome: &IntentOutcome, draft: &AnswerDraft| {
+        format!("{outcome:?} {:?}", draft.left_out).into_bytes()
     };
     Intent::new(key.to_owned(), ("Bolt11Send", [7; 32]), created_at, encode)
 }

@@ -13,6 +13,8 @@ pub type RequestDigest = [u8; 32];
 pub enum IntentOutcome {
     /// A payment over Lightning of this kind.
     Payment(PaymentId, PaymentMethod),
+    /// A refund, with its text, and the payment to whoever claims it.
+    Refund(PaymentId, String),
     /// A transaction of the wallet.
     Transaction(Txid),
     /// A channel that the peer was asked for.
