@@ -53,7 +53,7 @@ async fn an_outcome_is_told_again_and_a_failure_frees_the_key() {
         else {
             panic!("carried out again");
         };
-        assert_eq!(answer, encode(&channel(7), &[]));
+        assert_eq!(answer, encode(&channel(7), &AnswerDraft::default()));
     }
     assert!(matches!(intents.begin(intent("b", "OpenChannel", 2)).await, Ok(Begun::New(_))));
 }
@@ -98,7 +98,7 @@ async fn those_who_wait_are_told_the_same_and_one_takes_over_from_who_failed() {
     let answers: Vec<_> = futures_util::future::join_all(calls.collect::<Vec<_>>()).await;
     let told: Vec<_> = answers.into_iter().filter_map(Result::unwrap).collect();
     assert_eq!((executed.load(Ordering::SeqCst), told.len()), (3, 17));
-    assert!(told.iter().all(|answer| *answer == encode(&channel(9), &[])));
+    assert!(told.iter().all(|answer| *answer == encode(&channel(9), &AnswerDraft::default())));
     assert_eq!(intents.0.waiters.count(), 0);
     assert!(intents.claims().claimed.is_empty());
 }
@@ -158,7 +158,7 @@ async fn play(steps: Vec<Step>) {
             },
             (None, Ok(Begun::New(_))) => {},
             (Some((first, number)), Ok(Begun::Before(answer))) if first == request => {
-                assert_eq!(answer, encode(&channel(number), &[]));
+                assert_eq!(answer, encode(&channel(number), &AnswerDraft::default()));
             },
             (Some((first, _)), Err(Error::AlreadyExists(_))) if first != request => {},
             (expected, Ok(_)) => panic!("{expected:?}, and it was carried out or told"),
