@@ -18,18 +18,23 @@ use crate::store::model::{
     Class, PAYMENTS, PaymentFilter, PaymentNotes, PaymentPlace, PaymentRow, Unpaid,
 };
 
+/// Rows of the table, with what [`row`] reads of each and what they are ordered by.
+macro_rules! rows {
+    () => {
+        "SELECT payment, created_at, expired, doubt, expires_at, failure, label, metadata,
+             (SELECT preimage FROM ldk_server_invoices AS made
+              WHERE made.payment_hash = ldk_server_payments.payment_hash
+                  AND made.preimage IS NOT NULL), newest_first, id
+         FROM ldk_server_payments"
+    };
+}
+
 /// The payment with this id.
 pub(in crate::store::sqlite) fn find(
     database: &Connection,
     id: PaymentId,
 ) -> rusqlite::Result<Option<PaymentRow>> {
-    let mut statement = database.prepare_cached(
-        "SELECT payment, created_at, expired, doubt, expires_at, failure, label, metadata,
-             (SELECT preimage FROM ldk_server_invoices AS made
-              WHERE made.payment_hash = ldk_server_payments.payment_hash
-                  AND made.preimage IS NOT NULL) AS own_preimage
-         FROM ldk_server_payments WHERE id = ?1",
-    )?;
+    let mut statement = database.prepare_cached(concat!(rows!(), " WHERE id = ?1"))?;
     statement.query_row([id.0], row).optional()
 }
 
@@ -42,7 +47,7 @@ fn row(row: &Row<'_>) -> rusqlite::Result<PaymentRow> {
         expires_at: row.get(4)?,
         failure: row.get(5)?,
         notes: notes(row)?,
-        own_preimage: row.get("own_preimage")?,
+        own_preimage: row.get(8)?,
     })
 }
 
@@ -76,12 +81,7 @@ fn exists(database: &Connection, place: PaymentPlace) -> rusqlite::Result<bool> 
         .exists(params![place.id.0, as_i64(place.created_at)])
 }
 
-const ROWS: &str =
-    "SELECT payment, created_at, expired, doubt, expires_at, failure, label, metadata, newest_first, id,
-         (SELECT preimage FROM ldk_server_invoices AS made
-          WHERE made.payment_hash = ldk_server_payments.payment_hash
-              AND made.preimage IS NOT NULL) AS own_preimage
-     FROM ldk_server_payments";
+const ROWS: &str = rows!();
 
 /// A page is one range of an index, in which the rows are in order. What an index does not begin
 /// with is in it all the same, so that no row is read only to be left out.
@@ -139,12 +139,13 @@ fn query(
     (format!("{rows} ORDER BY newest_first, id LIMIT {limit}"), values)
 }
 
-const SETTLED: &str =
-    "SELECT payment, created_at, expired, doubt, expires_at, failure, label, metadata
-     FROM ldk_server_payments INDEXED BY ldk_server_payments_status
+const SETTLED: &str = concat!(
+    rows!(),
+    " INDEXED BY ldk_server_payments_status
      WHERE status = 1 AND (newest_first, id) < (?1, ?2) AND newest_first > ?3 AND method <> ?4
          AND updated_at >= ?5 AND updated_at < ?6
-     ORDER BY newest_first DESC, id DESC LIMIT ?7";
+     ORDER BY newest_first DESC, id DESC LIMIT ?7"
+);
 
 /// The Lightning payments that have succeeded in this span of time, those after this place, the first that
 /// began first. None was settled before it began.
