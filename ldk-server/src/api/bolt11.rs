@@ -10,6 +10,7 @@ use ldk_server_grpc::api::{
 use ldk_server_grpc::types;
 use ldk_server_grpc::types::bolt11_invoice_description::Kind;
 
+use super::canonical::DEFAULT_EXPIRY_SECS;
 use super::{amount, fields, notes, route};
 use crate::app::App;
 use crate::caller::Caller;
@@ -39,9 +40,6 @@ pub(super) fn receive(
         invoice: invoice.to_string(),
     })
 }
-
-/// The expiry if the request does not set it, or sets 0: a day.
-pub(super) const DEFAULT_EXPIRY_SECS: u32 = 86_400;
 
 pub(super) fn parse_terms(
     amount_msat: Option<u64>,

@@ -16,8 +16,10 @@ use ldk_server_grpc::types;
 use ldk_server_grpc::types::bolt11_invoice_description::Kind;
 use ldk_server_grpc::types::channel_config::MaxDustHtlcExposure;
 
-use super::bolt11::DEFAULT_EXPIRY_SECS;
 use crate::app::App;
+
+/// The expiry if the request does not set it, or sets 0: a day.
+pub(super) const DEFAULT_EXPIRY_SECS: u32 = 86_400;
 
 /// What the configuration has in place of what a request leaves out.
 #[derive(Clone, Copy)]

@@ -4,8 +4,8 @@ use ldk_server_grpc::api::{
     ClaimRefundRequest, ClaimRefundResponse, CreateRefundRequest, CreateRefundResponse,
 };
 
-use super::bolt11::DEFAULT_EXPIRY_SECS;
 use super::bolt12::{MAX_PAYER_NOTE_BYTES, at_most_bytes};
+use super::canonical::DEFAULT_EXPIRY_SECS;
 use super::{fields, notes, route};
 use crate::app::App;
 use crate::caller::Caller;

@@ -479,7 +479,8 @@ fn refunds(network: &Fixture) -> Vec<Base> {
             .accepting("expiry_secs", |secs| secs.value.is_none() || rules::positive(secs))
             .accepting("quantity", |items| items.value.is_none() || rules::positive(items))
             .accepting("payer_note", |note| rules::shorter_than(note, 512))
-            .accepting("route_parameters", rules::routable),
+            .accepting("route_parameters", rules::routable)
+            .accepting("idempotency_key", rules::idempotency_key),
         Base::new("ClaimRefund", REFUSED, claim).accepting("refund", rules::refund),
     ]
 }

@@ -68,6 +68,12 @@ pub(crate) fn shorter_than(difference: &Difference, limit: usize) -> bool {
     difference.value.is_none() || difference.text().is_some_and(|text| text.len() <= limit)
 }
 
+/// Any word, or none.
+pub(crate) fn idempotency_key(difference: &Difference) -> bool {
+    let is_word = |text: &str| text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_graphic());
+    difference.value.is_none() || difference.text().is_some_and(is_word)
+}
+
 /// 32 bytes; which, is up to the caller.
 pub(crate) fn hash(difference: &Difference) -> bool {
     difference.text().is_some_and(|text| text.len() == 64 && is_hex(text))
