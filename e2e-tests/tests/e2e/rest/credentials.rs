@@ -85,16 +85,16 @@ async fn a_certificate_is_good_for_a_call_unless_a_page_of_others_makes_it() -> 
         "[tls]\nclient_auth = \"required\"\n[http]\ncors_origins = [\"https://a.example\"]\n";
     let alice = network.node_with("alice", sections).await?;
     let authority = places::authority_files(&alice.config().storage_dir, "regtest");
-    let curl = |headers: &[&str]| {
+    let curl = |version: &str, headers: &[&str]| {
         let mut curl = Command::new("curl");
-        curl.args(["-sS", "--http2", "--cacert"]).arg(&authority.ca_cert);
+        curl.args(["-sS", version, "--cacert"]).arg(&authority.ca_cert);
         curl.arg("--cert").arg(&authority.client_cert).arg("--key").arg(&authority.client_key);
         curl.args(headers.iter().flat_map(|header| ["-H", header]));
         let port = alice.config().grpc.number();
         curl.args(["--json", BODY, &format!("https://localhost:{port}{PATH}")]);
         run(curl, PATIENCE)
     };
-    let printed = curl(&[]).await?.success()?;
+    let printed = curl("--http2", &[]).await?.success()?;
     ensure!(printed.contains(alice.id()), "{printed}");
     for (header, code) in [
         ("origin: https://evil.example", "permission_denied"),
@@ -102,7 +102,8 @@ async fn a_certificate_is_good_for_a_call_unless_a_page_of_others_makes_it() -> 
         ("sec-fetch-site: cross-site", "permission_denied"),
         ("origin: https://a.example", "unauthenticated"),
     ] {
-        let printed = curl(&[header]).await?.success()?;
+        // Over HTTP/2, curl 7.88 sometimes fails when it is refused before it has sent the body.
+        let printed = curl("--http1.1", &[header]).await?.success()?;
         ensure!(printed.contains(code), "{header}: {printed}");
     }
     network.stop().await

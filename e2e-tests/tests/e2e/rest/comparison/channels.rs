@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use e2e_tests::until;
+use ldk_server_client::events::ChannelState;
+use ldk_server_client::events::event_envelope::Event;
 use ldk_server_client::types::Channel;
 use serde_json::{Value, json};
 
@@ -93,8 +95,13 @@ async fn splice(
     // Only confirmed coins are spliced in: one for each, in place of the change of the one before.
     let alice = &*nodes.alice;
     nodes.network.fund(&[alice; 3], COIN_SATS).await?;
+    let mut events = alice.events().await?;
     faces.each("SpliceIn", request(IN_SATS), &[]).await?;
     confirmed(nodes).await?;
+    // Until it has told of that, the daemon takes no other splice.
+    for _ in ids {
+        events.wait_for("ChannelStateChanged", ready).await?;
+    }
     for channel in of(nodes, ids).await? {
         ensure!(channel.channel_value_sats == CHANNEL_SATS + IN_SATS, "{channel:?}");
     }
@@ -106,6 +113,13 @@ async fn splice(
     ensure!(values[0] < CHANNEL_SATS + IN_SATS - OUT_SATS, "{values:?}");
     ensure!(values.iter().all(|value| *value == values[0]), "{values:?}");
     Ok(())
+}
+
+fn ready(event: Event) -> Option<()> {
+    match event {
+        Event::ChannelStateChanged(changed) if changed.state() == ChannelState::Ready => Some(()),
+        _ => None,
+    }
 }
 
 async fn of(nodes: &Nodes, ids: &[String]) -> Result<Vec<Channel>> {
