@@ -191,3 +191,23 @@ fn the_document_can_be_written() {
         std::fs::write(path, text()).unwrap();
     }
 }
+
+#[test]
+fn whoever_uses_a_key_again_is_told_what_may_be_answered() {
+    let document = document();
+    let operations: Vec<_> =
+        document["paths"].as_object().unwrap().values().map(|path| &path["post"]).collect();
+    let service = service();
+    let with_key = service.methods().filter(|method| {
+        let input = method.input();
+        input.get_field_by_name("idempotency_key").is_some()
+    });
+    let mut checked = 0;
+    for method in with_key {
+        let named = operations.iter().find(|operation| operation["operationId"] == method.name());
+        let answers = &named.unwrap_or_else(|| panic!("no {}", method.name()))["responses"];
+        assert!(answers["409"].is_object(), "{} does not name ALREADY_EXISTS", method.name());
+        checked += 1;
+    }
+    assert!(checked >= 10, "{checked}");
+}
