@@ -82,28 +82,14 @@ impl PaymentRow {
 
 /// A payment that was received, with the preimage that it was claimed with. The library writes none down
 /// for an invoice that it has not made the preimage of (ldk-node 0.7.1).
-fn with_preimage(details: PaymentDetails, own: Option<[u8; 32]>) -> PaymentDetails {
-    let is_received = details.direction == PaymentDirection::Inbound
-        && details.status == ldk_node::payment::PaymentStatus::Succeeded;
-    let own = own.filter(|_| is_received).map(PaymentPreimage);
-    let kind = match details.kind {
-        PaymentKind::Bolt11 { hash, preimage, secret } => {
-            PaymentKind::Bolt11 { hash, preimage: preimage.or(own), secret }
-        },
-        PaymentKind::Bolt11Jit {
-            hash,
-            preimage,
-            secret,
-            counterparty_skimmed_fee_msat,
-            lsp_fee_limits,
-        } => PaymentKind::Bolt11Jit {
-            hash,
-            preimage: preimage.or(own),
-            secret,
-            counterparty_skimmed_fee_msat,
-            lsp_fee_limits,
-        },
-        other => other,
-    };
-    PaymentDetails { kind, ..details }
+fn with_preimage(mut details: PaymentDetails, own: Option<[u8; 32]>) -> PaymentDetails {
+    if let (
+        PaymentDirection::Inbound,
+        ldk_node::payment::PaymentStatus::Succeeded,
+        PaymentKind::Bolt11 { preimage, .. } | PaymentKind::Bolt11Jit { preimage, .. },
+    ) = (details.direction, details.status, &mut details.kind)
+    {
+        *preimage = preimage.or(own.map(PaymentPreimage));
+    }
+    details
 }
