@@ -264,10 +264,15 @@ impl Node {
 
     /// The number of calls that wait for something to happen. Needs `metrics.enabled`.
     pub async fn waiting_calls(&self) -> Result<usize> {
-        let answer = RawConnection::get(&self.config, "/metrics").await?;
-        let text = String::from_utf8_lossy(&answer.body);
+        let text = self.metrics().await?;
         let number = text.lines().find_map(|line| line.strip_prefix("ldk_server_waiting_calls "));
-        Ok(number.with_context(|| format!("no number of those who wait: {answer:?}"))?.parse()?)
+        Ok(number.with_context(|| format!("no number of those who wait: {text}"))?.parse()?)
+    }
+
+    /// What it has counted, as Prometheus reads it. Needs `metrics.enabled`.
+    pub async fn metrics(&self) -> Result<String> {
+        let answer = RawConnection::get(&self.config, "/metrics").await?;
+        Ok(String::from_utf8_lossy(&answer.body).into_owned())
     }
 
     /// Fails unless it knows so many public channels, with the terms of both directions.

@@ -5,15 +5,13 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 
 use crate::node::Node;
-use crate::raw::RawConnection;
 
 /// Metrics with one of these in their name are reported, where there are any.
 const WORDS: [&str; 3] = ["inversion", "fallback", "stranger"];
 
 /// What it has counted since it started.
 pub(super) async fn read(node: &Node) -> Result<BTreeMap<String, u64>> {
-    let answer = RawConnection::get(node.config(), "/metrics").await?;
-    let text = String::from_utf8_lossy(&answer.body);
+    let text = node.metrics().await?;
     Ok(text.lines().filter_map(counter).collect())
 }
 
