@@ -44,6 +44,8 @@ use crate::error::Error;
 
 /// How many read long lists at once; others wait.
 const MAX_READING: usize = 2;
+/// How many have a database for their query at once; others wait.
+const MAX_QUERYING: usize = 2;
 
 /// What methods work with. Clones share their state.
 #[derive(Clone)]
@@ -57,6 +59,8 @@ struct Shared {
     fees_collected: FeesCollected,
     /// The bound of those who read what is long.
     reading: Bulkhead,
+    /// The bound of those who query.
+    querying: Bulkhead,
 }
 
 /// A call of a method.
@@ -70,7 +74,9 @@ impl Cln {
     pub(crate) fn new(dispatcher: Dispatcher, network: Network, network_dir: PathBuf) -> Self {
         let fees_collected = FeesCollected::default();
         let reading = Bulkhead::new(MAX_READING, "too much is being read");
-        Self(Arc::new(Shared { dispatcher, network, network_dir, fees_collected, reading }))
+        let querying = Bulkhead::new(MAX_QUERYING, "too much is being queried");
+        let shared = Shared { dispatcher, network, network_dir, fees_collected, reading, querying };
+        Self(Arc::new(shared))
     }
 
     /// Answers a call of somebody who may do everything. What has not been begun when this is dropped is

@@ -10,6 +10,7 @@ mod routing;
 mod runes;
 mod sending;
 mod shape;
+mod sql;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -48,6 +49,10 @@ async fn clients_of_core_lightning_are_paid_and_pay() -> Result<()> {
     payments::messages_are_signed_and_checked(&pyln, &alice, &bob).await?;
     payments::peers_are_connected(&pyln, &bob).await?;
     runes::runes_are_made_shown_and_revoked(&pyln).await?;
+    sql::tables_have_what_the_lists_tell(&pyln).await?;
+    sql::every_table_can_be_read(&pyln).await?;
+    sql::nothing_is_written(&pyln).await?;
+    sql::endless_queries_hold_up_nobody(&pyln).await?;
     network.stop().await
 }
 

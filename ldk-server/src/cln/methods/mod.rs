@@ -47,6 +47,7 @@ mod sending;
 mod server;
 mod setchannel;
 mod splice;
+mod sql;
 mod transactions;
 mod wait;
 mod waits;
@@ -155,6 +156,7 @@ static METHODS: &[Entry] = &[
     entry::<channels::ListPeerChannels>(),
     entry::<peers::ListPeers>(),
     entry::<listpays::ListSendPays>(),
+    entry::<sql::ListSqlSchemas>(),
     entry::<transactions::ListTransactions>(),
     entry::<makesecret::MakeSecret>(),
     entry::<newaddr::NewAddr>(),
@@ -169,6 +171,7 @@ static METHODS: &[Entry] = &[
     entry::<messages::SignMessage>(),
     entry::<splice::SpliceIn>(),
     entry::<splice::SpliceOut>(),
+    entry::<sql::Sql>(),
     entry::<server::Stop>(),
     entry::<wait::Wait>(),
     entry::<waits::WaitAnyInvoice>(),
