@@ -2,6 +2,7 @@
 
 mod channels;
 mod client;
+mod floods;
 mod framing;
 mod grpc;
 mod own_data;
@@ -132,6 +133,21 @@ async fn the_socket_takes_whatever_comes() -> Result<()> {
     framing::connections_are_bounded(&socket(&alice)).await?;
     framing::a_stop_is_told(&alice, &socket(&alice)).await?;
     ensure!(!socket(&alice).exists(), "the socket is still there");
+    network.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn floods_of_the_socket_hold_up_nobody() -> Result<()> {
+    let network = Network::start_alone().await?;
+    let alice = network.node_with("alice", SECTION).await?;
+    let socket = socket(&alice);
+    floods::pipelined_requests_are_answered(&socket).await?;
+    let mut bystander = floods::Bystander::new(&alice, &socket).await?;
+    floods::truncated_requests(&mut bystander, &socket).await?;
+    floods::endless_requests(&mut bystander, &socket).await?;
+    floods::unread_answers(&mut bystander, &socket).await?;
+    floods::many_connections(&mut bystander, &socket).await?;
+    floods::silent_connections_make_room(&socket).await?;
     network.stop().await
 }
 

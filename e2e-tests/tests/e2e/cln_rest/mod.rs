@@ -65,7 +65,7 @@ async fn runes_have_core_lightnings_names() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_documented_program_is_notified() -> Result<()> {
     let pair = Pair::start(false).await?;
-    notifications::a_payment_is_told_of(&pair).await?;
+    notifications::what_happens_is_told(&pair).await?;
     notifications::who_may_not_hear_is_refused(&pair.rest).await?;
     pair.network.stop().await
 }

@@ -25,7 +25,7 @@ const MSAT: u64 = 1_000;
 const MAX_ROWS: usize = 500_000;
 
 /// The name of the coin, as invoices have it.
-fn currency(network: Network) -> &'static str {
+pub(in crate::cln) fn currency(network: Network) -> &'static str {
     match network {
         Network::Bitcoin => "bc",
         Network::Testnet | Network::Testnet4 => "tb",

@@ -64,10 +64,11 @@ use super::args::Args;
 use super::error::{RpcError, code};
 use crate::error::quoted;
 
+pub(super) use bkpr::currency;
+pub(super) use bkpr_events::CHANNELS;
 pub(super) use help::arguments;
 pub(super) use info::FeesCollected;
 pub(super) use payment::{hash as payment_hash, preimage as payment_preimage};
-pub(super) use scid::scid;
 pub(super) use sending::failure_code as payment_failure_code;
 
 /// A method: its parameters, once they are read.
@@ -92,6 +93,8 @@ trait Method: Sized + Send + 'static {
 pub(super) struct Entry {
     pub(super) name: &'static str,
     pub(super) usage: &'static str,
+    /// Whether the answer may be long.
+    pub(super) is_long: bool,
     check: fn(&Args) -> Result<(), RpcError>,
     pub(super) run: fn(Call, Args) -> BoxFuture<'static, Result<Value, RpcError>>,
 }
@@ -100,6 +103,7 @@ const fn entry<M: Method>() -> Entry {
     Entry {
         name: M::NAME,
         usage: M::USAGE,
+        is_long: M::IS_LONG,
         check: |args| M::read(args).map(drop),
         run: |call, args| {
             Box::pin(async move {
@@ -233,6 +237,11 @@ const IMPOSSIBLE: &[(&str, &str)] = &[
 /// The names and usages of all methods.
 pub(crate) fn usages() -> impl Iterator<Item = (&'static str, &'static str)> {
     METHODS.iter().map(|method| (method.name, method.usage))
+}
+
+/// Whether the answer of this method may be long.
+pub(super) fn is_long(name: &str) -> bool {
+    METHODS.iter().any(|method| method.name == name && method.is_long)
 }
 
 /// The method with this name, or why there is none.
