@@ -17,10 +17,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Result, ensure};
-use e2e_tests::{Network, Node};
+use e2e_tests::{Network, Node, Port};
 use serde_json::json;
 
 use self::client::Pyln;
+use crate::cln_rest::{Program, Rest};
 
 const CHANNEL_SATS: u64 = 1_000_000;
 const SECTION: &str = "[cln]\nrpc_file = \"lightning-rpc\"\n";
@@ -103,10 +104,11 @@ async fn clients_of_core_lightning_close_without_the_peer() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn clients_of_core_lightning_see_the_network() -> Result<()> {
-    let network = Network::start_for(3).await?;
+    let (network, port) = (Network::start_for(3).await?, Port::claim()?);
+    let rest = format!("rest_address = \"{}\"\nrest_tls = false\n", port.address());
     let (alice, bob, carol) = tokio::try_join!(
         network.node("alice"),
-        network.node_with("bob", SECTION),
+        network.node_with("bob", format!("{SECTION}{rest}")),
         network.node("carol")
     )?;
     network.fund(&[&alice, &bob], 2 * CHANNEL_SATS).await?;
@@ -116,7 +118,9 @@ async fn clients_of_core_lightning_see_the_network() -> Result<()> {
     alice.hears_of_channels(2, &bob).await?;
     let pyln = Pyln::new(socket(&bob)).await?;
     routing::the_graph_is_listed(&pyln, &alice, &bob).await?;
-    routing::a_forward_is_listed(&pyln, &alice, &carol).await?;
+    let rest = Rest::new(&bob, format!("http://localhost:{}", port.number())).await?;
+    let mut told = Program::of_admin(&rest, &network).await?;
+    routing::a_forward_is_listed_and_told(&pyln, &mut told, &alice, &carol).await?;
     routing::blocks_are_waited_for(&pyln, &network).await?;
     routing::settings_are_listed(&pyln).await?;
     routing::the_daemon_is_stopped(&pyln, &bob).await?;

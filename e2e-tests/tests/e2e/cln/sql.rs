@@ -43,10 +43,10 @@ pub(super) async fn tables_have_what_the_lists_tell(pyln: &Pyln) -> Result<()> {
     let channels = listed(pyln, "listpeerchannels", "channels", &columns).await?;
     let query = format!("SELECT {} FROM peerchannels", columns.join(", "));
     assert_eq!(rows(pyln, &query).await?, channels);
-    let names = "SELECT p.peer_id, t.names FROM peerchannels p INNER JOIN \
-                 peerchannels_channel_type_names t ON t.row = p.rowid";
-    let named = rows(pyln, names).await?;
-    assert_eq!(named[0][0], channels[0][0], "{named}");
+    let texts = "SELECT p.peer_id, s.status FROM peerchannels p INNER JOIN peerchannels_status s ON \
+                 s.row = p.rowid";
+    let told = rows(pyln, texts).await?;
+    assert_eq!(told[0][0], channels[0][0], "{told}");
     Ok(())
 }
 

@@ -11,7 +11,10 @@ use std::sync::Arc;
 use anyhow::Result;
 use e2e_tests::{Network, Node, Port};
 
-use self::client::{Rest, section};
+pub(crate) use self::client::Rest;
+pub(crate) use self::notifications::Program;
+
+use self::client::section;
 
 const CHANNEL_SATS: u64 = 1_000_000;
 

@@ -6,7 +6,6 @@ use anyhow::{Result, ensure};
 use e2e_tests::{Group, Log, Network, Process, other_languages, until};
 use ldk_server_client::api::DisconnectPeerRequest;
 use serde_json::{Value, json};
-use tokio::process::Command;
 
 use super::Pair;
 use super::calls::text;
@@ -22,10 +21,7 @@ pub(super) async fn what_happens_is_told(pair: &Pair) -> Result<()> {
     let mut programs = Vec::new();
     // The other document has a path after the address, which names no other place.
     for (name, path, rune) in [("special", "", &special), ("read-only", "/ws", &read_only)] {
-        let mut command = rest.program("socketio_client.py");
-        let url = format!("{}{path}", rest.url);
-        command.arg(url).arg(text(rune, "rune")?).arg(rest.certificate());
-        programs.push(Program::start(name, command, network).await?);
+        programs.push(Program::start(name, rest, path, text(rune, "rune")?, network).await?);
     }
     let invoice = json!({"amount_msat": 7000, "label": "told", "description": "x"});
     let made = rest.result("invoice", invoice).await?;
@@ -49,14 +45,27 @@ pub(super) async fn what_happens_is_told(pair: &Pair) -> Result<()> {
 }
 
 /// The documented program, and how many of its lines were read.
-struct Program {
+pub(crate) struct Program {
     process: Process,
     log: Log,
     read: usize,
 }
 
 impl Program {
-    async fn start(name: &str, command: Command, network: &Network) -> Result<Self> {
+    /// Starts it with a rune that allows everything.
+    pub(crate) async fn of_admin(rest: &Rest, network: &Network) -> Result<Self> {
+        Self::start("admin", rest, "", &rest.admin, network).await
+    }
+
+    async fn start(
+        name: &str,
+        rest: &Rest,
+        path: &str,
+        rune: &str,
+        network: &Network,
+    ) -> Result<Self> {
+        let mut command = rest.program("socketio_client.py");
+        command.arg(format!("{}{path}", rest.url)).arg(rune).arg(rest.certificate());
         let log = Log::new(network.dir().join(format!("{name}.log")));
         let process = Process::spawn(name, command, &log, Group::Shared)?;
         log.says("Client Connected").await?;
@@ -64,7 +73,7 @@ impl Program {
     }
 
     /// The next notification of this topic. Others are passed over.
-    async fn told(&mut self, topic: &str) -> Result<Value> {
+    pub(crate) async fn told(&mut self, topic: &str) -> Result<Value> {
         loop {
             let mut told =
                 other_languages::printed(&mut self.process, &self.log, self.read).await?;
