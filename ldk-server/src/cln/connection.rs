@@ -13,7 +13,7 @@ use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::Cln;
@@ -85,8 +85,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             tokio::select! {
                 biased;
                 Some((answer, _place)) = self.calls.next() => {
-                    self.stream.write_all(&answer).await?;
-                    self.stream.flush().await?;
+                    tokio::select! {
+                        written = write(&mut self.stream, &answer) => written?,
+                        () = overdue(&stop, grace) => return Ok(()),
+                    }
                     self.heard_at = Instant::now();
                 },
                 () = stop.cancelled(), if is_open => self.close(),
@@ -172,6 +174,17 @@ async fn written(id: Value, answer: Result<Value, RpcError>) -> Vec<u8> {
         Ok(reply) => reply,
         Err(error) => request::reply(&Value::Null, Err(RpcError::internal(&error))),
     }
+}
+
+async fn write(stream: &mut (impl AsyncWrite + Unpin), answer: &[u8]) -> io::Result<()> {
+    stream.write_all(answer).await?;
+    stream.flush().await
+}
+
+/// Waits until `stop` has been cancelled for so long.
+async fn overdue(stop: &CancellationToken, grace: Duration) {
+    stop.cancelled().await;
+    sleep(grace).await;
 }
 
 /// Waits until this time, or for ever.

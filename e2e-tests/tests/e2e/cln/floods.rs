@@ -15,6 +15,8 @@ use super::client::Raw;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// An answer that others wait for.
 const AT_ONCE: Duration = Duration::from_secs(5);
+/// The time that calls under way are given, and some more.
+const STOP: Duration = Duration::from_secs(20);
 /// What a flood may take in memory.
 const MAX_TAKEN_BYTES: u64 = 96 * 1024 * 1024;
 const CONNECTIONS: usize = 10_000;
@@ -163,6 +165,22 @@ pub(super) async fn unread_answers(bystander: &mut Bystander<'_>, socket: &Path)
         slow.push(stream);
     }
     bystander.sum_up("16 slow readers", before).await
+}
+
+/// The daemon stops although somebody does not read what is left to be written.
+pub(super) async fn a_stop_waits_for_no_slow_reader(node: &Node, socket: &Path) -> Result<()> {
+    let stream = UnixStream::connect(socket).await?;
+    let pipelined: Vec<u8> =
+        (0..PIPELINED).flat_map(|id| request(id, "listconfigs", &json!({}))).collect();
+    let mut sent = 0;
+    while let Ok(ready) = timeout(Duration::from_secs(1), stream.writable()).await {
+        ready?;
+        sent += stream.try_write(&pipelined[sent..]).unwrap_or_default();
+    }
+    let begun = Instant::now();
+    timeout(STOP, node.stop()).await.context("the daemon does not stop")??;
+    print_uncaptured(&format!("a stop with a slow reader: {:?}", begun.elapsed()));
+    Ok(())
 }
 
 /// Answers are there for whoever reads them after all has been sent.

@@ -152,6 +152,7 @@ async fn floods_of_the_socket_hold_up_nobody() -> Result<()> {
     floods::unread_answers(&mut bystander, &socket).await?;
     floods::many_connections(&mut bystander, &socket).await?;
     floods::silent_connections_make_room(&socket).await?;
+    floods::a_stop_waits_for_no_slow_reader(&alice, &socket).await?;
     network.stop().await
 }
 
