@@ -16,6 +16,8 @@ use tokio::net::UnixStream;
 
 const WARM_UP_CALLS: usize = 200;
 const CALLS: usize = 5_000;
+/// Of `listfunds`.
+const LIST_CALLS: usize = 500;
 const COINS: [usize; 2] = [1, 200];
 const COIN_SATS: u64 = 20_000;
 const WAITERS: usize = 64;
@@ -68,13 +70,18 @@ async fn main() -> Result<()> {
     let network = Network::start().await?;
     let alice = network.node_with("alice", "[cln]\nrpc_file = \"lightning-rpc\"\n").await?;
     let socket = alice.config().storage_dir.join("regtest/lightning-rpc");
-    println!("{CALLS} calls one after the other, latencies in microseconds\n");
+    println!(
+        "{CALLS} calls one after the other, {LIST_CALLS} of listfunds; latencies in microseconds\n"
+    );
     println!("{:<40} {:>8} {:>8} {:>8}", "call", "p50", "p99", "max");
-    let median = report("getinfo", &mut kept(&socket, "getinfo").await?);
+    let median = report("getinfo", &mut kept(&socket, "getinfo", CALLS).await?);
     report("getinfo, a connection for each", &mut each(&socket).await?);
     for coins in COINS {
         fund(&network, &alice, coins).await?;
-        report(&format!("listfunds, {coins} coins more"), &mut kept(&socket, "listfunds").await?);
+        report(
+            &format!("listfunds, {coins} coins more"),
+            &mut kept(&socket, "listfunds", LIST_CALLS).await?,
+        );
     }
     println!();
     waiters(&alice, &socket).await?;
@@ -84,13 +91,13 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
-async fn kept(socket: &Path, method: &str) -> Result<Vec<Duration>> {
+async fn kept(socket: &Path, method: &str, calls: usize) -> Result<Vec<Duration>> {
     let mut connection = Connection::open(socket).await?;
     for _ in 0..WARM_UP_CALLS {
         connection.call(method).await?;
     }
-    let mut latencies = Vec::with_capacity(CALLS);
-    for _ in 0..CALLS {
+    let mut latencies = Vec::with_capacity(calls);
+    for _ in 0..calls {
         latencies.push(connection.call(method).await?);
     }
     Ok(latencies)
