@@ -11,7 +11,7 @@ use tokio::net::UnixStream;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use super::shape;
+use super::{shape, strict};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -48,6 +48,7 @@ impl Pyln {
         let result = answer["result"].take();
         let differences = shape::differences(method, &result);
         ensure!(differences.is_empty(), "{method}: {differences:?} in {result}");
+        strict::read(method, &result)?;
         Ok(result)
     }
 

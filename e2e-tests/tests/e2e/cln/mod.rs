@@ -10,6 +10,7 @@ mod routing;
 mod runes;
 mod sending;
 mod shape;
+mod strict;
 
 use std::path::PathBuf;
 use std::sync::Arc;
