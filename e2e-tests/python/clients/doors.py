@@ -82,6 +82,16 @@ class Rest:
             raise RpcError(body["code"], body["message"])
         return body
 
+    def listen(self, connected, told):
+        """Socket.IO, over websockets only."""
+        import socketio
+
+        client = socketio.Client(http_session=self.session, reconnection_delay_max=1)
+        client.on("connect", connected)
+        client.on("message", lambda data: told(data["invoice_payment"]["label"]))
+        client.connect(self.url, headers=dict(self.session.headers), transports=["websocket"])
+        client.wait()
+
     def plain(self, value, name):
         return value
 
@@ -125,6 +135,17 @@ class Grpc:
             preserving_proto_field_name=True,
             always_print_fields_with_no_presence=True,
         )
+
+    def listen(self, connected, told):
+        request = self.messages.StreamInvoicePaymentRequest()
+        try:
+            payments = self.node.SubscribeInvoicePayment(request, wait_for_ready=True)
+            payments.initial_metadata()
+            connected()
+            for payment in payments:
+                told(payment.label)
+        except self.grpc.RpcError as error:
+            raise RpcError(None, error.details()) from error
 
     def plain(self, value, name):
         """Hashes and ids, which are bytes, in hexadecimal."""

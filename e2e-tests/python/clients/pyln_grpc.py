@@ -14,8 +14,8 @@ from pyln.grpc.node_pb2_grpc import NodeStub
 
 import driver
 
-# Without `wait_for_ready`, a call fails at once while the server is away, and the library connects anew
-# in steps of 5 s only.
+# Without `wait_for_ready`, calls fail at once while the server is away, and leave the library no time to
+# connect anew.
 PATIENT = {"timeout": 60, "wait_for_ready": True}
 FAILED = ("Some(-32602)", "Some(203)", "Some(205)", "Some(206)", "Some(207)", "Some(210)")
 

@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use cln_rpc::model::responses::InvoiceResponse;
 use cln_rpc::{ClnRpc, Request, RpcError};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-const PATIENCE: Duration = Duration::from_secs(90);
+pub(super) const PATIENCE: Duration = Duration::from_secs(90);
 /// Between two attempts to reach a daemon that is away.
 const PAUSE: Duration = Duration::from_millis(200);
 /// What a failed payment is told with, as far as nothing is left of it.
@@ -19,6 +20,8 @@ const FAILED: [i32; 6] = [-32602, 203, 205, 206, 207, 210];
 pub(super) struct Rust {
     socket: PathBuf,
     rpc: ClnRpc,
+    /// Whether invoices are asked for as cdk does it.
+    is_cdk: bool,
     told: UnboundedReceiver<String>,
     tells: UnboundedSender<String>,
     /// Ends when this is dropped.
@@ -29,7 +32,12 @@ impl Rust {
     pub(super) async fn new(socket: PathBuf) -> Result<Self> {
         let rpc = ClnRpc::new(&socket).await?;
         let (tells, told) = unbounded_channel();
-        Ok(Self { socket, rpc, told, tells, waiting: JoinSet::new() })
+        Ok(Self { socket, rpc, is_cdk: false, told, tells, waiting: JoinSet::new() })
+    }
+
+    /// With the calls of the crate `cdk-cln`, as far as they are others.
+    pub(super) async fn as_cdk(socket: PathBuf) -> Result<Self> {
+        Ok(Self { is_cdk: true, ..Self::new(socket).await? })
     }
 
     pub(super) async fn ask(&mut self, story: &str, request: &Value) -> Result<Value> {
@@ -68,6 +76,14 @@ impl Rust {
             "label": request["label"],
             "description": request["description"],
         });
+        if self.is_cdk {
+            // The type of the crate has no room for `true`.
+            let mut params = params;
+            params["exposeprivatechannels"] = json!(true);
+            let made: InvoiceResponse = self.rpc.call_raw("invoice", &params).await?;
+            let payment_hash = made.payment_hash.to_string();
+            return Ok(json!({"bolt11": made.bolt11, "payment_hash": payment_hash}));
+        }
         Ok(call(&mut self.rpc, "invoice", params).await?)
     }
 
@@ -81,7 +97,14 @@ impl Rust {
         let params =
             json!({"invstring": request["bolt11"], "maxfee": in_words(&request["max_fee_msat"])});
         match call(&mut self.rpc, "xpay", params).await {
-            Ok(paid) => Ok(json!({"paid": true, "preimage": paid["payment_preimage"]})),
+            Ok(paid) => {
+                let decoded = call(&mut self.rpc, "decode", json!({"string": request["bolt11"]}));
+                let payment_hash = decoded.await?["payment_hash"].take();
+                let params = json!({"payment_hash": payment_hash});
+                let listed = call(&mut self.rpc, "listpays", params).await?;
+                let is_paid = listed["pays"][0]["preimage"] == paid["payment_preimage"];
+                Ok(json!({"paid": is_paid, "preimage": paid["payment_preimage"]}))
+            },
             Err(error) => {
                 let failed = error.code.is_some_and(|code| FAILED.contains(&code));
                 Ok(json!({"failed": failed, "message": error.message}))

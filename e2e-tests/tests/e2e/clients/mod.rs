@@ -4,8 +4,10 @@
 //! With CLIENTS_WRITE set, the table is written into the document instead.
 
 mod cln_rpc;
+mod commands;
 mod doors;
 mod driver;
+mod every_method;
 mod roster;
 mod stories;
 mod table;
@@ -19,6 +21,8 @@ async fn clients_do_what_the_table_says() -> Result<()> {
     let doors = Doors::open().await?;
     let clients = roster::all(&doors).await?;
     let rows = stories::play(&doors, clients).await?;
-    table::keep(&rows)?;
+    every_method::is_read_by_strict_types(&doors).await?;
+    let commands = commands::run(&doors).await?;
+    table::keep(&rows, &commands)?;
     doors.network.stop().await
 }

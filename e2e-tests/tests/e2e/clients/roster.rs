@@ -25,6 +25,13 @@ const ONLY_LISTENS: &[(Story, &str)] = &[
     (Story::FailedPay, NO_TASK),
     (Story::History, NO_TASK),
 ];
+const ONLY_STARTS: &[(Story, &str)] = &[
+    (Story::Invoice, NO_TASK),
+    (Story::Pay, NO_TASK),
+    (Story::FailedPay, NO_TASK),
+    (Story::Wait, NO_TASK),
+    (Story::History, NO_TASK),
+];
 const NO_HISTORY: &[(Story, &str)] = &[(Story::History, NO_TASK)];
 
 /// All of them, in the order in which they are in the table.
@@ -40,7 +47,18 @@ pub(super) async fn all(doors: &Doors) -> Result<Vec<Client>> {
     clients.extend(of_lnbits(doors, tmp).await?);
     clients.extend(of_nutshell(doors, tmp).await?);
     clients.extend(of_the_documentation(doors, tmp).await?);
-    clients.extend(recorded(doors, tmp).await?);
+    let python = other_languages::python_for_cln(tmp).await?;
+    let stubs = doors.network.dir().join("stubs");
+    std::fs::create_dir_all(&stubs)?;
+    other_languages::python_stubs_for_cln(&python, &stubs).await?;
+    clients.push(of_the_tutorial(doors, &python, &stubs)?);
+    clients.push(Client {
+        name: "cdk",
+        door: SOCKET,
+        hand: Hand::Rust(Rust::as_cdk(doors.socket()).await?),
+        without: NO_HISTORY,
+    });
+    clients.extend(recorded(doors, tmp, (&python, &stubs)).await?);
     Ok(clients)
 }
 
@@ -85,7 +103,7 @@ const LNBITS_READS: &str = "method=listfunds|method=listpays|method=listinvoices
                             method=summary|method=waitanyinvoice";
 const LNBITS_INVOICES: [&str; 4] =
     ["method=invoice", "pnameamount_msat<5000001", "pname_label^LNbits", "rate=60"];
-const LNBITS_PAYS: [&str; 2] = ["method=pay", "pname_label^LNbits"];
+const LNBITS_PAYS: [&str; 3] = ["method=pay", "pinvbolt11_amount<1000000001", "pname_label^LNbits"];
 
 async fn of_nutshell(doors: &Doors, tmp: &Path) -> Result<Vec<Client>> {
     let python = other_languages::python_for_client(tmp, "nutshell").await?;
@@ -98,15 +116,23 @@ async fn of_nutshell(doors: &Doors, tmp: &Path) -> Result<Vec<Client>> {
 
 /// The programs of documents 000 and 001 for Socket.IO.
 async fn of_the_documentation(doors: &Doors, tmp: &Path) -> Result<Vec<Client>> {
-    let rune = rune(&doors.bob, &["method=listclnrest-notifications"]).await?;
+    let hears = rune(&doors.bob, &["method=listclnrest-notifications"]).await?;
     let mut in_python = program(&other_languages::python(tmp).await?, "clnrest_socketio.py");
     let mut in_javascript = Command::new("node");
     in_javascript.env("NODE_PATH", other_languages::node_packages(tmp).await?);
     in_javascript.arg(here("javascript/clients/clnrest_socketio.js"));
     for command in [&mut in_python, &mut in_javascript] {
-        command.arg(doors.plain_rest_url()).arg(&rune);
+        command.arg(doors.plain_rest_url()).arg(&hears);
     }
+    let curl = format!(
+        "curl -k -X POST '{}/v1/getinfo' -H 'Rune: {}'",
+        doors.rest_url(),
+        rune(&doors.alice, &["method=getinfo"]).await?
+    );
+    let mut in_shell = Command::new("sh");
+    in_shell.args(["-c", &curl]).env_remove("CURL_CA_BUNDLE");
     Ok(vec![
+        once("curl, the command of CLNRest's documentation", REST, in_shell),
         listener(doors, "python-socketio, the program of CLNRest's documentation", in_python)?,
         listener(doors, "socket.io-client, the program of CLNRest's documentation", in_javascript)?,
     ])
@@ -118,7 +144,7 @@ type Recorded = (&'static str, &'static str, &'static str, &'static [(Story, &'s
 const RECORDED: [Recorded; 8] = [
     ("`lightning-cli`", SOCKET, "lightning_cli.json", &[]),
     ("BTCPay Server", SOCKET, "btcpay.json", &[]),
-    ("RTL", REST, "rtl.json", &[(Story::Wait, "see socket.io-client")]),
+    ("RTL", REST, "rtl.json", &[]),
     ("Zeus", REST, "zeus.json", &[(Story::History, NEEDS_SQL)]),
     (
         "cln-application",
@@ -126,22 +152,17 @@ const RECORDED: [Recorded; 8] = [
         "cln_application.json",
         &[(Story::Wait, NO_TASK), (Story::History, NEEDS_SQL)],
     ),
-    (
-        "Alby Hub",
-        GRPC,
-        "alby_hub.json",
-        &[(Story::Wait, "see `cln-grpc`"), (Story::History, NO_TASK)],
-    ),
+    ("Alby Hub", GRPC, "alby_hub.json", NO_HISTORY),
     ("BitBanana", GRPC, "bitbanana.json", &[]),
     ("Blitz API", GRPC, "blitz.json", &[]),
 ];
 
-async fn recorded(doors: &Doors, tmp: &Path) -> Result<Vec<Client>> {
+async fn recorded(
+    doors: &Doors,
+    tmp: &Path,
+    (over_grpc, stubs): (&Path, &Path),
+) -> Result<Vec<Client>> {
     let plain = other_languages::python(tmp).await?;
-    let over_grpc = other_languages::python_for_cln(tmp).await?;
-    let stubs = doors.network.dir().join("stubs");
-    std::fs::create_dir_all(&stubs)?;
-    other_languages::python_stubs_for_cln(&over_grpc, &stubs).await?;
     let ends = json!({
         "socket": doors.socket(),
         "rest_url": doors.rest_url(),
@@ -152,12 +173,29 @@ async fn recorded(doors: &Doors, tmp: &Path) -> Result<Vec<Client>> {
     });
     let mut clients = Vec::new();
     for (name, door, file, without) in RECORDED {
-        let python = if door == GRPC { &over_grpc } else { &plain };
+        let python = if door == GRPC { over_grpc } else { &plain };
         let mut command = program(python, "recorded.py");
-        command.env("PYTHONPATH", &stubs).arg(file).arg(ends.to_string());
-        clients.push(asked(doors, name, door, command, without)?);
+        command.env("PYTHONPATH", stubs).arg(file).arg(ends.to_string());
+        let driver = Driver::spawn(command, log(doors, name, door))?;
+        let hears = ["RTL", "Alby Hub"].contains(&name);
+        let hand = if hears { Hand::Hearer(driver) } else { Hand::Program(driver) };
+        clients.push(Client { name, door, hand, without });
     }
     Ok(clients)
+}
+
+/// The program of document 002, in the directory of the certificates.
+fn of_the_tutorial(doors: &Doors, python: &Path, stubs: &Path) -> Result<Client> {
+    let mut command = Command::new(python);
+    let files = doors.certificates();
+    command.current_dir(files.ca_cert.parent().context("no directory")?);
+    command.env("PYTHONPATH", stubs).arg(here("python/cln/getinfo.py"));
+    command.arg(doors.grpc.number().to_string());
+    Ok(once("grpcio, the program of cln-grpc's documentation", GRPC, command))
+}
+
+fn once(name: &'static str, door: &'static str, command: Command) -> Client {
+    Client { name, door, hand: Hand::Once(Some(command)), without: ONLY_STARTS }
 }
 
 fn here(path: &str) -> PathBuf {

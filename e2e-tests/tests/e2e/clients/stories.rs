@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context as _, Result, ensure};
-use e2e_tests::Node;
+use anyhow::{Context as _, Result, bail, ensure};
+use e2e_tests::{Node, run};
 use futures_util::future::join_all;
 use ldk_server_client::types::PaymentStatus;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use tokio::process::Command;
 
-use super::cln_rpc::Rust;
+use super::cln_rpc::{PATIENCE, Rust};
 use super::doors::Doors;
 use super::driver::Driver;
 use super::table::{Cell, Row};
@@ -19,6 +20,8 @@ const AMOUNT_MSAT: u64 = 2_000_000;
 /// More than there is in the channel.
 const TOO_MUCH_MSAT: u64 = 900_000_000;
 const MAX_FEE_MSAT: u64 = 20_000;
+/// What the programs of the documentation print.
+const CONNECTED: &str = "Client Connected";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Story {
@@ -56,10 +59,14 @@ impl Story {
 pub(super) enum Hand {
     /// A program that is asked.
     Program(Driver),
+    /// The same, which hears of payments as long as it is connected, and not of those before.
+    Hearer(Driver),
     /// A program that prints what it is told, and does nothing else; it connects to bob.
     Listener(Driver),
     /// A client in Rust.
     Rust(Rust),
+    /// A command that prints what getinfo answers.
+    Once(Option<Command>),
 }
 
 /// A client that is to be tested.
@@ -141,14 +148,23 @@ impl<'a> Player<'a> {
     async fn ask(&mut self, story: &str, mut request: Value) -> Result<Value> {
         request["story"] = json!(story);
         match &mut self.client.hand {
-            Hand::Program(driver) | Hand::Listener(driver) => driver.ask(&request).await,
+            Hand::Program(driver) | Hand::Hearer(driver) | Hand::Listener(driver) => {
+                driver.ask(&request).await
+            },
             Hand::Rust(rust) => rust.ask(story, &request).await,
+            Hand::Once(_) => bail!("it does one thing only"),
         }
     }
 
     async fn starts(&mut self) -> Result<()> {
         if let Hand::Listener(driver) = &mut self.client.hand {
-            return driver.says("Client Connected").await;
+            return driver.says(CONNECTED).await;
+        }
+        if let Hand::Once(command) = &mut self.client.hand {
+            let command = command.take().context("it has run")?;
+            let printed = run(command, PATIENCE).await?.success()?;
+            ensure!(printed.contains(self.doors.alice.alias()), "{printed}");
+            return Ok(());
         }
         let answer = self.ask("start", json!({})).await?;
         let id = answer.get("id").unwrap_or(&Value::Null);
@@ -210,22 +226,30 @@ impl<'a> Player<'a> {
         }
         let (bolt11, _) = self.invoice("waits").await?;
         self.awaited = Some(bolt11);
-        self.ask("wait", json!({})).await.map(drop)
+        self.ask("wait", json!({})).await?;
+        if let Hand::Hearer(driver) = &mut self.client.hand {
+            driver.says(CONNECTED).await?;
+        }
+        Ok(())
     }
 
     async fn was_told(&mut self) -> Result<()> {
         let bolt11 = self.awaited.take().context("it does not wait")?;
-        let payment_hash = match &mut self.client.hand {
-            Hand::Listener(driver) => {
-                // What is sent while it is away is not kept for it.
-                driver.says("Client Connected").await?;
-                pay(&self.doors.alice, &bolt11).await?
-            },
-            Hand::Program(_) | Hand::Rust(_) => pay(&self.doors.bob, &bolt11).await?,
+        // What is sent while they are away is not kept for those who only hear.
+        if let Hand::Listener(driver) | Hand::Hearer(driver) = &mut self.client.hand {
+            driver.says(CONNECTED).await?;
+        }
+        let payer = match &self.client.hand {
+            Hand::Listener(_) => &self.doors.alice,
+            _ => &self.doors.bob,
         };
+        let payment_hash = pay(payer, &bolt11).await?;
         match &mut self.client.hand {
-            Hand::Program(driver) | Hand::Listener(driver) => driver.says(&payment_hash).await,
+            Hand::Program(driver) | Hand::Hearer(driver) | Hand::Listener(driver) => {
+                driver.says(&payment_hash).await
+            },
             Hand::Rust(rust) => rust.is_told(&payment_hash).await,
+            Hand::Once(_) => bail!("it does one thing only"),
         }
     }
 

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 
+use super::commands::Command;
 use super::stories::Story;
 
-const BEGIN: &str =
-    "<!-- The test `clients` makes this table; CLIENTS_WRITE=1 has it written. -->\n";
+const MADE_BY: &str = "made by the test `clients`: CLIENTS_WRITE=1 has it written";
 const END: &str = "<!-- end -->";
 
 /// What became of the stories of a client.
@@ -29,19 +29,26 @@ pub(super) enum Cell {
 }
 
 /// Fails if a story has failed, or if the document has another table; writes it there if that is asked for.
-pub(super) fn keep(rows: &[Row]) -> Result<()> {
+pub(super) fn keep(rows: &[Row], commands: &[Command]) -> Result<()> {
     let failures = failures(rows);
     ensure!(failures.is_empty(), "{}", failures.join("\n"));
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/clients.md");
     let text = std::fs::read_to_string(&path)?;
-    let (before, rest) = text.split_once(BEGIN).context("docs/clients.md has no table")?;
-    let (table, after) = rest.split_once(END).context("the table in docs/clients.md has no end")?;
-    let made = markdown(rows)?;
+    let made =
+        with(&with(&text, "clients", &of_clients(rows)?)?, "commands", &of_commands(commands)?)?;
     if std::env::var_os("CLIENTS_WRITE").is_some() {
-        return Ok(std::fs::write(&path, [before, BEGIN, &made, END, after].concat())?);
+        return Ok(std::fs::write(&path, made)?);
     }
-    ensure!(table == made, "docs/clients.md has another table than this one:\n{made}");
+    ensure!(text == made, "docs/clients.md is not this; CLIENTS_WRITE=1 has it written:\n{made}");
     Ok(())
+}
+
+/// The document with this table in place of the one with this name.
+fn with(text: &str, name: &str, table: &str) -> Result<String> {
+    let begin = format!("<!-- table of {name}, {MADE_BY} -->\n");
+    let (before, rest) = text.split_once(&begin).with_context(|| format!("there is no {begin}"))?;
+    let (_, after) = rest.split_once(END).with_context(|| format!("no {END} after {begin}"))?;
+    Ok([before, &begin, table, END, after].concat())
 }
 
 fn failures(rows: &[Row]) -> Vec<String> {
@@ -56,7 +63,7 @@ fn failures(rows: &[Row]) -> Vec<String> {
     failures
 }
 
-fn markdown(rows: &[Row]) -> Result<String> {
+fn of_clients(rows: &[Row]) -> Result<String> {
     let mut table = String::from("\n| client | door |");
     for story in Story::ALL {
         write!(table, " {} |", story.name())?;
@@ -78,10 +85,19 @@ fn markdown(rows: &[Row]) -> Result<String> {
     Ok(table)
 }
 
+fn of_commands(commands: &[Command]) -> Result<String> {
+    let mut table = String::from("\n| command | |\n|--|--|\n");
+    for command in commands {
+        writeln!(table, "| `lightning-cli {}` | {} |", command.text, command.result)?;
+    }
+    writeln!(table)?;
+    Ok(table)
+}
+
 #[test]
 fn a_table_has_a_line_for_each_client() -> Result<()> {
     let cells = vec![Cell::Passed, Cell::Without("–")];
-    let made = markdown(&[Row { client: "c", door: "socket", cells }])?;
+    let made = of_clients(&[Row { client: "c", door: "socket", cells }])?;
     assert!(made.contains("\n| client | door | start |"), "{made}");
     assert!(made.ends_with("| c | socket | pass | – |\n\n"), "{made}");
     Ok(())
