@@ -86,9 +86,13 @@ class Rest:
         """Socket.IO, over websockets only."""
         import socketio
 
+        def heard(data):
+            if "invoice_payment" in data:
+                told(data["invoice_payment"]["label"])
+
         client = socketio.Client(http_session=self.session, reconnection_delay_max=1)
         client.on("connect", connected)
-        client.on("message", lambda data: told(data["invoice_payment"]["label"]))
+        client.on("message", heard)
         client.connect(self.url, headers=dict(self.session.headers), transports=["websocket"])
         client.wait()
 
