@@ -32,6 +32,13 @@ pub async fn python_for_cln(tmp: &Path) -> Result<PathBuf> {
     python_in(&tmp.join("python-cln"), "cln/requirements.txt").await
 }
 
+/// As [`python`], with the packages of a program that is a client of nodes: those of
+/// `NAME/requirements.txt`, which may need other versions than those of the next program.
+pub async fn python_for_client(tmp: &Path, name: &str) -> Result<PathBuf> {
+    let environment = tmp.join(format!("python-{name}"));
+    python_in(&environment, &format!("{name}/requirements.txt")).await
+}
+
 /// A Python in `environment` that has the packages of this file.
 async fn python_in(environment: &Path, requirements: &str) -> Result<PathBuf> {
     let python = environment.join("bin/python");
@@ -56,6 +63,20 @@ pub async fn python_stubs(python: &Path, into: &Path) -> Result<()> {
         .arg(format!("--grpc_python_out={}", into.display()))
         .args(["api.proto", "events.proto", "types.proto", "error.proto"]);
     run(protoc, PATIENCE).await?.success().map(drop)
+}
+
+/// Makes a Python client of Core Lightning's protos in `into`, as its tutorial does it.
+pub async fn python_stubs_for_cln(python: &Path, into: &Path) -> Result<()> {
+    let protos = protos().join("cln");
+    for file in ["node.proto", "primitives.proto"] {
+        let mut protoc = Command::new(python);
+        protoc.current_dir(into).args(["-m", "grpc_tools.protoc", "-I"]);
+        protoc.arg(&protos).arg(protos.join(file));
+        protoc.args(["--python_out=.", "--grpc_python_out=."]);
+        protoc.arg("--experimental_allow_proto3_optional");
+        run(protoc, PATIENCE).await?.success()?;
+    }
+    Ok(())
 }
 
 /// The directory, under `tmp`, of the JavaScript packages of package-lock.json: installed once, and

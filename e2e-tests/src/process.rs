@@ -165,7 +165,8 @@ impl Log {
         format!("--- the end of {}\n{tail}\n", self.0.display())
     }
 
-    fn open(&self) -> Result<File> {
+    /// Opens it, to write at its end.
+    pub fn open(&self) -> Result<File> {
         OpenOptions::new()
             .create(true)
             .append(true)

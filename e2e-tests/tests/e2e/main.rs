@@ -13,6 +13,8 @@ mod channel_states;
 mod channel_waits;
 mod channels;
 #[cfg(unix)]
+mod clients;
+#[cfg(unix)]
 mod cln;
 mod cln_rest;
 mod configuration;

@@ -43,6 +43,14 @@ impl<'a> Fact<'a> {
         Self::text(value.to_string())
     }
 
+    /// The value, if there is one with one spelling.
+    pub fn only(&self) -> Option<&str> {
+        match self {
+            Self::Spellings(all) => all.first().filter(|_| all.len() == 1).map(AsRef::as_ref),
+            Self::Unknown | Self::Missing | Self::Open | Self::List(_) => None,
+        }
+    }
+
     fn holds(&self, operator: Operator, value: &str) -> bool {
         let is = |actual: &Cow<'_, str>| compare(operator, actual, value);
         match self {

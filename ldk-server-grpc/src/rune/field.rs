@@ -19,6 +19,34 @@ pub enum Field<'a> {
     /// `pname_amount_msat`, or as Core Lightning writes it, `pnameamount_msat`: the parameter with this
     /// name. A field of a nested message is named by its path, joined with `_`.
     Parameter(&'a str),
+    /// `pinvbolt11_amount`: something of the invoice that is the parameter with this name.
+    OfInvoice(&'a str, InvoicePart),
+}
+
+/// What restrictions can ask about an invoice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InvoicePart {
+    /// `amount`: in millisatoshis.
+    Amount,
+    /// `description`.
+    Description,
+    /// `node`: the node id of the payee.
+    Node,
+}
+
+impl InvoicePart {
+    /// As it is written in a rune.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Amount => "amount",
+            Self::Description => "description",
+            Self::Node => "node",
+        }
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        [Self::Amount, Self::Description, Self::Node].into_iter().find(|part| part.name() == name)
+    }
 }
 
 impl<'a> Field<'a> {
@@ -38,6 +66,12 @@ impl<'a> Field<'a> {
         if let Some(position) = name.strip_prefix("parr") {
             let number: usize = position.parse().ok()?;
             return (number.to_string() == position).then_some(Self::ParameterAt(number));
+        }
+        if let Some(path) = name.strip_prefix("pinv") {
+            let (parameter, part) = path.rsplit_once('_')?;
+            let parameter = parameter.strip_prefix('_').unwrap_or(parameter);
+            let part = InvoicePart::named(part).filter(|_| !parameter.is_empty())?;
+            return Some(Self::OfInvoice(parameter, part));
         }
         let path = name.strip_prefix("pname")?;
         let path = path.strip_prefix('_').unwrap_or(path);
@@ -61,6 +95,11 @@ mod tests {
             ("parr99999999999999999999", None),
             ("pname_amount_msat", Some(Field::Parameter("amount_msat"))),
             ("pnameamount_msat", Some(Field::Parameter("amount_msat"))),
+            ("pinvbolt11_amount", Some(Field::OfInvoice("bolt11", InvoicePart::Amount))),
+            ("pinv_inv_string_node", Some(Field::OfInvoice("inv_string", InvoicePart::Node))),
+            ("pinvbolt11_expiry", None),
+            ("pinvbolt11", None),
+            ("pinv_amount", None),
             ("pname", None),
             ("pname_", None),
             ("Method", None),

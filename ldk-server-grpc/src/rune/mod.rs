@@ -44,7 +44,7 @@ use authcode::Authcode;
 pub use budget::{Budget, Window};
 pub use error::RuneError;
 pub use evaluate::{Demand, Denial, Fact, Facts, evaluate};
-pub use field::Field;
+pub use field::{Field, InvoicePart};
 pub use limit::Limit;
 pub use master_secret::MasterSecret;
 pub use presets::{GROUPS, Preset};

@@ -193,7 +193,7 @@ impl Facts for Call {
             Field::CallerId => 3,
             Field::ParameterCount => 4,
             Field::ParameterAt(_) => 5,
-            Field::Parameter(_) => 6,
+            Field::Parameter(_) | Field::OfInvoice(..) => 6,
         };
         self.0[index].as_deref().map_or(Fact::Missing, Fact::text)
     }

@@ -85,6 +85,9 @@ fn subject(field: &str) -> String {
         Some(Field::CallerId) => "the caller".to_owned(),
         Some(Field::ParameterCount) => "the number of parameters".to_owned(),
         Some(Field::ParameterAt(position)) => format!("the parameter at position {position}"),
+        Some(Field::OfInvoice(parameter, part)) => {
+            format!("the {} of the invoice in {parameter}", part.name())
+        },
         Some(Field::Parameter(path)) => format!("the parameter {path}"),
         None => field.to_owned(),
     }

@@ -4,6 +4,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ldk_server_grpc::rune::{Fact, Facts, Field};
 
+use super::invoice;
+
 /// A call of a method of other software, with parameters of its own. It is made of any number of calls of
 /// the API. Restrictions are about the method and its parameters; what they say of access groups is about
 /// each of the calls that it is made of.
@@ -65,6 +67,10 @@ impl ForeignCall {
                 let mut parameters = self.parameters.iter();
                 let found = parameters.find(|(known, _)| is_same_name(known, name));
                 Some(found.map_or(&self.others, |(_, fact)| fact).clone())
+            },
+            Field::OfInvoice(name, part) => {
+                let invoice = self.parameter(Field::Parameter(name))?;
+                Some(invoice::fact(&invoice, part))
             },
             Field::Method | Field::Group | Field::Time | Field::CallerId => None,
         }

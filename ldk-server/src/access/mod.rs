@@ -2,6 +2,7 @@
 
 mod foreign;
 mod grant;
+mod invoice;
 
 pub use foreign::ForeignCall;
 pub use grant::{DemandedBudget, Grant, Restricted};

@@ -78,8 +78,8 @@ impl<M: Message> Facts for CallFacts<'_, M> {
             Field::ParameterCount => self
                 .fields()
                 .map_or(Fact::Unknown, |fields| Fact::number(fields.fields().count() as u64)),
-            // Parameters have names here, and no order.
-            Field::ParameterAt(_) => Fact::Unknown,
+            // Parameters have names here, and no order; and more may be paid than an invoice asks for.
+            Field::ParameterAt(_) | Field::OfInvoice(..) => Fact::Unknown,
             Field::Parameter(path) => self.parameter(path),
         }
     }

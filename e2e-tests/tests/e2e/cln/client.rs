@@ -11,7 +11,7 @@ use tokio::net::UnixStream;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use super::shape;
+use super::{shape, strict};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -38,7 +38,14 @@ impl Pyln {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/cln/call.py");
         command.arg(script).arg(&self.socket).arg(method).arg(arguments.to_string());
         let printed = run(command, PATIENCE).await?.success()?;
-        serde_json::from_str(&printed).with_context(|| format!("{method} printed {printed}"))
+        let answer: Value = serde_json::from_str(&printed)
+            .with_context(|| format!("{method} printed {printed}"))?;
+        if let Some(result) = answer.get("result") {
+            // Methods that the package has no function for are called by their names.
+            let by_name = arguments["method"].as_str().filter(|_| method == "call");
+            strict::read(by_name.unwrap_or(method), result)?;
+        }
+        Ok(answer)
     }
 
     /// The result of a method, which has all that Core Lightning always answers, and nothing else.

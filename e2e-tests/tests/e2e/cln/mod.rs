@@ -12,6 +12,7 @@ mod runes;
 mod sending;
 mod shape;
 mod sql;
+mod strict;
 
 use std::path::PathBuf;
 use std::sync::Arc;

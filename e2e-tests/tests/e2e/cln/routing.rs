@@ -7,6 +7,7 @@ use e2e_tests::{Network, Node, until};
 use serde_json::{Value, json};
 
 use super::client::{Pyln, Raw};
+use super::strict;
 use crate::cln_rest::Program;
 
 const NOBODY: &str = "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798";
@@ -107,7 +108,9 @@ pub(super) async fn settings_are_listed(pyln: &Pyln) -> Result<()> {
 pub(super) async fn the_daemon_is_stopped(pyln: &Pyln, node: &Node) -> Result<()> {
     let mut raw = Raw::connect(pyln.socket()).await?;
     raw.send(br#"{"id":1,"method":"stop","params":[]}"#).await?;
-    assert_eq!(raw.next().await?["result"], json!({"result": "Shutdown complete"}));
+    let answer = raw.next().await?;
+    assert_eq!(answer["result"], json!({"result": "Shutdown complete"}));
+    strict::read("stop", &answer["result"])?;
     ensure!(node.ended().await?.success());
     Ok(())
 }

@@ -19,7 +19,7 @@ impl Facts for Payment {
             Field::Parameter("huge") => Fact::number(u64::MAX),
             Field::Parameter("peers") => Fact::List(all(&["02aa", "02bb"])),
             Field::Parameter("hops") => Fact::List(Vec::new()),
-            Field::Parameter("no_such_field") => Fact::Unknown,
+            Field::Parameter("no_such_field") | Field::OfInvoice(..) => Fact::Unknown,
             Field::ParameterCount | Field::ParameterAt(_) | Field::Parameter(_) => Fact::Missing,
         }
     }

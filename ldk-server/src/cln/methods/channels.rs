@@ -46,6 +46,8 @@ struct Row {
     receivable_msat: u64,
     our_reserve_msat: u64,
     their_reserve_msat: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    our_to_self_delay: Option<u16>,
     fee_base_msat: u32,
     fee_proportional_millionths: u32,
     feerate: FeeRate,
@@ -151,6 +153,7 @@ impl Row {
             receivable_msat: details.inbound_capacity_msat,
             our_reserve_msat: details.unspendable_punishment_reserve.unwrap_or_default() * MSAT,
             their_reserve_msat: details.counterparty_unspendable_punishment_reserve * MSAT,
+            our_to_self_delay: details.force_close_spend_delay,
             fee_base_msat,
             fee_proportional_millionths,
             feerate: FeeRate { perkw, perkb: perkw.saturating_mul(4) },

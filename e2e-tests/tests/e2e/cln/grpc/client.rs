@@ -35,16 +35,7 @@ impl Grpc {
         let tmp = Path::new(env!("CARGO_TARGET_TMPDIR"));
         let python = other_languages::python_for_cln(tmp).await?;
         let stubs = tempfile::tempdir()?;
-        // The commands of document 002.
-        for file in ["node.proto", "primitives.proto"] {
-            let protos = other_languages::protos().join("cln");
-            let mut protoc = Command::new(&python);
-            protoc.current_dir(stubs.path()).args(["-m", "grpc_tools.protoc", "-I"]);
-            protoc.arg(&protos).arg(protos.join(file));
-            protoc.args(["--python_out=.", "--grpc_python_out=."]);
-            protoc.arg("--experimental_allow_proto3_optional");
-            run(protoc, PATIENCE).await?.success()?;
-        }
+        other_languages::python_stubs_for_cln(&python, stubs.path()).await?;
         let dir = super::files(node).ca_cert.parent().context("no directory")?.to_owned();
         Ok(Self { python, stubs, dir, port: port.number() })
     }
