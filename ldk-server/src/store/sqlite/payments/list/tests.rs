@@ -38,10 +38,7 @@ fn no_page_is_read_by_scanning_the_table_or_by_sorting() {
         }
     }
     let settled = plan(&database, SETTLED, 7);
-    assert!(
-        settled[0].contains("USING INDEX ldk_server_payments_status (status=?"),
-        "{settled:?}"
-    );
+    assert!(settled[0].contains("USING INDEX ldk_server_payments_status (status=?"), "{settled:?}");
     assert!(!settled.iter().any(|step| step.contains("SCAN ")), "{settled:?}");
     let expired = plan(&database, EXPIRED, 4);
     assert_eq!(expired.len(), 1, "{expired:?}");
