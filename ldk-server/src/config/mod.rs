@@ -34,7 +34,8 @@ use ldk_server_grpc::places;
 pub use sections::{
     ChannelsConfig, ClientAuthConfig, ClnGrpcConfig, ClnRestConfig, EventsConfig, HrnConfig,
     HttpConfig, LimitsConfig, LnurlConfig, LogConfig, LogFormat, LogRotation, LspConfig,
-    MetricsConfig, MetricsLogin, PeerLimitsConfig, PhoenixdConfig, TlsConfig, UnixSocketConfig, WebhooksConfig,
+    MetricsConfig, MetricsLogin, PeerLimitsConfig, PhoenixdConfig, TlsConfig, UnixSocketConfig,
+    WebhooksConfig,
 };
 use values::Values;
 

@@ -49,8 +49,7 @@ impl Refusal {
 
     /// A parameter cannot be read as what it should be.
     pub(super) fn invalid(name: &str, expected: &str) -> Self {
-        let reason =
-            format!("Request parameter {name} couldn't be parsed/converted to {expected}");
+        let reason = format!("Request parameter {name} couldn't be parsed/converted to {expected}");
         Self::BadRequest(reason)
     }
 

@@ -131,7 +131,9 @@ impl Invoice {
             payment_secret: decoded.payment_secret,
             payment_metadata: decoded.payment_metadata,
             expiry_seconds: decoded.expiry,
-            extra_hops: hops.map(|hint| hint.hop_hints.into_iter().map(Hop::of).collect()).collect(),
+            extra_hops: hops
+                .map(|hint| hint.hop_hints.into_iter().map(Hop::of).collect())
+                .collect(),
             features: Features::of(&decoded.features),
             timestamp_seconds: decoded.timestamp,
         }
@@ -140,7 +142,8 @@ impl Invoice {
 
 impl Hop {
     fn of(hop: Bolt11HopHint) -> Self {
-        let (block, transaction) = (hop.short_channel_id >> 40, hop.short_channel_id >> 16 & 0xff_ffff);
+        let (block, transaction) =
+            (hop.short_channel_id >> 40, hop.short_channel_id >> 16 & 0xff_ffff);
         Self {
             node_id: hop.node_id,
             short_channel_id: format!("{block}x{transaction}x{}", hop.short_channel_id & 0xffff),

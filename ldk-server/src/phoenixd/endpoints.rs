@@ -4,9 +4,7 @@ use http::Method;
 
 use super::answer::{Answer, Refusal};
 use super::params::Params;
-use super::{
-    Call, decode, export, incoming, info, lnurl, logins, onchain, outgoing, pay, receive,
-};
+use super::{Call, decode, export, incoming, info, lnurl, logins, onchain, outgoing, pay, receive};
 use crate::caller::Caller;
 
 /// An endpoint.
@@ -149,9 +147,9 @@ impl Endpoint {
                 "getlnaddress: no service gives this node an address; publish getoffer under a name of \
                  yours (BIP 353)",
             )),
-            Name::LnurlAuth => Err(Refusal::Impossible(
-                "lnurlauth: this node signs in nowhere with its keys",
-            )),
+            Name::LnurlAuth => {
+                Err(Refusal::Impossible("lnurlauth: this node signs in nowhere with its keys"))
+            },
             Name::BumpFee => Err(Refusal::Impossible(
                 "bumpfee: the node library cannot raise the fee of a transaction that was sent",
             )),
@@ -176,7 +174,8 @@ mod tests {
         assert_eq!(find(&Method::GET, "/getinfo"), Ok((Name::GetInfo, None)));
         assert_eq!(find(&Method::POST, "/getinfo"), Err(NoEndpoint::Method));
         assert_eq!(find(&Method::GET, "/payinvoice"), Err(NoEndpoint::Method));
-        for path in ["/", "/getinfos", "/getinfo/", "/GetInfo", "/payments", "/payments/incoming/a/b"]
+        for path in
+            ["/", "/getinfos", "/getinfo/", "/GetInfo", "/payments", "/payments/incoming/a/b"]
         {
             assert_eq!(find(&Method::GET, path), Err(NoEndpoint::Path), "{path}");
         }

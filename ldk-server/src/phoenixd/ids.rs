@@ -31,7 +31,8 @@ pub(super) fn uuid(payment_id: &str) -> String {
 pub(super) fn beginning(uuid: &str) -> Result<String, Refusal> {
     let digits = uuid.replace('-', "").to_ascii_lowercase();
     let is_hex = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let is_uuid = is_hex && digits.len() == UUID_DIGITS && self::uuid(&digits) == uuid.to_ascii_lowercase();
+    let is_uuid =
+        is_hex && digits.len() == UUID_DIGITS && self::uuid(&digits) == uuid.to_ascii_lowercase();
     is_uuid.then_some(digits).ok_or_else(|| Refusal::invalid("uuid", "uuid"))
 }
 

@@ -79,7 +79,9 @@ impl Incoming {
             is_paid,
             is_expired,
             requested_sat: invoice.amount_msat.filter(|_| is_bolt11).map(sats),
-            received_sat: sats(invoice.amount_received_msat.filter(|_| is_paid).unwrap_or_default()),
+            received_sat: sats(
+                invoice.amount_received_msat.filter(|_| is_paid).unwrap_or_default(),
+            ),
             fees: payment.and_then(skimmed_msat).unwrap_or_default(),
             payer_note: payment.and_then(payer_note),
             expires_at: invoice.expires_at.map(ms),

@@ -47,12 +47,7 @@ impl<'a> Order<'a> {
     }
 
     /// Pays a service on these terms.
-    async fn pay(
-        self,
-        call: &Call,
-        lnurl: &str,
-        terms: &LnurlPayTerms,
-    ) -> Result<Answer, Refusal> {
+    async fn pay(self, call: &Call, lnurl: &str, terms: &LnurlPayTerms) -> Result<Answer, Refusal> {
         let amount_msat = self.amount_msat.unwrap_or(terms.min_amount_msat);
         // phoenixd leaves out what the service does not take.
         let comment = self.message.filter(|_| terms.max_comment_chars > 0);

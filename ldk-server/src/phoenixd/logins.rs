@@ -15,10 +15,10 @@ const FULL: &str = "phoenixd";
 /// The name of the one that does not allow to pay.
 const LIMITED: &str = "phoenixd-limited";
 
-const FULL_ACCESS: &str = "group=info|group=read|group=invoice|group=pay|group=onchain|group=events";
+const FULL_ACCESS: &str =
+    "group=info|group=read|group=invoice|group=pay|group=onchain|group=events";
 /// What an LNURL pays out is asked before it is withdrawn.
-const LIMITED_ACCESS: &str =
-    "group=info|group=read|group=invoice|group=events|method=ResolveLnurl";
+const LIMITED_ACCESS: &str = "group=info|group=read|group=invoice|group=events|method=ResolveLnurl";
 
 /// A password, of which only a digest is kept, so that a comparison takes the same time for every length.
 #[derive(Clone)]
@@ -47,8 +47,9 @@ impl Logins {
     /// others are.
     pub(crate) fn caller(&self, password: &str) -> Option<Caller> {
         let digest = sha256::Hash::hash(password.as_bytes());
-        let is_given =
-            |login: &&Login| cmp::fixed_time_eq(digest.as_byte_array(), login.digest.as_byte_array());
+        let is_given = |login: &&Login| {
+            cmp::fixed_time_eq(digest.as_byte_array(), login.digest.as_byte_array())
+        };
         if let Some(Login { name, grant, .. }) = self.passwords.iter().find(is_given) {
             return Some(Caller::known(Identity::Password { name }, grant.clone()));
         }

@@ -136,8 +136,7 @@ pub(super) async fn get_by_hash(call: &Call, payment_hash: &str) -> Result<Answe
         PaymentStatus::Failed => 0,
     });
     // One that has failed is being tried again.
-    let has_failed =
-        best.as_ref().is_none_or(|payment| payment.status() == PaymentStatus::Failed);
+    let has_failed = best.as_ref().is_none_or(|payment| payment.status() == PaymentStatus::Failed);
     if let Some(beginning) = under_way.filter(|_| has_failed) {
         return Answer::json(&Outgoing::beginning(payment_hash, beginning));
     }
@@ -216,11 +215,8 @@ mod tests {
     use super::*;
 
     fn payment(status: PaymentStatus) -> Payment {
-        let kind = Bolt11 {
-            hash: "aa".to_owned(),
-            preimage: Some("bb".to_owned()),
-            ..Default::default()
-        };
+        let kind =
+            Bolt11 { hash: "aa".to_owned(), preimage: Some("bb".to_owned()), ..Default::default() };
         Payment {
             id: "00112233445566778899aabbccddeeff".repeat(2),
             kind: Some(PaymentKind { kind: Some(Kind::Bolt11(kind)) }),

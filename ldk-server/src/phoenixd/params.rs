@@ -45,7 +45,8 @@ impl Params {
     pub(super) fn amount_msat(&self) -> Result<Option<u64>, Refusal> {
         const NAME: &str = "amountSat";
         if self.text("sendAll").is_some() {
-            let reason = "sendAll: the node library does not tell how much can be sent; give amountSat";
+            let reason =
+                "sendAll: the node library does not tell how much can be sent; give amountSat";
             return Err(Refusal::BadRequest(reason.to_owned()));
         }
         let msat = |sats: u64| {

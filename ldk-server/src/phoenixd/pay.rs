@@ -257,9 +257,11 @@ fn sent(payment: Option<Payment>) -> Result<Answer, Refusal> {
 fn reason(reason: PaymentFailureReason, text: &str) -> String {
     match reason {
         PaymentFailureReason::RouteNotFound | PaymentFailureReason::NotSent => NO_ROUTE.to_owned(),
-        PaymentFailureReason::RetriesExhausted => "the recipient was offline or did not have enough \
+        PaymentFailureReason::RetriesExhausted => {
+            "the recipient was offline or did not have enough \
                                                    liquidity to receive the payment"
-            .to_owned(),
+                .to_owned()
+        },
         _ => text.to_owned(),
     }
 }
@@ -269,11 +271,7 @@ fn has_status(payments: &[Payment], status: PaymentStatus) -> Option<&Payment> {
 }
 
 /// Keeps what is paid, for the lists of payments.
-pub(super) async fn keep_order(
-    call: &Call,
-    payment: &str,
-    order: PayOrder,
-) -> Result<(), Error> {
+pub(super) async fn keep_order(call: &Call, payment: &str, order: PayOrder) -> Result<(), Error> {
     let id = payment_id(payment).ok_or_else(|| Error::internal("a payment has no id"))?;
     let keep = move |app: &App| app.store.keep_pay_order(id, order).map_err(Error::internal);
     call.work("keep_pay_order", keep).await
@@ -302,11 +300,8 @@ mod tests {
 
     #[test]
     fn what_was_paid_has_phoenixds_members() {
-        let kind = Bolt11 {
-            hash: "aa".to_owned(),
-            preimage: Some("bb".to_owned()),
-            ..Default::default()
-        };
+        let kind =
+            Bolt11 { hash: "aa".to_owned(), preimage: Some("bb".to_owned()), ..Default::default() };
         let payment = Payment {
             id: "00112233445566778899aabbccddeeff".repeat(2),
             kind: Some(PaymentKind { kind: Some(Kind::Bolt11(kind)) }),
@@ -330,8 +325,7 @@ mod tests {
     #[test]
     fn what_has_failed_says_why_in_phoenixds_words() {
         let of_invoice = json_of(failed(Of::Hash("aa".to_owned()), ALREADY_PAID));
-        let expected =
-            json!({"paymentHash": "aa", "reason": "this invoice has already been paid"});
+        let expected = json!({"paymentHash": "aa", "reason": "this invoice has already been paid"});
         assert_eq!(of_invoice, expected);
         let of_offer = json_of(failed(Of::Offer("bb".to_owned()), "x"));
         assert_eq!(of_offer, json!({"offerId": "bb", "reason": "x"}));

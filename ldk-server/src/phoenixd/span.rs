@@ -74,7 +74,9 @@ mod tests {
         assert_eq!((default.limit, default.offset, default.is_all), (20, 0, false));
         assert!(default.has_ms(0) && default.has_ms(u64::MAX));
         assert_eq!(default.created_before_secs(), None);
-        assert!(span("limit=1001").is_err() && span("limit=-1").is_err() && span("from=x").is_err());
+        assert!(
+            span("limit=1001").is_err() && span("limit=-1").is_err() && span("from=x").is_err()
+        );
     }
 
     #[test]

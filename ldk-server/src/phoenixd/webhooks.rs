@@ -14,9 +14,9 @@ use ldk_server_grpc::api::SubscribeEventsRequest;
 use reqwest::Url;
 use sha2::Sha256;
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use zeroize::Zeroizing;
 
 use super::Phoenixd;
@@ -27,7 +27,7 @@ use crate::chain::tls;
 use crate::config::{ConfigError, WebhooksConfig, keys};
 use crate::error::Error;
 use crate::outbound::{Clients, reason};
-use crate::webhooks::{ALLOW_PRIVATE, Target};
+use crate::webhooks::{ALLOW_PRIVATE, Target, WebhooksError};
 
 /// What invoices have noted with them.
 pub(super) const URL_KEY: &str = "phoenixd.webhookUrl";
@@ -68,17 +68,6 @@ struct Shared {
     delivering: Arc<Semaphore>,
 }
 
-/// Why there are no webhooks.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum WebhooksError {
-    /// The configuration names something that cannot be used.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// There is no client.
-    #[error(transparent)]
-    Client(#[from] reqwest::Error),
-}
-
 impl Webhooks {
     /// Those with these URLs. `config` says where webhooks may lead.
     pub(crate) fn new(
@@ -98,27 +87,26 @@ impl Webhooks {
         Ok(Self(Arc::new(Shared { urls, secret, clients, allow_private, delivering })))
     }
 
-    /// Posts what happens until the server stops.
+    /// Posts what happens until the server stops. What is under way then is not waited for.
     pub(crate) async fn run(self, phoenixd: Phoenixd, stop: CancellationToken) {
-        let tasks = TaskTracker::new();
+        let mut tasks = JoinSet::new();
         let mut last = None;
         let working = async {
             loop {
-                if let Err(error) = self.follow(&phoenixd, &tasks, &mut last).await {
+                if let Err(error) = self.follow(&phoenixd, &mut tasks, &mut last).await {
                     tracing::debug!(%error, "no events for phoenixd's webhooks; asking again");
                 }
                 sleep(ERROR_PAUSE).await;
             }
         };
         stop.run_until_cancelled(working).await;
-        // What is under way is not waited for: a receiver may take long.
     }
 
     /// Posts the events after the last one.
     async fn follow(
         &self,
         phoenixd: &Phoenixd,
-        tasks: &TaskTracker,
+        tasks: &mut JoinSet<()>,
         last: &mut Option<u64>,
     ) -> Result<(), Error> {
         let request = SubscribeEventsRequest { resume_after_index: *last, ..Default::default() };
@@ -139,9 +127,10 @@ impl Webhooks {
     }
 
     /// Begins to post a message to all who are told of it.
-    async fn post(&self, told: Told, tasks: &TaskTracker) -> Result<(), Error> {
+    async fn post(&self, told: Told, tasks: &mut JoinSet<()>) -> Result<(), Error> {
         let Told { message, invoice } = told;
         let of_invoice = invoice.and_then(|mut invoice| invoice.metadata.remove(URL_KEY));
+        while tasks.try_join_next().is_some() {}
         let urls: BTreeSet<_> = self.0.urls.iter().cloned().chain(of_invoice).collect();
         let body = Bytes::from(message.to_string());
         for url in urls {

@@ -116,7 +116,8 @@ mod tests {
         let conf = PhoenixConf::open(dir.path()).unwrap();
         assert_eq!(conf.full_password.as_str(), "secret");
         let text = fs::read_to_string(&path).unwrap();
-        let kept = "# mine\nhttp-password = secret \nhttp-bind-port=9740\nhttp-password-limited-access=";
+        let kept =
+            "# mine\nhttp-password = secret \nhttp-bind-port=9740\nhttp-password-limited-access=";
         assert!(text.starts_with(kept), "{text}");
     }
 
