@@ -10,6 +10,7 @@ import json
 import sys
 
 from lnbits.db import Filters
+from lnbits.nodes.base import ChannelState
 from lnbits.nodes.phoenixd import PhoenixdNode
 from lnbits.settings import settings
 from lnbits.wallets.phoenixd import PhoenixdWallet
@@ -34,7 +35,7 @@ class Client:
             balance_msat=status.balance_msat,
             id=node.id,
             node_balance_msat=node.balance_msat,
-            active_channels=node.channel_stats.counts.get("active"),
+            active_channels=node.channel_stats.counts.get(ChannelState.ACTIVE),
             chain=(await self.node.get_status()).chain,
         )
 

@@ -136,9 +136,12 @@ impl Reply {
     }
 }
 
-/// The names of the members of an object.
+/// The names of the members of an object, in alphabetical order.
 pub(super) fn members(object: &Value) -> Vec<&str> {
-    object.as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect()
+    let members = object.as_object().into_iter().flatten();
+    let mut names: Vec<_> = members.map(|(name, _)| name.as_str()).collect();
+    names.sort_unstable();
+    names
 }
 
 pub(super) fn text<'a>(value: &'a Value, name: &str) -> Result<&'a str> {

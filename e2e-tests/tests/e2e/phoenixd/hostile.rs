@@ -18,26 +18,32 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const SOCKETS: usize = 64;
 
 pub(super) async fn garbage_is_refused(phoenix: &Phoenix) -> Result<()> {
-    let post = |form| phoenix.post("/createinvoice", form);
-    let neither = "Must provide either a description or descriptionHash";
-    post(&[]).await?.is_refusal(400, neither);
-    post(&[("description", "a"), ("descriptionHash", "b")]).await?.is_refusal(400, "hex32");
-    let amount = "amountSat couldn't be parsed/converted to integer";
-    for wrong in ["x", "-1", "1.5", "", "18446744073709551616"] {
-        let form = [("description", "a"), ("amountSat", wrong)];
-        post(&form).await?.is_refusal(400, amount);
+    let (neither, amount) =
+        ("Must provide either", "amountSat couldn't be parsed/converted to integer");
+    let (long, long_id) = ("ü".repeat(129), "e".repeat(257));
+    let with = |name, value| vec![("description", "a"), (name, value)];
+    for (form, words) in [
+        (vec![], neither),
+        (vec![("description", "a"), ("descriptionHash", "b")], neither),
+        (vec![("descriptionHash", "b")], "hex32"),
+        (vec![("description", long.as_str())], "description is too long"),
+        (with("amountSat", "x"), amount),
+        (with("amountSat", "-1"), amount),
+        (with("amountSat", "1.5"), amount),
+        (with("amountSat", ""), amount),
+        (with("amountSat", "18446744073709551616"), amount),
+        (with("amountSat", "0"), "amount_msat"),
+        (with("expirySeconds", "99999999999"), "expirySeconds"),
+        (with("webhookUrl", "x"), "webhookUrl"),
+        (with("externalId", &long_id), "external_id"),
+    ] {
+        phoenix.post("/createinvoice", &form).await?.is_refusal(400, words);
     }
-    post(&[("description", "a"), ("amountSat", "0")]).await?.is_refusal(400, "amount_msat");
-    let long = "ü".repeat(129);
-    post(&[("description", &long)]).await?.is_refusal(400, "description is too long");
-    post(&[("description", "a"), ("webhookUrl", "x")]).await?.is_refusal(400, "webhookUrl");
-    post(&[("description", "a"), ("externalId", &"e".repeat(257))])
-        .await?
-        .is_refusal(400, "external_id");
 
-    let pay = |invoice| phoenix.post("/payinvoice", invoice);
-    pay(&[]).await?.is_refusal(400, "Request parameter invoice is missing");
-    pay(&[("invoice", "lnbc1garbage")]).await?.is_refusal(400, "converted to bolt11invoice");
+    let missing = phoenix.post("/payinvoice", &[]).await?;
+    missing.is_refusal(400, "Request parameter invoice is missing");
+    let garbage = phoenix.post("/payinvoice", &[("invoice", "lnbc1garbage")]).await?;
+    garbage.is_refusal(400, "converted to bolt11invoice");
     let offer = phoenix.post("/decodeoffer", &[("offer", "lno1x")]).await?;
     offer.is_refusal(400, "converted to offer");
 

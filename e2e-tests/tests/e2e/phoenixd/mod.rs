@@ -26,7 +26,7 @@ struct Pair {
     bob: Arc<Node>,
     phoenix: Phoenix,
     /// Nobody else takes it meanwhile.
-    port: Port,
+    _port: Port,
 }
 
 impl Pair {
@@ -38,7 +38,7 @@ impl Pair {
         network.fund(&[&alice, &bob], 2 * CHANNEL_SATS).await?;
         network.open_channel(&alice, &bob, CHANNEL_SATS, CHANNEL_SATS / 2).await?;
         let phoenix = Phoenix::new(&alice, &port)?;
-        Ok(Self { network, alice, bob, phoenix, port })
+        Ok(Self { network, alice, bob, phoenix, _port: port })
     }
 }
 
