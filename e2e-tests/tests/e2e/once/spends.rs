@@ -78,7 +78,10 @@ impl Spends<'_> {
                 ..Default::default()
             }),
             "SpliceOut" | "SpliceIn" => {
-                let channel = alice.usable_channel(bob).await?;
+                let channels = alice.channels().await?;
+                let with_most =
+                    channels.into_iter().max_by_key(|channel| channel.outbound_capacity_msat);
+                let channel = with_most.context("no channel")?;
                 let (user_channel_id, counterparty_node_id) =
                     (channel.user_channel_id, channel.counterparty_node_id);
                 if name == "SpliceIn" {
