@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use super::app::event_loop;
 use super::listeners::Listeners;
+use super::phoenixd::PhoenixdService;
 use super::service::Answers;
 use super::{Lifetime, RunningNode, Services, ShutdownPhase};
 use crate::app::App;
 use crate::certificate::{Certificate, CertificateReloader};
 use crate::hold::deadline;
+use crate::http::Listener;
 use crate::readiness::Probe;
 use crate::retention::invoices::InvoicePruner;
 use crate::{books, logging, memory, metrics, retention, rollback, systemd};
@@ -17,8 +19,14 @@ use crate::{books, logging, memory, metrics, retention, rollback, systemd};
 impl Lifetime {
     /// Spawns the listeners, which accept callers, and the tasks that need no node.
     pub(super) fn spawn_listeners(&mut self, listeners: Listeners, answers: Answers) {
-        let Listeners { address, own: (own, certificate), cln_rest, cln_grpc, cln_socket } =
-            listeners;
+        let Listeners {
+            address,
+            own: (own, certificate),
+            cln_rest,
+            cln_grpc,
+            cln_socket,
+            phoenixd,
+        } = listeners;
         let stopping = self.stop.serving().clone();
         let serving = own.serve(answers.own, stopping.clone());
         let serving = async move {
@@ -40,6 +48,9 @@ impl Lifetime {
             let serving = socket.serve(answers.cln, stopping.clone());
             self.tasks.spawn(ShutdownPhase::Connections, "Core Lightning's socket", serving);
         }
+        if let Some((listener, service)) = phoenixd.zip(answers.phoenixd) {
+            self.spawn_phoenixd(listener, service);
+        }
         let notices = systemd::follow(self.readiness.subscribe());
         self.tasks.spawn(ShutdownPhase::Abort, "notices to systemd", notices);
         let lost_lines = logging::report_lost_lines(stopping.clone());
@@ -47,6 +58,15 @@ impl Lifetime {
         let releasing = memory::release_periodically(stopping);
         self.tasks.spawn(ShutdownPhase::Serving, "memory", releasing);
         tracing::info!("gRPC service listening on {address}");
+    }
+
+    fn spawn_phoenixd(&mut self, listener: Listener, service: PhoenixdService) {
+        let PhoenixdService { answerer, phoenixd, webhooks } = service;
+        let stopping = self.stop.serving().clone();
+        let serving = listener.serve(answerer, stopping.clone());
+        self.tasks.spawn(ShutdownPhase::Connections, "phoenixd's interface", serving);
+        let posting = webhooks.run(phoenixd, stopping);
+        self.tasks.spawn(ShutdownPhase::Serving, "phoenixd's webhooks", posting);
     }
 
     fn spawn_keeping(&mut self, name: &'static str, certificate: CertificateReloader) {

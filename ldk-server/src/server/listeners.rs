@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 use super::StartError;
 use crate::certificate::{Certificate, CertificateReloader, ClientCertificates};
 use crate::cln::ClnSocket;
-use crate::config::{ClnRestConfig, Config, LimitsConfig, keys};
+use crate::config::{ClnRestConfig, Config, LimitsConfig, PhoenixdConfig, keys};
 use crate::descriptors::Shares;
 use crate::http::Listener;
 use crate::secrets::SecretError;
 
-/// The most connections of clients of Core Lightning.
-const MAX_CLN_CONNECTIONS: usize = 256;
+/// The most connections of clients of other software.
+const MAX_FOREIGN_CONNECTIONS: usize = 256;
 
 /// The certificates that the listeners present, and what keeps them.
 pub(super) struct Certificates {
@@ -51,6 +51,8 @@ pub(super) struct Listeners {
     pub(super) cln_grpc: Option<(Listener, CertificateReloader)>,
     /// Core Lightning's Unix socket.
     pub(super) cln_socket: Option<ClnSocket>,
+    /// The listener of phoenixd's interface.
+    pub(super) phoenixd: Option<Listener>,
 }
 
 impl Listeners {
@@ -62,19 +64,21 @@ impl Listeners {
         let Certificates { own: (certificate, reloader), cln_grpc } = certificates;
         let (listener, address) = listen(config, &certificate).await?;
         let cln_rest = listen_for_cln_rest(config, &certificate).await?;
+        let phoenixd = listen_for_phoenixd(config, &certificate).await?;
         let cln_grpc = match (&config.cln_grpc, cln_grpc) {
             (Some(cln), Some((certificate, reloader))) => {
                 let address = (keys::CLN_GRPC_ADDRESS.name(), cln.address);
-                Some((listen_for_cln(config, address, Some(certificate)).await?, reloader))
+                Some((listen_for_others(config, address, Some(certificate)).await?, reloader))
             },
             _ => None,
         };
         let write_timeout = config.limits.write_timeout;
         let bind = |socket| ClnSocket::bind(socket, write_timeout);
         let cln_socket = config.cln_socket.as_ref().map(bind).transpose()?;
-        Ok(Self { address, own: (listener, reloader), cln_rest, cln_grpc, cln_socket })
+        Ok(Self { address, own: (listener, reloader), cln_rest, cln_grpc, cln_socket, phoenixd })
     }
 }
+
 async fn listen(
     config: &Config,
     certificate: &Certificate,
@@ -101,16 +105,27 @@ async fn listen_for_cln_rest(
 ) -> Result<Option<Listener>, StartError> {
     let Some(ClnRestConfig { address, has_tls }) = config.cln_rest else { return Ok(None) };
     let certificate = has_tls.then(|| certificate.clone());
-    listen_for_cln(config, (keys::CLN_REST_ADDRESS.name(), address), certificate).await.map(Some)
+    let address = (keys::CLN_REST_ADDRESS.name(), address);
+    listen_for_others(config, address, certificate).await.map(Some)
 }
 
-/// A listener for clients of Core Lightning.
-async fn listen_for_cln(
+async fn listen_for_phoenixd(
+    config: &Config,
+    certificate: &Certificate,
+) -> Result<Option<Listener>, StartError> {
+    let Some(PhoenixdConfig { address, has_tls, .. }) = config.phoenixd else { return Ok(None) };
+    let certificate = has_tls.then(|| certificate.clone());
+    let address = (keys::PHOENIXD_ADDRESS.name(), address);
+    listen_for_others(config, address, certificate).await.map(Some)
+}
+
+/// A listener for clients of other software.
+async fn listen_for_others(
     config: &Config,
     (key, address): (&'static str, SocketAddr),
     certificate: Option<Certificate>,
 ) -> Result<Listener, StartError> {
-    let max_connections = Shares::of(config).callers.min(MAX_CLN_CONNECTIONS);
+    let max_connections = Shares::of(config).callers.min(MAX_FOREIGN_CONNECTIONS);
     let limits = LimitsConfig { max_connections, ..config.limits };
     let listener = Listener::bind(address, certificate, limits).await;
     listener.map_err(|source| StartError::Listen { key, address, source })

@@ -6,6 +6,7 @@ mod error;
 mod exposure;
 mod lifetime;
 mod listeners;
+mod phoenixd;
 mod prepared;
 mod run;
 mod running;

@@ -7,6 +7,7 @@ use ldk_server_grpc::api::lightning_node_server::LightningNodeServer;
 use tokio::sync::watch;
 use tonic_health::pb::health_server::{Health, HealthServer};
 
+use super::phoenixd::PhoenixdService;
 use super::{Lifetime, ShutdownPhase, StartError};
 use crate::api::{self, Dispatcher};
 use crate::app::App;
@@ -33,6 +34,8 @@ pub(super) struct Answers {
     pub(super) cln_rest: Answerer,
     /// The answers of Core Lightning's gRPC interface.
     pub(super) cln_grpc: Answerer,
+    /// phoenixd's interface, if it is configured.
+    pub(super) phoenixd: Option<PhoenixdService>,
 }
 
 /// What the services of a running node work with.
@@ -71,6 +74,8 @@ impl Services {
             body_timeout,
         };
         let cln_rest = rest.answerer(&config.http);
+        let runes = permissions.runes.clone();
+        let phoenixd = lifetime.phoenixd(dispatcher.clone(), runes, feeds.clone())?;
         let requests = metrics::Requests::new()?;
         let cln_grpc = ClnService::new(cln.clone());
         let cln_grpc = cln_grpc_routes(cln_grpc, requests.clone(), body_timeout).into();
@@ -82,7 +87,7 @@ impl Services {
             .max_decoding_message_size(MAX_MESSAGE_BYTES);
         let own = Router::new(service, access, health, pages, metrics, &config.http, feeds)?;
         let services = Self { permissions, calls, events, progress, latest_metrics };
-        Ok((services, Answers { own, cln, cln_rest, cln_grpc }))
+        Ok((services, Answers { own, cln, cln_rest, cln_grpc, phoenixd }))
     }
 
     /// Calls have a node from now on.
