@@ -18,7 +18,6 @@ const REST: &str = "CLNRest";
 const GRPC: &str = "gRPC";
 /// What is no task of a client.
 const NO_TASK: &str = "–";
-const NEEDS_SQL: &str = "needs `sql`";
 const ONLY_LISTENS: &[(Story, &str)] = &[
     (Story::Invoice, NO_TASK),
     (Story::Pay, NO_TASK),
@@ -145,13 +144,8 @@ const RECORDED: [Recorded; 8] = [
     ("`lightning-cli`", SOCKET, "lightning_cli.json", &[]),
     ("BTCPay Server", SOCKET, "btcpay.json", &[]),
     ("RTL", REST, "rtl.json", &[]),
-    ("Zeus", REST, "zeus.json", &[(Story::History, NEEDS_SQL)]),
-    (
-        "cln-application",
-        REST,
-        "cln_application.json",
-        &[(Story::Wait, NO_TASK), (Story::History, NEEDS_SQL)],
-    ),
+    ("Zeus", REST, "zeus.json", &[]),
+    ("cln-application", REST, "cln_application.json", &[(Story::Wait, NO_TASK)]),
     ("Alby Hub", GRPC, "alby_hub.json", NO_HISTORY),
     ("BitBanana", GRPC, "bitbanana.json", &[]),
     ("Blitz API", GRPC, "blitz.json", &[]),
