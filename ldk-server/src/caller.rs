@@ -45,6 +45,11 @@ pub enum Identity {
         /// The name in it.
         name: Arc<str>,
     },
+    /// Whoever knows a password.
+    Password {
+        /// What it is for.
+        name: &'static str,
+    },
     /// A user of this machine.
     LocalUser {
         /// The number of the user.
@@ -60,6 +65,7 @@ impl Identity {
             Self::Rune { label, .. } => {
                 Some(label).filter(|label| !label.is_empty()).map(|label| &**label)
             },
+            Self::Password { name } => Some(name),
             Self::Unknown | Self::LocalUser { .. } => None,
         }
     }
@@ -73,6 +79,7 @@ impl fmt::Display for Identity {
             Self::ApiKey(name) => write!(f, "API key {name}"),
             Self::Rune { id, .. } => write!(f, "rune {id}"),
             Self::ClientCertificate { name } => write!(f, "certificate {name}"),
+            Self::Password { name } => write!(f, "password {name}"),
             Self::LocalUser { uid } => write!(f, "user {uid}"),
         }
     }

@@ -49,6 +49,7 @@ mod page;
 pub mod pathfinding;
 pub mod payment_requests;
 pub mod permissions;
+mod phoenixd;
 pub mod process;
 pub mod readiness;
 pub mod recovery;

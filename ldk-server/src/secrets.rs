@@ -5,6 +5,7 @@ mod authority;
 mod certificate;
 mod derived;
 mod files;
+mod phoenix_conf;
 mod x509;
 
 use std::error::Error;
@@ -26,6 +27,7 @@ pub(crate) use certificate::read_identity;
 pub use certificate::{Identity, Renewed, identity, renew_certificate};
 pub use derived::DerivedSecrets;
 use files::{create_once, exists, read, replace};
+pub(crate) use phoenix_conf::PhoenixConf;
 
 const API_KEY_BYTES: usize = 32;
 const RUNE_SECRET_BYTES: usize = 32;

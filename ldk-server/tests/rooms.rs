@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 /// From the top to the bottom. A module may name those that stand below it, and no other.
-const FLOORS: [&str; 64] = [
+const FLOORS: [&str; 65] = [
     "main",
     "fuzzing",
     "commands",
@@ -16,6 +16,7 @@ const FLOORS: [&str; 64] = [
     "systemd",
     "http",
     "cln",
+    "phoenixd",
     "page",
     "openapi",
     "feeds",

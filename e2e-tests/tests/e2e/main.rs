@@ -52,6 +52,7 @@ mod page;
 mod payment_notes;
 mod payments;
 mod permissions;
+mod phoenixd;
 mod python;
 mod requests;
 mod rest;

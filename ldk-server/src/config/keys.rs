@@ -435,6 +435,26 @@ keys! {
         "cln.rpc_file",
         "Unix socket for clients of Core Lightning; a name without a directory is one in the directory of the network, such as lightning-rpc [default: none]",
     ).value("FILE");
+    PHOENIXD_ADDRESS: Text(
+        "phoenixd.address",
+        "Address of phoenixd's interface, which is 127.0.0.1:9740 in phoenixd [default: none]",
+    ).value("IP:PORT");
+    PHOENIXD_TLS: Boolean(
+        "phoenixd.tls",
+        "Whether phoenixd's interface has TLS; without it, the address must be one of this machine only",
+    ).default("false");
+    PHOENIXD_MAX_FEE_BASE_SATS: Number(
+        "phoenixd.max_fee_base_sats",
+        "The most that routing may cost a payment of phoenixd's interface, beside the share of its amount",
+    ).value("SATOSHIS").default("4");
+    PHOENIXD_MAX_FEE_PPM: Number(
+        "phoenixd.max_fee_ppm",
+        "The share of its amount that routing may cost a payment of phoenixd's interface, in millionths",
+    ).value("MILLIONTHS").default("4000");
+    PHOENIXD_WEBHOOKS: List(
+        "phoenixd.webhooks",
+        "URLs that payments are told to in the form of phoenixd's webhooks",
+    ).value("URL");
     INVOICES_KEEP_EXPIRED_DAYS: Number(
         "invoices.keep_expired_days",
         "Days after which invoices that expired or were cancelled are deleted; 0 means never",

@@ -34,7 +34,8 @@ use ldk_server_grpc::places;
 pub use sections::{
     ChannelsConfig, ClientAuthConfig, ClnGrpcConfig, ClnRestConfig, EventsConfig, HrnConfig,
     HttpConfig, LimitsConfig, LnurlConfig, LogConfig, LogFormat, LogRotation, LspConfig,
-    MetricsConfig, MetricsLogin, PeerLimitsConfig, TlsConfig, UnixSocketConfig, WebhooksConfig,
+    MetricsConfig, MetricsLogin, PeerLimitsConfig, PhoenixdConfig, TlsConfig, UnixSocketConfig,
+    WebhooksConfig,
 };
 use values::Values;
 
@@ -58,6 +59,8 @@ pub struct Config {
     pub cln_socket: Option<UnixSocketConfig>,
     /// The gRPC service for clients of Core Lightning.
     pub cln_grpc: Option<ClnGrpcConfig>,
+    /// phoenixd's interface.
+    pub phoenixd: Option<PhoenixdConfig>,
     /// The addresses where Lightning peers connect.
     pub listening_addresses: Vec<SocketAddress>,
     /// The addresses that are announced; empty for the listening addresses.
@@ -195,6 +198,7 @@ impl Config {
             cln_rest: parse::cln_rest(values)?,
             cln_grpc: parse::cln_grpc(values, &storage_dir, network)?,
             cln_socket: parse::cln_socket(values, &storage_dir, network)?,
+            phoenixd: parse::phoenixd(values)?,
             async_payments_role: parse::async_payments_role(values, identity.is_announceable())?,
             listening_addresses: identity.listening_addresses,
             announcement_addresses: identity.announcement_addresses,

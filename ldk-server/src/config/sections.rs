@@ -114,6 +114,21 @@ pub struct ClnRestConfig {
     pub has_tls: bool,
 }
 
+/// phoenixd's interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PhoenixdConfig {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Whether it has TLS.
+    pub has_tls: bool,
+    /// The most that routing may cost a payment, in millisatoshis, beside the share of its amount.
+    pub max_fee_base_msat: u64,
+    /// That share, in millionths.
+    pub max_fee_ppm: u32,
+    /// URLs that payments are told to.
+    pub webhooks: Vec<String>,
+}
+
 /// The limits for callers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LimitsConfig {

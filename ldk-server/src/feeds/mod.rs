@@ -10,6 +10,7 @@ mod session;
 mod socket_io;
 mod sse;
 mod subscription;
+mod told;
 mod websocket;
 mod writes;
 
@@ -61,6 +62,12 @@ impl Feeds {
     /// The route of Socket.IO, where sessions are sent what events are notified as in this form.
     pub fn notifications(self, notifications: Notifications) -> Router {
         self.socket_io(Some(notifications))
+    }
+
+    /// The route of a WebSocket over which clients are told in this form what happens from now on.
+    pub fn told(self, path: &str, notifications: Notifications) -> Router {
+        let telling = told::Telling { feeds: self, notifications };
+        Router::new().route(path, any(told::serve)).with_state(telling)
     }
 
     fn socket_io(&self, notifications: Option<Notifications>) -> Router {

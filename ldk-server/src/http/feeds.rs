@@ -81,7 +81,7 @@ impl Identify {
 }
 
 /// The end of the connection, and of the stream: a stranger's is reset when there are too many.
-fn ended(client: &Client) -> Ended {
+pub(super) fn ended(client: &Client) -> Ended {
     let (ended, stream) = (client.ended(), Stream::current());
     Arc::new(move || {
         let (ended, stream) = (ended.clone(), Arc::clone(&stream));

@@ -19,6 +19,7 @@ mod listener;
 mod metrics;
 mod page;
 mod people;
+mod phoenixd;
 mod preface_timeout;
 mod rate;
 mod request_id;
@@ -37,6 +38,7 @@ pub use identity::ConnectionIdentity;
 pub use layers::{AcceptedForms, Access};
 pub use listener::Listener;
 pub use metrics::MetricsEndpoint;
+pub(crate) use phoenixd::PhoenixdPages;
 pub use router::{MAX_PUBLIC_MESSAGE_BYTES, Router};
 
 /// Whether the body of a call is exactly one frame.

@@ -156,9 +156,10 @@ impl Permissions {
         let is_revoked = match caller.identity() {
             Identity::Rune { id, .. } => self.runes.is_revoked(*id),
             Identity::ApiKey(name) => !self.api_keys.has(name),
-            Identity::Unknown | Identity::ClientCertificate { .. } | Identity::LocalUser { .. } => {
-                false
-            },
+            Identity::Unknown
+            | Identity::ClientCertificate { .. }
+            | Identity::Password { .. }
+            | Identity::LocalUser { .. } => false,
         };
         if is_revoked {
             let reason = format!("{}: it was revoked", caller.identity());

@@ -6,9 +6,8 @@ use ldk_node::Node;
 use ldk_node::config::AsyncPaymentsRole;
 use ldk_node::lightning_types::features::NodeFeatures;
 use ldk_server_grpc::types::ChannelProgress;
-use tokio_util::sync::CancellationToken;
 
-use super::StartError;
+use super::{Lifetime, RunningNode, Services, StartError};
 use crate::app::{
     App, ChannelProvider, LiquidityProvider, backing_up, connecting, reading_for_waiters, waiting,
 };
@@ -18,18 +17,15 @@ use crate::books::Books;
 use crate::chain::fee_rates::FeeRates;
 use crate::compat::node_features;
 use crate::config::{Config, LspConfig};
-use crate::events::{EventLoop, JsonEvents, replaying};
-use crate::executor::Executor;
+use crate::events::{EventLoop, replaying};
 use crate::hold::HeldPayments;
 use crate::hrn::Names;
 use crate::intents::Intents;
-use crate::lnurl::Services;
+use crate::lnurl;
 use crate::locks::KeyLocks;
 use crate::node::channel_settings::ChannelSettings;
-use crate::node::startup::Started;
 use crate::pathfinding::PathFinder;
 use crate::payment_requests::PaymentRequests;
-use crate::permissions::Permissions;
 use crate::secrets::DerivedSecrets;
 use crate::store::{ChannelStep, Store};
 use crate::wallet::Spending;
@@ -49,18 +45,16 @@ pub(super) fn event_loop(app: &App) -> EventLoop {
 
 /// Assembles what the calls of a running node work with.
 pub(super) async fn assemble(
-    config: &Arc<Config>,
-    started: &Started,
+    lifetime: &Lifetime,
+    services: &Services,
+    running: &RunningNode,
     derived_secrets: DerivedSecrets,
-    permissions: &Permissions,
-    executor: &Executor,
-    events: &Arc<JsonEvents>,
-    stopping: &CancellationToken,
 ) -> Result<Arc<App>, StartError> {
-    let Started { node, store, gate, .. } = started;
+    let RunningNode { node, store, gate, .. } = running;
     let (node, store, gate) = (Arc::clone(node), Arc::clone(store), Arc::clone(gate));
-    let (config, executor, stopping) = (Arc::clone(config), executor.clone(), stopping.clone());
-    let (permissions, events) = (permissions.clone(), Arc::clone(events));
+    let (config, stopping) = (Arc::clone(&lifetime.config), lifetime.stop.serving().clone());
+    let (permissions, executor) = (services.permissions.clone(), services.calls.clone());
+    let events = Arc::clone(&services.events);
     let assembling = tokio::task::spawn_blocking(move || {
         permissions.runes.load(Arc::clone(&store))?;
         let held = Arc::new(HeldPayments::open(Arc::clone(&node), Arc::clone(&store))?);
@@ -88,7 +82,7 @@ pub(super) async fn assemble(
             channel_provider: liquidity_provider(config.lsps1_client.as_ref())
                 .map(ChannelProvider::new),
             names: Names::new(&config.hrn),
-            lnurl: Services::new(&config.lnurl)?,
+            lnurl: lnurl::Services::new(&config.lnurl)?,
             features: features(&config),
             gate,
             budgets_count_funding: config.budgets_count_funding,

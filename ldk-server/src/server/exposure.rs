@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use ldk_server_grpc::{AuthorityFiles, places};
 
 use crate::config::Config;
-use crate::secrets::KEY_FILES;
+use crate::secrets::{KEY_FILES, PhoenixConf};
 
 /// A file or directory, and what a reader of it learns.
 struct Private {
@@ -39,6 +39,9 @@ fn of(config: &Config) -> Vec<Private> {
         let AuthorityFiles { ca_key, client_key, .. } = AuthorityFiles::in_dir(&client_auth.dir);
         [(ca_key, "issues certificates to clients"), (client_key, "gives full access to the node")]
     });
+    let phoenixd = config.phoenixd.as_ref();
+    let phoenixd = phoenixd.map(|_| PhoenixConf::path(&config.network_dir()));
+    let phoenixd = phoenixd.map(|path| (path, "contains passwords"));
     [(api_key, "gives full access to the node"), (config.storage_dir.clone(), state)]
         .into_iter()
         .chain(authority)
@@ -49,6 +52,7 @@ fn of(config: &Config) -> Vec<Private> {
         ])
         .chain(keys)
         .chain(mirror)
+        .chain(phoenixd)
         .chain(log)
         .map(|(path, what)| Private { path, what })
         .collect()

@@ -1,22 +1,16 @@
 //! Prepares a start before there is a node: the directory, the keys and the ports.
 
 use std::fs::File;
-use std::net::SocketAddr;
 
+use super::listeners::{Certificates, Listeners};
 use super::{StartError, exposure, upstream};
 use crate::api;
-use crate::certificate::{Certificate, CertificateReloader, ClientCertificates};
-use crate::cln::ClnSocket;
-use crate::config::{ClnRestConfig, Config, LimitsConfig, keys};
-use crate::descriptors::Shares;
+use crate::certificate::{Certificate, ClientCertificates};
+use crate::config::Config;
 use crate::gate::{self, ListeningSockets};
-use crate::http::Listener;
 use crate::permissions::{ApiKeys, Permissions, Runes};
 use crate::secrets::{Entropy, SecretError};
 use crate::{backup, secrets, storage};
-
-/// The most connections of clients of Core Lightning.
-const MAX_CLN_CONNECTIONS: usize = 256;
 
 /// The result of the preparation.
 pub(super) struct Prepared {
@@ -25,18 +19,10 @@ pub(super) struct Prepared {
     pub(super) entropy: Entropy,
     pub(super) permissions: Permissions,
     pub(super) certificate: Certificate,
-    pub(super) certificate_reloader: CertificateReloader,
     /// The sockets that peers connect to.
     pub(super) sockets: ListeningSockets,
-    /// The listener that callers connect to.
-    pub(super) listener: Listener,
-    pub(super) address: SocketAddr,
-    /// The listener of CLNRest.
-    pub(super) cln_rest: Option<Listener>,
-    /// The listener and the certificate for clients of Core Lightning.
-    pub(super) cln_grpc: Option<(Listener, CertificateReloader)>,
-    /// The socket for clients of Core Lightning.
-    pub(super) cln_socket: Option<ClnSocket>,
+    /// What callers connect to.
+    pub(super) listeners: Listeners,
 }
 
 impl Prepared {
@@ -47,49 +33,14 @@ impl Prepared {
         upstream::check(&network_dir)?;
         backup::remove_partial(&network_dir).map_err(StartError::PartialBackup)?;
         let entropy = secrets::entropy(&config.storage_dir)?;
-        let (certificate, certificate_reloader) = Certificate::open(config.tls.clone())?;
-        let cln_certificate =
-            config.cln_grpc.as_ref().map(|cln| Certificate::open(cln.tls.clone()));
-        let cln_certificate = cln_certificate.transpose()?;
-        let of_clients = ClientCertificates::of(&certificate).or_else(|| {
-            cln_certificate
-                .as_ref()
-                .and_then(|(certificate, _)| ClientCertificates::of(certificate))
-        });
-        let permissions = permissions(config, of_clients)?;
+        let certificates = Certificates::open(config)?;
+        let certificate = certificates.own().clone();
+        let permissions = permissions(config, certificates.of_clients())?;
         exposure::warn(config);
         gate::check(config)?;
         let sockets = ListeningSockets::bind(&config.listening_addresses)?;
-        let (listener, address) = listen(config, &certificate).await?;
-        let cln_rest = listen_for_cln_rest(config, &certificate).await?;
-        let cln_grpc = match (&config.cln_grpc, cln_certificate) {
-            (Some(cln), Some((certificate, reloader))) => Some((
-                listen_for_cln(
-                    config,
-                    (keys::CLN_GRPC_ADDRESS.name(), cln.address),
-                    Some(certificate),
-                )
-                .await?,
-                reloader,
-            )),
-            _ => None,
-        };
-        let write_timeout = config.limits.write_timeout;
-        let bind = |socket| ClnSocket::bind(socket, write_timeout);
-        let cln_socket = config.cln_socket.as_ref().map(bind).transpose()?;
-        Ok(Self {
-            lock,
-            entropy,
-            permissions,
-            certificate,
-            certificate_reloader,
-            sockets,
-            listener,
-            address,
-            cln_rest,
-            cln_grpc,
-            cln_socket,
-        })
+        let listeners = Listeners::bind(config, certificates).await?;
+        Ok(Self { lock, entropy, permissions, certificate, sockets, listeners })
     }
 }
 
@@ -102,45 +53,4 @@ fn permissions(
     let runes =
         Runes::new(&secret).map_err(|error| SecretError::new(&config.storage_dir, error))?;
     Ok(Permissions::new(api_keys, runes, client_certificates, api::group_of))
-}
-
-async fn listen(
-    config: &Config,
-    certificate: &Certificate,
-) -> Result<(Listener, SocketAddr), StartError> {
-    let shares = Shares::of(config);
-    shares.tell(config);
-    let limits = LimitsConfig { max_connections: shares.callers, ..config.limits };
-    let address = config.grpc_address;
-    let key = keys::NODE_GRPC_SERVICE_ADDRESS.name();
-    let unusable = |source| StartError::Listen { key, address, source };
-    let listener = Listener::bind(address, Some(certificate.clone()), limits);
-    let listener = listener.await.map_err(unusable)?;
-    let listener = match &config.unix_socket {
-        Some(unix_socket) => listener.with_unix_socket(unix_socket)?,
-        None => listener,
-    };
-    let address = listener.address().map_err(unusable)?;
-    Ok((listener, address))
-}
-
-async fn listen_for_cln_rest(
-    config: &Config,
-    certificate: &Certificate,
-) -> Result<Option<Listener>, StartError> {
-    let Some(ClnRestConfig { address, has_tls }) = config.cln_rest else { return Ok(None) };
-    let certificate = has_tls.then(|| certificate.clone());
-    listen_for_cln(config, (keys::CLN_REST_ADDRESS.name(), address), certificate).await.map(Some)
-}
-
-/// A listener for clients of Core Lightning.
-async fn listen_for_cln(
-    config: &Config,
-    (key, address): (&'static str, SocketAddr),
-    certificate: Option<Certificate>,
-) -> Result<Listener, StartError> {
-    let max_connections = Shares::of(config).callers.min(MAX_CLN_CONNECTIONS);
-    let limits = LimitsConfig { max_connections, ..config.limits };
-    let listener = Listener::bind(address, certificate, limits).await;
-    listener.map_err(|source| StartError::Listen { key, address, source })
 }

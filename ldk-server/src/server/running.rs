@@ -9,9 +9,11 @@ use tokio::task::{JoinError, spawn_blocking};
 
 use super::StartError;
 use super::tasks::TaskEnded;
+use crate::chain::cookie::CookieWatch;
 use crate::chain::gate::ChainGate;
 use crate::gate::PeerGate;
 use crate::node::startup::Started;
+use crate::recovery::Recovery;
 use crate::store::Store;
 
 /// A running node with its gates and its store. Dropping this stops the node.
@@ -20,6 +22,8 @@ pub(super) struct RunningNode {
     pub(super) store: Arc<Store>,
     pub(super) gate: Arc<PeerGate>,
     pub(super) chain_gate: Arc<ChainGate>,
+    pub(super) cookie: CookieWatch,
+    pub(super) recovery: Recovery,
     /// Locked as long as the node may write its state.
     lock: Arc<File>,
 }
@@ -39,16 +43,15 @@ pub enum StopError {
 }
 
 impl RunningNode {
-    /// The node of a start.
-    pub(super) fn of(started: &Started, lock: File) -> Self {
-        let Started { node, store, gate, chain_gate, .. } = started;
-        Self {
-            node: Arc::clone(node),
-            store: Arc::clone(store),
-            gate: Arc::clone(gate),
-            chain_gate: Arc::clone(chain_gate),
-            lock: Arc::new(lock),
+    /// The node of a start. Its addresses are logged.
+    pub(super) fn new(started: Started, lock: File) -> Self {
+        let Started { node, store, gate, chain_gate, cookie, recovery } = started;
+        let lock = Arc::new(lock);
+        gate.warn_of_unreachable_addresses();
+        for address in gate.announcement_addresses() {
+            tracing::info!("NODE_URI: {}@{address}", node.node_id());
         }
+        Self { node, store, gate, chain_gate, cookie, recovery, lock }
     }
 
     /// Stops the node because the start failed for this reason, which is returned.

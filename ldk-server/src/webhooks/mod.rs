@@ -25,4 +25,5 @@ pub use delivery::Attempt;
 pub use record::NewWebhook;
 pub use registry::{Webhooks, WebhooksError};
 pub use secret::{Secret, SecretRefused};
+pub(crate) use target::ALLOW_PRIVATE;
 pub use target::{Target, TargetRefused};

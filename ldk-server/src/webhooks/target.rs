@@ -9,7 +9,7 @@ use crate::outbound::{AddressRefused, Reach};
 const MAX_URL_CHARS: usize = 2_048;
 
 /// The key of the configuration that allows private receivers.
-pub(super) const ALLOW_PRIVATE: &str = "webhooks.allow_private";
+pub(crate) const ALLOW_PRIVATE: &str = "webhooks.allow_private";
 
 /// A URL that events may be posted to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,7 +105,7 @@ impl Target {
     }
 
     /// The URL.
-    pub(super) fn url(&self) -> &Url {
+    pub(crate) fn url(&self) -> &Url {
         &self.0
     }
 }

@@ -1,0 +1,37 @@
+//! Payments that are posted.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use e2e_tests::{Reaction, WebhookReceiver, until};
+use serde_json::json;
+
+use super::Pair;
+use super::client::text;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(super) async fn a_payment_is_posted(pair: &Pair) -> Result<()> {
+    let Pair { bob, phoenix, .. } = pair;
+    let receiver = WebhookReceiver::start(Reaction::Answer(500)).await?;
+    let url = receiver.url();
+    let form = [("description", "x"), ("amountSat", "9"), ("webhookUrl", url.as_str())];
+    let made = phoenix.post("/createinvoice", &form).await?.json()?;
+    bob.settled(&bob.send(text(&made, "serialized")?).await?).await?;
+    until("the first attempt", PATIENCE, async || {
+        ensure!(!receiver.posted().is_empty());
+        Ok(())
+    })
+    .await?;
+    // It is tried once more.
+    receiver.react(Reaction::Answer(200));
+    let posted = until("the second attempt", PATIENCE, async || {
+        let posted = receiver.posted();
+        posted.get(1).cloned().with_context(|| format!("{posted:?}"))
+    })
+    .await?;
+    let told = posted.body;
+    assert_eq!((&told["type"], &told["amountSat"]), (&json!("payment_received"), &json!(9)));
+    assert_eq!(told["paymentHash"], made["paymentHash"]);
+    Ok(())
+}
