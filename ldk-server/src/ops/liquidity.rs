@@ -15,6 +15,8 @@ struct Channels {
     ready_msat: u64,
     /// What the usable channels can send now.
     usable_msat: u64,
+    /// What the usable channel with the most can send now.
+    largest_msat: u64,
 }
 
 /// Explains why the library cannot send this amount, and what to do. `otherwise` is the text if the
@@ -61,13 +63,14 @@ impl Channels {
                 let sendable_msat = channel.next_outbound_htlc_limit_msat;
                 found.usable += 1;
                 found.usable_msat = found.usable_msat.saturating_add(sendable_msat);
+                found.largest_msat = found.largest_msat.max(sendable_msat);
             }
         }
         found
     }
 
     fn no_way(self, amount_msat: u64, otherwise: &str) -> String {
-        let Self { all, ready, usable, usable_msat, .. } = self;
+        let Self { all, ready, usable, usable_msat, largest_msat, .. } = self;
         if all == 0 {
             "there is no channel to pay through; open one with OpenChannel (open-channel)"
                 .to_owned()
@@ -85,7 +88,10 @@ impl Channels {
                  {amount_msat} msat of the payment"
             )
         } else {
-            format!("{otherwise}; the channels can send {usable_msat} msat now")
+            format!(
+                "{otherwise}; the channels can send {usable_msat} msat now, and one of them \
+                 {largest_msat} msat"
+            )
         }
     }
 }
@@ -94,8 +100,14 @@ impl Channels {
 mod tests {
     use super::*;
 
-    const SOME: Channels =
-        Channels { all: 3, ready: 2, usable: 1, ready_msat: 900, usable_msat: 500 };
+    const SOME: Channels = Channels {
+        all: 3,
+        ready: 2,
+        usable: 1,
+        ready_msat: 900,
+        usable_msat: 500,
+        largest_msat: 400,
+    };
 
     fn told(channels: Channels, amount_msat: u64) -> String {
         channels.no_way(amount_msat, "no route is known")
@@ -117,6 +129,11 @@ mod tests {
         assert!(told(away, 1).contains("none of the 2 channels can be used now"));
         let little = told(SOME, 501);
         assert!(little.contains("can send 500 msat now") && little.contains("501"), "{little}");
-        assert!(told(SOME, 500).starts_with("no route is known; the channels can send 500 msat"));
+        let enough = told(SOME, 500);
+        assert!(
+            enough.starts_with("no route is known; the channels can send 500 msat"),
+            "{enough}"
+        );
+        assert!(enough.ends_with("and one of them 400 msat"), "{enough}");
     }
 }

@@ -64,7 +64,8 @@ pub fn send(app: &App, caller: &Caller, payment: Payment) -> Result<PaymentId, S
         },
     };
     begun.map_err(|error| {
-        let otherwise = "no route to the node is known within the limits, with room for the TLVs";
+        let otherwise = "no route to the node is known within the limits that has room for the \
+                         TLVs and takes the amount as a whole";
         SendError::of_library(error, &liquidity::no_way(app, amount_msat, otherwise))
     })
 }

@@ -11,8 +11,15 @@ use super::cln_rpc::{PATIENCE, call};
 use super::doors::Doors;
 
 /// The crate has no types for these.
-const WITHOUT_TYPES: [&str; 5] =
-    ["check", "decodepay", "delexpiredinvoice", "notifications", "parsefeerate"];
+const WITHOUT_TYPES: [&str; 7] = [
+    "check",
+    "decodepay",
+    "delexpiredinvoice",
+    "listsqlschemas",
+    "notifications",
+    "parsefeerate",
+    "sql",
+];
 /// These need more than a channel, and are read as strictly in `cln::channels`, `cln::own_data`,
 /// `cln::routing` and `cln::sending`.
 const ELSEWHERE: [&str; 10] = [

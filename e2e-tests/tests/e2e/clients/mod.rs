@@ -21,6 +21,7 @@ async fn clients_do_what_the_table_says() -> Result<()> {
     let doors = Doors::open().await?;
     let clients = roster::all(&doors).await?;
     let rows = stories::play(&doors, clients).await?;
+    table::ensure_passed(&rows)?;
     every_method::is_read_by_strict_types(&doors).await?;
     let commands = commands::run(&doors).await?;
     table::keep(&rows, &commands)?;

@@ -5,8 +5,15 @@ use cln_rpc::Response;
 use serde_json::{Value, json};
 
 /// What the crate has no type for.
-const WITHOUT_TYPE: [&str; 5] =
-    ["check", "decodepay", "delexpiredinvoice", "notifications", "parsefeerate"];
+const WITHOUT_TYPE: [&str; 7] = [
+    "check",
+    "decodepay",
+    "delexpiredinvoice",
+    "listsqlschemas",
+    "notifications",
+    "parsefeerate",
+    "sql",
+];
 
 /// Reads an answer as the crate does.
 pub(super) fn read(method: &str, result: &Value) -> Result<()> {

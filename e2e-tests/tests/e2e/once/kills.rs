@@ -12,6 +12,10 @@ use super::CHANNEL_SATS;
 use super::spends::{Spends, is_lightning};
 
 const PATIENCE: Duration = Duration::from_secs(60);
+/// More than a round takes from the wallet.
+const ROUND_SATS: u64 = 400_000;
+/// What Bob keeps of each channel.
+const KEPT_MSAT: u64 = 10_000_000;
 /// What a kill has not undone has happened after that.
 const AFTERWARDS: Duration = Duration::from_secs(10);
 /// A call is over after that.
@@ -25,6 +29,8 @@ async fn whoever_asks_again_after_a_kill_at_any_moment_spends_once() -> Result<(
     let [alice, bob] = network.funded_pair(CHANNEL_SATS).await?;
     let mut repeated = 0;
     for round in 0..rounds {
+        network.fund(&[&alice], ROUND_SATS).await?;
+        give_back(&alice, &bob).await?;
         for name in Spends::NAMES {
             let killed = kill_during(&network, &alice, &bob, (name, round)).await;
             repeated += u64::from(killed.with_context(|| format!("{name} in round {round}"))?);
@@ -35,6 +41,22 @@ async fn whoever_asks_again_after_a_kill_at_any_moment_spends_once() -> Result<(
         Spends::NAMES.len()
     ));
     network.stop().await
+}
+
+/// Bob pays Alice what the last round has taken, so that every round has one channel with enough.
+async fn give_back(alice: &Node, bob: &Node) -> Result<()> {
+    until("Bob pays back", PATIENCE, async || {
+        let channels = bob.channels().await?;
+        ensure!(channels.iter().all(|channel| channel.is_usable), "{channels:?}");
+        for channel in channels {
+            let limit_msat = channel.next_outbound_htlc_limit_msat.saturating_sub(KEPT_MSAT);
+            if limit_msat > KEPT_MSAT {
+                bob.pays(alice, limit_msat).await?;
+            }
+        }
+        Ok(())
+    })
+    .await
 }
 
 /// Returns whether the call that was made again was a repetition.

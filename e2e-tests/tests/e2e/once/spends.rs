@@ -16,6 +16,8 @@ use ldk_server_client::api::{
 use ldk_server_client::types::{Payment, PaymentDirection, PaymentStatus};
 
 const PATIENCE: Duration = Duration::from_secs(60);
+/// The library waits for the invoice of an offer for two of its minutes, which begin anew with a restart.
+const PATIENCE_WITH_OFFERS: Duration = Duration::from_secs(180);
 const SATS: u64 = 30_000;
 const OPENED_SATS: u64 = 200_000;
 const BLOCKS: u32 = 6;
@@ -76,7 +78,10 @@ impl Spends<'_> {
                 ..Default::default()
             }),
             "SpliceOut" | "SpliceIn" => {
-                let channel = alice.usable_channel(bob).await?;
+                let channels = alice.channels().await?;
+                let with_most =
+                    channels.into_iter().max_by_key(|channel| channel.outbound_capacity_msat);
+                let channel = with_most.context("no channel")?;
                 let (user_channel_id, counterparty_node_id) =
                     (channel.user_channel_id, channel.counterparty_node_id);
                 if name == "SpliceIn" {
@@ -170,7 +175,11 @@ impl Spends<'_> {
 
     /// Waits until a payment is over, and fails unless Bob has seen it once or it has failed.
     pub(super) async fn as_told(&self, name: &str, before: Seen, payment: &str) -> Result<()> {
-        let succeeded = until("the payment is over", PATIENCE, async || {
+        let patience = match name {
+            "Bolt12Send" | "UnifiedSend" => PATIENCE_WITH_OFFERS,
+            _ => PATIENCE,
+        };
+        let succeeded = until("the payment is over", patience, async || {
             let payment = self.alice.payment(payment).await?;
             ensure!(payment.status() != PaymentStatus::Pending, "{payment:?}");
             Ok(payment.status() == PaymentStatus::Succeeded)
