@@ -39,11 +39,6 @@ pub async fn python_for_client(tmp: &Path, name: &str) -> Result<PathBuf> {
     python_in(&environment, &format!("{name}/requirements.txt")).await
 }
 
-/// As [`python`], with LNbits, which has a client of phoenixd.
-pub async fn python_for_phoenixd(tmp: &Path) -> Result<PathBuf> {
-    python_in(&tmp.join("python-phoenixd"), "phoenixd/requirements.txt").await
-}
-
 /// A Python in `environment` that has the packages of this file.
 async fn python_in(environment: &Path, requirements: &str) -> Result<PathBuf> {
     let python = environment.join("bin/python");

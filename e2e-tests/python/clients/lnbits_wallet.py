@@ -10,10 +10,12 @@ from lnbits.db import Filters
 from lnbits.settings import settings
 from lnbits.wallets.clnrest import CLNRestWallet
 from lnbits.wallets.corelightning import CoreLightningWallet
+from lnbits.wallets.phoenixd import PhoenixdWallet
+from loguru import logger
 
 import driver
 
-CLASSES = {"CLNRestWallet": CLNRestWallet, "CoreLightningWallet": CoreLightningWallet}
+CLASSES = {each.__name__: each for each in (CLNRestWallet, CoreLightningWallet, PhoenixdWallet)}
 
 
 class Client:
@@ -51,6 +53,9 @@ class Client:
         return {"failed": paid.ok is False, "message": paid.error_message}
 
     async def wait(self):
+        # Only its log tells that it listens.
+        connected = "connected to phoenixd"
+        logger.add(lambda line: connected in line and print("Client Connected", flush=True))
         self.waiting = asyncio.create_task(self._wait())
 
     async def _wait(self):

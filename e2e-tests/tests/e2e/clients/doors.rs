@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use e2e_tests::{Network, Node, Port};
 use ldk_server_grpc::{AuthorityFiles, places};
 
@@ -18,16 +18,20 @@ pub(super) struct Doors {
     rest: Port,
     plain_rest: Port,
     pub(super) grpc: Port,
+    phoenixd: Port,
 }
 
 impl Doors {
     pub(super) async fn open() -> Result<Self> {
         let network = Network::start().await?;
-        let [rest, plain_rest, grpc] = [Port::claim()?, Port::claim()?, Port::claim()?];
+        let [rest, plain_rest] = [Port::claim()?, Port::claim()?];
+        let [grpc, phoenixd] = [Port::claim()?, Port::claim()?];
         let section = format!(
-            "[cln]\nrpc_file = \"lightning-rpc\"\nrest_address = \"{}\"\ngrpc_address = \"{}\"\n",
+            "[cln]\nrpc_file = \"lightning-rpc\"\nrest_address = \"{}\"\ngrpc_address = \"{}\"\n\n\
+             [phoenixd]\naddress = \"{}\"\n",
             rest.address(),
-            grpc.address()
+            grpc.address(),
+            phoenixd.address()
         );
         let plain =
             format!("[cln]\nrest_address = \"{}\"\nrest_tls = false\n", plain_rest.address());
@@ -35,7 +39,7 @@ impl Doors {
             tokio::try_join!(network.node_with("alice", section), network.node_with("bob", plain))?;
         network.fund(&[&alice, &bob], 2 * CHANNEL_SATS).await?;
         network.open_channel(&alice, &bob, CHANNEL_SATS, CHANNEL_SATS / 2).await?;
-        Ok(Self { network, alice, bob, rest, plain_rest, grpc })
+        Ok(Self { network, alice, bob, rest, plain_rest, grpc, phoenixd })
     }
 
     pub(super) fn socket(&self) -> PathBuf {
@@ -52,6 +56,18 @@ impl Doors {
 
     pub(super) fn rest_certificate(&self) -> PathBuf {
         places::tls_cert_file(&self.alice.config().storage_dir)
+    }
+
+    pub(super) fn phoenixd_url(&self) -> String {
+        format!("http://{}/", self.phoenixd.address())
+    }
+
+    /// The password that allows everything at phoenixd's interface.
+    pub(super) fn phoenixd_password(&self) -> Result<String> {
+        let file = self.alice.config().storage_dir.join("regtest/phoenix.conf");
+        let text = std::fs::read_to_string(file)?;
+        let password = text.lines().find_map(|line| line.strip_prefix("http-password="));
+        Ok(password.context("no password")?.to_owned())
     }
 
     pub(super) fn certificates(&self) -> AuthorityFiles {

@@ -91,9 +91,17 @@ async fn of_lnbits(doors: &Doors, tmp: &Path) -> Result<Vec<Client>> {
     ] {
         over_rest.env(variable, rune(&doors.alice, restrictions).await?);
     }
+    let mut over_phoenixd = program(&python, "lnbits_wallet.py");
+    over_phoenixd.current_dir(dir).arg("PhoenixdWallet");
+    over_phoenixd.env("PHOENIXD_API_ENDPOINT", doors.phoenixd_url());
+    over_phoenixd.env("PHOENIXD_API_PASSWORD", doors.phoenixd_password()?);
+    let (name, door) = ("LNbits `PhoenixdWallet`", "phoenixd");
+    let hears = Hand::Hearer(Driver::spawn(over_phoenixd, log(doors, name, door))?);
+    let at_phoenixd = Client { name, door, hand: hears, without: &[] };
     Ok(vec![
         asked(doors, "LNbits `CoreLightningWallet`", SOCKET, at_socket, &[])?,
         asked(doors, "LNbits `CLNRestWallet`", REST, over_rest, NO_HISTORY)?,
+        at_phoenixd,
     ])
 }
 

@@ -25,7 +25,7 @@ struct LnBits {
 impl LnBits {
     async fn start(pair: &Pair) -> Result<Self> {
         let tmp = Path::new(env!("CARGO_TARGET_TMPDIR"));
-        let python = other_languages::python_for_phoenixd(tmp).await?;
+        let python = other_languages::python_for_client(tmp, "lnbits").await?;
         let data = pair.network.dir().join("lnbits");
         std::fs::create_dir_all(&data)?;
         let program =
