@@ -26,7 +26,7 @@ use crate::events::JsonEvents;
 
 pub use refusal::refuse;
 pub use session::{Ended, Ending, RuneCheck, Session};
-pub use socket_io::Notifications;
+pub use socket_io::{Notifications, OfEvent};
 pub use writes::Writes;
 
 /// How often something is sent when there are no events, so that no proxy takes the stream for dead.
@@ -65,7 +65,7 @@ impl Feeds {
     }
 
     /// The route of a WebSocket over which clients are told in this form what happens from now on.
-    pub fn told(self, path: &str, notifications: Notifications) -> Router {
+    pub fn told(self, path: &str, notifications: OfEvent) -> Router {
         let telling = told::Telling { feeds: self, notifications };
         Router::new().route(path, any(told::serve)).with_state(telling)
     }

@@ -37,7 +37,7 @@ use super::subscription::Subscription;
 use super::{Feeds, HEARTBEAT};
 use crate::caller::{Caller, Identity};
 use crate::error::Error;
-pub use form::Notifications;
+pub use form::{Notifications, OfEvent};
 
 use form::Form;
 use reads::{Readers, Reads};

@@ -16,7 +16,7 @@ use tonic::Status;
 use super::refusal::refuse;
 use super::request::Wanted;
 use super::session::Session;
-use super::socket_io::Notifications;
+use super::socket_io::OfEvent;
 use super::subscription::Subscription;
 use super::{Feeds, HEARTBEAT};
 use crate::error::Error;
@@ -35,7 +35,7 @@ const MAX_UNANSWERED: u32 = 3;
 #[derive(Clone)]
 pub(super) struct Telling {
     pub(super) feeds: Feeds,
-    pub(super) notifications: Notifications,
+    pub(super) notifications: OfEvent,
 }
 
 /// Upgrades the connection, and tells what happens.
@@ -73,7 +73,7 @@ struct Client {
     socket: WebSocket,
     session: Session,
     subscription: Subscription,
-    notifications: Notifications,
+    notifications: OfEvent,
     pings: Interval,
     /// Pings since something came.
     unanswered: u32,
@@ -95,7 +95,7 @@ impl Client {
         socket: WebSocket,
         session: Session,
         subscription: Subscription,
-        notifications: Notifications,
+        notifications: OfEvent,
     ) -> Self {
         let mut pings = interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -128,9 +128,11 @@ impl Client {
                 Ok(())
             },
             Step::Received(_) | Step::Ended | Step::Happened(Err(_)) => Err(Gone),
-            Step::Happened(Ok(event)) => match (self.notifications)(event).await {
-                Some(told) => self.send(Message::text(told.to_string())).await,
-                None => Ok(()),
+            Step::Happened(Ok(event)) => {
+                for told in (self.notifications)(event).await {
+                    self.send(Message::text(told.to_string())).await?;
+                }
+                Ok(())
             },
             Step::Ping if self.unanswered >= MAX_UNANSWERED => Err(Gone),
             Step::Ping => {

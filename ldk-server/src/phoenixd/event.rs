@@ -13,7 +13,7 @@ use crate::access::Grant;
 use crate::caller::{Caller, Identity};
 use crate::error::Error;
 use crate::events::JsonEvent;
-use crate::feeds::Notifications;
+use crate::feeds::OfEvent;
 use ldk_server_grpc::events::EventEnvelope;
 
 /// A payment has arrived.
@@ -37,13 +37,13 @@ pub(super) struct Told {
 }
 
 /// What events are told as.
-pub(crate) fn notifications(phoenixd: Phoenixd) -> Notifications {
+pub(crate) fn notifications(phoenixd: Phoenixd) -> OfEvent {
     Arc::new(move |event: Arc<JsonEvent>| {
         let phoenixd = phoenixd.clone();
         Box::pin(async move {
             let told = told(&phoenixd, event.envelope()).await;
             let told = told.inspect_err(|error| tracing::warn!(%error, "a payment is not told of"));
-            told.ok().flatten().map(|told| told.message)
+            told.ok().flatten().map(|told| told.message).into_iter().collect()
         })
     })
 }

@@ -26,8 +26,7 @@ pub struct Notifications {
 }
 
 /// What an event is notified as.
-pub(super) type OfEvent =
-    Arc<dyn Fn(Arc<JsonEvent>) -> BoxFuture<'static, Vec<Value>> + Send + Sync>;
+pub type OfEvent = Arc<dyn Fn(Arc<JsonEvent>) -> BoxFuture<'static, Vec<Value>> + Send + Sync>;
 /// What there are no events for.
 pub(super) type Others = Arc<dyn Fn() -> BoxStream<'static, Value> + Send + Sync>;
 
