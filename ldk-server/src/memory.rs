@@ -53,3 +53,12 @@ fn release() {
 /// Other allocators do this by themselves.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 fn release() {}
+
+/// What all databases of the process take in memory.
+pub(crate) fn database_bytes() -> u64 {
+    // SAFETY: it takes no pointer, and may be called by any thread at any time
+    // (https://www.sqlite.org/c3ref/memory_highwater.html).
+    #[allow(unsafe_code, reason = "nothing safe calls it")]
+    let bytes = unsafe { rusqlite::ffi::sqlite3_memory_used() };
+    bytes.try_into().unwrap_or_default()
+}

@@ -61,7 +61,7 @@ pub(super) struct Transactions {
 impl Transactions {
     /// Reads them.
     pub(super) fn read(store: &Store, network: Network) -> io::Result<Self> {
-        match wallet(store, network)? {
+        match wallet(&Records::read(store)?, network)? {
             Some(wallet) => {
                 Ok(Self::of(wallet.transactions().map(|found| transaction(&wallet, &found))))
             },
@@ -91,36 +91,51 @@ impl Transactions {
 }
 
 /// The wallet; `None` if there is none yet.
-pub(super) fn wallet(store: &Store, network: Network) -> io::Result<Option<Wallet>> {
-    let Some(records) = change_set(store, network)? else { return Ok(None) };
-    let loaded = Wallet::load().load_wallet_no_persist(records);
+pub(super) fn wallet(records: &Records, network: Network) -> io::Result<Option<Wallet>> {
+    let Some(changes) = records.change_set(network)? else { return Ok(None) };
+    let loaded = Wallet::load().load_wallet_no_persist(changes);
     loaded.map_err(|error| damaged(&error.to_string()))
 }
 
 /// The transactions in the record, as they were sent.
 pub(super) fn known_transactions(store: &Store) -> io::Result<BTreeSet<Arc<bitcoin::Transaction>>> {
     let record = record(store, TRANSACTIONS)?;
-    Ok(parsed(record, wallet_records::transactions)?.txs)
+    Ok(parsed(record.as_deref(), wallet_records::transactions)?.txs)
 }
 
-/// The library writes addresses, transactions and blocks in this order. Read the other way round, no
-/// transaction is in a block, or pays to an address, that is not known.
-fn change_set(store: &Store, network: Network) -> io::Result<Option<ChangeSet>> {
-    let [descriptor, change_descriptor] = DESCRIPTORS;
-    let Some(descriptor) = record(store, descriptor)? else { return Ok(None) };
-    let change_descriptor = record(store, change_descriptor)?;
-    let transactions = record(store, TRANSACTIONS)?;
-    let (addresses, blocks) = (record(store, ADDRESSES)?, record(store, BLOCKS)?);
-    let change_descriptor =
-        change_descriptor.map(|record| wallet_records::descriptor(&record)).transpose();
-    Ok(Some(ChangeSet {
-        descriptor: Some(wallet_records::descriptor(&descriptor).map_err(unreadable)?),
-        change_descriptor: change_descriptor.map_err(unreadable)?,
-        network: Some(network),
-        tx_graph: parsed(transactions, wallet_records::transactions)?,
-        local_chain: parsed(blocks, wallet_records::blocks)?,
-        indexer: parsed(addresses, wallet_records::addresses)?,
-    }))
+/// The records of the wallet, as they are kept.
+#[derive(PartialEq, Eq)]
+pub(super) struct Records {
+    descriptors: [Option<Vec<u8>>; 2],
+    transactions: Option<Vec<u8>>,
+    addresses: Option<Vec<u8>>,
+    blocks: Option<Vec<u8>>,
+}
+
+impl Records {
+    /// Reads them. The library writes addresses, transactions and blocks in this order. Read the other way
+    /// round, no transaction is in a block, or pays to an address, that is not known.
+    pub(super) fn read(store: &Store) -> io::Result<Self> {
+        let [descriptor, change_descriptor] = DESCRIPTORS;
+        let descriptors = [record(store, descriptor)?, record(store, change_descriptor)?];
+        let transactions = record(store, TRANSACTIONS)?;
+        let (addresses, blocks) = (record(store, ADDRESSES)?, record(store, BLOCKS)?);
+        Ok(Self { descriptors, transactions, addresses, blocks })
+    }
+
+    fn change_set(&self, network: Network) -> io::Result<Option<ChangeSet>> {
+        let [Some(descriptor), change_descriptor] = &self.descriptors else { return Ok(None) };
+        let change_descriptor =
+            change_descriptor.as_deref().map(wallet_records::descriptor).transpose();
+        Ok(Some(ChangeSet {
+            descriptor: Some(wallet_records::descriptor(descriptor).map_err(unreadable)?),
+            change_descriptor: change_descriptor.map_err(unreadable)?,
+            network: Some(network),
+            tx_graph: parsed(self.transactions.as_deref(), wallet_records::transactions)?,
+            local_chain: parsed(self.blocks.as_deref(), wallet_records::blocks)?,
+            indexer: parsed(self.addresses.as_deref(), wallet_records::addresses)?,
+        }))
+    }
 }
 
 fn record(store: &Store, key: &str) -> io::Result<Option<Vec<u8>>> {
@@ -129,10 +144,10 @@ fn record(store: &Store, key: &str) -> io::Result<Option<Vec<u8>>> {
 }
 
 fn parsed<T: Default>(
-    record: Option<Vec<u8>>,
+    record: Option<&[u8]>,
     parse: impl FnOnce(&[u8]) -> Result<T, DecodeError>,
 ) -> io::Result<T> {
-    record.map_or_else(|| Ok(T::default()), |record| parse(&record).map_err(unreadable))
+    record.map_or_else(|| Ok(T::default()), |record| parse(record).map_err(unreadable))
 }
 
 fn unreadable(error: DecodeError) -> io::Error {

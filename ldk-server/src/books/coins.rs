@@ -1,13 +1,13 @@
 //! The coins of the on-chain wallet, and its transactions as they were sent.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bdk_wallet::chain::{ChainPosition, ConfirmationBlockTime};
 use ldk_node::bitcoin::{Network, OutPoint, ScriptBuf, Transaction, TxOut, Txid};
 use ldk_node::lightning::io;
 
-use super::chain;
+use super::chain::{self, Records};
 use crate::store::Store;
 
 /// How many blocks make a coin that was mined fit to be spent.
@@ -59,10 +59,30 @@ pub struct Coins {
     pub transactions: Vec<WalletTransaction>,
 }
 
+/// The coins as they were read last. The wallet is made anew when its records have changed, which is when
+/// there is a block or a transaction: to compare them takes no time, to derive the addresses does.
+#[derive(Default)]
+pub(super) struct LastCoins(Mutex<Option<(Records, Arc<Coins>)>>);
+
+impl LastCoins {
+    /// Reads them.
+    pub(super) fn read(&self, store: &Store, network: Network) -> io::Result<Arc<Coins>> {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let records = Records::read(store)?;
+        if let Some((same, coins)) = &*last
+            && *same == records
+        {
+            return Ok(Arc::clone(coins));
+        }
+        let coins = Arc::new(Coins::of(&records, network)?);
+        *last = Some((records, Arc::clone(&coins)));
+        Ok(coins)
+    }
+}
+
 impl Coins {
-    /// Reads them from the records of the wallet.
-    pub fn read(store: &Store, network: Network) -> io::Result<Self> {
-        let Some(wallet) = chain::wallet(store, network)? else { return Ok(Self::default()) };
+    fn of(records: &Records, network: Network) -> io::Result<Self> {
+        let Some(wallet) = chain::wallet(records, network)? else { return Ok(Self::default()) };
         let tip = wallet.latest_checkpoint().height();
         let mut transactions: Vec<_> = wallet
             .transactions()

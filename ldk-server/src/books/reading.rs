@@ -1,6 +1,7 @@
 //! Reading the books.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Instant;
 
 use ldk_node::bitcoin::Network;
@@ -9,6 +10,7 @@ use ldk_server_grpc::types::{BooksAccount, BooksEntry};
 
 use super::chain::Transactions;
 use super::channels::{ChannelOnChain, Tracing, is_by_agreement};
+use super::coins::Coins;
 use super::entry::Span;
 use super::record::ChannelRecord;
 use super::turnovers::ChannelTurnover;
@@ -33,6 +35,11 @@ impl Books {
     pub fn turnovers(&self, span: Span) -> io::Result<BTreeMap<String, ChannelTurnover>> {
         let read = |last| self.store.forwards_in_order((span.from, span.before), last, PAGE);
         self.turnovers.of(span, Instant::now(), read)
+    }
+
+    /// Reads the coins and the transactions of the wallet.
+    pub fn coins(&self, network: Network) -> io::Result<Arc<Coins>> {
+        self.coins.read(&self.store, network)
     }
 
     /// Reads what is known of channels and of the wallet's transactions.

@@ -10,6 +10,7 @@ use ldk_node::{ChannelDetails, Node};
 use ldk_server_grpc::events::{ChannelState, ChannelStateChanged, SpliceState, SpliceStateChanged};
 use prost::Message as _;
 
+use super::coins::LastCoins;
 use super::live;
 use super::record::{BegunSplice, ChannelRecord, ClosedOutput, Closing, RECORDS, Splice};
 use super::turnovers::Turnovers;
@@ -31,14 +32,15 @@ pub struct Books {
     pub reading: Bulkhead,
     writing: Mutex<()>,
     pub(super) turnovers: Turnovers,
+    pub(super) coins: LastCoins,
 }
 
 impl Books {
     /// The records in this store.
     pub fn new(node: Arc<Node>, store: Arc<Store>) -> Self {
         let reading = Bulkhead::new(MAX_READING, &format!("{MAX_READING} books are being read"));
-        let turnovers = Turnovers::default();
-        Self { node, store, reading, writing: Mutex::new(()), turnovers }
+        let (turnovers, coins) = (Turnovers::default(), LastCoins::default());
+        Self { node, store, reading, writing: Mutex::new(()), turnovers, coins }
     }
 
     /// The record of each channel, by id.

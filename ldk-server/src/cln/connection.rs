@@ -2,6 +2,7 @@
 //! order in which there are any.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -10,18 +11,27 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::Cln;
 use super::error::{RpcError, code};
 use super::framing::Framing;
+use super::methods;
 use super::request::{self, Request};
 use crate::caller::Identity;
 
 /// The calls of one connection at once; what more it sends is not read until one has ended.
 const MAX_CALLS: usize = 32;
+/// The long answers of one connection that are made before they are written; what more it asks for waits.
+const MAX_LONG_ANSWERS: usize = 2;
+/// How long a client may say nothing, while it waits for no answer, and stay when others find no place.
+const MAX_SILENCE: Duration = Duration::from_secs(10);
+
+/// An answer, and the place that it takes if it is long.
+type Answer = (Vec<u8>, Option<OwnedSemaphorePermit>);
 
 /// A connection. Answers are written one after the other; a client that does not read them is not read
 /// either.
@@ -30,15 +40,30 @@ pub(super) struct Connection<S> {
     cln: Cln,
     identity: Identity,
     framing: Framing,
-    calls: FuturesUnordered<BoxFuture<'static, Vec<u8>>>,
+    calls: FuturesUnordered<BoxFuture<'static, Answer>>,
+    long_answers: Arc<Semaphore>,
+    /// Is told when others find no place.
+    crowd: Arc<Notify>,
+    /// When something was last read or written.
+    heard_at: Instant,
     /// Since when nothing is read any more.
     closed_at: Option<Instant>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
-    pub(super) fn new(stream: S, cln: Cln, identity: Identity) -> Self {
-        let (framing, calls) = (Framing::default(), FuturesUnordered::new());
-        Self { stream, cln, identity, framing, calls, closed_at: None }
+    /// A connection that makes room, if it is not used, when `crowd` is told that others find none.
+    pub(super) fn new(stream: S, cln: Cln, identity: Identity, crowd: Arc<Notify>) -> Self {
+        Self {
+            stream,
+            cln,
+            identity,
+            framing: Framing::default(),
+            calls: FuturesUnordered::new(),
+            long_answers: Arc::new(Semaphore::new(MAX_LONG_ANSWERS)),
+            crowd,
+            heard_at: Instant::now(),
+            closed_at: None,
+        }
     }
 
     /// Answers requests until the client is gone or `stop` is cancelled. Calls that are under way then may
@@ -55,17 +80,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 return self.stream.shutdown().await;
             }
             let may_read = is_open && self.calls.len() < MAX_CALLS;
+            let is_idle = is_open && self.calls.is_empty();
             let last = self.closed_at.map(|closed_at| closed_at + grace);
             tokio::select! {
                 biased;
-                Some(answer) = self.calls.next() => {
-                    self.stream.write_all(&answer).await?;
-                    self.stream.flush().await?;
+                Some((answer, _place)) = self.calls.next() => {
+                    tokio::select! {
+                        written = write(&mut self.stream, &answer) => written?,
+                        () = overdue(&stop, grace) => return Ok(()),
+                    }
+                    self.heard_at = Instant::now();
                 },
                 () = stop.cancelled(), if is_open => self.close(),
                 read = self.stream.read_buf(self.framing.buffer()), if may_read => {
                     if read? == 0 {
                         self.close();
+                    }
+                    self.heard_at = Instant::now();
+                },
+                () = self.crowd.notified(), if is_idle => {
+                    if self.heard_at.elapsed() >= MAX_SILENCE {
+                        return self.stream.shutdown().await;
                     }
                 },
                 () = reached(last), if !is_open => return Ok(()),
@@ -100,10 +135,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         match Request::parse(text) {
             Ok(request) => {
                 let (cln, identity) = (self.cln.clone(), self.identity.clone());
+                let long_answers = Arc::clone(&self.long_answers);
                 self.calls.push(Box::pin(async move {
                     let Request { id, method, params, filter } = request;
+                    let place = match methods::is_long(&method) {
+                        true => long_answers.acquire_owned().await.ok(),
+                        false => None,
+                    };
                     let answer = cln.answer(identity, &method, params, filter.as_ref()).await;
-                    written(id, answer).await
+                    (written(id, answer).await, place)
                 }));
             },
             Err(malformed) => {
@@ -117,7 +157,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     fn refuse(&self, id: Value, refusal: RpcError) {
         let reply = request::reply(&id, Err(refusal));
-        self.calls.push(Box::pin(async move { reply }));
+        self.calls.push(Box::pin(async move { (reply, None) }));
     }
 }
 
@@ -134,6 +174,17 @@ async fn written(id: Value, answer: Result<Value, RpcError>) -> Vec<u8> {
         Ok(reply) => reply,
         Err(error) => request::reply(&Value::Null, Err(RpcError::internal(&error))),
     }
+}
+
+async fn write(stream: &mut (impl AsyncWrite + Unpin), answer: &[u8]) -> io::Result<()> {
+    stream.write_all(answer).await?;
+    stream.flush().await
+}
+
+/// Waits until `stop` has been cancelled for so long.
+async fn overdue(stop: &CancellationToken, grace: Duration) {
+    stop.cancelled().await;
+    sleep(grace).await;
 }
 
 /// Waits until this time, or for ever.

@@ -13,7 +13,7 @@ mod filter;
 mod framing;
 mod grpc;
 mod methods;
-mod notifications;
+mod notices;
 mod onchain_args;
 mod request;
 mod runes;
@@ -29,12 +29,13 @@ use tonic::Status;
 pub(crate) use error::{RpcError, code};
 pub(crate) use grpc::{ClnService, name_at as grpc_call_at};
 pub(crate) use methods::usages;
-pub(crate) use notifications::notifications;
+pub(crate) use notices::notifications;
 pub(crate) use runes::holder;
 pub(crate) use socket::ClnSocket;
 
 use self::args::Args;
 use self::methods::{Entry, FeesCollected};
+use self::notices::Sights;
 use crate::access::{ForeignCall, Grant};
 use crate::api::{Dispatcher, Rpc};
 use crate::app::App;
@@ -44,6 +45,8 @@ use crate::error::Error;
 
 /// How many read long lists at once; others wait.
 const MAX_READING: usize = 2;
+/// How many have a database for their query at once; others wait.
+const MAX_QUERYING: usize = 2;
 
 /// What methods work with. Clones share their state.
 #[derive(Clone)]
@@ -57,6 +60,10 @@ struct Shared {
     fees_collected: FeesCollected,
     /// The bound of those who read what is long.
     reading: Bulkhead,
+    /// The bound of those who query.
+    querying: Bulkhead,
+    /// What is watched for subscribers.
+    sights: Sights,
 }
 
 /// A call of a method.
@@ -70,7 +77,16 @@ impl Cln {
     pub(crate) fn new(dispatcher: Dispatcher, network: Network, network_dir: PathBuf) -> Self {
         let fees_collected = FeesCollected::default();
         let reading = Bulkhead::new(MAX_READING, "too much is being read");
-        Self(Arc::new(Shared { dispatcher, network, network_dir, fees_collected, reading }))
+        let querying = Bulkhead::new(MAX_QUERYING, "too much is being queried");
+        Self(Arc::new(Shared {
+            dispatcher,
+            network,
+            network_dir,
+            fees_collected,
+            reading,
+            querying,
+            sights: Sights::default(),
+        }))
     }
 
     /// Answers a call of somebody who may do everything. What has not been begun when this is dropped is

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::spawn_blocking;
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
@@ -29,6 +29,8 @@ const GRACE: Duration = Duration::from_secs(10);
 pub(crate) struct ClnSocket {
     socket: LocalSocket,
     write_timeout: Duration,
+    /// Is told when a connection finds no place.
+    crowd: Arc<Notify>,
 }
 
 impl ClnSocket {
@@ -38,7 +40,8 @@ impl ClnSocket {
         config: &UnixSocketConfig,
         write_timeout: Duration,
     ) -> Result<Self, LocalSocketError> {
-        Ok(Self { socket: LocalSocket::bind(keys::CLN_RPC_FILE.name(), config)?, write_timeout })
+        let socket = LocalSocket::bind(keys::CLN_RPC_FILE.name(), config)?;
+        Ok(Self { socket, write_timeout, crowd: Arc::default() })
     }
 
     /// Answers calls until `stop` is cancelled, then waits for those under way.
@@ -72,13 +75,15 @@ impl ClnSocket {
     ) {
         let slot = Arc::clone(slots).try_acquire_owned();
         let Some(slot) = slot.ok().filter(|_| !descriptors::are_scarce(&stream)) else {
+            self.crowd.notify_waiters();
             return log_full();
         };
+        let crowd = Arc::clone(&self.crowd);
         let (rule, write_timeout) = (self.socket.access_rule(), self.write_timeout);
         let (cln, stop) = (cln.clone(), stop.clone());
         tasks.spawn(async move {
             let _slot = slot;
-            if let Err(error) = serve(stream, rule, cln, write_timeout, stop).await {
+            if let Err(error) = serve(stream, rule, cln, (write_timeout, crowd), stop).await {
                 tracing::trace!(%error, "a connection of Core Lightning's interface has failed");
             }
         });
@@ -89,7 +94,7 @@ async fn serve(
     stream: LocalStream,
     rule: AccessRule,
     cln: Cln,
-    write_timeout: Duration,
+    (write_timeout, crowd): (Duration, Arc<Notify>),
     stop: CancellationToken,
 ) -> io::Result<()> {
     // It may read what the system knows of the process.
@@ -102,7 +107,7 @@ async fn serve(
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(write_timeout));
     let identity = Identity::LocalUser { uid: user.uid };
-    Connection::new(Box::pin(stream), cln, identity).serve(stop, GRACE).await
+    Connection::new(Box::pin(stream), cln, identity, crowd).serve(stop, GRACE).await
 }
 
 fn log_full() {

@@ -1,5 +1,7 @@
 //! The on-chain wallet.
 
+use std::sync::Arc;
+
 use ldk_node::NodeError;
 use ldk_node::bitcoin::{Address, FeeRate, Txid};
 
@@ -86,9 +88,9 @@ fn refusal(app: &App, error: NodeError) -> Error {
     }
 }
 
-/// Reads the coins and the transactions of the wallet. The wallet is made anew for that.
-pub fn coins(app: &App) -> Result<Coins, Error> {
-    Coins::read(&app.store, app.network).map_err(Error::internal)
+/// Reads the coins and the transactions of the wallet.
+pub fn coins(app: &App) -> Result<Arc<Coins>, Error> {
+    app.books.coins(app.network).map_err(Error::internal)
 }
 
 /// Reads the transactions that the wallet knows.

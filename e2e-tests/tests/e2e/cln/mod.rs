@@ -2,6 +2,7 @@
 
 mod channels;
 mod client;
+mod floods;
 mod framing;
 mod grpc;
 mod own_data;
@@ -10,15 +11,17 @@ mod routing;
 mod runes;
 mod sending;
 mod shape;
+mod sql;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Result, ensure};
-use e2e_tests::{Network, Node};
+use e2e_tests::{Network, Node, Port};
 use serde_json::json;
 
 use self::client::Pyln;
+use crate::cln_rest::{Program, Rest};
 
 const CHANNEL_SATS: u64 = 1_000_000;
 const SECTION: &str = "[cln]\nrpc_file = \"lightning-rpc\"\n";
@@ -48,6 +51,10 @@ async fn clients_of_core_lightning_are_paid_and_pay() -> Result<()> {
     payments::messages_are_signed_and_checked(&pyln, &alice, &bob).await?;
     payments::peers_are_connected(&pyln, &bob).await?;
     runes::runes_are_made_shown_and_revoked(&pyln).await?;
+    sql::tables_have_what_the_lists_tell(&pyln).await?;
+    sql::every_table_can_be_read(&pyln).await?;
+    sql::nothing_is_written(&pyln).await?;
+    sql::endless_queries_hold_up_nobody(&pyln).await?;
     network.stop().await
 }
 
@@ -97,10 +104,11 @@ async fn clients_of_core_lightning_close_without_the_peer() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn clients_of_core_lightning_see_the_network() -> Result<()> {
-    let network = Network::start_for(3).await?;
+    let (network, port) = (Network::start_for(3).await?, Port::claim()?);
+    let rest = format!("rest_address = \"{}\"\nrest_tls = false\n", port.address());
     let (alice, bob, carol) = tokio::try_join!(
         network.node("alice"),
-        network.node_with("bob", SECTION),
+        network.node_with("bob", format!("{SECTION}{rest}")),
         network.node("carol")
     )?;
     network.fund(&[&alice, &bob], 2 * CHANNEL_SATS).await?;
@@ -110,7 +118,9 @@ async fn clients_of_core_lightning_see_the_network() -> Result<()> {
     alice.hears_of_channels(2, &bob).await?;
     let pyln = Pyln::new(socket(&bob)).await?;
     routing::the_graph_is_listed(&pyln, &alice, &bob).await?;
-    routing::a_forward_is_listed(&pyln, &alice, &carol).await?;
+    let rest = Rest::new(&bob, format!("http://localhost:{}", port.number())).await?;
+    let mut told = Program::of_admin(&rest, &network).await?;
+    routing::a_forward_is_listed_and_told(&pyln, &mut told, &alice, &carol).await?;
     routing::blocks_are_waited_for(&pyln, &network).await?;
     routing::settings_are_listed(&pyln).await?;
     routing::the_daemon_is_stopped(&pyln, &bob).await?;
@@ -127,6 +137,22 @@ async fn the_socket_takes_whatever_comes() -> Result<()> {
     framing::connections_are_bounded(&socket(&alice)).await?;
     framing::a_stop_is_told(&alice, &socket(&alice)).await?;
     ensure!(!socket(&alice).exists(), "the socket is still there");
+    network.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn floods_of_the_socket_hold_up_nobody() -> Result<()> {
+    let network = Network::start_alone().await?;
+    let alice = network.node_with("alice", SECTION).await?;
+    let socket = socket(&alice);
+    floods::pipelined_requests_are_answered(&socket).await?;
+    let mut bystander = floods::Bystander::new(&alice, &socket).await?;
+    floods::truncated_requests(&mut bystander, &socket).await?;
+    floods::endless_requests(&mut bystander, &socket).await?;
+    floods::unread_answers(&mut bystander, &socket).await?;
+    floods::many_connections(&mut bystander, &socket).await?;
+    floods::silent_connections_make_room(&socket).await?;
+    floods::a_stop_waits_for_no_slow_reader(&alice, &socket).await?;
     network.stop().await
 }
 

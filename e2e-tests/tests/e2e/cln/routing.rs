@@ -7,6 +7,7 @@ use e2e_tests::{Network, Node, until};
 use serde_json::{Value, json};
 
 use super::client::{Pyln, Raw};
+use crate::cln_rest::Program;
 
 const NOBODY: &str = "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798";
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -40,7 +41,12 @@ pub(super) async fn the_graph_is_listed(pyln: &Pyln, alice: &Node, bob: &Node) -
     Ok(())
 }
 
-pub(super) async fn a_forward_is_listed(pyln: &Pyln, alice: &Node, carol: &Node) -> Result<()> {
+pub(super) async fn a_forward_is_listed_and_told(
+    pyln: &Pyln,
+    told: &mut Program,
+    alice: &Node,
+    carol: &Node,
+) -> Result<()> {
     until("a payment finds its way", PATIENCE, async || alice.pays(carol, 1_000_000).await).await?;
     let channels = pyln.result("listpeerchannels", json!({})).await?;
     let number = |peer: &str| {
@@ -61,6 +67,15 @@ pub(super) async fn a_forward_is_listed(pyln: &Pyln, alice: &Node, carol: &Node)
     );
     let amounts = [&row["in_msat"], &row["out_msat"], &row["fee_msat"]].map(Value::as_u64);
     assert_eq!(amounts, [Some(1_001_000), Some(1_000_000), Some(1_000)]);
+    let event = told.told("forward_event").await?;
+    for name in ["in_channel", "out_channel", "in_msat", "out_msat", "fee_msat", "status"] {
+        assert_eq!(event[name], row[name], "{name}");
+    }
+    for (credit, debit) in [(1_001_000, 0), (0, 1_000_000)] {
+        let moved = told.told("coin_movement").await?;
+        let amounts = (&moved["credit_msat"], &moved["debit_msat"], &moved["primary_tag"]);
+        assert_eq!(amounts, (&json!(credit), &json!(debit), &json!("routed")), "{moved}");
+    }
     let failed = pyln.result("listforwards", json!({"status": "failed"})).await?;
     assert_eq!(failed, json!({"forwards": []}));
     let events = pyln.result("bkpr-listaccountevents", json!({})).await?;

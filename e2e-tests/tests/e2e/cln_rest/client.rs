@@ -15,7 +15,7 @@ use crate::permissions::rune;
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Calls a node's CLNRest.
-pub(super) struct Rest {
+pub(crate) struct Rest {
     python: PathBuf,
     node: Arc<Node>,
     /// Without a path.
@@ -30,7 +30,7 @@ pub(super) fn section(port: &Port, has_tls: bool) -> String {
 }
 
 impl Rest {
-    pub(super) async fn new(node: &Arc<Node>, url: String) -> Result<Self> {
+    pub(crate) async fn new(node: &Arc<Node>, url: String) -> Result<Self> {
         let python = other_languages::python(Path::new(env!("CARGO_TARGET_TMPDIR"))).await?;
         let admin = rune(node, &["--preset", "admin"]).await?;
         Ok(Self { python, node: Arc::clone(node), url, admin })

@@ -11,7 +11,10 @@ use std::sync::Arc;
 use anyhow::Result;
 use e2e_tests::{Network, Node, Port};
 
-use self::client::{Rest, section};
+pub(crate) use self::client::Rest;
+pub(crate) use self::notifications::Program;
+
+use self::client::section;
 
 const CHANNEL_SATS: u64 = 1_000_000;
 
@@ -65,7 +68,7 @@ async fn runes_have_core_lightnings_names() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_documented_program_is_notified() -> Result<()> {
     let pair = Pair::start(false).await?;
-    notifications::a_payment_is_told_of(&pair).await?;
+    notifications::what_happens_is_told(&pair).await?;
     notifications::who_may_not_hear_is_refused(&pair.rest).await?;
     pair.network.stop().await
 }

@@ -110,6 +110,14 @@ pub(super) async fn groups_are_those_of_the_api(rest: &Rest) -> Result<()> {
     assert_eq!(codes, [answered.clone(), answered, refused.clone(), refused]);
     let listed = rest.result("listinvoices", json!({"label": "g1"})).await?;
     assert_eq!(listed["invoices"], json!([]));
+    // A query reads what its tables are made of.
+    let query = |rune: &str, table: &str| {
+        let query = format!("SELECT count(*) FROM {table}");
+        rest.call(rune, "sql", json!({"query": query}))
+    };
+    let knows = made(rest, json!(["group=info"])).await?;
+    let codes = rest.codes(&[query(&reads, "invoices"), query(&knows, "invoices")]).await?;
+    assert_eq!(codes, [(201, Value::Null), (401, json!(1502))]);
     Ok(())
 }
 

@@ -6,9 +6,7 @@
 mod answers;
 mod codec;
 mod names;
-mod notifications;
 mod params;
-mod polls;
 mod rpcs;
 mod subscriptions;
 #[cfg(test)]

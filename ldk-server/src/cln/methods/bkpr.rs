@@ -25,7 +25,7 @@ const MSAT: u64 = 1_000;
 const MAX_ROWS: usize = 500_000;
 
 /// The name of the coin, as invoices have it.
-fn currency(network: Network) -> &'static str {
+pub(in crate::cln) fn currency(network: Network) -> &'static str {
     match network {
         Network::Bitcoin => "bc",
         Network::Testnet | Network::Testnet4 => "tb",
@@ -75,7 +75,8 @@ impl Method for ListAccountEvents {
 
     async fn run(self, call: Call) -> Result<Events, RpcError> {
         let currency = currency(call.cln.0.network);
-        let mut events = Event::of_wallet(&wallet::coins(&call).await?, currency);
+        let coins = wallet::coins(&call).await?;
+        let mut events = Event::of_wallet(&coins, currency);
         // The wallet is asked for alone again and again.
         if self.account.as_deref() != Some(WALLET) {
             let entries = entries(&call, None, None).await?;

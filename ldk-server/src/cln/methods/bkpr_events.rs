@@ -10,7 +10,7 @@ const MSAT: u64 = 1_000;
 /// The account of the wallet.
 pub(super) const WALLET: &str = "wallet";
 /// The account of payments of our own.
-const CHANNELS: &str = "channels";
+pub(in crate::cln) const CHANNELS: &str = "channels";
 
 /// The account of an entry.
 pub(super) fn account(entry: &BooksEntry) -> String {

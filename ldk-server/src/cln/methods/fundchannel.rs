@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::connect::{Connect, announcement};
 use super::withdraw::{NO_CHOICE, check_minconf};
-use super::{Method, wallet};
+use super::{Method, feerates, wallet};
 use crate::api::rpc;
 use crate::cln::Call;
 use crate::cln::args::{Args, Msat};
@@ -19,6 +19,8 @@ use crate::cln::onchain_args::{FeeRate, SatOrAll};
 use crate::compat::monitor;
 use crate::error::Error;
 
+/// The rate of the library.
+const ESTIMATED: FeeRate = FeeRate::Blocks(12);
 /// How long the peer may take to agree.
 const NEGOTIATION_SECS: u32 = 60;
 
@@ -28,6 +30,8 @@ pub(super) struct FundChannel {
     sats: Option<u64>,
     push_msat: Option<u64>,
     announce: bool,
+    /// The most that the fee rate may be, if something is said of it.
+    feerate: Option<FeeRate>,
 }
 
 #[derive(Serialize)]
@@ -55,11 +59,6 @@ impl Method for FundChannel {
     type Answer = Funded;
 
     fn read(args: &Args) -> Result<Self, RpcError> {
-        const RATE: &str = "the node library takes the estimate for 12 blocks, which is 'normal'";
-        match args.optional::<FeeRate>("feerate")? {
-            None | Some(FeeRate::Blocks(12)) => {},
-            Some(_) => args.refuse(&["feerate"], RATE)?,
-        }
         check_minconf(args)?;
         args.refuse(&["utxos"], NO_CHOICE)?;
         args.refuse(&["request_amt", "compact_lease"], "the node library has no dual funding")?;
@@ -70,10 +69,12 @@ impl Method for FundChannel {
             sats: args.required::<SatOrAll>("amount")?.0,
             push_msat: args.optional::<Msat>("push_msat")?.map(|msat| msat.0),
             announce: args.optional("announce")?.unwrap_or(true),
+            feerate: args.optional("feerate")?.filter(|rate| *rate != ESTIMATED),
         })
     }
 
     async fn run(self, call: Call) -> Result<Funded, RpcError> {
+        self.check_rate(&call).await?;
         let announced = announcement(&call, &self.peer.id).await?;
         let reached = self.peer.reach(&call, announced.as_ref()).await;
         let data = json!({"id": self.peer.id, "method": "connect"});
@@ -104,6 +105,14 @@ impl Method for FundChannel {
 }
 
 impl FundChannel {
+    /// The library takes its estimate, whatever is said. It must not be more than what was.
+    async fn check_rate(&self, call: &Call) -> Result<(), RpcError> {
+        let Some(asked) = self.feerate else { return Ok(()) };
+        let asked = feerates::resolved(call, asked).await?;
+        let estimated = feerates::resolved(call, ESTIMATED).await?;
+        too_low(asked, estimated).map_or(Ok(()), Err)
+    }
+
     async fn check_affordable(&self, call: &Call) -> Result<(), RpcError> {
         let Some(sats) = self.sats else { return Ok(()) };
         let spendable_sats = wallet::balances(call).await?.spendable_onchain_balance_sats;
@@ -134,6 +143,16 @@ impl FundChannel {
         };
         Ok(call.ask(rpc::OpenChannel, request).await?.user_channel_id)
     }
+}
+
+/// Why this rate cannot be, if it cannot, both per 1000 weight units.
+fn too_low(asked: u64, estimated: u64) -> Option<RpcError> {
+    let reason = "the node library takes the estimate for 12 blocks, which is 'normal'";
+    (asked < estimated).then(|| {
+        RpcError::params(format!(
+            "feerate: {asked}perkw is too low: {reason}, and {estimated}perkw now"
+        ))
+    })
 }
 
 async fn pending(call: &Call, user_channel_id: String) -> Result<WaitChannelResponse, RpcError> {
@@ -198,7 +217,6 @@ mod tests {
     #[test]
     fn what_the_library_decides_is_refused() {
         for (name, value) in [
-            ("feerate", json!("5000perkb")),
             ("minconf", json!(3)),
             ("utxos", json!(["ab:0"])),
             ("close_to", json!("bcrt1")),
@@ -211,6 +229,19 @@ mod tests {
             let refused = read(params).err().unwrap();
             assert!(refused.message.starts_with(&format!("{name}: is not supported")), "{name}");
         }
+    }
+
+    #[test]
+    fn a_fee_rate_is_the_most_that_it_may_be() {
+        let rate = |rate| read(json!([ID, 100_000, rate])).unwrap().feerate;
+        assert_eq!((rate(json!("normal")), rate(Value::Null)), (None, None));
+        // As Zeus sends it.
+        assert_eq!(rate(json!("5000perkb")), Some(FeeRate::PerKw(1_250)));
+        assert!(read(json!([ID, 100_000, "fast"])).is_err());
+        assert!(too_low(1_250, 1_250).is_none() && too_low(1_251, 1_250).is_none());
+        let refused = too_low(1_249, 1_250).unwrap();
+        assert_eq!(refused.code, code::INVALID_PARAMS);
+        assert!(refused.message.contains("1250perkw now"), "{refused:?}");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Method;
+use super::open_channels::parse_scid;
 use crate::api::rpc;
 use crate::cln::Call;
 use crate::cln::args::{Args, Label, MsatOrAny, Param, Secret};
@@ -36,16 +37,24 @@ pub(super) struct Made {
     created_index: u64,
 }
 
-/// Whether channels that are not announced are named in the invoice. The library decides that.
+/// Whether channels that are not announced are named in the invoice, or which of them. The library decides
+/// that.
 struct Exposed;
 
 impl Param for Exposed {
-    const EXPECTED: &'static str =
-        "'true' or 'false': the node library chooses the channels that an invoice names";
+    const EXPECTED: &'static str = "'true', 'false', or short channel ids; the node library chooses the channels that an invoice names";
 
     fn read(value: &Value) -> Option<Self> {
-        bool::read(value).map(|_| Self)
+        let is_well_formed = match value {
+            Value::Array(ids) => ids.iter().all(is_scid),
+            value => is_scid(value) || bool::read(value).is_some(),
+        };
+        is_well_formed.then_some(Self)
     }
+}
+
+fn is_scid(value: &Value) -> bool {
+    value.as_str().and_then(parse_scid).is_some()
 }
 
 impl Method for Invoice {
@@ -135,4 +144,28 @@ fn hash_of(preimage: &str) -> Option<String> {
 
 fn new_preimage() -> String {
     hex::encode(rand::random::<[u8; 32]>())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn channels_to_be_named_are_a_choice_of_the_library() {
+        for (value, is_read) in [
+            (json!(true), true),
+            (json!("false"), true),
+            (json!("1x2x3"), true),
+            // As the gRPC service has it.
+            (json!(["1x2x3", "4x5x6"]), true),
+            (json!([]), true),
+            (json!(["1x2"]), false),
+            (json!([7]), false),
+            (json!("some"), false),
+        ] {
+            assert_eq!(Exposed::read(&value).is_some(), is_read, "{value}");
+        }
+    }
 }

@@ -47,6 +47,7 @@ mod sending;
 mod server;
 mod setchannel;
 mod splice;
+mod sql;
 mod transactions;
 mod wait;
 mod waits;
@@ -63,10 +64,11 @@ use super::args::Args;
 use super::error::{RpcError, code};
 use crate::error::quoted;
 
+pub(super) use bkpr::currency;
+pub(super) use bkpr_events::CHANNELS;
 pub(super) use help::arguments;
 pub(super) use info::FeesCollected;
 pub(super) use payment::{hash as payment_hash, preimage as payment_preimage};
-pub(super) use scid::scid;
 pub(super) use sending::failure_code as payment_failure_code;
 
 /// A method: its parameters, once they are read.
@@ -91,6 +93,8 @@ trait Method: Sized + Send + 'static {
 pub(super) struct Entry {
     pub(super) name: &'static str,
     pub(super) usage: &'static str,
+    /// Whether the answer may be long.
+    pub(super) is_long: bool,
     check: fn(&Args) -> Result<(), RpcError>,
     pub(super) run: fn(Call, Args) -> BoxFuture<'static, Result<Value, RpcError>>,
 }
@@ -99,6 +103,7 @@ const fn entry<M: Method>() -> Entry {
     Entry {
         name: M::NAME,
         usage: M::USAGE,
+        is_long: M::IS_LONG,
         check: |args| M::read(args).map(drop),
         run: |call, args| {
             Box::pin(async move {
@@ -155,6 +160,7 @@ static METHODS: &[Entry] = &[
     entry::<channels::ListPeerChannels>(),
     entry::<peers::ListPeers>(),
     entry::<listpays::ListSendPays>(),
+    entry::<sql::ListSqlSchemas>(),
     entry::<transactions::ListTransactions>(),
     entry::<makesecret::MakeSecret>(),
     entry::<newaddr::NewAddr>(),
@@ -169,6 +175,7 @@ static METHODS: &[Entry] = &[
     entry::<messages::SignMessage>(),
     entry::<splice::SpliceIn>(),
     entry::<splice::SpliceOut>(),
+    entry::<sql::Sql>(),
     entry::<server::Stop>(),
     entry::<wait::Wait>(),
     entry::<waits::WaitAnyInvoice>(),
@@ -230,6 +237,11 @@ const IMPOSSIBLE: &[(&str, &str)] = &[
 /// The names and usages of all methods.
 pub(crate) fn usages() -> impl Iterator<Item = (&'static str, &'static str)> {
     METHODS.iter().map(|method| (method.name, method.usage))
+}
+
+/// Whether the answer of this method may be long.
+pub(super) fn is_long(name: &str) -> bool {
+    METHODS.iter().any(|method| method.name == name && method.is_long)
 }
 
 /// The method with this name, or why there is none.

@@ -57,8 +57,8 @@ impl Method for ListTransactions {
     }
 
     async fn run(self, call: Call) -> Result<Listed, RpcError> {
-        let transactions = wallet::coins(&call).await?.transactions;
-        Ok(Listed { transactions: transactions.iter().map(Row::of).collect() })
+        let coins = wallet::coins(&call).await?;
+        Ok(Listed { transactions: coins.transactions.iter().map(Row::of).collect() })
     }
 }
 

@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const INTERVAL: Duration = Duration::from_millis(250);
 
 /// What the wallet has and had, if the caller may know its balance.
-pub(super) async fn coins(call: &Call) -> Result<Coins, RpcError> {
+pub(super) async fn coins(call: &Call) -> Result<Arc<Coins>, RpcError> {
     balances(call).await?;
     Ok(call.read("read_wallet", onchain::coins).await?)
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use engineioxide::socket::DisconnectReason;
 use engineioxide::{Socket, Str};
+use futures_util::StreamExt as _;
 use ldk_server_grpc::api::AckEventsRequest;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, watch};
@@ -19,7 +20,6 @@ use super::reads::{Reads, Room};
 use super::{Opened, PATIENCE};
 use crate::api::rpc;
 use crate::error::Error;
-use crate::events::JsonEvent;
 
 /// How long a client has to make room for an event.
 const SEND_PATIENCE: Duration = Duration::from_secs(30);
@@ -94,19 +94,26 @@ impl Session {
     }
 
     async fn deliver(&self, mut subscription: Subscription) {
-        let mut room = Room::new(&self.reads);
+        let (mut room, form) = (Room::new(&self.reads), &self.opened.form);
+        let mut others = form.others();
         loop {
-            match subscription.next().await {
-                Ok(event) if self.has_sent(&event, &mut room).await => {},
-                Ok(_) => break,
-                Err(end) => return self.end(&Status::from(end)),
+            let packets = tokio::select! {
+                event = subscription.next() => match event {
+                    Ok(event) => form.packets(&event).await,
+                    Err(end) => return self.end(&Status::from(end)),
+                },
+                Some(packets) = others.next() => packets,
+            };
+            for packet in &*packets {
+                if !self.has_sent(packet, &mut room).await {
+                    return;
+                }
             }
         }
     }
 
-    /// Sends an event, as soon as there is room for it.
-    async fn has_sent(&self, event: &Arc<JsonEvent>, room: &mut Room<'_>) -> bool {
-        let Some(packet) = self.opened.form.packet(event).await else { return true };
+    /// Sends a packet, as soon as there is room for it.
+    async fn has_sent(&self, packet: &Str, room: &mut Room<'_>) -> bool {
         let sending = async {
             loop {
                 if room.is_left() {

@@ -58,7 +58,6 @@ async fn subscribers_are_told_what_happens() -> Result<()> {
     streams::payments_are_told(&grpc, &alice, &bob).await?;
     streams::blocks_and_peers_are_told(&network, &grpc, &alice, &bob).await?;
     streams::channels_are_told(&network, &grpc, &alice, &bob).await?;
-    streams::what_there_are_no_events_for_is_refused(&grpc).await?;
     streams::a_stop_ends_them(&grpc, &alice).await?;
     alice.start_again().await?;
     network.stop().await

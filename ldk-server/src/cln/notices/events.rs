@@ -1,4 +1,4 @@
-//! Events of the node as the JSON of Core Lightning's notifications.
+//! Events of the node as the JSON of notifications.
 
 use ldk_server_grpc::events::event_envelope::Event;
 use ldk_server_grpc::events::{
@@ -7,66 +7,84 @@ use ldk_server_grpc::events::{
 };
 use ldk_server_grpc::types::Payment;
 use serde_json::{Map, Value as Json, json};
-use tonic::Status;
 
+use super::Topic;
+use super::movements::Account;
 use crate::caller::Caller;
 use crate::cln::Cln;
-use crate::cln::error::{RpcError, code};
-use crate::cln::methods::{payment_failure_code, payment_hash};
+use crate::cln::error::RpcError;
+use crate::cln::methods::{payment_failure_code, payment_hash, payment_preimage};
 use crate::clock::rfc_3339;
 
-/// What is notified of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Topic {
-    ChannelOpenFailed,
-    ChannelOpened,
-    ChannelStateChanged,
-    ForwardEvent,
-    InvoicePayment,
-    SendPayFailure,
-    SendPaySuccess,
-}
-
 /// Makes notifications of events. What an event does not tell is asked for, as its subscriber may.
-pub(super) struct Notices {
+pub(in crate::cln) struct Notices {
     cln: Cln,
     caller: Caller,
-    topic: Topic,
 }
 
 impl Notices {
-    pub(super) fn new(cln: Cln, caller: Caller, topic: Topic) -> Self {
-        Self { cln, caller, topic }
+    pub(in crate::cln) fn new(cln: Cln, caller: Caller) -> Self {
+        Self { cln, caller }
     }
 
-    /// The notification that an event is, if it is one.
-    pub(super) async fn of(&self, envelope: &EventEnvelope) -> Option<Result<Json, Status>> {
-        let noticed = match (self.topic, envelope.event.as_ref()?) {
+    /// All notifications that an event is.
+    pub(super) async fn all(&self, envelope: &EventEnvelope) -> Vec<(Topic, Json)> {
+        let mut all = Vec::new();
+        for topic in Topic::OF_EVENTS {
+            match self.of(topic, envelope).await {
+                Ok(notices) => all.extend(notices.into_iter().map(|notice| (topic, notice))),
+                Err(error) => {
+                    let (topic, error) = (topic.name(), error.message());
+                    tracing::warn!(topic, error, "an event is not notified");
+                },
+            }
+        }
+        all
+    }
+
+    /// The notifications of this topic that an event is.
+    pub(in crate::cln) async fn of(
+        &self,
+        topic: Topic,
+        envelope: &EventEnvelope,
+    ) -> Result<Vec<Json>, RpcError> {
+        let Some(event) = &envelope.event else { return Ok(Vec::new()) };
+        let noticed = match (topic, event) {
             (Topic::InvoicePayment, Event::PaymentReceived(received)) => {
-                self.invoice_payment(received.payment.as_ref()?).await
+                let Some(payment) = &received.payment else { return Ok(Vec::new()) };
+                self.invoice_payment(payment).await?
             },
             (Topic::SendPaySuccess, Event::PaymentSuccessful(sent)) => {
-                self.sent(sent.payment.as_ref()?, "complete").await
+                let Some(payment) = &sent.payment else { return Ok(Vec::new()) };
+                self.sent(payment, "complete").await?
             },
             (Topic::SendPayFailure, Event::PaymentFailed(failed)) => {
-                self.sendpay_failure(failed.payment.as_ref()?).await
+                let Some(payment) = &failed.payment else { return Ok(Vec::new()) };
+                self.sendpay_failure(payment).await?
             },
             (Topic::ForwardEvent, Event::PaymentForwarded(forwarded)) => {
-                self.forward(forwarded, envelope.created_at).await
+                self.forward(forwarded, envelope.created_at).await?
             },
             (Topic::ChannelStateChanged, Event::ChannelStateChanged(changed)) => {
-                self.channel_state(changed, envelope.created_at).await
+                self.channel_state(changed, envelope.created_at).await?
             },
             (Topic::ChannelOpened, Event::ChannelStateChanged(changed)) => {
-                self.channel_opened(changed).await
+                self.channel_opened(changed).await?
             },
             (Topic::ChannelOpenFailed, Event::ChannelStateChanged(changed)) => {
                 let has_failed = changed.state() == ChannelState::OpenFailed;
-                Ok(has_failed.then(|| json!({ "channel_id": changed.channel_id })))
+                has_failed.then(|| json!({ "channel_id": changed.channel_id }))
             },
-            _ => return None,
+            (Topic::CoinMovement, _) => return self.movements(envelope),
+            _ => None,
         };
-        noticed.map_err(|error| Status::unavailable(error.message)).transpose()
+        Ok(noticed.map(without_nulls).into_iter().collect())
+    }
+
+    fn movements(&self, envelope: &EventEnvelope) -> Result<Vec<Json>, RpcError> {
+        let app = self.cln.0.dispatcher.app()?;
+        let node_id = app.node.node_id().to_string();
+        Ok(Account { node_id: &node_id, network: self.cln.0.network }.movements(envelope))
     }
 
     async fn rows(&self, method: &str, list: &str, filter: Json) -> Result<Vec<Json>, RpcError> {
@@ -82,34 +100,26 @@ impl Notices {
         let filter = json!({ "payment_hash": hash });
         let rows = self.rows("listinvoices", "invoices", filter).await?;
         let paid = rows.into_iter().rev().find(|row| row["status"] == "paid");
-        Ok(paid.map(|row| {
-            json!({
+        Ok(Some(match paid {
+            Some(row) => json!({
                 "label": row["label"],
                 "preimage": row["payment_preimage"],
                 "msat": row["amount_received_msat"],
-            })
+            }),
+            None => json!({
+                "label": hash,
+                "preimage": payment_preimage(payment),
+                "msat": payment.amount_msat,
+            }),
         }))
     }
 
     /// The row of a payment that was sent, in this state.
     async fn sent(&self, payment: &Payment, status: &str) -> Result<Option<Json>, RpcError> {
         let Some(hash) = payment_hash(payment) else { return Ok(None) };
-        let filter = || json!({ "payment_hash": hash });
-        let rows = match self.rows("listsendpays", "payments", filter()).await {
-            // This tells less.
-            Err(error) if error.code == code::METHOD_NOT_FOUND => {
-                self.rows("listpays", "pays", filter()).await?
-            },
-            rows => rows?,
-        };
-        let row = rows.into_iter().rev().find(|row| row["status"] == status);
-        Ok(row.map(|mut row| {
-            let preimage = row["preimage"].take();
-            if let Json::Object(members) = &mut row {
-                members.entry("payment_preimage").or_insert(preimage);
-            }
-            row
-        }))
+        let filter = json!({ "payment_hash": hash });
+        let rows = self.rows("listsendpays", "payments", filter).await?;
+        Ok(rows.into_iter().rev().find(|row| row["status"] == status))
     }
 
     async fn sendpay_failure(&self, payment: &Payment) -> Result<Option<Json>, RpcError> {
@@ -163,10 +173,12 @@ impl Notices {
     ) -> Result<Option<Json>, RpcError> {
         let reason = changed.reason.as_ref();
         let kind = reason.map_or(Reason::Unspecified, ChannelStateChangeReason::kind);
-        let Some(new_state) = state(changed.state(), kind) else { return Ok(None) };
-        let message = reason.map(|reason| &reason.message).filter(|text| !text.is_empty());
+        let Some((new_state, about)) = state(changed.state(), kind) else { return Ok(None) };
+        let Some(peer_id) = &changed.counterparty_node_id else { return Ok(None) };
+        let told = reason.map(|reason| &*reason.message).filter(|text| !text.is_empty());
+        let message = told.unwrap_or(about);
         let mut notice = json!({
-            "peer_id": changed.counterparty_node_id,
+            "peer_id": peer_id,
             "channel_id": changed.channel_id,
             "short_channel_id": self.scid(&changed.channel_id).await?,
             "timestamp": rfc_3339(at_secs),
@@ -206,19 +218,31 @@ impl Notices {
     }
 }
 
-/// As Core Lightning calls the state that a channel has come to.
-fn state(state: ChannelState, reason: Reason) -> Option<&'static str> {
+/// What is not known is not there.
+fn without_nulls(mut notice: Json) -> Json {
+    if let Json::Object(members) = &mut notice {
+        members.retain(|_, value| !value.is_null());
+    }
+    notice
+}
+
+/// As Core Lightning calls the state that a channel has come to, and what to say of it.
+fn state(state: ChannelState, reason: Reason) -> Option<(&'static str, &'static str)> {
     Some(match (state, reason) {
         (ChannelState::Unspecified, _) => return None,
-        (ChannelState::Pending, _) => "CHANNELD_AWAITING_LOCKIN",
-        (ChannelState::Ready, _) => "CHANNELD_NORMAL",
+        (ChannelState::Pending, _) => {
+            ("CHANNELD_AWAITING_LOCKIN", "The funding transaction waits to be confirmed")
+        },
+        (ChannelState::Ready, _) => ("CHANNELD_NORMAL", "The channel can be used"),
         (
             ChannelState::Closed,
             Reason::LegacyCooperativeClosure
             | Reason::CounterpartyInitiatedCooperativeClosure
             | Reason::LocallyInitiatedCooperativeClosure,
-        ) => "CLOSINGD_COMPLETE",
-        (ChannelState::Closed, Reason::CommitmentTxConfirmed) => "ONCHAIN",
+        ) => ("CLOSINGD_COMPLETE", "Both sides have closed the channel"),
+        (ChannelState::Closed, Reason::CommitmentTxConfirmed) => {
+            ("ONCHAIN", "The channel was closed on chain")
+        },
         (
             ChannelState::Closed,
             Reason::CounterpartyForceClosed
@@ -227,14 +251,18 @@ fn state(state: ChannelState, reason: Reason) -> Option<&'static str> {
             | Reason::PeerFeerateTooLow
             | Reason::ProcessingError
             | Reason::OutdatedChannelManager,
-        ) => "AWAITING_UNILATERAL",
+        ) => ("AWAITING_UNILATERAL", "The channel is closed"),
         // It had no money in it.
-        (ChannelState::Closed | ChannelState::OpenFailed, _) => "CLOSED",
+        (ChannelState::Closed | ChannelState::OpenFailed, _) => {
+            ("CLOSED", "The channel was not opened")
+        },
     })
 }
 
+/// Who has caused it: `user` is the operator, `local` the node by itself.
 fn cause(initiator: ChannelClosureInitiator, reason: Reason) -> &'static str {
     match (reason, initiator) {
+        (Reason::HolderForceClosed | Reason::LocallyInitiatedCooperativeClosure, _) => "user",
         (Reason::CommitmentTxConfirmed, _) => "onchain",
         (Reason::ProcessingError, _) => "protocol",
         (_, ChannelClosureInitiator::Local) => "local",
@@ -262,10 +290,14 @@ mod tests {
             (ChannelState::OpenFailed, Reason::DisconnectedPeer, Some("CLOSED")),
             (ChannelState::Unspecified, Reason::Unspecified, None),
         ] {
-            assert_eq!(state(at, reason), word, "{at:?} {reason:?}");
+            let found = state(at, reason).map(|(word, _)| word);
+            assert_eq!(found, word, "{at:?} {reason:?}");
         }
         let remote = ChannelClosureInitiator::Remote;
         assert_eq!(cause(remote, Reason::CounterpartyForceClosed), "remote");
         assert_eq!(cause(remote, Reason::CommitmentTxConfirmed), "onchain");
+        let local = ChannelClosureInitiator::Local;
+        assert_eq!(cause(local, Reason::LocallyInitiatedCooperativeClosure), "user");
+        assert_eq!(cause(local, Reason::HtlcsTimedOut), "local");
     }
 }
