@@ -113,6 +113,8 @@ const VALUES: &[(&str, [&str; 3])] = &[
     ("cln.grpc_address", ["127.0.0.1:9731", "127.0.0.1:9732", "127.0.0.1:9733"]),
     ("cln.rest_address", ["127.0.0.1:3011", "127.0.0.1:3012", "127.0.0.1:3013"]),
     ("cln.rest_tls", OFF),
+    ("cln.plugin_options", ["a=1", "a=2", "a=3"]),
+    ("cln.plugins", ["/bin/true", "/bin/false", "/bin/sh"]),
     ("cln.rpc_file", ["/run/cln/1", "/run/cln/2", "/run/cln/3"]),
     ("phoenixd.address", ["127.0.0.1:9741", "127.0.0.1:9742", "127.0.0.1:9743"]),
     ("phoenixd.tls", ON),

@@ -39,7 +39,12 @@ impl ForeignCall {
     /// The same, which somebody else will carry out: nothing is known of its group, and what other
     /// parameters its method has.
     pub fn of_another(self) -> Self {
-        Self { others: Fact::Missing, group: Fact::Unknown, ..self }
+        Self { others: Fact::Missing, ..self.of_any_group() }
+    }
+
+    /// The same, which may do anything: nothing is known of its group.
+    pub fn of_any_group(self) -> Self {
+        Self { group: Fact::Unknown, ..self }
     }
 
     /// Its name.

@@ -100,6 +100,20 @@ impl Args {
     }
 }
 
+/// What restrictions can ask about the parameters of a call whose usage is not known here.
+pub(super) fn facts_of_another(params: Option<&Value>) -> Vec<(String, Fact<'static>)> {
+    match params {
+        Some(Value::Object(given)) => {
+            given.iter().map(|(name, value)| (name.clone(), fact(value))).collect()
+        },
+        // Their names are the plugin's to know.
+        Some(Value::Array(given)) => {
+            given.iter().map(|value| (String::new(), fact(value))).collect()
+        },
+        _ => Vec::new(),
+    }
+}
+
 /// What restrictions can ask about a value: its text, if it is no list and no object.
 pub(super) fn fact(value: &Value) -> Fact<'static> {
     match value {

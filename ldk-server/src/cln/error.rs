@@ -13,6 +13,8 @@ pub(crate) mod code {
     pub(crate) const INTERNAL: i64 = -32603;
     /// Anything else.
     pub(crate) const GENERIC: i64 = -1;
+    pub(crate) const PLUGIN_ERROR: i64 = -3;
+    pub(crate) const PLUGIN_TERMINATED: i64 = -4;
     pub(crate) const PAY_DESTINATION_PERM_FAIL: i64 = 203;
     pub(crate) const PAY_ROUTE_NOT_FOUND: i64 = 205;
     pub(crate) const PAY_INVOICE_EXPIRED: i64 = 207;

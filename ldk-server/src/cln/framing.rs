@@ -8,8 +8,8 @@ pub(super) const MAX_REQUEST_BYTES: usize = 1024 * 1024;
 const MAX_DEPTH: usize = 127;
 
 /// What was read and has not been answered yet, and how far it was looked at.
-#[derive(Default)]
 pub(super) struct Framing {
+    max_bytes: usize,
     buffer: BytesMut,
     scanned: usize,
     depth: usize,
@@ -24,11 +24,23 @@ pub(super) enum FramingError {
     NoObject,
     #[error("the request is nested more than {MAX_DEPTH} deep")]
     TooDeep,
-    #[error("the request has more than {MAX_REQUEST_BYTES} bytes")]
-    TooLong,
+    #[error("the request has more than {0} bytes")]
+    TooLong(usize),
+}
+
+impl Default for Framing {
+    fn default() -> Self {
+        Self::of_at_most(MAX_REQUEST_BYTES)
+    }
 }
 
 impl Framing {
+    /// Finds what has so many bytes at most.
+    pub(super) fn of_at_most(max_bytes: usize) -> Self {
+        let buffer = BytesMut::new();
+        Self { max_bytes, buffer, scanned: 0, depth: 0, is_in_text: false, is_escaped: false }
+    }
+
     /// Where what is read is to be added.
     pub(super) fn buffer(&mut self) -> &mut BytesMut {
         &mut self.buffer
@@ -41,8 +53,8 @@ impl Framing {
         }
         while let Some(&byte) = self.buffer.get(self.scanned) {
             self.scanned += 1;
-            if self.scanned > MAX_REQUEST_BYTES {
-                return Err(FramingError::TooLong);
+            if self.scanned > self.max_bytes {
+                return Err(FramingError::TooLong(self.max_bytes));
             }
             if self.ends_with(byte)? {
                 let request = self.buffer.split_to(self.scanned).freeze();
@@ -126,7 +138,7 @@ mod tests {
     fn a_request_is_bounded() {
         let mut endless = framing(b"{\"a\":\"");
         endless.buffer().extend_from_slice(&vec![b'a'; MAX_REQUEST_BYTES]);
-        assert_eq!(endless.next(), Err(FramingError::TooLong));
+        assert_eq!(endless.next(), Err(FramingError::TooLong(MAX_REQUEST_BYTES)));
         let nested = |depth: usize| framing(&b"{".repeat(depth)).next();
         assert_eq!(nested(MAX_DEPTH), Ok(None));
         assert_eq!(nested(MAX_DEPTH + 1), Err(FramingError::TooDeep));

@@ -15,6 +15,7 @@ mod grpc;
 mod methods;
 mod notices;
 mod onchain_args;
+mod plugins;
 mod request;
 mod runes;
 mod socket;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 
 use ldk_node::bitcoin::Network;
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 pub(crate) use error::{RpcError, code};
@@ -36,11 +38,13 @@ pub(crate) use socket::ClnSocket;
 use self::args::Args;
 use self::methods::{Entry, FeesCollected};
 use self::notices::Sights;
+use self::plugins::{PluginMethod, Plugins};
 use crate::access::{ForeignCall, Grant};
 use crate::api::{Dispatcher, Rpc};
 use crate::app::App;
 use crate::bulkhead::Bulkhead;
 use crate::caller::{Caller, Identity};
+use crate::config::PluginsConfig;
 use crate::error::Error;
 
 /// How many read long lists at once; others wait.
@@ -64,6 +68,8 @@ struct Shared {
     querying: Bulkhead,
     /// What is watched for subscribers.
     sights: Sights,
+    /// The plugins that run.
+    plugins: Plugins,
 }
 
 /// A call of a method.
@@ -86,6 +92,7 @@ impl Cln {
             reading,
             querying,
             sights: Sights::default(),
+            plugins: Plugins::default(),
         }))
     }
 
@@ -98,9 +105,9 @@ impl Cln {
         params: Option<Value>,
         filter: Option<&Value>,
     ) -> Result<Value, RpcError> {
-        let (method, args) = understood(method, params)?;
+        let target = self.target(method, params)?;
         let caller = Caller::known(identity, Grant::Everything);
-        Understood { cln: self.clone(), caller, method, args }.answer(filter).await
+        Understood { cln: self.clone(), caller, target }.answer(filter).await
     }
 
     /// Lets somebody call a method, if that is allowed with these parameters. The calls of the API that the
@@ -111,16 +118,41 @@ impl Cln {
         name: &str,
         params: Option<Value>,
     ) -> Result<Understood, RpcError> {
-        let call = understood(name, params);
-        let (method, parameters) = match &call {
-            Ok((method, args)) => (method.name, args.facts(method.usage)),
+        let target = self.target(name, params);
+        let call = |parameters| ForeignCall::new(name.to_owned(), parameters);
+        let (method, call) = match &target {
+            Ok(Target::Own(method, args)) => (method.name, call(args.facts(method.usage))),
+            // What it does is for the plugin to decide, which may do everything.
+            Ok(Target::Plugin(_, params)) => {
+                ("(plugin)", call(args::facts_of_another(params.as_ref())).of_any_group())
+            },
             // Whether it is allowed is told before what is wrong with it.
-            Err(_) => ("(unknown)", Vec::new()),
+            Err(_) => ("(unknown)", call(Vec::new())),
         };
-        let caller = caller.with_foreign_call(ForeignCall::new(name.to_owned(), parameters));
+        let caller = caller.with_foreign_call(call);
         let caller = self.0.dispatcher.admit_foreign(method, caller)?;
-        let (method, args) = call?;
-        Ok(Understood { cln: self.clone(), caller, method, args })
+        Ok(Understood { cln: self.clone(), caller, target: target? })
+    }
+
+    /// The method of this name, and its parameters.
+    fn target(&self, name: &str, params: Option<Value>) -> Result<Target, RpcError> {
+        if !methods::is_known(name)
+            && let Some(method) = self.0.plugins.method(name)
+        {
+            return Ok(Target::Plugin(method, params));
+        }
+        let method = methods::find(name)?;
+        Ok(Target::Own(method, methods::arguments(method, params)?))
+    }
+
+    /// The methods of the plugins that run.
+    fn plugin_methods(&self) -> Vec<PluginMethod> {
+        self.0.plugins.methods()
+    }
+
+    /// Runs plugins until `stop` is cancelled.
+    pub(crate) async fn run_plugins(self, config: PluginsConfig, stop: CancellationToken) {
+        plugins::run(self, config, stop).await;
     }
 
     /// Runs a method for a caller who is answered elsewhere, if that is allowed.
@@ -130,8 +162,7 @@ impl Cln {
         method: &str,
         params: Option<Value>,
     ) -> Result<Value, RpcError> {
-        let Understood { cln, caller, method, args } = self.admit(caller, method, params)?;
-        (method.run)(Call { cln, caller }, args).await
+        self.admit(caller, method, params)?.run().await
     }
 }
 
@@ -139,29 +170,34 @@ impl Cln {
 pub(crate) struct Understood {
     cln: Cln,
     caller: Caller,
-    method: &'static Entry,
-    args: Args,
+    target: Target,
 }
 
-/// The method of this name, and its parameters.
-fn understood(name: &str, params: Option<Value>) -> Result<(&'static Entry, Args), RpcError> {
-    let method = methods::find(name)?;
-    Ok((method, methods::arguments(method, params)?))
+/// What is called.
+enum Target {
+    Own(&'static Entry, Args),
+    Plugin(PluginMethod, Option<Value>),
 }
 
 impl Understood {
     /// Answers the call with what the filter leaves of the answer. What has not been begun when this is
     /// dropped is not begun any more.
     pub(crate) async fn answer(self, filter: Option<&Value>) -> Result<Value, RpcError> {
-        let Self { cln, caller, method, args } = self;
-        let call = Call { cln, caller: caller.clone() };
-        let work = async { Ok::<_, Status>((method.run)(call, args).await) };
-        let answered = caller.answer(work).await;
+        let caller = self.caller.clone();
+        let answered = caller.answer(async { Ok::<_, Status>(self.run().await) }).await;
         let answer = answered.map_err(|status| RpcError::generic(status.message()))??;
         Ok(match filter {
             Some(filter) => filter::apply(filter, answer),
             None => answer,
         })
+    }
+
+    async fn run(self) -> Result<Value, RpcError> {
+        let Self { cln, caller, target } = self;
+        match target {
+            Target::Own(method, args) => (method.run)(Call { cln, caller }, args).await,
+            Target::Plugin(method, params) => method.call(params).await,
+        }
     }
 }
 
@@ -218,7 +254,6 @@ mod tests {
     use ldk_server_grpc::rune::Restriction;
     use serde_json::json;
     use tokio::sync::watch;
-    use tokio_util::sync::CancellationToken;
 
     use super::*;
     use crate::api::Phase;

@@ -435,6 +435,14 @@ keys! {
         "cln.rpc_file",
         "Unix socket for clients of Core Lightning; a name without a directory is one in the directory of the network, such as lightning-rpc [default: none]",
     ).value("FILE");
+    CLN_PLUGINS: List(
+        "cln.plugins",
+        "Programs that speak Core Lightning's plugin protocol, and are started with the node; needs cln.rpc_file",
+    ).value("FILE");
+    CLN_PLUGIN_OPTIONS: List(
+        "cln.plugin_options",
+        "Values of the options of plugins",
+    ).value("NAME=VALUE");
     PHOENIXD_ADDRESS: Text(
         "phoenixd.address",
         "Address of phoenixd's interface, which is 127.0.0.1:9740 in phoenixd [default: none]",

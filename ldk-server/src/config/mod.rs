@@ -34,8 +34,8 @@ use ldk_server_grpc::places;
 pub use sections::{
     ChannelsConfig, ClientAuthConfig, ClnGrpcConfig, ClnRestConfig, EventsConfig, HrnConfig,
     HttpConfig, LimitsConfig, LnurlConfig, LogConfig, LogFormat, LogRotation, LspConfig,
-    MetricsConfig, MetricsLogin, PeerLimitsConfig, PhoenixdConfig, TlsConfig, UnixSocketConfig,
-    WebhooksConfig,
+    MetricsConfig, MetricsLogin, PeerLimitsConfig, PhoenixdConfig, PluginsConfig, TlsConfig,
+    UnixSocketConfig, WebhooksConfig,
 };
 use values::Values;
 
@@ -57,6 +57,8 @@ pub struct Config {
     pub cln_rest: Option<ClnRestConfig>,
     /// The Unix socket for clients of Core Lightning.
     pub cln_socket: Option<UnixSocketConfig>,
+    /// Programs that speak Core Lightning's plugin protocol.
+    pub cln_plugins: Option<PluginsConfig>,
     /// The gRPC service for clients of Core Lightning.
     pub cln_grpc: Option<ClnGrpcConfig>,
     /// phoenixd's interface.
@@ -189,6 +191,7 @@ impl Config {
         parse::set_paths(values, &storage_dir, network, client_auth.is_some());
         parse::choose_bitcoind_login(values);
         let identity = parse::identity(values)?;
+        let cln_socket = parse::cln_socket(values, &storage_dir, network)?;
         Ok(Self {
             network,
             consistent_cuts: values.is_on(keys::STORAGE_CONSISTENT_CUTS),
@@ -197,8 +200,9 @@ impl Config {
             unix_socket: parse::unix_socket(values)?,
             cln_rest: parse::cln_rest(values)?,
             cln_grpc: parse::cln_grpc(values, &storage_dir, network)?,
-            cln_socket: parse::cln_socket(values, &storage_dir, network)?,
             phoenixd: parse::phoenixd(values)?,
+            cln_plugins: parse::cln_plugins(values, cln_socket.as_ref())?,
+            cln_socket,
             async_payments_role: parse::async_payments_role(values, identity.is_announceable())?,
             listening_addresses: identity.listening_addresses,
             announcement_addresses: identity.announcement_addresses,

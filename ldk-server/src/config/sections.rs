@@ -1,5 +1,6 @@
 //! The sections of the configuration, as the daemon works with them.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -103,6 +104,23 @@ pub struct UnixSocketConfig {
     pub path: PathBuf,
     /// The number of the group whose members may use it, besides the user of the daemon.
     pub group: Option<u32>,
+}
+
+/// Programs that speak Core Lightning's plugin protocol.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PluginsConfig {
+    /// Their paths.
+    pub paths: Vec<PathBuf>,
+    /// Names and values of their options, of which some may be secret.
+    pub options: Vec<(String, String)>,
+    /// The socket where they call the node.
+    pub rpc_file: PathBuf,
+}
+
+impl fmt::Debug for PluginsConfig {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("PluginsConfig").field("paths", &self.paths).finish_non_exhaustive()
+    }
 }
 
 /// CLNRest.

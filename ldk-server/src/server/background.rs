@@ -84,6 +84,7 @@ impl Lifetime {
     ) {
         self.spawn_with_events(app);
         self.spawn_serving(app);
+        self.spawn_plugins(services);
         self.spawn_retention(app);
         if self.config.metrics.enabled {
             self.spawn_metrics(services, running, app, certificate.clone());
@@ -120,6 +121,14 @@ impl Lifetime {
         tasks.spawn(ShutdownPhase::Serving, "rollback record", recording);
         let watch = Arc::clone(&app.gate).watch(Arc::clone(&app.node), serving());
         tasks.spawn(ShutdownPhase::Serving, "watch of peers", watch);
+    }
+
+    /// Spawns the task that runs plugins, if there are any.
+    fn spawn_plugins(&mut self, services: &Services) {
+        if let Some(plugins) = self.config.cln_plugins.clone() {
+            let running = services.cln.clone().run_plugins(plugins, self.stop.serving().clone());
+            self.tasks.spawn(ShutdownPhase::Serving, "plugins", running);
+        }
     }
 
     /// Spawns the tasks that remove old records.

@@ -42,6 +42,8 @@ pub(super) struct Answers {
 pub(super) struct Services {
     pub(super) permissions: Permissions,
     pub(super) calls: Executor,
+    /// The methods of Core Lightning.
+    pub(super) cln: Cln,
     /// Events as they are sent in JSON.
     pub(super) events: Arc<JsonEvents>,
     /// Sets the phase of the start that calls see.
@@ -86,7 +88,8 @@ impl Services {
         let service = LightningNodeServer::new(grpc::Service::new(dispatcher))
             .max_decoding_message_size(MAX_MESSAGE_BYTES);
         let own = Router::new(service, access, health, pages, metrics, &config.http, feeds)?;
-        let services = Self { permissions, calls, events, progress, latest_metrics };
+        let services =
+            Self { permissions, calls, cln: cln.clone(), events, progress, latest_metrics };
         Ok((services, Answers { own, cln, cln_rest, cln_grpc, phoenixd }))
     }
 

@@ -7,6 +7,7 @@ mod framing;
 mod grpc;
 mod own_data;
 mod payments;
+mod plugins;
 mod routing;
 mod runes;
 mod sending;
@@ -125,6 +126,29 @@ async fn clients_of_core_lightning_see_the_network() -> Result<()> {
     routing::blocks_are_waited_for(&pyln, &network).await?;
     routing::settings_are_listed(&pyln).await?;
     routing::the_daemon_is_stopped(&pyln, &bob).await?;
+    network.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn programs_of_the_plugin_protocol_run_beside_the_node() -> Result<()> {
+    let (network, port) = (Network::start().await?, Port::claim()?);
+    let dir = tempfile::tempdir()?;
+    let lines = plugins::lines(&plugins::write(dir.path()).await?);
+    let rest = format!("rest_address = \"{}\"\nrest_tls = false\n", port.address());
+    let (alice, bob) = tokio::try_join!(
+        network.node_with("alice", format!("{SECTION}{rest}{lines}")),
+        network.node("bob")
+    )?;
+    network.fund(&[&bob], 2 * CHANNEL_SATS).await?;
+    network.open_channel(&bob, &alice, CHANNEL_SATS, CHANNEL_SATS / 2).await?;
+    let pyln = Pyln::new(socket(&alice)).await?;
+    let rest = Rest::new(&alice, format!("http://localhost:{}", port.number())).await?;
+    plugins::methods_are_called_on_every_door(&pyln, &rest, &alice).await?;
+    plugins::who_has_to_be_asked_is_not_started(&alice).await?;
+    plugins::they_are_told_what_happens(&pyln, &alice, &bob).await?;
+    plugins::one_that_hangs_holds_up_nobody(&pyln).await?;
+    plugins::one_that_ends_is_started_again(&pyln).await?;
+    plugins::they_end_with_the_node(&pyln, &alice).await?;
     network.stop().await
 }
 

@@ -36,6 +36,11 @@ impl Rest {
         Ok(Self { python, node: Arc::clone(node), url, admin })
     }
 
+    /// A rune that allows everything.
+    pub(crate) fn admin(&self) -> &str {
+        &self.admin
+    }
+
     /// Runs one of the programs in the directory `python`.
     pub(super) fn program(&self, name: &str) -> Command {
         let mut command = Command::new(&self.python);
@@ -57,7 +62,7 @@ impl Rest {
     }
 
     /// A call of a method with this rune, and parameters in JSON if there are any.
-    pub(super) fn call(&self, rune: &str, method: &str, params: Value) -> Value {
+    pub(crate) fn call(&self, rune: &str, method: &str, params: Value) -> Value {
         let mut request = json!({
             "method": "POST",
             "url": format!("{}/v1/{method}", self.url),
@@ -70,7 +75,7 @@ impl Rest {
     }
 
     /// The status and the body of the answer to one request.
-    pub(super) async fn answer(&self, request: Value) -> Result<(u64, Value)> {
+    pub(crate) async fn answer(&self, request: Value) -> Result<(u64, Value)> {
         let mut answers = self.answers(&[request]).await?;
         let mut answer = answers.pop().context("no answer")?;
         let status = answer["status"].as_u64().context("no status")?;

@@ -25,8 +25,8 @@ struct Usage {
     command: String,
 }
 
-fn usage(method: &Entry) -> Usage {
-    Usage { command: format!("{} {}", method.name, method.usage).trim_end().to_owned() }
+fn usage(name: &str, usage: &str) -> Usage {
+    Usage { command: format!("{name} {usage}").trim_end().to_owned() }
 }
 
 impl Method for Help {
@@ -38,11 +38,14 @@ impl Method for Help {
         Ok(Self { command: args.optional("command")? })
     }
 
-    async fn run(self, _: Call) -> Result<HelpAnswer, RpcError> {
-        let help: Vec<_> = METHODS
-            .iter()
-            .filter(|method| self.command.as_deref().is_none_or(|name| name == method.name))
-            .map(usage)
+    async fn run(self, call: Call) -> Result<HelpAnswer, RpcError> {
+        let is_wanted = |name: &str| self.command.as_deref().is_none_or(|wanted| wanted == name);
+        let own = METHODS.iter().filter(|method| is_wanted(method.name));
+        let of_plugins = call.cln.plugin_methods();
+        let of_plugins = of_plugins.iter().filter(|method| is_wanted(&method.name));
+        let help: Vec<_> = own
+            .map(|method| usage(method.name, method.usage))
+            .chain(of_plugins.map(|method| usage(&method.name, &method.usage)))
             .collect();
         match self.command {
             Some(command) if help.is_empty() => Err(unknown(&quoted_text(&command))),
@@ -157,9 +160,13 @@ mod tests {
 
     #[test]
     fn a_usage_is_what_clients_look_for_their_parameters_in() {
-        let usage = usage(find("invoice").unwrap()).command;
-        assert!(usage.starts_with("invoice amount_msat label description [expiry]"), "{usage}");
-        assert!(usage.contains("[deschashonly]"));
-        assert_eq!(super::usage(find("getinfo").unwrap()).command, "getinfo");
+        let usage = |name| {
+            let method = find(name).unwrap();
+            super::usage(method.name, method.usage).command
+        };
+        let invoice = usage("invoice");
+        assert!(invoice.starts_with("invoice amount_msat label description [expiry]"), "{invoice}");
+        assert!(invoice.contains("[deschashonly]"));
+        assert_eq!(usage("getinfo"), "getinfo");
     }
 }

@@ -258,6 +258,11 @@ pub(super) fn find(name: &str) -> Result<&'static Entry, RpcError> {
     }
 }
 
+/// Whether the node has a method of this name.
+pub(super) fn is_known(name: &str) -> bool {
+    METHODS.iter().any(|method| method.name == name)
+}
+
 fn impossible(name: &str, why: &str) -> RpcError {
     RpcError::generic(format!("{}: is not possible on this node: {why}", quoted_text(name)))
 }

@@ -28,7 +28,7 @@ impl Notices {
     }
 
     /// All notifications that an event is.
-    pub(super) async fn all(&self, envelope: &EventEnvelope) -> Vec<(Topic, Json)> {
+    pub(in crate::cln) async fn all(&self, envelope: &EventEnvelope) -> Vec<(Topic, Json)> {
         let mut all = Vec::new();
         for topic in Topic::OF_EVENTS {
             match self.of(topic, envelope).await {

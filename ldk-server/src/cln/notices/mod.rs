@@ -8,7 +8,7 @@ mod watch;
 
 pub(super) use events::Notices;
 pub(crate) use socket_io::notifications;
-pub(super) use watch::{Sights, Watch, Watched};
+pub(super) use watch::{Sights, WATCHED, Watch, Watched};
 
 /// What is notified of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ impl Topic {
     ];
 
     /// Its name in JSON.
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::BlockAdded => "block_added",
             Self::ChannelOpenFailed => "channel_open_failed",

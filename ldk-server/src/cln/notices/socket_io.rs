@@ -5,15 +5,11 @@ use std::sync::Arc;
 use futures_util::StreamExt as _;
 use serde_json::{Map, Value as Json};
 
-use super::{Notices, Topic, Watch, Watched};
+use super::{Notices, Topic, WATCHED, Watch};
 use crate::access::Grant;
 use crate::caller::{Caller, Identity};
 use crate::cln::Cln;
 use crate::feeds::Notifications;
-
-/// What is notified of that there are no events for.
-const WATCHED: [Watched; 4] =
-    [Watched::Block, Watched::Connect, Watched::Disconnect, Watched::InvoiceCreation];
 
 /// What sessions are sent: what events are notified as, and what there are no events for.
 pub(crate) fn notifications(cln: Cln) -> Notifications {

@@ -39,6 +39,10 @@ pub(in crate::cln) enum Watched {
     InvoiceCreation,
 }
 
+/// All that is notified of and there are no events for.
+pub(in crate::cln) const WATCHED: [Watched; 4] =
+    [Watched::Block, Watched::Connect, Watched::Disconnect, Watched::InvoiceCreation];
+
 impl Watched {
     fn topic(self) -> Topic {
         match self {

@@ -3,6 +3,7 @@
 mod chain;
 mod cln;
 mod cln_grpc;
+mod cln_plugins;
 mod http;
 mod limits;
 mod liquidity;
@@ -24,6 +25,7 @@ pub(super) use self::log::log;
 pub(super) use chain::{chain_source, choose_bitcoind_login, force_wallet_full_scan, sync};
 pub(super) use cln::cln_rest;
 pub(super) use cln_grpc::cln_grpc;
+pub(super) use cln_plugins::cln_plugins;
 pub(super) use http::http;
 use ldk_node::bitcoin::Network;
 use ldk_node::bitcoin::secp256k1::PublicKey;
