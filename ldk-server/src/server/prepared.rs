@@ -6,7 +6,7 @@ use super::listeners::{Certificates, Listeners};
 use super::{StartError, exposure, upstream};
 use crate::api;
 use crate::certificate::{Certificate, ClientCertificates};
-use crate::config::Config;
+use crate::config::{Config, PluginsConfig};
 use crate::gate::{self, ListeningSockets};
 use crate::permissions::{ApiKeys, Permissions, Runes};
 use crate::secrets::{Entropy, SecretError};
@@ -37,6 +37,7 @@ impl Prepared {
         let certificate = certificates.own().clone();
         let permissions = permissions(config, certificates.of_clients())?;
         exposure::warn(config);
+        config.cln_plugins.as_ref().map_or(Ok(()), PluginsConfig::check)?;
         gate::check(config)?;
         let sockets = ListeningSockets::bind(&config.listening_addresses)?;
         let listeners = Listeners::bind(config, certificates).await?;

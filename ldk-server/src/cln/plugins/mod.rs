@@ -89,7 +89,8 @@ impl Plugins {
             methods.extend(plugin.manifest.rpcmethods.iter().map(|method| PluginMethod {
                 plugin: Arc::clone(&plugin),
                 name: method.name.clone(),
-                usage: method.usage.clone(),
+                // What follows may be a description.
+                usage: method.usage.lines().next().unwrap_or_default().trim().to_owned(),
             }));
         }
         methods

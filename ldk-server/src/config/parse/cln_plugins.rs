@@ -32,20 +32,26 @@ pub(in crate::config) fn cln_plugins(
         let reason = "plugins call the node on Core Lightning's socket; set cln.rpc_file, too";
         return Err(ConfigError::new(PLUGINS, reason));
     };
-    for path in &paths {
-        check(path)?;
+    if let Some(path) = paths.iter().find(|path| !path.is_absolute()) {
+        return Err(refused(path, "must be an absolute path"));
     }
     let options = options.iter().map(|option| pair(option)).collect::<Result<_, _>>()?;
     Ok(Some(PluginsConfig { paths, options, rpc_file: socket.path.clone() }))
 }
 
-/// Checks that a plugin can be started, and that nobody else decides what it does.
-fn check(path: &Path) -> Result<(), ConfigError> {
-    let refused =
-        |reason: &str| Err(ConfigError::new(PLUGINS, format!("\"{}\" {reason}", path.display())));
-    if !path.is_absolute() {
-        return refused("must be an absolute path");
+fn refused(path: &Path, reason: &str) -> ConfigError {
+    ConfigError::new(PLUGINS, format!("\"{}\" {reason}", path.display()))
+}
+
+impl PluginsConfig {
+    /// Checks that the plugins can be started, and that nobody else decides what they do.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        self.paths.iter().try_for_each(|path| check(path))
     }
+}
+
+fn check(path: &Path) -> Result<(), ConfigError> {
+    let refused = |reason: &str| Err(refused(path, reason));
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,
         Err(error) => return refused(&format!("cannot be used: {error}")),
@@ -92,12 +98,22 @@ mod tests {
         let path = file.path().display().to_string();
         let section = format!("rpc_file = \"lightning-rpc\"\nplugins = [\"{path}\"]");
         let allow = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        let check = |section: &str| {
+            let found = plugins(section).unwrap().unwrap();
+            found.check().map_err(|error| error.to_string())
+        };
         for (mode, reason) in [(0o600, "is not executable"), (0o775, "written by others")] {
             allow(mode);
-            let refused = plugins(&section).unwrap_err();
+            let refused = check(&section).unwrap_err();
             assert!(refused.contains("cln.plugins: ") && refused.contains(reason), "{refused}");
         }
         allow(0o755);
+        check(&section).unwrap();
+        for (path, reason) in [("/bin", "is not a file"), ("/nonexistent", "cannot be used")] {
+            let section = format!("rpc_file = \"rpc\"\nplugins = [\"{path}\"]");
+            let refused = check(&section).unwrap_err();
+            assert!(refused.contains(reason), "{refused}");
+        }
         let options = format!("{section}\nplugin_options = [\"greeting=Ciao=a\"]");
         let found = plugins(&options).unwrap().unwrap();
         assert_eq!(found.paths, [Path::new(&path)]);
@@ -111,8 +127,6 @@ mod tests {
         for (section, reason) in [
             ("plugins = [\"/bin/true\"]", "set cln.rpc_file"),
             ("rpc_file = \"rpc\"\nplugins = [\"true\"]", "must be an absolute path"),
-            ("rpc_file = \"rpc\"\nplugins = [\"/bin\"]", "is not a file"),
-            ("rpc_file = \"rpc\"\nplugins = [\"/nonexistent\"]", "cannot be used"),
             ("plugin_options = [\"a=b\"]", "set cln.plugins"),
             (
                 "rpc_file = \"rpc\"\nplugins = [\"/bin/true\"]\nplugin_options = [\"hunter2\"]",
