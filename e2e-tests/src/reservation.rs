@@ -5,9 +5,9 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// The most nodes that are up at the same time.
 ///
-/// For 2 cores. A node mostly waits: for the next look at the chain, for a peer, for the test. Six
-/// tests with nine nodes took a fifth of one core; those that kill take most of it.
-pub const NODES_AT_ONCE: u32 = 20;
+/// For 2 cores. A node mostly waits: for the next look at the chain, for a peer, for the test. Eight
+/// of them took less than half of two cores; those of the tests that kill take most of it.
+pub const NODES_AT_ONCE: u32 = 10;
 
 static NODES: Semaphore = Semaphore::const_new(NODES_AT_ONCE as usize);
 
