@@ -32,6 +32,10 @@ const ONLY_STARTS: &[(Story, &str)] = &[
     (Story::History, NO_TASK),
 ];
 const NO_HISTORY: &[(Story, &str)] = &[(Story::History, NO_TASK)];
+const KEPT_PENDING: &[(Story, &str)] = &[(
+    Story::FailedPay,
+    "it shows the reason and takes the payment for pending, as with phoenixd",
+)];
 
 /// All of them, in the order in which they are in the table.
 pub(super) async fn all(doors: &Doors) -> Result<Vec<Client>> {
@@ -97,7 +101,7 @@ async fn of_lnbits(doors: &Doors, tmp: &Path) -> Result<Vec<Client>> {
     over_phoenixd.env("PHOENIXD_API_PASSWORD", doors.phoenixd_password()?);
     let (name, door) = ("LNbits `PhoenixdWallet`", "phoenixd");
     let hears = Hand::Hearer(Driver::spawn(over_phoenixd, log(doors, name, door))?);
-    let at_phoenixd = Client { name, door, hand: hears, without: &[] };
+    let at_phoenixd = Client { name, door, hand: hears, without: KEPT_PENDING };
     Ok(vec![
         asked(doors, "LNbits `CoreLightningWallet`", SOCKET, at_socket, &[])?,
         asked(doors, "LNbits `CLNRestWallet`", REST, over_rest, NO_HISTORY)?,

@@ -70,8 +70,9 @@ impl Examples {
             missing.is_empty(),
             "examples.json lacks calls of the guide: GUIDE_WRITE=1 writes it: {missing:?}"
         );
-        // Which entry of the books comes last depends on when it was confirmed.
-        let is_comparable = |call: &str| call != "ExportPayments";
+        // Which entry of the books comes last depends on when it was confirmed, and whether a node has
+        // announced itself on how long the guide has taken.
+        let is_comparable = |call: &str| !["ExportPayments", "GraphGetNode"].contains(&call);
         for (call, examples) in here.into_iter().filter(|(call, _)| is_comparable(call)) {
             let are_there = examples
                 .iter()
