@@ -8,12 +8,13 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::incoming::{find, payer_note};
-use super::{Call, Phoenixd, outgoing};
+use super::{Call, Phoenixd};
 use crate::access::Grant;
 use crate::caller::{Caller, Identity};
 use crate::error::Error;
 use crate::events::JsonEvent;
 use crate::feeds::OfEvent;
+use crate::wire;
 use ldk_server_grpc::events::EventEnvelope;
 
 /// A payment has arrived.
@@ -55,7 +56,7 @@ pub(super) async fn told(
 ) -> Result<Option<Told>, Error> {
     let Some(Event::PaymentReceived(received)) = &envelope.event else { return Ok(None) };
     let Some(payment) = &received.payment else { return Ok(None) };
-    let Some(payment_hash) = outgoing::hash(payment) else { return Ok(None) };
+    let Some(payment_hash) = wire::payment::hash(payment) else { return Ok(None) };
     let invoice = find(&everyone(phoenixd), payment_hash.clone()).await?;
     let message = PaymentReceived {
         r#type: "payment_received",

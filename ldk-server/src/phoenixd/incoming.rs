@@ -21,17 +21,6 @@ const PAGE_SIZE: u32 = 1_000;
 const MS_PER_SEC: u64 = 1_000;
 const MSAT_PER_SAT: u64 = 1_000;
 
-/// Those that are payments. An offer is none, but each payment to it.
-const KINDS: [InvoiceKind; 7] = [
-    InvoiceKind::Bolt11,
-    InvoiceKind::Bolt11WithPreimage,
-    InvoiceKind::Bolt11ForHash,
-    InvoiceKind::Bolt11Jit,
-    InvoiceKind::OfferReceipt,
-    InvoiceKind::RefundReceipt,
-    InvoiceKind::KeysendReceipt,
-];
-
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Incoming {
@@ -151,7 +140,7 @@ pub(super) async fn list(call: &Call, params: &Params) -> Result<Answer, Refusal
             page_token,
             page_size: Some(PAGE_SIZE),
             states: states.clone(),
-            kinds: KINDS.map(Into::into).to_vec(),
+            kinds: wire::invoice::KINDS_WITHOUT_OFFERS.map(Into::into).to_vec(),
             external_id: external_id.to_owned(),
             created_from: None,
             created_before: span.created_before_secs(),

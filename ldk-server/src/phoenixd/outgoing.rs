@@ -55,7 +55,7 @@ impl Outgoing {
             r#type: "outgoing_payment",
             sub_type: if tx_id.is_some() { "onchain" } else { "lightning" },
             payment_id: uuid(&payment.id),
-            payment_hash: hash(payment),
+            payment_hash: wire::payment::hash(payment),
             preimage: wire::payment::preimage(payment)
                 .filter(|_| status == PaymentStatus::Succeeded),
             // A transaction cannot be taken back once it was sent.
@@ -81,18 +81,6 @@ impl Outgoing {
             ..Default::default()
         };
         Self { payment_hash: Some(payment_hash), ..Self::of(&payment, Some(invoice)) }
-    }
-}
-
-/// The hash of a Lightning payment, once it is known.
-pub(super) fn hash(payment: &Payment) -> Option<String> {
-    match payment.kind.as_ref()?.kind.as_ref()? {
-        Kind::Onchain(_) => None,
-        Kind::Bolt11(kind) => Some(kind.hash.clone()),
-        Kind::Bolt11Jit(kind) => Some(kind.hash.clone()),
-        Kind::Bolt12Offer(kind) => kind.hash.clone(),
-        Kind::Bolt12Refund(kind) => kind.hash.clone(),
-        Kind::Spontaneous(kind) => Some(kind.hash.clone()),
     }
 }
 

@@ -234,7 +234,7 @@ pub(super) async fn outcome(call: &Call, payment_id: String, of: Of) -> Result<A
             PaymentOutcomeStatus::Failed => {
                 let reason = reason(outcome.failure_reason(), &outcome.failure_text);
                 // An offer was not answered, or its invoice was not paid.
-                let hash = waited.payment.as_ref().and_then(outgoing::hash);
+                let hash = waited.payment.as_ref().and_then(wire::payment::hash);
                 return failed(hash.map_or(of, Of::Hash), reason);
             },
         }
@@ -248,7 +248,7 @@ fn sent(payment: Option<Payment>) -> Result<Answer, Refusal> {
         recipient_amount_sat: payment.amount_msat.unwrap_or_default() / MSAT_PER_SAT,
         routing_fee_sat: fee_msat / MSAT_PER_SAT,
         payment_id: uuid(&payment.id),
-        payment_hash: outgoing::hash(&payment).ok_or(Refusal::OutcomeUnknown)?,
+        payment_hash: wire::payment::hash(&payment).ok_or(Refusal::OutcomeUnknown)?,
         payment_preimage: wire::payment::preimage(&payment).ok_or(Refusal::OutcomeUnknown)?,
     })
 }

@@ -10,6 +10,7 @@ pub mod features;
 pub mod generation;
 pub mod graph;
 pub mod inbound_channel;
+pub mod invoice;
 pub mod node;
 pub mod payment;
 pub mod route;

@@ -135,6 +135,18 @@ pub fn outcome(payment: &types::Payment, timed_out: bool) -> types::PaymentOutco
     }
 }
 
+/// The hash of a Lightning payment, once it is known.
+pub fn hash(payment: &types::Payment) -> Option<String> {
+    match payment.kind.as_ref()?.kind.as_ref()? {
+        Kind::Onchain(_) => None,
+        Kind::Bolt11(kind) => Some(kind.hash.clone()),
+        Kind::Bolt11Jit(kind) => Some(kind.hash.clone()),
+        Kind::Bolt12Offer(kind) => kind.hash.clone(),
+        Kind::Bolt12Refund(kind) => kind.hash.clone(),
+        Kind::Spontaneous(kind) => Some(kind.hash.clone()),
+    }
+}
+
 /// The preimage of a Lightning payment, as far as it is known.
 pub fn preimage(payment: &types::Payment) -> Option<String> {
     match payment.kind.as_ref()?.kind.as_ref()? {

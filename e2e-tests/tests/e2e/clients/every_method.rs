@@ -9,17 +9,8 @@ use serde_json::{Value, json};
 
 use super::cln_rpc::{PATIENCE, call};
 use super::doors::Doors;
+use crate::cln::strict::WITHOUT_TYPES;
 
-/// The crate has no types for these.
-const WITHOUT_TYPES: [&str; 7] = [
-    "check",
-    "decodepay",
-    "delexpiredinvoice",
-    "listsqlschemas",
-    "notifications",
-    "parsefeerate",
-    "sql",
-];
 /// These need more than a channel, and are read as strictly in `cln::channels`, `cln::own_data`,
 /// `cln::routing` and `cln::sending`.
 const ELSEWHERE: [&str; 10] = [

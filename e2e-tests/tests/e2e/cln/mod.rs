@@ -13,7 +13,7 @@ mod runes;
 mod sending;
 mod shape;
 mod sql;
-mod strict;
+pub(crate) mod strict;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -16,6 +16,7 @@ use crate::cln::Call;
 use crate::cln::args::{Args, Hash, Label};
 use crate::cln::error::{RpcError, code};
 use crate::error::Error;
+use crate::wire;
 
 /// An invoice or a receipt.
 #[derive(Debug, Serialize)]
@@ -244,15 +245,7 @@ pub(super) async fn all(
 
 /// A request for everything but offers, which Core Lightning lists elsewhere.
 fn without_offers() -> ListInvoicesRequest {
-    let kinds = [
-        InvoiceKind::Bolt11,
-        InvoiceKind::Bolt11WithPreimage,
-        InvoiceKind::Bolt11ForHash,
-        InvoiceKind::Bolt11Jit,
-        InvoiceKind::OfferReceipt,
-        InvoiceKind::RefundReceipt,
-        InvoiceKind::KeysendReceipt,
-    ];
+    let kinds = wire::invoice::KINDS_WITHOUT_OFFERS;
     ListInvoicesRequest { kinds: kinds.map(Into::into).to_vec(), ..Default::default() }
 }
 

@@ -1,21 +1,10 @@
 //! What a payment of the API says that Core Lightning's answers have.
 
-use ldk_server_grpc::types::payment_kind::Kind;
 use ldk_server_grpc::types::{self, PaymentStatus};
 
 use crate::wire;
 
-/// The hash of a Lightning payment.
-pub(in crate::cln) fn hash(payment: &types::Payment) -> Option<String> {
-    match payment.kind.as_ref()?.kind.as_ref()? {
-        Kind::Onchain(_) => None,
-        Kind::Bolt11(kind) => Some(kind.hash.clone()),
-        Kind::Bolt11Jit(kind) => Some(kind.hash.clone()),
-        Kind::Bolt12Offer(kind) => kind.hash.clone(),
-        Kind::Bolt12Refund(kind) => kind.hash.clone(),
-        Kind::Spontaneous(kind) => Some(kind.hash.clone()),
-    }
-}
+pub(in crate::cln) use crate::wire::payment::hash;
 
 /// The preimage of a Lightning payment that has succeeded.
 pub(in crate::cln) fn preimage(payment: &types::Payment) -> Option<String> {
