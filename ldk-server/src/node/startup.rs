@@ -14,6 +14,7 @@ use crate::chain::gate::ChainGate;
 use crate::chain::{ChainError, ProbeError, network_check, rebroadcast, tls};
 use crate::config::{ChainSource, Config};
 use crate::gate::{ListeningSockets, PeerGate, Settings};
+use crate::postgres;
 use crate::recovery::Recovery;
 use crate::rollback;
 use crate::secrets::Entropy;
@@ -113,8 +114,7 @@ async fn open_store(
 ) -> Result<(Arc<Store>, Arc<Journal>), NodeStartError> {
     let config = Arc::clone(config);
     let open = spawn_blocking(move || {
-        let owner = if config.library_store { KvOwner::Library } else { KvOwner::Server };
-        let store = Arc::new(Store::open(&config.network_dir(), owner, on_failure)?);
+        let store = Arc::new(open_database(&config, on_failure)?);
         rollback::check(&store, &config)?;
         store.resolve_unsent_payments()?;
         let journal = Journal::open(Arc::clone(&store))?;
@@ -128,6 +128,20 @@ async fn open_store(
         Ok::<_, NodeStartError>((store, Arc::new(journal)))
     });
     open.await?
+}
+
+/// Opens the database where it is configured to be.
+fn open_database(
+    config: &Config,
+    on_failure: impl FnOnce(&str) + Send + 'static,
+) -> Result<Store, NodeStartError> {
+    let dir = config.network_dir();
+    if let Some(postgres) = &config.postgres {
+        let settings = postgres::settings(postgres, &dir)?;
+        return Ok(Store::open_postgres(&dir, settings, on_failure)?);
+    }
+    let owner = if config.library_store { KvOwner::Library } else { KvOwner::Server };
+    Ok(Store::open(&dir, owner, on_failure)?)
 }
 
 /// Opens the gates that the node reaches its peers and its chain source through.

@@ -7,6 +7,7 @@ use ldk_server_grpc::types::PaymentFailureReason;
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::connection::Writing;
+use super::primary::Primary;
 use super::sole_writer::SoleWriter;
 use super::{
     audit, consumers, datastore, epoch, events, intents, invoices, orders, payments, quarantine,
@@ -16,43 +17,70 @@ use crate::store::backend::{Backend, BackendError};
 use crate::store::change::{Change, Compose, Meaning, Outcome, PaymentEvent, RecordChange, Reply};
 use crate::store::model::RecordedEvent;
 
-/// The connection that writes. What is done between two commits shares it, on the same thread.
-pub(super) struct SqliteWriter(Arc<Mutex<Writing>>);
+/// Writes to the file.
+pub(super) struct SqliteWriter {
+    /// The connection that writes. What is done between two commits shares it, on the same thread.
+    writing: Arc<Mutex<Writing>>,
+    /// The database that the file is a working copy of, if it is one.
+    primary: Option<Box<dyn Primary>>,
+    /// Why the file does not have what its primary has.
+    behind: Option<rusqlite::Error>,
+}
 
 impl SqliteWriter {
     pub(super) fn new(database: Connection, sole_writer: SoleWriter) -> Self {
-        Self(Arc::new(Mutex::new(Writing::new(database, sole_writer))))
+        let writing = Arc::new(Mutex::new(Writing::new(database, sole_writer)));
+        Self { writing, primary: None, behind: None }
+    }
+
+    /// From now on, each batch is committed by this database before it is committed here.
+    pub(super) fn follow(&mut self, primary: Box<dyn Primary>) {
+        self.primary = Some(primary);
     }
 
     pub(super) fn downgrade(&self) -> Weak<Mutex<Writing>> {
-        Arc::downgrade(&self.0)
+        Arc::downgrade(&self.writing)
     }
+}
 
-    fn writing(&self) -> MutexGuard<'_, Writing> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn locked(writing: &Mutex<Writing>) -> MutexGuard<'_, Writing> {
+    writing.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Backend for SqliteWriter {
     fn apply(&mut self, batch: Vec<Change>, now: u64) -> Result<Vec<Outcome>, BackendError> {
-        let database = &mut self.writing().database;
+        let Self { writing, primary, behind } = self;
+        let database = &mut locked(writing).database;
         let transaction = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let batch_under_way = BatchUnderWay { database: &transaction, now };
         let outcomes = batch.into_iter().map(|change| batch_under_way.make(change));
         let outcomes = outcomes.collect::<rusqlite::Result<_>>()?;
         epoch::advance(&transaction)?;
-        transaction.commit()?;
+        match primary {
+            None => transaction.commit()?,
+            Some(primary) => {
+                primary.commit(&transaction)?;
+                // What the primary has is durable, and its callers must not be told otherwise.
+                *behind = transaction.commit().err();
+            },
+        }
         Ok(outcomes)
     }
 
     fn committed(&mut self) -> Result<(), BackendError> {
-        let Writing { wal_reader, log, database, .. } = &mut *self.writing();
+        if let Some(error) = self.behind.take() {
+            return Err(error.into());
+        }
+        let Writing { wal_reader, log, database, .. } = &mut *locked(&self.writing);
         wal_reader.look(database);
         Ok(log.bound(database)?)
     }
 
     fn close(self: Box<Self>) {
-        self.writing().wal_reader.end();
+        locked(&self.writing).wal_reader.end();
+        if let Some(primary) = self.primary {
+            primary.close();
+        }
     }
 }
 

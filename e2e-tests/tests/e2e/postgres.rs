@@ -1,0 +1,146 @@
+//! Nodes whose state is in PostgreSQL: kills, restarts of the database, another node that takes over, and
+//! the way there and back.
+
+use std::fs;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use e2e_tests::{Network, Node, Postgres, refusal, run};
+use ldk_server_client::types::PaymentStatus;
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::process::Command;
+
+use crate::crash::kill_during_payments;
+
+const CHANNEL_SATS: u64 = 1_000_000;
+const PATIENCE: Duration = Duration::from_secs(60);
+const DISTURBANCES: usize = 4;
+
+/// Alice and bob with a channel, both with their state in PostgreSQL.
+async fn pair(network: &Network, postgres: &Postgres, more: &str) -> Result<[Arc<Node>; 2]> {
+    let section = |alias: &str| postgres.section(alias) + more;
+    let (alice, bob) = tokio::try_join!(
+        network.node_with("alice", section("alice")),
+        network.node_with("bob", section("bob"))
+    )?;
+    network.fund(&[&alice, &bob], 2 * CHANNEL_SATS).await?;
+    network.open_channel(&alice, &bob, CHANNEL_SATS, CHANNEL_SATS / 2).await?;
+    Ok([alice, bob])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_that_are_killed_amid_payments_lose_nothing() -> Result<()> {
+    let (network, postgres) = (Network::start().await?, Postgres::start().await?);
+    let [alice, bob] = pair(&network, &postgres, "").await?;
+    kill_during_payments(&alice, &bob, &bob).await?;
+    kill_during_payments(&alice, &bob, &alice).await?;
+    network.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn payments_go_on_when_the_database_restarts_and_connections_are_killed() -> Result<()> {
+    let (network, postgres) = (Network::start().await?, Postgres::start().await?);
+    let [alice, bob] = pair(&network, &postgres, "").await?;
+    let disturb = async {
+        for _ in 0..DISTURBANCES {
+            let paid = alice.pays(&bob, 1_000_000).await?;
+            postgres.restart().await?;
+            ensure!(alice.payment(&paid).await?.status() == PaymentStatus::Succeeded);
+            bob.pays(&alice, 1_000_000).await?;
+            let kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                        WHERE application_name = 'ldk-server'";
+            ensure!(postgres.query(kill).await?.len() >= 2, "nobody is connected");
+        }
+        anyhow::Ok(())
+    };
+    let pay = async {
+        for _ in 0..4 * DISTURBANCES {
+            alice.pays(&bob, 1_000_000).await?;
+        }
+        anyhow::Ok(())
+    };
+    tokio::try_join!(disturb, pay)?;
+    for node in [&alice, &bob] {
+        node.ensure_running().await?;
+        ensure!(node.log().text().contains("a commit is tried again"), "{}", node.log().tail());
+    }
+    network.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_was_stopped_while_another_took_over_commits_nothing_more() -> Result<()> {
+    let (network, postgres) = (Network::start_for(3).await?, Postgres::start().await?);
+    let [alice, bob] = pair(&network, &postgres, "lease_secs = 3\n").await?;
+    let paid = alice.pays(&bob, 1_000_000).await?;
+    let spendable = Network::at_rest(&alice, &bob).await?;
+    let pid = Pid::from_raw(alice.pid().await?.cast_signed()).context("no pid")?;
+    kill_process(pid, Signal::STOP)?;
+
+    let mut config = network.config("alice2")?;
+    config.sections = postgres.section("alice");
+    fs::create_dir_all(&config.storage_dir)?;
+    for file in ["keys_mnemonic", "keys_seed"] {
+        let from = alice.config().storage_dir.join(file);
+        if from.exists() {
+            fs::copy(from, config.storage_dir.join(file))?;
+        }
+    }
+    let second = network.node_of(config).await?;
+    assert_eq!(second.id(), alice.id());
+    kill_process(pid, Signal::CONT)?;
+    assert_eq!(alice.ended().await?.code(), Some(74), "{}", alice.log().tail());
+    let reason = "does not hold the lease";
+    assert!(alice.log().text().contains(reason), "{}", alice.log().tail());
+
+    second.connect_to(&bob).await?;
+    assert_eq!(Network::at_rest(&second, &bob).await?, spendable);
+    assert_eq!(second.payment(&paid).await?.status(), PaymentStatus::Succeeded);
+    second.pays(&bob, 1_000_000).await?;
+    bob.pays(&second, 1_000_000).await?;
+    network.stop().await
+}
+
+/// Moves the state of this node, which is stopped.
+async fn migrate(network: &Network, node: &Node, to: &str) -> Result<String> {
+    let mut command = Command::new(&network.tools().ldk_server);
+    command.args(["migrate-storage", "--to", to]).arg(node.config_file());
+    run(command, PATIENCE).await?.success()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_moves_to_postgresql_and_back_and_starts_at_one_place_only() -> Result<()> {
+    let (network, postgres) = (Network::start().await?, Postgres::start().await?);
+    let [alice, bob] = network.funded_pair(CHANNEL_SATS).await?;
+    let paid = alice.pays(&bob, 1_000_000).await?;
+    let spendable = Network::at_rest(&alice, &bob).await?;
+    let file = alice.config_file().to_owned();
+    let on_disk = fs::read_to_string(&file)?;
+    let in_postgres = format!("{on_disk}\n{}", postgres.section("alice"));
+    let started_with = async |text: &str| {
+        fs::write(&file, text)?;
+        let refused = refusal(network.tools(), &[&file.display().to_string()]).await?;
+        anyhow::Ok(refused.stderr + &refused.stdout)
+    };
+    for (to, here, there, words) in [
+        ("postgres", &in_postgres, &on_disk, "only the working copy"),
+        ("sqlite", &on_disk, &in_postgres, "was moved from PostgreSQL to SQLite"),
+    ] {
+        alice.stop().await?;
+        fs::write(&file, &in_postgres)?;
+        let report = migrate(&network, &alice, to).await?;
+        assert!(report.contains("ldk_node_data: ") && report.contains("all the same"), "{report}");
+        let refused = started_with(there).await?;
+        assert!(refused.contains(words), "{refused}");
+        fs::write(&file, here)?;
+        alice.start_again().await?;
+        alice.connect_to(&bob).await?;
+        assert_eq!(Network::at_rest(&alice, &bob).await?, spendable);
+        assert_eq!(alice.payment(&paid).await?.status(), PaymentStatus::Succeeded);
+        alice.pays(&bob, 1_000_000).await?;
+        bob.pays(&alice, 1_000_000).await?;
+    }
+    let lease = postgres.query("SELECT state FROM alice.ldk_server_lease").await?;
+    assert_eq!(lease, ["fenced"]);
+    network.stop().await
+}
