@@ -69,7 +69,8 @@ impl Postgres {
         Ok(rows.into_iter().filter_map(text).collect())
     }
 
-    fn url(&self) -> String {
+    /// Where it is.
+    pub fn url(&self) -> String {
         format!("postgres://postgres@{}/postgres", self.port.address())
     }
 

@@ -36,6 +36,7 @@ const VALUES: &[(&str, [&str; 3])] = &[
     ("storage.postgres.ca_cert_path", ["/ca/1", "/ca/2", "/ca/3"]),
     ("storage.postgres.schema", ["node_1", "node_2", "node_3"]),
     ("storage.postgres.lease_secs", ["11", "12", "13"]),
+    ("storage.postgres.standby", ON),
     ("storage.postgres.statement_timeout_secs", ["6", "7", "8"]),
     ("bitcoind.rpc_address", ["127.0.0.1:11", "[::1]:12", "bitcoind.example:13"]),
     ("bitcoind.rpc_user", ["user 1", "user 2", "user 3"]),

@@ -2,12 +2,17 @@
 //! the way there and back.
 
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
-use e2e_tests::{Network, Node, Postgres, refusal, run};
+use anyhow::{Context as _, Result, anyhow, ensure};
+use e2e_tests::{
+    ConfigBuilder, Network, Node, NodeConfig, Postgres, print_uncaptured, refusal, run, until,
+};
+use ldk_server_client::api::GetNodeInfoRequest;
 use ldk_server_client::types::PaymentStatus;
+use ldk_server_client::{Client, Code};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::Command;
 
@@ -68,6 +73,97 @@ async fn payments_go_on_when_the_database_restarts_and_connections_are_killed() 
     network.stop().await
 }
 
+/// The configuration of the same node in another directory, with its keys and these sections.
+fn same_node(network: &Network, node: &Node, sections: String) -> Result<NodeConfig> {
+    let config = NodeConfig { sections, ..network.config(&format!("{}2", node.alias()))? };
+    copy_keys(node, &config.storage_dir)?;
+    Ok(config)
+}
+
+fn copy_keys(node: &Node, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for file in ["keys_mnemonic", "keys_seed"] {
+        let from = node.config().storage_dir.join(file);
+        if from.exists() {
+            fs::copy(from, to.join(file))?;
+        }
+    }
+    Ok(())
+}
+
+/// What clients of a daemon that serves nobody yet are told, with the key and without.
+async fn told(config_file: &Path) -> Result<[String; 2]> {
+    let client = Client::from_config_file(config_file)?;
+    let refusals =
+        [client.get_node_info(GetNodeInfoRequest {}).await.map(drop), client.check_ready().await];
+    let [with_key, without] = refusals.map(|refusal| match refusal {
+        Err(refusal) if refusal.code() == Some(Code::Unavailable) => Ok(refusal.to_string()),
+        other => Err(anyhow!("{other:?}")),
+    });
+    Ok([with_key?, without?])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_standby_waits_and_takes_the_place_of_a_node_that_is_killed() -> Result<()> {
+    let (network, postgres) = (Network::start_for(3).await?, Postgres::start().await?);
+    let standby = "lease_secs = 3\nstandby = true\n";
+    let [alice, bob] = pair(&network, &postgres, standby).await?;
+    let paid = alice.pays(&bob, 1_000_000).await?;
+    let config = same_node(&network, &alice, postgres.section("alice") + standby)?;
+    let file = config.storage_dir.join("config.toml");
+    let starting = network.node_of(config);
+    let taking_over = async {
+        until("the standby waits", PATIENCE, async || {
+            let [told, readiness] = told(&file).await?;
+            let holder = alice.config().storage_dir.display().to_string();
+            ensure!(told.contains("standby: ") && told.contains(&holder), "{told}");
+            ensure!(readiness.contains("standby: another node has the state"), "{readiness}");
+            Ok(())
+        })
+        .await?;
+        // It outlives the database, and the node goes on.
+        postgres.restart().await?;
+        alice.pays(&bob, 1_000_000).await?;
+        let spendable = Network::at_rest(&alice, &bob).await?;
+        alice.kill().await?;
+        anyhow::Ok((spendable, Instant::now()))
+    };
+    let (second, (spendable, killed_at)) = tokio::try_join!(starting, taking_over)?;
+    print_uncaptured(&format!("the standby serves {:?} after the kill", killed_at.elapsed()));
+    assert_eq!(second.id(), alice.id());
+    second.connect_to(&bob).await?;
+    assert_eq!(Network::at_rest(&second, &bob).await?, spendable);
+    assert_eq!(second.payment(&paid).await?.status(), PaymentStatus::Succeeded);
+    second.pays(&bob, 1_000_000).await?;
+
+    // And back, at once: one that stops in order need not be waited for.
+    let standing_by = alice.start_again();
+    let handing_over = async {
+        until("the first one waits", PATIENCE, async || told(alice.config_file()).await.map(drop))
+            .await?;
+        second.stop().await
+    };
+    tokio::try_join!(standing_by, handing_over)?;
+    alice.connect_to(&bob).await?;
+    alice.pays(&bob, 1_000_000).await?;
+    network.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_standby_that_is_stopped_ends_at_once() -> Result<()> {
+    let (network, postgres) = (Network::start_alone().await?, Postgres::start().await?);
+    let alice = network.node_with("alice", postgres.section("alice")).await?;
+    let standby = ConfigBuilder::new(&network, "alice2")?
+        .set("storage.postgres.url", postgres.url())?
+        .set("storage.postgres.schema", "alice")?
+        .set("storage.postgres.standby", true)?;
+    copy_keys(&alice, standby.storage_dir())?;
+    let mut waiting = standby.start()?;
+    waiting.says("standby: another node has the state").await?;
+    waiting.stop().await?;
+    network.stop().await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn one_that_was_stopped_while_another_took_over_commits_nothing_more() -> Result<()> {
     let (network, postgres) = (Network::start_for(3).await?, Postgres::start().await?);
@@ -77,16 +173,7 @@ async fn one_that_was_stopped_while_another_took_over_commits_nothing_more() -> 
     let pid = Pid::from_raw(alice.pid().await?.cast_signed()).context("no pid")?;
     kill_process(pid, Signal::STOP)?;
 
-    let mut config = network.config("alice2")?;
-    config.sections = postgres.section("alice");
-    fs::create_dir_all(&config.storage_dir)?;
-    for file in ["keys_mnemonic", "keys_seed"] {
-        let from = alice.config().storage_dir.join(file);
-        if from.exists() {
-            fs::copy(from, config.storage_dir.join(file))?;
-        }
-    }
-    let second = network.node_of(config).await?;
+    let second = network.node_of(same_node(&network, &alice, postgres.section("alice"))?).await?;
     assert_eq!(second.id(), alice.id());
     kill_process(pid, Signal::CONT)?;
     assert_eq!(alice.ended().await?.code(), Some(74), "{}", alice.log().tail());

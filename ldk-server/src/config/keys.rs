@@ -100,6 +100,10 @@ keys! {
         "storage.postgres.lease_secs",
         "How long PostgreSQL may be away before this node stops, and another one may take its place",
     ).value("SECONDS").default("10");
+    STORAGE_POSTGRES_STANDBY: Boolean(
+        "storage.postgres.standby",
+        "Whether a start waits while another node has the state, and takes its place when it is gone",
+    ).default("false");
     STORAGE_POSTGRES_STATEMENT_TIMEOUT_SECS: Number(
         "storage.postgres.statement_timeout_secs",
         "How long PostgreSQL may take for a commit before it is tried again",

@@ -31,6 +31,8 @@ pub struct PostgresConfig {
     pub schema: String,
     /// How long the lease lasts.
     pub lease: Duration,
+    /// Whether a start waits while another node has the lease.
+    pub is_standby: bool,
     /// How long a statement may take.
     pub statement_timeout: Duration,
 }

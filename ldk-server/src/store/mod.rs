@@ -74,7 +74,7 @@ pub use payments::{
     NotWritten, PaymentCounts, making_invoice, making_wanted_invoice, noting_payment, payment_id,
     with_notes,
 };
-pub use postgres::{Moved, PostgresSettings, move_to_postgres, move_to_sqlite};
+pub use postgres::{Moved, PostgresSettings, Standby, move_to_postgres, move_to_sqlite};
 pub use retention::EventCounts;
 pub use sqlite::epoch::epoch_of;
 pub(crate) use sqlite::log::log_of;

@@ -54,6 +54,7 @@ pub(in crate::config) fn postgres(
         ca_cert_path,
         schema: schema(values)?,
         lease: seconds(values, keys::STORAGE_POSTGRES_LEASE_SECS, LEASE_SECS)?,
+        is_standby: values.is_on(keys::STORAGE_POSTGRES_STANDBY),
         statement_timeout: seconds(
             values,
             keys::STORAGE_POSTGRES_STATEMENT_TIMEOUT_SECS,

@@ -17,6 +17,7 @@ mod migrate;
 mod rows;
 mod session;
 mod settings;
+mod standby;
 mod tables;
 #[cfg(test)]
 pub(super) mod testing;
@@ -43,6 +44,7 @@ use lease::Lease;
 pub use migrate::{Moved, move_to_postgres, move_to_sqlite};
 use session::Session;
 pub use settings::PostgresSettings;
+pub use standby::Standby;
 
 /// How much longer than the lease lasts a start waits for it.
 const LEASE_GRACE: Duration = Duration::from_secs(2);
@@ -72,8 +74,20 @@ pub(super) fn open(
     primary::open(dir, database, sole_writer, Box::new(postgres))
 }
 
-/// Connects, and takes the lease.
+/// Connects, and takes the lease. A standby waits for both.
 async fn begin(settings: &PostgresSettings) -> Result<(Session, Lease, Instant), PostgresError> {
+    loop {
+        match (attempt(settings).await, &settings.standby) {
+            (Err(error), Some(standby)) if error.may_pass() => {
+                tracing::debug!(%error, "a standby cannot look at the lease");
+                standby.pause().await?;
+            },
+            (outcome, _) => return outcome,
+        }
+    }
+}
+
+async fn attempt(settings: &PostgresSettings) -> Result<(Session, Lease, Instant), PostgresError> {
     let session = Session::connect(settings).await?;
     lease::prepare(&session, settings).await?;
     warn_of_risks(&session).await?;
@@ -90,6 +104,10 @@ async fn begin(settings: &PostgresSettings) -> Result<(Session, Lease, Instant),
                  [storage.postgres], or move it back with ldk-server migrate-storage --to postgres"
                     .to_owned(),
             ));
+        }
+        if let Some(standby) = &settings.standby {
+            standby.wait_for(&held.holder).await?;
+            continue;
         }
         if begun.elapsed() > settings.lease + LEASE_GRACE {
             return Err(PostgresError::Unusable(format!(

@@ -5,6 +5,8 @@ use std::time::Duration;
 use rustls::ClientConfig;
 use tokio_postgres::config::TargetSessionAttrs;
 
+use super::standby::Standby;
+
 /// How to reach the PostgreSQL that has the state.
 #[derive(Clone)]
 pub struct PostgresSettings {
@@ -20,6 +22,8 @@ pub struct PostgresSettings {
     pub(super) statement_timeout: Duration,
     /// Who holds the lease.
     pub(super) holder: String,
+    /// What waits while another node holds it; without, a start fails then.
+    pub(super) standby: Option<Standby>,
 }
 
 impl PostgresSettings {
@@ -41,6 +45,11 @@ impl PostgresSettings {
             .connect_timeout(statement_timeout)
             .tcp_user_timeout(lease)
             .target_session_attrs(TargetSessionAttrs::ReadWrite);
-        Self { server, tls, schema, lease, statement_timeout, holder }
+        Self { server, tls, schema, lease, statement_timeout, holder, standby: None }
+    }
+
+    /// The same, for a start that waits while another node holds the lease.
+    pub fn waiting(self, standby: Standby) -> Self {
+        Self { standby: Some(standby), ..self }
     }
 }
