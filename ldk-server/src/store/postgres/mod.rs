@@ -31,10 +31,11 @@ use std::time::{Duration, Instant};
 
 use ldk_node::lightning::io;
 use rusqlite::Connection;
-use tokio::runtime;
+use tokio::runtime::{self, Runtime};
 
 use super::backend::OpenDatabase;
 use super::sqlite::primary::{self, Mark};
+use super::sqlite::sole_writer::SoleWriter;
 use super::sqlite::{SyncMode, path_in, schema};
 use capture::Capture;
 use commit::Postgres;
@@ -62,16 +63,36 @@ pub(super) fn open(
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     let (session, mut lease, taken_at) = runtime.block_on(begin(&settings))?;
     let keeper = LeaseKeeper::start(Arc::clone(&settings), lease.token, taken_at, on_lost)?;
-    let definitions = runtime.block_on(bring_file(&session, &settings, dir, &lease))?;
+    let prepared = prepare_file(&runtime, (&session, &settings), dir, &mut lease);
+    let (database, sole_writer, capture) = match prepared {
+        Ok(prepared) => prepared,
+        Err(error) => {
+            // Another one need not wait for it.
+            let _ = runtime.block_on(lease::release(&session, &settings, lease.token));
+            return Err(error);
+        },
+    };
+    let postgres = Postgres::new(settings, (runtime, session), lease, capture, keeper);
+    primary::open(dir, database, sole_writer, Box::new(postgres))
+}
+
+/// Brings the working copy to the commit of the lease, or PostgreSQL to what is in a file that was brought
+/// up to date; begins to note what is changed in it.
+fn prepare_file(
+    runtime: &Runtime,
+    (session, settings): (&Session, &PostgresSettings),
+    dir: &Path,
+    lease: &mut Lease,
+) -> io::Result<(Connection, SoleWriter, Capture)> {
+    let definitions = runtime.block_on(bring_file(session, settings, dir, lease))?;
     let (database, sole_writer) = schema::open(dir, SyncMode::Normal)?;
     if tables::definitions(&database)? != definitions {
-        runtime.block_on(copy::write_all(&session, &settings, &lease, &database))?;
+        runtime.block_on(copy::write_all(session, settings, lease, &database))?;
         lease.position += 1;
         Mark::advance(&database, lease.token, lease.position).map_err(PostgresError::from)?;
     }
     let capture = Capture::begin(&database)?;
-    let postgres = Postgres::new(settings, (runtime, session), lease, capture, keeper);
-    primary::open(dir, database, sole_writer, Box::new(postgres))
+    Ok((database, sole_writer, capture))
 }
 
 /// Connects, and takes the lease. A standby waits for both.

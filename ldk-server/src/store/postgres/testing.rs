@@ -191,8 +191,9 @@ impl Database {
     /// Whether the file is at the last commit; then all of its rows must be those of PostgreSQL.
     pub(super) fn is_level(&self) -> bool {
         let path = path_in(self.dir.path());
+        let mark = Mark::read(&Connection::open(&path).unwrap()).unwrap();
+        let Some(mark) = mark else { return false };
         let settings = self.settings();
-        let mark = Mark::read(&Connection::open(&path).unwrap()).unwrap().unwrap();
         self.with_session(async |session| {
             let (_, position) = lease::state(&session, &settings).await.unwrap();
             if position == mark.position {

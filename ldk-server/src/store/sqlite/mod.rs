@@ -27,7 +27,7 @@ mod replica;
 mod reservations;
 pub(super) mod schema;
 mod snapshot;
-mod sole_writer;
+pub(super) mod sole_writer;
 mod upkeep;
 
 use std::path::{Path, PathBuf};

@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use ldk_node::lightning::io;
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::apply::SqliteWriter;
 use super::epoch::has_table;
@@ -109,7 +109,8 @@ pub(in crate::store) fn refuse_working_copy(dir: &Path) -> io::Result<()> {
     if !path.try_exists()? {
         return Ok(());
     }
-    let database = Connection::open(&path).map_err(sql_error)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+    let database = Connection::open_with_flags(&path, flags).map_err(sql_error)?;
     // What is no database is found out by who opens it.
     if has_table(&database, MARK_TABLE).unwrap_or(false) {
         return Err(invalid_data(&format!(

@@ -109,12 +109,12 @@ fn connections_are_killed_amid_commits() {
     let keys = writes_amid(&store, || {
         let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                    WHERE application_name = 'ldk-server' AND pid <> pg_backend_pid()
-                   AND query LIKE '%' || $1 || '.%'";
+                   AND position($1 IN query) > 0";
         let mut killed = 0;
         while killed < 20 {
-            let schema = &database.schema;
+            let schema = format!("\"{}\".", database.schema);
             killed += database.with_session(async |session| {
-                let parameter = (schema as &(dyn tokio_postgres::types::ToSql + Sync), TEXT);
+                let parameter = (&schema as &(dyn tokio_postgres::types::ToSql + Sync), TEXT);
                 session.query(sql, &[parameter]).await.unwrap().len()
             });
         }
