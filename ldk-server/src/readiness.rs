@@ -155,6 +155,11 @@ impl Readiness {
         self.set(vec![Reason::Stopping], None);
     }
 
+    /// Whether the process ends because the database cannot be written.
+    pub(crate) fn has_database_failed(&self) -> bool {
+        matches!(self.0.borrow().reasons[..], [Reason::Database])
+    }
+
     pub(crate) fn database_failed(&self) {
         self.set(vec![Reason::Database], None);
     }

@@ -13,6 +13,7 @@ use e2e_tests::{
 use ldk_server_client::api::GetNodeInfoRequest;
 use ldk_server_client::types::PaymentStatus;
 use ldk_server_client::{Client, Code};
+use ldk_server_grpc::places::Places;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::Command;
 
@@ -82,7 +83,7 @@ fn same_node(network: &Network, node: &Node, sections: String) -> Result<NodeCon
 
 fn copy_keys(node: &Node, to: &Path) -> Result<()> {
     fs::create_dir_all(to)?;
-    for file in ["keys_mnemonic", "keys_seed"] {
+    for file in ["keys_mnemonic", "keys_seed", "tls.crt", "tls.key"] {
         let from = node.config().storage_dir.join(file);
         if from.exists() {
             fs::copy(from, to.join(file))?;
@@ -121,6 +122,13 @@ async fn a_standby_waits_and_takes_the_place_of_a_node_that_is_killed() -> Resul
             Ok(())
         })
         .await?;
+        let standby = Places::of_config_file(&file)?.address;
+        let servers = format!("{standby},{}", alice.config().grpc.address());
+        let info = alice.cli(&["--base-url", &servers, "get-node-info"]).await?;
+        assert_eq!(info["node_id"], alice.id());
+        let servers = format!("{standby},");
+        let nobody = alice.cli_output(&["--base-url", &servers, "get-node-info"]).await?.stderr;
+        ensure!(nobody.contains("standby: another node has the state"), "{nobody}");
         // It outlives the database, and the node goes on.
         postgres.restart().await?;
         alice.pays(&bob, 1_000_000).await?;
