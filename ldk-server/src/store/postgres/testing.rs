@@ -9,7 +9,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use ldk_node::lightning::io;
-use rusqlite::Connection;
+use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
 use tokio::runtime;
 
@@ -191,7 +191,8 @@ impl Database {
     /// Whether the file is at the last commit; then all of its rows must be those of PostgreSQL.
     pub(super) fn is_level(&self) -> bool {
         let path = path_in(self.dir.path());
-        let mark = Mark::read(&Connection::open(&path).unwrap()).unwrap();
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+        let mark = Mark::read(&Connection::open_with_flags(&path, flags).unwrap()).unwrap();
         let Some(mark) = mark else { return false };
         let settings = self.settings();
         self.with_session(async |session| {
@@ -213,7 +214,14 @@ impl Drop for Database {
         if path_in(self.dir.path()).exists() {
             self.is_level();
         }
-        let sql = format!("DROP SCHEMA IF EXISTS {} CASCADE", self.schema);
-        self.with_session(async |session| session.run(&sql).await.unwrap());
+        // Many a test keeps a store that is still open.
+        let is_free = format!("SELECT holder = '' FROM {}.ldk_server_lease", self.schema);
+        let drop = format!("DROP SCHEMA {} CASCADE", self.schema);
+        self.with_session(async |session| {
+            let rows = session.query(&is_free, &[]).await.unwrap_or_default();
+            if rows.first().is_some_and(|row| row.get(0)) {
+                session.run(&drop).await.unwrap();
+            }
+        });
     }
 }
