@@ -6,6 +6,7 @@ use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_server_grpc::types::PaymentFailureReason;
 use rusqlite::{Connection, TransactionBehavior};
 
+use super::channel_manager::ManagerWriter;
 use super::connection::Writing;
 use super::sole_writer::SoleWriter;
 use super::{
@@ -35,10 +36,15 @@ impl SqliteWriter {
 
 impl Backend for SqliteWriter {
     fn apply(&mut self, batch: Vec<Change>, now: u64) -> Result<Vec<Outcome>, BackendError> {
-        let database = &mut self.writing().database;
+        let Writing { database, manager, .. } = &mut *self.writing();
         let transaction = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let batch_under_way = BatchUnderWay { database: &transaction, now };
-        let outcomes = batch.into_iter().map(|change| batch_under_way.make(change));
+        let outcomes = batch.into_iter().map(|change| {
+            if let Change::Record(record) = &change {
+                write_record(&transaction, manager, record)?;
+            }
+            batch_under_way.make(change)
+        });
         let outcomes = outcomes.collect::<rusqlite::Result<_>>()?;
         epoch::advance(&transaction)?;
         transaction.commit()?;
@@ -52,7 +58,12 @@ impl Backend for SqliteWriter {
     }
 
     fn close(self: Box<Self>) {
-        self.writing().wal_reader.end();
+        let mut writing = self.writing();
+        // The next process reads it as it is.
+        if let Err(error) = writing.complete() {
+            tracing::warn!(%error, "only this server can read the channel manager: it is in chunks");
+        }
+        writing.wal_reader.end();
     }
 }
 
@@ -65,11 +76,8 @@ struct BatchUnderWay<'a> {
 impl BatchUnderWay<'_> {
     fn make(&self, change: Change) -> rusqlite::Result<Outcome> {
         match change {
-            Change::Record(change) => {
-                write_record(self.database, &change)?;
-                self.write_meaning(change.meaning)
-            },
-            Change::Meaning(change) => self.write_meaning(change.meaning),
+            // The record is written.
+            Change::Record(change) | Change::Meaning(change) => self.write_meaning(change.meaning),
             Change::Payments(events) => self.write_payments(events),
             Change::Notes { payment, change } => {
                 payments::change_notes(self.database, payment, &change)
@@ -214,17 +222,18 @@ fn recorded(event: Option<RecordedEvent>) -> Outcome {
     Outcome { event: event.map(Box::new), ..Outcome::from(reply) }
 }
 
-fn write_record(database: &Connection, change: &RecordChange) -> rusqlite::Result<()> {
-    let RecordChange { name, value, .. } = change;
+fn write_record(
+    database: &Connection,
+    manager: &mut ManagerWriter,
+    RecordChange { name, value, .. }: &RecordChange,
+) -> rusqlite::Result<()> {
+    if name.is_manager() {
+        manager.put(database, name, value)?;
+        return epoch::managed(database);
+    }
     match value {
         Some(value) => records::put(database, name, value)?,
         None => records::delete(database, name)?,
     }
-    if name.monitor().is_some() {
-        epoch::channel_changed(database)
-    } else if name.is_manager() {
-        epoch::managed(database)
-    } else {
-        Ok(())
-    }
+    if name.monitor().is_some() { epoch::channel_changed(database) } else { Ok(()) }
 }
