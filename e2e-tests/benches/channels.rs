@@ -29,6 +29,8 @@ const AMOUNT_MSAT: u64 = 1_000_000;
 const SATS_A_CHANNEL: u64 = CHANNEL_SATS + 100_000;
 /// So many channels that are not confirmed LDK accepts of one peer.
 const UNCONFIRMED: usize = 4;
+/// What is answered then.
+const NEEDS_BLOCK: &str = "another on-chain spend is under way";
 const BLOCKS_TO_READY: u32 = 6;
 const PATIENCE: Duration = Duration::from_secs(300);
 const PAYMENT_SECS: u32 = 120;
@@ -105,10 +107,11 @@ impl Pair {
             }
             let of_alice = missing.min(UNCONFIRMED);
             let of_bob = (missing - of_alice).min(UNCONFIRMED);
-            tokio::try_join!(open_some(alice, bob, of_alice), open_some(bob, alice, of_bob))?;
+            let opened =
+                tokio::try_join!(open_some(alice, bob, of_alice), open_some(bob, alice, of_bob))?;
             until("the funding transactions wait for a block", PATIENCE, async || {
                 let waiting = self.network.bitcoind().mempool().await?.len();
-                ensure!(waiting == of_alice + of_bob, "{waiting} wait");
+                ensure!(waiting == opened.0 + opened.1, "{waiting} of {opened:?} wait");
                 Ok(())
             })
             .await?;
@@ -214,18 +217,24 @@ impl Pair {
     }
 }
 
-async fn open_some(opener: &Node, accepter: &Node, count: usize) -> Result<()> {
-    let calls = (0..count).map(|_| {
-        opener.client().open_channel(OpenChannelRequest {
+/// Opens so many, or as many as the wallet opens before it needs a block: it may not find its last
+/// transaction before that. Returns how many.
+async fn open_some(opener: &Node, accepter: &Node, count: usize) -> Result<usize> {
+    for opened in 0..count {
+        let request = OpenChannelRequest {
             node_pubkey: accepter.id().to_owned(),
             address: accepter.address(),
             amount: Some(Amount::ChannelAmountSats(CHANNEL_SATS)),
             push_to_counterparty_msat: Some(CHANNEL_SATS / 2 * 1_000),
             ..Default::default()
-        })
-    });
-    try_join_all(calls).await?;
-    Ok(())
+        };
+        match opener.client().open_channel(request).await {
+            Ok(_) => {},
+            Err(error) if error.to_string().contains(NEEDS_BLOCK) => return Ok(opened),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(count)
 }
 
 async fn pay_all(payer: &Node, payee: &Node, payments: usize, in_flight: usize) -> Result<()> {
