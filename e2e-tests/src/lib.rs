@@ -51,6 +51,7 @@ pub mod stress;
 mod tcp_proxy;
 mod tls;
 mod tools;
+mod usage;
 mod wait;
 mod webhook_receiver;
 
@@ -90,5 +91,6 @@ pub use tls::{
     tls_as_client, tls_connect, tls_connect_at, tls_connect_by, tls_connect_trusting, tls_over,
 };
 pub use tools::{Tools, example};
+pub use usage::Usage;
 pub use wait::until;
 pub use webhook_receiver::{Posted, Reaction, WebhookReceiver};

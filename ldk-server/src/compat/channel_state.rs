@@ -22,6 +22,9 @@ const MANAGER_VERSION: [u8; 2] = [1, 1];
 const CHANNEL_VERSION: [u8; 2] = [4, 4];
 const MONITOR_VERSION: [u8; 2] = [1, 1];
 
+/// What the library refuses to read if a manager begins with it: what only a later version can read.
+pub(crate) const UNREADABLE_VERSION: [u8; 2] = [u8::MAX; 2];
+
 const ZEROS: usize = 8;
 const ID_BYTES: usize = 32;
 /// From the zeros to the number of the latest update: the state of the channel has 4 bytes, its

@@ -14,7 +14,6 @@ mod report;
 mod settlements;
 mod slots;
 mod syncs;
-mod usage;
 
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;

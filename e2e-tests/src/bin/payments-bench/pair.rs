@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use clap::ValueEnum;
-use e2e_tests::{Network, Node, Strace};
+use e2e_tests::{Network, Node, Strace, Usage};
 
 use crate::case::Case;
 use crate::syncs::SyncTrace;
-use crate::usage::Usage;
 
 /// What each gets on chain beyond the channel: fees, and the reserve for the channel.
 const RESERVE_SATS: u64 = 200_000;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use e2e_tests::{Network, Node};
+use e2e_tests::{Network, Node, Usage};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use ldk_server_client::api::{Bolt11SendRequest, SpontaneousSendRequest};
 use ldk_server_client::{Client, Error};
@@ -17,7 +17,6 @@ use crate::figures::Millis;
 use crate::pair::{Pair, Store};
 use crate::settlements::{Settled, Settlements};
 use crate::slots::Slots;
-use crate::usage::Usage;
 
 /// How long one payment may take, with all its tries.
 const PATIENCE: Duration = Duration::from_secs(120);

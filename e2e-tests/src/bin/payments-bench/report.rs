@@ -2,12 +2,12 @@
 
 use comfy_table::presets::ASCII_MARKDOWN;
 use comfy_table::{CellAlignment, Table};
+use e2e_tests::Usage;
 
 use crate::case::Case;
 use crate::figures::millis;
 use crate::pair::Store;
 use crate::payments::Measured;
-use crate::usage::Usage;
 
 /// A case, and what it took with a store.
 pub(crate) struct Row {

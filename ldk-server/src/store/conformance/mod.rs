@@ -104,6 +104,7 @@ mod funding;
 mod intents;
 mod invoices;
 pub(super) mod journal;
+mod managers;
 mod names;
 mod order;
 pub(super) mod payments;
@@ -198,6 +199,10 @@ on_each!({
         commitments_are_not_written_down,
         what_is_old_is_forgotten_and_so_is_the_oldest_of_too_many,
         a_damaged_record_stops_the_start,
+    }
+    managers {
+        a_manager_of_any_size_is_read_as_it_was_written,
+        a_manager_that_is_removed_is_not_there,
     }
     names {
         names_that_cannot_be_are_refused,

@@ -49,6 +49,17 @@ impl Name {
         Self { primary, secondary, key: hex::encode(id.0) }
     }
 
+    /// The manager of the channels.
+    pub(in crate::store) fn of_manager() -> Self {
+        let [primary, secondary, key] = [
+            CHANNEL_MANAGER_PERSISTENCE_PRIMARY_NAMESPACE,
+            CHANNEL_MANAGER_PERSISTENCE_SECONDARY_NAMESPACE,
+            CHANNEL_MANAGER_PERSISTENCE_KEY,
+        ]
+        .map(str::to_owned);
+        Self { primary, secondary, key }
+    }
+
     pub(in crate::store) fn is_in(&self, (primary, secondary): (&str, &str)) -> bool {
         self.primary == primary && self.secondary == secondary
     }

@@ -6,6 +6,7 @@ use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_server_grpc::types::PaymentFailureReason;
 use rusqlite::{Connection, TransactionBehavior};
 
+use super::channel_manager::ManagerWriter;
 use super::connection::Writing;
 use super::primary::Primary;
 use super::sole_writer::SoleWriter;
@@ -35,6 +36,7 @@ impl SqliteWriter {
 
     /// From now on, each batch is committed by this database before it is committed here.
     pub(super) fn follow(&mut self, primary: Box<dyn Primary>) {
+        locked(&self.writing).is_working_copy = true;
         self.primary = Some(primary);
     }
 
@@ -50,10 +52,15 @@ fn locked(writing: &Mutex<Writing>) -> MutexGuard<'_, Writing> {
 impl Backend for SqliteWriter {
     fn apply(&mut self, batch: Vec<Change>, now: u64) -> Result<Vec<Outcome>, BackendError> {
         let Self { writing, primary, behind } = self;
-        let database = &mut locked(writing).database;
+        let Writing { database, manager, .. } = &mut *locked(writing);
         let transaction = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let batch_under_way = BatchUnderWay { database: &transaction, now };
-        let outcomes = batch.into_iter().map(|change| batch_under_way.make(change));
+        let outcomes = batch.into_iter().map(|change| {
+            if let Change::Record(record) = &change {
+                write_record(&transaction, manager, record)?;
+            }
+            batch_under_way.make(change)
+        });
         let outcomes = outcomes.collect::<rusqlite::Result<_>>()?;
         epoch::advance(&transaction)?;
         match primary {
@@ -77,8 +84,15 @@ impl Backend for SqliteWriter {
     }
 
     fn close(self: Box<Self>) {
-        locked(&self.writing).wal_reader.end();
-        if let Some(primary) = self.primary {
+        let Self { writing, primary, .. } = *self;
+        let mut writing = locked(&writing);
+        // The next process reads it as it is.
+        if let Err(error) = writing.complete() {
+            tracing::warn!(%error, "only this server can read the channel manager: it is in chunks");
+        }
+        writing.wal_reader.end();
+        drop(writing);
+        if let Some(primary) = primary {
             primary.close();
         }
     }
@@ -93,11 +107,8 @@ struct BatchUnderWay<'a> {
 impl BatchUnderWay<'_> {
     fn make(&self, change: Change) -> rusqlite::Result<Outcome> {
         match change {
-            Change::Record(change) => {
-                write_record(self.database, &change)?;
-                self.write_meaning(change.meaning)
-            },
-            Change::Meaning(change) => self.write_meaning(change.meaning),
+            // The record is written.
+            Change::Record(change) | Change::Meaning(change) => self.write_meaning(change.meaning),
             Change::Payments(events) => self.write_payments(events),
             Change::Notes { payment, change } => {
                 payments::change_notes(self.database, payment, &change)
@@ -242,17 +253,18 @@ fn recorded(event: Option<RecordedEvent>) -> Outcome {
     Outcome { event: event.map(Box::new), ..Outcome::from(reply) }
 }
 
-fn write_record(database: &Connection, change: &RecordChange) -> rusqlite::Result<()> {
-    let RecordChange { name, value, .. } = change;
+fn write_record(
+    database: &Connection,
+    manager: &mut ManagerWriter,
+    RecordChange { name, value, .. }: &RecordChange,
+) -> rusqlite::Result<()> {
+    if name.is_manager() {
+        manager.put(database, name, value)?;
+        return epoch::managed(database);
+    }
     match value {
         Some(value) => records::put(database, name, value)?,
         None => records::delete(database, name)?,
     }
-    if name.monitor().is_some() {
-        epoch::channel_changed(database)
-    } else if name.is_manager() {
-        epoch::managed(database)
-    } else {
-        Ok(())
-    }
+    if name.monitor().is_some() { epoch::channel_changed(database) } else { Ok(()) }
 }

@@ -4,17 +4,19 @@ use std::sync::mpsc;
 
 use ldk_node::lightning::io;
 
-use super::replica::WalReader;
+use super::connection::Writing;
 use super::{Sqlite, log, replica, sql_error};
 
 impl Sqlite {
-    /// Moves all of the log into the database, and waits for the mirror, but not for ever.
+    /// Completes what is the library's, moves all of the log into the database, and waits for the mirror,
+    /// but not for ever.
     pub(super) fn empty_log(&self) -> io::Result<()> {
         let (done, mirror_done) = mpsc::channel();
-        let checkpoint = |database: &_, wal_reader: &mut WalReader| {
-            log::empty(database).map(|is_empty| {
+        let checkpoint = |writing: &mut Writing| {
+            writing.complete()?;
+            log::empty(&writing.database).map(|is_empty| {
                 if is_empty {
-                    wal_reader.checkpoint(done);
+                    writing.wal_reader.checkpoint(done);
                 }
             })
         };

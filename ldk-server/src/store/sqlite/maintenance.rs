@@ -3,10 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError, Weak, mpsc};
 
 use ldk_node::lightning::io;
-use rusqlite::Connection;
 
 use super::connection::Writing;
-use super::replica::wal_reader::WalReader;
 use crate::store::backend::BetweenCommits;
 
 /// Has things done between two commits.
@@ -28,16 +26,15 @@ impl Maintenance {
     /// Has this done, and waits for its outcome.
     pub(in crate::store) fn run<T: Send + 'static>(
         &self,
-        task: impl FnOnce(&Connection, &mut WalReader) -> T + Send + 'static,
+        task: impl FnOnce(&mut Writing) -> T + Send + 'static,
     ) -> io::Result<T> {
         let (sender, receiver) = mpsc::sync_channel(1);
         let database = Weak::clone(&self.database);
         self.between_commits.run(Box::new(move || {
             let Some(writing) = database.upgrade() else { return };
-            let Writing { database, wal_reader, .. } =
-                &mut *writing.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut writing = writing.lock().unwrap_or_else(PoisonError::into_inner);
             // Somebody waits below.
-            let _ = sender.send(task(database, wal_reader));
+            let _ = sender.send(task(&mut writing));
         }));
         receiver.recv().map_err(|_| io::Error::new(io::ErrorKind::Other, "the writer is gone"))
     }

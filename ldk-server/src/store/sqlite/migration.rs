@@ -241,6 +241,18 @@ pub(in crate::store) fn to_8(database: &Transaction<'_>) -> io::Result<()> {
         .map_err(sql_error)
 }
 
+/// Makes the table of what the manager of the channels is cut into.
+pub(in crate::store) fn to_9(database: &Transaction<'_>) -> io::Result<()> {
+    database
+        .execute_batch(
+            "CREATE TABLE ldk_server_manager_chunks (
+                 place INTEGER PRIMARY KEY,
+                 bytes BLOB NOT NULL
+             ) STRICT;",
+        )
+        .map_err(sql_error)
+}
+
 fn take_over_forwards(database: &Transaction<'_>) -> io::Result<()> {
     for (key, value) in records(database, "forward")? {
         let number = bytes(&key).map(u64::from_be_bytes)?;

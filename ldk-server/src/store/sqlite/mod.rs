@@ -3,6 +3,7 @@
 
 mod apply;
 mod audit;
+mod channel_manager;
 mod checkpoint;
 mod connection;
 mod consumers;

@@ -11,7 +11,7 @@ use crate::compat::wallet;
 
 use super::schema::{self, SyncMode};
 use super::sole_writer::SoleWriter;
-use super::{as_i64, epoch, primary, sql_error};
+use super::{as_i64, channel_manager, epoch, primary, sql_error};
 use crate::store::model::{
     BROADCASTS, CUTS_MADE, Epoch, Lineage, QuarantinedMonitor, SERVER, invalid_data,
 };
@@ -20,8 +20,8 @@ use crate::store::model::{
 pub struct OfflineDatabase(Connection, SoleWriter);
 
 impl OfflineDatabase {
-    /// Opens the database in this directory, which must be there, and brings it up to date. Fails if
-    /// it is damaged.
+    /// Opens the database in this directory, which must be there, and brings it up to date: the library's
+    /// records are complete then. Fails if it is damaged.
     pub fn open(dir: &Path) -> io::Result<Self> {
         if !dir.join(SQLITE_DB_FILE_NAME).try_exists()? {
             return Err(io::Error::new(io::ErrorKind::NotFound, "there is no database"));
@@ -34,6 +34,7 @@ impl OfflineDatabase {
         if verdict != "ok" {
             return Err(invalid_data(&format!("the database is damaged: {verdict}")));
         }
+        channel_manager::complete(&database).map_err(sql_error)?;
         Ok(Self(database, sole_writer))
     }
 

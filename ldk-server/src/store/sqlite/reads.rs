@@ -9,8 +9,8 @@ use ldk_server_grpc::events::ChannelStateChanged;
 use ldk_server_grpc::types::EventConsumer;
 
 use super::{
-    Readers, audit, consumers, datastore, epoch, events, forwards, intents, invoices, orders,
-    payments, quarantine, records, reservations,
+    Readers, audit, channel_manager, consumers, datastore, epoch, events, forwards, intents,
+    invoices, orders, payments, quarantine, records, reservations,
 };
 use crate::compat::channel_state::Id;
 use crate::store::backend::Reads;
@@ -24,6 +24,9 @@ use crate::store::model::{
 
 impl Reads for Readers {
     fn record(&self, name: &Name) -> io::Result<Option<Vec<u8>>> {
+        if name.is_manager() {
+            return self.read(channel_manager::read);
+        }
         self.read(|database| records::get(database, name))
     }
 

@@ -18,7 +18,7 @@ use super::{migration, sql_error};
 use crate::store::model::invalid_data;
 
 /// The steps from each version of the server's tables to the next; 0 is a database without any.
-const STEPS: [fn(&Transaction<'_>) -> io::Result<()>; 8] = [
+const STEPS: [fn(&Transaction<'_>) -> io::Result<()>; 9] = [
     migration::to_1,
     migration::to_2,
     migration::to_3,
@@ -27,6 +27,7 @@ const STEPS: [fn(&Transaction<'_>) -> io::Result<()>; 8] = [
     migration::to_6,
     migration::to_7,
     migration::to_8,
+    migration::to_9,
 ];
 
 /// How much of the log is kept as a file when it begins anew.

@@ -8,11 +8,13 @@ use ldk_node::lightning::io;
 use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
 
+use super::connection::Writing;
 use super::replica::WalReader;
-use super::{Readers, Sqlite, SyncMode, path_in};
+use super::{Readers, Sqlite, SyncMode, channel_manager, path_in};
 use crate::store::Store;
 use crate::store::backend::OpenDatabase;
 use crate::store::conformance::{Contents, Failure, TestDatabase};
+use crate::store::model::Name;
 
 /// A directory with an SQLite database.
 pub(in crate::store) struct Directory(TempDir);
@@ -93,7 +95,15 @@ pub(super) fn contents(database: &Connection) -> Contents {
     let records = statement
         .query_map([], |row| Ok(([row.get(0)?, row.get(1)?, row.get(2)?], row.get(3)?)))
         .unwrap();
-    let records = records.collect::<rusqlite::Result<_>>().unwrap();
+    let mut records: Vec<([String; 3], Vec<u8>)> =
+        records.collect::<rusqlite::Result<_>>().unwrap();
+    if let Some(manager) = channel_manager::in_chunks(&at_once).unwrap() {
+        let name = Name::of_manager().parts().map(str::to_owned);
+        records
+            .iter_mut()
+            .filter(|record| record.0 == name)
+            .for_each(|record| record.1 = manager.clone());
+    }
     let mut statement = at_once.prepare("SELECT payment FROM ldk_server_payments").unwrap();
     let history = statement.query_map([], |row| row.get(0)).unwrap();
     Contents { records, history: history.collect::<rusqlite::Result<_>>().unwrap() }
@@ -114,6 +124,7 @@ pub(super) fn between_commits<T: Send + 'static>(
     store: &Store,
     task: impl FnOnce(&Connection, &mut WalReader) -> T + Send + 'static,
 ) -> T {
+    let task = |writing: &mut Writing| task(&writing.database, &mut writing.wal_reader);
     sqlite(store).maintenance.run(task).unwrap()
 }
 

@@ -9,6 +9,8 @@ use ldk_node::lightning::util::persist::KVStoreSync;
 use ldk_node::lightning::util::ser::Writeable as _;
 use ldk_node::lightning_types::payment::PaymentHash;
 use ldk_node::payment::{PaymentDetails, PaymentDirection, PaymentKind, PaymentStatus};
+use rand::rngs::StdRng;
+use rand::{RngCore as _, SeedableRng as _};
 
 use crate::compat::channel_state::{self, Id};
 use crate::compat::testing;
@@ -17,6 +19,9 @@ use crate::store::{Position, SendPin, Store, model};
 
 /// How often a monitor is written as a whole; the library's persister does it less often.
 const WHOLE_EVERY: u64 = 5;
+
+/// What a manager has of a channel, about.
+const CHANNEL_BYTES: usize = 3_600;
 
 pub(in crate::store) fn channel_id(channel: u8) -> Id {
     [channel + 1; 32]
@@ -143,6 +148,7 @@ impl<'a> Library<'a> {
         let channels =
             self.channels.iter().map(|(channel, update)| (channel_id(*channel), *update));
         let mut bytes = testing::manager(channels, self.payments.iter().copied().map(payment_id));
+        self.channels.keys().for_each(|channel| bytes.extend(rest_of(*channel)));
         bytes.extend(number.to_be_bytes());
         bytes
     }
@@ -174,6 +180,13 @@ impl<'a> Library<'a> {
         write_payment(self.store, &sent(payment, status));
         self.has_written(Written::Payment(payment, status));
     }
+}
+
+/// What a manager has of a channel beside its update, so that it is as large as a real one.
+fn rest_of(channel: u8) -> Vec<u8> {
+    let mut rest = vec![0; CHANNEL_BYTES];
+    StdRng::seed_from_u64(channel.into()).fill_bytes(&mut rest);
+    rest
 }
 
 /// What a process finds on the disk.

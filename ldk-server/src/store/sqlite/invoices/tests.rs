@@ -19,6 +19,7 @@ fn without_invoices(directory: &Directory) {
              DROP TABLE ldk_server_intents;
              DROP TABLE ldk_server_datastore;
              DROP TABLE ldk_server_pay_orders;
+             DROP TABLE ldk_server_manager_chunks;
              ALTER TABLE ldk_server_payments DROP COLUMN failure;
              ALTER TABLE ldk_server_payments DROP COLUMN label;
              ALTER TABLE ldk_server_payments DROP COLUMN metadata;

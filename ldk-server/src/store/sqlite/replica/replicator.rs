@@ -110,7 +110,7 @@ impl Replicator {
     fn copy(&self) -> io::Result<Option<BaseBackup>> {
         let mut copy = BaseBackup::begin(Disk::default(), &self.dir)?;
         let queue = Arc::clone(&self.queue);
-        self.maintenance.run(move |database, wal_reader| wal_reader.follow(database, queue))?;
+        self.maintenance.run(move |writing| writing.wal_reader.follow(&writing.database, queue))?;
         let (mut database, mut offset) = (&*self.database, 0);
         let mut part = Vec::new();
         database.rewind()?;
@@ -130,7 +130,7 @@ impl Replicator {
                 }
             }
         }
-        self.maintenance.run(|_, wal_reader| wal_reader.mark())?;
+        self.maintenance.run(|writing| writing.wal_reader.mark())?;
         let mut last = None;
         while let Some(message) = self.queue.next(None)? {
             match message {

@@ -4,6 +4,7 @@ mod checkpoint;
 mod compatibility;
 mod copies;
 mod library_store;
+mod managers;
 mod restored;
 
 use std::path::Path;

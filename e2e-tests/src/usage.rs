@@ -7,18 +7,18 @@ use anyhow::{Context as _, Result};
 
 /// What a process has used since it began, or from one moment to another.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Usage {
+pub struct Usage {
     /// What it caused to be written to the storage: pages of files that it changed.
-    pub(crate) write_bytes: u64,
+    pub write_bytes: u64,
     /// The time its threads ran, in the kernel too.
-    pub(crate) cpu: Duration,
+    pub cpu: Duration,
     /// Calls of fsync and fdatasync; `None` if they are not counted.
-    pub(crate) syncs: Option<u64>,
+    pub syncs: Option<u64>,
 }
 
 impl Usage {
     /// What this process has used so far, with the fsyncs that were counted elsewhere.
-    pub(crate) fn of(pid: u32, syncs: Option<u64>) -> Result<Self> {
+    pub fn of(pid: u32, syncs: Option<u64>) -> Result<Self> {
         let io = read(pid, "io")?;
         let write_bytes = io
             .lines()
@@ -32,7 +32,8 @@ impl Usage {
     }
 
     /// What was used from that moment to this.
-    pub(crate) fn since(self, earlier: Self) -> Self {
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Self {
         Self {
             write_bytes: self.write_bytes - earlier.write_bytes,
             cpu: self.cpu - earlier.cpu,
