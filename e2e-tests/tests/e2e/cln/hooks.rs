@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use e2e_tests::{Node, other_languages, until};
-use ldk_server_grpc::types::PaymentStatus;
+use ldk_server_client::api::{Bolt11ReceiveViaJitChannelRequest, ListInvoicesRequest};
+use ldk_server_client::types::{InvoiceKind, InvoiceState, PaymentStatus};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
@@ -109,13 +110,19 @@ async fn begin(pyln: &Pyln, bob: &Node, label: &str) -> Result<String> {
     bob.send(&bolt11(pyln, label).await?).await
 }
 
-async fn is_sent_back(bob: &Node, id: &str) -> Result<()> {
-    until("the payment is sent back", PATIENCE, async || {
-        let status = bob.payment(id).await?.status();
-        ensure!(status == PaymentStatus::Failed, "{status:?}");
-        Ok(())
-    })
-    .await
+/// Waits for what comes of a payment.
+async fn ends(payer: &Node, id: &str, expected: PaymentStatus) -> Result<()> {
+    let status = payer.settled(id).await?.status();
+    ensure!(status == expected, "payment {id}: {status:?}");
+    Ok(())
+}
+
+async fn is_paid(payer: &Node, id: &str) -> Result<()> {
+    ends(payer, id, PaymentStatus::Succeeded).await
+}
+
+async fn is_sent_back(payer: &Node, id: &str) -> Result<()> {
+    ends(payer, id, PaymentStatus::Failed).await
 }
 
 pub(super) async fn an_accepted_payment_is_claimed(
@@ -123,7 +130,7 @@ pub(super) async fn an_accepted_payment_is_claimed(
     [alice, bob]: [&Node; 2],
     plugins: &[Deciding],
 ) -> Result<()> {
-    bob.settled(&begin(pyln, bob, "cake").await?).await?;
+    is_paid(bob, &begin(pyln, bob, "cake").await?).await?;
     for plugin in plugins {
         let [asked] = &plugin.payments("cake")?[..] else { anyhow::bail!("not asked once") };
         assert_eq!(asked["msat"], AMOUNT_MSAT);
@@ -133,7 +140,7 @@ pub(super) async fn an_accepted_payment_is_claimed(
     // An invoice of the node's own interface, without a label.
     let invoice = alice.invoice(AMOUNT_MSAT).await?;
     let id = bob.send(&invoice).await?;
-    bob.settled(&id).await?;
+    is_paid(bob, &id).await?;
     for plugin in plugins {
         assert_eq!(plugin.payments(&id)?.len(), 1, "the label is the payment hash");
     }
@@ -166,12 +173,12 @@ pub(super) async fn a_payment_waits_for_a_plugin_that_says_nothing(
     let slow = begin(pyln, bob, "slow 1").await?;
     first.is_asked_about("slow 1", 1).await?;
     // It holds up no other.
-    bob.settled(&begin(pyln, bob, "quick").await?).await?;
+    is_paid(bob, &begin(pyln, bob, "quick").await?).await?;
     assert_eq!(status(pyln, "slow 1").await?, "unpaid");
     assert_eq!(second.payments("slow 1")?.len(), 0);
     first.set("accept")?;
     first.kill()?;
-    bob.settled(&slow).await?;
+    is_paid(bob, &slow).await?;
     assert_eq!((first.payments("slow 1")?.len(), second.payments("slow 1")?.len()), (2, 1));
     Ok(())
 }
@@ -199,8 +206,38 @@ pub(super) async fn nothing_is_claimed_unasked_after_a_restart(
         assert_eq!(bob.payment(&slow).await?.status(), PaymentStatus::Pending);
         first.set("accept")?;
         first.kill()?;
-        bob.settled(&slow).await?;
+        is_paid(bob, &slow).await?;
         first.is_asked_about(label, 3).await?;
+    }
+    Ok(())
+}
+
+/// A payment that a liquidity provider opens a channel for is held, too.
+pub(super) async fn payments_through_new_channels_are_decided_on(
+    payer: &Node,
+    client: &Node,
+    plugin: &Deciding,
+) -> Result<()> {
+    for (mode, expected) in
+        [("accept", PaymentStatus::Succeeded), ("reject", PaymentStatus::Failed)]
+    {
+        plugin.set(mode)?;
+        let request = Bolt11ReceiveViaJitChannelRequest {
+            amount_msat: 5 * AMOUNT_MSAT,
+            expiry_secs: 3_600,
+            ..Default::default()
+        };
+        let made = client.client().bolt11_receive_via_jit_channel(request).await?;
+        let id = payer.send(&made.invoice).await?;
+        ends(payer, &id, expected).await?;
+        assert_eq!(plugin.payments(&id)?.len(), 1);
+        let list = client.client().list_invoices(ListInvoicesRequest::default()).await?;
+        let invoice = list.invoices.first().context("no invoice")?;
+        let state = match mode {
+            "accept" => InvoiceState::Paid,
+            _ => InvoiceState::Cancelled,
+        };
+        assert_eq!((invoice.kind(), invoice.state()), (InvoiceKind::Bolt11Jit, state));
     }
     Ok(())
 }

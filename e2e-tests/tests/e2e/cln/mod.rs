@@ -26,6 +26,7 @@ use serde_json::json;
 use self::client::Pyln;
 use self::hooks::Deciding;
 use crate::cln_rest::{Program, Rest};
+use crate::jit;
 
 const CHANNEL_SATS: u64 = 1_000_000;
 const SECTION: &str = "[cln]\nrpc_file = \"lightning-rpc\"\n";
@@ -169,6 +170,21 @@ async fn plugins_decide_on_payments() -> Result<()> {
     hooks::a_rejected_payment_is_sent_back(&pyln, &bob, &plugins).await?;
     hooks::a_payment_waits_for_a_plugin_that_says_nothing(&pyln, &bob, &plugins).await?;
     hooks::nothing_is_claimed_unasked_after_a_restart(&pyln, [&alice, &bob], &plugins).await?;
+    network.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plugins_decide_on_payments_through_new_channels() -> Result<()> {
+    let network = Network::start_for(3).await?;
+    let (payer, lsp) =
+        tokio::try_join!(network.node("payer"), network.node_with("lsp", jit::service(100)))?;
+    network.fund(&[&payer, &lsp], 20 * CHANNEL_SATS).await?;
+    network.open_channel(&payer, &lsp, 5 * CHANNEL_SATS, 0).await?;
+    let dir = tempfile::tempdir()?;
+    let plugins = [Deciding::write(dir.path(), "only", "accept").await?];
+    let sections = format!("{}{SECTION}{}", jit::client_of(&lsp), hooks::lines(&plugins));
+    let client = network.node_with("client", sections).await?;
+    hooks::payments_through_new_channels_are_decided_on(&payer, &client, &plugins[0]).await?;
     network.stop().await
 }
 

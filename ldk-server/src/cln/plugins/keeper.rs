@@ -127,8 +127,8 @@ impl Keeper {
         if plugin.manifest.has_hook(Hook::InvoicePayment) {
             tracing::warn!(
                 plugin = plugin.name,
-                "a plugin decides on payments of BOLT 11 invoices made from now on; the node library claims \
-                 those of BOLT 12, of keysend and of invoices made before without asking anybody"
+                "a plugin decides on payments of BOLT 11 invoices; the node library claims those of BOLT 12, of \
+                 keysend, and of invoices with the library's own preimage, made before, without asking anybody"
             );
         }
         stop.cancelled().await;
