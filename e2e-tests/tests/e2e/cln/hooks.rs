@@ -105,6 +105,15 @@ async fn status(pyln: &Pyln, label: &str) -> Result<Value> {
     Ok(listed["invoices"][0]["status"].take())
 }
 
+async fn becomes(pyln: &Pyln, label: &str, expected: &str) -> Result<()> {
+    until("the invoice has the status", PATIENCE, async || {
+        let status = status(pyln, label).await?;
+        ensure!(status == expected, "{label} is {status}");
+        Ok(())
+    })
+    .await
+}
+
 /// Begins to pay an invoice with this label.
 async fn begin(pyln: &Pyln, bob: &Node, label: &str) -> Result<String> {
     bob.send(&bolt11(pyln, label).await?).await
@@ -136,7 +145,7 @@ pub(super) async fn an_accepted_payment_is_claimed(
         assert_eq!(asked["msat"], AMOUNT_MSAT);
         assert_eq!(asked["preimage"].as_str().map(str::len), Some(64));
     }
-    assert_eq!(status(pyln, "cake").await?, "paid");
+    becomes(pyln, "cake", "paid").await?;
     // An invoice of the node's own interface, without a label.
     let invoice = alice.invoice(AMOUNT_MSAT).await?;
     let id = bob.send(&invoice).await?;
@@ -155,7 +164,7 @@ pub(super) async fn a_rejected_payment_is_sent_back(
     second.set("reject")?;
     is_sent_back(bob, &begin(pyln, bob, "pie").await?).await?;
     assert_eq!((first.payments("pie")?.len(), second.payments("pie")?.len()), (1, 1));
-    assert_eq!(status(pyln, "pie").await?, "expired");
+    becomes(pyln, "pie", "expired").await?;
     second.set("accept")?;
     first.set("fail")?;
     is_sent_back(bob, &begin(pyln, bob, "tart").await?).await?;
@@ -231,13 +240,18 @@ pub(super) async fn payments_through_new_channels_are_decided_on(
         let id = payer.send(&made.invoice).await?;
         ends(payer, &id, expected).await?;
         assert_eq!(plugin.payments(&id)?.len(), 1);
-        let list = client.client().list_invoices(ListInvoicesRequest::default()).await?;
-        let invoice = list.invoices.first().context("no invoice")?;
-        let state = match mode {
-            "accept" => InvoiceState::Paid,
+        let state = match expected {
+            PaymentStatus::Succeeded => InvoiceState::Paid,
             _ => InvoiceState::Cancelled,
         };
-        assert_eq!((invoice.kind(), invoice.state()), (InvoiceKind::Bolt11Jit, state));
+        until("the invoice has its state", PATIENCE, async || {
+            let list = client.client().list_invoices(ListInvoicesRequest::default()).await?;
+            let invoice = list.invoices.first().context("no invoice")?;
+            ensure!(invoice.kind() == InvoiceKind::Bolt11Jit, "{invoice:?}");
+            ensure!(invoice.state() == state, "{invoice:?}");
+            Ok(())
+        })
+        .await?;
     }
     Ok(())
 }

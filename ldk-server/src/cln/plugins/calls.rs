@@ -129,7 +129,7 @@ mod tests {
     #[tokio::test]
     async fn plugins_are_asked_one_after_the_other_until_one_decides() {
         let (plugins, mut running) = plugins(3);
-        let mut asked = Vec::new();
+        let (call, mut asked) = (call(), Vec::new());
         let replace = json!({"replace": {"method": "getinfo"}});
         let answering = async {
             let told = answer(&mut running[0], json!({"result": "continue"})).await;
@@ -137,34 +137,34 @@ mod tests {
             assert_eq!(told, expected);
             answer(&mut running[1], replace).await;
         };
-        let (decided, ()) = tokio::join!(plugins.ask_about(&call(), &mut asked), answering);
+        let (decided, ()) = tokio::join!(plugins.ask_about(&call, &mut asked), answering);
         let replaced = CallAnswer::Replace { method: "getinfo".to_owned(), params: None };
         assert_eq!((decided, &asked[..]), (Ok(replaced), &[0, 1][..]));
         // The call in its place is for those to judge that were not asked yet.
         let answering = answer(&mut running[2], json!({"result": "continue"}));
-        let (decided, _) = tokio::join!(plugins.ask_about(&call(), &mut asked), answering);
+        let (decided, _) = tokio::join!(plugins.ask_about(&call, &mut asked), answering);
         assert_eq!(decided, Ok(CallAnswer::Continue));
     }
 
     #[tokio::test(start_paused = true)]
     async fn without_an_answer_a_call_is_not_made() {
         let (plugins, mut running) = plugins(1);
-        let hanging = plugins.ask_about(&call(), &mut Vec::new()).await.unwrap_err();
+        let (call, mut asked) = (call(), Vec::new());
+        let hanging = plugins.ask_about(&call, &mut Vec::new()).await.unwrap_err();
         assert!(
             hanging.message.contains("0.py") && hanging.message.contains("30 s"),
             "{hanging:?}"
         );
         // Nobody waits for that answer any more.
         running[0].1.recv().await.unwrap();
-        let mut asked = Vec::new();
         let garbage = answer(&mut running[0], json!({"result": "maybe"}));
-        let (refused, _) = tokio::join!(plugins.ask_about(&call(), &mut asked), garbage);
+        let (refused, _) = tokio::join!(plugins.ask_about(&call, &mut asked), garbage);
         assert!(refused.unwrap_err().message.contains("neither"));
         plugins.remove(0);
-        let absent = plugins.ask_about(&call(), &mut Vec::new()).await.unwrap_err();
+        let absent = plugins.ask_about(&call, &mut Vec::new()).await.unwrap_err();
         assert!(absent.message.contains("does not run"), "{absent:?}");
         plugins.leave_out(0);
-        let left_out = plugins.ask_about(&call(), &mut Vec::new()).await.unwrap_err();
+        let left_out = plugins.ask_about(&call, &mut Vec::new()).await.unwrap_err();
         assert!(left_out.message.contains("left out"), "{left_out:?}");
     }
 }

@@ -169,7 +169,7 @@ impl Keeper {
     }
 
     fn name(&self) -> String {
-        self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+        self.plugins.name(self.place)
     }
 
     /// A plugin has sent a notification.

@@ -120,10 +120,10 @@ impl Plugins {
     pub(super) fn add(&self, place: usize, plugin: &Arc<Plugin>) -> Result<(), PluginError> {
         let mut added = Ok(());
         self.0.send_modify(|places| {
-            let running = places.iter().filter_map(Place::plugin);
-            let mut others = running.flat_map(|other| &other.manifest.rpcmethods);
+            let running = || places.iter().filter_map(Place::plugin);
+            let others = || running().flat_map(|other| &other.manifest.rpcmethods);
             added = plugin.manifest.check(|name| {
-                crate::cln::methods::is_known(name) || others.any(|method| method.name == name)
+                crate::cln::methods::is_known(name) || others().any(|method| method.name == name)
             });
             if let (Ok(()), Some(place)) = (&added, places.get_mut(place)) {
                 place.stage = Stage::Runs(Arc::clone(plugin));
