@@ -37,8 +37,12 @@ pub enum Reaction {
 pub struct Posted {
     /// The header `webhook-id`.
     pub id: String,
+    /// The header `x-phoenix-signature`.
+    pub phoenix_signature: String,
     /// The body.
     pub body: Value,
+    /// The body as it was sent, which is what a signature is of.
+    pub bytes: Bytes,
 }
 
 /// The receiver, on this machine. It ends when this is dropped.
@@ -96,12 +100,16 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>) {
 }
 
 async fn receive(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Response<Body>> {
-    let id = request.headers().get("webhook-id").and_then(|id| id.to_str().ok());
-    let id = id.unwrap_or_default().to_owned();
-    let body = serde_json::from_slice(&request.into_body().collect().await?.to_bytes())?;
+    let header = |name: &str| {
+        let value = request.headers().get(name).and_then(|value| value.to_str().ok());
+        value.unwrap_or_default().to_owned()
+    };
+    let (id, phoenix_signature) = (header("webhook-id"), header("x-phoenix-signature"));
+    let bytes = request.into_body().collect().await?.to_bytes();
+    let posted = Posted { id, phoenix_signature, body: serde_json::from_slice(&bytes)?, bytes };
     // Before the message is seen to have come.
     let reaction = lock(&shared.reaction).clone();
-    lock(&shared.posted).push(Posted { id, body });
+    lock(&shared.posted).push(posted);
     let nothing = || UnsyncBoxBody::new(Empty::new());
     Ok(match reaction {
         Reaction::Answer(status) => {

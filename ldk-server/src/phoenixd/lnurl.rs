@@ -127,7 +127,8 @@ pub(super) async fn pay_address(call: &Call, params: &Params) -> Result<Answer, 
 fn is_address(text: &str) -> bool {
     let parts = text.split_once('@');
     parts.is_some_and(|(user, domain)| {
-        !user.is_empty() && domain.contains('.') && !domain.contains('@')
+        // A name without a dot is one of a private network, where services have ports.
+        !user.is_empty() && domain.contains(['.', ':']) && !domain.contains('@')
     })
 }
 
@@ -155,7 +156,7 @@ mod tests {
 
     #[test]
     fn an_address_has_a_user_and_a_domain() {
-        for address in ["a@b.example", "a.b+c@d.example"] {
+        for address in ["a@b.example", "a.b+c@d.example", "a@localhost:8080"] {
             assert!(is_address(address), "{address}");
         }
         for wrong in ["", "a", "a@b", "@b.example", "a@b@c.example", "lnurl1abc"] {

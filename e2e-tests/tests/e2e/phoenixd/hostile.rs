@@ -16,6 +16,8 @@ use super::socket::{By, Socket};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const SOCKETS: usize = 64;
+/// An example of LUD-01.
+const LNURL: &str = "lnurl1dp68gurn8ghj7um9wfmxjcm99e3k7mf0v9cxj0m385ekvcenxc6r2c35xvukxefcv5mkvv34x5ekzd3ev56nyd3hxqurzepexejxxepnxscrvwfnv9nxzcn9xq6xyefhvgcxxcmyxymnserxfq5fns";
 
 pub(super) async fn garbage_is_refused(phoenix: &Phoenix) -> Result<()> {
     let (neither, amount) =
@@ -59,6 +61,11 @@ pub(super) async fn garbage_is_refused(phoenix: &Phoenix) -> Result<()> {
     phoenix.get("/nosuch").await?.is_refusal(404, "Unknown endpoint");
     phoenix.get("/payinvoice").await?.is_refusal(405, "Invalid http method");
     phoenix.get("/payments/incoming?limit=9999999").await?.is_refusal(400, "limit");
+
+    // It is off unless it is configured.
+    for path in ["/lnurlpay", "/lnurlwithdraw"] {
+        phoenix.post(path, &[("lnurl", LNURL)]).await?.is_refusal(400, "lnurl");
+    }
 
     let json = phoenix.request(Method::POST, "/createinvoice");
     let json = json.header(CONTENT_TYPE, "application/json").body("{}".into())?;

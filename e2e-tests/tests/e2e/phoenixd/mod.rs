@@ -3,6 +3,7 @@
 mod client;
 mod hostile;
 mod lnbits;
+mod lnurl;
 mod logins;
 mod outgoing;
 mod receiving;
@@ -13,7 +14,7 @@ mod webhooks;
 use std::sync::Arc;
 
 use anyhow::Result;
-use e2e_tests::{Network, Node, Port};
+use e2e_tests::{Authority, LnurlService, Network, Node, Port, Reaction, WebhookReceiver};
 
 use self::client::{Phoenix, section};
 
@@ -42,9 +43,22 @@ impl Pair {
     }
 }
 
+/// What lets the URLs of these tests be asked.
+fn with_urls_of_this_machine(authority: &Authority, all_payments: &WebhookReceiver) -> String {
+    format!(
+        "webhooks = [\"{}\"]\n[webhooks]\nallow_private = true\n\
+         [lnurl]\nenabled = true\nallow_private = true\nca_cert_path = \"{}\"\n",
+        all_payments.url(),
+        authority.ca_cert_path().display()
+    )
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn clients_of_phoenixd_are_paid_and_pay() -> Result<()> {
-    let pair = Pair::start("[webhooks]\nallow_private = true\n").await?;
+    let authority = Authority::new("localhost")?;
+    let all_payments = WebhookReceiver::start(Reaction::Answer(200)).await?;
+    let pair = Pair::start(&with_urls_of_this_machine(&authority, &all_payments)).await?;
+    let service = LnurlService::start(&pair.bob, &authority).await?;
     receiving::the_node_is_shown(&pair).await?;
     receiving::invoices_are_made_and_shown(&pair).await?;
     receiving::a_payment_is_told_of(&pair).await?;
@@ -54,7 +68,9 @@ async fn clients_of_phoenixd_are_paid_and_pay() -> Result<()> {
     sending::what_cannot_be_paid_says_why(&pair).await?;
     outgoing::payments_are_listed(&pair).await?;
     outgoing::what_cannot_be_done_says_why(&pair).await?;
-    webhooks::a_payment_is_posted(&pair).await?;
+    webhooks::a_payment_is_posted(&pair, &all_payments).await?;
+    lnurl::services_are_paid(&pair, &service).await?;
+    lnurl::a_service_pays_out(&pair, &service).await?;
     outgoing::the_history_is_exported(&pair).await?;
     pair.network.stop().await
 }

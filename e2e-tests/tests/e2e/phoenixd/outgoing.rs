@@ -56,13 +56,6 @@ pub(super) async fn what_cannot_be_done_says_why(pair: &Pair) -> Result<()> {
     ] {
         phoenix.post(path, &[]).await?.is_refusal(501, words);
     }
-    // It is off on regtest.
-    let lnurl = [(
-        "lnurl",
-        "lnurl1dp68gurn8ghj7um9wfmxjcm99e3k7mf0v9cxj0m385ekvcenxc6r2c35xvukxefcv5mkvv34x5ekzd3ev56nyd3hxqurzepexejxxepnxscrvwfnv9nxzcn9xq6xyefhvgcxxcmyxymnserxfq5fns",
-    )];
-    phoenix.post("/lnurlpay", &lnurl).await?.is_refusal(400, "lnurl");
-    phoenix.post("/lnurlwithdraw", &lnurl).await?.is_refusal(400, "lnurl");
     let address = [("address", "nobody"), ("amountSat", "1")];
     let reason = "Request parameter address couldn't be parsed/converted to username@domain";
     phoenix.post("/paylnaddress", &address).await?.is_refusal(400, reason);
