@@ -4,6 +4,7 @@ the file `asked`, and its process number is in the file `pid`."""
 import json
 import os
 import sys
+import threading
 
 from pyln.client import Plugin
 
@@ -33,8 +34,11 @@ def init(options, configuration, plugin):
 @plugin.async_hook("invoice_payment")
 def on_payment(payment, plugin, request, **kwargs):
     was_asked(payment)
-    if mode() == "hang" and payment["label"].startswith("slow"):
+    is_slow = payment["label"].startswith("slow")
+    if mode() == "hang" and is_slow:
         return
+    if mode() == "block" and is_slow:
+        threading.Event().wait()
     if mode() == "reject":
         request.set_result({"result": "reject"})
     elif mode() == "fail":

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use e2e_tests::{Node, other_languages, until};
+use e2e_tests::{Network, Node, other_languages, until};
 use ldk_server_client::api::{Bolt11ReceiveViaJitChannelRequest, ListInvoicesRequest};
 use ldk_server_client::types::{InvoiceKind, InvoiceState, PaymentStatus};
 use rustix::process::{Pid, Signal, kill_process};
@@ -18,6 +18,8 @@ use crate::cln_rest::Rest;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How long the end of a node may take at most while a plugin says nothing.
 const LONGEST_STOP: Duration = Duration::from_secs(12);
+/// As long as the blocks take before which it is.
+const UNTIL_DEADLINE: Duration = Duration::from_secs(180);
 const AMOUNT_MSAT: u64 = 10_000_000;
 
 /// A plugin, in a directory of its own.
@@ -198,8 +200,9 @@ pub(super) async fn nothing_is_claimed_unasked_after_a_restart(
     [alice, bob]: [&Node; 2],
     [first, _]: &[Deciding; 2],
 ) -> Result<()> {
-    for (label, is_killed) in [("slow 2", true), ("slow 3", false)] {
-        first.set("hang")?;
+    // The second does not even notice that the node stops.
+    for (label, mode, is_killed) in [("slow 2", "hang", true), ("slow 3", "block", false)] {
+        first.set(mode)?;
         let slow = begin(pyln, bob, label).await?;
         first.is_asked_about(label, 1).await?;
         let begun = Instant::now();
@@ -219,6 +222,29 @@ pub(super) async fn nothing_is_claimed_unasked_after_a_restart(
         first.is_asked_about(label, 3).await?;
     }
     Ok(())
+}
+
+/// However long a plugin says nothing.
+pub(super) async fn a_payment_goes_back_before_its_deadline(
+    pyln: &Pyln,
+    network: &Network,
+    bob: &Node,
+    [first, second]: &[Deciding; 2],
+) -> Result<()> {
+    first.set("hang")?;
+    let slow = begin(pyln, bob, "slow 4").await?;
+    first.is_asked_about("slow 4", 1).await?;
+    until("the payment goes back", UNTIL_DEADLINE, async || {
+        network.mine(1).await?;
+        let status = bob.payment(&slow).await?.status();
+        ensure!(status == PaymentStatus::Failed, "{status:?}");
+        Ok(())
+    })
+    .await?;
+    becomes(pyln, "slow 4", "expired").await?;
+    assert_eq!((first.payments("slow 4")?.len(), second.payments("slow 4")?.len()), (1, 0));
+    first.set("accept")?;
+    is_paid(bob, &begin(pyln, bob, "late").await?).await
 }
 
 /// A payment that a liquidity provider opens a channel for is held, too.

@@ -170,6 +170,7 @@ async fn plugins_decide_on_payments() -> Result<()> {
     hooks::a_rejected_payment_is_sent_back(&pyln, &bob, &plugins).await?;
     hooks::a_payment_waits_for_a_plugin_that_says_nothing(&pyln, &bob, &plugins).await?;
     hooks::nothing_is_claimed_unasked_after_a_restart(&pyln, [&alice, &bob], &plugins).await?;
+    hooks::a_payment_goes_back_before_its_deadline(&pyln, &network, &bob, &plugins).await?;
     network.stop().await
 }
 
