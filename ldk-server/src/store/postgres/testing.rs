@@ -16,6 +16,7 @@ use tokio::runtime;
 use super::session::Session;
 use super::settings::PostgresSettings;
 use super::{lease, verify};
+use crate::compat::channel_state::UNREADABLE_VERSION;
 use crate::store::Store;
 use crate::store::backend::OpenDatabase;
 use crate::store::conformance::{Contents, Failure, TestDatabase};
@@ -114,16 +115,24 @@ impl TestDatabase for Database {
     fn contents(&self) -> Contents {
         let sql = |rows: &str| format!("SELECT {rows} FROM {}.", self.schema);
         let records = sql("primary_namespace, secondary_namespace, key, value") + "ldk_node_data";
+        let chunks = sql("bytes") + "ldk_server_manager_chunks ORDER BY place";
         let history = sql("payment") + "ldk_server_payments";
         self.with_session(async |session| {
             session.run("BEGIN ISOLATION LEVEL REPEATABLE READ").await.unwrap();
             let records = session.query(&records, &[]).await.unwrap();
+            let chunks = session.query(&chunks, &[]).await.unwrap();
+            let chunks = chunks.iter().map(|row| row.get::<_, Vec<u8>>(0));
+            let manager: Vec<u8> = chunks.flatten().collect();
             let history = session.query(&history, &[]).await.unwrap();
             let text = |row: &tokio_postgres::Row, column: usize| {
                 String::from_utf8(row.get(column)).unwrap()
             };
-            let record =
-                |row: &tokio_postgres::Row| ([0, 1, 2].map(|column| text(row, column)), row.get(3));
+            let record = |row: &tokio_postgres::Row| {
+                let value: Vec<u8> = row.get(3);
+                let is_elsewhere = value.starts_with(&UNREADABLE_VERSION);
+                let value = if is_elsewhere { manager.clone() } else { value };
+                ([0, 1, 2].map(|column| text(row, column)), value)
+            };
             Contents {
                 records: records.iter().map(record).collect(),
                 history: history.iter().map(|row| row.get(0)).collect(),
