@@ -38,6 +38,7 @@ mod node_config;
 pub mod other_languages;
 pub mod playground;
 mod ports;
+mod postgres;
 mod print_uncaptured;
 mod process;
 mod raw;
@@ -73,6 +74,7 @@ pub use nginx::Nginx;
 pub use node::{Node, refusal};
 pub use node_config::NodeConfig;
 pub use ports::Port;
+pub use postgres::Postgres;
 pub use print_uncaptured::print_uncaptured;
 pub use process::{Group, Log, Process};
 pub use raw::{

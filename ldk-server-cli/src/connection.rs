@@ -4,18 +4,22 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use ldk_server_client::{Client, ClientBuilder};
+use ldk_server_client::{Client, ClientBuilder, Code};
 use ldk_server_grpc::places::{self, Places};
 
 use crate::failure::Failure;
+
+/// What the page `/readyz` of a standby says.
+const STANDBY: &str = "standby: ";
 
 /// A certificate and its key, in PEM.
 type CertificateAndKey = (Vec<u8>, Vec<u8>);
 
 // A doc comment here would become the description of the whole program.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct ConnectionArgs {
-    /// Address of the server, without scheme [default: from the configuration, else 127.0.0.1:3536]
+    /// Address of the server, without scheme; of several, separated by commas, the one that serves is
+    /// called [default: from the configuration, else 127.0.0.1:3536]
     #[arg(short, long, value_name = "HOST:PORT")]
     base_url: Option<String>,
 
@@ -55,6 +59,28 @@ pub(crate) struct ConnectionArgs {
 }
 
 impl ConnectionArgs {
+    /// The same, with the one of several servers that serves calls: the others are standbys, or away.
+    pub(crate) async fn active(self) -> Result<Self, Failure> {
+        let addresses = match &self.base_url {
+            Some(addresses) if addresses.contains(',') => addresses.clone(),
+            _ => return Ok(self),
+        };
+        let (mut unready, mut reasons) = (None, Vec::new());
+        for address in addresses.split(',').map(str::trim).filter(|address| !address.is_empty()) {
+            let one = Self { base_url: Some(address.to_owned()), ..self.clone() };
+            let Err(error) = one.clone().client()?.check_ready().await else { return Ok(one) };
+            let reason = error.to_string();
+            // It may answer all the same, for instance while its chain source is away.
+            if error.code() == Some(Code::Unavailable) && !reason.contains(STANDBY) {
+                unready.get_or_insert(one);
+            }
+            reasons.push(format!("{address}: {reason}"));
+        }
+        unready.ok_or_else(|| {
+            Failure::Setup(format!("none of these servers serves calls: {}", reasons.join("; ")))
+        })
+    }
+
     /// The client for the server that the options name, or else the configuration file.
     pub(crate) fn client(self) -> Result<Client, Failure> {
         let rune = match &self.rune_file {

@@ -50,6 +50,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> Result<(), Failure> {
+    let cli = Cli { connection: cli.connection.active().await?, ..cli };
     match cli.command {
         Command::Page(command) => {
             let address = cli.connection.address()?;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use crate::backup::restore;
 use crate::config::{Args, Command, Config, TEMPLATE};
 use crate::server::StartError;
-use crate::{man, process, secrets};
+use crate::{man, postgres, process, secrets};
 
 /// Runs a command and prints its result.
 pub fn run(command: &Command, args: &Args) -> ExitCode {
@@ -18,6 +18,9 @@ pub fn run(command: &Command, args: &Args) -> ExitCode {
         Command::RenewCertificate => print_result(renew_certificate(args)),
         Command::Restore(backup) => with_config(args, |config| restore::restore(config, backup)),
         Command::Recover => with_config(args, restore::recover),
+        Command::MigrateStorage(to) => {
+            with_config(args, |config| postgres::migrate_storage(config, *to))
+        },
     }
 }
 

@@ -50,6 +50,7 @@ pub mod pathfinding;
 pub mod payment_requests;
 pub mod permissions;
 mod phoenixd;
+mod postgres;
 pub mod process;
 pub mod readiness;
 pub mod recovery;

@@ -19,6 +19,8 @@ pub(crate) use probe::Probe;
 pub enum Reason {
     /// The node starts; this is the phase of the start.
     Starting(&'static str),
+    /// Another node has the state; this one takes its place when it is gone.
+    Standby,
     /// The node stops.
     Stopping,
     /// The node does not answer.
@@ -59,6 +61,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Starting(doing) => write!(formatter, "starting: {doing}"),
+            Self::Standby => write!(formatter, "standby: another node has the state"),
             Self::Stopping => write!(formatter, "stopping"),
             Self::Node => write!(formatter, "node: does not answer"),
             Self::Syncing => write!(formatter, "syncing: not in step with the chain yet"),
@@ -102,6 +105,11 @@ impl State {
         matches!(self.reasons[..], [Reason::Starting(_)])
     }
 
+    /// Whether the server waits until another node is gone.
+    pub fn is_standby(&self) -> bool {
+        matches!(self.reasons[..], [Reason::Standby])
+    }
+
     /// Whether the server is stopping.
     pub fn is_ending(&self) -> bool {
         matches!(self.reasons[..], [Reason::Stopping | Reason::Database])
@@ -125,7 +133,11 @@ impl Readiness {
     }
 
     pub(crate) fn starting_with(&self, phase: &StartPhase) {
-        self.set(vec![Reason::Starting(phase.public_text())], None);
+        let reason = match phase {
+            StartPhase::Standby(_) => Reason::Standby,
+            phase => Reason::Starting(phase.public_text()),
+        };
+        self.set(vec![reason], None);
     }
 
     /// The node has answered; `reasons` are all there are.
@@ -141,6 +153,11 @@ impl Readiness {
 
     pub(crate) fn stopping(&self) {
         self.set(vec![Reason::Stopping], None);
+    }
+
+    /// Whether the process ends because the database cannot be written.
+    pub(crate) fn has_database_failed(&self) -> bool {
+        matches!(self.0.borrow().reasons[..], [Reason::Database])
     }
 
     pub(crate) fn database_failed(&self) {
@@ -168,6 +185,7 @@ mod tests {
         let silent_since = unix_secs() - 75;
         for (reason, expected) in [
             (Reason::Starting("loading the node"), "starting: loading the node".to_owned()),
+            (Reason::Standby, "standby: another node has the state".to_owned()),
             (Reason::Stopping, "stopping".to_owned()),
             (Reason::Node, "node: does not answer".to_owned()),
             (Reason::Syncing, "syncing: not in step with the chain yet".to_owned()),

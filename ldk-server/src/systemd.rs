@@ -85,6 +85,10 @@ pub(crate) async fn follow(mut states: watch::Receiver<State>) {
         let state = states.borrow_and_update().clone();
         if told.as_ref() != Some(&state.reasons) {
             notify(Notice::Status(status(&state.reasons))).await;
+            // Whoever starts the service need not wait until this node takes over.
+            if state.is_standby() {
+                notify(Notice::Ready).await;
+            }
             told = Some(state.reasons);
         }
         tokio::select! {

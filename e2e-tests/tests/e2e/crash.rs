@@ -71,7 +71,9 @@ async fn all_is_written(node: &Node) -> Result<()> {
     .await
 }
 
-async fn kill_during_payments(payer: &Node, payee: &Node, victim: &Node) -> Result<()> {
+/// Kills one of the two amid payments from the one to the other, and starts it again. Whatever was told
+/// of a payment is true afterwards.
+pub(crate) async fn kill_during_payments(payer: &Node, payee: &Node, victim: &Node) -> Result<()> {
     let channel = payer.usable_channel(payee).await?;
     let [payer_had, payee_had] = Network::at_rest(payer, payee).await?;
     let invoices = invoices(payee).await?;

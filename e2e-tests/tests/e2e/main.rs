@@ -53,6 +53,7 @@ mod payment_notes;
 mod payments;
 mod permissions;
 mod phoenixd;
+mod postgres;
 mod python;
 mod requests;
 mod rest;

@@ -16,12 +16,11 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::Cln;
 use super::error::{RpcError, code};
 use super::framing::Framing;
 use super::methods;
 use super::request::{self, Request};
-use crate::caller::Identity;
+use super::{Cln, LocalClient};
 
 /// The calls of one connection at once; what more it sends is not read until one has ended.
 const MAX_CALLS: usize = 32;
@@ -38,7 +37,7 @@ type Answer = (Vec<u8>, Option<OwnedSemaphorePermit>);
 pub(super) struct Connection<S> {
     stream: S,
     cln: Cln,
-    identity: Identity,
+    client: LocalClient,
     framing: Framing,
     calls: FuturesUnordered<BoxFuture<'static, Answer>>,
     long_answers: Arc<Semaphore>,
@@ -52,11 +51,11 @@ pub(super) struct Connection<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// A connection that makes room, if it is not used, when `crowd` is told that others find none.
-    pub(super) fn new(stream: S, cln: Cln, identity: Identity, crowd: Arc<Notify>) -> Self {
+    pub(super) fn new(stream: S, cln: Cln, client: LocalClient, crowd: Arc<Notify>) -> Self {
         Self {
             stream,
             cln,
-            identity,
+            client,
             framing: Framing::default(),
             calls: FuturesUnordered::new(),
             long_answers: Arc::new(Semaphore::new(MAX_LONG_ANSWERS)),
@@ -134,7 +133,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     fn begin_call(&mut self, text: &Bytes) {
         match Request::parse(text) {
             Ok(request) => {
-                let (cln, identity) = (self.cln.clone(), self.identity.clone());
+                let (cln, client) = (self.cln.clone(), self.client.clone());
                 let long_answers = Arc::clone(&self.long_answers);
                 self.calls.push(Box::pin(async move {
                     let Request { id, method, params, filter } = request;
@@ -142,7 +141,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                         true => long_answers.acquire_owned().await.ok(),
                         false => None,
                     };
-                    let answer = cln.answer(identity, &method, params, filter.as_ref()).await;
+                    let call = (&id, method.as_str(), params);
+                    let answer = cln.answer(client, call, filter.as_ref()).await;
                     (written(id, answer).await, place)
                 }));
             },

@@ -19,6 +19,7 @@ mod plugins;
 mod request;
 mod runes;
 mod socket;
+mod understood;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -26,7 +27,6 @@ use std::sync::Arc;
 use ldk_node::bitcoin::Network;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
-use tonic::Status;
 
 pub(crate) use error::{RpcError, code};
 pub(crate) use grpc::{ClnService, name_at as grpc_call_at};
@@ -34,11 +34,12 @@ pub(crate) use methods::usages;
 pub(crate) use notices::notifications;
 pub(crate) use runes::holder;
 pub(crate) use socket::ClnSocket;
+pub(crate) use understood::Understood;
 
-use self::args::Args;
-use self::methods::{Entry, FeesCollected};
+use self::methods::FeesCollected;
 use self::notices::Sights;
-use self::plugins::{PluginMethod, Plugins};
+use self::plugins::{Hook, PluginMethod, Plugins};
+use self::understood::{Target, asked_call};
 use crate::access::{ForeignCall, Grant};
 use crate::api::{Dispatcher, Rpc};
 use crate::app::App;
@@ -68,8 +69,15 @@ struct Shared {
     querying: Bulkhead,
     /// What is watched for subscribers.
     sights: Sights,
-    /// The plugins that run.
+    /// The plugins.
     plugins: Plugins,
+}
+
+/// Who is at the other side of the socket.
+#[derive(Clone)]
+struct LocalClient {
+    identity: Identity,
+    is_plugin: bool,
 }
 
 /// A call of a method.
@@ -80,7 +88,12 @@ struct Call {
 
 impl Cln {
     /// Methods that call through this dispatcher.
-    pub(crate) fn new(dispatcher: Dispatcher, network: Network, network_dir: PathBuf) -> Self {
+    pub(crate) fn new(
+        dispatcher: Dispatcher,
+        network: Network,
+        network_dir: PathBuf,
+        plugins: Option<&PluginsConfig>,
+    ) -> Self {
         let fees_collected = FeesCollected::default();
         let reading = Bulkhead::new(MAX_READING, "too much is being read");
         let querying = Bulkhead::new(MAX_QUERYING, "too much is being queried");
@@ -92,27 +105,41 @@ impl Cln {
             reading,
             querying,
             sights: Sights::default(),
-            plugins: Plugins::default(),
+            plugins: Plugins::new(plugins.map_or(&[], |plugins| &plugins.paths)),
         }))
     }
 
-    /// Answers a call of somebody who may do everything. What has not been begun when this is dropped is
-    /// not begun any more.
+    /// Answers a call of somebody on the socket, who may do everything. What has not been begun when this is
+    /// dropped is not begun any more.
     async fn answer(
         &self,
-        identity: Identity,
-        method: &str,
-        params: Option<Value>,
+        client: LocalClient,
+        (id, method, params): (&Value, &str, Option<Value>),
         filter: Option<&Value>,
     ) -> Result<Value, RpcError> {
+        // Two plugins that ask each other would wait for ever.
+        let has_to_be_asked = !client.is_plugin && self.0.plugins.may_ask(Hook::RpcCommand);
+        let asked = has_to_be_asked.then(|| asked_call(Some(id), method, params.as_ref()));
         let target = self.target(method, params)?;
-        let caller = Caller::known(identity, Grant::Everything);
-        Understood { cln: self.clone(), caller, target }.answer(filter).await
+        let caller = Caller::known(client.identity, Grant::Everything);
+        Understood { cln: self.clone(), caller, target, asked }.answer(filter).await
     }
 
-    /// Lets somebody call a method, if that is allowed with these parameters. The calls of the API that the
-    /// method makes must be allowed, too.
+    /// Lets somebody call a method, if that is allowed with these parameters, and plugins agree. The calls
+    /// of the API that the method makes must be allowed, too.
     pub(crate) fn admit(
+        &self,
+        caller: Caller,
+        name: &str,
+        params: Option<Value>,
+    ) -> Result<Understood, RpcError> {
+        let has_to_be_asked = self.0.plugins.may_ask(Hook::RpcCommand);
+        let asked = has_to_be_asked.then(|| asked_call(None, name, params.as_ref()));
+        Ok(Understood { asked, ..self.permit(caller, name, params)? })
+    }
+
+    /// The same, without asking plugins.
+    fn permit(
         &self,
         caller: Caller,
         name: &str,
@@ -131,7 +158,7 @@ impl Cln {
         };
         let caller = caller.with_foreign_call(call);
         let caller = self.0.dispatcher.admit_foreign(method, caller)?;
-        Ok(Understood { cln: self.clone(), caller, target: target? })
+        Ok(Understood { cln: self.clone(), caller, target: target?, asked: None })
     }
 
     /// The method of this name, and its parameters.
@@ -150,54 +177,29 @@ impl Cln {
         self.0.plugins.methods()
     }
 
-    /// Runs plugins until `stop` is cancelled.
-    pub(crate) async fn run_plugins(self, config: PluginsConfig, stop: CancellationToken) {
-        plugins::run(self, config, stop).await;
+    /// Whether a process is a plugin, or was started by one.
+    fn is_plugin(&self, pid: Option<i32>) -> bool {
+        pid.and_then(plugins::group_of).is_some_and(|group| self.0.plugins.has_group(group))
     }
 
-    /// Runs a method for a caller who is answered elsewhere, if that is allowed.
+    /// Runs plugins until `stop` is cancelled.
+    pub(crate) async fn run_plugins(
+        self,
+        app: Arc<App>,
+        config: PluginsConfig,
+        stop: CancellationToken,
+    ) {
+        plugins::run(self, app, config, stop).await;
+    }
+
+    /// Runs a method for the node itself, or for a subscriber, if that is allowed. Plugins are not asked.
     async fn run(
         &self,
         caller: Caller,
         method: &str,
         params: Option<Value>,
     ) -> Result<Value, RpcError> {
-        self.admit(caller, method, params)?.run().await
-    }
-}
-
-/// A call of a method, with its parameters, that may be made.
-pub(crate) struct Understood {
-    cln: Cln,
-    caller: Caller,
-    target: Target,
-}
-
-/// What is called.
-enum Target {
-    Own(&'static Entry, Args),
-    Plugin(PluginMethod, Option<Value>),
-}
-
-impl Understood {
-    /// Answers the call with what the filter leaves of the answer. What has not been begun when this is
-    /// dropped is not begun any more.
-    pub(crate) async fn answer(self, filter: Option<&Value>) -> Result<Value, RpcError> {
-        let caller = self.caller.clone();
-        let answered = caller.answer(async { Ok::<_, Status>(self.run().await) }).await;
-        let answer = answered.map_err(|status| RpcError::generic(status.message()))??;
-        Ok(match filter {
-            Some(filter) => filter::apply(filter, answer),
-            None => answer,
-        })
-    }
-
-    async fn run(self) -> Result<Value, RpcError> {
-        let Self { cln, caller, target } = self;
-        match target {
-            Target::Own(method, args) => (method.run)(Call { cln, caller }, args).await,
-            Target::Plugin(method, params) => method.call(params).await,
-        }
+        self.permit(caller, method, params)?.run().await
     }
 }
 
@@ -265,7 +267,7 @@ mod tests {
         let permissions = Permissions::with_api_key("aa");
         let stopping = CancellationToken::new();
         let dispatcher = Dispatcher::new(phase, Executor::new(1), stopping, permissions);
-        Cln::new(dispatcher, Network::Regtest, PathBuf::new())
+        Cln::new(dispatcher, Network::Regtest, PathBuf::new(), None)
     }
 
     #[tokio::test]

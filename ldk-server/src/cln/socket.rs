@@ -10,8 +10,8 @@ use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::Cln;
 use super::connection::Connection;
+use super::{Cln, LocalClient};
 use crate::caller::Identity;
 use crate::clock::LogThrottle;
 use crate::config::{UnixSocketConfig, keys};
@@ -107,7 +107,8 @@ async fn serve(
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(write_timeout));
     let identity = Identity::LocalUser { uid: user.uid };
-    Connection::new(Box::pin(stream), cln, identity, crowd).serve(stop, GRACE).await
+    let client = LocalClient { identity, is_plugin: cln.is_plugin(user.pid) };
+    Connection::new(Box::pin(stream), cln, client, crowd).serve(stop, GRACE).await
 }
 
 fn log_full() {

@@ -22,6 +22,8 @@ const WITHOUT_PEER_GATE: &str = "without-peer-gate";
 
 const RESTORE: &str = "restore";
 const RECOVER_NODE: &str = "recover";
+const MIGRATE_STORAGE: &str = "migrate-storage";
+const TO: &str = "to";
 const BACKUP: &str = "backup-file";
 const IDENTITY_FILE: &str = "identity-file";
 const PASSPHRASE_FILE: &str = "passphrase-file";
@@ -52,6 +54,17 @@ pub enum Command {
     Restore(RestoreArgs),
     /// Has the peers close all channels.
     Recover,
+    /// Moves the state of the node to another database.
+    MigrateStorage(StorageKind),
+}
+
+/// Where the state of a node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum StorageKind {
+    /// In PostgreSQL.
+    Postgres,
+    /// In an SQLite file in the storage directory.
+    Sqlite,
 }
 
 /// The arguments of `restore`.
@@ -94,6 +107,10 @@ impl Args {
             Some((RESTORE, restore)) => {
                 (restore.clone(), Some(Command::Restore(restore_args(restore))))
             },
+            Some((MIGRATE_STORAGE, migrate)) => {
+                let to = migrate.get_one(TO).copied();
+                (migrate.clone(), to.map(Command::MigrateStorage))
+            },
             Some((_, recover)) => (recover.clone(), Some(Command::Recover)),
             None => (matches, None),
         };
@@ -131,7 +148,7 @@ impl Args {
                     .action(ArgAction::SetTrue)
                     .help("Print the manual page"),
             ])
-            .subcommands([restore_command(), recover_command()])
+            .subcommands([restore_command(), recover_command(), migrate_storage_command()])
             .args_conflicts_with_subcommands(true);
         with_configuration(command)
     }
@@ -250,6 +267,20 @@ fn recover_command() -> clap::Command {
                 .action(ArgAction::SetTrue)
                 .required(true)
                 .help("Confirm that the peers shall close all channels; this cannot be undone"),
+        );
+    with_configuration(command)
+}
+
+fn migrate_storage_command() -> clap::Command {
+    let command = clap::Command::new(MIGRATE_STORAGE)
+        .about("Move the state of a node that is stopped to PostgreSQL, or back to SQLite")
+        .arg(
+            Arg::new(TO)
+                .long(TO)
+                .value_name("DATABASE")
+                .value_parser(value_parser!(StorageKind))
+                .required(true)
+                .help("Where the state is moved; the configuration has storage.postgres in both cases"),
         );
     with_configuration(command)
 }

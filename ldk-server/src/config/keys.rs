@@ -70,6 +70,44 @@ keys! {
         "Whether the state on disk is always consistent, so that a crash during payments closes no \
          channel",
     ).default("true");
+    STORAGE_POSTGRES_URL: Text(
+        "storage.postgres.url",
+        "PostgreSQL that has the state, without the password; storage.disk.dir_path then has keys and \
+         a working copy",
+    ).value("URL");
+    STORAGE_POSTGRES_PASSWORD: Text(
+        "storage.postgres.password",
+        "Password of its user. Prefer the variable or password_file: other users of the machine can \
+         see flags",
+    ).value("PASSWORD").secret();
+    STORAGE_POSTGRES_PASSWORD_FILE: Text(
+        "storage.postgres.password_file",
+        "File with the password of its user in the first line",
+    ).value("FILE");
+    STORAGE_POSTGRES_TLS: Boolean(
+        "storage.postgres.tls",
+        "Whether the connection has TLS [default: true unless PostgreSQL is on this machine]",
+    );
+    STORAGE_POSTGRES_CA_CERT_PATH: Text(
+        "storage.postgres.ca_cert_path",
+        "PEM certificate of an authority to trust for PostgreSQL, besides the usual ones",
+    ).value("FILE");
+    STORAGE_POSTGRES_SCHEMA: Text(
+        "storage.postgres.schema",
+        "Schema of the tables, of one node only",
+    ).value("NAME").default("\"ldk_server\"");
+    STORAGE_POSTGRES_LEASE_SECS: Number(
+        "storage.postgres.lease_secs",
+        "How long PostgreSQL may be away before this node stops, and another one may take its place",
+    ).value("SECONDS").default("10");
+    STORAGE_POSTGRES_STANDBY: Boolean(
+        "storage.postgres.standby",
+        "Whether a start waits while another node has the state, and takes its place when it is gone",
+    ).default("false");
+    STORAGE_POSTGRES_STATEMENT_TIMEOUT_SECS: Number(
+        "storage.postgres.statement_timeout_secs",
+        "How long PostgreSQL may take for a commit before it is tried again",
+    ).value("SECONDS").default("5");
     BITCOIND_RPC_ADDRESS: Text(
         "bitcoind.rpc_address",
         "Bitcoin Core's RPC server",

@@ -19,7 +19,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use args::{Args, Command, RestoreArgs};
+pub use args::{Args, Command, RestoreArgs, StorageKind};
 pub use chain_source::{
     BitcoindAuth, BitcoindConfig, ChainSource, ElectrumConfig, EsploraConfig, HostPort,
 };
@@ -34,8 +34,8 @@ use ldk_server_grpc::places;
 pub use sections::{
     ChannelsConfig, ClientAuthConfig, ClnGrpcConfig, ClnRestConfig, EventsConfig, HrnConfig,
     HttpConfig, LimitsConfig, LnurlConfig, LogConfig, LogFormat, LogRotation, LspConfig,
-    MetricsConfig, MetricsLogin, PeerLimitsConfig, PhoenixdConfig, PluginsConfig, TlsConfig,
-    UnixSocketConfig, WebhooksConfig,
+    MetricsConfig, MetricsLogin, PeerLimitsConfig, PhoenixdConfig, PluginsConfig, PostgresConfig,
+    TlsConfig, UnixSocketConfig, WebhooksConfig,
 };
 use values::Values;
 
@@ -47,6 +47,8 @@ pub struct Config {
     pub storage_dir: PathBuf,
     /// Whether the state of the channels is written at consistent cuts, before anything leaves.
     pub consistent_cuts: bool,
+    /// The PostgreSQL that has the state, if it is not in the directory.
+    pub postgres: Option<PostgresConfig>,
     /// The directory of the mirror, with one directory for each network.
     pub backup_directory: Option<PathBuf>,
     /// The address of the gRPC service.
@@ -195,6 +197,7 @@ impl Config {
         Ok(Self {
             network,
             consistent_cuts: values.is_on(keys::STORAGE_CONSISTENT_CUTS),
+            postgres: parse::postgres(values)?,
             backup_directory: parse::backup_directory(values)?,
             grpc_address: parse::grpc_address(values)?,
             unix_socket: parse::unix_socket(values)?,

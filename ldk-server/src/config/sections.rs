@@ -14,6 +14,29 @@ use secrecy::SecretString;
 
 use super::{CorsOrigins, HostPort};
 
+/// The PostgreSQL that has the state.
+#[derive(Clone)]
+pub struct PostgresConfig {
+    /// The servers, the user and the database.
+    pub server: tokio_postgres::Config,
+    /// The password of the user.
+    pub password: Option<SecretString>,
+    /// A file with the password, in place of it.
+    pub password_file: Option<PathBuf>,
+    /// Whether the connection has TLS.
+    pub has_tls: bool,
+    /// A certificate authority to trust besides the usual ones.
+    pub ca_cert_path: Option<PathBuf>,
+    /// The schema of the tables.
+    pub schema: String,
+    /// How long the lease lasts.
+    pub lease: Duration,
+    /// Whether a start waits while another node has the lease.
+    pub is_standby: bool,
+    /// How long a statement may take.
+    pub statement_timeout: Duration,
+}
+
 /// Trusted peers, the reserve, and the defaults of channels.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ChannelsConfig {

@@ -76,6 +76,11 @@ impl Values {
         self.sections.contains(section) || self.of.keys().any(|name| is_in_section(name))
     }
 
+    /// Whether this key has a value that is not its default.
+    pub(super) fn is_given(&self, key: &Definition) -> bool {
+        self.of.get(key.name).is_some_and(|(_, source)| *source != Source::Default)
+    }
+
     pub(super) fn source<T>(&self, key: Key<T>) -> Option<Source> {
         self.of.get(key.name()).map(|(_, source)| *source)
     }

@@ -84,8 +84,8 @@ pub(super) fn meaning(event: Event) -> Meaning {
             claim_deadline,
             custom_records,
         } => {
-            let held = Held { payment_hash, claimable_amount_msat, claim_deadline };
-            claimable(payment_id, held, custom_records)
+            let held = Held { payment_hash, claimable_amount_msat, claim_deadline, custom_records };
+            claimable(payment_id, held)
         },
         Event::PaymentForwarded {
             prev_channel_id,
@@ -228,10 +228,10 @@ fn failed(payment: Option<PaymentId>, reason: PaymentFailureReason) -> Meaning {
     }
 }
 
-fn claimable(payment: PaymentId, held: Held, custom_records: Vec<CustomTlvRecord>) -> Meaning {
+fn claimable(payment: PaymentId, held: Held) -> Meaning {
     let publication = PaymentClaimable {
         payment: None,
-        custom_records: records(custom_records),
+        custom_records: records(held.custom_records.clone()),
         claim_deadline: held.claim_deadline,
         claimable_amount_msat: Some(held.claimable_amount_msat),
     };

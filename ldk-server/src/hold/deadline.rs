@@ -128,7 +128,9 @@ mod tests {
     const DEADLINE: u32 = 500;
 
     fn held(claim_deadline: Option<u32>) -> Held {
-        Held { payment_hash: PaymentHash([1; 32]), claimable_amount_msat: 1, claim_deadline }
+        let payment_hash = PaymentHash([1; 32]);
+        let custom_records = Vec::new();
+        Held { payment_hash, claimable_amount_msat: 1, claim_deadline, custom_records }
     }
 
     fn at(height: u32, state: HoldState, blocks_before: u32) -> Duty {

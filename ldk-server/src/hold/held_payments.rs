@@ -12,6 +12,7 @@ use ldk_server_grpc::events::event_envelope::Event as Published;
 use ldk_server_grpc::events::{PaymentFailedBack, PaymentFailedBackReason};
 use tokio::task::JoinError;
 
+use super::approval::Approvals;
 use super::state::HoldStates;
 use super::{FailReason, Held, HoldState, LockedHold, Process};
 use crate::store::{NewEvent, Store, dedup_key};
@@ -21,6 +22,8 @@ pub struct HeldPayments {
     node: Arc<Node>,
     store: Arc<Store>,
     states: HoldStates,
+    /// Those that others are asked about, if there is anybody to ask.
+    pub(super) approvals: Option<Approvals>,
 }
 
 /// Why the outcome of a held payment is unknown.
@@ -45,9 +48,13 @@ pub enum HoldError {
 impl HeldPayments {
     /// Those in this store, with the library in agreement: whatever ended the last run may have
     /// ended it half-way. Nobody may have called yet.
-    pub fn open(node: Arc<Node>, store: Arc<Store>) -> Result<Self, HoldError> {
+    pub fn open(
+        node: Arc<Node>,
+        store: Arc<Store>,
+        approvals: Option<Approvals>,
+    ) -> Result<Self, HoldError> {
         let states = HoldStates::open(Arc::clone(&store))?;
-        let payments = Self { node, store, states };
+        let payments = Self { node, store, states, approvals };
         for payment_hash in payments.payment_hashes() {
             payments.resume(payments.lock(payment_hash))?;
         }
@@ -88,7 +95,7 @@ impl HeldPayments {
             (Some(PaymentStatus::Pending), None | Some(HoldState::Claimable)) => {
                 self.store.invoice_is_held(held.payment_hash.0);
                 hold.put(held.clone(), HoldState::Claimable)?;
-                Ok(!self.claim_with_own_preimage(&mut hold, (held, HoldState::Claimable))?)
+                Ok(!self.decide(&mut hold, held)?)
             },
             (Some(PaymentStatus::Pending), Some(state @ HoldState::Claiming(_))) => {
                 self.claim_with_own_preimage(&mut hold, (held, state))?;
@@ -132,16 +139,40 @@ impl HeldPayments {
         Ok(claimed)
     }
 
+    /// Claims a payment if the server has its preimage, or has others asked about it first; tells whether
+    /// it is one of those.
+    fn decide(&self, hold: &mut LockedHold<'_>, held: Held) -> Result<bool, HoldError> {
+        let Some(approvals) = &self.approvals else {
+            return self.claim_with_own_preimage(hold, (held, HoldState::Claimable));
+        };
+        let is_own = self.own_preimage(&held.payment_hash)?.is_some();
+        if is_own {
+            approvals.ask_about(held.payment_hash);
+        }
+        Ok(is_own)
+    }
+
+    /// The preimage with which the server claims a payment by itself.
+    pub(super) fn own_preimage(&self, hash: &PaymentHash) -> io::Result<Option<PaymentPreimage>> {
+        Ok(self.store.own_preimage(hash.0)?.map(PaymentPreimage))
+    }
+
+    /// The payment, if it is open what becomes of it.
+    pub(super) fn open_payment(&self, hash: &PaymentHash) -> Option<Held> {
+        let (held, state) = self.states.get(hash)?;
+        (state == HoldState::Claimable).then_some(held)
+    }
+
     /// Claims a payment whose preimage the caller has left with its invoice; tells whether there is one.
     /// The library takes a second claim for none, so one that a crash may have cut short is repeated.
-    fn claim_with_own_preimage(
+    pub(super) fn claim_with_own_preimage(
         &self,
         hold: &mut LockedHold<'_>,
         claim: (Held, HoldState),
     ) -> Result<bool, HoldError> {
         let payment_hash = hold.payment_hash();
-        let Some(preimage) = self.store.own_preimage(payment_hash.0)? else { return Ok(false) };
-        if let Err(source) = self.claim(hold, claim, PaymentPreimage(preimage))? {
+        let Some(preimage) = self.own_preimage(&payment_hash)? else { return Ok(false) };
+        if let Err(source) = self.claim(hold, claim, preimage)? {
             tracing::error!(%payment_hash, error = %source, "a payment cannot be claimed");
         }
         Ok(true)
@@ -207,7 +238,11 @@ impl HeldPayments {
             (HoldState::Claimable | HoldState::Claiming(_), Some(PaymentStatus::Pending)) => {
                 let amount_msat = held.claimable_amount_msat;
                 self.store.invoice_is_held(hash.0);
-                if self.claim_with_own_preimage(&mut hold, (held, state))? {
+                let is_decided = match state {
+                    HoldState::Claimable => self.decide(&mut hold, held)?,
+                    _ => self.claim_with_own_preimage(&mut hold, (held, state))?,
+                };
+                if is_decided {
                     return Ok(());
                 }
                 tracing::info!(payment_hash = %hash, amount_msat, "payment held");
@@ -227,7 +262,7 @@ impl HeldPayments {
 }
 
 fn tell_log(held: &Held, reason: FailReason) {
-    let Held { payment_hash, claimable_amount_msat, claim_deadline } = held;
+    let Held { payment_hash, claimable_amount_msat, claim_deadline, .. } = held;
     match reason {
         FailReason::Requested => tracing::info!(%payment_hash, "payment failed back on request"),
         FailReason::Deadline => tracing::warn!(

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use ldk_node::CustomTlvRecord;
 use ldk_node::lightning::io;
 use ldk_node::lightning_types::payment::PaymentHash;
 use prost::Message as _;
@@ -21,6 +22,8 @@ pub struct Held {
     pub claimable_amount_msat: u64,
     /// The block height by which it must be claimed.
     pub claim_deadline: Option<u32>,
+    /// What its payer has sent along.
+    pub custom_records: Vec<CustomTlvRecord>,
 }
 
 /// The state of a held payment.
@@ -145,6 +148,16 @@ struct Record {
     claim_deadline: Option<u32>,
     #[prost(uint32, tag = "3")]
     state: u32,
+    #[prost(message, repeated, tag = "4")]
+    custom_records: Vec<TlvOnDisk>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct TlvOnDisk {
+    #[prost(uint64, tag = "1")]
+    type_num: u64,
+    #[prost(bytes = "vec", tag = "2")]
+    value: Vec<u8>,
 }
 
 impl Record {
@@ -156,12 +169,21 @@ impl Record {
             HoldState::FailingBack(FailReason::Deadline) => 4,
             HoldState::FailedBack => 5,
         };
-        let Held { payment_hash: _, claimable_amount_msat, claim_deadline } = *held;
-        Self { claimable_amount_msat, claim_deadline, state }
+        let Held { payment_hash: _, claimable_amount_msat, claim_deadline, custom_records } = held;
+        let on_disk = |record: &CustomTlvRecord| TlvOnDisk {
+            type_num: record.type_num,
+            value: record.value.clone(),
+        };
+        Self {
+            claimable_amount_msat: *claimable_amount_msat,
+            claim_deadline: *claim_deadline,
+            state,
+            custom_records: custom_records.iter().map(on_disk).collect(),
+        }
     }
 
     fn payment(self, key: &str) -> Option<(Held, HoldState)> {
-        let Self { claimable_amount_msat, claim_deadline, state } = self;
+        let Self { claimable_amount_msat, claim_deadline, state, custom_records } = self;
         let state = match state {
             1 => HoldState::Claimable,
             2 => HoldState::Claiming(Process::Earlier),
@@ -173,7 +195,9 @@ impl Record {
         let mut hash = [0; 32];
         hex::decode_to_slice(key, &mut hash).ok()?;
         let payment_hash = PaymentHash(hash);
-        Some((Held { payment_hash, claimable_amount_msat, claim_deadline }, state))
+        let record = |TlvOnDisk { type_num, value }| CustomTlvRecord { type_num, value };
+        let custom_records = custom_records.into_iter().map(record).collect();
+        Some((Held { payment_hash, claimable_amount_msat, claim_deadline, custom_records }, state))
     }
 }
 
@@ -184,7 +208,9 @@ mod tests {
 
     fn held(byte: u8, claim_deadline: Option<u32>) -> Held {
         let payment_hash = PaymentHash([byte; 32]);
-        Held { payment_hash, claimable_amount_msat: u64::from(byte), claim_deadline }
+        let custom_records = vec![CustomTlvRecord { type_num: 65_537, value: vec![byte; 3] }];
+        let claimable_amount_msat = u64::from(byte);
+        Held { payment_hash, claimable_amount_msat, claim_deadline, custom_records }
     }
 
     #[test]

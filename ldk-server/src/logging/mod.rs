@@ -36,8 +36,17 @@ use repeats::RepeatFilter;
 use spans::Spans;
 
 /// Libraries whose debug lines are of no use to an operator.
-const QUIET_TARGETS: [&str; 8] =
-    ["h2", "hyper", "hyper_util", "mio", "reqwest", "rustls", "tokio_util", "tonic"];
+const QUIET_TARGETS: [&str; 9] = [
+    "h2",
+    "hyper",
+    "hyper_util",
+    "mio",
+    "reqwest",
+    "rustls",
+    "tokio_postgres",
+    "tokio_util",
+    "tonic",
+];
 
 /// How long the end of the process waits for the last lines.
 const LAST_LINES: Duration = Duration::from_millis(500);

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ldk_node::{Node, NodeError};
+use tokio::sync::watch;
 use tokio::task::spawn_blocking;
+use tokio_util::sync::CancellationToken;
 
 use super::{NodeStartError, builder, stale_scids};
 use crate::chain::bitcoind;
@@ -14,10 +16,11 @@ use crate::chain::gate::ChainGate;
 use crate::chain::{ChainError, ProbeError, network_check, rebroadcast, tls};
 use crate::config::{ChainSource, Config};
 use crate::gate::{ListeningSockets, PeerGate, Settings};
+use crate::postgres;
 use crate::recovery::Recovery;
 use crate::rollback;
 use crate::secrets::Entropy;
-use crate::store::{CutsRefused, Journal, KvOwner, Store};
+use crate::store::{CutsRefused, Journal, KvOwner, Standby, Store};
 
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(30);
@@ -44,6 +47,8 @@ pub enum StartPhase {
     Loading,
     /// The chain source does not answer yet, for this reason.
     Waiting(String),
+    /// This node has the state.
+    Standby(String),
 }
 
 /// For callers with the key: a reason may contain addresses.
@@ -52,6 +57,9 @@ impl fmt::Display for StartPhase {
         match self {
             Self::Loading => formatter.write_str(self.public_text()),
             Self::Waiting(reason) => formatter.write_str(reason),
+            Self::Standby(holder) => {
+                write!(formatter, "standby: the state of this node is held by {holder}")
+            },
         }
     }
 }
@@ -62,6 +70,7 @@ impl StartPhase {
         match self {
             Self::Loading => "loading the node",
             Self::Waiting(_) => "waiting for the chain source",
+            Self::Standby(_) => "standby",
         }
     }
 }
@@ -78,7 +87,7 @@ pub async fn start(
     wait_for_chain_source(&config, report).await?;
     report(StartPhase::Loading);
     let cookie = CookieWatch::new(&config.chain_source);
-    let (store, journal) = open_store(&config, on_store_failure).await?;
+    let (store, journal) = open_store(&config, report, on_store_failure).await?;
     let recovery = Recovery::begin(Arc::clone(&config), &store).await?;
     let (gate, chain_gate) = open_gates(&config, sockets, &store, &journal).await?;
     let node = load(&config, entropy, &store, &gate, &chain_gate).await?;
@@ -109,12 +118,17 @@ async fn wait_for_chain_source(
 /// Opens the database, unless its state is too old, and the journal of broadcasts in it.
 async fn open_store(
     config: &Arc<Config>,
+    report: &(dyn Fn(StartPhase) + Sync),
     on_failure: impl FnOnce(&str) + Send + 'static,
 ) -> Result<(Arc<Store>, Arc<Journal>), NodeStartError> {
     let config = Arc::clone(config);
+    let (tell_holder, mut holder) = watch::channel(String::new());
+    let interrupted = CancellationToken::new();
+    let standby = Standby::new(tell_holder, interrupted.clone());
+    // A start that is given up waits for nobody.
+    let _interrupt = interrupted.drop_guard();
     let open = spawn_blocking(move || {
-        let owner = if config.library_store { KvOwner::Library } else { KvOwner::Server };
-        let store = Arc::new(Store::open(&config.network_dir(), owner, on_failure)?);
+        let store = Arc::new(open_database(&config, standby, on_failure)?);
         rollback::check(&store, &config)?;
         store.resolve_unsent_payments()?;
         let journal = Journal::open(Arc::clone(&store))?;
@@ -127,7 +141,36 @@ async fn open_store(
         }
         Ok::<_, NodeStartError>((store, Arc::new(journal)))
     });
-    open.await?
+    tokio::pin!(open);
+    loop {
+        tokio::select! {
+            opened = &mut open => return opened?,
+            Ok(()) = holder.changed() => {
+                let holder = holder.borrow_and_update().clone();
+                tracing::info!(holder, "standby: another node has the state");
+                report(StartPhase::Standby(holder));
+            },
+        }
+    }
+}
+
+/// Opens the database where it is configured to be.
+fn open_database(
+    config: &Config,
+    standby: Standby,
+    on_failure: impl FnOnce(&str) + Send + 'static,
+) -> Result<Store, NodeStartError> {
+    let dir = config.network_dir();
+    if let Some(postgres) = &config.postgres {
+        let settings = postgres::settings(postgres, &dir)?;
+        let settings = match postgres.is_standby {
+            true => settings.waiting(standby),
+            false => settings,
+        };
+        return Ok(Store::open_postgres(&dir, settings, on_failure)?);
+    }
+    let owner = if config.library_store { KvOwner::Library } else { KvOwner::Server };
+    Ok(Store::open(&dir, owner, on_failure)?)
 }
 
 /// Opens the gates that the node reaches its peers and its chain source through.

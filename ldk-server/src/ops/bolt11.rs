@@ -1,6 +1,6 @@
 //! BOLT 11 invoices.
 
-use ldk_node::bitcoin::hashes::{Hash as _, sha256};
+use ldk_node::bitcoin::hashes::Hash as _;
 use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_node::lightning_invoice::Bolt11Invoice;
 use ldk_node::lightning_types::payment::{PaymentHash, PaymentPreimage};
@@ -20,6 +20,10 @@ use crate::store::{PaymentStatus, making_invoice, payment_id};
 
 /// Creates an invoice, unless the same request has made one with its label.
 pub fn receive(app: &App, terms: &Terms, noted: Noted) -> Result<Bolt11Invoice, Error> {
+    // The library claims what it has chosen the preimage of, and asks nobody.
+    if app.held.is_approval_wanted() {
+        return receive_with_preimage(app, terms, noted, hold::new_preimage());
+    }
     let invoice =
         make_once(app, noted, || Ok(Made::invoice(&make(app, terms)?, InvoiceKind::Bolt11)))?;
     invoice.parse().map_err(Error::internal)
@@ -32,9 +36,8 @@ pub fn receive_with_preimage(
     noted: Noted,
     preimage: PaymentPreimage,
 ) -> Result<Bolt11Invoice, Error> {
-    let hash = PaymentHash(sha256::Hash::hash(&preimage.0).to_byte_array());
     let invoice = make_once(app, noted, || {
-        let invoice = hold::make(app, terms, hash)?;
+        let invoice = hold::make(app, terms, hold::hash_of(&preimage))?;
         Ok(Made::invoice(&invoice, InvoiceKind::Bolt11WithPreimage).claimed_with(preimage))
     })?;
     invoice.parse().map_err(Error::internal)

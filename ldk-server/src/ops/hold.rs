@@ -1,6 +1,7 @@
 //! Invoices whose preimage only the caller knows: payments to them are held until the caller claims
 //! them or fails them.
 
+use ldk_node::bitcoin::hashes::{Hash as _, sha256};
 use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_node::lightning_invoice::Bolt11Invoice;
 use ldk_node::lightning_types::payment::{PaymentHash, PaymentPreimage};
@@ -42,6 +43,16 @@ pub(super) fn make(app: &App, terms: &Terms, hash: PaymentHash) -> Result<Bolt11
     Ok(invoice)
 }
 
+/// A preimage that nobody else knows.
+pub(super) fn new_preimage() -> PaymentPreimage {
+    PaymentPreimage(rand::random())
+}
+
+/// The hash of a preimage.
+pub(super) fn hash_of(preimage: &PaymentPreimage) -> PaymentHash {
+    PaymentHash(sha256::Hash::hash(&preimage.0).to_byte_array())
+}
+
 /// Claims a held payment. The amount, if given, is the one that the caller expects.
 pub fn claim(
     app: &App,
@@ -51,6 +62,11 @@ pub fn claim(
 ) -> Result<(), Error> {
     let mut hold = app.held.lock(hash);
     let payment = known(app, &hash)?;
+    if app.held.needs_approval(&hash).map_err(Error::internal)? {
+        return refused(
+            "the node claims this payment by itself, when the plugins have agreed that must be asked",
+        );
+    }
     let (held, state) = may_claim(&payment, hold.get(), app.held.height())?;
     if let Some(amount_msat) = claimable_amount_msat {
         check_amount(&payment, &held, amount_msat)?;
@@ -238,7 +254,8 @@ mod tests {
     }
 
     fn held(claimable_amount_msat: u64) -> Held {
-        Held { payment_hash: HASH, claimable_amount_msat, claim_deadline: Some(DEADLINE) }
+        let (claim_deadline, custom_records) = (Some(DEADLINE), Vec::new());
+        Held { payment_hash: HASH, claimable_amount_msat, claim_deadline, custom_records }
     }
 
     fn pending() -> PaymentDetails {

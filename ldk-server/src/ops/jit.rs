@@ -8,9 +8,11 @@ use ldk_node::NodeError;
 use ldk_node::bitcoin::hashes::Hash as _;
 use ldk_node::lightning::ln::channelmanager::PaymentId;
 use ldk_node::lightning_invoice::{Bolt11Invoice, Bolt11InvoiceDescription};
+use ldk_node::lightning_types::payment::PaymentPreimage;
 use ldk_node::payment::{PaymentDetails, PaymentKind};
 use ldk_server_grpc::types::InvoiceKind;
 
+use super::hold;
 use super::labels::{self, Made, Noted, make_once};
 use super::peers::{self, PeerAddress};
 use crate::app::{App, LiquidityProvider};
@@ -105,26 +107,48 @@ pub(super) fn unreachable(error: Error) -> Error {
 fn order_channel(app: &App, order: Order) -> Result<String, Error> {
     let Order { price, description, expiry_secs, noted } = order;
     make_once(app, noted, || {
-        let invoice = make(app, &price, &description, expiry_secs)?;
-        Ok(Made::invoice(&invoice, InvoiceKind::Bolt11Jit))
+        // The library claims what it has chosen the preimage of, and asks nobody.
+        let preimage = app.held.is_approval_wanted().then(hold::new_preimage);
+        let invoice = make(app, &price, (&description, expiry_secs), preimage.as_ref())?;
+        let made = Made::invoice(&invoice, InvoiceKind::Bolt11Jit);
+        Ok(match preimage {
+            Some(preimage) => made.claimed_with(preimage),
+            None => made,
+        })
     })
 }
 
 fn make(
     app: &App,
     price: &Price,
-    description: &Bolt11InvoiceDescription,
-    expiry_secs: u32,
+    (description, expiry_secs): (&Bolt11InvoiceDescription, u32),
+    preimage: Option<&PaymentPreimage>,
 ) -> Result<Bolt11Invoice, Error> {
     let bolt11 = app.node.bolt11_payment();
     let started = Instant::now();
-    let invoice = making_wanted_invoice(expiry_secs, is_payable, || match *price {
-        Price::Fixed { amount_msat, max_fee_msat } => {
+    let hash = preimage.map(hold::hash_of);
+    let invoice = making_wanted_invoice(expiry_secs, is_payable, || match (price, hash) {
+        (&Price::Fixed { amount_msat, max_fee_msat }, None) => {
             bolt11.receive_via_jit_channel(amount_msat, description, expiry_secs, max_fee_msat)
         },
-        Price::Variable { max_fee_ppm } => {
+        (&Price::Fixed { amount_msat, max_fee_msat }, Some(hash)) => bolt11
+            .receive_via_jit_channel_for_hash(
+                amount_msat,
+                description,
+                expiry_secs,
+                max_fee_msat,
+                hash,
+            ),
+        (&Price::Variable { max_fee_ppm }, None) => {
             bolt11.receive_variable_amount_via_jit_channel(description, expiry_secs, max_fee_ppm)
         },
+        (&Price::Variable { max_fee_ppm }, Some(hash)) => bolt11
+            .receive_variable_amount_via_jit_channel_for_hash(
+                description,
+                expiry_secs,
+                max_fee_ppm,
+                hash,
+            ),
     })
     .map_err(Error::internal)?;
     let invoice = invoice.map_err(|error| refusal(error, price, started.elapsed()))?;

@@ -18,7 +18,7 @@ use crate::chain::fee_rates::FeeRates;
 use crate::compat::node_features;
 use crate::config::{Config, LspConfig};
 use crate::events::{EventLoop, replaying};
-use crate::hold::HeldPayments;
+use crate::hold::{Approvals, HeldPayments};
 use crate::hrn::Names;
 use crate::intents::Intents;
 use crate::lnurl;
@@ -57,7 +57,9 @@ pub(super) async fn assemble(
     let events = Arc::clone(&services.events);
     let assembling = tokio::task::spawn_blocking(move || {
         permissions.runes.load(Arc::clone(&store))?;
-        let held = Arc::new(HeldPayments::open(Arc::clone(&node), Arc::clone(&store))?);
+        let approvals = config.cln_plugins.as_ref().map(|_| Approvals::new());
+        let held = HeldPayments::open(Arc::clone(&node), Arc::clone(&store), approvals)?;
+        let held = Arc::new(held);
         let settings = Arc::new(ChannelSettings::new(Arc::clone(&node)));
         let (of_node, of_store) = (Arc::clone(&node), Arc::clone(&store));
         let stop = stopping.clone();

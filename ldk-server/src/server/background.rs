@@ -84,7 +84,7 @@ impl Lifetime {
     ) {
         self.spawn_with_events(app);
         self.spawn_serving(app);
-        self.spawn_plugins(services);
+        self.spawn_plugins(services, app);
         self.spawn_retention(app);
         if self.config.metrics.enabled {
             self.spawn_metrics(services, running, app, certificate.clone());
@@ -124,9 +124,10 @@ impl Lifetime {
     }
 
     /// Spawns the task that runs plugins, if there are any.
-    fn spawn_plugins(&mut self, services: &Services) {
+    fn spawn_plugins(&mut self, services: &Services, app: &Arc<App>) {
         if let Some(plugins) = self.config.cln_plugins.clone() {
-            let running = services.cln.clone().run_plugins(plugins, self.stop.serving().clone());
+            let (app, stop) = (Arc::clone(app), self.stop.serving().clone());
+            let running = services.cln.clone().run_plugins(app, plugins, stop);
             self.tasks.spawn(ShutdownPhase::Serving, "plugins", running);
         }
     }

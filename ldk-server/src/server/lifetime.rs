@@ -1,9 +1,11 @@
 //! What there is from the beginning of a start to the end of the shutdown.
 
+use std::future::pending;
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use super::tasks::TaskEnded;
 use super::{StartError, Stop, Tasks};
 use crate::api;
 use crate::clock::unix_secs;
@@ -55,6 +57,16 @@ impl Lifetime {
             started = starting => Ok(started?),
             () = interrupt => Err(StartError::Interrupted),
         }
+    }
+
+    /// Waits until a vital task has ended or any task has panicked.
+    pub(super) async fn failed(&mut self) -> TaskEnded {
+        let ended = self.tasks.failed().await;
+        if self.readiness.has_database_failed() {
+            // That is why it has ended, and the process ends in a moment, with the exit code of that.
+            return pending().await;
+        }
+        ended
     }
 
     /// Ends the process when the database cannot be written any more.

@@ -96,7 +96,7 @@ impl Server {
     /// Waits until the server has to stop.
     pub async fn ended(&mut self) -> ShutdownReason {
         tokio::select! {
-            ended = self.lifetime.tasks.failed() => ShutdownReason::Failed(ended.to_string()),
+            ended = self.lifetime.failed() => ShutdownReason::Failed(ended.to_string()),
             () = self.running.cookie.replaced() => ShutdownReason::NewCookie,
             () = self.running.recovery.progress() => ShutdownReason::ChannelClosed,
         }

@@ -65,7 +65,8 @@ impl Services {
         let calls = Executor::new(config.limits.max_calls_in_flight);
         let stopping = lifetime.stop.serving().clone();
         let dispatcher = Dispatcher::new(phase, calls.clone(), stopping, permissions.clone());
-        let cln = Cln::new(dispatcher.clone(), config.network, config.network_dir());
+        let (network, dir) = (config.network, config.network_dir());
+        let cln = Cln::new(dispatcher.clone(), network, dir, config.cln_plugins.as_ref());
         let events = Arc::<JsonEvents>::default();
         let feeds = Feeds::new(dispatcher.clone(), Arc::clone(&events));
         let body_timeout = config.limits.request_timeout;

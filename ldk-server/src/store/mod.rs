@@ -1,8 +1,8 @@
 //! Where the node and the server keep their state: the library's records in its own format, and beside
 //! them the history of payments and forwards, and the events.
 //!
-//! [`backend`] is the seam to the database. The only one so far is one SQLite file; it is named here,
-//! where it is chosen, and nowhere else above `sqlite/`.
+//! [`backend`] is the seam to the database: one SQLite file, or PostgreSQL with such a file as its
+//! working copy. They are named here, where one is chosen, and nowhere else above.
 
 mod audit;
 mod backend;
@@ -24,6 +24,7 @@ mod kv;
 mod metrics;
 mod model;
 mod payments;
+mod postgres;
 mod retention;
 mod sqlite;
 mod upkeep;
@@ -32,6 +33,7 @@ mod writer;
 use std::mem;
 use std::path::Path;
 use std::str::FromStr as _;
+use std::sync::{Arc, Mutex, PoisonError};
 
 pub use audit::AuditRecord;
 pub use budgets::{NotReserved, Reserved};
@@ -72,6 +74,7 @@ pub use payments::{
     NotWritten, PaymentCounts, making_invoice, making_wanted_invoice, noting_payment, payment_id,
     with_notes,
 };
+pub use postgres::{Moved, PostgresSettings, Standby, move_to_postgres, move_to_sqlite};
 pub use retention::EventCounts;
 pub use sqlite::epoch::epoch_of;
 pub(crate) use sqlite::log::log_of;
@@ -139,6 +142,25 @@ impl Store {
             KvOwner::Library => (Some(Box::new(sqlite::open_library(dir)?)), SyncMode::Off),
         };
         Self::on(sqlite::open(dir, sync_mode)?, library, on_failure)
+    }
+
+    /// Opens the state in PostgreSQL, with a working copy in this directory, or creates both.
+    /// `on_failure` is also called when another node may write.
+    pub fn open_postgres(
+        dir: &Path,
+        settings: PostgresSettings,
+        on_failure: impl FnOnce(&str) + Send + 'static,
+    ) -> io::Result<Self> {
+        let once = Arc::new(Mutex::new(Some(on_failure)));
+        // Whoever comes second waits until the first has been told.
+        let tell = move |reason: &str| {
+            let mut once = once.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(on_failure) = once.take() {
+                on_failure(reason);
+            }
+        };
+        let on_lost = tell.clone();
+        Self::on(postgres::open(dir, settings, on_lost)?, None, tell)
     }
 
     /// The store that keeps its state in this database.

@@ -5,6 +5,7 @@ mod client;
 mod floods;
 mod framing;
 mod grpc;
+mod hooks;
 mod own_data;
 mod payments;
 mod plugins;
@@ -23,7 +24,9 @@ use e2e_tests::{Network, Node, Port};
 use serde_json::json;
 
 use self::client::Pyln;
+use self::hooks::Deciding;
 use crate::cln_rest::{Program, Rest};
+use crate::jit;
 
 const CHANNEL_SATS: u64 = 1_000_000;
 const SECTION: &str = "[cln]\nrpc_file = \"lightning-rpc\"\n";
@@ -149,6 +152,59 @@ async fn programs_of_the_plugin_protocol_run_beside_the_node() -> Result<()> {
     plugins::one_that_hangs_holds_up_nobody(&pyln).await?;
     plugins::one_that_ends_is_started_again(&pyln).await?;
     plugins::they_end_with_the_node(&pyln, &alice).await?;
+    network.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plugins_decide_on_payments() -> Result<()> {
+    let network = Network::start().await?;
+    let dir = tempfile::tempdir()?;
+    let write = |name| Deciding::write(dir.path(), name, "accept");
+    let plugins = [write("first").await?, write("second").await?];
+    let section = format!("{SECTION}{}", hooks::lines(&plugins));
+    let (alice, bob) = tokio::try_join!(network.node_with("alice", section), network.node("bob"))?;
+    network.fund(&[&bob], 2 * CHANNEL_SATS).await?;
+    network.open_channel(&bob, &alice, CHANNEL_SATS, CHANNEL_SATS / 2).await?;
+    let pyln = Pyln::new(socket(&alice)).await?;
+    hooks::an_accepted_payment_is_claimed(&pyln, [&alice, &bob], &plugins).await?;
+    hooks::a_rejected_payment_is_sent_back(&pyln, &bob, &plugins).await?;
+    hooks::a_payment_waits_for_a_plugin_that_says_nothing(&pyln, &bob, &plugins).await?;
+    hooks::nothing_is_claimed_unasked_after_a_restart(&pyln, [&alice, &bob], &plugins).await?;
+    hooks::a_payment_goes_back_before_its_deadline(&pyln, &network, &bob, &plugins).await?;
+    network.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plugins_decide_on_payments_through_new_channels() -> Result<()> {
+    let network = Network::start_for(3).await?;
+    let (payer, lsp) =
+        tokio::try_join!(network.node("payer"), network.node_with("lsp", jit::service(100)))?;
+    network.fund(&[&payer, &lsp], 20 * CHANNEL_SATS).await?;
+    network.open_channel(&payer, &lsp, 5 * CHANNEL_SATS, 0).await?;
+    let dir = tempfile::tempdir()?;
+    let plugins = [Deciding::write(dir.path(), "only", "accept").await?];
+    let sections = format!("{}{SECTION}{}", jit::client_of(&lsp), hooks::lines(&plugins));
+    let client = network.node_with("client", sections).await?;
+    hooks::payments_through_new_channels_are_decided_on(&payer, &client, &plugins[0]).await?;
+    network.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plugins_decide_on_calls() -> Result<()> {
+    let (network, port) = (Network::start_alone().await?, Port::claim()?);
+    let dir = tempfile::tempdir()?;
+    let write = |name, mode| Deciding::write(dir.path(), name, mode);
+    let plugins = [write("first", "decide").await?, write("second", "pass").await?];
+    let rest = format!("rest_address = \"{}\"\nrest_tls = false\n", port.address());
+    let section = format!("{SECTION}{rest}{}", hooks::lines(&plugins));
+    let alice = network.node_with("alice", section).await?;
+    let pyln = Pyln::new(socket(&alice)).await?;
+    let rest = Rest::new(&alice, format!("http://localhost:{}", port.number())).await?;
+    hooks::options_that_no_plugin_has_are_named(&alice).await?;
+    hooks::a_call_is_made_or_replaced_or_answered(&pyln, &plugins).await?;
+    hooks::a_call_in_the_place_of_another_must_be_allowed(&pyln, &rest).await?;
+    hooks::plugins_do_not_wait_for_themselves(&pyln).await?;
+    hooks::without_an_answer_a_call_is_not_made(&pyln).await?;
     network.stop().await
 }
 

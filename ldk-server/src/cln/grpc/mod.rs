@@ -83,7 +83,8 @@ impl ClnService {
             let params = params::of(request.get_ref());
             let params =
                 params.map_err(|error| failure(rpc, &RpcError::params(error.to_string())))?;
-            let answered = cln.run(caller, method, Some(params)).await;
+            let answered = async { cln.admit(caller, method, Some(params))?.run().await };
+            let answered = answered.await;
             let answer = answered.map_err(|error| failure(rpc, &error))?;
             answers::message(&rpc.response, &answer).map(tonic::Response::new).map_err(unfit)
         })

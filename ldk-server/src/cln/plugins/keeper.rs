@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::hooks::Hook;
 use super::link::Link;
 use super::manifest::Manifest;
 use super::process::Process;
@@ -28,6 +29,8 @@ const LAST_PAUSE: Duration = Duration::from_secs(60);
 pub(super) struct Keeper {
     pub(super) cln: Cln,
     pub(super) config: PluginsConfig,
+    /// Its place in the configuration.
+    pub(super) place: usize,
     pub(super) path: PathBuf,
     pub(super) plugins: Plugins,
 }
@@ -55,10 +58,12 @@ impl Keeper {
             match self.run_once(&stop).await {
                 Outcome::Stopped { .. } => return,
                 Outcome::Disabled(reason) => {
+                    self.plugins.disable(self.place);
                     tracing::info!(plugin, reason, "a plugin does not want to run");
                     return;
                 },
                 Outcome::Failed(error) if error.is_lasting() => {
+                    self.plugins.leave_out(self.place);
                     tracing::error!(plugin, %error, "a plugin is left out");
                     return;
                 },
@@ -79,6 +84,7 @@ impl Keeper {
             Ok(started) => started,
             Err(error) => return Outcome::Failed(PluginError::Start(error)),
         };
+        self.plugins.set_group(self.place, process.group());
         let (link, unread) = Link::new();
         let link = Arc::new(link);
         let notified = |topic: &str, params: &Value| self.notified(topic, params);
@@ -97,6 +103,7 @@ impl Keeper {
         drop(carrying);
         link.close();
         process.end().await;
+        self.plugins.set_group(self.place, None);
         outcome
     }
 
@@ -109,14 +116,21 @@ impl Keeper {
             Some(Ok(manifest)) => manifest,
         };
         let plugin = Arc::new(Plugin { name: self.name(), manifest, link: Arc::clone(link) });
-        if let Err(error) = self.plugins.add(Arc::clone(&plugin)) {
+        if let Err(error) = self.plugins.add(self.place, &plugin) {
             return Outcome::Failed(error);
         }
         // Whatever ends this, its methods end with it.
-        let _methods = Methods { plugins: &self.plugins, plugin: &plugin };
+        let _methods = Methods(self);
         let methods: Vec<_> =
             plugin.manifest.rpcmethods.iter().map(|method| &method.name).collect();
         tracing::info!(plugin = plugin.name, ?methods, "a plugin runs");
+        if plugin.manifest.has_hook(Hook::InvoicePayment) {
+            tracing::warn!(
+                plugin = plugin.name,
+                "a plugin decides on payments of BOLT 11 invoices; the node library claims those of BOLT 12, of \
+                 keysend, and of invoices with the library's own preimage, made before, without asking anybody"
+            );
+        }
         stop.cancelled().await;
         let is_told = plugin.manifest.subscribes("shutdown");
         if is_told {
@@ -130,6 +144,12 @@ impl Keeper {
         let asked = ask(link, "getmanifest", json!({"allow-deprecated-apis": false})).await?;
         let mut manifest: Manifest =
             serde_json::from_value(asked).map_err(|_| PluginError::Garbage)?;
+        if manifest.disable.is_some() {
+            manifest.hooks.clear();
+        }
+        if let Some(known) = self.plugins.learn(self.place, &manifest) {
+            warn_of_unknown_options(&known, &self.config.options);
+        }
         if manifest.disable.is_some() {
             return Ok(manifest);
         }
@@ -149,7 +169,7 @@ impl Keeper {
     }
 
     fn name(&self) -> String {
-        self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+        self.plugins.name(self.place)
     }
 
     /// A plugin has sent a notification.
@@ -160,11 +180,8 @@ impl Keeper {
             // Of calls under way: who calls here is told when there is an answer.
             "message" | "progress" => {},
             _ => {
-                let running = self.plugins.running();
-                let may = running
-                    .iter()
-                    .any(|other| other.name == plugin && other.manifest.notifies(topic));
-                if may {
+                let own = self.plugins.at(self.place);
+                if own.is_some_and(|own| own.manifest.notifies(topic)) {
                     self.plugins.tell(topic, params);
                 }
             },
@@ -173,14 +190,11 @@ impl Keeper {
 }
 
 /// The methods of a plugin, as long as it can be called.
-struct Methods<'a> {
-    plugins: &'a Plugins,
-    plugin: &'a Arc<Plugin>,
-}
+struct Methods<'a>(&'a Keeper);
 
 impl Drop for Methods<'_> {
     fn drop(&mut self) {
-        self.plugins.remove(self.plugin);
+        self.0.plugins.remove(self.0.place);
     }
 }
 
@@ -191,6 +205,14 @@ async fn ask(link: &Link, method: &'static str, params: Value) -> Result<Value, 
             Err(PluginError::Refused { method, reason: refusal.message().to_owned() })
         },
         Err(_) => Err(PluginError::Late(method)),
+    }
+}
+
+/// Names the options that no plugin has; their values may be secret.
+fn warn_of_unknown_options(known: &[String], configured: &[(String, String)]) {
+    let unknown = configured.iter().filter(|(name, _)| !known.contains(name));
+    for (option, _) in unknown {
+        tracing::warn!(option, "cln.plugin_options: no plugin has this option");
     }
 }
 

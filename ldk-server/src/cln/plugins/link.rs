@@ -135,7 +135,7 @@ impl Message {
             (Some(id), None) => {
                 let id = id.rsplit('#').next()?.parse().ok()?;
                 let answer = match sent.error {
-                    Some(error) => Err(failure(error)),
+                    Some(error) => Err(failure(&error)),
                     None => Ok(sent.result.unwrap_or_default()),
                 };
                 Some(Self::Answer { id, answer })
@@ -146,9 +146,9 @@ impl Message {
 }
 
 /// What a plugin has answered in place of a result.
-fn failure(error: Value) -> RpcError {
+pub(super) fn failure(error: &Value) -> RpcError {
     let code = error["code"].as_i64().unwrap_or(code::PLUGIN_ERROR);
-    let message = match &error {
+    let message = match error {
         Value::String(message) => message.clone(),
         error => error["message"].as_str().unwrap_or("the plugin has failed").to_owned(),
     };

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::PluginError;
+use super::hooks::{Hook, Registered};
 
 /// What a plugin says of itself.
 #[derive(Debug, Default, Deserialize)]
@@ -15,7 +16,7 @@ pub(super) struct Manifest {
     #[serde(default)]
     subscriptions: Vec<String>,
     #[serde(default)]
-    hooks: Vec<Hook>,
+    pub(super) hooks: Vec<Registered>,
     /// The topics that it notifies others of.
     #[serde(default)]
     notifications: Vec<OwnTopic>,
@@ -47,14 +48,6 @@ pub(super) struct RpcMethod {
     pub(super) usage: String,
 }
 
-/// A hook: a name, or an object with a name and an order.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum Hook {
-    Name(String),
-    Ordered { name: String },
-}
-
 #[derive(Debug, Deserialize)]
 struct OwnTopic {
     method: String,
@@ -63,13 +56,23 @@ struct OwnTopic {
 impl Manifest {
     /// Refuses a plugin that would not be asked what it must be asked.
     pub(super) fn check(&self, is_taken: impl Fn(&str) -> bool) -> Result<(), PluginError> {
-        if let Some(Hook::Name(name) | Hook::Ordered { name }) = self.hooks.first() {
-            return Err(PluginError::Hook(name.clone()));
+        if let Some(hook) = self.hooks.iter().find(|hook| !hook.is_served()) {
+            return Err(PluginError::Hook(hook.name().to_owned()));
         }
         match self.rpcmethods.iter().find(|method| is_taken(&method.name)) {
             Some(method) => Err(PluginError::Taken(method.name.clone())),
             None => Ok(()),
         }
+    }
+
+    /// Whether it wants to be asked about this.
+    pub(super) fn has_hook(&self, hook: Hook) -> bool {
+        self.hooks.iter().any(|registered| registered.is(hook))
+    }
+
+    /// The names of its options.
+    pub(super) fn option_names(&self) -> Vec<String> {
+        self.options.iter().map(|option| option.name.clone()).collect()
     }
 
     /// Whether it wants to hear of this topic.
@@ -169,6 +172,15 @@ mod tests {
             let refused = manifest(json!({"hooks": hooks})).check(free).unwrap_err().to_string();
             assert!(refused.contains("htlc_accepted"), "{refused}");
         }
+        let served = json!(["invoice_payment", {"name": "rpc_command", "before": ["a"]}]);
+        let served = manifest(json!({"hooks": served}));
+        assert!(served.check(free).is_ok());
+        assert!(
+            served.has_hook(Hook::RpcCommand) && !manifest(json!({})).has_hook(Hook::RpcCommand)
+        );
+        let some = json!(["rpc_command", "db_write"]);
+        let refused = manifest(json!({"hooks": some})).check(free).unwrap_err().to_string();
+        assert!(refused.contains("db_write"), "{refused}");
         let own =
             manifest(json!({"rpcmethods": [{"name": "pay", "usage": "", "description": ""}]}));
         assert!(own.check(free).is_ok());

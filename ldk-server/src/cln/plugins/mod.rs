@@ -1,33 +1,39 @@
 //! Programs that speak Core Lightning's plugin protocol over their standard input and output.
 //!
 //! A plugin is started with the node, asked what it offers, and told of what it subscribes to; its methods
-//! are answered on every door. It has the node's Unix socket, where it may do everything. What it is slow to
-//! answer or to read holds up nobody but who has called it.
+//! are answered on every door, and it may want to be asked about payments and calls. It has the node's Unix
+//! socket, where it may do everything. What it is slow to answer or to read holds up nobody but who has
+//! called it, and what it decides on.
 
+mod calls;
+mod hooks;
 mod keeper;
 mod link;
 mod manifest;
 mod notifier;
+mod payments;
+mod places;
 mod process;
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+pub(super) use self::calls::AskedCall;
+pub(super) use self::hooks::{CallAnswer, Hook};
 use self::keeper::Keeper;
 use self::link::Link;
 use self::manifest::Manifest;
+pub(super) use self::places::Plugins;
+pub(super) use self::process::group_of;
 use super::Cln;
 use super::error::RpcError;
+use crate::app::App;
 use crate::config::PluginsConfig;
-
-/// The plugins that run. Clones share them.
-#[derive(Clone, Default)]
-pub(super) struct Plugins(Arc<RwLock<Vec<Arc<Plugin>>>>);
 
 /// A plugin that runs.
 struct Plugin {
@@ -76,46 +82,25 @@ impl PluginError {
     }
 }
 
+impl PluginMethod {
+    /// The methods of a plugin.
+    fn all(plugin: &Arc<Plugin>) -> impl Iterator<Item = Self> {
+        plugin.manifest.rpcmethods.iter().map(|method| Self {
+            plugin: Arc::clone(plugin),
+            name: method.name.clone(),
+            // What follows may be a description.
+            usage: method.usage.lines().next().unwrap_or_default().trim().to_owned(),
+        })
+    }
+
+    /// Lets the plugin answer, however long it takes.
+    pub(super) async fn call(&self, params: Option<Value>) -> Result<Value, RpcError> {
+        let params = params.filter(|params| !params.is_null()).unwrap_or_else(|| json!({}));
+        self.plugin.link.ask(&self.name, &params).await
+    }
+}
+
 impl Plugins {
-    /// The method of this name, if a plugin has it.
-    pub(super) fn method(&self, name: &str) -> Option<PluginMethod> {
-        self.methods().into_iter().find(|method| method.name == name)
-    }
-
-    /// The methods of all plugins.
-    pub(super) fn methods(&self) -> Vec<PluginMethod> {
-        let mut methods = Vec::new();
-        for plugin in self.running() {
-            methods.extend(plugin.manifest.rpcmethods.iter().map(|method| PluginMethod {
-                plugin: Arc::clone(&plugin),
-                name: method.name.clone(),
-                // What follows may be a description.
-                usage: method.usage.lines().next().unwrap_or_default().trim().to_owned(),
-            }));
-        }
-        methods
-    }
-
-    fn running(&self) -> Vec<Arc<Plugin>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Lets the methods of a plugin be called, unless one of them is another plugin's.
-    fn add(&self, plugin: Arc<Plugin>) -> Result<(), PluginError> {
-        let mut running = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let others = || running.iter().flat_map(|other| &other.manifest.rpcmethods);
-        plugin.manifest.check(|name| {
-            super::methods::is_known(name) || others().any(|method| method.name == name)
-        })?;
-        running.push(plugin);
-        Ok(())
-    }
-
-    fn remove(&self, plugin: &Arc<Plugin>) {
-        let mut running = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        running.retain(|other| !Arc::ptr_eq(other, plugin));
-    }
-
     /// Tells all who subscribe to this topic.
     fn tell(&self, topic: &str, payload: &Value) {
         for plugin in self.running() {
@@ -126,22 +111,16 @@ impl Plugins {
     }
 }
 
-impl PluginMethod {
-    /// Lets the plugin answer, however long it takes.
-    pub(super) async fn call(&self, params: Option<Value>) -> Result<Value, RpcError> {
-        let params = params.filter(|params| !params.is_null()).unwrap_or_else(|| json!({}));
-        self.plugin.link.ask(&self.name, &params).await
-    }
-}
-
-/// Runs the plugins until `stop` is cancelled, and starts those again that end.
-pub(super) async fn run(cln: Cln, config: PluginsConfig, stop: CancellationToken) {
+/// Runs the plugins until `stop` is cancelled, starts those again that end, and asks them what they want to
+/// be asked.
+pub(super) async fn run(cln: Cln, app: Arc<App>, config: PluginsConfig, stop: CancellationToken) {
     let plugins = cln.0.plugins.clone();
-    let keep = |path: PathBuf| {
-        let (cln, config) = (cln.clone(), config.clone());
-        Keeper { cln, config, path, plugins: plugins.clone() }.run(stop.clone())
+    let keep = |(place, path): (usize, &PathBuf)| {
+        let (cln, config, path) = (cln.clone(), config.clone(), path.clone());
+        Keeper { cln, config, place, path, plugins: plugins.clone() }.run(stop.clone())
     };
-    let keeping = join_all(config.paths.iter().cloned().map(keep));
+    let keeping = join_all(config.paths.iter().enumerate().map(keep));
     let notifying = stop.run_until_cancelled(notifier::run(cln.clone(), plugins.clone()));
-    tokio::join!(keeping, notifying);
+    let asking = payments::run(app, plugins.clone(), config.paths.len(), stop.clone());
+    tokio::join!(keeping, notifying, asking);
 }

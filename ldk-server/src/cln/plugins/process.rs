@@ -28,6 +28,12 @@ pub(super) struct Process {
     group: Option<Pid>,
 }
 
+/// The number of the process group of a process, if there is such a process.
+pub(in crate::cln) fn group_of(pid: i32) -> Option<i32> {
+    let group = rustix::process::getpgid(Pid::from_raw(pid)).ok()?;
+    Some(group.as_raw_nonzero().get())
+}
+
 /// Its standard input and output.
 pub(super) struct Pipes {
     stdin: ChildStdin,
@@ -55,6 +61,11 @@ impl Process {
         let stdout = child.stdout.take().ok_or_else(missing)?;
         let group = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
         Ok((Self { child, group }, Pipes { stdin, stdout }))
+    }
+
+    /// The number of its group.
+    pub(super) fn group(&self) -> Option<i32> {
+        self.group.map(|group| group.as_raw_nonzero().get())
     }
 
     /// Waits until it ends by itself.

@@ -146,7 +146,7 @@ fn fail_at<D: TestDatabase>(failure: Failure) {
     let store = database.open_with(move |_| on_failure.on_failure());
     let store = Arc::new(store);
     assert!(told.store.set(Arc::clone(&store)).is_ok());
-    D::fail(&store, failure);
+    database.fail(&store, failure);
 
     let acknowledged: BTreeMap<u8, Acknowledged> = thread::scope(|scope| {
         let writers: Vec<_> = (0..WRITERS)

@@ -19,7 +19,7 @@ pub(super) trait TestDatabase: Sized {
     fn killed(&self) -> Self;
 
     /// Makes this fail in the database of the store. Turns are counted from 1 and from now.
-    fn fail(store: &Store, failure: Failure);
+    fn fail(&self, store: &Store, failure: Failure);
 
     /// The store that keeps its state in it, whose writes do not fail.
     fn open(&self) -> Store {
@@ -74,6 +74,7 @@ pub(super) enum Failure {
 macro_rules! on_each {
     ($tests:tt) => {
         on_each!(@ sqlite, crate::store::sqlite::testing::Directory, $tests);
+        on_each!(@ postgres, crate::store::postgres::testing::Database, $tests);
     };
     (@ $name:ident, $database:ty, {
         $($room:ident { $($(#[$attribute:meta])* $test:ident,)* })*

@@ -8,6 +8,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::channel_manager::ManagerWriter;
 use super::connection::Writing;
+use super::primary::Primary;
 use super::sole_writer::SoleWriter;
 use super::{
     audit, consumers, datastore, epoch, events, intents, invoices, orders, payments, quarantine,
@@ -17,26 +18,41 @@ use crate::store::backend::{Backend, BackendError};
 use crate::store::change::{Change, Compose, Meaning, Outcome, PaymentEvent, RecordChange, Reply};
 use crate::store::model::RecordedEvent;
 
-/// The connection that writes. What is done between two commits shares it, on the same thread.
-pub(super) struct SqliteWriter(Arc<Mutex<Writing>>);
+/// Writes to the file.
+pub(super) struct SqliteWriter {
+    /// The connection that writes. What is done between two commits shares it, on the same thread.
+    writing: Arc<Mutex<Writing>>,
+    /// The database that the file is a working copy of, if it is one.
+    primary: Option<Box<dyn Primary>>,
+    /// Why the file does not have what its primary has.
+    behind: Option<rusqlite::Error>,
+}
 
 impl SqliteWriter {
     pub(super) fn new(database: Connection, sole_writer: SoleWriter) -> Self {
-        Self(Arc::new(Mutex::new(Writing::new(database, sole_writer))))
+        let writing = Arc::new(Mutex::new(Writing::new(database, sole_writer)));
+        Self { writing, primary: None, behind: None }
+    }
+
+    /// From now on, each batch is committed by this database before it is committed here.
+    pub(super) fn follow(&mut self, primary: Box<dyn Primary>) {
+        locked(&self.writing).is_working_copy = true;
+        self.primary = Some(primary);
     }
 
     pub(super) fn downgrade(&self) -> Weak<Mutex<Writing>> {
-        Arc::downgrade(&self.0)
+        Arc::downgrade(&self.writing)
     }
+}
 
-    fn writing(&self) -> MutexGuard<'_, Writing> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn locked(writing: &Mutex<Writing>) -> MutexGuard<'_, Writing> {
+    writing.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Backend for SqliteWriter {
     fn apply(&mut self, batch: Vec<Change>, now: u64) -> Result<Vec<Outcome>, BackendError> {
-        let Writing { database, manager, .. } = &mut *self.writing();
+        let Self { writing, primary, behind } = self;
+        let Writing { database, manager, .. } = &mut *locked(writing);
         let transaction = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let batch_under_way = BatchUnderWay { database: &transaction, now };
         let outcomes = batch.into_iter().map(|change| {
@@ -47,23 +63,38 @@ impl Backend for SqliteWriter {
         });
         let outcomes = outcomes.collect::<rusqlite::Result<_>>()?;
         epoch::advance(&transaction)?;
-        transaction.commit()?;
+        match primary {
+            None => transaction.commit()?,
+            Some(primary) => {
+                primary.commit(&transaction)?;
+                // What the primary has is durable, and its callers must not be told otherwise.
+                *behind = transaction.commit().err();
+            },
+        }
         Ok(outcomes)
     }
 
     fn committed(&mut self) -> Result<(), BackendError> {
-        let Writing { wal_reader, log, database, .. } = &mut *self.writing();
+        if let Some(error) = self.behind.take() {
+            return Err(error.into());
+        }
+        let Writing { wal_reader, log, database, .. } = &mut *locked(&self.writing);
         wal_reader.look(database);
         Ok(log.bound(database)?)
     }
 
     fn close(self: Box<Self>) {
-        let mut writing = self.writing();
+        let Self { writing, primary, .. } = *self;
+        let mut writing = locked(&writing);
         // The next process reads it as it is.
         if let Err(error) = writing.complete() {
             tracing::warn!(%error, "only this server can read the channel manager: it is in chunks");
         }
         writing.wal_reader.end();
+        drop(writing);
+        if let Some(primary) = primary {
+            primary.close();
+        }
     }
 }
 

@@ -13,6 +13,8 @@ pub(super) struct Writing {
     pub(super) wal_reader: WalReader,
     pub(super) log: Log,
     pub(super) manager: ManagerWriter,
+    /// Whether it is changed only as another database is.
+    pub(super) is_working_copy: bool,
     pub(super) database: Connection,
     _sole_writer: SoleWriter,
 }
@@ -21,11 +23,16 @@ impl Writing {
     pub(super) fn new(database: Connection, sole_writer: SoleWriter) -> Self {
         let (wal_reader, log) = (WalReader::of(&database), Log::of(&database));
         let manager = ManagerWriter::new();
-        Self { wal_reader, log, manager, database, _sole_writer: sole_writer }
+        let is_working_copy = false;
+        Self { wal_reader, log, manager, is_working_copy, database, _sole_writer: sole_writer }
     }
 
-    /// Makes what is the library's complete, as the library reads it.
+    /// Makes what is the library's complete, as the library reads it. A working copy stays as it is: it
+    /// must have the same rows as its primary, and the library does not open it.
     pub(super) fn complete(&mut self) -> rusqlite::Result<()> {
+        if self.is_working_copy {
+            return Ok(());
+        }
         self.manager.complete(&self.database)?;
         self.wal_reader.look(&self.database);
         Ok(())

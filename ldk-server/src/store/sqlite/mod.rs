@@ -19,15 +19,16 @@ mod metadata;
 mod migration;
 mod orders;
 mod payments;
+pub(super) mod primary;
 pub(super) mod quarantine;
 mod readers;
 mod reads;
 mod records;
 mod replica;
 mod reservations;
-mod schema;
+pub(super) mod schema;
 mod snapshot;
-mod sole_writer;
+pub(super) mod sole_writer;
 mod upkeep;
 
 use std::path::{Path, PathBuf};
@@ -56,18 +57,23 @@ struct Sqlite {
 
 /// Opens the database in this directory, or makes it.
 pub(super) fn open(dir: &Path, sync_mode: SyncMode) -> io::Result<OpenDatabase> {
+    primary::refuse_working_copy(dir)?;
     let (mut database, sole_writer) = schema::open(dir, sync_mode)?;
     let changes = database.transaction().map_err(sql_error)?;
     payments::reconcile(&changes)?;
     changes.commit().map_err(sql_error)?;
-    let (path, writer) = (path_in(dir), SqliteWriter::new(database, sole_writer));
+    Ok(opened(dir, SqliteWriter::new(database, sole_writer)))
+}
+
+fn opened(dir: &Path, writer: SqliteWriter) -> OpenDatabase {
+    let path = path_in(dir);
     let reads = Box::new(Readers::new(path.clone()));
     let writing = writer.downgrade();
     let upkeep = move |between_commits| -> Box<dyn Upkeep> {
         let maintenance = Maintenance::new(between_commits, writing);
         Box::new(Sqlite { path, maintenance, mirror: OnceLock::new() })
     };
-    Ok(OpenDatabase { writes: Box::new(writer), reads, upkeep: Box::new(upkeep) })
+    OpenDatabase { writes: Box::new(writer), reads, upkeep: Box::new(upkeep) }
 }
 
 /// Opens the library's own store, in a file of its own in this directory.
@@ -77,11 +83,11 @@ pub(super) fn open_library(dir: &Path) -> io::Result<SqliteStore> {
 }
 
 /// The file of the database in this directory.
-fn path_in(dir: &Path) -> PathBuf {
+pub(super) fn path_in(dir: &Path) -> PathBuf {
     dir.join(SQLITE_DB_FILE_NAME)
 }
 
-fn sql_error(error: rusqlite::Error) -> io::Error {
+pub(super) fn sql_error(error: rusqlite::Error) -> io::Error {
     io::Error::new(io::ErrorKind::Other, error)
 }
 

@@ -11,7 +11,7 @@ use crate::compat::wallet;
 
 use super::schema::{self, SyncMode};
 use super::sole_writer::SoleWriter;
-use super::{as_i64, channel_manager, epoch, sql_error};
+use super::{as_i64, channel_manager, epoch, primary, sql_error};
 use crate::store::model::{
     BROADCASTS, CUTS_MADE, Epoch, Lineage, QuarantinedMonitor, SERVER, invalid_data,
 };
@@ -26,6 +26,7 @@ impl OfflineDatabase {
         if !dir.join(SQLITE_DB_FILE_NAME).try_exists()? {
             return Err(io::Error::new(io::ErrorKind::NotFound, "there is no database"));
         }
+        primary::refuse_working_copy(dir)?;
         let (database, sole_writer) = schema::open(dir, SyncMode::Full)?;
         let verdict: String = database
             .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))

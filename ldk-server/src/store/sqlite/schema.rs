@@ -44,6 +44,8 @@ pub(in crate::store) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 pub(in crate::store) enum SyncMode {
     /// It does.
     Full,
+    /// It need not, because there is another copy; what was written before is not damaged.
+    Normal,
     /// It does not.
     Off,
 }
@@ -69,6 +71,7 @@ pub(in crate::store) fn open(
     database.busy_timeout(BUSY_TIMEOUT).map_err(sql_error)?;
     let synchronous = match sync_mode {
         SyncMode::Full => "FULL",
+        SyncMode::Normal => "NORMAL",
         SyncMode::Off => "OFF",
     };
     database

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use ldk_node::lightning::io;
+use rusqlite::Connection;
 
+use super::primary::Mark;
 use super::{Readers, Sqlite, epoch, sql_error};
 use crate::store::model::{Epoch, Lineage, invalid_data};
 
@@ -15,6 +17,12 @@ impl Sqlite {
         // The database is read in one transaction, and written without free space.
         let database = Readers::open(&self.path).map_err(sql_error)?;
         database.execute("VACUUM INTO ?1", [text]).map_err(sql_error)?;
-        epoch::read(&Readers::open(path).map_err(sql_error)?).map_err(sql_error)
+        let copy = Readers::open(path).map_err(sql_error)?;
+        // What was copied at one commit is a database of its own.
+        if Mark::read(&copy).map_err(sql_error)?.is_some() {
+            let copy = Connection::open(path).map_err(sql_error)?;
+            Mark::remove(&copy).map_err(sql_error)?;
+        }
+        epoch::read(&copy).map_err(sql_error)
     }
 }

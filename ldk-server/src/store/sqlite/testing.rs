@@ -41,33 +41,38 @@ impl TestDatabase for Directory {
         left
     }
 
-    fn fail(store: &Store, failure: Failure) {
-        // It refers to what is not there, which is found out by the commit.
-        let by_commit = "INSERT INTO orphans VALUES (1);";
-        let on_record = ["INSERT ON main.ldk_node_data", "UPDATE ON main.ldk_node_data"];
-        let (turn, effect, events) = match failure {
-            Failure::Record(turn) => (turn, "SELECT raise(ABORT, 'injected');", &on_record[..]),
-            Failure::BatchOfRecord(turn) => (turn, by_commit, &on_record[..]),
-            Failure::Batch(turn) => {
-                (turn, by_commit, &["UPDATE OF commits ON main.ldk_server_epoch"][..])
-            },
-        };
-        let mut sql = format!(
-            "CREATE TEMP TABLE parents (id INTEGER PRIMARY KEY);
+    fn fail(&self, store: &Store, failure: Failure) {
+        fail(store, failure);
+    }
+}
+
+/// Makes this fail in the file of the store.
+pub(in crate::store) fn fail(store: &Store, failure: Failure) {
+    // It refers to what is not there, which is found out by the commit.
+    let by_commit = "INSERT INTO orphans VALUES (1);";
+    let on_record = ["INSERT ON main.ldk_node_data", "UPDATE ON main.ldk_node_data"];
+    let (turn, effect, events) = match failure {
+        Failure::Record(turn) => (turn, "SELECT raise(ABORT, 'injected');", &on_record[..]),
+        Failure::BatchOfRecord(turn) => (turn, by_commit, &on_record[..]),
+        Failure::Batch(turn) => {
+            (turn, by_commit, &["UPDATE OF commits ON main.ldk_server_epoch"][..])
+        },
+    };
+    let mut sql = format!(
+        "CREATE TEMP TABLE parents (id INTEGER PRIMARY KEY);
              CREATE TEMP TABLE orphans
                  (parent INTEGER REFERENCES parents DEFERRABLE INITIALLY DEFERRED);
              CREATE TEMP TABLE turns (number INTEGER PRIMARY KEY);
              CREATE TEMP TRIGGER turn AFTER INSERT ON turns WHEN new.number = {turn}
                  BEGIN {effect} END;"
-        );
-        for (number, event) in events.iter().enumerate() {
-            sql += &format!(
-                "CREATE TEMP TRIGGER counted{number} AFTER {event}
+    );
+    for (number, event) in events.iter().enumerate() {
+        sql += &format!(
+            "CREATE TEMP TRIGGER counted{number} AFTER {event}
                      BEGIN INSERT INTO turns VALUES (NULL); END;"
-            );
-        }
-        between_commits(store, move |database, _| database.execute_batch(&sql)).unwrap();
+        );
     }
+    between_commits(store, move |database, _| database.execute_batch(&sql)).unwrap();
 }
 
 impl Directory {

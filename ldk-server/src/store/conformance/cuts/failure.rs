@@ -58,7 +58,7 @@ fn fail_at<D: TestDatabase>(turn: u32) -> usize {
     let on_failure = move |_: &str| failing.store(true, Ordering::SeqCst);
     let store = database.open_with(on_failure);
     let library = Library::with_channels(&store, 2);
-    D::fail(&store, Failure::Batch(turn));
+    database.fail(&store, Failure::Batch(turn));
     let (send, succeeded) = mpsc::channel();
     let (on_disk, mut told) = thread::scope(|scope| {
         let store = &store;

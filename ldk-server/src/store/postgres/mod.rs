@@ -1,0 +1,225 @@
+//! The state in PostgreSQL, with an SQLite file as its working copy.
+//!
+//! PostgreSQL has the state. A batch is made in the file first, where the rules and the queries are, and
+//! the rows that it has changed are committed by PostgreSQL in one statement; then the file commits them,
+//! and callers are answered. So nothing reads over the network, and what waits for the network is a
+//! batch. The file may be lost or behind at any time; it is made anew from PostgreSQL.
+//!
+//! One node at a time has the [lease], whose token each commit checks.
+
+mod capture;
+mod commit;
+mod copy;
+mod error;
+mod keeper;
+mod lease;
+mod migrate;
+mod rows;
+mod session;
+mod settings;
+mod standby;
+mod tables;
+#[cfg(test)]
+pub(super) mod testing;
+#[cfg(test)]
+mod tests;
+mod verify;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ldk_node::lightning::io;
+use rusqlite::Connection;
+use tokio::runtime::{self, Runtime};
+
+use super::backend::OpenDatabase;
+use super::sqlite::primary::{self, Mark};
+use super::sqlite::sole_writer::SoleWriter;
+use super::sqlite::{SyncMode, path_in, schema};
+use capture::Capture;
+use commit::Postgres;
+use error::PostgresError;
+use keeper::LeaseKeeper;
+use lease::Lease;
+pub use migrate::{Moved, move_to_postgres, move_to_sqlite};
+use session::Session;
+pub use settings::PostgresSettings;
+pub use standby::Standby;
+
+/// How much longer than the lease lasts a start waits for it.
+const LEASE_GRACE: Duration = Duration::from_secs(2);
+/// How often it asks.
+const LEASE_PERIOD: Duration = Duration::from_millis(500);
+
+/// Opens the database, with its working copy in this directory, or makes both. If the lease is lost,
+/// `on_lost` is told why, and nothing is committed any more.
+pub(super) fn open(
+    dir: &Path,
+    settings: PostgresSettings,
+    on_lost: impl FnOnce(&str) + Send + 'static,
+) -> io::Result<OpenDatabase> {
+    let settings = Arc::new(settings);
+    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    let (session, mut lease, taken_at) = runtime.block_on(begin(&settings))?;
+    let keeper = LeaseKeeper::start(Arc::clone(&settings), lease.token, taken_at, on_lost)?;
+    let prepared = prepare_file(&runtime, (&session, &settings), dir, &mut lease);
+    let (database, sole_writer, capture) = match prepared {
+        Ok(prepared) => prepared,
+        Err(error) => {
+            // Another one need not wait for it.
+            let _ = runtime.block_on(lease::release(&session, &settings, lease.token));
+            return Err(error);
+        },
+    };
+    let postgres = Postgres::new(settings, (runtime, session), lease, capture, keeper);
+    primary::open(dir, database, sole_writer, Box::new(postgres))
+}
+
+/// Brings the working copy to the commit of the lease, or PostgreSQL to what is in a file that was brought
+/// up to date; begins to note what is changed in it.
+fn prepare_file(
+    runtime: &Runtime,
+    (session, settings): (&Session, &PostgresSettings),
+    dir: &Path,
+    lease: &mut Lease,
+) -> io::Result<(Connection, SoleWriter, Capture)> {
+    let definitions = runtime.block_on(bring_file(session, settings, dir, lease))?;
+    let (database, sole_writer) = schema::open(dir, SyncMode::Normal)?;
+    if tables::definitions(&database)? != definitions {
+        runtime.block_on(copy::write_all(session, settings, lease, &database))?;
+        lease.position += 1;
+        Mark::advance(&database, lease.token, lease.position).map_err(PostgresError::from)?;
+    }
+    let capture = Capture::begin(&database)?;
+    Ok((database, sole_writer, capture))
+}
+
+/// Connects, and takes the lease. A standby waits for both.
+async fn begin(settings: &PostgresSettings) -> Result<(Session, Lease, Instant), PostgresError> {
+    loop {
+        match (attempt(settings).await, &settings.standby) {
+            (Err(error), Some(standby)) if error.may_pass() => {
+                tracing::debug!(%error, "a standby cannot look at the lease");
+                standby.pause().await?;
+            },
+            (outcome, _) => return outcome,
+        }
+    }
+}
+
+async fn attempt(settings: &PostgresSettings) -> Result<(Session, Lease, Instant), PostgresError> {
+    let session = Session::connect(settings).await?;
+    lease::prepare(&session, settings).await?;
+    warn_of_risks(&session).await?;
+    let begun = Instant::now();
+    loop {
+        let taken_at = Instant::now();
+        let held = match lease::take(&session, settings).await? {
+            Ok(lease) => return Ok((session, lease, taken_at)),
+            Err(held) => held,
+        };
+        if held.is_fenced {
+            return Err(PostgresError::Unusable(
+                "the state of this node was moved from PostgreSQL to SQLite: remove \
+                 [storage.postgres], or move it back with ldk-server migrate-storage --to postgres"
+                    .to_owned(),
+            ));
+        }
+        if let Some(standby) = &settings.standby {
+            standby.wait_for(&held.holder).await?;
+            continue;
+        }
+        if begun.elapsed() > settings.lease + LEASE_GRACE {
+            return Err(PostgresError::Unusable(format!(
+                "{} runs this node: it holds the lease in PostgreSQL for another {:.0} s, and renews it",
+                held.holder, held.remaining_secs
+            )));
+        }
+        tokio::time::sleep(LEASE_PERIOD).await;
+    }
+}
+
+/// Says in the log what could lose commits that were answered.
+async fn warn_of_risks(session: &Session) -> Result<(), PostgresError> {
+    for setting in ["fsync", "full_page_writes"] {
+        if session.setting(setting).await? == "off" {
+            tracing::warn!(setting, "PostgreSQL loses its state with the power: this must be on");
+        }
+    }
+    let replicas = session.query("SELECT count(*) FROM pg_stat_replication", &[]).await?;
+    let replicas: i64 = replicas.first().map_or(0, |row| row.get(0));
+    if replicas > 0 && session.setting("synchronous_standby_names").await?.is_empty() {
+        tracing::warn!(
+            replicas,
+            "the replicas of PostgreSQL are asynchronous: one that takes its place may have an old \
+             state, and a node that goes on from it loses its channels; set synchronous_standby_names"
+        );
+    }
+    Ok(())
+}
+
+/// Brings the file in this directory to the commit of the lease. Returns what makes an empty file like
+/// it, as PostgreSQL has it; nothing if PostgreSQL has no state yet.
+async fn bring_file(
+    session: &Session,
+    settings: &PostgresSettings,
+    dir: &Path,
+    lease: &Lease,
+) -> Result<Vec<String>, PostgresError> {
+    let definitions = copy::definitions(session, settings).await?;
+    let path = path_in(dir);
+    if !path.try_exists().map_err(io::Error::from)? {
+        match definitions.is_empty() {
+            true => copy::begin(dir, lease)?,
+            false => copy::load(session, settings, dir, lease).await?,
+        }
+        return Ok(definitions);
+    }
+    let mark = Mark::read(&Connection::open(&path)?)?.ok_or_else(|| {
+        PostgresError::Unusable(format!(
+            "{} has a state of its own: move it to PostgreSQL with ldk-server migrate-storage --to \
+             postgres, or move the file away",
+            path.display()
+        ))
+    })?;
+    check(session, settings, &mark, lease).await?;
+    if mark.position != lease.position {
+        tracing::info!(
+            file = mark.position,
+            postgres = lease.position,
+            "the working copy is made anew from PostgreSQL"
+        );
+        copy::load(session, settings, dir, lease).await?;
+    }
+    Ok(definitions)
+}
+
+/// Refuses a database that is another one than that of the file, or has an older state.
+async fn check(
+    session: &Session,
+    settings: &PostgresSettings,
+    mark: &Mark,
+    lease: &Lease,
+) -> Result<(), PostgresError> {
+    if mark.store_id != lease.store_id {
+        return Err(PostgresError::Unusable(
+            "the working copy is that of another database: check the url and the schema of \
+             [storage.postgres]; if this is the right one, move the file away"
+                .to_owned(),
+        ));
+    }
+    let last = lease::last_commit_under(session, settings, mark.token).await?;
+    if last.is_none_or(|last| mark.position > last) {
+        let last = last.map_or_else(|| "none".to_owned(), |last| last.to_string());
+        return Err(PostgresError::Unusable(format!(
+            "PostgreSQL has an older state than this node has seen: its last commit under token {} is \
+             {last}, and the working copy has commit {}. A replica that was behind, or an old dump, has \
+             taken the place of the database; a node that goes on from it may publish channel states \
+             that were revoked, and then loses the channels to the peers. Bring the newest database \
+             back",
+            mark.token, mark.position
+        )));
+    }
+    Ok(())
+}

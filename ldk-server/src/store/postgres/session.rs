@@ -1,0 +1,113 @@
+//! A connection to PostgreSQL.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::time::timeout;
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Client, NoTls, Row};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::error::PostgresError;
+use super::settings::PostgresSettings;
+use super::tables::quoted;
+
+/// The oldest version that is used, as the server numbers it.
+const OLDEST_VERSION: i64 = 140_000;
+
+/// A value and its type.
+pub(super) type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
+
+/// A connection to PostgreSQL. It is worked for by the runtime that it was made in.
+pub(super) struct Session {
+    pub(super) client: Client,
+    limit: Duration,
+}
+
+impl Session {
+    /// Connects, and prepares the session.
+    pub(super) async fn connect(settings: &PostgresSettings) -> Result<Self, PostgresError> {
+        let limit = settings.statement_timeout;
+        let client = in_time(limit, connect(settings)).await?;
+        let session = Self { client, limit };
+        let version = session.setting("server_version_num").await?;
+        if version.parse::<i64>().unwrap_or(0) < OLDEST_VERSION {
+            return Err(PostgresError::Unusable(format!(
+                "this PostgreSQL has version {version}, and 14 ({OLDEST_VERSION}) is the oldest that \
+                 is used"
+            )));
+        }
+        // A weaker one would lose what was answered; one that is stronger stays.
+        let synchronous = match session.setting("synchronous_commit").await?.as_str() {
+            "remote_apply" => "remote_apply",
+            _ => "on",
+        };
+        let millis = limit.as_millis();
+        session
+            .run(&format!(
+                "SET synchronous_commit = {synchronous};
+                 SET statement_timeout = {millis};
+                 SET lock_timeout = {millis};
+                 SET default_transaction_isolation = 'read committed';
+                 SET search_path = {}, pg_catalog;",
+                quoted(&settings.schema)
+            ))
+            .await?;
+        Ok(session)
+    }
+
+    /// A setting of the server.
+    pub(super) async fn setting(&self, name: &str) -> Result<String, PostgresError> {
+        let rows = self.query("SELECT current_setting($1)", &[(&name, Type::TEXT)]).await?;
+        Ok(rows.first().map_or_else(String::new, |row| row.get(0)))
+    }
+
+    /// Runs statements without parameters.
+    pub(super) async fn run(&self, sql: &str) -> Result<(), PostgresError> {
+        in_time(self.limit, self.client.batch_execute(sql)).await
+    }
+
+    /// Runs a statement, in one round trip. What it has changed is committed once this returns, unless
+    /// there is a transaction.
+    pub(super) async fn execute(
+        &self,
+        sql: &str,
+        parameters: &[Parameter<'_>],
+    ) -> Result<u64, PostgresError> {
+        in_time(self.limit, self.client.execute_typed(sql, parameters)).await
+    }
+
+    /// Runs a statement that returns few rows.
+    pub(super) async fn query(
+        &self,
+        sql: &str,
+        parameters: &[Parameter<'_>],
+    ) -> Result<Vec<Row>, PostgresError> {
+        in_time(self.limit, self.client.query_typed(sql, parameters)).await
+    }
+}
+
+async fn connect(settings: &PostgresSettings) -> Result<Client, tokio_postgres::Error> {
+    if let Some(tls) = &settings.tls {
+        let (client, connection) =
+            settings.server.connect(MakeRustlsConnect::new(tls.clone())).await?;
+        tokio::spawn(connection);
+        Ok(client)
+    } else {
+        let (client, connection) = settings.server.connect(NoTls).await?;
+        tokio::spawn(connection);
+        Ok(client)
+    }
+}
+
+/// The server has a limit of its own, which ends a statement with an answer; this one is for a server
+/// that does not answer.
+async fn in_time<T, E: Into<PostgresError>>(
+    limit: Duration,
+    asked: impl Future<Output = Result<T, E>>,
+) -> Result<T, PostgresError> {
+    match timeout(limit + limit / 4, asked).await {
+        Ok(answer) => answer.map_err(Into::into),
+        Err(_) => Err(PostgresError::Timeout),
+    }
+}

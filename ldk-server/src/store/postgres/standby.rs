@@ -1,0 +1,48 @@
+//! Waiting until the node that runs has gone.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::error::PostgresError;
+
+/// How often a standby looks whether it may take the lease.
+const PERIOD: Duration = Duration::from_millis(200);
+
+/// A start that waits while another node holds the lease.
+#[derive(Clone)]
+pub struct Standby {
+    holder: watch::Sender<String>,
+    stop: CancellationToken,
+}
+
+impl Standby {
+    /// Tells `holder` who holds the lease, and waits until `stop` is cancelled.
+    pub fn new(holder: watch::Sender<String>, stop: CancellationToken) -> Self {
+        Self { holder, stop }
+    }
+
+    /// Waits a moment, for this holder to go. Fails if nobody waits any more.
+    pub(super) async fn wait_for(&self, holder: &str) -> Result<(), PostgresError> {
+        // Without the part that tells one start of the machine from another.
+        let holder = holder.split_once(" (").map_or(holder, |(holder, _)| holder);
+        self.holder.send_if_modified(|told| {
+            let is_new = told != holder;
+            if is_new {
+                holder.clone_into(told);
+            }
+            is_new
+        });
+        self.pause().await
+    }
+
+    /// Waits a moment. Fails if nobody waits any more.
+    pub(super) async fn pause(&self) -> Result<(), PostgresError> {
+        match self.stop.run_until_cancelled(sleep(PERIOD)).await {
+            Some(()) => Ok(()),
+            None => Err(PostgresError::Unusable("the start was interrupted".to_owned())),
+        }
+    }
+}
