@@ -28,7 +28,8 @@ const VALUES: &[(&str, [&str; 3])] = &[
     ("storage.disk.dir_path", ["/data/1", "/data/2", "/data/3"]),
     (
         "storage.postgres.url",
-        ["postgres://me@localhost/1", "postgres://me@localhost/2", "postgres://me@localhost/3"],
+        // Of a URL the user is masked.
+        ["host=localhost user=1", "host=localhost user=2", "host=localhost user=3"],
     ),
     ("storage.postgres.password", ["secret-1", "secret-2", "secret-3"]),
     ("storage.postgres.password_file", ["/password/1", "/password/2", "/password/3"]),
