@@ -28,7 +28,8 @@ const VALUES: &[(&str, [&str; 3])] = &[
     ("storage.disk.dir_path", ["/data/1", "/data/2", "/data/3"]),
     (
         "storage.postgres.url",
-        ["postgres://me@localhost/1", "postgres://me@localhost/2", "postgres://me@localhost/3"],
+        // Of a URL the user is masked.
+        ["host=localhost user=1", "host=localhost user=2", "host=localhost user=3"],
     ),
     ("storage.postgres.password", ["secret-1", "secret-2", "secret-3"]),
     ("storage.postgres.password_file", ["/password/1", "/password/2", "/password/3"]),
@@ -162,20 +163,34 @@ const ON: [&str; 3] = ["true", "false", "true"];
 const OFF: [&str; 3] = ["false", "true", "false"];
 const SWITCHED_ON: [&str; 3] = ["true"; 3];
 
+const FULL_SCAN: &str = "--force-wallet-full-scan";
+
 /// What cannot be set beside the rest: all but one of the chain sources, one of the two ways to log
-/// in to bitcoind, and what bitcoind cannot do.
+/// in to bitcoind and to PostgreSQL, what bitcoind cannot do, and a mirror of what is in PostgreSQL.
 const ALTERNATIVES: [&[&str]; 4] = [
-    &["electrum.", "esplora.", "--force", "bitcoind.rpc_cookie_file"],
-    &["electrum.", "esplora.", "--force", "bitcoind.rpc_user", "bitcoind.rpc_password"],
-    &["bitcoind.", "esplora."],
-    &["bitcoind.", "electrum."],
+    &["electrum.", "esplora.", FULL_SCAN, "bitcoind.rpc_cookie_file", "storage.postgres."],
+    &[
+        "electrum.",
+        "esplora.",
+        FULL_SCAN,
+        "bitcoind.rpc_user",
+        "bitcoind.rpc_password",
+        "storage.postgres.",
+    ],
+    &["bitcoind.", "esplora.", "backup.directory", "storage.postgres.password_file"],
+    &["bitcoind.", "electrum.", "backup.directory", "storage.postgres.password"],
 ];
 
 #[test]
 fn every_key_is_set_by_flag_over_variable_over_file() {
     for left_out in ALTERNATIVES {
-        let is_set =
-            |key: &&Definition| !left_out.iter().any(|prefix| key.name.starts_with(prefix));
+        let is_left_out = |name: &str| {
+            let is_it = |left_out: &&str| {
+                name == *left_out || (left_out.ends_with('.') && name.starts_with(left_out))
+            };
+            left_out.iter().any(is_it)
+        };
+        let is_set = |key: &&Definition| !is_left_out(key.name);
         let keys: Vec<&Definition> =
             KEYS.iter().filter(|key| key.refused.is_none()).filter(is_set).collect();
         // The first of them, the first two, and all three.

@@ -34,9 +34,9 @@ use rusqlite::Connection;
 use tokio::runtime::{self, Runtime};
 
 use super::backend::OpenDatabase;
-use super::sqlite::primary::{self, Mark};
+use super::sqlite::primary::Mark;
 use super::sqlite::sole_writer::SoleWriter;
-use super::sqlite::{SyncMode, path_in, schema};
+use super::sqlite::{self, SyncMode, path_in, schema};
 use capture::Capture;
 use commit::Postgres;
 use error::PostgresError;
@@ -73,7 +73,7 @@ pub(super) fn open(
         },
     };
     let postgres = Postgres::new(settings, (runtime, session), lease, capture, keeper);
-    primary::open(dir, database, sole_writer, Box::new(postgres))
+    sqlite::open_working_copy(dir, database, sole_writer, Box::new(postgres))
 }
 
 /// Brings the working copy to the commit of the lease, or PostgreSQL to what is in a file that was brought

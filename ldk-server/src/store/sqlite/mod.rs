@@ -36,13 +36,17 @@ use std::sync::OnceLock;
 
 use ldk_node::io::sqlite_store::{KV_TABLE_NAME, SQLITE_DB_FILE_NAME, SqliteStore};
 use ldk_node::lightning::io;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::backend::{OpenDatabase, Upkeep};
 use apply::SqliteWriter;
 use maintenance::Maintenance;
+use primary::Primary;
 use readers::Readers;
 use replica::Mirror;
+use schema::STATEMENT_CACHE_CAPACITY;
 pub(super) use schema::SyncMode;
+use sole_writer::SoleWriter;
 
 /// The file of the library's own store, where that is in use.
 const LIBRARY_FILE: &str = "library_store.sqlite";
@@ -63,6 +67,25 @@ pub(super) fn open(dir: &Path, sync_mode: SyncMode) -> io::Result<OpenDatabase> 
     payments::reconcile(&changes)?;
     changes.commit().map_err(sql_error)?;
     Ok(opened(dir, SqliteWriter::new(database, sole_writer)))
+}
+
+/// Opens a working copy.
+pub(super) fn open_working_copy(
+    dir: &Path,
+    mut database: Connection,
+    sole_writer: SoleWriter,
+    mut primary: Box<dyn Primary>,
+) -> io::Result<OpenDatabase> {
+    database.set_prepared_statement_cache_capacity(2 * STATEMENT_CACHE_CAPACITY);
+    let changes = Transaction::new(&mut database, TransactionBehavior::Immediate);
+    let changes = changes.map_err(sql_error)?;
+    payments::reconcile(&changes)?;
+    epoch::advance(&changes).map_err(sql_error)?;
+    primary.commit(&changes).map_err(|error| io::Error::new(io::ErrorKind::Other, error))?;
+    changes.commit().map_err(sql_error)?;
+    let mut writer = SqliteWriter::new(database, sole_writer);
+    writer.follow(primary);
+    Ok(opened(dir, writer))
 }
 
 fn opened(dir: &Path, writer: SqliteWriter) -> OpenDatabase {

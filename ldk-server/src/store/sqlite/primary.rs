@@ -7,14 +7,11 @@
 use std::path::Path;
 
 use ldk_node::lightning::io;
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags};
 
-use super::apply::SqliteWriter;
 use super::epoch::has_table;
-use super::schema::STATEMENT_CACHE_CAPACITY;
-use super::sole_writer::SoleWriter;
-use super::{epoch, opened, path_in, payments, sql_error};
-use crate::store::backend::{BackendError, OpenDatabase};
+use super::{path_in, sql_error};
+use crate::store::backend::BackendError;
 use crate::store::model::invalid_data;
 
 /// The table of the mark. It is in the file only.
@@ -82,25 +79,6 @@ impl Mark {
     pub(in crate::store) fn remove(database: &Connection) -> rusqlite::Result<()> {
         database.execute_batch(&format!("DROP TABLE IF EXISTS {MARK_TABLE};"))
     }
-}
-
-/// Opens a working copy.
-pub(in crate::store) fn open(
-    dir: &Path,
-    mut database: Connection,
-    sole_writer: SoleWriter,
-    mut primary: Box<dyn Primary>,
-) -> io::Result<OpenDatabase> {
-    database.set_prepared_statement_cache_capacity(2 * STATEMENT_CACHE_CAPACITY);
-    let changes = Transaction::new(&mut database, TransactionBehavior::Immediate);
-    let changes = changes.map_err(sql_error)?;
-    payments::reconcile(&changes)?;
-    epoch::advance(&changes).map_err(sql_error)?;
-    primary.commit(&changes).map_err(|error| io::Error::new(io::ErrorKind::Other, error))?;
-    changes.commit().map_err(sql_error)?;
-    let mut writer = SqliteWriter::new(database, sole_writer);
-    writer.follow(primary);
-    Ok(opened(dir, writer))
 }
 
 /// Fails if the database in this directory is a working copy.
