@@ -53,10 +53,7 @@ impl Values {
             if let Some((value, _)) = &chosen {
                 refuse(key, value)?;
             }
-            let default = || {
-                let table = toml::Table::from_str(&format!("value = {}", key.default?)).ok()?;
-                Some((table.get("value")?.clone(), Source::Default))
-            };
+            let default = || Some((default(key)?, Source::Default));
             if let Some(value) = chosen.or_else(default) {
                 of.insert(key.name, value);
             }
@@ -78,7 +75,7 @@ impl Values {
 
     /// Whether this key has a value that is not its default.
     pub(super) fn is_given(&self, key: &Definition) -> bool {
-        self.of.get(key.name).is_some_and(|(_, source)| *source != Source::Default)
+        self.of.get(key.name).is_some_and(|(value, _)| default(key).as_ref() != Some(value))
     }
 
     pub(super) fn source<T>(&self, key: Key<T>) -> Option<Source> {
@@ -181,6 +178,11 @@ impl fmt::Display for Values {
         }
         Ok(())
     }
+}
+
+fn default(key: &Definition) -> Option<Value> {
+    let table = toml::Table::from_str(&format!("value = {}", key.default?)).ok()?;
+    table.get("value").cloned()
 }
 
 fn origin(key: &Definition, source: Source) -> String {

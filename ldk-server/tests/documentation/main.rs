@@ -18,10 +18,10 @@ const REFERENCE: &str = "docs/configuration.md";
 /// What cannot be in one file with the rest of the template: all but one of the chain sources, and
 /// one of the two ways to log in to bitcoind.
 const ALTERNATIVES: [&[&str]; 4] = [
-    &["electrum", "esplora", "bitcoind.rpc_cookie_file"],
-    &["electrum", "esplora", "bitcoind.rpc_user", "bitcoind.rpc_password"],
-    &["bitcoind", "esplora"],
-    &["bitcoind", "electrum"],
+    &["electrum", "esplora", "bitcoind.rpc_cookie_file", "storage.postgres"],
+    &["electrum", "esplora", "bitcoind.rpc_user", "bitcoind.rpc_password", "storage.postgres"],
+    &["bitcoind", "esplora", "backup.directory", "storage.postgres.password"],
+    &["bitcoind", "electrum", "backup.directory", "storage.postgres.password_file"],
 ];
 
 fn read(path: impl AsRef<Path>) -> String {

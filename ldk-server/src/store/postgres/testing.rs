@@ -20,6 +20,7 @@ use crate::compat::channel_state::UNREADABLE_VERSION;
 use crate::store::Store;
 use crate::store::backend::OpenDatabase;
 use crate::store::conformance::{Contents, Failure, TestDatabase};
+use crate::store::model::Name;
 use crate::store::sqlite::primary::Mark;
 use crate::store::sqlite::{path_in, testing as sqlite};
 
@@ -115,6 +116,7 @@ impl TestDatabase for Database {
     fn contents(&self) -> Contents {
         let sql = |rows: &str| format!("SELECT {rows} FROM {}.", self.schema);
         let records = sql("primary_namespace, secondary_namespace, key, value") + "ldk_node_data";
+        let name_of_manager = Name::of_manager().parts().map(str::to_owned);
         let chunks = sql("bytes") + "ldk_server_manager_chunks ORDER BY place";
         let history = sql("payment") + "ldk_server_payments";
         self.with_session(async |session| {
@@ -128,10 +130,11 @@ impl TestDatabase for Database {
                 String::from_utf8(row.get(column)).unwrap()
             };
             let record = |row: &tokio_postgres::Row| {
+                let name = [0, 1, 2].map(|column| text(row, column));
                 let value: Vec<u8> = row.get(3);
-                let is_elsewhere = value.starts_with(&UNREADABLE_VERSION);
-                let value = if is_elsewhere { manager.clone() } else { value };
-                ([0, 1, 2].map(|column| text(row, column)), value)
+                let is_elsewhere =
+                    name == name_of_manager && value.starts_with(&UNREADABLE_VERSION);
+                (name, if is_elsewhere { manager.clone() } else { value })
             };
             Contents {
                 records: records.iter().map(record).collect(),
