@@ -28,7 +28,7 @@ pub(super) enum Target {
 
 /// What comes of a call.
 enum Decided {
-    Make(Understood),
+    Make(Box<Understood>),
     Answer(Result<Value, RpcError>),
 }
 
@@ -64,7 +64,7 @@ impl Understood {
     /// Asks the plugins that have to be. They are asked of a call in the place of another, too, which the
     /// caller must be allowed.
     async fn decided(mut self) -> Result<Decided, RpcError> {
-        let Some(mut call) = self.asked.take() else { return Ok(Decided::Make(self)) };
+        let Some(mut call) = self.asked.take() else { return Ok(Decided::Make(Box::new(self))) };
         let shared = self.cln.clone().0;
         // Plugins run as long as there is a node.
         shared.dispatcher.app()?;
@@ -73,7 +73,7 @@ impl Understood {
             let asking = shared.plugins.ask_about(&call, &mut asked);
             let answer = shared.dispatcher.unless_stopping(async { Ok(asking.await) }).await??;
             match answer {
-                CallAnswer::Continue => return Ok(Decided::Make(self)),
+                CallAnswer::Continue => return Ok(Decided::Make(Box::new(self))),
                 CallAnswer::Return(answer) => return Ok(Decided::Answer(answer)),
                 CallAnswer::Replace { method, params } => {
                     let Self { cln, caller, .. } = self;
