@@ -95,8 +95,11 @@ mod tests {
         AskedCall { id: json!(7), method: "ping".to_owned(), params: None }
     }
 
-    /// Plugins that have the hook, and what they have to read.
-    fn plugins(number: usize) -> (Plugins, Vec<(Arc<Plugin>, Receiver<Vec<u8>>)>) {
+    /// A plugin, and what it has to read.
+    type Running = (Arc<Plugin>, Receiver<Vec<u8>>);
+
+    /// Plugins that have the hook.
+    fn plugins(number: usize) -> (Plugins, Vec<Running>) {
         let path = |number| PathBuf::from(format!("/plugins/{number}.py"));
         let plugins = Plugins::new(&(0..number).map(path).collect::<Vec<_>>());
         let start = |place| {
@@ -113,10 +116,7 @@ mod tests {
     }
 
     /// Answers what a plugin is asked, and returns it.
-    async fn answer(
-        (plugin, unread): &mut (Arc<Plugin>, Receiver<Vec<u8>>),
-        result: Value,
-    ) -> Value {
+    async fn answer((plugin, unread): &mut Running, result: Value) -> Value {
         let mut request: Value = serde_json::from_slice(&unread.recv().await.unwrap()).unwrap();
         let answer = json!({"id": request["id"], "result": result}).to_string();
         let Some(Message::Answer { id, answer }) = Message::parse(answer.as_bytes()) else {
