@@ -56,8 +56,9 @@ impl Network {
         Self::start_with(Reservation::of(nodes).await?).await
     }
 
-    /// As [`start`](Self::start), for a test that has the machine for itself.
-    pub async fn start_alone() -> Result<Self> {
+    /// As [`start`](Self::start), for a test that measures time: nothing else runs beside it, so that the others
+    /// wait for it, and it for them.
+    pub async fn start_measuring() -> Result<Self> {
         Self::start_with(Reservation::of_the_machine().await?).await
     }
 

@@ -70,7 +70,7 @@ const MAX_CONCURRENT_STREAMS: u16 = 3;
 #[tokio::test(flavor = "multi_thread")]
 async fn limits_are_kept() -> Result<()> {
     allow_many_open_files()?;
-    let network = Network::start_alone().await?;
+    let network = Network::start_measuring().await?;
     let alice = network.node_with("alice", WIDE).await?;
     let idle = the_slow_hold_up_nobody(&alice).await?;
     too_many_calls_at_once_are_refused(&alice, idle).await?;

@@ -159,7 +159,7 @@ async fn a_standby_waits_and_takes_the_place_of_a_node_that_is_killed() -> Resul
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_standby_that_is_stopped_ends_at_once() -> Result<()> {
-    let (network, postgres) = (Network::start_alone().await?, Postgres::start().await?);
+    let (network, postgres) = (Network::start_for(2).await?, Postgres::start().await?);
     let alice = network.node_with("alice", postgres.section("alice")).await?;
     let standby = ConfigBuilder::new(&network, "alice2")?
         .set("storage.postgres.url", postgres.url())?

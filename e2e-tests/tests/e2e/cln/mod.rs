@@ -191,7 +191,7 @@ async fn plugins_decide_on_payments_through_new_channels() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn plugins_decide_on_calls() -> Result<()> {
-    let (network, port) = (Network::start_alone().await?, Port::claim()?);
+    let (network, port) = (Network::start_for(1).await?, Port::claim()?);
     let dir = tempfile::tempdir()?;
     let write = |name, mode| Deciding::write(dir.path(), name, mode);
     let plugins = [write("first", "decide").await?, write("second", "pass").await?];
@@ -210,7 +210,7 @@ async fn plugins_decide_on_calls() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_socket_takes_whatever_comes() -> Result<()> {
-    let network = Network::start_alone().await?;
+    let network = Network::start_for(1).await?;
     let alice = network.node_with("alice", SECTION).await?;
     framing::requests_end_where_their_json_ends(&socket(&alice)).await?;
     framing::garbage_ends_a_connection(&socket(&alice)).await?;
@@ -223,7 +223,7 @@ async fn the_socket_takes_whatever_comes() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn floods_of_the_socket_hold_up_nobody() -> Result<()> {
-    let network = Network::start_alone().await?;
+    let network = Network::start_measuring().await?;
     let alice = network.node_with("alice", SECTION).await?;
     let socket = socket(&alice);
     floods::pipelined_requests_are_answered(&socket).await?;
@@ -239,7 +239,7 @@ async fn floods_of_the_socket_hold_up_nobody() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_socket_is_off_unless_it_is_configured() -> Result<()> {
-    let network = Network::start_alone().await?;
+    let network = Network::start_for(1).await?;
     let alice = network.node("alice").await?;
     ensure!(!socket(&alice).exists());
     ensure!(Pyln::new(socket(&alice)).await?.call("getinfo", json!({})).await.is_err());

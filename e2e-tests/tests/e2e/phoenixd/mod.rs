@@ -91,7 +91,7 @@ async fn lnbits_is_a_client_as_it_is() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn passwords_and_strangers() -> Result<()> {
-    let (network, port) = (Network::start_alone().await?, Port::claim()?);
+    let (network, port) = (Network::start_for(1).await?, Port::claim()?);
     let alice = network.node_with("alice", section(&port)).await?;
     let phoenix = Phoenix::new(&alice, &port)?;
     logins::two_passwords_allow_different_things(&phoenix).await?;
@@ -108,7 +108,7 @@ async fn passwords_and_strangers() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_may_have_tls() -> Result<()> {
-    let (network, port) = (Network::start_alone().await?, Port::claim()?);
+    let (network, port) = (Network::start_for(1).await?, Port::claim()?);
     let sections = format!("{}tls = true\n", section(&port));
     let alice = network.node_with("alice", sections).await?;
     logins::it_is_reached_by_tls(&alice, &port).await?;

@@ -39,7 +39,7 @@ const EACH_BYTE: Duration = Duration::from_millis(500);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn strangers_take_little_and_hold_up_nobody() -> Result<()> {
-    let network = Network::start_alone().await?;
+    let network = Network::start_measuring().await?;
     let alice = network.node("alice").await?;
     let rune = rune(&alice, &["--preset", "admin"]).await?;
     // So that what is made once is there.

@@ -15,7 +15,7 @@ const DOCUMENT: &str = include_str!("../../../../docs/webhooks.md");
 
 #[tokio::test(flavor = "multi_thread")]
 async fn programs_of_the_documentation_verify_signatures() -> Result<()> {
-    let network = Network::start_alone().await?;
+    let network = Network::start_for(1).await?;
     let alice = network.node_with("alice", PRIVATE).await?;
     let python = other_languages::python(Path::new(env!("CARGO_TARGET_TMPDIR"))).await?;
     for (language, program) in [("python", python.as_path()), ("javascript", Path::new("node"))] {

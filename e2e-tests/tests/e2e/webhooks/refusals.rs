@@ -10,7 +10,7 @@ use super::{PRIVATE, create};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn webhooks_lead_to_public_addresses_unless_configured() -> Result<()> {
-    let network = Network::start_alone().await?;
+    let network = Network::start_for(1).await?;
     let alice = network.node("alice").await?;
     private_addresses_are_refused(&alice).await?;
     what_else_is_wrong_is_refused(&alice).await?;

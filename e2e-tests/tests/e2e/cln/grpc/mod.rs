@@ -65,7 +65,7 @@ async fn subscribers_are_told_what_happens() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_certificates_of_the_own_authority_open_the_door() -> Result<()> {
-    let network = Network::start_alone().await?;
+    let network = Network::start_for(1).await?;
     let port = Port::claim()?;
     let alice = network.node_with("alice", section(&port)).await?;
     door::the_files_are_there_and_private(&alice)?;
@@ -78,7 +78,7 @@ async fn only_certificates_of_the_own_authority_open_the_door() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_door_is_closed_unless_it_is_configured() -> Result<()> {
-    let network = Network::start_alone().await?;
+    let network = Network::start_for(1).await?;
     let alice = network.node("alice").await?;
     ensure!(!files(&alice).ca_cert.exists());
     network.stop().await
