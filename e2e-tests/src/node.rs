@@ -10,8 +10,8 @@ use ldk_server_client::Client;
 use ldk_server_client::api::{
     Bolt11ReceiveRequest, Bolt11SendRequest, ConnectPeerRequest, DisconnectPeerRequest,
     GetBalancesRequest, GetBalancesResponse, GetNodeInfoRequest, GetPaymentDetailsRequest,
-    GraphGetChannelRequest, GraphListChannelsRequest, ListChannelsRequest, OnchainReceiveRequest,
-    SubscribeEventsRequest,
+    GraphGetChannelRequest, GraphListChannelsRequest, ListChannelsRequest, ListPeersRequest,
+    OnchainReceiveRequest, SubscribeEventsRequest,
 };
 use ldk_server_client::types::{Channel, Payment, PaymentStatus};
 use serde_json::Value;
@@ -29,6 +29,7 @@ use crate::wait::until;
 const START_PATIENCE: Duration = Duration::from_secs(60);
 const REFUSAL_PATIENCE: Duration = Duration::from_secs(30);
 const CLI_PATIENCE: Duration = Duration::from_secs(130);
+const CONNECTION_PATIENCE: Duration = Duration::from_secs(30);
 const PAYMENT_PATIENCE: Duration = Duration::from_secs(30);
 const INVOICE_EXPIRY_SECS: u32 = 3600;
 
@@ -198,7 +199,20 @@ impl Node {
             address: peer.address(),
             persist: false,
         };
-        self.client.connect_peer(request).await.context("cannot connect")?;
+        // A node may not have noticed yet that an earlier connection has ended.
+        until("both are connected", CONNECTION_PATIENCE, async || {
+            self.client.connect_peer(request.clone()).await.context("cannot connect")?;
+            self.ensure_connected(peer).await?;
+            peer.ensure_connected(self).await
+        })
+        .await
+    }
+
+    async fn ensure_connected(&self, peer: &Self) -> Result<()> {
+        let peers = self.client.list_peers(ListPeersRequest {}).await?.peers;
+        let found = peers.iter().find(|known| known.node_id == peer.id);
+        let is_connected = found.is_some_and(|known| known.is_connected);
+        ensure!(is_connected, "{} is not connected to {}", self.alias(), peer.alias());
         Ok(())
     }
 

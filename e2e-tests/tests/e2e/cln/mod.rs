@@ -223,7 +223,7 @@ async fn the_socket_takes_whatever_comes() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn floods_of_the_socket_hold_up_nobody() -> Result<()> {
-    let network = Network::start_measuring().await?;
+    let network = Network::start_for(1).await?;
     let alice = network.node_with("alice", SECTION).await?;
     let socket = socket(&alice);
     floods::pipelined_requests_are_answered(&socket).await?;

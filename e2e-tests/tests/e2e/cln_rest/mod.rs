@@ -75,7 +75,7 @@ async fn the_documented_program_is_notified() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn strangers_and_slow_readers_hold_up_nobody() -> Result<()> {
-    let (network, port) = (Network::start_measuring().await?, Port::claim()?);
+    let (network, port) = (Network::start_for(1).await?, Port::claim()?);
     let alice = network.node_with("alice", section(&port, false)).await?;
     let rest = Rest::new(&alice, format!("http://localhost:{}", port.number())).await?;
     hostile::nothing_of_a_strangers_body_is_read(&port).await?;
