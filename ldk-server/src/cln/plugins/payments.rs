@@ -146,7 +146,8 @@ impl Asker {
             Ok(answer) => {
                 let read = PaymentAnswer::read(&answer);
                 if read.is_none() {
-                    tracing::error!(plugin = name, %answer, "a plugin has not said what comes of a payment");
+                    // Not what it has said: that may repeat the preimage.
+                    tracing::error!(plugin = name, "a plugin has not said what comes of a payment");
                 }
                 read
             },
