@@ -7,7 +7,7 @@ use ldk_node::lightning::io;
 use secrecy::ExposeSecret as _;
 
 use crate::chain::tls;
-use crate::config::{Config, ConfigError, PostgresConfig, StorageKind};
+use crate::config::{Config, ConfigError, PostgresConfig, StorageKind, keys};
 use crate::storage::{self, StorageError};
 use crate::store::{Moved, PostgresSettings, move_to_postgres, move_to_sqlite};
 
@@ -29,7 +29,7 @@ pub(crate) enum MigrationError {
 /// from cannot be started any more. May be called again if it was interrupted.
 pub(crate) fn migrate_storage(config: &Config, to: StorageKind) -> Result<String, MigrationError> {
     let Some(postgres) = &config.postgres else {
-        return Err(ConfigError::new("storage.postgres.url", "must be set").into());
+        return Err(ConfigError::new(keys::STORAGE_POSTGRES_URL, "must be set").into());
     };
     let dir = config.network_dir();
     storage::create_dirs(&dir)?;
@@ -61,7 +61,8 @@ pub(crate) fn settings(
     dir: &Path,
 ) -> Result<PostgresSettings, ConfigError> {
     let tls = config.has_tls.then(|| {
-        tls::trusting_also("storage.postgres.ca_cert_path", config.ca_cert_path.as_deref())
+        let key = keys::STORAGE_POSTGRES_CA_CERT_PATH.name();
+        tls::trusting_also(key, config.ca_cert_path.as_deref())
     });
     let mut server = config.server.clone();
     if let Some(password) = &config.password {
@@ -70,7 +71,7 @@ pub(crate) fn settings(
     if let Some(path) = &config.password_file {
         let text = fs::read_to_string(path).map_err(|error| {
             let reason = format!("cannot read {}: {error}", path.display());
-            ConfigError::new("storage.postgres.password_file", reason)
+            ConfigError::new(keys::STORAGE_POSTGRES_PASSWORD_FILE, reason)
         })?;
         server.password(text.lines().next().unwrap_or_default());
     }

@@ -47,7 +47,7 @@ pub enum StartPhase {
     Loading,
     /// The chain source does not answer yet, for this reason.
     Waiting(String),
-    /// This node has the state.
+    /// The state is held by the node that this names.
     Standby(String),
 }
 

@@ -23,8 +23,8 @@ pub(super) struct TableChanges {
 /// Notes what is changed over one connection.
 pub(super) struct Capture {
     tables: Vec<Table>,
-    /// The rows of the table that has no triggers, as they were last.
-    sequence: Option<Rows>,
+    /// Which table has no triggers, if there is one, and its rows as they were last.
+    sequence: Option<(usize, Rows)>,
 }
 
 impl Capture {
@@ -51,8 +51,10 @@ impl Capture {
             }
         }
         database.execute_batch(&sql).map_err(sql_error)?;
-        let sequence = tables.iter().find(|table| table.is_sequence());
-        let sequence = sequence.map(|table| all(database, table)).transpose()?;
+        let mut numbered = tables.iter().enumerate();
+        let sequence = numbered.find(|(_, table)| table.is_sequence());
+        let rows_of = |(number, table)| all(database, table).map(|rows| (number, rows));
+        let sequence = sequence.map(rows_of).transpose()?;
         Ok(Self { tables, sequence })
     }
 
@@ -80,18 +82,14 @@ impl Capture {
 
     /// Its rows are never removed.
     fn sequence_changes(&mut self, transaction: &Connection) -> io::Result<Option<TableChanges>> {
-        let number = self.tables.iter().position(Table::is_sequence);
-        let Some((number, table)) =
-            number.and_then(|number| Some((number, self.tables.get(number)?)))
-        else {
-            return Ok(None);
-        };
+        let Some((number, last)) = &mut self.sequence else { return Ok(None) };
+        let Some(table) = self.tables.get(*number) else { return Ok(None) };
         let written = all(transaction, table)?;
-        if self.sequence.as_ref() == Some(&written) {
+        if *last == written {
             return Ok(None);
         }
-        self.sequence = Some(written.clone());
-        Ok(Some(TableChanges { table: number, written, removed: Vec::new() }))
+        last.clone_from(&written);
+        Ok(Some(TableChanges { table: *number, written, removed: Vec::new() }))
     }
 }
 

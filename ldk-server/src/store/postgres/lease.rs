@@ -127,10 +127,11 @@ pub(super) async fn holder(
 ) -> Result<Held, PostgresError> {
     let sql = format!(
         "SELECT holder, state,
-             greatest(extract(epoch FROM expires_at - clock_timestamp()), 0)::float8
-         FROM {}.ldk_server_lease WHERE isfinite(expires_at)
-         UNION ALL SELECT holder, state, 0
-         FROM {0}.ldk_server_lease WHERE NOT isfinite(expires_at)",
+             CASE WHEN isfinite(expires_at)
+                 THEN greatest(extract(epoch FROM expires_at - clock_timestamp()), 0)::float8
+                 ELSE 0
+             END
+         FROM {}.ldk_server_lease",
         quoted(&settings.schema)
     );
     let rows = session.query(&sql, &[]).await?;

@@ -19,7 +19,7 @@ use super::{lease, verify};
 use crate::compat::channel_state::UNREADABLE_VERSION;
 use crate::store::Store;
 use crate::store::backend::OpenDatabase;
-use crate::store::conformance::{Contents, Failure, TestDatabase};
+use crate::store::conformance::database::{Contents, Failure, TestDatabase};
 use crate::store::model::Name;
 use crate::store::sqlite::primary::Mark;
 use crate::store::sqlite::{path_in, testing as sqlite};

@@ -4,7 +4,7 @@ use rusqlite::Connection;
 
 use super::channel_manager::ManagerWriter;
 use super::log::Log;
-use super::replica::WalReader;
+use super::replica::wal_reader::WalReader;
 use super::sole_writer::SoleWriter;
 
 /// Dropped in this order: whoever reads the log is told, then the connection is closed, and then

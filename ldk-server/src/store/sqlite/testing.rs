@@ -9,11 +9,11 @@ use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
 
 use super::connection::Writing;
-use super::replica::WalReader;
+use super::replica::wal_reader::WalReader;
 use super::{Readers, Sqlite, SyncMode, channel_manager, path_in};
 use crate::store::Store;
 use crate::store::backend::OpenDatabase;
-use crate::store::conformance::{Contents, Failure, TestDatabase};
+use crate::store::conformance::database::{Contents, Failure, TestDatabase};
 use crate::store::model::Name;
 
 /// A directory with an SQLite database.

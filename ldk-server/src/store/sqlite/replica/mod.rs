@@ -21,7 +21,6 @@ use std::time::Duration;
 
 use queue::Queue;
 use replicator::Replicator;
-pub(in crate::store) use wal_reader::WalReader;
 
 use super::Sqlite;
 use crate::store::model::{Lineage, MirrorState};

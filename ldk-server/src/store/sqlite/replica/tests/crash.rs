@@ -63,7 +63,7 @@ impl Recorder {
 
     fn copy(mut self) -> Self {
         let queue = Arc::clone(&self.queue);
-        let follow = move |database: &_, wal_reader: &mut super::super::WalReader| {
+        let follow = move |database: &_, wal_reader: &mut super::super::wal_reader::WalReader| {
             wal_reader.follow(database, queue);
         };
         between_commits(&self.store, follow);

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use ldk_node::lightning::util::persist::KVStoreSync;
 use rusqlite::Connection;
 
-use super::super::WalReader;
 use super::super::queue::Queue;
+use super::super::wal_reader::WalReader;
 use super::{PATIENCE, Store, between_commits, commits, database_in, find, level, open, write};
 
 /// Waits until the mirror fails.

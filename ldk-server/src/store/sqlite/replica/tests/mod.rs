@@ -30,7 +30,7 @@ const LOG_PAGES: u32 = 25;
 /// A store whose log begins anew often.
 fn open(dir: &Path) -> Store {
     let store = testing::open(dir);
-    let small_log = |database: &Connection, _: &mut super::WalReader| {
+    let small_log = |database: &Connection, _: &mut super::wal_reader::WalReader| {
         database.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)
     };
     between_commits(&store, small_log).unwrap();
