@@ -136,6 +136,14 @@ impl Network {
         Ok(node)
     }
 
+    /// Starts a second daemon of this node with this configuration, as [`Node::start_standby`] does.
+    pub fn standby_of(&self, node: &Node, config: NodeConfig) -> Result<Arc<Node>> {
+        self.take_place()?;
+        let standby = Arc::new(node.start_standby(config)?);
+        self.nodes().push(Arc::clone(&standby));
+        Ok(standby)
+    }
+
     /// Counts a node that is to be started.
     fn take_place(&self) -> Result<()> {
         let started = self.started.fetch_add(1, Ordering::Relaxed);

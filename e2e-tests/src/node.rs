@@ -1,5 +1,7 @@
 //! An ldk-server node: its process, and the ways to talk to it.
 
+mod standby;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;

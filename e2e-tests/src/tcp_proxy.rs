@@ -1,27 +1,61 @@
-//! A TCP proxy in front of a server, which can be closed and opened again.
+//! A TCP proxy in front of a server, which can be closed and opened again, and stands for a network
+//! that loses or delays what is sent.
 
 use std::io;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Result;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::sleep;
 
 use crate::ports::Port;
 
+const BUFFER_BYTES: usize = 65_536;
+
 /// A port that is forwarded to a server while it is open. While it is closed nobody listens there.
 pub struct TcpProxy {
     port: Port,
     open: Mutex<Option<AbortHandle>>,
+    network: Arc<Network>,
+}
+
+/// What may happen to what is passed on.
+struct Network {
+    holds: watch::Sender<Holds>,
+    /// An answer with these bytes is lost, and the connection with it.
+    lost_answer: Mutex<Option<Vec<u8>>>,
+    lost_answers: AtomicU32,
+}
+
+/// What is not passed on for the time being.
+#[derive(Clone, Copy, Debug, Default)]
+struct Holds {
+    questions: bool,
+    answers: bool,
+}
+
+/// Where bytes go.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Direction {
+    Questions,
+    Answers,
 }
 
 impl TcpProxy {
     /// One that is closed.
     pub fn closed() -> Result<Self> {
-        Ok(Self { port: Port::claim()?, open: Mutex::new(None) })
+        let network = Network {
+            holds: watch::Sender::default(),
+            lost_answer: Mutex::default(),
+            lost_answers: AtomicU32::new(0),
+        };
+        Ok(Self { port: Port::claim()?, open: Mutex::default(), network: Arc::new(network) })
     }
 
     /// `host:port` of this side.
@@ -36,15 +70,18 @@ impl TcpProxy {
 
     /// As [`open`](Self::open), but delays every answer of the target.
     pub async fn open_slowly(&self, target: String, delay: Duration) -> Result<()> {
+        // The one before has to let go of the port.
+        self.close();
         let listener = TcpListener::bind(self.port.address()).await?;
+        let network = Arc::clone(&self.network);
         let passing = tokio::spawn(async move {
             // Those that are under way end with this task.
             let mut connections = JoinSet::new();
             while let Ok((inside, _)) = listener.accept().await {
-                let target = target.clone();
+                let (target, network) = (target.clone(), Arc::clone(&network));
                 connections.spawn(async move {
                     let outside = TcpStream::connect(target).await?;
-                    pass(inside, outside, delay).await
+                    pass(inside, outside, delay, &network).await
                 });
                 while connections.try_join_next().is_some() {}
             }
@@ -58,34 +95,103 @@ impl TcpProxy {
         self.replace(None);
     }
 
+    /// Passes nothing on from now on, and breaks nothing off: a network that loses everything. What is
+    /// sent meanwhile arrives after [`release`](Self::release), as TCP sends it again.
+    pub fn hold(&self) {
+        self.network.holds.send_replace(Holds { questions: true, answers: true });
+    }
+
+    /// As [`hold`](Self::hold), but what is sent to the target still arrives there.
+    pub fn hold_answers(&self) {
+        self.network.holds.send_replace(Holds { questions: false, answers: true });
+    }
+
+    /// Passes on what was held.
+    pub fn release(&self) {
+        self.network.holds.send_replace(Holds::default());
+    }
+
+    /// Breaks the connection off at the next answer that has these bytes in it, which is lost.
+    pub fn lose_answer(&self, with: &[u8]) {
+        *lock(&self.network.lost_answer) = Some(with.to_vec());
+    }
+
+    /// How many answers were lost.
+    pub fn lost_answers(&self) -> u32 {
+        self.network.lost_answers.load(Ordering::Relaxed)
+    }
+
     fn replace(&self, passing: Option<AbortHandle>) {
-        let mut open = self.open.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(before) = std::mem::replace(&mut *open, passing) {
+        if let Some(before) = std::mem::replace(&mut *lock(&self.open), passing) {
             before.abort();
         }
     }
 }
 
-/// Copies in both directions, until both sides have closed theirs.
-async fn pass(mut inside: TcpStream, mut outside: TcpStream, delay: Duration) -> io::Result<()> {
-    let (mut from_inside, mut to_inside) = inside.split();
-    let (mut from_outside, mut to_outside) = outside.split();
-    let questions = async {
-        copy(&mut from_inside, &mut to_outside).await?;
-        to_outside.shutdown().await
-    };
-    let answers = async {
-        let mut buffer = [0; 65_536];
-        loop {
-            let length = from_outside.read(&mut buffer).await?;
-            sleep(delay).await;
-            match length {
-                0 => return to_inside.shutdown().await,
-                _ => to_inside.write_all(&buffer[..length]).await?,
-            }
+impl Network {
+    /// Waits until it may be passed on.
+    async fn let_through(&self, direction: Direction) {
+        let is_free = |holds: &Holds| match direction {
+            Direction::Questions => !holds.questions,
+            Direction::Answers => !holds.answers,
+        };
+        // It fails when the proxy is gone, and this task with it.
+        let _ = self.holds.subscribe().wait_for(is_free).await;
+    }
+
+    /// Whether this answer is lost.
+    fn loses(&self, answer: &[u8]) -> bool {
+        let mut lost = lock(&self.lost_answer);
+        let is_lost = lost.as_ref().is_some_and(|with| {
+            answer.windows(with.len().max(1)).any(|part| part == with.as_slice())
+        });
+        if is_lost {
+            *lost = None;
+            self.lost_answers.fetch_add(1, Ordering::Relaxed);
         }
-    };
+        is_lost
+    }
+}
+
+/// Copies in both directions, until both sides have closed theirs.
+async fn pass(
+    mut inside: TcpStream,
+    mut outside: TcpStream,
+    delay: Duration,
+    network: &Network,
+) -> io::Result<()> {
+    let (from_inside, to_inside) = inside.split();
+    let (from_outside, to_outside) = outside.split();
+    let questions = carry(from_inside, to_outside, Direction::Questions, Duration::ZERO, network);
+    let answers = carry(from_outside, to_inside, Direction::Answers, delay, network);
     tokio::try_join!(questions, answers).map(drop)
+}
+
+async fn carry(
+    mut from: ReadHalf<'_>,
+    mut to: WriteHalf<'_>,
+    direction: Direction,
+    delay: Duration,
+    network: &Network,
+) -> io::Result<()> {
+    let mut buffer = vec![0; BUFFER_BYTES];
+    loop {
+        let length = from.read(&mut buffer).await?;
+        sleep(delay).await;
+        network.let_through(direction).await;
+        let bytes = &buffer[..length];
+        if direction == Direction::Answers && network.loses(bytes) {
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+        match length {
+            0 => return to.shutdown().await,
+            _ => to.write_all(bytes).await?,
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Drop for TcpProxy {
