@@ -42,17 +42,29 @@ impl Group {
         aliases: &[&str],
         ledger: &Arc<Ledger>,
     ) -> Result<Self> {
+        let nodes: Vec<_> = aliases.iter().map(|alias| (*alias, String::new())).collect();
+        Self::start_with(plan, dir, &nodes, ledger).await
+    }
+
+    /// Starts nodes with these names, and with these sections of TOML as well in their
+    /// configurations.
+    pub(super) async fn start_with(
+        plan: &Plan,
+        dir: &Path,
+        nodes: &[(&str, String)],
+        ledger: &Arc<Ledger>,
+    ) -> Result<Self> {
         let network = Network::start_in(dir, ProcessGroup::Shared).await?.without_tails();
         let mut mirrors = Vec::new();
         if plan.has_mirrors {
-            for alias in aliases {
+            for (alias, _) in nodes {
                 mirrors.push(Mirror::new(&network, alias)?);
             }
         }
         let mirror_of = |number| mirrors.get(number);
-        let starting = aliases.iter().enumerate();
+        let starting = nodes.iter().enumerate();
         let starting =
-            starting.map(|(number, alias)| start_node(&network, plan, alias, mirror_of(number)));
+            starting.map(|(number, node)| start_node(&network, plan, node, mirror_of(number)));
         let nodes = try_join_all(starting).await?;
         let followers = nodes.iter().map(|_| Follower::new(ledger)).collect();
         let mut group = Self { network, nodes, followers, mirrors, ending: plan.ending };
@@ -69,7 +81,7 @@ impl Group {
             summary.count_all(counted);
         }
         try_join_all(victims.iter().map(async |node| match self.ending {
-            Ending::Killed => node.kill().await,
+            Ending::Killed | Ending::Disturbed => node.kill().await,
             Ending::Stopped => node.stop().await,
         }))
         .await?;
@@ -83,6 +95,12 @@ impl Group {
             self.followers[*victim].follow(&self.nodes[*victim]).await?;
         }
         Ok(())
+    }
+
+    /// Another daemon has taken the place of this node, or the node was started again.
+    pub(super) async fn replace(&mut self, number: usize, node: &Arc<Node>) -> Result<()> {
+        self.nodes[number] = Arc::clone(node);
+        self.followers[number].follow(node).await
     }
 
     /// Does what needs all nodes, and fails when one of them ends by itself meanwhile.
@@ -184,11 +202,11 @@ impl Group {
 async fn start_node(
     network: &Network,
     plan: &Plan,
-    alias: &str,
+    (alias, sections): &(&str, String),
     mirror: Option<&Mirror>,
 ) -> Result<Arc<Node>> {
     let mut config = network.config(alias)?;
-    config.sections = "[metrics]\nenabled = true\n".to_owned();
+    config.sections = format!("[metrics]\nenabled = true\n{sections}");
     if let Some(mirror) = mirror {
         config.sections += &mirror.section();
     }

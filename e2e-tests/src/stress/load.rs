@@ -13,6 +13,7 @@ use ldk_server_client::{Code, Error};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use sha2::{Digest as _, Sha256};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -33,6 +34,11 @@ const SPONTANEOUS_BLOCKS: u32 = 145;
 const FORWARD_BLOCKS: u32 = 145;
 /// How often the payer is asked for the outcome of a payment.
 const ASK_INTERVAL: Duration = Duration::from_millis(10);
+/// Payments that go on through everything pause so long between two.
+const LASTING_PAUSE: Duration = Duration::from_millis(100);
+
+/// The nodes as they are now: another daemon may have taken the place of one.
+pub(super) type Current = watch::Receiver<Vec<Arc<Node>>>;
 
 /// Payments that are being made.
 pub(super) struct Load {
@@ -41,7 +47,7 @@ pub(super) struct Load {
 }
 
 impl Load {
-    /// Begins to pay, in each of the directions from one node to another.
+    /// Begins to pay, in each of the directions from one node to another, until a node is down.
     pub(super) fn start(
         nodes: &[Arc<Node>],
         directions: &[[usize; 2]],
@@ -49,17 +55,38 @@ impl Load {
         round: u32,
         rng: &mut StdRng,
     ) -> Self {
+        Self::begin(&fixed(nodes), directions, ledger, (round, None), rng)
+    }
+
+    /// Begins to pay, in both directions between the first two nodes, and goes on when one is down.
+    pub(super) fn start_lasting(
+        nodes: &Current,
+        ledger: &Arc<Ledger>,
+        round: u32,
+        rng: &mut StdRng,
+    ) -> Self {
+        Self::begin(nodes, &[[0, 1], [1, 0]], ledger, (round, Some(LASTING_PAUSE)), rng)
+    }
+
+    fn begin(
+        nodes: &Current,
+        directions: &[[usize; 2]],
+        ledger: &Arc<Ledger>,
+        (round, pause): (u32, Option<Duration>),
+        rng: &mut StdRng,
+    ) -> Self {
         let stop = Arc::<AtomicBool>::default();
         let mut workers = JoinSet::new();
         for &[payer, payee] in directions {
             for worker in 0..AT_ONCE {
                 let worker = Worker {
-                    nodes: nodes.to_vec(),
+                    nodes: nodes.clone(),
                     payer,
                     payee,
                     has_invoices: worker < WITH_INVOICE,
                     ledger: Arc::clone(ledger),
                     round,
+                    pause,
                     stop: Arc::clone(&stop),
                     rng: StdRng::seed_from_u64(rng.random()),
                 };
@@ -77,12 +104,13 @@ impl Load {
         rng: &mut StdRng,
     ) -> Result<()> {
         let mut worker = Worker {
-            nodes: nodes.to_vec(),
+            nodes: fixed(nodes),
             payer,
             payee,
             has_invoices: true,
             ledger: Arc::clone(ledger),
             round: 0,
+            pause: None,
             stop: Arc::default(),
             rng: StdRng::seed_from_u64(rng.random()),
         };
@@ -98,20 +126,33 @@ impl Load {
 
 /// Makes one payment after the other.
 struct Worker {
-    nodes: Vec<Arc<Node>>,
+    nodes: Current,
     payer: usize,
     payee: usize,
     has_invoices: bool,
     ledger: Arc<Ledger>,
     round: u32,
+    /// How long it pauses after each payment, if it goes on after failures.
+    pause: Option<Duration>,
     stop: Arc<AtomicBool>,
     rng: StdRng,
 }
 
 impl Worker {
     async fn run(mut self) {
-        // Any failure means that a node is down, or that the payer has run out of money.
-        while !self.has_to_stop() && self.pay().await.is_ok() {}
+        while !self.has_to_stop() {
+            let paid = self.pay().await;
+            match self.pause {
+                Some(pause) => sleep(pause).await,
+                // Any failure means that a node is down, or that the payer has run out of money.
+                None if paid.is_err() => return,
+                None => {},
+            }
+        }
+    }
+
+    fn node(&self, number: usize) -> Arc<Node> {
+        Arc::clone(&self.nodes.borrow()[number])
     }
 
     fn has_to_stop(&self) -> bool {
@@ -136,14 +177,14 @@ impl Worker {
             expiry_secs: EXPIRY_SECS,
             ..Default::default()
         };
-        let made = self.nodes[self.payee].client().bolt11_receive(request).await?;
+        let made = self.node(self.payee).client().bolt11_receive(request).await?;
         self.ledger.add(&made.payment_hash, Entry { has_invoice: true, ..self.entry(amount_msat) });
         let request = Bolt11SendRequest {
             invoice: made.invoice,
             route_parameters: Some(self.route_parameters(INVOICE_BLOCKS)),
             ..Default::default()
         };
-        let sent = self.nodes[self.payer].client().bolt11_send(request).await.map(drop);
+        let sent = self.node(self.payer).client().bolt11_send(request).await.map(drop);
         Ok((made.payment_hash, sent))
     }
 
@@ -153,13 +194,13 @@ impl Worker {
         self.ledger.add(&id, self.entry(amount_msat));
         let request = SpontaneousSendRequest {
             amount_msat,
-            node_id: self.nodes[self.payee].id().to_owned(),
+            node_id: self.node(self.payee).id().to_owned(),
             // With it the id is known even if the answer is lost.
             preimage: Some(hex::encode(preimage)),
             route_parameters: Some(self.route_parameters(SPONTANEOUS_BLOCKS)),
             ..Default::default()
         };
-        let sent = self.nodes[self.payer].client().spontaneous_send(request).await.map(drop);
+        let sent = self.node(self.payer).client().spontaneous_send(request).await.map(drop);
         (id, sent)
     }
 
@@ -178,7 +219,7 @@ impl Worker {
     async fn see_through(&self, id: &str) -> Result<()> {
         while !self.has_to_stop() {
             let request = GetPaymentDetailsRequest { payment_id: id.to_owned() };
-            let answer = self.nodes[self.payer].client().get_payment_details(request).await?;
+            let answer = self.node(self.payer).client().get_payment_details(request).await?;
             match answer.payment.map(|payment| payment.status()) {
                 Some(PaymentStatus::Succeeded) => {
                     self.ledger.change(id, |entry| entry.payer_told_success = true);
@@ -193,6 +234,10 @@ impl Worker {
         }
         Ok(())
     }
+}
+
+fn fixed(nodes: &[Arc<Node>]) -> Current {
+    watch::channel(nodes.to_vec()).1
 }
 
 fn outcome(sent: &Result<(), Error>) -> Sending {

@@ -15,6 +15,7 @@ mod ledger;
 mod load;
 mod payments;
 mod settle;
+mod standby;
 mod summary;
 mod total;
 mod victims;
@@ -32,6 +33,7 @@ pub use self::violation::{Kind, Violation};
 
 use self::channels::Channels;
 use self::payments::Payments;
+use self::standby::Standby;
 use self::total::Total;
 
 /// Of so many groups with which something was wrong, data and logs are left. A daemon that is wrong
@@ -47,6 +49,8 @@ pub struct Plan {
     pub ending: Ending,
     /// How often nodes are killed, in all; two that are killed at once count as one.
     pub kills: u32,
+    /// For how long nodes are killed, whatever their number is.
+    pub time: Option<Duration>,
     /// How many groups of nodes there are at the same time.
     pub groups: u32,
     /// What the random choices are made from: whom to kill when, and what to do until then.
@@ -69,6 +73,9 @@ pub enum Scenario {
     Forwards,
     /// Two nodes open, close and splice channels.
     Channels,
+    /// Two nodes pay each other, of which one has its state in PostgreSQL and a standby. That one is
+    /// killed.
+    Standby,
 }
 
 impl Scenario {
@@ -76,7 +83,7 @@ impl Scenario {
     pub fn nodes(self) -> u32 {
         match self {
             Self::Pairs | Self::Channels => 2,
-            Self::Forwards => 3,
+            Self::Forwards | Self::Standby => 3,
         }
     }
 }
@@ -88,6 +95,9 @@ pub enum Ending {
     Killed,
     /// With SIGTERM, while nodes pay: it must end with code 0.
     Stopped,
+    /// In all ways that there are, and its database and its network are disturbed as well. For
+    /// [`Scenario::Standby`].
+    Disturbed,
 }
 
 /// Does it. The summary tells of what was wrong; a line for each ten kills tells how far it is.
@@ -97,7 +107,7 @@ pub enum Ending {
 /// When what is not needed any more cannot be removed.
 pub async fn run(plan: &Plan) -> Result<Summary> {
     let begin = Instant::now();
-    let total = Total::new(plan.kills, begin);
+    let total = Total::new(plan.kills, plan.time, begin);
     let groups = (0..plan.groups).map(|number| keep_killing(plan, number, &total));
     try_join_all(groups).await?;
     let mut summary = total.summary();
@@ -118,6 +128,7 @@ async fn keep_killing(plan: &Plan, number: u32, total: &Total) -> Result<()> {
                 live(Payments::start(plan, &dir, seed).await, &dir, total).await
             },
             Scenario::Channels => live(Channels::start(plan, &dir, seed).await, &dir, total).await,
+            Scenario::Standby => live(Standby::start(plan, &dir, seed).await, &dir, total).await,
         };
         if is_right || total.count_left() > GROUPS_LEFT {
             fs::remove_dir_all(&dir)?;

@@ -50,6 +50,14 @@ pub struct Summary {
     pub abandoned: u32,
     /// Splices that both nodes have agreed on, and whose transaction nobody has.
     pub unspliced: u32,
+    /// What was done to a node with a standby, by its name, and how often.
+    pub faults: BTreeMap<&'static str, u32>,
+    /// How long it took the standby to serve, each time it had to take over.
+    pub outages: Vec<Duration>,
+    /// How often the lease of a state in PostgreSQL was taken.
+    pub takings: u32,
+    /// The commits of such a state that were audited.
+    pub commits: u64,
     /// What the miners got.
     pub fees_sats: u64,
     /// Numbered events that were taken.
@@ -101,6 +109,12 @@ impl Summary {
         self.unfunded += other.unfunded;
         self.abandoned += other.abandoned;
         self.unspliced += other.unspliced;
+        for (name, times) in other.faults {
+            *self.faults.entry(name).or_default() += times;
+        }
+        self.outages.extend(other.outages);
+        self.takings += other.takings;
+        self.commits += other.commits;
         self.fees_sats += other.fees_sats;
         self.events += other.events;
         self.count_all(other.counters);
@@ -152,15 +166,40 @@ impl Summary {
         )
     }
 
+    fn fmt_standby(&self, out: &mut Formatter<'_>) -> fmt::Result {
+        for (name, times) in &self.faults {
+            writeln!(out, "fault       {times} x {name}")?;
+        }
+        let mut outages = self.outages.clone();
+        outages.sort_unstable();
+        if let (Some(median), Some(longest)) = (outages.get(outages.len() / 2), outages.last()) {
+            writeln!(
+                out,
+                "takeovers   {}, after p50 {:.2} s, at most {:.2} s",
+                outages.len(),
+                median.as_secs_f64(),
+                longest.as_secs_f64()
+            )?;
+        }
+        let (commits, takings, writers) = (self.commits, self.takings, self.count(Kind::Writers));
+        writeln!(
+            out,
+            "audit       {commits} commits, the lease was taken {takings} times, {writers} moments \
+             with two writers"
+        )
+    }
+
     fn fmt_violations(&self, out: &mut Formatter<'_>) -> fmt::Result {
         writeln!(
             out,
-            "violations  {}: {} of states, {} not listed, {} of events, {} of balances, {} stuck",
+            "violations  {}: {} of states, {} not listed, {} of events, {} of balances, {} of writers, \
+             {} stuck",
             self.violations.len(),
             self.count(Kind::State),
             self.count(Kind::Missing),
             self.count(Kind::Events),
             self.count(Kind::Balance),
+            self.count(Kind::Writers),
             self.count(Kind::Stuck)
         )?;
         for violation in self.violations.iter().take(VIOLATIONS_SHOWN) {
@@ -223,6 +262,9 @@ impl Display for Summary {
         }
         if self.payments > 0 {
             self.fmt_payments(out)?;
+        }
+        if !self.faults.is_empty() {
+            self.fmt_standby(out)?;
         }
         writeln!(out, "events      {}", self.events)?;
         for (name, value) in &self.counters {

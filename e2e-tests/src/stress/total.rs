@@ -1,7 +1,7 @@
 //! What all groups have done together.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
@@ -14,6 +14,7 @@ const PROGRESS_EVERY: u32 = 10;
 /// Counts the kills, and adds up what came of them.
 pub(super) struct Total {
     kills: u32,
+    time: Option<Duration>,
     begin: Instant,
     state: Mutex<State>,
 }
@@ -27,14 +28,18 @@ struct State {
 }
 
 impl Total {
-    pub(super) fn new(kills: u32, begin: Instant) -> Self {
-        Self { kills, begin, state: Mutex::default() }
+    /// With a time for all, their number does not matter.
+    pub(super) fn new(kills: u32, time: Option<Duration>, begin: Instant) -> Self {
+        Self { kills, time, begin, state: Mutex::default() }
     }
 
     /// False when all that are to be done have begun.
     pub(super) fn begin_kill(&self) -> bool {
         self.with(|state| {
-            let is_left = state.begun < self.kills;
+            let is_left = match self.time {
+                Some(time) => self.begin.elapsed() < time,
+                None => state.begun < self.kills,
+            };
             state.begun += u32::from(is_left);
             is_left
         })
@@ -76,11 +81,14 @@ impl Total {
     }
 
     fn progress(&self, summary: &Summary) -> String {
+        let of_all = match self.time {
+            Some(time) => format!("in {} s", time.as_secs()),
+            None => format!("of {}", self.kills),
+        };
         format!(
-            "{:5} s  {:3} of {} kills, {} channels closed, {} violations",
+            "{:5} s  {:3} kills {of_all}, {} channels closed, {} violations",
             self.begin.elapsed().as_secs(),
             summary.kills,
-            self.kills,
             summary.closed(),
             summary.violations.len()
         )

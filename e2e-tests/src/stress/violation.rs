@@ -13,6 +13,8 @@ pub enum Kind {
     Events,
     /// Money was made or lost.
     Balance,
+    /// Two daemons of one node have written, or one without the lease.
+    Writers,
     /// Something did not come to an end in time, or a node ended by itself.
     Stuck,
 }

@@ -38,6 +38,28 @@ async fn a_node_that_is_stopped_amid_payments_goes_on_with_its_channel() -> Resu
     Ok(())
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_standby_takes_over_whenever_the_node_is_killed() -> Result<()> {
+    let summary = nothing_is_lost(Scenario::Standby, 6, 1).await?;
+    assert!(summary.outages.len() == 6 && summary.takings >= 6, "{summary}");
+    assert!(summary.succeeded > summary.kills, "hardly anything was paid: {summary}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_standby_takes_over_from_a_node_that_is_stopped() -> Result<()> {
+    let summary = right(plan(Scenario::Standby, Ending::Stopped, 2, 1)).await?;
+    assert_eq!(summary.outages.len(), 2, "{summary}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_with_a_standby_bears_whatever_is_done_to_it() -> Result<()> {
+    let summary = right(plan(Scenario::Standby, Ending::Disturbed, 6, 1)).await?;
+    assert!(summary.succeeded > summary.kills, "hardly anything was paid: {summary}");
+    Ok(())
+}
+
 async fn nothing_is_lost(scenario: Scenario, kills: u32, groups: u32) -> Result<Summary> {
     right(plan(scenario, Ending::Killed, kills, groups)).await
 }
@@ -45,9 +67,9 @@ async fn nothing_is_lost(scenario: Scenario, kills: u32, groups: u32) -> Result<
 fn plan(scenario: Scenario, ending: Ending, kills: u32, groups: u32) -> Plan {
     // What is found depends on the moment more than on the seed, so each run tries another.
     let seed = rand::random();
-    let (sync_delay, has_mirrors) = (None::<Duration>, false);
+    let (sync_delay, has_mirrors, time) = (None::<Duration>, false, None);
     let dir = Default::default();
-    Plan { scenario, ending, kills, groups, seed, sync_delay, has_mirrors, dir }
+    Plan { scenario, ending, kills, time, groups, seed, sync_delay, has_mirrors, dir }
 }
 
 /// No channel is closed, no payment pending for ever, nothing lost.

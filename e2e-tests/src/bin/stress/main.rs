@@ -19,6 +19,9 @@ struct Args {
     /// How often to kill nodes.
     #[arg(long, default_value_t = 500)]
     kills: u32,
+    /// Kill nodes for so long, in place of a number of kills.
+    #[arg(long, value_name = "MINUTES", conflicts_with = "kills")]
+    minutes: Option<u64>,
     /// How many groups of nodes to do it to at the same time.
     #[arg(long, visible_alias = "pairs", default_value_t = 4,
         value_parser = clap::value_parser!(u32).range(1..=16))]
@@ -36,6 +39,10 @@ struct Args {
     /// Stop the nodes with SIGTERM in place of SIGKILL.
     #[arg(long)]
     stop: bool,
+    /// Do all kinds of things to the nodes, their database and their network, in place of SIGKILL only.
+    /// For the scenario `standby`.
+    #[arg(long, conflicts_with = "stop")]
+    faults: bool,
     /// Keep data and logs in this directory, which must be empty or new [default: a temporary one].
     /// Those of groups that were right in everything are removed.
     #[arg(long, value_name = "DIR")]
@@ -50,6 +57,9 @@ enum Scenario {
     Forwards,
     /// Opening, closing by agreement and by force, splicing in and out.
     Channels,
+    /// Payments between two nodes, of which one has its state in PostgreSQL and a standby, and is the one
+    /// that is killed.
+    Standby,
 }
 
 #[tokio::main]
@@ -61,11 +71,17 @@ async fn main() -> ExitCode {
 }
 
 async fn run(args: &Args) -> Result<ExitCode> {
+    let is_standby = matches!(args.scenario, Scenario::Standby);
+    ensure!(is_standby || !args.faults, "--faults is for the scenario standby");
+    ensure!(!is_standby || !args.mirror, "PostgreSQL has no --mirror");
     let mut temporary = tempfile::Builder::new().prefix("ldk-server-stress.").tempdir()?;
     let dir = args.dir.as_deref().map_or_else(|| Ok(temporary.path()), empty_dir)?.to_owned();
     let plan = plan(args, dir);
     let seed = plan.seed;
-    println!("{} kills, seed {seed}, in {}", plan.kills, plan.dir.display());
+    let amount = args
+        .minutes
+        .map_or_else(|| format!("{} kills", plan.kills), |minutes| format!("{minutes} minutes"));
+    println!("{amount}, seed {seed}, in {}", plan.dir.display());
     temporary.disable_cleanup(true);
     let summary = stress::run(&plan).await?;
     println!("{summary}");
@@ -83,9 +99,15 @@ fn plan(args: &Args, dir: PathBuf) -> Plan {
             Scenario::Pairs => stress::Scenario::Pairs,
             Scenario::Forwards => stress::Scenario::Forwards,
             Scenario::Channels => stress::Scenario::Channels,
+            Scenario::Standby => stress::Scenario::Standby,
         },
-        ending: if args.stop { Ending::Stopped } else { Ending::Killed },
+        ending: match (args.stop, args.faults) {
+            (true, _) => Ending::Stopped,
+            (false, true) => Ending::Disturbed,
+            (false, false) => Ending::Killed,
+        },
         kills: args.kills,
+        time: args.minutes.map(|minutes| Duration::from_secs(60 * minutes)),
         groups: args.groups,
         seed: args.seed.unwrap_or_else(rand::random),
         sync_delay: args.fsync_delay_ms.map(Duration::from_millis),

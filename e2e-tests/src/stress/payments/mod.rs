@@ -42,12 +42,12 @@ const PENDING_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Two nodes with a channel, or three with two.
 pub(super) struct Payments {
-    group: Group,
-    ledger: Arc<Ledger>,
+    pub(super) group: Group,
+    pub(super) ledger: Arc<Ledger>,
     ending: Ending,
-    rng: StdRng,
-    round: u32,
-    is_closed: bool,
+    pub(super) rng: StdRng,
+    pub(super) round: u32,
+    pub(super) is_closed: bool,
     /// For each channel, what its two nodes could send when it was last at rest.
     spendable_msat: Vec<[u64; 2]>,
     /// For each channel, what the first has given to the second in it, as far as it is booked.
@@ -72,6 +72,16 @@ impl Payments {
         };
         let ledger = Arc::<Ledger>::default();
         let group = Group::start(plan, dir, aliases, &ledger).await?;
+        Self::between(group, ledger, plan.ending, seed).await
+    }
+
+    /// Gives these nodes money, and channels in which the ends can pay each other.
+    pub(super) async fn between(
+        group: Group,
+        ledger: Arc<Ledger>,
+        ending: Ending,
+        seed: u64,
+    ) -> Result<Self> {
         let nodes: Vec<_> = group.nodes.iter().map(Arc::as_ref).collect();
         group.network.fund(&nodes, FUNDS_SATS).await?;
         let before = OnChain::now(&group.network, &group.nodes).await?;
@@ -80,7 +90,7 @@ impl Payments {
         let mut payments = Self {
             group,
             ledger,
-            ending: plan.ending,
+            ending,
             rng: StdRng::seed_from_u64(seed),
             round: 0,
             is_closed: false,
@@ -125,7 +135,7 @@ impl Payments {
         let richer = if first_msat >= last_msat { 0 } else { last };
         let directions = match self.ending {
             Ending::Stopped => vec![[0, last], [last, 0]],
-            Ending::Killed => directions([0, last], richer, &mut self.rng),
+            Ending::Killed | Ending::Disturbed => directions([0, last], richer, &mut self.rng),
         };
         let victims = victims(self.group.nodes.len(), &mut self.rng);
         summary.kills += 1;
@@ -150,6 +160,24 @@ impl Payments {
             self.group.start_again(victims).await?;
         }
         Ok(())
+    }
+
+    /// Waits until nothing is on its way, and checks all that must hold then. No payments are begun any
+    /// more, those of this round were from that time on. Returns whether all channels are open.
+    pub(super) async fn check(&mut self, began_secs: u64, summary: &mut Summary) -> Result<bool> {
+        match self.group.with_all_up(rest(&self.group)).await? {
+            Outcome::Open(spendable_msat) => {
+                self.wait_for_pending().await;
+                self.check_channels(spendable_msat, summary).await?;
+                self.check_payments(began_secs, summary).await?;
+            },
+            Outcome::Closed => self.is_closed = true,
+        }
+        self.group.check_events(summary).await?;
+        if self.is_closed {
+            summary.count_closures(self.group.closures().into_values());
+        }
+        Ok(!self.is_closed)
     }
 
     /// Payments that are pending although nothing is on its way in the channels may be tried again,
@@ -186,18 +214,8 @@ impl Subject for Payments {
         let began_secs = now_secs()?;
         let victims = self.kill_amid_payments(&mut summary).await?;
         self.start_again(&victims, &mut summary).await?;
-        match self.group.with_all_up(rest(&self.group)).await? {
-            Outcome::Open(spendable_msat) => {
-                self.wait_for_pending().await;
-                self.check_channels(spendable_msat, &mut summary).await?;
-                self.check_payments(began_secs, &mut summary).await?;
-                summary.most_survived = self.round;
-            },
-            Outcome::Closed => self.is_closed = true,
-        }
-        self.group.check_events(&mut summary).await?;
-        if self.is_closed {
-            summary.count_closures(self.group.closures().into_values());
+        if self.check(began_secs, &mut summary).await? {
+            summary.most_survived = self.round;
         }
         Ok(summary)
     }
