@@ -54,6 +54,8 @@ mod payments;
 mod permissions;
 mod phoenixd;
 mod postgres;
+mod postgres_failover;
+mod postgres_faults;
 mod python;
 mod requests;
 mod rest;

@@ -5,7 +5,7 @@
 //! If the answer is lost, the number of the last commit tells whether it was made.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use rusqlite::Connection;
@@ -91,7 +91,8 @@ struct Commit<'a> {
 }
 
 impl Commit<'_> {
-    /// Makes it, again and again until it is known that it was made, or that it cannot be.
+    /// Makes it, again and again until it is known that it was made, or that it cannot be. A database
+    /// that lets the node renew its lease and make no commit is given as long as the lease lasts.
     async fn make(&mut self) -> Result<(), PostgresError> {
         let [shortest, longest] = PAUSES;
         let pauses = ExponentialBuilder::default()
@@ -99,10 +100,11 @@ impl Commit<'_> {
             .with_max_delay(longest)
             .with_jitter()
             .without_max_times();
+        let begun = Instant::now();
         for pause in pauses.build() {
             match self.attempt().await {
                 Ok(()) => return Ok(()),
-                Err(error) if error.may_pass() => {
+                Err(error) if error.may_pass() && begun.elapsed() < self.settings.lease => {
                     tracing::warn!(%error, "a commit is tried again");
                     *self.session = None;
                 },
