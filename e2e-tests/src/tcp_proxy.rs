@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::sleep;
 
 use crate::ports::Port;
@@ -21,7 +21,8 @@ const BUFFER_BYTES: usize = 65_536;
 /// A port that is forwarded to a server while it is open. While it is closed nobody listens there.
 pub struct TcpProxy {
     port: Port,
-    open: Mutex<Option<AbortHandle>>,
+    /// Forwards, or is ending.
+    passing: Mutex<Option<JoinHandle<()>>>,
     network: Arc<Network>,
 }
 
@@ -55,7 +56,8 @@ impl TcpProxy {
             lost_answer: Mutex::default(),
             lost_answers: AtomicU32::new(0),
         };
-        Ok(Self { port: Port::claim()?, open: Mutex::default(), network: Arc::new(network) })
+        let (port, network) = (Port::claim()?, Arc::new(network));
+        Ok(Self { port, passing: Mutex::default(), network })
     }
 
     /// `host:port` of this side.
@@ -70,8 +72,12 @@ impl TcpProxy {
 
     /// As [`open`](Self::open), but delays every answer of the target.
     pub async fn open_slowly(&self, target: String, delay: Duration) -> Result<()> {
-        // The one before has to let go of the port.
         self.close();
+        let before = lock(&self.passing).take();
+        if let Some(before) = before {
+            // It has to let go of the port. That it was aborted is no failure.
+            let _ = before.await;
+        }
         let listener = TcpListener::bind(self.port.address()).await?;
         let network = Arc::clone(&self.network);
         let passing = tokio::spawn(async move {
@@ -86,13 +92,15 @@ impl TcpProxy {
                 while connections.try_join_next().is_some() {}
             }
         });
-        self.replace(Some(passing.abort_handle()));
+        *lock(&self.passing) = Some(passing);
         Ok(())
     }
 
     /// Refuses new connections from now on, and breaks off open ones.
     pub fn close(&self) {
-        self.replace(None);
+        if let Some(passing) = &*lock(&self.passing) {
+            passing.abort();
+        }
     }
 
     /// Passes nothing on from now on, and breaks nothing off: a network that loses everything. What is
@@ -119,12 +127,6 @@ impl TcpProxy {
     /// How many answers were lost.
     pub fn lost_answers(&self) -> u32 {
         self.network.lost_answers.load(Ordering::Relaxed)
-    }
-
-    fn replace(&self, passing: Option<AbortHandle>) {
-        if let Some(before) = std::mem::replace(&mut *lock(&self.open), passing) {
-            before.abort();
-        }
     }
 }
 

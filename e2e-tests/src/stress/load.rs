@@ -36,6 +36,8 @@ const FORWARD_BLOCKS: u32 = 145;
 const ASK_INTERVAL: Duration = Duration::from_millis(10);
 /// Payments that go on through everything pause so long between two.
 const LASTING_PAUSE: Duration = Duration::from_millis(100);
+/// And so long after one that could not be begun.
+const FAILURE_PAUSE: Duration = Duration::from_millis(400);
 
 /// The nodes as they are now: another daemon may have taken the place of one.
 pub(super) type Current = watch::Receiver<Vec<Arc<Node>>>;
@@ -143,7 +145,8 @@ impl Worker {
         while !self.has_to_stop() {
             let paid = self.pay().await;
             match self.pause {
-                Some(pause) => sleep(pause).await,
+                Some(pause) if paid.is_ok() => sleep(pause).await,
+                Some(_) => sleep(FAILURE_PAUSE).await,
                 // Any failure means that a node is down, or that the payer has run out of money.
                 None if paid.is_err() => return,
                 None => {},

@@ -35,7 +35,7 @@ const FAULTS_A_CHECK: u32 = 10;
 /// As for nodes without a standby.
 const MOST_FAULTS: u32 = 100;
 /// Something is done so long after the node came back, at most.
-const LONGEST_LOAD: Duration = Duration::from_millis(2_000);
+const LONGEST_LOAD: Duration = Duration::from_millis(3_000);
 
 /// Alice, who has two daemons, and bob.
 pub(super) struct Standby {

@@ -76,7 +76,8 @@ impl From<PostgresError> for io::Error {
     fn from(error: PostgresError) -> Self {
         match error {
             PostgresError::File(error) => error,
-            other => Self::new(io::ErrorKind::Other, other),
+            // As text: it shows the debug form of what it has.
+            other => Self::new(io::ErrorKind::Other, other.to_string()),
         }
     }
 }
