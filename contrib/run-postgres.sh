@@ -6,6 +6,9 @@
 # A line of its standard input is a command: "restart" and "stop" do it as after a crash, "start" starts
 # it again; each is answered with "ready" or "stopped". Its commits are not safe from a loss of power.
 #
+# With TLS_DIR it has the certificate server.crt and its key server.key of that directory, and refuses
+# connections without TLS. With PASSWORD the user postgres needs it.
+#
 # PostgreSQL refuses to run as root; then this runs it as postgres or nobody.
 set -euo pipefail
 
@@ -35,7 +38,12 @@ stop() {
 trap 'stop; rm -rf "$dir"' EXIT
 trap 'exit 1' HUP INT TERM
 touch "$dir/log" && chmod 666 "$dir/log"
-if ! run "$bin/initdb" -D "$dir/data" -U postgres -A trust -E UTF8 --no-sync --no-instructions; then
+access=(-A trust)
+if [ -n "${PASSWORD:-}" ]; then
+	(umask 022 && echo "$PASSWORD" >"$dir/password")
+	access=(-A scram-sha-256 "--pwfile=$dir/password")
+fi
+if ! run "$bin/initdb" -D "$dir/data" -U postgres "${access[@]}" -E UTF8 --no-sync --no-instructions; then
 	cat "$dir/log" >&2
 	exit 1
 fi
@@ -48,6 +56,13 @@ full_page_writes = off
 max_connections = 200
 shared_buffers = 32MB
 CONF
+if [ -n "${TLS_DIR:-}" ]; then
+	cp "$TLS_DIR/server.crt" "$TLS_DIR/server.key" "$dir/data/"
+	chmod 600 "$dir/data/server.key"
+	if [ "$(id -u)" = 0 ]; then chown "$user" "$dir/data/server.crt" "$dir/data/server.key"; fi
+	echo "ssl = on" >>"$dir/data/postgresql.conf"
+	sed -i -E 's/^host( +(all|replication) )/hostssl\1/' "$dir/data/pg_hba.conf"
+fi
 if ! start; then
 	cat "$dir/log" "$dir/data/server.log" >&2
 	exit 1

@@ -5,7 +5,7 @@
 //! If the answer is lost, the number of the last commit tells whether it was made.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use rusqlite::Connection;
@@ -14,6 +14,7 @@ use tokio_postgres::types::Type;
 
 use super::capture::{Capture, TableChanges};
 use super::error::PostgresError;
+use super::health::PostgresHealth;
 use super::keeper::LeaseKeeper;
 use super::lease::{self, Lease};
 use super::session::{Parameter, Session};
@@ -53,6 +54,7 @@ impl Primary for Postgres {
         let Self { settings, runtime, session, lease, keeper, .. } = self;
         let tables = self.capture.tables();
         Mark::advance(transaction, lease.token, lease.position + 1)?;
+        let begun = Instant::now();
         let mut commit = Commit { settings, session, lease, tables, changes: &changes };
         runtime.block_on(async {
             tokio::select! {
@@ -61,24 +63,13 @@ impl Primary for Postgres {
                 () = keeper.lost() => Err(PostgresError::NotHolder("it has ended".to_owned())),
             }
         })?;
+        settings.tell(|health| health.committed(begun.elapsed()));
         lease.position += 1;
         Ok(())
     }
 
-    fn close(self: Box<Self>) {
-        let Self { settings, runtime, session, lease, keeper, .. } = *self;
-        keeper.stop();
-        let released = runtime.block_on(async {
-            let session = match session.filter(|session| !session.client.is_closed()) {
-                Some(session) => session,
-                None => Session::connect(&settings).await?,
-            };
-            lease::release(&session, &settings, lease.token).await
-        });
-        if let Err(error) = released {
-            tracing::warn!(%error, "the lease in PostgreSQL is not released, and ends by itself");
-        }
-    }
+    /// The keeper gives the lease up.
+    fn close(self: Box<Self>) {}
 }
 
 /// A commit under way.
@@ -104,6 +95,7 @@ impl Commit<'_> {
                 Ok(()) => return Ok(()),
                 Err(error) if error.may_pass() => {
                     tracing::warn!(%error, "a commit is tried again");
+                    self.settings.tell(PostgresHealth::tried_again);
                     *self.session = None;
                 },
                 Err(error) => return Err(error),
