@@ -1,5 +1,6 @@
 //! A PostgreSQL that nodes keep their state in.
 
+use std::ffi::OsStr;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 use tokio_postgres::{NoTls, SimpleQueryMessage};
 
+use crate::authority::Authority;
 use crate::ports::Port;
 use crate::process::Group;
 use crate::tools::repository;
@@ -27,12 +29,24 @@ pub struct Postgres {
 impl Postgres {
     /// Starts one with `contrib/run-postgres.sh`, which installs one if need be.
     pub async fn start() -> Result<Self> {
+        Self::start_with(&[]).await
+    }
+
+    /// Starts one that is reached with TLS and this password only, at `localhost`, of which this authority
+    /// has signed the certificate.
+    pub async fn start_guarded(authority: &Authority, password: &str) -> Result<Self> {
+        let dir = authority.dir().as_os_str();
+        Self::start_with(&[("TLS_DIR", dir), ("PASSWORD", OsStr::new(password))]).await
+    }
+
+    async fn start_with(environment: &[(&str, &OsStr)]) -> Result<Self> {
         let port = Port::claim()?;
         let mut command = Command::new(repository().join("contrib/run-postgres.sh"));
         Group::Shared.apply(&mut command);
         // It has to clean up.
         command.kill_on_drop(false);
         let mut child = command
+            .envs(environment.iter().copied())
             .arg(port.number().to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -72,6 +86,11 @@ impl Postgres {
     /// Where it is.
     pub fn url(&self) -> String {
         format!("postgres://postgres@{}/postgres", self.port.address())
+    }
+
+    /// Its port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port.number()
     }
 
     async fn answers(&self, expected: &str) -> Result<()> {

@@ -54,6 +54,7 @@ mod payments;
 mod permissions;
 mod phoenixd;
 mod postgres;
+mod postgres_operations;
 mod python;
 mod requests;
 mod rest;
