@@ -21,6 +21,11 @@ if [ "$(id -u)" = 0 ]; then
 	id "$user" >/dev/null 2>&1 || user=nobody
 	chown "$user" "$dir"
 	as=(setpriv "--reuid=$(id -u "$user")" "--regid=$(id -g "$user")" --clear-groups)
+	# Those in the cache of root may be out of its reach.
+	if ! "${as[@]}" test -x "$bin/postgres"; then
+		cp -a "$(dirname "$bin")" "$dir/programs"
+		bin=$dir/programs/bin
+	fi
 fi
 
 run() {

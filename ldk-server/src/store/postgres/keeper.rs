@@ -130,8 +130,8 @@ impl Renewals {
     }
 
     async fn renew(&mut self) -> Result<bool, PostgresError> {
-        let settings = Arc::clone(&self.settings);
-        lease::renew(self.connected().await?, &settings, self.token).await
+        let (settings, token) = (Arc::clone(&self.settings), self.token);
+        lease::renew(self.connected().await?, &settings, token).await
     }
 
     /// Looks at the replicas, unless that was done not long ago. The next renewal never waits for it: after
