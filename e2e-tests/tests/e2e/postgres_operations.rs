@@ -37,9 +37,10 @@ async fn a_database_is_reached_with_tls_and_a_password() -> Result<()> {
         ensure!(told.contains("storage.postgres.ca_cert_path must name the authority"), "{told}");
         ensure!(!told.contains(PASSWORD), "{told}");
     }
-    let without =
+    let refused =
         builder("localhost", &ours)?.set("storage.postgres.tls", false)?.refused().await?;
-    ensure!(without.stdout.contains("no encryption"), "{}", without.stdout);
+    let told = refused.stderr + &refused.stdout;
+    ensure!(told.contains("no encryption"), "{told}");
 
     fs::write(&file, "wrong horse\n")?;
     let refused = builder("localhost", &ours)?.refused().await?;
@@ -78,7 +79,7 @@ async fn replica(postgres: &Postgres) -> Result<TcpStream> {
 async fn page(node: &NodeConfig, path: &str) -> Result<String> {
     let answer = ask(node, Method::GET, path).await?;
     ensure!(answer.status == StatusCode::OK, "{answer:?}");
-    Ok(answer.body)
+    Ok(String::from_utf8(answer.body.to_vec())?)
 }
 
 #[tokio::test(flavor = "multi_thread")]
