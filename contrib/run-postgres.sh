@@ -4,7 +4,8 @@
 # postgres, who needs no password.
 #
 # A line of its standard input is a command: "restart" and "stop" do it as after a crash, "start" starts
-# it again; each is answered with "ready" or "stopped". Its commits are not safe from a loss of power.
+# it again; each is answered with "ready" or "stopped". Its commits are not safe from a loss of power,
+# unless FSYNC=on.
 #
 # With TLS_DIR it has the certificate server.crt and its key server.key of that directory, and refuses
 # connections without TLS. With PASSWORD the user postgres needs it.
@@ -56,8 +57,8 @@ cat >>"$dir/data/postgresql.conf" <<CONF
 listen_addresses = '127.0.0.1'
 port = $port
 unix_socket_directories = ''
-fsync = off
-full_page_writes = off
+fsync = ${FSYNC:-off}
+full_page_writes = ${FSYNC:-off}
 max_connections = 200
 shared_buffers = 32MB
 CONF

@@ -1,6 +1,7 @@
 //! A PostgreSQL that nodes keep their state in.
 
 use std::ffi::OsStr;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use tokio_postgres::{NoTls, SimpleQueryMessage};
 use crate::authority::Authority;
 use crate::ports::Port;
 use crate::process::Group;
+use crate::tcp_proxy::TcpProxy;
 use crate::tools::repository;
 
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -39,6 +41,11 @@ impl Postgres {
         Self::start_with(&[("TLS_DIR", dir), ("PASSWORD", OsStr::new(password))]).await
     }
 
+    /// Starts one below this directory, whose commits are safe from a loss of power. For measurements.
+    pub async fn start_durable_in(dir: &Path) -> Result<Self> {
+        Self::start_with(&[("FSYNC", OsStr::new("on")), ("TMPDIR", dir.as_os_str())]).await
+    }
+
     async fn start_with(environment: &[(&str, &OsStr)]) -> Result<Self> {
         let port = Port::claim()?;
         let mut command = Command::new(repository().join("contrib/run-postgres.sh"));
@@ -61,7 +68,17 @@ impl Postgres {
 
     /// What makes a node keep its state in this schema, as a section of the configuration.
     pub fn section(&self, schema: &str) -> String {
-        format!("[storage.postgres]\nurl = \"{}\"\nschema = \"{schema}\"\n", self.url())
+        section(&self.address(), schema)
+    }
+
+    /// As [`section`](Self::section), for a node that reaches it through this proxy.
+    pub fn section_through(&self, proxy: &TcpProxy, schema: &str) -> String {
+        section(&proxy.address(), schema)
+    }
+
+    /// `host:port`.
+    pub fn address(&self) -> String {
+        self.port.address()
     }
 
     /// Ends it as a crash does, and starts it again.
@@ -85,7 +102,7 @@ impl Postgres {
 
     /// Where it is.
     pub fn url(&self) -> String {
-        format!("postgres://postgres@{}/postgres", self.port.address())
+        url(&self.address())
     }
 
     /// Its port on 127.0.0.1.
@@ -99,4 +116,12 @@ impl Postgres {
         ensure!(line.as_deref() == Some(expected), "PostgreSQL says {line:?}");
         Ok(())
     }
+}
+
+fn section(address: &str, schema: &str) -> String {
+    format!("[storage.postgres]\nurl = \"{}\"\nschema = \"{schema}\"\n", url(address))
+}
+
+fn url(address: &str) -> String {
+    format!("postgres://postgres@{address}/postgres")
 }

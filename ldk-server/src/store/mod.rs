@@ -88,7 +88,7 @@ pub use writer::{SendPin, Waits};
 use crate::compat::wallet;
 use crate::waiters::Waiters;
 use audit::AuditNumbers;
-use backend::{OpenDatabase, Reads, Upkeep};
+use backend::{OpenDatabase, Reads, Release, Upkeep};
 use budgets::Ledger;
 use cuts::Cuts;
 use events::EventLog;
@@ -111,6 +111,7 @@ pub struct Store {
     writer: Writer,
     /// Closed after the writer.
     upkeep: Box<dyn Upkeep>,
+    release: Release,
     payment_counts: Counts,
     event_log: EventLog,
     invoice_log: InvoiceLog,
@@ -178,7 +179,7 @@ impl Store {
         library: Option<Box<dyn LibraryStore>>,
         on_failure: impl FnOnce(&str) + Send + 'static,
     ) -> io::Result<Self> {
-        let OpenDatabase { writes, reads, upkeep } = database;
+        let OpenDatabase { writes, reads, upkeep, release } = database;
         let payment_counts = Counts::load(&*reads)?;
         let event_log = EventLog::load(&*reads)?;
         let invoice_log = InvoiceLog::load(&*reads)?;
@@ -197,6 +198,7 @@ impl Store {
             reads,
             writer,
             upkeep,
+            release,
             payment_counts,
             event_log,
             invoice_log,
@@ -225,6 +227,12 @@ impl Store {
     /// What is known of PostgreSQL; `None` if the state is in a file.
     pub fn postgres_state(&self) -> Option<PostgresState> {
         self.primary.as_ref()?.state()
+    }
+
+    /// Lets another node have the state at once, which would wait for a while otherwise. Nothing must be
+    /// written any more. Blocks.
+    pub fn release(&self) {
+        (self.release)();
     }
 
     /// A handle that tells which writes are durable, and waits for them.

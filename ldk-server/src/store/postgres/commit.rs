@@ -33,7 +33,7 @@ pub(super) struct Postgres {
     session: Option<Session>,
     lease: Lease,
     capture: Capture,
-    keeper: LeaseKeeper,
+    keeper: Arc<LeaseKeeper>,
 }
 
 impl Postgres {
@@ -42,7 +42,7 @@ impl Postgres {
         (runtime, session): (Runtime, Session),
         lease: Lease,
         capture: Capture,
-        keeper: LeaseKeeper,
+        keeper: Arc<LeaseKeeper>,
     ) -> Self {
         Self { settings, runtime, session: Some(session), lease, capture, keeper }
     }
@@ -68,8 +68,9 @@ impl Primary for Postgres {
         Ok(())
     }
 
-    /// The keeper gives the lease up.
-    fn close(self: Box<Self>) {}
+    fn close(self: Box<Self>) {
+        self.keeper.give_up();
+    }
 }
 
 /// A commit under way.

@@ -2,7 +2,7 @@
 //! connection it looks now and then at the replicas. When nobody needs the lease any more it is given up.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -31,7 +31,7 @@ const RELEASE_LIMIT: Duration = Duration::from_secs(5);
 pub(super) struct LeaseKeeper {
     lost: CancellationToken,
     stop: CancellationToken,
-    thread: Option<JoinHandle<()>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl LeaseKeeper {
@@ -55,21 +55,29 @@ impl LeaseKeeper {
             }
         };
         let thread = thread::Builder::new().name("lease".to_owned()).spawn(keep)?;
-        Ok(Self { lost, stop, thread: Some(thread) })
+        Ok(Self { lost, stop, thread: Mutex::new(Some(thread)) })
     }
 
     /// Waits until the lease is lost.
     pub(super) async fn lost(&self) {
         self.lost.cancelled().await;
     }
+
+    /// Gives the lease up, so that another node need not wait until it ends. What is committed afterwards
+    /// is refused once another node has it.
+    pub(super) fn give_up(&self) {
+        self.stop.cancel();
+        // Whoever comes second waits as well.
+        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(thread) = thread.take() {
+            let _ = thread.join();
+        }
+    }
 }
 
 impl Drop for LeaseKeeper {
     fn drop(&mut self) {
-        self.stop.cancel();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        self.give_up();
     }
 }
 

@@ -67,10 +67,13 @@ pub(super) fn open(
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     let (session, mut lease, taken_at) = runtime.block_on(begin(&settings))?;
     let keeper = LeaseKeeper::start(Arc::clone(&settings), lease.token, taken_at, on_lost)?;
+    let keeper = Arc::new(keeper);
     let prepared = prepare_file(&runtime, (&session, &settings), dir, &mut lease);
     let (database, sole_writer, capture) = prepared?;
-    let postgres = Postgres::new(settings, (runtime, session), lease, capture, keeper);
-    sqlite::open_working_copy(dir, database, sole_writer, Box::new(postgres))
+    let (primary, release) = (Arc::clone(&keeper), move || keeper.give_up());
+    let postgres = Postgres::new(settings, (runtime, session), lease, capture, primary);
+    let opened = sqlite::open_working_copy(dir, database, sole_writer, Box::new(postgres))?;
+    Ok(OpenDatabase { release: Box::new(release), ..opened })
 }
 
 /// Brings the working copy to the commit of the lease, or PostgreSQL to what is in a file that was brought

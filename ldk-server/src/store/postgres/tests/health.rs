@@ -116,8 +116,12 @@ fn the_lease_is_given_up_by_a_start_that_fails() {
     );
     database.with_session(async |session| session.run(&allow).await.unwrap());
     // And by one that ends, at once.
-    assert!(write(&database.open(), "a"));
+    let store = database.open();
+    assert!(write(&store, "a"));
+    assert!(!is_free(&database));
+    store.release();
     assert!(is_free(&database));
+    store.release();
 }
 
 #[test]
