@@ -315,8 +315,8 @@ pub(crate) mod testing {
     use ldk_server_grpc::events::event_envelope::Event;
     use prometheus::core::Collector;
 
-    use super::metrics::Metrics as _;
     use super::{KvOwner, NewEvent, PostgresHealth, Store};
+    use crate::store::metrics::Metrics as _;
 
     /// The store in this directory, whose writes do not fail.
     pub(crate) fn open(dir: &Path) -> Store {

@@ -1,6 +1,7 @@
 //! Why PostgreSQL does not do what it is asked for.
 
 use std::error::Error as _;
+use std::fmt;
 
 use ldk_node::lightning::io;
 use tokio_postgres::error::SqlState;
@@ -9,7 +10,7 @@ const ADVICE_ON_CERTIFICATES: &str = "; storage.postgres.ca_cert_path must name 
      storage.postgres.url a host that is in it";
 
 /// Why PostgreSQL does not do what it is asked for.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub(super) enum PostgresError {
     /// There is no connection, or none any more.
     #[error("PostgreSQL cannot be reached: {0}")]
@@ -32,6 +33,13 @@ pub(super) enum PostgresError {
     /// The file cannot be used.
     #[error(transparent)]
     File(#[from] io::Error),
+}
+
+/// As for people: the library's error, which it becomes, shows what it was made of like this.
+impl fmt::Debug for PostgresError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
+    }
 }
 
 impl PostgresError {
