@@ -5,56 +5,46 @@
 #   1. $POSTGRES_BIN
 #   2. that of the postgres on the PATH
 #   3. Debian's, of the newest version that is installed
-#   4. one that an earlier run has unpacked into the cache directory,
+#   4. one installed by an earlier run into the cache directory,
 #      $LDK_SERVER_REGTEST_CACHE (default: ${XDG_CACHE_HOME:-~/.cache}/ldk-server-regtest)
-#   5. the package of the Debian of this machine, checked against the archive's signature by apt and
-#      unpacked there; nothing is installed into the system
+#   5. on Debian and its relatives, the package postgresql, checked against the archive's signature by
+#      apt. It is unpacked into the cache directory; nothing is installed into the system.
 set -euo pipefail
 
-cache=${LDK_SERVER_REGTEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/ldk-server-regtest}
+program=postgres
+version_flag=--version
+override_name=POSTGRES_BIN
+override=${POSTGRES_BIN:+$POSTGRES_BIN/postgres}
+# shellcheck source=contrib/debian-package.sh
+source "$(dirname "$0")/debian-package.sh"
 
-say() {
-	echo "get-postgres: $*" >&2
-}
-
-has_all() {
-	[ -x "$1/initdb" ] && [ -x "$1/pg_ctl" ] && "$1/postgres" --version >/dev/null 2>&1
-}
-
+# The newest directory of programs below the root $1.
 newest_below() {
-	find "$1/usr/lib/postgresql" -mindepth 2 -maxdepth 2 -name bin 2>/dev/null | sort -V | tail -n 1
+	find "$1/usr/lib/postgresql" -mindepth 2 -maxdepth 2 -name bin 2>/dev/null | sort -V | tail -n 1 || true
 }
 
-unpack() {
-	local into=$cache/postgres staging deb package
-	mkdir -p "$cache"
-	staging=$(mktemp -d "$cache/postgres.XXXXXX")
-	trap 'rm -rf "$staging"' EXIT
-	package=$(apt-cache depends postgresql | sed -n 's/.*Depends: \(postgresql-[0-9]*\)$/\1/p' | head -n 1)
-	[ -n "$package" ] || return 1
-	say "downloading $package"
-	(cd "$staging" && apt-get download "$package" >&2) || return 1
-	for deb in "$staging"/*.deb; do
-		dpkg-deb -x "$deb" "$staging/root" || return 1
+# Fetches PostgreSQL, and those of its dependencies that are not installed.
+fetch_packages() {
+	apt-get "$@" --yes --download-only --no-install-recommends -o Debug::NoLocking=true install \
+		postgresql
+}
+
+# The programs find each other, and their libraries by the variable.
+write_wrapper() {
+	local libraries programs name
+	libraries="/usr/lib/$(dpkg --print-architecture | sed 's/amd64/x86_64/; s/arm64/aarch64/')-linux-gnu"
+	programs=$(newest_below "$1/root")
+	for name in initdb pg_ctl postgres; do
+		cat >"$1/bin/$name" <<-WRAPPER
+			#!/bin/sh
+			root=\$(cd "\$(dirname "\$0")/../root" && pwd)
+			export LD_LIBRARY_PATH="\$root$libraries"
+			exec "\$root${programs#"$1/root"}/$name" "\$@"
+		WRAPPER
+		chmod +x "$1/bin/$name"
 	done
-	rm -rf "$into"
-	mv "$staging/root" "$into"
 }
 
-if [ -n "${POSTGRES_BIN:-}" ]; then
-	found=$POSTGRES_BIN
-elif command -v postgres >/dev/null; then
-	found=$(dirname "$(readlink -f "$(command -v postgres)")")
-else
-	found=$(newest_below "")
-	[ -n "$found" ] || found=$(newest_below "$cache/postgres")
-	if [ -z "$found" ]; then
-		unpack || true
-		found=$(newest_below "$cache/postgres")
-	fi
-fi
-if ! has_all "$found"; then
-	say "found no PostgreSQL that runs; install it, or set POSTGRES_BIN to the directory of its programs"
-	exit 1
-fi
-echo "$found"
+PATH=$PATH:$(newest_below "")
+found=$(print_path)
+dirname "$(readlink -f "$found")"

@@ -13,6 +13,9 @@
 # With ROOM (80m), it has a disk of that size, for which a tmpfs stands that no other process sees. "fill"
 # fills it and "clear" makes room again; they are answered with "full" and "cleared". Needs root.
 #
+# With TLS_DIR it has the certificate server.crt and its key server.key of that directory, and refuses
+# connections without TLS. With PASSWORD the user postgres needs it.
+#
 # PostgreSQL refuses to run as root; then this runs it as postgres or nobody.
 set -euo pipefail
 
@@ -31,6 +34,11 @@ if [ "$(id -u)" = 0 ]; then
 	[ -z "$room" ] || mount -t tmpfs -o "size=$room" tmpfs "$dir"
 	chown "$user" "$dir"
 	as=(setpriv "--reuid=$(id -u "$user")" "--regid=$(id -g "$user")" --clear-groups)
+	# Those in the cache of root may be out of its reach.
+	if ! "${as[@]}" test -x "$bin/postgres"; then
+		cp -a "$(dirname "$bin")" "$dir/programs"
+		bin=$dir/programs/bin
+	fi
 fi
 
 run() {
@@ -70,9 +78,15 @@ end() {
 trap end EXIT
 trap 'exit 1' HUP INT TERM
 touch "$dir/log" && chmod 666 "$dir/log"
+access=(-A trust)
+if [ -n "${PASSWORD:-}" ]; then
+	(umask 022 && echo "$PASSWORD" >"$dir/password")
+	access=(-A scram-sha-256 "--pwfile=$dir/password")
+fi
 wal=()
 [ -z "$room" ] || wal=(--wal-segsize=1)
-if ! run "$bin/initdb" -D "$dir/data" -U postgres -A trust -E UTF8 --no-sync --no-instructions "${wal[@]}"; then
+if ! run "$bin/initdb" -D "$dir/data" -U postgres "${access[@]}" "${wal[@]}" -E UTF8 --no-sync \
+	--no-instructions; then
 	cat "$dir/log" >&2
 	exit 1
 fi
@@ -86,6 +100,13 @@ full_page_writes = ${FSYNC:-off}
 max_connections = 200
 shared_buffers = 32MB
 CONF
+if [ -n "${TLS_DIR:-}" ]; then
+	cp "$TLS_DIR/server.crt" "$TLS_DIR/server.key" "$dir/data/"
+	chmod 600 "$dir/data/server.key"
+	if [ "$(id -u)" = 0 ]; then chown "$user" "$dir/data/server.crt" "$dir/data/server.key"; fi
+	echo "ssl = on" >>"$dir/data/postgresql.conf"
+	sed -i -E 's/^host( +(all|replication) )/hostssl\1/' "$dir/data/pg_hba.conf"
+fi
 if ! run_server data || { [ -n "$replica_port" ] && ! start_replica; }; then
 	cat "$dir/log" "$dir"/*/server.log >&2
 	exit 1

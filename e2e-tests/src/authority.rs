@@ -1,7 +1,7 @@
 //! A certificate authority of our own, and a server that has its certificate.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
@@ -26,6 +26,7 @@ impl Authority {
         let key = KeyPair::generate()?;
         let params = CertificateParams::new([server_name.to_owned()])?;
         let certificate = params.signed_by(&key, &issuer)?;
+        let pem = key.serialize_pem();
         let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ServerConfig::builder_with_provider(provider)
@@ -35,12 +36,19 @@ impl Authority {
             .context("the certificate does not fit its key")?;
         let dir = tempfile::tempdir()?;
         fs::write(dir.path().join("ca.crt"), issuer.pem())?;
+        fs::write(dir.path().join("server.crt"), certificate.pem())?;
+        fs::write(dir.path().join("server.key"), pem)?;
         Ok(Self { dir, acceptor: TlsAcceptor::from(Arc::new(config)) })
     }
 
     /// The file with the certificate of the authority, which is there as long as this is.
     pub fn ca_cert_path(&self) -> PathBuf {
         self.dir.path().join("ca.crt")
+    }
+
+    /// The directory with that file, and with `server.crt` and `server.key` of the server.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
     }
 
     /// What speaks TLS for the server.

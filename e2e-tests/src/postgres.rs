@@ -12,6 +12,7 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 use tokio_postgres::{NoTls, SimpleQueryMessage};
 
+use crate::authority::Authority;
 use crate::ports::Port;
 use crate::process::Group;
 use crate::tcp_proxy::TcpProxy;
@@ -42,6 +43,13 @@ impl Postgres {
     /// Starts one whose disk can be [filled](Self::fill). It is so small that little is left. Needs root.
     pub async fn start_on_small_disk() -> Result<Self> {
         Self::start_with(&[("ROOM", OsStr::new("80m"))], false).await
+    }
+
+    /// Starts one that is reached with TLS and this password only, at `localhost`, of which this authority
+    /// has signed the certificate.
+    pub async fn start_guarded(authority: &Authority, password: &str) -> Result<Self> {
+        let dir = authority.dir().as_os_str();
+        Self::start_with(&[("TLS_DIR", dir), ("PASSWORD", OsStr::new(password))], false).await
     }
 
     /// Starts one below this directory, whose commits are safe from a loss of power. For measurements.
@@ -136,6 +144,11 @@ impl Postgres {
     async fn command(&self, command: &str, answer: &str) -> Result<()> {
         self.commands.lock().await.0.write_all(format!("{command}\n").as_bytes()).await?;
         self.answers(answer).await
+    }
+
+    /// Its port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port.number()
     }
 
     async fn answers(&self, expected: &str) -> Result<()> {

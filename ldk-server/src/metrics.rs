@@ -6,6 +6,7 @@
 
 mod opened_by_peers;
 mod page;
+mod postgres;
 mod process;
 mod reading;
 mod requests;
@@ -91,6 +92,9 @@ impl Metrics {
         self.reading.add(&page)?;
         add_payments(&page, store.payment_counts())?;
         state::add(&page, &store.state())?;
+        if let Some(state) = store.postgres_state() {
+            postgres::add(&page, &state)?;
+        }
         let counted = store.collectors().into_iter().chain(gate.collectors());
         let counted = counted.chain(broadcasts.collectors());
         for collector in counted.chain(requests.collectors()) {
@@ -116,6 +120,16 @@ impl Metrics {
         process::add(&page)?;
         page.text()
     }
+}
+
+/// Renders the metrics of a node that waits while another one has its state: no calls, which it answers
+/// with UNAVAILABLE as it must. Blocks, as [`Metrics::text`] does.
+pub fn standby_text() -> prometheus::Result<String> {
+    let page = Page::default();
+    postgres::add_standby(&page, true)?;
+    add_log(&page, logging::lost_lines())?;
+    process::add(&page)?;
+    page.text()
 }
 
 fn add_webhooks(page: &Page, webhooks: &Webhooks) -> prometheus::Result<()> {

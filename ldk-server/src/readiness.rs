@@ -48,12 +48,14 @@ pub enum Reason {
     Database,
     /// A warning: the wallet lacks some of the reserve that pays for closing channels.
     Reserve,
+    /// A warning: PostgreSQL has replicas, and commits wait for none of them.
+    Replicas,
 }
 
 impl Reason {
     /// Whether the node is ready in spite of this.
     pub fn is_warning(&self) -> bool {
-        matches!(self, Self::Reserve)
+        matches!(self, Self::Reserve | Self::Replicas)
     }
 }
 
@@ -80,6 +82,12 @@ impl fmt::Display for Reason {
             Self::Database => write!(formatter, "database: cannot be written"),
             Self::Reserve => {
                 write!(formatter, "reserve: the wallet lacks what closing channels may cost")
+            },
+            Self::Replicas => {
+                write!(
+                    formatter,
+                    "replicas: none is synchronous, so one that takes over may be old"
+                )
             },
         }
     }
@@ -201,6 +209,10 @@ mod tests {
                 "reserve: the wallet lacks what closing channels may cost".to_owned(),
             ),
             (
+                Reason::Replicas,
+                "replicas: none is synchronous, so one that takes over may be old".to_owned(),
+            ),
+            (
                 Reason::ChainSource { silent_since },
                 format!("chain source: no answer since {} (75 s)", rfc_3339(silent_since)),
             ),
@@ -218,7 +230,7 @@ mod tests {
         assert_eq!(state.borrow().reasons, [Reason::Starting("waiting for the chain source")]);
         readiness.node_answered(Vec::new());
         assert!(state.borrow().is_ready());
-        readiness.node_answered(vec![Reason::Reserve]);
+        readiness.node_answered(vec![Reason::Reserve, Reason::Replicas]);
         assert!(state.borrow().is_ready(), "a warning does not make it unreliable");
         readiness.node_answered(vec![Reason::Syncing, Reason::Reserve]);
         assert!(!state.borrow().is_ready());

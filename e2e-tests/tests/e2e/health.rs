@@ -129,7 +129,7 @@ async fn only_reading_is_allowed(node: &NodeConfig) -> Result<()> {
     Ok(())
 }
 
-async fn ask(node: &NodeConfig, method: Method, path: &str) -> Result<RawAnswer> {
+pub(crate) async fn ask(node: &NodeConfig, method: Method, path: &str) -> Result<RawAnswer> {
     let request = Request::builder()
         .method(method)
         .uri(format!("https://{}{path}", node.grpc.address()))

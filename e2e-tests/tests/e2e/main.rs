@@ -56,6 +56,7 @@ mod phoenixd;
 mod postgres;
 mod postgres_failover;
 mod postgres_faults;
+mod postgres_operations;
 mod python;
 mod requests;
 mod rest;

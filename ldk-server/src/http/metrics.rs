@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 
 use super::page::read_only;
 use crate::config::{MetricsConfig, MetricsLogin};
-use crate::metrics::{Latest, Metrics, Requests};
+use crate::metrics::{self, Latest, Metrics, Requests};
 use crate::readiness;
 
 const PATH: &str = "/metrics";
@@ -102,10 +102,11 @@ async fn ask_for_login(
 }
 
 async fn read(State(page): State<Page>) -> Response {
-    let Some(metrics) = page.latest.borrow().clone() else {
+    let metrics = page.latest.borrow().clone();
+    if metrics.is_none() && !page.state.borrow().is_standby() {
         let reason = "the node is starting; there are no metrics yet\n";
         return (StatusCode::SERVICE_UNAVAILABLE, reason).into_response();
-    };
+    }
     match page.text(metrics).await {
         Ok(text) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
         Err(error) => {
@@ -116,12 +117,16 @@ async fn read(State(page): State<Page>) -> Response {
 }
 
 impl Page {
-    async fn text(self, metrics: Metrics) -> Result<String, PageError> {
+    /// Without metrics of a node, those of one that stands by.
+    async fn text(self, metrics: Option<Metrics>) -> Result<String, PageError> {
         let slot = self.slots.acquire_owned().await?;
         let is_ready = self.state.borrow().is_ready();
         let text = spawn_blocking(move || {
             let _slot = slot;
-            metrics.text(&self.requests, is_ready)
+            match metrics {
+                Some(metrics) => metrics.text(&self.requests, is_ready),
+                None => metrics::standby_text(),
+            }
         });
         Ok(text.await??)
     }
@@ -163,11 +168,19 @@ mod tests {
     use tower::ServiceExt as _;
 
     use super::*;
+    use crate::node::startup::StartPhase;
     use crate::readiness::Readiness;
 
     fn with(enabled: bool, login: Option<MetricsLogin>) -> MetricsEndpoint {
+        with_state(enabled, login, Readiness::starting().subscribe())
+    }
+
+    fn with_state(
+        enabled: bool,
+        login: Option<MetricsLogin>,
+        state: watch::Receiver<readiness::State>,
+    ) -> MetricsEndpoint {
         let config = MetricsConfig { enabled, poll_interval: Duration::from_secs(1), login };
-        let state = Readiness::starting().subscribe();
         let requests = Requests::new().unwrap();
         MetricsEndpoint::new(&config, watch::channel(None).1, requests, state)
     }
@@ -209,6 +222,19 @@ mod tests {
             let status = status(endpoint(), Method::GET, &authorization).await;
             assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{authorization}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_standby_says_that_it_is_one() {
+        let readiness = Readiness::starting();
+        readiness.starting_with(&StartPhase::Standby("another".to_owned()));
+        let endpoint = with_state(true, Some(login()), readiness.subscribe());
+        let answer = answer(endpoint, Method::GET, Some(&basic("user:pass:word"))).await;
+        assert_eq!(answer.status(), StatusCode::OK);
+        let text = axum::body::to_bytes(answer.into_body(), usize::MAX).await.unwrap();
+        let text = String::from_utf8(text.to_vec()).unwrap();
+        assert!(text.contains("\nldk_server_standby 1\n"), "{text}");
+        assert!(!text.contains("ldk_server_ready"), "{text}");
     }
 
     #[tokio::test]

@@ -1,7 +1,9 @@
 //! Builds one response of the metrics endpoint.
 
+use std::time::Duration;
+
 use prometheus::core::Collector;
-use prometheus::{IntCounter, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{Gauge, IntCounter, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 
 /// The metrics of one answer.
 ///
@@ -19,6 +21,13 @@ impl Page {
     pub(super) fn gauge(&self, name: &str, help: &str, value: i64) -> prometheus::Result<()> {
         let gauge = IntGauge::new(name, help)?;
         gauge.set(value);
+        self.counted(Box::new(gauge))
+    }
+
+    /// Adds a gauge of a time, in seconds with their fractions.
+    pub(super) fn seconds(&self, name: &str, help: &str, time: Duration) -> prometheus::Result<()> {
+        let gauge = Gauge::new(name, help)?;
+        gauge.set(time.as_secs_f64());
         self.counted(Box::new(gauge))
     }
 

@@ -278,7 +278,9 @@ fn every_metric_has_its_help_and_its_value() {
 #[test]
 fn what_is_documented_is_what_is_told() {
     let dir = TempDir::new().unwrap();
-    assert_eq!(documented(), told(&eventful(&dir)));
+    let in_postgres =
+        postgres::testing::text(Some(postgres::testing::replicas(&[("a", "sync", 0)])));
+    assert_eq!(documented(), &told(&eventful(&dir)) | &told(&in_postgres));
 }
 
 #[test]
@@ -309,6 +311,17 @@ fn there_are_alerts_for_what_closing_channels_may_cost() {
         let alert = format!("ldk_server_{name} > 0");
         assert!(ALERTS.contains(&alert), "{alert}");
     }
+}
+
+/// A replica that was behind is an old state.
+#[test]
+fn there_are_alerts_for_what_a_standby_needs() {
+    for name in ["lease_age_seconds", "replicas_may_be_old", "replica_lag_bytes", "commit_retries"]
+    {
+        let name = format!("ldk_server_postgres_{name}");
+        assert!(ALERTS.contains(&name), "{name}");
+    }
+    assert!(ALERTS.contains("max by (job) (ldk_server_standby) == 0"));
 }
 
 #[test]

@@ -88,13 +88,33 @@ pub async fn start(
     report(StartPhase::Loading);
     let cookie = CookieWatch::new(&config.chain_source);
     let (store, journal) = open_store(&config, report, on_store_failure).await?;
+    let unless_started = ReleaseUnlessStarted(Some(Arc::clone(&store)));
     let recovery = Recovery::begin(Arc::clone(&config), &store).await?;
     let (gate, chain_gate) = open_gates(&config, sockets, &store, &journal).await?;
     let node = load(&config, entropy, &store, &gate, &chain_gate).await?;
     rebroadcast::all(&config.chain_source, &journal).await;
     start_node(&node, &config.chain_source, report).await?;
     gate.open();
+    unless_started.started();
     Ok(Started { node, store, gate, chain_gate, cookie, recovery })
+}
+
+/// Lets another node have the state, if the start fails or is interrupted.
+struct ReleaseUnlessStarted(Option<Arc<Store>>);
+
+impl ReleaseUnlessStarted {
+    fn started(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for ReleaseUnlessStarted {
+    /// Blocks for a moment, with nothing left to do.
+    fn drop(&mut self) {
+        if let Some(store) = self.0.take() {
+            store.release();
+        }
+    }
 }
 
 /// Waits until the chain source answers and is on our network.

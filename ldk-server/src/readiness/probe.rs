@@ -72,6 +72,8 @@ struct Findings {
     waits: Waits,
     /// Whether the wallet lacks some of the reserve for closing channels.
     lacks_reserve: bool,
+    /// Whether a replica of PostgreSQL may take over with an old state.
+    may_replicas_be_old: bool,
 }
 
 impl Probe {
@@ -125,8 +127,14 @@ impl Probe {
             certificate_expires_at_secs: self.certificate.expires_at_secs(),
             waits: self.store.waits(),
             lacks_reserve: self.reserve.is_short(&self.node),
+            may_replicas_be_old: self.may_replicas_be_old(),
         };
         self.limits.reasons(&findings, unix_secs(), self.limits.probing_since.elapsed())
+    }
+
+    fn may_replicas_be_old(&self) -> bool {
+        let replicas = self.store.postgres_state().and_then(|state| state.replicas);
+        replicas.is_some_and(|replicas| replicas.may_be_old())
     }
 }
 
@@ -138,6 +146,7 @@ impl Limits {
             certificate_expires_at_secs,
             waits,
             lacks_reserve,
+            may_replicas_be_old,
         } = *findings;
         let mut reasons = Vec::new();
         // If the clock was set back since the start, no sync would count until it has caught up.
@@ -164,6 +173,9 @@ impl Limits {
         }
         if lacks_reserve {
             reasons.push(Reason::Reserve);
+        }
+        if may_replicas_be_old {
+            reasons.push(Reason::Replicas);
         }
         reasons
     }
@@ -204,6 +216,7 @@ mod tests {
             certificate_expires_at_secs: 3_000,
             waits: Waits::default(),
             lacks_reserve: false,
+            may_replicas_be_old: false,
         };
         let limits = Limits {
             started_at_secs: STARTED_AT_SECS,

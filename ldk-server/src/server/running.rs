@@ -79,6 +79,8 @@ impl RunningNode {
             tracing::warn!(%error, "cannot checkpoint the database; its write-ahead log remains");
         }
         self.gate.close().await;
+        let store = Arc::clone(&self.store);
+        spawn_blocking(move || store.release()).await?;
         Ok(stopped?)
     }
 }

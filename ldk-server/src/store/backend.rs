@@ -51,7 +51,13 @@ pub(super) struct OpenDatabase {
     pub(super) reads: Box<dyn Reads>,
     /// Makes what keeps it as a whole, which may have things done between two commits.
     pub(super) upkeep: MakeUpkeep,
+    /// Lets another process have it.
+    pub(super) release: Release,
 }
+
+/// Lets another process have the database at once, when nothing more is to be written. Blocks until that
+/// is so; done twice, it does nothing.
+pub(super) type Release = Box<dyn Fn() + Send + Sync>;
 
 /// Makes the [`Upkeep`] of a database, once there is a writer.
 pub(super) type MakeUpkeep = Box<dyn FnOnce(Arc<dyn BetweenCommits>) -> Box<dyn Upkeep>>;

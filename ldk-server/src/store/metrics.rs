@@ -56,7 +56,8 @@ impl Store {
     pub fn collectors(&self) -> Vec<Box<dyn Collector>> {
         let parts: [&dyn Metrics; 3] =
             [self.writer.metrics(), self.event_log.metrics(), self.payment_counts.metrics()];
-        parts.into_iter().flat_map(Metrics::collectors).collect()
+        let of_primary = self.primary.iter().map(|health| &**health as &dyn Metrics);
+        parts.into_iter().chain(of_primary).flat_map(Metrics::collectors).collect()
     }
 }
 

@@ -74,7 +74,11 @@ pub use payments::{
     NotWritten, PaymentCounts, making_invoice, making_wanted_invoice, noting_payment, payment_id,
     with_notes,
 };
-pub use postgres::{Moved, PostgresSettings, Standby, move_to_postgres, move_to_sqlite};
+use postgres::PostgresHealth;
+pub use postgres::{
+    Moved, PostgresSettings, PostgresState, Replica, Replicas, Standby, move_to_postgres,
+    move_to_sqlite,
+};
 pub use retention::EventCounts;
 pub use sqlite::epoch::epoch_of;
 pub(crate) use sqlite::log::log_of;
@@ -84,7 +88,7 @@ pub use writer::{SendPin, Waits};
 use crate::compat::wallet;
 use crate::waiters::Waiters;
 use audit::AuditNumbers;
-use backend::{OpenDatabase, Reads, Upkeep};
+use backend::{OpenDatabase, Reads, Release, Upkeep};
 use budgets::Ledger;
 use cuts::Cuts;
 use events::EventLog;
@@ -107,6 +111,7 @@ pub struct Store {
     writer: Writer,
     /// Closed after the writer.
     upkeep: Box<dyn Upkeep>,
+    release: Release,
     payment_counts: Counts,
     event_log: EventLog,
     invoice_log: InvoiceLog,
@@ -117,6 +122,8 @@ pub struct Store {
     /// The library's own store, if the two are compared.
     library: Option<Box<dyn LibraryStore>>,
     cuts: Cuts,
+    /// What is known of PostgreSQL, if that has the state.
+    primary: Option<Arc<PostgresHealth>>,
 }
 
 /// The store that the library's records go to.
@@ -160,7 +167,10 @@ impl Store {
             }
         };
         let on_lost = tell.clone();
-        Self::on(postgres::open(dir, settings, on_lost)?, None, tell)
+        let (settings, health) = settings.observed()?;
+        let mut store = Self::on(postgres::open(dir, settings, on_lost)?, None, tell)?;
+        store.primary = Some(health);
+        Ok(store)
     }
 
     /// The store that keeps its state in this database.
@@ -169,7 +179,7 @@ impl Store {
         library: Option<Box<dyn LibraryStore>>,
         on_failure: impl FnOnce(&str) + Send + 'static,
     ) -> io::Result<Self> {
-        let OpenDatabase { writes, reads, upkeep } = database;
+        let OpenDatabase { writes, reads, upkeep, release } = database;
         let payment_counts = Counts::load(&*reads)?;
         let event_log = EventLog::load(&*reads)?;
         let invoice_log = InvoiceLog::load(&*reads)?;
@@ -188,6 +198,7 @@ impl Store {
             reads,
             writer,
             upkeep,
+            release,
             payment_counts,
             event_log,
             invoice_log,
@@ -197,6 +208,7 @@ impl Store {
             audit_numbers,
             library,
             cuts,
+            primary: None,
         };
         store.event_log.queue_is(&events::stored_queue(&store)?);
         Ok(store)
@@ -210,6 +222,17 @@ impl Store {
     /// How long the oldest queued write has waited.
     pub fn waits(&self) -> Waits {
         self.writer.waits()
+    }
+
+    /// What is known of PostgreSQL; `None` if the state is in a file.
+    pub fn postgres_state(&self) -> Option<PostgresState> {
+        self.primary.as_ref()?.state()
+    }
+
+    /// Lets another node have the state at once, which would wait for a while otherwise. Nothing must be
+    /// written any more. Blocks.
+    pub fn release(&self) {
+        (self.release)();
     }
 
     /// A handle that tells which writes are durable, and waits for them.
@@ -286,15 +309,23 @@ fn monitored_channel(monitor: &str) -> Option<ChannelId> {
 #[cfg(test)]
 pub(crate) mod testing {
     use std::path::Path;
+    use std::time::Duration;
 
     use ldk_server_grpc::events::PaymentReceived;
     use ldk_server_grpc::events::event_envelope::Event;
+    use prometheus::core::Collector;
 
-    use super::{KvOwner, NewEvent, Store};
+    use super::{KvOwner, NewEvent, PostgresHealth, Store};
+    use crate::store::metrics::Metrics as _;
 
     /// The store in this directory, whose writes do not fail.
     pub(crate) fn open(dir: &Path) -> Store {
         Store::open(dir, KvOwner::Server, |reason| panic!("{reason}")).unwrap()
+    }
+
+    /// What is measured of PostgreSQL, of which nothing is known.
+    pub(crate) fn postgres_collectors() -> Vec<Box<dyn Collector>> {
+        PostgresHealth::new(Duration::ZERO).unwrap().collectors()
     }
 
     /// An event to record.

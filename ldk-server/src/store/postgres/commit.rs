@@ -14,6 +14,7 @@ use tokio_postgres::types::Type;
 
 use super::capture::{Capture, TableChanges};
 use super::error::PostgresError;
+use super::health::PostgresHealth;
 use super::keeper::LeaseKeeper;
 use super::lease::{self, Lease};
 use super::session::{Parameter, Session};
@@ -32,7 +33,7 @@ pub(super) struct Postgres {
     session: Option<Session>,
     lease: Lease,
     capture: Capture,
-    keeper: LeaseKeeper,
+    keeper: Arc<LeaseKeeper>,
 }
 
 impl Postgres {
@@ -41,7 +42,7 @@ impl Postgres {
         (runtime, session): (Runtime, Session),
         lease: Lease,
         capture: Capture,
-        keeper: LeaseKeeper,
+        keeper: Arc<LeaseKeeper>,
     ) -> Self {
         Self { settings, runtime, session: Some(session), lease, capture, keeper }
     }
@@ -53,6 +54,7 @@ impl Primary for Postgres {
         let Self { settings, runtime, session, lease, keeper, .. } = self;
         let tables = self.capture.tables();
         Mark::advance(transaction, lease.token, lease.position + 1)?;
+        let begun = Instant::now();
         let mut commit = Commit { settings, session, lease, tables, changes: &changes };
         runtime.block_on(async {
             tokio::select! {
@@ -61,23 +63,13 @@ impl Primary for Postgres {
                 () = keeper.lost() => Err(PostgresError::NotHolder("it has ended".to_owned())),
             }
         })?;
+        settings.tell(|health| health.committed(begun.elapsed()));
         lease.position += 1;
         Ok(())
     }
 
     fn close(self: Box<Self>) {
-        let Self { settings, runtime, session, lease, keeper, .. } = *self;
-        keeper.stop();
-        let released = runtime.block_on(async {
-            let session = match session.filter(|session| !session.client.is_closed()) {
-                Some(session) => session,
-                None => Session::connect(&settings).await?,
-            };
-            lease::release(&session, &settings, lease.token).await
-        });
-        if let Err(error) = released {
-            tracing::warn!(%error, "the lease in PostgreSQL is not released, and ends by itself");
-        }
+        self.keeper.give_up();
     }
 }
 
@@ -106,6 +98,7 @@ impl Commit<'_> {
                 Ok(()) => return Ok(()),
                 Err(error) if error.may_pass() && begun.elapsed() < self.settings.lease => {
                     tracing::warn!(%error, "a commit is tried again");
+                    self.settings.tell(PostgresHealth::tried_again);
                     *self.session = None;
                 },
                 Err(error) => return Err(error),

@@ -1,12 +1,16 @@
 //! Why PostgreSQL does not do what it is asked for.
 
 use std::error::Error as _;
+use std::fmt;
 
 use ldk_node::lightning::io;
 use tokio_postgres::error::SqlState;
 
+const ADVICE_ON_CERTIFICATES: &str = "; storage.postgres.ca_cert_path must name the authority that has signed its certificate, and \
+     storage.postgres.url a host that is in it";
+
 /// Why PostgreSQL does not do what it is asked for.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub(super) enum PostgresError {
     /// There is no connection, or none any more.
     #[error("PostgreSQL cannot be reached: {0}")]
@@ -31,6 +35,13 @@ pub(super) enum PostgresError {
     File(#[from] io::Error),
 }
 
+/// As for people: the library's error, which it becomes, shows what it was made of like this.
+impl fmt::Debug for PostgresError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
+    }
+}
+
 impl PostgresError {
     /// Whether it may be over after a while, and the outcome of what was asked for is unknown until then.
     pub(super) fn may_pass(&self) -> bool {
@@ -43,7 +54,8 @@ impl From<tokio_postgres::Error> for PostgresError {
     fn from(error: tokio_postgres::Error) -> Self {
         let Some(of_server) = error.as_db_error() else {
             let cause = error.source().map_or_else(String::new, |cause| format!(": {cause}"));
-            return Self::Connection(format!("{error}{cause}"));
+            let advice = if is_of_certificate(&error) { ADVICE_ON_CERTIFICATES } else { "" };
+            return Self::Connection(format!("{error}{cause}{advice}"));
         };
         let code = of_server.code();
         let text = format!("{} (SQLSTATE {})", of_server.message(), code.code());
@@ -64,6 +76,13 @@ impl From<tokio_postgres::Error> for PostgresError {
             Self::Refused(text)
         }
     }
+}
+
+/// Whether the certificate of the server is the reason.
+fn is_of_certificate(error: &tokio_postgres::Error) -> bool {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<std::io::Error>());
+    let cause = cause.and_then(|cause| cause.get_ref()?.downcast_ref::<rustls::Error>());
+    matches!(cause, Some(rustls::Error::InvalidCertificate(_)))
 }
 
 impl From<rusqlite::Error> for PostgresError {

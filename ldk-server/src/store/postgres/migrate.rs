@@ -123,16 +123,33 @@ async fn to_sqlite(dir: &Path, settings: &PostgresSettings) -> Result<Moved, Pos
         }
     } else {
         let (session, lease, _) = begin(settings).await?;
-        bring_file(&session, settings, dir, &lease).await?;
-        verify::compare(&session, settings, &path).await?;
-        durably(&path, |file| copy::mark_of(&lease).write(file))?;
-        if !lease::fence_off(&session, settings, lease.token).await? {
-            return refused("another node has taken the lease meanwhile".to_owned());
+        let fenced = fence_off_copied(&session, settings, dir, &lease).await;
+        if fenced.is_err() {
+            // Another node need not wait until it ends.
+            let _ = lease::release(&session, settings, lease.token).await;
         }
+        fenced?;
     }
     let moved = verify::compare(&session, settings, &path).await?;
     durably(&path, Mark::remove)?;
     Ok(moved)
+}
+
+/// Brings the file to the state in PostgreSQL, and fences that off.
+async fn fence_off_copied(
+    session: &Session,
+    settings: &PostgresSettings,
+    dir: &Path,
+    lease: &Lease,
+) -> Result<(), PostgresError> {
+    let path = path_in(dir);
+    bring_file(session, settings, dir, lease).await?;
+    verify::compare(session, settings, &path).await?;
+    durably(&path, |file| copy::mark_of(lease).write(file))?;
+    match lease::fence_off(session, settings, lease.token).await? {
+        true => Ok(()),
+        false => refused("another node has taken the lease meanwhile".to_owned()),
+    }
 }
 
 /// Changes the file so that it outlives a loss of power.

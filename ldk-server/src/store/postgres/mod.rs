@@ -11,9 +11,11 @@ mod capture;
 mod commit;
 mod copy;
 mod error;
+mod health;
 mod keeper;
 mod lease;
 mod migrate;
+mod replicas;
 mod rows;
 mod session;
 mod settings;
@@ -40,6 +42,8 @@ use super::sqlite::{self, SyncMode, path_in, schema};
 use capture::Capture;
 use commit::Postgres;
 use error::PostgresError;
+pub(super) use health::PostgresHealth;
+pub use health::{PostgresState, Replica, Replicas};
 use keeper::LeaseKeeper;
 use lease::Lease;
 pub use migrate::{Moved, move_to_postgres, move_to_sqlite};
@@ -63,17 +67,13 @@ pub(super) fn open(
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     let (session, mut lease, taken_at) = runtime.block_on(begin(&settings))?;
     let keeper = LeaseKeeper::start(Arc::clone(&settings), lease.token, taken_at, on_lost)?;
+    let keeper = Arc::new(keeper);
     let prepared = prepare_file(&runtime, (&session, &settings), dir, &mut lease);
-    let (database, sole_writer, capture) = match prepared {
-        Ok(prepared) => prepared,
-        Err(error) => {
-            // Another one need not wait for it.
-            let _ = runtime.block_on(lease::release(&session, &settings, lease.token));
-            return Err(error);
-        },
-    };
-    let postgres = Postgres::new(settings, (runtime, session), lease, capture, keeper);
-    sqlite::open_working_copy(dir, database, sole_writer, Box::new(postgres))
+    let (database, sole_writer, capture) = prepared?;
+    let (primary, release) = (Arc::clone(&keeper), move || keeper.give_up());
+    let postgres = Postgres::new(settings, (runtime, session), lease, capture, primary);
+    let opened = sqlite::open_working_copy(dir, database, sole_writer, Box::new(postgres))?;
+    Ok(OpenDatabase { release: Box::new(release), ..opened })
 }
 
 /// Brings the working copy to the commit of the lease, or PostgreSQL to what is in a file that was brought

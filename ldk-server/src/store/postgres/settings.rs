@@ -1,10 +1,13 @@
 //! How to reach the PostgreSQL that has the state.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use ldk_node::lightning::io;
 use rustls::ClientConfig;
 use tokio_postgres::config::TargetSessionAttrs;
 
+use super::health::PostgresHealth;
 use super::standby::Standby;
 
 /// How to reach the PostgreSQL that has the state.
@@ -24,6 +27,8 @@ pub struct PostgresSettings {
     pub(super) holder: String,
     /// What waits while another node holds it; without, a start fails then.
     pub(super) standby: Option<Standby>,
+    /// Who wants to know of its health.
+    pub(super) health: Option<Arc<PostgresHealth>>,
 }
 
 impl PostgresSettings {
@@ -45,11 +50,24 @@ impl PostgresSettings {
             .connect_timeout(statement_timeout)
             .tcp_user_timeout(lease)
             .target_session_attrs(TargetSessionAttrs::ReadWrite);
-        Self { server, tls, schema, lease, statement_timeout, holder, standby: None }
+        Self { server, tls, schema, lease, statement_timeout, holder, standby: None, health: None }
     }
 
     /// The same, for a start that waits while another node holds the lease.
     pub fn waiting(self, standby: Standby) -> Self {
         Self { standby: Some(standby), ..self }
+    }
+
+    /// The same, for a node that wants to know of the health of PostgreSQL.
+    pub(in crate::store) fn observed(self) -> io::Result<(Self, Arc<PostgresHealth>)> {
+        let health = Arc::new(PostgresHealth::new(self.lease)?);
+        Ok((Self { health: Some(Arc::clone(&health)), ..self }, health))
+    }
+
+    /// Tells this to who wants to know of the health of PostgreSQL.
+    pub(super) fn tell(&self, what: impl FnOnce(&PostgresHealth)) {
+        if let Some(health) = &self.health {
+            what(health);
+        }
     }
 }

@@ -96,7 +96,9 @@ fn opened(dir: &Path, writer: SqliteWriter) -> OpenDatabase {
         let maintenance = Maintenance::new(between_commits, writing);
         Box::new(Sqlite { path, maintenance, mirror: OnceLock::new() })
     };
-    OpenDatabase { writes: Box::new(writer), reads, upkeep: Box::new(upkeep) }
+    // Whoever waits for a file waits for the process.
+    let release = Box::new(|| ());
+    OpenDatabase { writes: Box::new(writer), reads, upkeep: Box::new(upkeep), release }
 }
 
 /// Opens the library's own store, in a file of its own in this directory.

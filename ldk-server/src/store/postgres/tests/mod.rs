@@ -3,7 +3,9 @@
 
 mod capture;
 mod cut_off;
+mod health;
 mod moved;
+mod versions;
 
 use std::fs;
 use std::sync::mpsc;
