@@ -3,7 +3,7 @@
 //! PostgreSQL has the state. A batch is made in the file first, where the rules and the queries are, and
 //! the rows that it has changed are committed by PostgreSQL in one statement; then the file commits them,
 //! and callers are answered. So nothing reads over the network, and what waits for the network is a
-//! batch. The file may be lost or behind at any time; it is made anew from PostgreSQL.
+//! batch. The file may be lost or behind at any time; what it lacks is read from PostgreSQL.
 //!
 //! One node at a time has the [lease], whose token each commit checks.
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 use std::thread;
 use std::time::Instant;
 
@@ -9,7 +10,7 @@ use ldk_node::lightning::util::persist::KVStoreSync;
 use ldk_server_grpc::types::InvoiceKind;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use rusqlite::Connection;
+use rusqlite::{Connection, OpenFlags};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -56,10 +57,10 @@ impl Waiting {
     }
 
     fn is_level(&self, database: &Database) -> bool {
-        let mark = Mark::read(&Connection::open(path_in(self.dir.path())).unwrap()).unwrap();
+        let mark = mark_of_file(&path_in(self.dir.path()));
         let (_, position) = database
             .with_session(async |session| lease::state(&session, &self.settings).await.unwrap());
-        mark.unwrap().position == position
+        mark.is_some_and(|mark| mark.position == position)
     }
 
     /// The file, which is another one whenever it is made anew.
@@ -74,6 +75,12 @@ impl Waiting {
         let store = Store::open_postgres(dir.path(), settings, |_| ()).unwrap();
         (dir, store)
     }
+}
+
+/// Without making a file where there is none.
+fn mark_of_file(path: &Path) -> Option<Mark> {
+    let file = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).ok()?;
+    Mark::read(&file).ok().flatten()
 }
 
 fn forget_changes(database: &Database, which: &str) {
@@ -141,8 +148,12 @@ fn make(store: &Store, step: Step) {
             KVStoreSync::write(store, "", "", "manager", vec![byte; length]).unwrap();
         },
         Step::Event => testing::record(store, 1),
-        Step::RemoveEvents => drop(store.remove_old_events(0, 1).unwrap()),
-        Step::Invoice => drop(store.add_invoice(invoice(None)).unwrap().unwrap()),
+        Step::RemoveEvents => {
+            store.remove_old_events(0, 1).unwrap();
+        },
+        Step::Invoice => {
+            store.add_invoice(invoice(None)).unwrap().unwrap();
+        },
         Step::Restart | Step::TakeOver | Step::ForgetAllButLast | Step::Follow => unreachable!(),
     }
 }
@@ -246,10 +257,7 @@ fn a_standby_follows_while_it_waits_and_then_takes_over() {
     let second = thread::scope(|scope| {
         let taking_over =
             scope.spawn(|| Store::open_postgres(dir.path(), settings, |_| ()).unwrap());
-        let position = || {
-            let file = Connection::open(&path).ok()?;
-            Mark::read(&file).ok().flatten().map(|mark| mark.position)
-        };
+        let position = || mark_of_file(&path).map(|mark| mark.position);
         let begun = Instant::now();
         let follows = |position_before: Option<i64>| {
             while position() <= position_before {
@@ -322,7 +330,6 @@ fn a_standby_refuses_an_older_state_and_another_database() {
     let old = database.killed();
     let mut waiting = Waiting::beside(&database);
     waiting.follow(&database);
-    waiting.try_to_follow(&old).unwrap();
     assert!(write(&store, "a"));
     waiting.follow(&database);
     let older = "older state than this node has seen";
@@ -350,22 +357,24 @@ fn a_standby_refuses_an_older_state_and_another_database() {
 fn a_database_of_its_own_is_not_overwritten() {
     let database = Database::new();
     let store = database.open();
-    let mut waiting = Waiting::beside(&database);
-    drop(testing::open(waiting.dir.path()));
+    let (dir, settings) = of_another(&database);
+    drop(testing::open(dir.path()));
+    let follower = Follower::new(dir.path()).unwrap();
+    let mut waiting = Waiting { dir, settings, follower };
     let refused = waiting.try_to_follow(&database).unwrap_err().to_string();
     assert!(refused.contains("has a state of its own"), "{refused}");
     drop(store);
 }
 
 #[test]
-fn a_file_that_is_damaged_is_made_anew() {
+fn a_file_that_cannot_be_written_to_is_made_anew() {
     let database = Database::new();
     let store = database.open();
     let mut waiting = Waiting::beside(&database);
     waiting.follow(&database);
     let file = waiting.file();
-    let damage = "PRAGMA writable_schema = ON;
-                  DELETE FROM sqlite_schema WHERE name = 'ldk_server_epoch';";
+    let damage = "CREATE TRIGGER damage BEFORE INSERT ON ldk_server_epoch
+                  BEGIN SELECT raise(ABORT, 'damaged'); END;";
     Connection::open(path_in(waiting.dir.path())).unwrap().execute_batch(damage).unwrap();
     assert!(write(&store, "a"));
     waiting.follow(&database);
