@@ -4,7 +4,8 @@
 # postgres, who needs no password.
 #
 # A line of its standard input is a command: "restart" and "stop" do it as after a crash, "start" starts
-# it again; each is answered with "ready" or "stopped". Its commits are not safe from a loss of power.
+# it again; each is answered with "ready" or "stopped". Its commits are not safe from a loss of power,
+# unless FSYNC=on.
 #
 # PostgreSQL refuses to run as root; then this runs it as postgres or nobody.
 set -euo pipefail
@@ -43,8 +44,8 @@ cat >>"$dir/data/postgresql.conf" <<CONF
 listen_addresses = '127.0.0.1'
 port = $port
 unix_socket_directories = ''
-fsync = off
-full_page_writes = off
+fsync = ${FSYNC:-off}
+full_page_writes = ${FSYNC:-off}
 max_connections = 200
 shared_buffers = 32MB
 CONF

@@ -2,7 +2,7 @@
 //! time for each, memory, and how long a start and a stop take. Two nodes open one channel after the
 //! other with each other, and pay each other in between. Needs Linux.
 //!
-//! `cargo bench --workspace --bench channels -- [--channels 1,10,100,400] [--payments N]`
+//! `cargo bench --workspace --bench channels -- [--channels 1,10,100,400] [--payments N] [--store postgres]`
 //!
 //! `LDK_SERVER_EXE` and `LDK_SERVER_CLI_EXE` name another build to be measured.
 
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 use comfy_table::presets::ASCII_MARKDOWN;
 use comfy_table::{CellAlignment, Table};
-use e2e_tests::{Network, Node, Usage, resident_bytes, until};
+use e2e_tests::{Network, Node, Postgres, Usage, resident_bytes, until};
 use futures_util::future::try_join_all;
 use ldk_server_grpc::api::open_channel_request::Amount;
 use ldk_server_grpc::api::{OpenChannelRequest, SpontaneousSendRequest};
@@ -38,11 +38,13 @@ const PAYMENT_SECS: u32 = 120;
 struct Sizes {
     channels: Vec<usize>,
     payments: usize,
+    in_postgres: bool,
 }
 
 /// Alice and bob.
 struct Pair {
     network: Network,
+    _postgres: Option<Postgres>,
     nodes: [Arc<Node>; 2],
 }
 
@@ -50,7 +52,7 @@ struct Pair {
 async fn main() -> Result<()> {
     let sizes = sizes()?;
     let most = sizes.channels.iter().copied().max().unwrap_or_default();
-    let pair = Pair::start(most).await?;
+    let pair = Pair::start(most, sizes.in_postgres).await?;
     let (mut payments, mut starts) = (payments_table(), starts_table());
     for count in &sizes.channels {
         pair.open(*count).await?;
@@ -65,7 +67,7 @@ async fn main() -> Result<()> {
 
 /// Cargo has flags of its own for a bench.
 fn sizes() -> Result<Sizes> {
-    let mut sizes = Sizes { channels: CHANNELS.to_vec(), payments: PAYMENTS };
+    let mut sizes = Sizes { channels: CHANNELS.to_vec(), payments: PAYMENTS, in_postgres: false };
     let mut args = std::env::args().skip(1).filter(|arg| arg != "--bench");
     while let Some(arg) = args.next() {
         let value = args.next().with_context(|| format!("{arg} needs a value"))?;
@@ -74,7 +76,11 @@ fn sizes() -> Result<Sizes> {
                 sizes.channels = value.split(',').map(str::parse).collect::<Result<_, _>>()?;
             },
             "--payments" => sizes.payments = value.parse()?,
-            _ => bail!("{arg}: accepted are --channels and --payments"),
+            "--store" => {
+                ensure!(["sqlite", "postgres"].contains(&&*value), "{value}: sqlite or postgres");
+                sizes.in_postgres = value == "postgres";
+            },
+            _ => bail!("{arg}: accepted are --channels, --payments and --store"),
         }
     }
     ensure!(sizes.channels.is_sorted() && sizes.channels.first() > Some(&0), "from few to many");
@@ -83,18 +89,23 @@ fn sizes() -> Result<Sizes> {
 
 impl Pair {
     /// Both, with the money for so many channels.
-    async fn start(channels: usize) -> Result<Self> {
+    async fn start(channels: usize, in_postgres: bool) -> Result<Self> {
         let network = Network::start().await?;
+        let postgres = match in_postgres {
+            true => Some(Postgres::start_durable_in(&std::env::temp_dir()).await?),
+            false => None,
+        };
         let node = async |alias| {
             let mut config = network.config(alias)?;
             // What is measured is not to be the writing of the log.
             config.log_level = "Info";
+            config.sections += &postgres.as_ref().map_or_else(String::new, |it| it.section(alias));
             network.node_of(config).await
         };
         let nodes = [node("alice").await?, node("bob").await?];
         let sats = SATS_A_CHANNEL * u64::try_from(channels + 1)?;
         network.fund(&[&nodes[0], &nodes[1]], sats).await?;
-        Ok(Self { network, nodes })
+        Ok(Self { network, _postgres: postgres, nodes })
     }
 
     /// Opens channels until there are so many, as many in a block as are accepted.

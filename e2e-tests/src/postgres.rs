@@ -1,5 +1,7 @@
 //! A PostgreSQL that nodes keep their state in.
 
+use std::ffi::OsStr;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -12,6 +14,7 @@ use tokio_postgres::{NoTls, SimpleQueryMessage};
 
 use crate::ports::Port;
 use crate::process::Group;
+use crate::tcp_proxy::TcpProxy;
 use crate::tools::repository;
 
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -27,12 +30,22 @@ pub struct Postgres {
 impl Postgres {
     /// Starts one with `contrib/run-postgres.sh`, which installs one if need be.
     pub async fn start() -> Result<Self> {
+        Self::start_with(&[]).await
+    }
+
+    /// Starts one below this directory, whose commits are safe from a loss of power. For measurements.
+    pub async fn start_durable_in(dir: &Path) -> Result<Self> {
+        Self::start_with(&[("FSYNC", OsStr::new("on")), ("TMPDIR", dir.as_os_str())]).await
+    }
+
+    async fn start_with(environment: &[(&str, &OsStr)]) -> Result<Self> {
         let port = Port::claim()?;
         let mut command = Command::new(repository().join("contrib/run-postgres.sh"));
         Group::Shared.apply(&mut command);
         // It has to clean up.
         command.kill_on_drop(false);
         let mut child = command
+            .envs(environment.iter().copied())
             .arg(port.number().to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -47,7 +60,17 @@ impl Postgres {
 
     /// What makes a node keep its state in this schema, as a section of the configuration.
     pub fn section(&self, schema: &str) -> String {
-        format!("[storage.postgres]\nurl = \"{}\"\nschema = \"{schema}\"\n", self.url())
+        section(&self.address(), schema)
+    }
+
+    /// As [`section`](Self::section), for a node that reaches it through this proxy.
+    pub fn section_through(&self, proxy: &TcpProxy, schema: &str) -> String {
+        section(&proxy.address(), schema)
+    }
+
+    /// `host:port`.
+    pub fn address(&self) -> String {
+        self.port.address()
     }
 
     /// Ends it as a crash does, and starts it again.
@@ -71,7 +94,7 @@ impl Postgres {
 
     /// Where it is.
     pub fn url(&self) -> String {
-        format!("postgres://postgres@{}/postgres", self.port.address())
+        url(&self.address())
     }
 
     async fn answers(&self, expected: &str) -> Result<()> {
@@ -80,4 +103,12 @@ impl Postgres {
         ensure!(line.as_deref() == Some(expected), "PostgreSQL says {line:?}");
         Ok(())
     }
+}
+
+fn section(address: &str, schema: &str) -> String {
+    format!("[storage.postgres]\nurl = \"{}\"\nschema = \"{schema}\"\n", url(address))
+}
+
+fn url(address: &str) -> String {
+    format!("postgres://postgres@{address}/postgres")
 }

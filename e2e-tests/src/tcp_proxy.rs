@@ -68,6 +68,9 @@ impl TcpProxy {
 
 /// Copies in both directions, until both sides have closed theirs.
 async fn pass(mut inside: TcpStream, mut outside: TcpStream, delay: Duration) -> io::Result<()> {
+    // It is to be no slower than it is told.
+    inside.set_nodelay(true)?;
+    outside.set_nodelay(true)?;
     let (mut from_inside, mut to_inside) = inside.split();
     let (mut from_outside, mut to_outside) = outside.split();
     let questions = async {

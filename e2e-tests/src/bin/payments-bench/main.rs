@@ -6,6 +6,7 @@
 //! mean.
 
 mod case;
+mod databases;
 mod facts;
 mod figures;
 mod pair;
@@ -23,6 +24,7 @@ use clap::Parser;
 use e2e_tests::{Group, Network, Strace};
 
 use crate::case::{Case, Kind};
+use crate::databases::Databases;
 use crate::pair::{Pair, Store, Tracing};
 use crate::report::Row;
 
@@ -38,7 +40,8 @@ const WARM_UP_PAYMENTS: usize = 20;
 struct Cli {
     /// The stores to compare, of `ours`, `keyed`, which is ours with an idempotency key for each
     /// payment, `uncut`, which is ours without consistent cuts, `ungated`, which has no gate for peers
-    /// either, and `library`.
+    /// either, `library`, `postgres`, and `distant`, which is a PostgreSQL with 5 ms more for each round
+    /// trip.
     #[arg(long, value_delimiter = ',', default_value = "ours,uncut,ungated,library")]
     stores: Vec<Store>,
     /// Keep the daemons' data below this directory, on the file system to be measured [default: that
@@ -69,13 +72,14 @@ async fn main() -> Result<()> {
     let dir = tempfile::Builder::new().prefix("payments-bench.").tempdir_in(dir)?;
     println!("{}", facts::machine(dir.path())?);
     let network = Network::start_in(dir.path(), Group::Shared).await?;
-    measure(&network, &args).await?;
+    let databases = Databases::for_stores(&args.stores, dir.path()).await?;
+    measure(&network, &databases, &args).await?;
     network.stop().await
 }
 
-async fn measure(network: &Network, args: &Cli) -> Result<()> {
+async fn measure(network: &Network, databases: &Databases, args: &Cli) -> Result<()> {
     let Cli { stores, payments, amount_msat, count_fsyncs, .. } = args;
-    let rows = rounds(network, args, *payments, Tracing::Off).await?;
+    let rows = rounds((network, databases), args, *payments, Tracing::Off).await?;
     println!("\n{payments} payments of {amount_msat} msat a case, over one channel\n");
     println!("{}", report::payments(&rows));
     if stores.len() > 1 {
@@ -86,7 +90,7 @@ async fn measure(network: &Network, args: &Cli) -> Result<()> {
         println!("\nfsyncs: not counted ({error:#})");
         return Ok(());
     }
-    let rows = rounds(network, args, *payments, Tracing::Syncs).await?;
+    let rows = rounds((network, databases), args, *payments, Tracing::Syncs).await?;
     println!("\nfsync and fdatasync, counted with {payments} payments a case\n");
     println!("{}", report::syncs(&rows));
     Ok(())
@@ -94,7 +98,7 @@ async fn measure(network: &Network, args: &Cli) -> Result<()> {
 
 /// Runs every case with every store, the stores taking turns in beginning.
 async fn rounds(
-    network: &Network,
+    (network, databases): (&Network, &Databases),
     args: &Cli,
     payments: NonZeroUsize,
     tracing: Tracing,
@@ -103,7 +107,7 @@ async fn rounds(
     let (payments, amount_msat) = (payments.get(), args.amount_msat.get());
     let mut pairs = Vec::new();
     for store in &args.stores {
-        pairs.push(Pair::start(network, *store, tracing, channel_sats).await?);
+        pairs.push(Pair::start(network, databases, *store, tracing, channel_sats).await?);
     }
     for pair in &pairs {
         for turned in [false, true] {

@@ -8,6 +8,7 @@ use clap::ValueEnum;
 use e2e_tests::{Network, Node, Strace, Usage};
 
 use crate::case::Case;
+use crate::databases::Databases;
 use crate::syncs::SyncTrace;
 
 /// What each gets on chain beyond the channel: fees, and the reserve for the channel.
@@ -26,6 +27,10 @@ pub(crate) enum Store {
     Ungated,
     /// In the SQLite store of the library.
     Library,
+    /// In PostgreSQL on the same machine.
+    Postgres,
+    /// In PostgreSQL, with 5 ms more for each round trip.
+    Distant,
 }
 
 /// Whether the daemons run under strace.
@@ -53,12 +58,13 @@ impl Pair {
     /// Starts both, and opens a channel of which half belongs to each.
     pub(crate) async fn start(
         network: &Network,
+        databases: &Databases,
         store: Store,
         tracing: Tracing,
         channel_sats: u64,
     ) -> Result<Self> {
-        let alice = Side::start(network, "alice", store, tracing).await?;
-        let bob = Side::start(network, "bob", store, tracing).await?;
+        let alice = Side::start(network, databases, "alice", store, tracing).await?;
+        let bob = Side::start(network, databases, "bob", store, tracing).await?;
         network.fund(&[&alice.node, &bob.node], channel_sats + RESERVE_SATS).await?;
         network.open_channel(&alice.node, &bob.node, channel_sats, channel_sats / 2).await?;
         Ok(Self { store, alice, bob })
@@ -83,20 +89,30 @@ impl Pair {
 }
 
 impl Side {
-    async fn start(network: &Network, name: &str, store: Store, tracing: Tracing) -> Result<Self> {
+    async fn start(
+        network: &Network,
+        databases: &Databases,
+        name: &str,
+        store: Store,
+        tracing: Tracing,
+    ) -> Result<Self> {
         let traced = if tracing == Tracing::Syncs { "-traced" } else { "" };
         let alias = format!("{name}-{store}{traced}");
         let mut config = network.config(&alias)?;
         // What is measured is not to be the writing of the log.
         config.log_level = "Info";
         let flag = match store {
-            Store::Ours | Store::Keyed | Store::Uncut => None,
+            Store::Ours | Store::Keyed | Store::Uncut | Store::Postgres | Store::Distant => None,
             Store::Ungated => Some("--without-peer-gate"),
             Store::Library => Some("--library-store"),
         };
-        if store == Store::Uncut {
-            config.sections.push_str("[storage]\nconsistent_cuts = false\n");
-        }
+        config.sections += &match store {
+            Store::Uncut => "[storage]\nconsistent_cuts = false\n".to_owned(),
+            Store::Postgres | Store::Distant => {
+                databases.section(store, &alias.replace('-', "_"))?
+            },
+            Store::Ours | Store::Keyed | Store::Ungated | Store::Library => String::new(),
+        };
         config.args.extend(flag.map(str::to_owned));
         let trace = match tracing {
             Tracing::Off => None,
@@ -120,6 +136,8 @@ impl fmt::Display for Store {
             Self::Uncut => "uncut",
             Self::Ungated => "ungated",
             Self::Library => "library",
+            Self::Postgres => "postgres",
+            Self::Distant => "distant",
         })
     }
 }
