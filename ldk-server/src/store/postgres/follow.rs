@@ -32,8 +32,9 @@ pub(super) struct Follower {
 
 impl Follower {
     pub(super) fn new(dir: &Path) -> io::Result<Self> {
-        let _sole_writer = SoleWriter::of(&path_in(dir))?;
-        Ok(Self { dir: dir.to_owned(), copy: None, resumes_at: None, _sole_writer })
+        let sole_writer = SoleWriter::of(&path_in(dir))?;
+        let dir = dir.to_owned();
+        Ok(Self { dir, copy: None, resumes_at: None, _sole_writer: sole_writer })
     }
 
     /// Follows while another node has the lease. Fails if PostgreSQL cannot be reached, or has a state that
