@@ -143,6 +143,9 @@ async fn a_standby_waits_and_takes_the_place_of_a_node_that_is_killed() -> Resul
     assert_eq!(Network::at_rest(&second, &bob).await?, spendable);
     assert_eq!(second.payment(&paid).await?.status(), PaymentStatus::Succeeded);
     second.pays(&bob, 1_000_000).await?;
+    // It has read everything once, while it waited, and then what was changed.
+    let is_made_anew = "the working copy is made anew";
+    assert_eq!(second.log().text().matches(is_made_anew).count(), 1, "{}", second.log().tail());
 
     // And back, at once: one that stops in order need not be waited for.
     let standing_by = alice.start_again();
@@ -152,6 +155,9 @@ async fn a_standby_waits_and_takes_the_place_of_a_node_that_is_killed() -> Resul
         second.stop().await
     };
     tokio::try_join!(standing_by, handing_over)?;
+    // Its file was still there.
+    assert!(!alice.log().text().contains(is_made_anew), "{}", alice.log().tail());
+    assert!(alice.log().text().contains("has the last changes"), "{}", alice.log().tail());
     alice.connect_to(&bob).await?;
     alice.pays(&bob, 1_000_000).await?;
     network.stop().await

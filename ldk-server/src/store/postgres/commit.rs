@@ -13,6 +13,7 @@ use tokio::runtime::Runtime;
 use tokio_postgres::types::Type;
 
 use super::capture::{Capture, TableChanges};
+use super::changes;
 use super::error::PostgresError;
 use super::health::PostgresHealth;
 use super::keeper::LeaseKeeper;
@@ -175,6 +176,12 @@ pub(super) async fn write(
             parameters.extend(values.map(|(values, kind)| -> Parameter<'_> { (values, kind) }));
         }
     }
+    let note = changes::note(tables, changes);
+    if let Some(note) = &note {
+        parameters.push((note, Type::TEXT));
+        sql += &format!(", noted AS ({})", changes::add(schema, parameters.len()));
+    }
+    sql += &format!(", trimmed AS ({})", changes::remove_oldest(schema));
     // Fails, and the statement with it, if the fence has let nothing through.
     sql += " SELECT 1 / count(*) FROM fence";
     session.execute(&sql, &parameters).await.map(drop)

@@ -3,57 +3,44 @@
 use std::fs::{self, File};
 use std::path::Path;
 
-use futures_util::{StreamExt as _, pin_mut};
-use rusqlite::{Connection, params_from_iter};
+use rusqlite::Connection;
 use tokio_postgres::types::Type;
 
 use super::capture::select;
 use super::error::PostgresError;
 use super::lease::{self, Lease};
-use super::rows::{Rows, values};
+use super::rows::Rows;
 use super::session::{Parameter, Session};
 use super::settings::PostgresSettings;
 use super::tables::{self, Table, quoted};
+use super::working_copy::{Followed, WorkingCopy, definitions, mark_of};
 use crate::store::sqlite::log::log_of;
 use crate::store::sqlite::path_in;
-use crate::store::sqlite::primary::Mark;
+use crate::store::sqlite::schema::make_private;
 
 /// How much is sent at once, about.
 const PIECE_BYTES: usize = 1 << 20;
+/// How many rows of a table are read at first, before it is known how large they are.
+const FIRST_ROWS: i64 = 64;
+/// How many are read at once at most.
+const MAX_ROWS: usize = 10_000;
 
 /// What the file is called while it is made.
 const PARTIAL: &str = "ldk_node_data.partial";
 
-/// What makes an empty file with the tables that PostgreSQL has; nothing if it has none yet.
-pub(super) async fn definitions(
-    session: &Session,
-    settings: &PostgresSettings,
-) -> Result<Vec<String>, PostgresError> {
-    let sql = format!(
-        "SELECT definition FROM {}.ldk_server_definitions ORDER BY number",
-        quoted(&settings.schema)
-    );
-    let rows = session.query(&sql, &[]).await?;
-    Ok(rows.iter().map(|row| row.get(0)).collect())
-}
-
-/// Makes the file in this directory anew, as a working copy of the state in PostgreSQL. A crash meanwhile
-/// leaves the old one, or none.
+/// Makes the file in this directory anew, as a working copy of the state in PostgreSQL; tells whether it
+/// did, which it does not if it cannot be told what was changed meanwhile. A crash meanwhile leaves the
+/// old one, or none.
 pub(super) async fn load(
     session: &Session,
     settings: &PostgresSettings,
     dir: &Path,
-    lease: &Lease,
-) -> Result<(), PostgresError> {
+) -> Result<bool, PostgresError> {
     let partial = dir.join(PARTIAL);
-    remove(&partial)?;
-    {
-        let mut database = Connection::open(&partial)?;
-        database.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;")?;
-        read_into(session, settings, &mut database).await?;
-        mark_of(lease).write(&database)?;
-        database.close().map_err(|(_, error)| error)?;
-    }
+    let database = open_partial(&partial)?;
+    database.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;")?;
+    let Some(copy) = read_all(session, settings, database).await? else { return Ok(false) };
+    copy.close()?;
     File::open(&partial).and_then(|file| file.sync_all()).map_err(file_error)?;
     let path = path_in(dir);
     // A log must not outlive its file.
@@ -61,21 +48,21 @@ pub(super) async fn load(
         remove(&old)?;
     }
     fs::rename(&partial, &path).map_err(file_error)?;
-    File::open(dir).and_then(|dir| dir.sync_all()).map_err(file_error)
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(file_error)?;
+    Ok(true)
 }
 
 /// Makes a file without tables, of a state that begins.
 pub(super) fn begin(dir: &Path, lease: &Lease) -> Result<(), PostgresError> {
     let partial = dir.join(PARTIAL);
-    remove(&partial)?;
-    mark_of(lease).write(&Connection::open(&partial)?)?;
+    mark_of(lease).write(&open_partial(&partial)?)?;
     fs::rename(&partial, path_in(dir)).map_err(file_error)
 }
 
-/// The mark of a file that has the state of this moment of the lease.
-pub(super) fn mark_of(lease: &Lease) -> Mark {
-    let Lease { store_id, token, position } = lease.clone();
-    Mark { store_id, token, position }
+fn open_partial(path: &Path) -> Result<Connection, PostgresError> {
+    remove(path)?;
+    make_private(path)?;
+    Ok(Connection::open(path)?)
 }
 
 fn shared_memory_of(path: &Path) -> std::path::PathBuf {
@@ -95,54 +82,46 @@ fn file_error(error: std::io::Error) -> PostgresError {
     PostgresError::File(error.into())
 }
 
-/// Fills this empty file with the tables of one moment.
-async fn read_into(
+/// Fills this empty file with all tables, and returns it as a working copy. They are read piece by piece,
+/// not in one transaction, which would keep PostgreSQL from cleaning up for as long as this takes. After
+/// each piece, what was changed meanwhile is read again.
+async fn read_all(
     session: &Session,
     settings: &PostgresSettings,
-    database: &mut Connection,
-) -> Result<(), PostgresError> {
-    session
-        .run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = 0")
-        .await?;
+    database: Connection,
+) -> Result<Option<WorkingCopy>, PostgresError> {
+    // Before the definitions: if they are changed in between, that cannot be followed.
+    let mark = mark_of(&lease::current(session, settings).await?);
     for definition in definitions(session, settings).await? {
         database.execute_batch(&definition)?;
     }
-    let transaction = database.transaction()?;
-    let mut all = tables::tables(&transaction)?;
-    // Its rows are changed by inserts into the others.
-    all.sort_by_key(Table::is_sequence);
-    for table in &all {
-        transaction.execute(&format!("DELETE FROM {}", quoted(&table.name)), [])?;
-        read_table(session, settings, &transaction, table).await?;
+    mark.write(&database)?;
+    let mut copy = WorkingCopy::of(database, mark)?;
+    for table in copy.tables().to_vec() {
+        let (columns, name) = (table.column_list(), table.within(&settings.schema));
+        let sql = format!(
+            "SELECT row_id, {columns} FROM {name} WHERE row_id > $1 ORDER BY row_id LIMIT $2"
+        );
+        copy.clear(&table)?;
+        let (mut after, mut limit) = (i64::MIN, FIRST_ROWS);
+        loop {
+            let rows = session.query(&sql, &[(&after, Type::INT8), (&limit, Type::INT8)]).await?;
+            let bytes = copy.write(&table, &rows)?;
+            if copy.follow(session, settings).await? == Followed::Lost {
+                return Ok(None);
+            }
+            let Some(last) = rows.last() else { break };
+            after = last.get(0);
+            limit = rows_of_a_piece(rows.len(), bytes);
+        }
     }
-    transaction.commit()?;
-    session.run("COMMIT").await
+    Ok(Some(copy))
 }
 
-async fn read_table(
-    session: &Session,
-    settings: &PostgresSettings,
-    database: &Connection,
-    table: &Table,
-) -> Result<(), PostgresError> {
-    let marks = vec!["?"; table.columns.len() + 1].join(", ");
-    let insert = format!(
-        "INSERT INTO {} (rowid, {}) VALUES ({marks})",
-        quoted(&table.name),
-        table.column_list()
-    );
-    let mut insert = database.prepare(&insert)?;
-    let sql =
-        format!("SELECT row_id, {} FROM {}", table.column_list(), table.within(&settings.schema));
-    let no_parameters: [(i64, Type); 0] = [];
-    let rows = session.client.query_typed_raw(&sql, no_parameters).await?;
-    pin_mut!(rows);
-    while let Some(row) = rows.next().await {
-        let row = values(table, &row?)
-            .map_err(|error| PostgresError::Unusable(format!("{}: {error}", table.name)))?;
-        insert.execute(params_from_iter(row))?;
-    }
-    Ok(())
+/// How many rows are about a piece, if so many have so many bytes.
+fn rows_of_a_piece(rows: usize, bytes: usize) -> i64 {
+    let rows = (rows * PIECE_BYTES).checked_div(bytes).unwrap_or(MAX_ROWS);
+    i64::try_from(rows.clamp(1, MAX_ROWS)).unwrap_or(FIRST_ROWS)
 }
 
 /// Writes all tables of the file to PostgreSQL, in place of what is there, as one commit.

@@ -9,6 +9,7 @@
 
 use tokio_postgres::types::Type;
 
+use super::changes;
 use super::error::PostgresError;
 use super::session::Session;
 use super::settings::PostgresSettings;
@@ -33,14 +34,16 @@ pub(super) async fn prepare(
     settings: &PostgresSettings,
 ) -> Result<(), PostgresError> {
     let schema = &settings.schema;
-    let name = format!("{}.ldk_server_lease", quoted(schema));
-    let there = session.query("SELECT to_regclass($1) IS NOT NULL", &[(&name, Type::TEXT)]).await?;
+    let names = ["lease", "changes"].map(|table| format!("{}.ldk_server_{table}", quoted(schema)));
+    let there = "SELECT bool_and(to_regclass(name) IS NOT NULL) FROM unnest($1::text[]) AS name";
+    let there = session.query(there, &[(&&names[..], Type::TEXT_ARRAY)]).await?;
     if there.first().is_some_and(|row| row.get(0)) {
         return Ok(());
     }
     let has_schema = session
         .query("SELECT to_regnamespace($1) IS NOT NULL", &[(&quoted(schema), Type::TEXT)])
         .await?;
+    let create_changes = changes::create(schema);
     let schema = quoted(schema);
     let create = match has_schema.first().is_some_and(|row| row.get(0)) {
         true => String::new(),
@@ -74,6 +77,7 @@ pub(super) async fn prepare(
                  number bigint PRIMARY KEY,
                  definition text NOT NULL
              );
+             {create_changes}
              COMMIT;"
         ))
         .await
@@ -226,17 +230,27 @@ pub(super) async fn open(
     session.execute(&sql, &[]).await.map(drop)
 }
 
+/// The lease as it is now, whoever holds it.
+pub(super) async fn current(
+    session: &Session,
+    settings: &PostgresSettings,
+) -> Result<Lease, PostgresError> {
+    let schema = quoted(&settings.schema);
+    let sql = format!("SELECT store_id, token, position FROM {schema}.ldk_server_lease");
+    let rows = session.query(&sql, &[]).await?;
+    let Some(row) = rows.first() else {
+        return Err(PostgresError::Unusable("the lease in PostgreSQL has no row".to_owned()));
+    };
+    Ok(Lease { store_id: row.get(0), token: row.get(1), position: row.get(2) })
+}
+
 /// The token and the number of the last commit, as they are now.
 pub(super) async fn state(
     session: &Session,
     settings: &PostgresSettings,
 ) -> Result<(i64, i64), PostgresError> {
-    let sql = format!("SELECT token, position FROM {}.ldk_server_lease", quoted(&settings.schema));
-    let rows = session.query(&sql, &[]).await?;
-    let Some(row) = rows.first() else {
-        return Err(PostgresError::Unusable("the lease in PostgreSQL has no row".to_owned()));
-    };
-    Ok((row.get(0), row.get(1)))
+    let Lease { token, position, .. } = current(session, settings).await?;
+    Ok((token, position))
 }
 
 /// The last commit under this token, which is not the last one: that at which the lease was taken again.
@@ -261,7 +275,7 @@ pub(super) async fn last_commit_under(
 pub(super) fn fence(schema: &str) -> String {
     format!(
         "UPDATE {}.ldk_server_lease SET position = $2 + 1
-         WHERE token = $1 AND position = $2 RETURNING 1",
+         WHERE token = $1 AND position = $2 RETURNING position",
         quoted(schema)
     )
 }

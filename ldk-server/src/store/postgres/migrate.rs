@@ -14,6 +14,7 @@ use super::lease::{self, Held, Lease};
 use super::session::Session;
 use super::settings::PostgresSettings;
 use super::tables::quoted;
+use super::working_copy::{definitions, mark_of};
 use super::{begin, bring_file, copy, verify};
 use crate::store::sqlite::primary::Mark;
 use crate::store::sqlite::{SyncMode, path_in, schema};
@@ -64,7 +65,7 @@ async fn to_postgres(dir: &Path, settings: &PostgresSettings) -> Result<Moved, P
     }
     let moved = verify::compare(&session, settings, &path).await?;
     let (now, _) = look(&session, settings).await?;
-    durably(&path, |file| copy::mark_of(&now).write(file))?;
+    durably(&path, |file| mark_of(&now).write(file))?;
     lease::open(&session, settings).await?;
     Ok(moved)
 }
@@ -75,7 +76,7 @@ async fn is_of_same_node(
     settings: &PostgresSettings,
     path: &Path,
 ) -> Result<(), PostgresError> {
-    if copy::definitions(session, settings).await?.is_empty() {
+    if definitions(session, settings).await?.is_empty() {
         return Ok(());
     }
     let sql = format!("SELECT lineage FROM {}.ldk_server_epoch", quoted(&settings.schema));
@@ -110,7 +111,7 @@ async fn to_sqlite(dir: &Path, settings: &PostgresSettings) -> Result<Moved, Pos
     let session = Session::connect(settings).await?;
     lease::prepare(&session, settings).await?;
     let (found, held) = look(&session, settings).await?;
-    if copy::definitions(&session, settings).await?.is_empty() {
+    if definitions(&session, settings).await?.is_empty() {
         return refused(format!("there is no state in the schema {}", settings.schema));
     }
     if held.is_fenced {
@@ -122,7 +123,7 @@ async fn to_sqlite(dir: &Path, settings: &PostgresSettings) -> Result<Moved, Pos
             return refused("the state was moved from PostgreSQL to SQLite already".to_owned());
         }
     } else {
-        let (session, lease, _) = begin(settings).await?;
+        let (session, lease, _) = begin(settings, dir).await?;
         let fenced = fence_off_copied(&session, settings, dir, &lease).await;
         if fenced.is_err() {
             // Another node need not wait until it ends.
@@ -145,7 +146,7 @@ async fn fence_off_copied(
     let path = path_in(dir);
     bring_file(session, settings, dir, lease).await?;
     verify::compare(session, settings, &path).await?;
-    durably(&path, |file| copy::mark_of(lease).write(file))?;
+    durably(&path, |file| mark_of(lease).write(file))?;
     match lease::fence_off(session, settings, lease.token).await? {
         true => Ok(()),
         false => refused("another node has taken the lease meanwhile".to_owned()),
@@ -169,15 +170,7 @@ async fn look(
     session: &Session,
     settings: &PostgresSettings,
 ) -> Result<(Lease, Held), PostgresError> {
-    let sql = format!(
-        "SELECT store_id, token, position FROM {}.ldk_server_lease",
-        quoted(&settings.schema)
-    );
-    let rows = session.query(&sql, &[]).await?;
-    let Some(row) = rows.first() else {
-        return refused("the lease in PostgreSQL has no row".to_owned());
-    };
-    let lease = Lease { store_id: row.get(0), token: row.get(1), position: row.get(2) };
+    let lease = lease::current(session, settings).await?;
     Ok((lease, lease::holder(session, settings).await?))
 }
 

@@ -3,14 +3,16 @@
 //! PostgreSQL has the state. A batch is made in the file first, where the rules and the queries are, and
 //! the rows that it has changed are committed by PostgreSQL in one statement; then the file commits them,
 //! and callers are answered. So nothing reads over the network, and what waits for the network is a
-//! batch. The file may be lost or behind at any time; it is made anew from PostgreSQL.
+//! batch. The file may be lost or behind at any time; what it lacks is read from PostgreSQL.
 //!
 //! One node at a time has the [lease], whose token each commit checks.
 
 mod capture;
+mod changes;
 mod commit;
 mod copy;
 mod error;
+mod follow;
 mod health;
 mod keeper;
 mod lease;
@@ -26,6 +28,7 @@ pub(super) mod testing;
 #[cfg(test)]
 mod tests;
 mod verify;
+mod working_copy;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -42,6 +45,7 @@ use super::sqlite::{self, SyncMode, path_in, schema};
 use capture::Capture;
 use commit::Postgres;
 use error::PostgresError;
+use follow::Follower;
 pub(super) use health::PostgresHealth;
 pub use health::{PostgresState, Replica, Replicas};
 use keeper::LeaseKeeper;
@@ -65,7 +69,7 @@ pub(super) fn open(
 ) -> io::Result<OpenDatabase> {
     let settings = Arc::new(settings);
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-    let (session, mut lease, taken_at) = runtime.block_on(begin(&settings))?;
+    let (session, mut lease, taken_at) = runtime.block_on(begin(&settings, dir))?;
     let keeper = LeaseKeeper::start(Arc::clone(&settings), lease.token, taken_at, on_lost)?;
     let keeper = Arc::new(keeper);
     let prepared = prepare_file(&runtime, (&session, &settings), dir, &mut lease);
@@ -84,7 +88,10 @@ fn prepare_file(
     dir: &Path,
     lease: &mut Lease,
 ) -> io::Result<(Connection, SoleWriter, Capture)> {
-    let definitions = runtime.block_on(bring_file(session, settings, dir, lease))?;
+    let definitions = runtime.block_on(async {
+        changes::trim(session, settings, lease.position).await?;
+        bring_file(session, settings, dir, lease).await
+    })?;
     let (database, sole_writer) = schema::open(dir, SyncMode::Normal)?;
     if tables::definitions(&database)? != definitions {
         runtime.block_on(copy::write_all(session, settings, lease, &database))?;
@@ -96,9 +103,13 @@ fn prepare_file(
 }
 
 /// Connects, and takes the lease. A standby waits for both.
-async fn begin(settings: &PostgresSettings) -> Result<(Session, Lease, Instant), PostgresError> {
+async fn begin(
+    settings: &PostgresSettings,
+    dir: &Path,
+) -> Result<(Session, Lease, Instant), PostgresError> {
+    let mut follower = settings.standby.is_some().then(|| Follower::new(dir)).transpose()?;
     loop {
-        match (attempt(settings).await, &settings.standby) {
+        match (attempt(settings, follower.as_mut()).await, &settings.standby) {
             (Err(error), Some(standby)) if error.may_pass() => {
                 tracing::debug!(%error, "a standby cannot look at the lease");
                 standby.pause().await?;
@@ -108,7 +119,10 @@ async fn begin(settings: &PostgresSettings) -> Result<(Session, Lease, Instant),
     }
 }
 
-async fn attempt(settings: &PostgresSettings) -> Result<(Session, Lease, Instant), PostgresError> {
+async fn attempt(
+    settings: &PostgresSettings,
+    mut follower: Option<&mut Follower>,
+) -> Result<(Session, Lease, Instant), PostgresError> {
     let session = Session::connect(settings).await?;
     lease::prepare(&session, settings).await?;
     warn_of_risks(&session).await?;
@@ -126,8 +140,9 @@ async fn attempt(settings: &PostgresSettings) -> Result<(Session, Lease, Instant
                     .to_owned(),
             ));
         }
-        if let Some(standby) = &settings.standby {
+        if let (Some(standby), Some(follower)) = (&settings.standby, &mut follower) {
             standby.wait_for(&held.holder).await?;
+            standby.unless_stopped(follower.follow(&session, settings)).await?;
             continue;
         }
         if begun.elapsed() > settings.lease + LEASE_GRACE {
@@ -167,59 +182,12 @@ async fn bring_file(
     dir: &Path,
     lease: &Lease,
 ) -> Result<Vec<String>, PostgresError> {
-    let definitions = copy::definitions(session, settings).await?;
-    let path = path_in(dir);
-    if !path.try_exists().map_err(io::Error::from)? {
-        match definitions.is_empty() {
-            true => copy::begin(dir, lease)?,
-            false => copy::load(session, settings, dir, lease).await?,
-        }
-        return Ok(definitions);
-    }
-    let mark = Mark::read(&Connection::open(&path)?)?.ok_or_else(|| {
-        PostgresError::Unusable(format!(
-            "{} has a state of its own: move it to PostgreSQL with ldk-server migrate-storage --to \
-             postgres, or move the file away",
-            path.display()
-        ))
-    })?;
-    check(session, settings, &mark, lease).await?;
-    if mark.position != lease.position {
-        tracing::info!(
-            file = mark.position,
-            postgres = lease.position,
-            "the working copy is made anew from PostgreSQL"
-        );
-        copy::load(session, settings, dir, lease).await?;
+    let definitions = working_copy::definitions(session, settings).await?;
+    let is_there = path_in(dir).try_exists().map_err(io::Error::from)?;
+    if definitions.is_empty() && !is_there {
+        copy::begin(dir, lease)?;
+    } else {
+        Follower::new(dir)?.complete(session, settings).await?;
     }
     Ok(definitions)
-}
-
-/// Refuses a database that is another one than that of the file, or has an older state.
-async fn check(
-    session: &Session,
-    settings: &PostgresSettings,
-    mark: &Mark,
-    lease: &Lease,
-) -> Result<(), PostgresError> {
-    if mark.store_id != lease.store_id {
-        return Err(PostgresError::Unusable(
-            "the working copy is that of another database: check the url and the schema of \
-             [storage.postgres]; if this is the right one, move the file away"
-                .to_owned(),
-        ));
-    }
-    let last = lease::last_commit_under(session, settings, mark.token).await?;
-    if last.is_none_or(|last| mark.position > last) {
-        let last = last.map_or_else(|| "none".to_owned(), |last| last.to_string());
-        return Err(PostgresError::Unusable(format!(
-            "PostgreSQL has an older state than this node has seen: its last commit under token {} is \
-             {last}, and the working copy has commit {}. A replica that was behind, or an old dump, has \
-             taken the place of the database; a node that goes on from it may publish channel states \
-             that were revoked, and then loses the channels to the peers. Bring the newest database \
-             back",
-            mark.token, mark.position
-        )));
-    }
-    Ok(())
 }

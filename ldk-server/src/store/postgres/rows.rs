@@ -102,6 +102,16 @@ impl Rows {
     }
 }
 
+/// How many bytes a row has, about.
+pub(super) fn bytes(row: &[Value]) -> usize {
+    let of_value = |value: &Value| match value {
+        Value::Text(text) => text.len(),
+        Value::Blob(bytes) => bytes.len(),
+        Value::Null | Value::Integer(_) | Value::Real(_) => 8,
+    };
+    row.iter().map(of_value).sum()
+}
+
 /// A row of PostgreSQL's, whose first column is its id, as SQLite has it.
 pub(super) fn values(
     table: &Table,

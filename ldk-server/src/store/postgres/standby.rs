@@ -40,8 +40,20 @@ impl Standby {
 
     /// Waits a moment. Fails if nobody waits any more.
     pub(super) async fn pause(&self) -> Result<(), PostgresError> {
-        match self.stop.run_until_cancelled(sleep(PERIOD)).await {
-            Some(()) => Ok(()),
+        self.unless_stopped(async {
+            sleep(PERIOD).await;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Does this, and gives it up if nobody waits any more.
+    pub(super) async fn unless_stopped<T>(
+        &self,
+        task: impl Future<Output = Result<T, PostgresError>>,
+    ) -> Result<T, PostgresError> {
+        match self.stop.run_until_cancelled(task).await {
+            Some(outcome) => outcome,
             None => Err(PostgresError::Unusable("the start was interrupted".to_owned())),
         }
     }

@@ -69,6 +69,13 @@ pub(in crate::store) fn open(
     let mut database = Connection::open(&path).map_err(sql_error)?;
     database.set_prepared_statement_cache_capacity(STATEMENT_CACHE_CAPACITY);
     database.busy_timeout(BUSY_TIMEOUT).map_err(sql_error)?;
+    keep_log(&database, sync_mode)?;
+    migrate(&mut database)?;
+    Ok((database, sole_writer))
+}
+
+/// Has the database keep a write-ahead log.
+pub(in crate::store) fn keep_log(database: &Connection, sync_mode: SyncMode) -> io::Result<()> {
     let synchronous = match sync_mode {
         SyncMode::Full => "FULL",
         SyncMode::Normal => "NORMAL",
@@ -81,14 +88,13 @@ pub(in crate::store) fn open(
              PRAGMA journal_size_limit = {LOG_FILE_BYTES};"
         ))
         .map_err(sql_error)?;
-    let journal_mode: String = pragma(&database, "journal_mode")?;
+    let journal_mode: String = pragma(database, "journal_mode")?;
     if journal_mode != "wal" {
         return Err(invalid_data(
             "the database cannot have a write-ahead log where it is: keep it on a local disk",
         ));
     }
-    migrate(&mut database)?;
-    Ok((database, sole_writer))
+    Ok(())
 }
 
 /// Takes the steps that the database has not taken yet, all or none.
@@ -121,7 +127,7 @@ fn migrate(database: &mut Connection) -> io::Result<()> {
 }
 
 /// Lets nobody but this user read the database. SQLite gives its log the same mode.
-fn make_private(path: &Path) -> io::Result<()> {
+pub(in crate::store) fn make_private(path: &Path) -> io::Result<()> {
     let mut options = File::options();
     options.create(true).truncate(false).write(true);
     #[cfg(unix)]

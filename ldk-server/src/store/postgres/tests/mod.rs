@@ -3,11 +3,13 @@
 
 mod capture;
 mod cut_off;
+mod follow;
 mod health;
 mod moved;
 mod versions;
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -40,7 +42,7 @@ fn of_another(database: &Database) -> (tempfile::TempDir, PostgresSettings) {
 }
 
 #[test]
-fn a_working_copy_that_is_lost_or_behind_is_made_anew() {
+fn a_working_copy_that_is_lost_or_behind_is_brought_to_the_last_commit() {
     let database = Database::new();
     let store = database.open();
     assert!(write(&store, "a"));
@@ -54,10 +56,13 @@ fn a_working_copy_that_is_lost_or_behind_is_made_anew() {
     assert!(database.is_level());
     fs::write(&file, before).unwrap();
     assert!(!database.is_level());
+    let number = fs::metadata(&file).unwrap().ino();
     let store = database.open();
     assert_eq!(written(&store), ["a", "b"]);
     drop(store);
     assert!(database.is_level());
+    // It has read what was changed.
+    assert_eq!(fs::metadata(&file).unwrap().ino(), number);
     fs::remove_file(&file).unwrap();
     assert_eq!(written(&database.open()), ["a", "b"]);
 }
