@@ -83,7 +83,7 @@ impl Answered {
         for payment_id in &self.payments {
             let [sent, received] =
                 [payer.payment(payment_id).await?, payee.payment(payment_id).await?];
-            let ends = [&sent, &received].map(|payment| payment.status());
+            let ends = [sent.status(), received.status()];
             let has_arrived = ends == [PaymentStatus::Succeeded; 2];
             let has_failed = ends == [PaymentStatus::Failed, PaymentStatus::Pending];
             ensure!(has_arrived || has_failed, "{sent:?}, {received:?}");
