@@ -19,6 +19,7 @@ fn the_commands_have_the_names_of_the_contract() {
     let expected = [
         "get-node-info",
         "get-balances",
+        "step-down",
         "onchain-receive",
         "onchain-send",
         "estimate-onchain-fees",

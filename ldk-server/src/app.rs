@@ -9,6 +9,7 @@ use ldk_node::config::ChannelConfig;
 use ldk_node::lightning::ln::msgs::SocketAddress;
 use ldk_node::lightning::routing::router::RouteParametersConfig;
 use ldk_node::lightning_types::features::NodeFeatures;
+use tokio_util::sync::CancellationToken;
 
 use crate::audit::Audit;
 use crate::backup::Backups;
@@ -107,6 +108,8 @@ pub struct App {
     pub backing_up: Bulkhead,
     /// URLs that events are posted to.
     pub webhooks: Arc<Webhooks>,
+    /// Cancelled when the standby is to take the place of this node.
+    pub stepping_down: CancellationToken,
 }
 
 /// A provider of channels (an LSP).

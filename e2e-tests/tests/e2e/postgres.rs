@@ -147,19 +147,31 @@ async fn a_standby_waits_and_takes_the_place_of_a_node_that_is_killed() -> Resul
     let is_made_anew = "the working copy is made anew";
     assert_eq!(second.log().text().matches(is_made_anew).count(), 1, "{}", second.log().tail());
 
-    // And back, at once: one that stops in order need not be waited for.
+    // And back, at once.
+    let refused = second.cli_output(&["step-down"]).await?.stderr;
+    ensure!(refused.contains("no standby waits"), "{refused}");
     let standing_by = alice.start_again();
     let handing_over = async {
         until("the first one waits", PATIENCE, async || told(alice.config_file()).await.map(drop))
             .await?;
-        second.stop().await
+        second.pays(&bob, 1_000_000).await?;
+        let answer = second.cli(&["step-down"]).await?;
+        let standby = alice.config().storage_dir.display().to_string();
+        ensure!(answer["standby"].as_str().is_some_and(|it| it.contains(&standby)), "{answer}");
+        anyhow::Ok(Instant::now())
     };
-    tokio::try_join!(standing_by, handing_over)?;
+    let ((), stepped_down_at) = tokio::try_join!(standing_by, handing_over)?;
+    let took = stepped_down_at.elapsed();
+    print_uncaptured(&format!("the standby serves {took:?} after a handover"));
     // Its file was still there.
     assert!(!alice.log().text().contains(is_made_anew), "{}", alice.log().tail());
     assert!(alice.log().text().contains("has the last changes"), "{}", alice.log().tail());
     alice.connect_to(&bob).await?;
     alice.pays(&bob, 1_000_000).await?;
+    // The same process waits now.
+    until("the other one waits", PATIENCE, async || told(second.config_file()).await.map(drop))
+        .await?;
+    second.ensure_running().await?;
     network.stop().await
 }
 

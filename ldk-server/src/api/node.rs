@@ -4,6 +4,7 @@ use ldk_node::NodeStatus;
 use ldk_node::lightning::ln::msgs::SocketAddress;
 use ldk_server_grpc::api::{
     GetBalancesRequest, GetBalancesResponse, GetNodeInfoRequest, GetNodeInfoResponse,
+    StepDownRequest, StepDownResponse,
 };
 
 use crate::app::App;
@@ -73,4 +74,12 @@ pub(super) fn get_balances(
 ) -> Result<GetBalancesResponse, Error> {
     let Balances { details, height } = ops::node::balances(app);
     Ok(wire::balances::balances(details, height))
+}
+
+pub(super) fn step_down(
+    app: &App,
+    _: &Caller,
+    StepDownRequest {}: StepDownRequest,
+) -> Result<StepDownResponse, Error> {
+    Ok(StepDownResponse { standby: ops::node::step_down(app)? })
 }

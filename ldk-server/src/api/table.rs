@@ -172,6 +172,7 @@ macro_rules! for_each_rpc {
             get_summary GetSummary(GetSummaryRequest) -> GetSummaryResponse: Read blocking node Reads books::summary;
             list_channel_accounts ListChannelAccounts(ListChannelAccountsRequest) -> ListChannelAccountsResponse: Read blocking node Reads books::channels;
             create_backup CreateBackup(CreateBackupRequest) -> Stream<CreateBackupResponse>: Admin stream node Changes backup::create;
+            step_down StepDown(StepDownRequest) -> StepDownResponse: Admin blocking node Changes node::step_down;
         }
     };
 }

@@ -8,6 +8,7 @@ use ldk_node::lightning_types::features::NodeFeatures;
 use ldk_node::{BalanceDetails, NodeStatus};
 
 use crate::app::App;
+use crate::error::Error;
 
 /// The node's identity and its state.
 pub struct NodeInfo {
@@ -53,4 +54,29 @@ pub fn balances(app: &App) -> Balances {
     // Read first, so that no output is taken for swept that is not in the balance of the wallet yet.
     let height = app.node.status().current_best_block.height;
     Balances { details: app.node.list_balances(), height }
+}
+
+/// Has the standby take the place of this node, and returns its name.
+pub fn step_down(app: &App) -> Result<String, Error> {
+    let Some(standbys) = app.store.standbys() else {
+        return Err(Error::FailedPrecondition(
+            "there can be no standby: the state of this node is not in PostgreSQL; set \
+             [storage.postgres] in the configuration"
+                .to_owned(),
+        ));
+    };
+    let standby = standbys.waiting().map_err(|error| {
+        tracing::warn!(%error, "cannot look for a standby");
+        Error::Unavailable("PostgreSQL does not answer, so it is not known who waits".to_owned())
+    })?;
+    let Some(standby) = standby else {
+        return Err(Error::FailedPrecondition(
+            "no standby waits: start one with the same keys and storage.postgres.standby = true, or \
+             stop this node"
+                .to_owned(),
+        ));
+    };
+    tracing::info!(standby, "the standby is to take over");
+    app.stepping_down.cancel();
+    Ok(standby)
 }

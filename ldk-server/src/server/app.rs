@@ -53,6 +53,7 @@ pub(super) async fn assemble(
     let RunningNode { node, store, gate, .. } = running;
     let (node, store, gate) = (Arc::clone(node), Arc::clone(store), Arc::clone(gate));
     let (config, stopping) = (Arc::clone(&lifetime.config), lifetime.stop.serving().clone());
+    let stepping_down = lifetime.stop.stepping_down().clone();
     let (permissions, executor) = (services.permissions.clone(), services.calls.clone());
     let events = Arc::clone(&services.events);
     let assembling = tokio::task::spawn_blocking(move || {
@@ -99,6 +100,7 @@ pub(super) async fn assemble(
             reading_for_waiters: reading_for_waiters(),
             backing_up: backing_up(),
             webhooks,
+            stepping_down,
             spending,
             node,
             store,

@@ -20,6 +20,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 pub use error::StartError;
@@ -39,6 +40,12 @@ use tasks::{ShutdownPhase, Tasks};
 /// How long connections may take to close after their last call.
 const LINGER: Duration = Duration::from_secs(2);
 
+/// How long calls under way, and the ends of their answers, may hold up a handover.
+const HANDOVER_GRACE: Duration = Duration::from_millis(500);
+
+/// How long the last commit before a handover may take.
+const HANDOVER_PATIENCE: Duration = Duration::from_secs(10);
+
 /// A running daemon. Dropping it stops the daemon in the background.
 pub struct Server {
     lifetime: Lifetime,
@@ -56,6 +63,8 @@ pub enum ShutdownReason {
     NewCookie,
     /// A peer has closed a channel in recovery: a new start claims our balance.
     ChannelClosed,
+    /// The standby is to take the place of this node.
+    SteppingDown,
 }
 
 impl Server {
@@ -95,11 +104,42 @@ impl Server {
 
     /// Waits until the server has to stop.
     pub async fn ended(&mut self) -> ShutdownReason {
+        let stepping_down = self.lifetime.stop.stepping_down().clone();
         tokio::select! {
             ended = self.lifetime.failed() => ShutdownReason::Failed(ended.to_string()),
             () = self.running.cookie.replaced() => ShutdownReason::NewCookie,
             () = self.running.recovery.progress() => ShutdownReason::ChannelClosed,
+            () = stepping_down.cancelled() => ShutdownReason::SteppingDown,
         }
+    }
+
+    /// Lets the standby have the node, as soon as it can: from the moment that calls are refused, nobody
+    /// serves them. What was committed is complete, as it is at any moment, so the node need not be stopped
+    /// in good order. Nothing may be done with it afterwards, and the process has to end.
+    pub async fn hand_over(mut self) {
+        let Self { lifetime, running, calls, .. } = &mut self;
+        let Lifetime { tasks, stop, readiness, .. } = lifetime;
+        readiness.stopping();
+        stop.serving().cancel();
+        if timeout(HANDOVER_GRACE, calls.drained()).await.is_err() {
+            tracing::warn!("handing over while calls are under way");
+        }
+        running.gate.stop_accepting();
+        stop.events().cancel();
+        let (tell, told) = oneshot::channel();
+        running.store.hand_over(move || {
+            let _ = tell.send(());
+        });
+        match timeout(HANDOVER_PATIENCE, told).await {
+            Ok(Ok(())) => tracing::info!("the standby may take over"),
+            _ => {
+                tracing::warn!("PostgreSQL does not answer; the standby has to wait for the lease");
+            },
+        }
+        // The remaining connections carry the ends of answers, or are idle.
+        let _ = timeout(HANDOVER_GRACE, tasks.ended(ShutdownPhase::Connections)).await;
+        // Stopping the node would wait for commits that never come.
+        std::mem::forget(self);
     }
 
     /// Stops the daemon: refuses new calls, ends streams, waits up to `grace` for the calls under

@@ -21,6 +21,7 @@ pub enum Exit {
 
 /// Runs a daemon until a signal, or until it has to stop.
 pub async fn run(config: Config, signals: Signals) -> Exit {
+    let is_standby = config.postgres.as_ref().is_some_and(|postgres| postgres.is_standby);
     let mut server = match Server::start(config, signals.stop()).await {
         Ok(server) => server,
         Err(StartError::Interrupted) => {
@@ -35,6 +36,7 @@ pub async fn run(config: Config, signals: Signals) -> Exit {
         reason = server.ended() => match reason {
             // Its state is unknown, so there is no shutdown in good order.
             ShutdownReason::Failed(reason) => return Exit::Code(process::fail(&reason)),
+            ShutdownReason::SteppingDown => return step_down(server, is_standby).await,
             ShutdownReason::ChannelClosed => {
                 tracing::warn!("restarting to claim our balance of a closed channel");
                 Exit::Restart
@@ -53,5 +55,24 @@ pub async fn run(config: Config, signals: Signals) -> Exit {
     match server.shutdown(GRACE).await {
         Ok(()) => exit,
         Err(error) => Exit::Code(process::fail(&error)),
+    }
+}
+
+/// Lets the standby have the node, and waits in its place if the configuration says so.
+async fn step_down(server: Server, is_standby: bool) -> Exit {
+    tracing::info!("stepping down for the standby");
+    server.hand_over().await;
+    match is_standby {
+        true => {
+            notify(Notice::Reloading).await;
+            Exit::Restart
+        },
+        false => {
+            tracing::info!(
+                "ending: storage.postgres.standby is not on, so this node does not wait"
+            );
+            notify(Notice::Stopping).await;
+            Exit::Code(ExitCode::SUCCESS)
+        },
     }
 }

@@ -1,12 +1,13 @@
-//! The two steps of a shutdown that tasks wait for.
+//! The two steps of a shutdown that tasks wait for, and a wish for one.
 
 use tokio_util::sync::CancellationToken;
 
-/// The two steps of a shutdown that tasks wait for. Dropping this takes both.
+/// The two steps of a shutdown that tasks wait for, and a wish for one. Dropping this takes both.
 #[derive(Default)]
 pub(super) struct Stop {
     serving: CancellationToken,
     events: CancellationToken,
+    stepping_down: CancellationToken,
 }
 
 impl Stop {
@@ -18,6 +19,11 @@ impl Stop {
     /// Cancelled when no more events are taken from the node and no more payments are failed back.
     pub(super) fn events(&self) -> &CancellationToken {
         &self.events
+    }
+
+    /// Cancelled by who wants the standby to take the place of this node.
+    pub(super) fn stepping_down(&self) -> &CancellationToken {
+        &self.stepping_down
     }
 }
 

@@ -76,7 +76,7 @@ pub use payments::{
 };
 use postgres::PostgresHealth;
 pub use postgres::{
-    Moved, PostgresSettings, PostgresState, Replica, Replicas, Standby, move_to_postgres,
+    Moved, PostgresSettings, PostgresState, Replica, Replicas, Standby, Standbys, move_to_postgres,
     move_to_sqlite,
 };
 pub use retention::EventCounts;
@@ -124,6 +124,7 @@ pub struct Store {
     cuts: Cuts,
     /// What is known of PostgreSQL, if that has the state.
     primary: Option<Arc<PostgresHealth>>,
+    standbys: Option<Standbys>,
 }
 
 /// The store that the library's records go to.
@@ -168,8 +169,9 @@ impl Store {
         };
         let on_lost = tell.clone();
         let (settings, health) = settings.observed()?;
-        let mut store = Self::on(postgres::open(dir, settings, on_lost)?, None, tell)?;
-        store.primary = Some(health);
+        let (database, standbys) = postgres::open(dir, settings, on_lost)?;
+        let mut store = Self::on(database, None, tell)?;
+        (store.primary, store.standbys) = (Some(health), Some(standbys));
         Ok(store)
     }
 
@@ -209,6 +211,7 @@ impl Store {
             library,
             cuts,
             primary: None,
+            standbys: None,
         };
         store.event_log.queue_is(&events::stored_queue(&store)?);
         Ok(store)
@@ -238,6 +241,17 @@ impl Store {
     /// A handle that tells which writes are durable, and waits for them.
     pub fn durability(&self) -> Durability {
         self.writer.durability()
+    }
+
+    /// Those who wait to take the place of this node; `None` if its state is not in PostgreSQL.
+    pub fn standbys(&self) -> Option<&Standbys> {
+        self.standbys.as_ref()
+    }
+
+    /// Commits what can be committed by now, lets another node have the state, and then calls `then`.
+    /// Whoever has something written from now on waits for ever, so the process has to end.
+    pub fn hand_over(&self, then: impl FnOnce() + Send + 'static) {
+        self.writer.give_up(Box::new(then));
     }
 
     /// Whether the on-chain wallet has this transaction, and so does not spend its inputs again.

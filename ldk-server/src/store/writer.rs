@@ -46,6 +46,9 @@ pub(super) struct Writer {
     thread: Option<JoinHandle<()>>,
 }
 
+/// Is called when the database was given up.
+pub(super) type GivenUp = Box<dyn FnOnce() + Send>;
+
 /// Is told what came of each change, on the thread that writes, before who asked for it is answered.
 pub(super) type Observer = Box<dyn Fn(&mut Outcome) + Send>;
 
@@ -150,6 +153,13 @@ impl Writer {
         self.shared.end_cuts();
     }
 
+    /// Commits what can be committed by now, closes the database, and calls `then`. Nothing is written any
+    /// more, and whoever asks for it is never answered: an error would make the library panic. So the
+    /// process has to end, as after a crash.
+    pub(super) fn give_up(&self, then: GivenUp) {
+        self.shared.give_up(then);
+    }
+
     /// Holds back the managers of the channels until this is dropped.
     pub(super) fn pin(&self) -> SendPin {
         SendPin::new(Arc::clone(&self.shared))
@@ -179,7 +189,7 @@ impl Shared {
         observer: &Observer,
         on_failure: impl FnOnce(&str),
     ) {
-        while let Some(Batch { mut jobs, watermark, left, maintenance }) = self.take() {
+        while let Some(Batch { mut jobs, watermark, left, maintenance, giving_up }) = self.take() {
             if !jobs.is_empty() {
                 let begun = Instant::now();
                 if let Err(error) = commit(&mut *backend, &mut jobs) {
@@ -192,6 +202,11 @@ impl Shared {
                 }
             }
             maintenance.into_iter().for_each(|task| task());
+            if let Some(then) = giving_up {
+                backend.close();
+                then();
+                wait_for_the_end();
+            }
             leave(left);
         }
         self.end();
@@ -203,6 +218,13 @@ impl Shared {
         on_failure(&failure);
         jobs.extend(self.fail_with(&failure));
         jobs.into_iter().for_each(|entry| entry.payload.fail(&failure));
+    }
+}
+
+/// Those who wait for a commit are still there, and must not be answered.
+fn wait_for_the_end() -> ! {
+    loop {
+        thread::park();
     }
 }
 

@@ -181,6 +181,7 @@ fn without_fields() -> Vec<Base> {
     vec![
         Base::new("GetNodeInfo", OK, api::GetNodeInfoRequest {}),
         Base::new("GetBalances", OK, api::GetBalancesRequest {}),
+        Base::new("StepDown", REFUSED, api::StepDownRequest {}),
         Base::new("OnchainReceive", OK, api::OnchainReceiveRequest {}),
         Base::new("ListChannels", OK, api::ListChannelsRequest {}),
         Base::new("ListPeers", OK, api::ListPeersRequest {}),

@@ -22,6 +22,7 @@ mod rows;
 mod session;
 mod settings;
 mod standby;
+mod standbys;
 mod tables;
 #[cfg(test)]
 pub(super) mod testing;
@@ -54,6 +55,8 @@ pub use migrate::{Moved, move_to_postgres, move_to_sqlite};
 use session::Session;
 pub use settings::PostgresSettings;
 pub use standby::Standby;
+use standbys::Announcement;
+pub use standbys::Standbys;
 
 /// How much longer than the lease lasts a start waits for it.
 const LEASE_GRACE: Duration = Duration::from_secs(2);
@@ -66,8 +69,9 @@ pub(super) fn open(
     dir: &Path,
     settings: PostgresSettings,
     on_lost: impl FnOnce(&str) + Send + 'static,
-) -> io::Result<OpenDatabase> {
+) -> io::Result<(OpenDatabase, Standbys)> {
     let settings = Arc::new(settings);
+    let standbys = Standbys::new(Arc::clone(&settings));
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     let (session, mut lease, taken_at) = runtime.block_on(begin(&settings, dir))?;
     let keeper = LeaseKeeper::start(Arc::clone(&settings), lease.token, taken_at, on_lost)?;
@@ -77,7 +81,7 @@ pub(super) fn open(
     let (primary, release) = (Arc::clone(&keeper), move || keeper.give_up());
     let postgres = Postgres::new(settings, (runtime, session), lease, capture, primary);
     let opened = sqlite::open_working_copy(dir, database, sole_writer, Box::new(postgres))?;
-    Ok(OpenDatabase { release: Box::new(release), ..opened })
+    Ok((OpenDatabase { release: Box::new(release), ..opened }, standbys))
 }
 
 /// Brings the working copy to the commit of the lease, or PostgreSQL to what is in a file that was brought
@@ -125,12 +129,16 @@ async fn attempt(
 ) -> Result<(Session, Lease, Instant), PostgresError> {
     let session = Session::connect(settings).await?;
     lease::prepare(&session, settings).await?;
+    standbys::prepare(&session, settings).await?;
     warn_of_risks(&session).await?;
-    let begun = Instant::now();
+    let (begun, mut announcement) = (Instant::now(), Announcement::default());
     loop {
         let taken_at = Instant::now();
         let held = match lease::take(&session, settings).await? {
-            Ok(lease) => return Ok((session, lease, taken_at)),
+            Ok(lease) => {
+                standbys::leave(&session, settings).await?;
+                return Ok((session, lease, taken_at));
+            },
             Err(held) => held,
         };
         if held.is_fenced {
@@ -143,6 +151,8 @@ async fn attempt(
         if let (Some(standby), Some(follower)) = (&settings.standby, &mut follower) {
             standby.wait_for(&held.holder).await?;
             standby.unless_stopped(follower.follow(&session, settings)).await?;
+            // Only now: one that reads everything first could not take over at once.
+            announcement.repeat(&session, settings).await?;
             continue;
         }
         if begun.elapsed() > settings.lease + LEASE_GRACE {

@@ -1,11 +1,13 @@
 //! A connection to PostgreSQL.
 
+use std::collections::HashMap;
 use std::future::Future;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::timeout;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Client, NoTls, Row};
+use tokio_postgres::{Client, NoTls, Row, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::error::PostgresError;
@@ -15,6 +17,10 @@ use super::tables::quoted;
 /// The oldest version that is used, as the server numbers it.
 const OLDEST_VERSION: i64 = 140_000;
 
+/// How many statements of a session are kept prepared. Commits have as many kinds as there are sets of
+/// tables that change together, some dozens.
+const MAX_PREPARED: usize = 128;
+
 /// A value and its type.
 pub(super) type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
 
@@ -22,6 +28,7 @@ pub(super) type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
 pub(super) struct Session {
     pub(super) client: Client,
     limit: Duration,
+    prepared: Mutex<HashMap<String, Statement>>,
 }
 
 impl Session {
@@ -29,7 +36,7 @@ impl Session {
     pub(super) async fn connect(settings: &PostgresSettings) -> Result<Self, PostgresError> {
         let limit = settings.statement_timeout;
         let client = in_time(limit, connect(settings)).await?;
-        let session = Self { client, limit };
+        let session = Self { client, limit, prepared: Mutex::default() };
         let version = session.setting("server_version_num").await?;
         if version.parse::<i64>().unwrap_or(0) < OLDEST_VERSION {
             return Err(PostgresError::Unusable(format!(
@@ -75,6 +82,41 @@ impl Session {
         parameters: &[Parameter<'_>],
     ) -> Result<u64, PostgresError> {
         in_time(self.limit, self.client.execute_typed(sql, parameters)).await
+    }
+
+    /// The same for a statement that is run again and again: the server parses and plans it once, which
+    /// takes a round trip more the first time.
+    pub(super) async fn execute_often(
+        &self,
+        sql: String,
+        parameters: &[Parameter<'_>],
+    ) -> Result<(), PostgresError> {
+        let known = self.prepared().get(&sql).cloned();
+        let statement = match known {
+            Some(statement) => statement,
+            None => self.prepare(sql, parameters).await?,
+        };
+        let values = parameters.iter().map(|(value, _)| *value).collect::<Vec<_>>();
+        in_time(self.limit, self.client.execute(&statement, &values)).await.map(drop)
+    }
+
+    async fn prepare(
+        &self,
+        sql: String,
+        parameters: &[Parameter<'_>],
+    ) -> Result<Statement, PostgresError> {
+        let types = parameters.iter().map(|(_, kind)| kind.clone()).collect::<Vec<_>>();
+        let statement = in_time(self.limit, self.client.prepare_typed(&sql, &types)).await?;
+        let mut prepared = self.prepared();
+        if prepared.len() >= MAX_PREPARED {
+            prepared.clear();
+        }
+        prepared.insert(sql, statement.clone());
+        Ok(statement)
+    }
+
+    fn prepared(&self) -> MutexGuard<'_, HashMap<String, Statement>> {
+        self.prepared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Runs a statement that returns few rows.

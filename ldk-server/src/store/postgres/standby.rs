@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::error::PostgresError;
 
 /// How often a standby looks whether it may take the lease.
-const PERIOD: Duration = Duration::from_millis(200);
+const PERIOD: Duration = Duration::from_millis(100);
 
 /// A start that waits while another node holds the lease.
 #[derive(Clone)]
@@ -26,8 +26,7 @@ impl Standby {
 
     /// Waits a moment, for this holder to go. Fails if nobody waits any more.
     pub(super) async fn wait_for(&self, holder: &str) -> Result<(), PostgresError> {
-        // Without the part that tells one start of the machine from another.
-        let holder = holder.split_once(" (").map_or(holder, |(holder, _)| holder);
+        let holder = public_name(holder);
         self.holder.send_if_modified(|told| {
             let is_new = told != holder;
             if is_new {
@@ -57,4 +56,9 @@ impl Standby {
             None => Err(PostgresError::Unusable("the start was interrupted".to_owned())),
         }
     }
+}
+
+/// The name of a node without the part that tells one start of the machine from another.
+pub(super) fn public_name(name: &str) -> &str {
+    name.rsplit_once(" (").map_or(name, |(name, _)| name)
 }

@@ -85,8 +85,15 @@ impl Table {
             .columns
             .iter()
             .map(|column| format!(", {} {}", quoted(&column.name), column.kind.type_name()));
-        let columns: String = columns.collect();
-        format!("CREATE TABLE {} (row_id bigint PRIMARY KEY{columns});", self.within(schema))
+        let (columns, name) = (columns.collect::<String>(), self.within(schema));
+        let bytes = self.columns.iter().filter(|column| column.kind.type_name() == "bytea");
+        // Compressing what is mostly keys and signatures costs each commit more time than it saves.
+        let plain = bytes.map(|column| {
+            let column = quoted(&column.name);
+            format!("ALTER TABLE {name} ALTER COLUMN {column} SET STORAGE EXTERNAL;")
+        });
+        let plain = plain.collect::<String>();
+        format!("CREATE TABLE {name} (row_id bigint PRIMARY KEY{columns});{plain}")
     }
 
     /// Its name in this schema.

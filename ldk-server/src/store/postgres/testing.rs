@@ -110,7 +110,8 @@ impl TestDatabase for Database {
     }
 
     fn backend(&self) -> io::Result<OpenDatabase> {
-        super::open(self.dir.path(), self.settings(), |reason| panic!("{reason}"))
+        let opened = super::open(self.dir.path(), self.settings(), |reason| panic!("{reason}"));
+        opened.map(|(database, _)| database)
     }
 
     fn contents(&self) -> Contents {

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use ldk_node::lightning::io;
 use ldk_node::lightning::ln::channelmanager::PaymentId;
 
+use super::GivenUp;
 use super::job::{Failure, Job};
 use super::metrics::CommitMetrics;
 use super::order::{self, Cut, Kind, Ticket};
@@ -54,6 +55,8 @@ pub(super) struct Batch {
     pub(super) left: Jobs,
     /// To be done then.
     pub(super) maintenance: Vec<MaintenanceTask>,
+    /// That nothing is written afterwards.
+    pub(super) giving_up: Option<GivenUp>,
 }
 
 /// What callers and the thread that writes share.
@@ -222,6 +225,14 @@ impl Shared {
         }
     }
 
+    pub(super) fn give_up(&self, then: GivenUp) {
+        let mut queue = self.queue();
+        if queue.is_open() {
+            queue.giving_up = Some(then);
+            self.filled.notify_one();
+        }
+    }
+
     pub(super) fn pending(&self, name: &Name) -> Option<Value> {
         self.queue().overlay.get(name).map(|(_, value)| value.clone())
     }
@@ -238,7 +249,7 @@ impl Shared {
         let mut queue = self.queue();
         loop {
             let now = Instant::now();
-            if !queue.is_open() || !queue.maintenance.is_empty() || queue.order.has_cut(now) {
+            if !queue.is_open() || queue.has_errand() || queue.order.has_cut(now) {
                 break;
             }
             queue = match queue.look_again_in(now) {
@@ -266,6 +277,7 @@ impl Shared {
             watermark,
             left,
             maintenance: mem::take(&mut queue.maintenance),
+            giving_up: queue.giving_up.take(),
         })
     }
 

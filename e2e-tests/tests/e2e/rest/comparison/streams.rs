@@ -93,7 +93,9 @@ async fn backup(faces: &mut Faces<'_>) -> Result<()> {
         ("total_bytes", "depends on what was written meanwhile"),
         ("sha256", "is that of a file encrypted with another salt"),
     ];
-    ensure_alike("CreateBackup", grpc, connect, &volatile)
+    ensure_alike("CreateBackup", grpc, connect, &volatile)?;
+    // Its state is not in PostgreSQL.
+    faces.refused("StepDown", json!({})).await
 }
 
 /// What a backup tells of itself, which must be right.

@@ -4,6 +4,7 @@
 mod capture;
 mod cut_off;
 mod follow;
+mod handed_over;
 mod health;
 mod moved;
 mod versions;

@@ -8,6 +8,7 @@ use super::Entry;
 use crate::store::backend::MaintenanceTask;
 use crate::store::durability::Position;
 use crate::store::model::{Name, Value};
+use crate::store::writer::GivenUp;
 use crate::store::writer::job::{Failure, Job};
 use crate::store::writer::metrics::CommitMetrics;
 use crate::store::writer::order::Order;
@@ -25,6 +26,8 @@ pub(super) struct Queue {
     pub(super) overlay: HashMap<Name, (Position, Value)>,
     overlay_bytes: usize,
     pub(super) maintenance: Vec<MaintenanceTask>,
+    /// That nothing is to be written any more, and who is told.
+    pub(super) giving_up: Option<GivenUp>,
     pub(super) state: State,
     /// That something waits for unusually long was told.
     is_wait_told: bool,
@@ -47,6 +50,7 @@ impl Queue {
             overlay: HashMap::new(),
             overlay_bytes: 0,
             maintenance: Vec::new(),
+            giving_up: None,
             state: State::Open,
             is_wait_told: false,
             committing_since: None,
@@ -55,6 +59,11 @@ impl Queue {
 
     pub(super) fn is_open(&self) -> bool {
         matches!(self.state, State::Open)
+    }
+
+    /// Whether there is something to do beside committing.
+    pub(super) fn has_errand(&self) -> bool {
+        !self.maintenance.is_empty() || self.giving_up.is_some()
     }
 
     pub(super) fn refusal(&self) -> Option<Failure> {
