@@ -39,9 +39,10 @@ pub(in crate::cln) enum Watched {
     InvoiceCreation,
 }
 
-/// All that is notified of and there are no events for.
+/// All that is notified of and there are no events for, in the order in which it is told: a peer that has
+/// connected anew was gone before.
 pub(in crate::cln) const WATCHED: [Watched; 4] =
-    [Watched::Block, Watched::Connect, Watched::Disconnect, Watched::InvoiceCreation];
+    [Watched::Block, Watched::Disconnect, Watched::Connect, Watched::InvoiceCreation];
 
 impl Watched {
     fn topic(self) -> Topic {
@@ -94,8 +95,9 @@ impl Sight {
 
     /// What is to be told, when this was seen before and that is seen now.
     fn news(watched: Watched, before: &Self, now: &Self) -> Vec<Json> {
+        // A peer with another address has connected anew in between.
         let new = |of: &Seen, unless: &Seen| -> Vec<Json> {
-            let new = of.iter().filter(|(key, _)| !unless.contains_key(*key));
+            let new = of.iter().filter(|(key, notice)| unless.get(*key) != Some(notice));
             new.map(|(_, notice)| notice.clone()).collect()
         };
         match watched {
@@ -254,6 +256,24 @@ mod tests {
         assert_eq!(news(Watched::Disconnect), [json!({ "id": "a" })]);
         assert_eq!(news(Watched::Block), [json!({ "id": "y", "direction": "in" })]);
         assert!(Sight::news(Watched::Block, &now, &now).is_empty());
+    }
+
+    #[test]
+    fn a_peer_that_has_connected_anew_between_two_looks_was_gone() {
+        let seen = |port: u16| Sight {
+            block: Seen::new(),
+            peers: Seen::from([(
+                "a".to_owned(),
+                json!({ "id": "a", "address": { "port": port } }),
+            )]),
+        };
+        let told = WATCHED.iter().flat_map(|watched| {
+            let news = Sight::news(*watched, &seen(1), &seen(2));
+            news.into_iter().map(|notice| (watched.topic(), notice["id"].clone()))
+        });
+        let expected = [(Topic::Disconnect, json!("a")), (Topic::Connect, json!("a"))];
+        assert_eq!(told.collect::<Vec<_>>(), expected);
+        assert!(WATCHED.iter().all(|it| Sight::news(*it, &seen(1), &seen(1)).is_empty()));
     }
 
     #[test]
