@@ -138,6 +138,9 @@ impl Server {
         }
         // The remaining connections carry the ends of answers, or are idle.
         let _ = timeout(HANDOVER_GRACE, tasks.ended(ShutdownPhase::Connections)).await;
+        // So that no plugin outlives this process. Others may wait for commits that never come.
+        let _ = timeout(LINGER, tasks.ended(ShutdownPhase::Serving)).await;
+        *tasks = Tasks::default();
         // Stopping the node would wait for commits that never come.
         std::mem::forget(self);
     }

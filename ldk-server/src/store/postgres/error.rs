@@ -95,8 +95,7 @@ impl From<PostgresError> for io::Error {
     fn from(error: PostgresError) -> Self {
         match error {
             PostgresError::File(error) => error,
-            // As text: it shows the debug form of what it has.
-            other => Self::new(io::ErrorKind::Other, other.to_string()),
+            other => Self::new(io::ErrorKind::Other, other),
         }
     }
 }
