@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use e2e_tests::{Postgres, TcpProxy};
 
-use crate::pair::Store;
+use crate::store::Store;
 
 /// What a distant one adds to each round trip.
 const DISTANCE: Duration = Duration::from_millis(5);

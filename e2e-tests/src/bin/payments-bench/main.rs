@@ -14,6 +14,7 @@ mod payments;
 mod report;
 mod settlements;
 mod slots;
+mod store;
 mod syncs;
 
 use std::num::{NonZeroU64, NonZeroUsize};
@@ -25,8 +26,9 @@ use e2e_tests::{Group, Network, Strace};
 
 use crate::case::{Case, Kind};
 use crate::databases::Databases;
-use crate::pair::{Pair, Store, Tracing};
+use crate::pair::{Pair, Tracing};
 use crate::report::Row;
+use crate::store::Store;
 
 /// No larger channel is opened by nodes that have not agreed on it.
 const MAX_CHANNEL_SATS: u64 = 16_777_215;

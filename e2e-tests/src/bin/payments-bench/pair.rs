@@ -1,37 +1,17 @@
 //! Two daemons with a channel between them.
 
-use std::fmt;
 use std::sync::Arc;
 
 use anyhow::Result;
-use clap::ValueEnum;
 use e2e_tests::{Network, Node, Strace, Usage};
 
 use crate::case::Case;
 use crate::databases::Databases;
+use crate::store::Store;
 use crate::syncs::SyncTrace;
 
 /// What each gets on chain beyond the channel: fees, and the reserve for the channel.
 const RESERVE_SATS: u64 = 200_000;
-
-/// Where a daemon keeps its state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-pub(crate) enum Store {
-    /// In the store of this project.
-    Ours,
-    /// There too, and each payment has an idempotency key.
-    Keyed,
-    /// There too, through the gate for peers, and without consistent cuts.
-    Uncut,
-    /// There too, and it lets the library listen and connect to its peers itself.
-    Ungated,
-    /// In the SQLite store of the library.
-    Library,
-    /// In PostgreSQL on the same machine.
-    Postgres,
-    /// In PostgreSQL, with 5 ms more for each round trip.
-    Distant,
-}
 
 /// Whether the daemons run under strace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,19 +105,5 @@ impl Side {
     pub(crate) async fn usage(&self) -> Result<Usage> {
         let syncs = self.trace.as_ref().map(SyncTrace::count).transpose()?;
         Usage::of(self.node.pid().await?, syncs)
-    }
-}
-
-impl fmt::Display for Store {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Ours => "ours",
-            Self::Keyed => "keyed",
-            Self::Uncut => "uncut",
-            Self::Ungated => "ungated",
-            Self::Library => "library",
-            Self::Postgres => "postgres",
-            Self::Distant => "distant",
-        })
     }
 }

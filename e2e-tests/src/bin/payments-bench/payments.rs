@@ -14,9 +14,10 @@ use tokio::time::timeout;
 
 use crate::case::{Case, Kind};
 use crate::figures::Millis;
-use crate::pair::{Pair, Store};
+use crate::pair::Pair;
 use crate::settlements::{Settled, Settlements};
 use crate::slots::Slots;
+use crate::store::Store;
 
 /// How long one payment may take, with all its tries.
 const PATIENCE: Duration = Duration::from_secs(120);

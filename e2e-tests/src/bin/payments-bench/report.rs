@@ -6,8 +6,8 @@ use e2e_tests::Usage;
 
 use crate::case::Case;
 use crate::figures::millis;
-use crate::pair::Store;
 use crate::payments::Measured;
+use crate::store::Store;
 
 /// A case, and what it took with a store.
 pub(crate) struct Row {
