@@ -38,21 +38,22 @@ impl Follower {
     }
 
     /// Follows while another node has the lease. Fails if PostgreSQL cannot be reached, or has a state that
-    /// this node must not start with. What else is wrong is told in the log, and tried again.
+    /// this node must not start with. What else is wrong is told in the log, and tried again. Tells
+    /// whether the copy has the last changes.
     pub(super) async fn follow(
         &mut self,
         session: &Session,
         settings: &PostgresSettings,
-    ) -> Result<(), PostgresError> {
+    ) -> Result<bool, PostgresError> {
         if self.resumes_at.is_some_and(|at| Instant::now() < at) {
-            return Ok(());
+            return Ok(false);
         }
         match self.follow_if_noted(session, settings).await {
             Err(error @ (PostgresError::File(_) | PostgresError::Refused(_))) => {
                 tracing::warn!(%error, "the working copy does not follow the node that runs");
                 self.copy = None;
                 self.resumes_at = Some(Instant::now() + PAUSE);
-                Ok(())
+                Ok(false)
             },
             outcome => outcome,
         }
@@ -64,12 +65,12 @@ impl Follower {
         &mut self,
         session: &Session,
         settings: &PostgresSettings,
-    ) -> Result<(), PostgresError> {
+    ) -> Result<bool, PostgresError> {
         let is_level = matches!(self.read(session, settings).await?, Followed::Level { .. });
         if !is_level && changes::has_last(session, settings).await? {
-            self.load(session, settings).await?;
+            return self.load(session, settings).await;
         }
-        Ok(())
+        Ok(is_level)
     }
 
     /// Brings the copy to the last commit, after which there is none, because this node has the lease.

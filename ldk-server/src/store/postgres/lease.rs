@@ -13,6 +13,7 @@ use super::changes;
 use super::error::PostgresError;
 use super::session::Session;
 use super::settings::PostgresSettings;
+use super::standbys;
 use super::tables::quoted;
 
 const NEXT_TOKEN: &str =
@@ -34,7 +35,8 @@ pub(super) async fn prepare(
     settings: &PostgresSettings,
 ) -> Result<(), PostgresError> {
     let schema = &settings.schema;
-    let names = ["lease", "changes"].map(|table| format!("{}.ldk_server_{table}", quoted(schema)));
+    let names = ["lease", "changes", "standbys"]
+        .map(|table| format!("{}.ldk_server_{table}", quoted(schema)));
     let there = "SELECT bool_and(to_regclass(name) IS NOT NULL) FROM unnest($1::text[]) AS name";
     let there = session.query(there, &[(&&names[..], Type::TEXT_ARRAY)]).await?;
     if there.first().is_some_and(|row| row.get(0)) {
@@ -43,7 +45,7 @@ pub(super) async fn prepare(
     let has_schema = session
         .query("SELECT to_regnamespace($1) IS NOT NULL", &[(&quoted(schema), Type::TEXT)])
         .await?;
-    let create_changes = changes::create(schema);
+    let (create_changes, create_standbys) = (changes::create(schema), standbys::create(schema));
     let schema = quoted(schema);
     let create = match has_schema.first().is_some_and(|row| row.get(0)) {
         true => String::new(),
@@ -78,6 +80,7 @@ pub(super) async fn prepare(
                  definition text NOT NULL
              );
              {create_changes}
+             {create_standbys}
              COMMIT;"
         ))
         .await
@@ -90,6 +93,7 @@ pub(super) async fn take(
     settings: &PostgresSettings,
 ) -> Result<Result<Lease, Held>, PostgresError> {
     let (schema, secs) = (quoted(&settings.schema), settings.lease.as_secs_f64());
+    let leave = standbys::leave(&settings.schema);
     let rows = session
         .query(
             &format!(
@@ -103,7 +107,7 @@ pub(super) async fn take(
                  ), noted AS (
                      INSERT INTO {schema}.ldk_server_takeovers (token, position, holder)
                      SELECT token, position, $1 FROM taken
-                 )
+                 ), left_standbys AS ({leave})
                  SELECT store_id, token, position FROM taken"
             ),
             &[(&settings.holder, Type::TEXT), (&secs, Type::FLOAT8)],

@@ -129,16 +129,12 @@ async fn attempt(
 ) -> Result<(Session, Lease, Instant), PostgresError> {
     let session = Session::connect(settings).await?;
     lease::prepare(&session, settings).await?;
-    standbys::prepare(&session, settings).await?;
     warn_of_risks(&session).await?;
     let (begun, mut announcement) = (Instant::now(), Announcement::default());
     loop {
         let taken_at = Instant::now();
         let held = match lease::take(&session, settings).await? {
-            Ok(lease) => {
-                standbys::leave(&session, settings).await?;
-                return Ok((session, lease, taken_at));
-            },
+            Ok(lease) => return Ok((session, lease, taken_at)),
             Err(held) => held,
         };
         if held.is_fenced {
@@ -150,9 +146,11 @@ async fn attempt(
         }
         if let (Some(standby), Some(follower)) = (&settings.standby, &mut follower) {
             standby.wait_for(&held.holder).await?;
-            standby.unless_stopped(follower.follow(&session, settings)).await?;
-            // Only now: one that reads everything first could not take over at once.
-            announcement.repeat(&session, settings).await?;
+            let is_level = standby.unless_stopped(follower.follow(&session, settings)).await?;
+            // One that has to read everything first could not take over at once.
+            if is_level {
+                announcement.repeat(&session, settings).await?;
+            }
             continue;
         }
         if begun.elapsed() > settings.lease + LEASE_GRACE {
@@ -172,11 +170,10 @@ async fn warn_of_risks(session: &Session) -> Result<(), PostgresError> {
             tracing::warn!(setting, "PostgreSQL loses its state with the power: this must be on");
         }
     }
-    let replicas = session.query("SELECT count(*) FROM pg_stat_replication", &[]).await?;
-    let replicas: i64 = replicas.first().map_or(0, |row| row.get(0));
-    if replicas > 0 && session.setting("synchronous_standby_names").await?.is_empty() {
+    let replicas = replicas::look(session).await?;
+    if replicas.may_be_old() {
         tracing::warn!(
-            replicas,
+            replicas = replicas.number,
             "the replicas of PostgreSQL are asynchronous: one that takes its place may have an old \
              state, and a node that goes on from it loses its channels; set synchronous_standby_names"
         );

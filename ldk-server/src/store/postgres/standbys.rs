@@ -17,29 +17,28 @@ const PERIOD: Duration = Duration::from_secs(1);
 /// One that has not said so for this long has gone.
 const ABSENT_SECS: f64 = 3.0;
 
-/// Makes the table, unless it is there: a schema may be older than it.
-pub(super) async fn prepare(
-    session: &Session,
-    settings: &PostgresSettings,
-) -> Result<(), PostgresError> {
-    let name = format!("{}.ldk_server_standbys", quoted(&settings.schema));
-    let sql = "SELECT to_regclass($1) IS NOT NULL";
-    let there = session.query(sql, &[(&name, Type::TEXT)]).await?;
-    if there.first().is_some_and(|row| row.get(0)) {
-        return Ok(());
-    }
-    // Two that begin at the same moment wait for each other.
-    session
-        .run(&format!(
-            "BEGIN;
-             SELECT pg_advisory_xact_lock(hashtext('ldk_server_standbys'));
-             CREATE TABLE IF NOT EXISTS {name} (
-                 name text PRIMARY KEY,
-                 seen_at timestamptz NOT NULL
-             ) WITH (fillfactor = 10);
-             COMMIT;"
-        ))
-        .await
+/// Its name in this schema.
+fn within(schema: &str) -> String {
+    format!("{}.ldk_server_standbys", quoted(schema))
+}
+
+/// The statement that makes the table, unless it is there.
+pub(super) fn create(schema: &str) -> String {
+    format!(
+        "CREATE TABLE IF NOT EXISTS {} (name text PRIMARY KEY, seen_at timestamptz NOT NULL)
+             WITH (fillfactor = 10);",
+        within(schema)
+    )
+}
+
+/// The part of the statement which takes the lease that says that the first parameter waits no more, and
+/// that those that have gone long ago do not either.
+pub(super) fn leave(schema: &str) -> String {
+    format!(
+        "DELETE FROM {} USING taken
+         WHERE name = $1 OR seen_at < clock_timestamp() - interval '1 day'",
+        within(schema)
+    )
 }
 
 /// Says that this node waits, once a second.
@@ -56,27 +55,14 @@ impl Announcement {
             return Ok(());
         }
         let sql = format!(
-            "INSERT INTO {}.ldk_server_standbys VALUES ($1, clock_timestamp())
+            "INSERT INTO {} VALUES ($1, clock_timestamp())
              ON CONFLICT (name) DO UPDATE SET seen_at = excluded.seen_at",
-            quoted(&settings.schema)
+            within(&settings.schema)
         );
         session.execute(&sql, &[(&settings.holder, Type::TEXT)]).await?;
         self.0 = Some(Instant::now());
         Ok(())
     }
-}
-
-/// This node waits no more, and those that have gone long ago do not either.
-pub(super) async fn leave(
-    session: &Session,
-    settings: &PostgresSettings,
-) -> Result<(), PostgresError> {
-    let sql = format!(
-        "DELETE FROM {}.ldk_server_standbys
-         WHERE name = $1 OR seen_at < clock_timestamp() - interval '1 day'",
-        quoted(&settings.schema)
-    );
-    session.execute(&sql, &[(&settings.holder, Type::TEXT)]).await.map(drop)
 }
 
 /// Looks for those who wait to take the place of this node.
@@ -98,10 +84,10 @@ impl Standbys {
 async fn waiting(settings: &PostgresSettings) -> Result<Option<String>, PostgresError> {
     let session = Session::connect(settings).await?;
     let sql = format!(
-        "SELECT name FROM {}.ldk_server_standbys
+        "SELECT name FROM {}
          WHERE name <> $1 AND seen_at > clock_timestamp() - make_interval(secs => $2)
          ORDER BY seen_at DESC LIMIT 1",
-        quoted(&settings.schema)
+        within(&settings.schema)
     );
     let parameters = [(&settings.holder as _, Type::TEXT), (&ABSENT_SECS as _, Type::FLOAT8)];
     let rows = session.query(&sql, &parameters).await?;

@@ -42,13 +42,13 @@ impl Waiting {
         Self { dir, settings, follower }
     }
 
-    fn try_to_follow(&mut self, database: &Database) -> Result<(), PostgresError> {
+    fn try_to_follow(&mut self, database: &Database) -> Result<bool, PostgresError> {
         database.with_session(async |session| self.follower.follow(&session, &self.settings).await)
     }
 
     /// Follows, and compares all rows.
     fn follow(&mut self, database: &Database) {
-        self.try_to_follow(database).unwrap();
+        assert!(self.try_to_follow(database).unwrap());
         assert!(self.is_level(database));
         let path = path_in(self.dir.path());
         database.with_session(async |session| {
@@ -221,7 +221,7 @@ fn only_what_was_changed_is_read_while_that_is_known() {
     // A program that notes nothing is not followed.
     assert!(write(&store, "d"));
     forget_changes(&database, "true");
-    waiting.try_to_follow(&database).unwrap();
+    assert!(!waiting.try_to_follow(&database).unwrap());
     assert!(!waiting.is_level(&database));
     assert_eq!(waiting.file(), file);
     // One that does is, after a copy of everything.
