@@ -83,6 +83,11 @@ impl Raw {
         Ok(())
     }
 
+    /// Where the bytes go.
+    pub(super) fn stream(&self) -> &UnixStream {
+        &self.stream
+    }
+
     /// Tells that nothing more is sent.
     pub(super) async fn finish(&mut self) -> Result<()> {
         Ok(self.stream.shutdown().await?)

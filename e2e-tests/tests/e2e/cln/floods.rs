@@ -1,5 +1,6 @@
 //! More than well-behaved clients send, and less than they read. Meanwhile, others are answered at all doors.
 
+use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -149,34 +150,55 @@ pub(super) async fn unread_answers(bystander: &mut Bystander<'_>, socket: &Path)
         (0..PIPELINED).flat_map(|id| request(id, "listconfigs", &json!({}))).collect();
     for _ in 0..16 {
         let stream = UnixStream::connect(socket).await?;
-        let mut sent = 0;
-        // What is not taken within a second is not taken before something is read.
-        while let Ok(ready) = timeout(Duration::from_secs(1), stream.writable()).await {
-            ready?;
-            match stream.try_write(&pipelined[sent..]) {
-                Ok(0) => break,
-                Ok(length) => sent += length,
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {},
-                Err(error) => return Err(error).context("the flood is cut off"),
-            }
-            bystander.calls().await?;
-        }
-        ensure!(sent < pipelined.len(), "all was taken although nothing was read");
+        fill(&stream, &pipelined, async || bystander.calls().await).await?;
         slow.push(stream);
     }
     bystander.sum_up("16 slow readers", before).await
 }
 
-/// The daemon stops although somebody does not read what is left to be written.
-pub(super) async fn a_stop_waits_for_no_slow_reader(node: &Node, socket: &Path) -> Result<()> {
-    let stream = UnixStream::connect(socket).await?;
-    let pipelined: Vec<u8> =
-        (0..PIPELINED).flat_map(|id| request(id, "listconfigs", &json!({}))).collect();
+/// Sends until nothing more is taken, which must be before the end, and does this `between` any two pieces.
+async fn fill(
+    stream: &UnixStream,
+    bytes: &[u8],
+    mut between: impl AsyncFnMut() -> Result<()>,
+) -> Result<()> {
     let mut sent = 0;
+    // What is not taken within a second is not taken before something is read.
     while let Ok(ready) = timeout(Duration::from_secs(1), stream.writable()).await {
         ready?;
-        sent += stream.try_write(&pipelined[sent..]).unwrap_or_default();
+        match stream.try_write(&bytes[sent..]) {
+            Ok(length) => sent += length,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {},
+            Err(error) => return Err(error).context("the flood is cut off"),
+        }
+        ensure!(sent < bytes.len(), "all was taken although nothing was read");
+        between().await?;
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_flood_that_is_cut_off_or_all_taken_comes_to_an_end() -> Result<()> {
+    let (stream, other) = UnixStream::pair()?;
+    ensure!(fill(&stream, b"little", async || Ok(())).await.is_err());
+    drop(other);
+    ensure!(fill(&stream, b"more", async || Ok(())).await.is_err());
+    Ok(())
+}
+
+/// The daemon stops although somebody does not read what is left to be written.
+pub(super) async fn a_stop_waits_for_no_slow_reader(node: &Node, socket: &Path) -> Result<()> {
+    // Whoever was here before may still have the places of those that are let in.
+    let raw = until("there is a place", PATIENCE, async || {
+        let mut raw = Raw::connect(socket).await?;
+        raw.send(&request(1, "getinfo", &json!({}))).await?;
+        raw.next().await?;
+        Ok(raw)
+    })
+    .await?;
+    let pipelined: Vec<u8> =
+        (0..PIPELINED).flat_map(|id| request(id, "listconfigs", &json!({}))).collect();
+    fill(raw.stream(), &pipelined, async || Ok(())).await?;
     let begun = Instant::now();
     timeout(STOP, node.stop()).await.context("the daemon does not stop")??;
     print_uncaptured(&format!("a stop with a slow reader: {:?}", begun.elapsed()));
