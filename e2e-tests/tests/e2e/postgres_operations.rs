@@ -102,6 +102,7 @@ async fn operators_are_told_of_the_lease_the_replicas_and_the_standby() -> Resul
         for sample in [
             "standby 0",
             "postgres_lease_duration_seconds 10",
+            "postgres_standbys 0",
             "postgres_replicas_count 1",
             "postgres_replicas_may_be_old 1",
             "postgres_replicas{state=\"async\"} 1",
@@ -124,6 +125,12 @@ async fn operators_are_told_of_the_lease_the_replicas_and_the_standby() -> Resul
         let text = page(standby.config(), "/metrics").await?;
         ensure!(text.contains("\nldk_server_standby 1\n"), "{text}");
         ensure!(!text.contains("ldk_server_ready"), "{text}");
+        Ok(())
+    })
+    .await?;
+    until("the node that runs counts it", PATIENCE, async || {
+        let text = page(alice.config(), "/metrics").await?;
+        ensure!(text.contains("\nldk_server_postgres_standbys 1\n"), "{text}");
         Ok(())
     })
     .await?;

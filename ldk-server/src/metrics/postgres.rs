@@ -10,7 +10,7 @@ const SYNC_STATES: [&str; 4] = ["sync", "quorum", "potential", "async"];
 
 /// Adds the metrics of a node that has the lease.
 pub(super) fn add(page: &Page, state: &PostgresState) -> prometheus::Result<()> {
-    let PostgresState { lease_age, lease_lasts, replicas } = state;
+    let PostgresState { lease_age, lease_lasts, replicas, standbys } = state;
     add_standby(page, false)?;
     page.seconds(
         "ldk_server_postgres_lease_age_seconds",
@@ -22,6 +22,13 @@ pub(super) fn add(page: &Page, state: &PostgresState) -> prometheus::Result<()> 
         "How long the lease lasts if it is not renewed.",
         *lease_lasts,
     )?;
+    if let Some(standbys) = standbys {
+        page.gauge(
+            "ldk_server_postgres_standbys",
+            "The nodes that wait and have read the last changes.",
+            signed(*standbys),
+        )?;
+    }
     match replicas {
         Some(replicas) => add_replicas(page, replicas),
         None => Ok(()),
@@ -88,8 +95,9 @@ pub(super) mod testing {
     pub(in crate::metrics) fn text(replicas: Option<Replicas>) -> String {
         let page = Page::default();
         let lease_lasts = Duration::from_secs(10);
-        let state =
-            PostgresState { lease_age: Duration::from_millis(2_500), lease_lasts, replicas };
+        let standbys = replicas.as_ref().map(|_| 1);
+        let lease_age = Duration::from_millis(2_500);
+        let state = PostgresState { lease_age, lease_lasts, replicas, standbys };
         add(&page, &state).unwrap();
         for collector in testing::postgres_collectors() {
             page.counted(collector).unwrap();
@@ -121,6 +129,7 @@ mod tests {
             "standby 0",
             "postgres_lease_age_seconds 2.5",
             "postgres_lease_duration_seconds 10",
+            "postgres_standbys 1",
             "postgres_replicas_count 3",
             "postgres_replicas_may_be_old 0",
             "postgres_replicas{state=\"sync\"} 1",
@@ -145,7 +154,8 @@ mod tests {
         assert!(text.contains("\nldk_server_postgres_replicas_may_be_old 1\n"), "{text}");
         assert!(!text.contains("ldk_server_postgres_replicas{"), "{text}");
         assert!(!text.contains("lag_bytes"), "{text}");
-        assert!(!testing::text(None).contains("replica"), "nothing is known yet");
+        let text = testing::text(None);
+        assert!(!text.contains("replica") && !text.contains("standbys"), "nothing is known yet");
         assert!(!Replicas::default().may_be_old(), "there are none");
     }
 }

@@ -321,7 +321,7 @@ fn there_are_alerts_for_what_a_standby_needs() {
         let name = format!("ldk_server_postgres_{name}");
         assert!(ALERTS.contains(&name), "{name}");
     }
-    assert!(ALERTS.contains("max by (job) (ldk_server_standby) == 0"));
+    assert!(ALERTS.contains("ldk_server_postgres_standbys == 0"));
 }
 
 #[test]

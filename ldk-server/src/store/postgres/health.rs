@@ -1,4 +1,4 @@
-//! What is known of the lease, the commits and the replicas, for metrics and health checks.
+//! What is known of the lease, the commits, the replicas and the standbys, for metrics and health checks.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -24,6 +24,7 @@ pub(in crate::store) struct PostgresHealth {
 struct Known {
     renewed_at: Option<Instant>,
     replicas: Option<Replicas>,
+    standbys: Option<u64>,
 }
 
 /// What is known of PostgreSQL at this moment.
@@ -35,6 +36,8 @@ pub struct PostgresState {
     pub lease_lasts: Duration,
     /// The replicas, as of the last look; `None` before the first.
     pub replicas: Option<Replicas>,
+    /// How many nodes wait that have the last changes, as of the last look.
+    pub standbys: Option<u64>,
 }
 
 /// The replicas of the database.
@@ -98,18 +101,21 @@ impl PostgresHealth {
         self.commit_retries.inc();
     }
 
-    /// These are the replicas.
-    pub(super) fn found(&self, replicas: Replicas) {
-        self.known().replicas = Some(replicas);
+    /// These are the replicas, and so many nodes wait that could take over at once.
+    pub(super) fn found(&self, replicas: Replicas, standbys: u64) {
+        let mut known = self.known();
+        known.replicas = Some(replicas);
+        known.standbys = Some(standbys);
     }
 
     /// What is known; `None` before there is a lease.
     pub(in crate::store) fn state(&self) -> Option<PostgresState> {
-        let Known { renewed_at, replicas } = &*self.known();
+        let Known { renewed_at, replicas, standbys } = &*self.known();
         Some(PostgresState {
             lease_age: (*renewed_at)?.elapsed(),
             lease_lasts: self.lease_lasts,
             replicas: replicas.clone(),
+            standbys: *standbys,
         })
     }
 

@@ -1,5 +1,5 @@
 //! Renews the lease, on a thread and a connection of its own, and says when it is lost. On the same
-//! connection it looks now and then at the replicas. When nobody needs the lease any more it is given up.
+//! connection it looks now and then at the replicas and the standbys. When nobody needs the lease any more it is given up.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,14 +15,15 @@ use super::lease;
 use super::replicas;
 use super::session::Session;
 use super::settings::PostgresSettings;
+use super::standbys;
 
 /// How often the lease is renewed while it lasts.
 const RENEWALS: u32 = 3;
 /// The pause after a renewal that has failed, as a part of the time that the lease lasts.
 const PAUSES: u32 = 20;
-/// What a look at the replicas may take, as a part of the pause until the next renewal.
+/// What a look at the replicas and the standbys may take, as a part of the pause until the next renewal.
 const LOOKS: u32 = 2;
-/// How often the keeper looks at the replicas.
+/// How often the keeper looks at them.
 const LOOK_PERIOD: Duration = Duration::from_secs(10);
 /// How long giving the lease up may take.
 const RELEASE_LIMIT: Duration = Duration::from_secs(5);
@@ -142,18 +143,22 @@ impl Renewals {
         lease::renew(self.connected().await?, &settings, token).await
     }
 
-    /// Looks at the replicas, unless that was done not long ago. The next renewal never waits for it: after
+    /// Looks at the replicas and the standbys, unless that was done not long ago. The next renewal never waits for it: after
     /// this time the connection is given up with what is asked for on it.
     async fn look(&mut self, limit: Duration) {
         if self.looked_at.is_some_and(|looked_at| looked_at.elapsed() < LOOK_PERIOD) {
             return;
         }
         self.looked_at = Some(Instant::now());
-        let found = timeout(limit, async { replicas::look(self.connected().await?).await }).await;
-        match found.unwrap_or(Err(PostgresError::Timeout)) {
-            Ok(replicas) => self.settings.tell(|health| health.found(replicas)),
+        let settings = Arc::clone(&self.settings);
+        let found = timeout(limit, async {
+            let session = self.connected().await?;
+            Ok((replicas::look(session).await?, standbys::count(session, &settings).await?))
+        });
+        match found.await.unwrap_or(Err(PostgresError::Timeout)) {
+            Ok((replicas, standbys)) => settings.tell(|health| health.found(replicas, standbys)),
             Err(error) => {
-                tracing::debug!(%error, "cannot look at the replicas of PostgreSQL");
+                tracing::debug!(%error, "cannot look at replicas and standbys");
                 self.session = None;
             },
         }

@@ -43,6 +43,7 @@ use super::backend::OpenDatabase;
 use super::sqlite::primary::Mark;
 use super::sqlite::sole_writer::SoleWriter;
 use super::sqlite::{self, SyncMode, path_in, schema};
+use crate::clock::LogThrottle;
 use capture::Capture;
 use commit::Postgres;
 use error::PostgresError;
@@ -111,11 +112,14 @@ async fn begin(
     settings: &PostgresSettings,
     dir: &Path,
 ) -> Result<(Session, Lease, Instant), PostgresError> {
+    static FAILURES: LogThrottle = LogThrottle::new();
     let mut follower = settings.standby.is_some().then(|| Follower::new(dir)).transpose()?;
     loop {
         match (attempt(settings, follower.as_mut()).await, &settings.standby) {
             (Err(error), Some(standby)) if error.may_pass() => {
-                tracing::debug!(%error, "a standby cannot look at the lease");
+                if let Some(times) = FAILURES.count() {
+                    tracing::warn!(%error, times, "a standby cannot look at the lease");
+                }
                 standby.pause().await?;
             },
             (outcome, _) => return outcome,

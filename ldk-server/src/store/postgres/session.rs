@@ -55,6 +55,8 @@ impl Session {
                 "SET synchronous_commit = {synchronous};
                  SET statement_timeout = {millis};
                  SET lock_timeout = {millis};
+                 -- No statement has a better plan for some values than for others.
+                 SET plan_cache_mode = force_generic_plan;
                  SET default_transaction_isolation = 'read committed';
                  SET search_path = {}, pg_catalog;",
                 quoted(&settings.schema)

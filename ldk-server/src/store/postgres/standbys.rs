@@ -8,7 +8,7 @@ use tokio::runtime;
 use tokio_postgres::types::Type;
 
 use super::error::PostgresError;
-use super::session::Session;
+use super::session::{Parameter, Session};
 use super::settings::PostgresSettings;
 use super::tables::quoted;
 
@@ -81,15 +81,32 @@ impl Standbys {
     }
 }
 
+/// How many wait that could take the place of this node at once.
+pub(super) async fn count(
+    session: &Session,
+    settings: &PostgresSettings,
+) -> Result<u64, PostgresError> {
+    let sql = format!("SELECT count(*) FROM {}", present(&settings.schema));
+    let rows = session.query(&sql, &parameters(settings)).await?;
+    Ok(rows.first().map_or(0, |row| row.get::<_, i64>(0).unsigned_abs()))
+}
+
 async fn waiting(settings: &PostgresSettings) -> Result<Option<String>, PostgresError> {
     let session = Session::connect(settings).await?;
-    let sql = format!(
-        "SELECT name FROM {}
-         WHERE name <> $1 AND seen_at > clock_timestamp() - make_interval(secs => $2)
-         ORDER BY seen_at DESC LIMIT 1",
-        within(&settings.schema)
-    );
-    let parameters = [(&settings.holder as _, Type::TEXT), (&ABSENT_SECS as _, Type::FLOAT8)];
-    let rows = session.query(&sql, &parameters).await?;
+    let schema = &settings.schema;
+    let sql = format!("SELECT name FROM {} ORDER BY seen_at DESC LIMIT 1", present(schema));
+    let rows = session.query(&sql, &parameters(settings)).await?;
     Ok(rows.first().map(|row| row.get(0)))
+}
+
+/// Those that wait now, other than this node.
+fn present(schema: &str) -> String {
+    format!(
+        "{} WHERE name <> $1 AND seen_at > clock_timestamp() - make_interval(secs => $2)",
+        within(schema)
+    )
+}
+
+fn parameters(settings: &PostgresSettings) -> [Parameter<'_>; 2] {
+    [(&settings.holder, Type::TEXT), (&ABSENT_SECS, Type::FLOAT8)]
 }

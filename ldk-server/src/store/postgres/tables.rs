@@ -14,6 +14,8 @@ use crate::store::sqlite::sql_error;
 
 /// The table of the last numbers that were given out, which has no declared types.
 const SEQUENCE: &str = "sqlite_sequence";
+/// The largest target that PostgreSQL takes, of its pages of 8 KiB.
+const LONGEST_ROW: usize = 8_160;
 
 /// A table of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,7 +95,12 @@ impl Table {
             format!("ALTER TABLE {name} ALTER COLUMN {column} SET STORAGE EXTERNAL;")
         });
         let plain = plain.collect::<String>();
-        format!("CREATE TABLE {name} (row_id bigint PRIMARY KEY{columns});{plain}")
+        // A value out of line is a row for each 2 KB, with an entry in an index, and so are those of the
+        // value before it. So what fits into a page stays in its row.
+        format!(
+            "CREATE TABLE {name} (row_id bigint PRIMARY KEY{columns}) \
+             WITH (toast_tuple_target = {LONGEST_ROW});{plain}"
+        )
     }
 
     /// Its name in this schema.
