@@ -105,6 +105,7 @@ pub(crate) async fn joined<R, E: WorkError>(
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, mpsc};
+    use std::time::{Duration, Instant};
 
     use super::*;
 
@@ -122,7 +123,9 @@ mod tests {
                 })
             })
             .collect();
+        let begun = Instant::now();
         while executor.admitted.free() > 0 {
+            assert!(begun.elapsed() < Duration::from_secs(60), "they are not begun");
             tokio::task::yield_now().await;
         }
         let refused = executor.run("quick", || Ok::<_, Error>(())).await.unwrap_err();

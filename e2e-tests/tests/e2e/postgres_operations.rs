@@ -101,7 +101,7 @@ async fn operators_are_told_of_the_lease_the_replicas_and_the_standby() -> Resul
         let text = page(alice.config(), "/metrics").await?;
         for sample in [
             "standby 0",
-            "postgres_lease_duration_seconds 10",
+            "postgres_lease_duration_seconds 6",
             "postgres_standbys 0",
             "postgres_replicas_count 1",
             "postgres_replicas_may_be_old 1",

@@ -127,6 +127,7 @@ impl Error for TaskEnded {}
 mod tests {
     use std::future::pending;
     use std::sync::Arc;
+    use std::time::{Duration, Instant};
 
     use futures_util::FutureExt as _;
 
@@ -175,7 +176,9 @@ mod tests {
         });
         tokio::task::yield_now().await;
         drop(tasks);
+        let begun = Instant::now();
         while Arc::strong_count(&held) > 1 {
+            assert!(begun.elapsed() < Duration::from_secs(60), "it is still there");
             tokio::task::yield_now().await;
         }
     }

@@ -230,7 +230,9 @@ mod tests {
                 tokio::spawn(async move { bodies.read(trickle(&LARGE)).await })
             })
             .collect();
+        let begun = std::time::Instant::now();
         while bodies.large.available_permits() > 0 {
+            assert!(begun.elapsed() < Duration::from_secs(60), "they are not begun");
             tokio::task::yield_now().await;
         }
         let small = bodies.read(Full::new(Bytes::from_static(&LARGE[1..]))).now_or_never();

@@ -17,6 +17,8 @@ use crate::webhooks::record::NewWebhook;
 use crate::webhooks::secret::Secret;
 
 const DAY_SECS: u64 = 24 * 60 * 60;
+/// Of the machine's clock, whatever that of a test shows.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 thread_local! {
     static BEGIN: OnceCell<Instant> = const { OnceCell::new() };
@@ -116,14 +118,18 @@ impl Setting {
     }
 
     async fn until(&self, condition: impl Fn(&Hook) -> bool) {
+        let begun = std::time::Instant::now();
         while !condition(&self.hook) {
+            assert!(begun.elapsed() < PATIENCE, "it does not come about");
             tokio::time::sleep(Duration::from_secs(10)).await;
         }
     }
 
     async fn acknowledged(&self, index: u64) {
         let consumer = self.hook.consumer();
+        let begun = std::time::Instant::now();
         while self.store.acknowledged_index(&consumer).unwrap() != Some(index) {
+            assert!(begun.elapsed() < PATIENCE, "{index} is not acknowledged");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
