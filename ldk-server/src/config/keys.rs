@@ -99,7 +99,7 @@ keys! {
     STORAGE_POSTGRES_LEASE_SECS: Number(
         "storage.postgres.lease_secs",
         "How long PostgreSQL may be away before this node stops, and another one may take its place",
-    ).value("SECONDS").default("10");
+    ).value("SECONDS").default("6");
     STORAGE_POSTGRES_STANDBY: Boolean(
         "storage.postgres.standby",
         "Whether a start waits while another node has the state, and takes its place when it is gone",
