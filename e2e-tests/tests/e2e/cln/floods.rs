@@ -134,10 +134,16 @@ pub(super) async fn silent_connections_make_room(socket: &Path) -> Result<()> {
     for _ in 0..OPEN {
         silent.push(UnixStream::connect(socket).await?);
     }
+    admitted(socket).await.map(drop)
+}
+
+/// A connection that has a place, for which it waits if others have all of them.
+async fn admitted(socket: &Path) -> Result<Raw> {
     until("there is room", PATIENCE, async || {
         let mut raw = Raw::connect(socket).await?;
         raw.send(&request(1, "getinfo", &json!({}))).await?;
-        raw.next().await.map(drop)
+        raw.next().await?;
+        Ok(raw)
     })
     .await
 }
@@ -189,13 +195,7 @@ async fn a_flood_that_is_cut_off_or_all_taken_comes_to_an_end() -> Result<()> {
 /// The daemon stops although somebody does not read what is left to be written.
 pub(super) async fn a_stop_waits_for_no_slow_reader(node: &Node, socket: &Path) -> Result<()> {
     // Whoever was here before may still have the places of those that are let in.
-    let raw = until("there is a place", PATIENCE, async || {
-        let mut raw = Raw::connect(socket).await?;
-        raw.send(&request(1, "getinfo", &json!({}))).await?;
-        raw.next().await?;
-        Ok(raw)
-    })
-    .await?;
+    let raw = admitted(socket).await?;
     let pipelined: Vec<u8> =
         (0..PIPELINED).flat_map(|id| request(id, "listconfigs", &json!({}))).collect();
     fill(raw.stream(), &pipelined, async || Ok(())).await?;

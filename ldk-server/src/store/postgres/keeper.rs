@@ -1,5 +1,6 @@
 //! Renews the lease, on a thread and a connection of its own, and says when it is lost. On the same
-//! connection it looks now and then at the replicas and the standbys. When nobody needs the lease any more it is given up.
+//! connection it looks now and then at the replicas and the standbys. When nobody needs the lease any more
+//! it is given up.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -143,8 +144,8 @@ impl Renewals {
         lease::renew(self.connected().await?, &settings, token).await
     }
 
-    /// Looks at the replicas and the standbys, unless that was done not long ago. The next renewal never waits for it: after
-    /// this time the connection is given up with what is asked for on it.
+    /// Looks at the replicas and the standbys, unless that was done not long ago. The next renewal never
+    /// waits for it: after this time the connection is given up with what is asked for on it.
     async fn look(&mut self, limit: Duration) {
         if self.looked_at.is_some_and(|looked_at| looked_at.elapsed() < LOOK_PERIOD) {
             return;
